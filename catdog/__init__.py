@@ -1,0 +1,1 @@
+"""Which of the two is it: a cat or a dog?"""

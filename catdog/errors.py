@@ -1,0 +1,51 @@
+"""Every error that catdog raises on purpose.
+
+CatDogError                  what a surface catches; has `code` and `status`
+├── InvalidImage (ValueError)        the bytes are not a photo that can be used
+├── ImageTooLarge (ValueError)       more bytes or more pixels than the settings allow
+├── UnknownModel (LookupError)       no model of that name is loaded
+├── InvalidSettings (ValueError)     an environment variable or argument makes no sense
+├── ModelMismatch (ValueError)       a model file and its spec do not belong together
+└── ModelUnavailable (RuntimeError)  no usable model could be found or fetched
+
+Each message is one sentence or two that say what is wrong, with what was received, and what to do.
+"""
+
+
+class CatDogError(Exception):
+    """Base of all errors of this package.
+
+    `code` is the machine-readable name used in JSON errors, `status` the HTTP status that fits.
+    """
+
+    code = "error"
+    status = 500
+
+
+class InvalidImage(CatDogError, ValueError):
+    code = "invalid_image"
+    status = 422
+
+
+class ImageTooLarge(CatDogError, ValueError):
+    code = "image_too_large"
+    status = 413
+
+
+class UnknownModel(CatDogError, LookupError):
+    code = "unknown_model"
+    status = 404
+
+
+class InvalidSettings(CatDogError, ValueError):
+    code = "invalid_settings"
+
+
+class ModelMismatch(CatDogError, ValueError):
+    code = "model_mismatch"
+    status = 503
+
+
+class ModelUnavailable(CatDogError, RuntimeError):
+    code = "model_unavailable"
+    status = 503

@@ -1,0 +1,131 @@
+"""ModelSpec: what the JSON file beside each `.h5` says about it."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import math
+import os
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .errors import ModelMismatch
+
+RESIZES = ("stretch", "crop")
+SCALINGS = {"none": (1.0, 0.0), "unit": (1 / 255, 0.0), "symmetric": (2 / 255, -1.0)}
+_FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """Everything needed to serve one `.h5` file.
+
+    name         short identifier, e.g. `xception`
+    title        name shown to people
+    architecture key of the training registry that built it
+    file         file name of the `.h5`, in the same folder
+    sha256       hex digest of that file
+    bytes        size of that file
+    image_size   height and width of the model's input, pixels
+    resize       `stretch` (aspect ratio not kept) or `crop` (centre crop of the resized photo)
+    scaling      what is done to pixels 0..255 before the model: `none` (the model scales them
+                 itself), `unit` (0..1) or `symmetric` (-1..1)
+    classes      names in the order of the model's outputs; with one sigmoid output, the output is
+                 the probability of the second of two classes
+    temperature  logits are divided by it before they become probabilities (Guo et al. 2017)
+    metrics      measured figures per split, each with the number of images behind it
+    training     provenance: data, base weights, epochs, seconds, backend, seed, command, ...
+    """
+
+    name: str
+    title: str
+    architecture: str
+    file: str
+    sha256: str
+    bytes: int
+    image_size: int
+    classes: tuple[str, ...]
+    resize: str = "stretch"
+    scaling: str = "none"
+    temperature: float = 1.0
+    metrics: dict[str, Any] = field(default_factory=dict)
+    training: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        problems = list(_problems(self))
+        if problems:
+            raise ModelMismatch(f"The spec of model {self.name!r} is not usable: {'; '.join(problems)}.")
+        object.__setattr__(self, "classes", tuple(self.classes))
+
+    @property
+    def validation_accuracy(self) -> float:
+        """Accuracy on the validation split, 0 to 1; 0 when it was never measured."""
+        return float(self.metrics.get("val", {}).get("accuracy", 0.0))
+
+    @classmethod
+    def read(cls, path: str | os.PathLike[str]) -> ModelSpec:
+        """Read a spec from a JSON file; raise ModelMismatch when it is not one."""
+        path = Path(path)
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise ModelMismatch(f"The model spec {path} cannot be read: {error}.") from error
+        names = {f.name for f in dataclasses.fields(cls)}
+        required = {f.name for f in dataclasses.fields(cls) if _is_required(f)}
+        if not isinstance(content, dict) or not required <= content.keys():
+            missing = sorted(required - content.keys()) if isinstance(content, dict) else sorted(required)
+            raise ModelMismatch(f"The model spec {path} lacks {', '.join(missing)}.")
+        return cls(**{key: value for key, value in content.items() if key in names})
+
+    def write(self, path: str | os.PathLike[str]) -> None:
+        """Write the spec as JSON, whole or not at all."""
+        content = dataclasses.asdict(self) | {"classes": list(self.classes)}
+        path = Path(path)
+        partial = path.with_name(path.name + ".partial")
+        partial.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        os.replace(partial, path)
+
+
+def sha256_of(path: str | os.PathLike[str]) -> str:
+    """Hex digest of a file's bytes."""
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _is_required(f: dataclasses.Field) -> bool:
+    return f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
+
+
+def _problems(spec: ModelSpec):
+    """Yield what is wrong with a spec, each as a clause with what was received."""
+    if not isinstance(spec.name, str) or not _FILE_NAME.fullmatch(spec.name):
+        yield f"name must be a plain identifier, received {spec.name!r}"
+    if not isinstance(spec.file, str) or not _FILE_NAME.fullmatch(spec.file):
+        yield f"file must be a file name without folders, received {spec.file!r}"
+    if not isinstance(spec.sha256, str) or not _SHA256.fullmatch(spec.sha256):
+        yield f"sha256 must be 64 hexadecimal digits, received {spec.sha256!r}"
+    if not isinstance(spec.image_size, int) or not 8 <= spec.image_size <= 2048:
+        yield f"image_size must be 8 to 2048 pixels, received {spec.image_size!r}"
+    if spec.resize not in RESIZES:
+        yield f"resize must be one of {', '.join(RESIZES)}, received {spec.resize!r}"
+    if spec.scaling not in SCALINGS:
+        yield f"scaling must be one of {', '.join(SCALINGS)}, received {spec.scaling!r}"
+    if not _are_classes(spec.classes):
+        yield f"classes must be two or more different names, received {spec.classes!r}"
+    if not isinstance(spec.temperature, (int, float)) or not 0 < spec.temperature < math.inf:
+        yield f"temperature must be a positive number, received {spec.temperature!r}"
+    if not isinstance(spec.metrics, dict) or not isinstance(spec.training, dict):
+        yield "metrics and training must be objects"
+
+
+def _are_classes(classes: Any) -> bool:
+    return (
+        isinstance(classes, (list, tuple))
+        and len(classes) >= 2
+        and all(isinstance(name, str) and name for name in classes)
+        and len(set(classes)) == len(classes)
+    )

@@ -1,0 +1,1 @@
+"""Make, measure and publish the models."""

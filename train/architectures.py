@@ -1,0 +1,124 @@
+"""The networks: a registry of names, and build(name) -> a Keras model on pixels 0..255.
+
+Every model scales its own pixels, takes float32 (N, H, W, 3) in 0..255 and returns probabilities:
+(N, 1) of the second class for two classes, (N, classes) for more.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import keras
+from keras import layers
+
+from catdog.errors import InvalidSettings
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """One entry of the registry.
+
+    title       name shown to people
+    image_size  default input height and width for serving, pixels
+    features    features(pixels, weights) -> pooled features (N, F) of pixels 0..255; weights is
+                None or, for `pretrained` networks, "imagenet"
+    pretrained  whether keras.applications has ImageNet weights for it
+    dropout     rate before the last layer
+    """
+
+    title: str
+    image_size: int
+    features: Callable[[keras.KerasTensor, str | None], keras.KerasTensor]
+    pretrained: bool
+    dropout: float
+
+
+def build(name: str, *, classes: int = 2, image_size: int | None = None, base: str | None = None) -> keras.Model:
+    """Build a classifier; `image_size` None accepts photos of any height and width.
+
+    `base` is as in `build_base`. The model is flat: its layers are those of the network.
+    """
+    network = build_base(name, image_size=image_size, weights=base)
+    features = layers.Dropout(get(name).dropout, name="dropout")(network.output)
+    return keras.Model(network.input, head(classes)(features), name=name)
+
+
+def build_base(name: str, *, image_size: int | None = None, weights: str | None = None) -> keras.Model:
+    """Build the feature extractor of an architecture: pixels 0..255 to pooled features.
+
+    `weights` is None or "none" (random), "imagenet" (fetched by keras.applications; needs a
+    network) or the path of a `.weights.h5` file of the base, as `distill` writes it.
+    """
+    architecture = get(name)
+    if weights not in (None, "none") and not architecture.pretrained:
+        raise InvalidSettings(f"{name} is trained from random weights and takes no base. Received: {weights!r}.")
+    inputs = keras.Input((image_size, image_size, 3), name="pixels")
+    fetched = "imagenet" if weights == "imagenet" else None
+    network = keras.Model(inputs, architecture.features(inputs, fetched), name=f"{name}_base")
+    if weights not in (None, "none", "imagenet"):
+        _load_base(network, weights)
+    return network
+
+
+def _load_base(network: keras.Model, path: str) -> None:
+    if not os.path.isfile(path):
+        raise InvalidSettings(f"The base must be imagenet, none or an existing .weights.h5 file. Received: {path!r}.")
+    try:
+        network.load_weights(path)
+    except (ValueError, OSError, KeyError) as error:
+        raise InvalidSettings(f"{path} does not hold the weights of {network.name}: {error}") from error
+
+
+def get(name: str) -> Architecture:
+    """Look up an architecture; the error names those that exist."""
+    if name not in ARCHITECTURES:
+        raise InvalidSettings(f"There is no architecture {name!r}; choose one of {', '.join(ARCHITECTURES)}.")
+    return ARCHITECTURES[name]
+
+
+def head(classes: int) -> layers.Dense:
+    """The last layer, always in float32: one sigmoid for two classes, else softmax."""
+    units, activation = (1, "sigmoid") if classes == 2 else (classes, "softmax")
+    return layers.Dense(units, activation=activation, dtype="float32", name="probabilities")
+
+
+def _scratch_features(pixels, weights: None):
+    """A residual network (He et al. 2016): a strided convolution, then stages that halve the size."""
+    x = layers.Rescaling(1 / 127.5, offset=-1.0)(pixels)
+    x = layers.ReLU()(layers.BatchNormalization()(_conv(48, 3, strides=2)(x)))
+    for filters, blocks in ((48, 1), (96, 1), (192, 2), (320, 1)):
+        for block in range(blocks):
+            x = _residual_block(x, filters, strides=2 if block == 0 else 1)
+    return layers.GlobalAveragePooling2D(name="features")(x)
+
+
+def _residual_block(x, filters: int, strides: int):
+    shortcut = x
+    if strides > 1:
+        shortcut = layers.BatchNormalization()(_conv(filters, 1, strides)(x))
+    x = layers.ReLU()(layers.BatchNormalization()(_conv(filters, 3, strides)(x)))
+    # Starting each block as its shortcut makes early training steadier (Goyal et al. 2017).
+    x = layers.BatchNormalization(gamma_initializer="zeros")(_conv(filters, 3)(x))
+    return layers.ReLU()(layers.Add()([x, shortcut]))
+
+
+def _conv(filters: int, size: int, strides: int = 1) -> layers.Conv2D:
+    return layers.Conv2D(
+        filters, size, strides=strides, padding="same", use_bias=False, kernel_initializer="he_normal"
+    )
+
+
+def _xception_features(pixels, weights: str | None):
+    """Chollet 2017, without its top, as keras.applications builds it."""
+    scaled = layers.Rescaling(1 / 127.5, offset=-1.0)(pixels)
+    return keras.applications.Xception(
+        include_top=False, weights=weights, input_tensor=scaled, pooling="avg"
+    ).output
+
+
+ARCHITECTURES = {
+    "scratch_cnn": Architecture("CNN from scratch", 128, _scratch_features, pretrained=False, dropout=0.3),
+    "xception": Architecture("Xception", 128, _xception_features, pretrained=True, dropout=0.2),
+}

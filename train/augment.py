@@ -1,0 +1,112 @@
+"""Augmentation as Keras layers: part of the training graph, so it runs where the model runs."""
+
+from __future__ import annotations
+
+import math
+
+import keras
+from keras import ops
+
+
+class RandomResizedCrop(keras.layers.Layer):
+    """Cut a random box from each image, mirror it half of the time, resize it to `sizes`.
+
+    The box covers `scale` of the area with an aspect ratio of `ratio` (Szegedy et al. 2015,
+    "Going deeper with convolutions", section 6). Resizing is bilinear and antialiased, written as
+    two matrix products per image, rows and columns, because that is the one formulation that is
+    fast on every backend and needs no gather.
+
+    Call arguments: images uint8 or float (B, H, W, 3), 0..255. Returns float32 (B, s, s, 3) for
+    each s of `sizes`, all of the same boxes: a list, or a tensor if `sizes` has one entry.
+    Outside training the images pass unchanged, whatever their size.
+    """
+
+    def __init__(self, sizes, scale=(0.35, 1.0), ratio=(0.75, 4 / 3), seed=None, **kwargs):
+        super().__init__(dtype="float32", **kwargs)
+        self.sizes, self.scale, self.ratio, self.seed = tuple(sizes), tuple(scale), tuple(ratio), seed
+        self.generator = keras.random.SeedGenerator(seed)
+
+    def call(self, images, training=False):
+        images = ops.cast(images, "float32")
+        if training:
+            boxes = self._boxes(ops.shape(images)[0])
+            crops = [_crop(images, boxes, size) for size in self.sizes]
+        else:
+            crops = [images for _ in self.sizes]
+        return crops if len(crops) > 1 else crops[0]
+
+    def _boxes(self, batch):
+        """Random boxes in fractions of the image: top, left, height, width; and mirror, boolean."""
+
+        def uniform(low, high):
+            return keras.random.uniform((batch,), low, high, dtype="float32", seed=self.generator)
+
+        area = uniform(*self.scale)
+        ratio = ops.exp(uniform(math.log(self.ratio[0]), math.log(self.ratio[1])))
+        height = ops.minimum(ops.sqrt(area / ratio), 1.0)
+        width = ops.minimum(ops.sqrt(area * ratio), 1.0)
+        top = uniform(0.0, 1.0) * (1.0 - height)
+        left = uniform(0.0, 1.0) * (1.0 - width)
+        return top, left, height, width, uniform(0.0, 1.0) > 0.5
+
+    def compute_output_shape(self, input_shape):
+        shapes = [(input_shape[0], None, None, 3) for _ in self.sizes]
+        return shapes if len(shapes) > 1 else shapes[0]
+
+
+class ColorJitter(keras.layers.Layer):
+    """Change brightness, contrast and saturation of each image by a random factor of 1 +- amount.
+
+    Images float32 (B, H, W, 3), 0..255, clipped to that range. Does nothing outside training.
+    """
+
+    def __init__(self, amount=0.2, seed=None, **kwargs):
+        super().__init__(dtype="float32", **kwargs)
+        self.amount, self.seed = amount, seed
+        self.generator = keras.random.SeedGenerator(seed)
+
+    def call(self, images, training=False):
+        if not training or not self.amount:
+            return images
+
+        def factor():
+            shape = (ops.shape(images)[0], 1, 1, 1)
+            low, high = 1 - self.amount, 1 + self.amount
+            return keras.random.uniform(shape, low, high, dtype="float32", seed=self.generator)
+
+        images = images * factor()
+        images = _blend(images, ops.mean(images, axis=(1, 2, 3), keepdims=True), factor())
+        images = _blend(images, ops.mean(images, axis=3, keepdims=True), factor())
+        return ops.clip(images, 0.0, 255.0)
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+
+def _blend(images, towards, factor):
+    return towards + (images - towards) * factor
+
+
+def _crop(images, boxes, size: int):
+    """Cut the boxes from images (B, H, W, 3) and resize them to (B, size, size, 3)."""
+    top, left, box_height, box_width, mirror = boxes
+    height, width = images.shape[1], images.shape[2]
+    rows = _sampling_matrix(top * height, box_height * height, height, size)
+    columns = _sampling_matrix(left * width, box_width * width, width, size)
+    columns = ops.where(mirror[:, None, None], ops.flip(columns, axis=1), columns)
+    squeezed = ops.einsum("boh,bhwc->bowc", rows, images)
+    return ops.einsum("bpw,bowc->bopc", columns, squeezed)
+
+
+def _sampling_matrix(start, length, source_size: int, size: int):
+    """Weights (B, size, source_size) of an antialiased bilinear resampling of [start, start + length).
+
+    The triangle filter is as wide as one output pixel, and never narrower than one source pixel,
+    as in Pillow's `Image.resize(..., BILINEAR, box)`.
+    """
+    step = length / size
+    centre = start[:, None] + (ops.arange(size, dtype="float32")[None, :] + 0.5) * step[:, None]
+    source = ops.arange(source_size, dtype="float32") + 0.5
+    width = ops.maximum(step, 1.0)[:, None, None]
+    weights = ops.relu(1.0 - ops.abs(source[None, None, :] - centre[:, :, None]) / width)
+    return weights / ops.sum(weights, axis=2, keepdims=True)

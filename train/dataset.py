@@ -1,0 +1,169 @@
+"""Folders of photos -> sorted, labelled arrays and shuffled batches.
+
+A data folder holds `{train,val,test}/{cats,dogs}/photo.jpg`, or other class folders: one folder is
+one class, in sorted order.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+from tqdm import tqdm
+
+from catdog.errors import CatDogError
+from catdog.preprocessing import decode, resized
+
+EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".heic", ".heif", ".avif")
+SPLITS = ("train", "val", "test")
+# Folders are named in the plural by habit; a verdict is about one animal.
+CLASS_OF_FOLDER = {"cats": "cat", "dogs": "dog"}
+CACHE_VERSION = 1
+
+
+class DatasetError(CatDogError, ValueError):
+    """A data folder that cannot be trained on or measured."""
+
+    code = "invalid_dataset"
+
+
+@dataclass(frozen=True)
+class Split:
+    """The labelled files of one split.
+
+    classes  class names, sorted by folder name
+    paths    files, sorted by folder and name
+    labels   (len(paths),) int64, index into classes
+    """
+
+    classes: tuple[str, ...]
+    paths: tuple[Path, ...]
+    labels: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def head(self, per_class: int | None) -> Split:
+        """The first photos of each class, for a quick try; all of them with None."""
+        if per_class is None:
+            return self
+        keep = np.concatenate([np.flatnonzero(self.labels == k)[:per_class] for k in range(len(self.classes))])
+        return Split(self.classes, tuple(self.paths[i] for i in keep), self.labels[keep])
+
+
+def find(data: str | os.PathLike[str], split: str) -> Split:
+    """List the photos of one split in sorted order.
+
+    Raises DatasetError that names the folder when it, or one of its classes, holds no photo.
+    """
+    folder = Path(data) / split
+    folders = sorted(p for p in folder.iterdir() if p.is_dir()) if folder.is_dir() else []
+    if len(folders) < 2:
+        raise DatasetError(
+            f"{folder} must hold one folder per class, at least two, such as cats/ and dogs/; "
+            f"found {[p.name for p in folders]}."
+        )
+    paths, labels = [], []
+    for index, class_folder in enumerate(folders):
+        files = sorted(p for p in class_folder.iterdir() if is_photo(p))
+        if not files:
+            raise DatasetError(f"{class_folder} holds no photo; accepted are {', '.join(EXTENSIONS)}.")
+        paths += files
+        labels += [index] * len(files)
+    classes = tuple(CLASS_OF_FOLDER.get(p.name, p.name) for p in folders)
+    return Split(classes, tuple(paths), np.array(labels, dtype=np.int64))
+
+
+def is_photo(path: Path) -> bool:
+    """Whether a path looks like a photo of the dataset: a visible file with a known extension."""
+    return path.suffix.lower() in EXTENSIONS and not path.name.startswith(".") and path.is_file()
+
+
+def load_images(split: Split, size: int, *, resize: str = "stretch", cache: Path | None = None) -> np.ndarray:
+    """Decode a split to a uint8 array (N, size, size, 3), through the serving `decode`.
+
+    With `cache`, the array is a read-only memory map in that folder, made once and reused while the
+    same files (path, size and time of change) are asked for, so data need not fit in memory.
+    """
+    if cache is None:
+        images = np.empty((len(split), size, size, 3), np.uint8)
+        _fill(images, split, size, resize)
+        return images
+    path = cache / f"{_fingerprint(split, size, resize)}.npy"
+    if not path.exists():
+        cache.mkdir(parents=True, exist_ok=True)
+        partial = path.with_suffix(f".{os.getpid()}.partial")
+        try:
+            images = np.lib.format.open_memmap(partial, "w+", np.uint8, (len(split), size, size, 3))
+            _fill(images, split, size, resize)
+            images.flush()
+            os.replace(partial, path)
+        finally:
+            partial.unlink(missing_ok=True)
+    return np.load(path, mmap_mode="r")
+
+
+def _fill(images: np.ndarray, split: Split, size: int, resize: str) -> None:
+    def one(path: Path) -> np.ndarray:
+        try:
+            return np.asarray(resized(decode(path.read_bytes()), size, resize))
+        except CatDogError as error:
+            raise DatasetError(f"{path}: {error} Run `python -m train prepare`, which drops such files.") from error
+
+    with ThreadPoolExecutor() as pool:
+        decoded = pool.map(one, split.paths)
+        for index, image in enumerate(tqdm(decoded, total=len(split), desc=f"decode at {size} px", unit="photo")):
+            images[index] = image
+
+
+def _fingerprint(split: Split, size: int, resize: str) -> str:
+    digest = hashlib.sha256(f"{CACHE_VERSION} {size} {resize}".encode())
+    for path in split.paths:
+        stat = path.stat()
+        digest.update(f"\n{path.resolve()} {stat.st_size} {stat.st_mtime_ns}".encode())
+    return digest.hexdigest()[:16]
+
+
+class Batches(keras.utils.PyDataset):
+    """Batches of (uint8 images, float32 targets), shuffled anew in each epoch from a seed.
+
+    The order of epoch e depends on (seed, e) alone, so a resumed run sees what an unbroken one
+    would have seen. Targets have shape (B, 1) for two classes (1 is the second class) and are
+    one-hot of shape (B, classes) for more.
+    """
+
+    def __init__(self, images, labels, classes: int, batch_size: int, *, shuffle_seed: int | None = None, epoch: int = 0):
+        super().__init__(workers=1)
+        self.images, self.labels, self.classes, self.batch_size = images, labels, classes, batch_size
+        self.seed, self.epoch = shuffle_seed, epoch
+        self._shuffle()
+
+    def __len__(self) -> int:
+        count = len(self.labels)
+        # Training drops the last partial batch: one more compiled shape for a handful of photos.
+        return max(1, count // self.batch_size) if self.seed is not None else -(-count // self.batch_size)
+
+    def __getitem__(self, index: int):
+        rows = self.order[index * self.batch_size : (index + 1) * self.batch_size]
+        return self.images[rows], targets(self.labels[rows], self.classes)
+
+    def on_epoch_end(self) -> None:
+        self.epoch += 1
+        self._shuffle()
+
+    def _shuffle(self) -> None:
+        self.order = np.arange(len(self.labels))
+        if self.seed is not None:
+            np.random.default_rng((self.seed, self.epoch)).shuffle(self.order)
+
+
+def targets(labels: np.ndarray, classes: int) -> np.ndarray:
+    """Labels (B,) to float32 targets: (B, 1) for two classes, one-hot (B, classes) for more."""
+    if classes == 2:
+        return labels[:, None].astype(np.float32)
+    return np.eye(classes, dtype=np.float32)[labels]

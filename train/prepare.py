@@ -1,0 +1,209 @@
+"""Zips or folders of labelled photos -> one clean data folder, `{train,val,test}/{class}/`."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shutil
+import zipfile
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+from PIL import Image
+from tqdm import tqdm
+
+from catdog.errors import CatDogError, InvalidSettings
+from catdog.preprocessing import decode
+
+from .dataset import EXTENSIONS, SPLITS, DatasetError
+
+THUMBNAIL = 16
+# Correlation of two thumbnails above which the photos count as the same picture. On Dogs vs. Cats
+# the pairs above it are re-encoded, resized or slightly recoloured copies.
+NEAR = 0.98
+
+
+@dataclass
+class Photo:
+    """One input file: where it came from, where it goes, and what it looks like.
+
+    thumbnail  grey THUMBNAIL x THUMBNAIL pixels, zero mean and unit norm, as float32 (256,)
+    """
+
+    source: str
+    split: str | None
+    label: str
+    name: str
+    data: bytes = field(repr=False)
+    digest: str = ""
+    thumbnail: np.ndarray | None = field(default=None, repr=False)
+
+
+def prepare(sources: list[Path], out: Path, *, val: float = 0.1, test: float = 0.1) -> dict:
+    """Write a clean data folder to `out` and return (and write, as prepare.json) what was done.
+
+    1. Read every photo; the class is its folder's name, and the split the folder above, if that
+       is train, val or test. Kaggle's flat `cat.0.jpg` is read too.
+    2. Drop what cannot be decoded.
+    3. Photos without a split are divided per class, in natural order of their names: first train,
+       then the share `val`, then the share `test`.
+    4. Drop exact copies within a split, and training photos that are exact or near copies of a
+       val or test photo, so that no model is measured on what it has seen.
+    5. Write to a temporary folder and rename it: `out` appears whole or not at all.
+    """
+    if out.exists():
+        raise InvalidSettings(f"{out} exists already. Remove it or choose another --out.")
+    if not 0 <= val < 1 or not 0 <= test < 1 or val + test >= 1:
+        raise InvalidSettings(f"--val and --test are shares that add up to less than 1. Received: {val} and {test}.")
+    photos, undecodable = _readable(_read_all(sources))
+    if not photos:
+        raise DatasetError(f"No photo found in {', '.join(map(str, sources))}; accepted are {', '.join(EXTENSIONS)}.")
+    _divide(photos, val, test)
+    photos, copies = _drop_exact_copies(photos)
+    leaks = _near_copies(photos)
+    leaked = {id(train) for train, _, _ in leaks}
+    kept = [photo for photo in photos if id(photo) not in leaked]
+    report = {
+        "sources": [path.name for path in sources],
+        "kept": _count(kept),
+        "undecodable": undecodable,
+        "exact_copies": copies,
+        "near_copies": [
+            {"dropped": t.source, "copy_of": other.source, "correlation": round(c, 4)} for t, other, c in leaks
+        ],
+    }
+    _write(kept, out, report)
+    return report
+
+
+def describe(report: dict) -> str:
+    """What `prepare` did, for the terminal."""
+    lines = [f"{split:5} " + ", ".join(f"{n} {label}" for label, n in sorted(report["kept"][split].items()))
+             for split in SPLITS if split in report["kept"]]
+    for key, what in (("undecodable", "could not be decoded"), ("exact_copies", "were exact copies"),
+                      ("near_copies", "training photos were near copies of val or test photos")):
+        lines.append(f"{len(report[key])} {what}" + (" and were dropped" if report[key] else ""))
+    return "\n".join(lines)
+
+
+def _read_all(sources: list[Path]) -> Iterator[Photo]:
+    for source in sources:
+        if source.is_dir():
+            files = ((path.relative_to(source).as_posix(), path.read_bytes)
+                     for path in sorted(source.rglob("*")) if path.is_file())
+            yield from _labelled(source, files)
+        elif zipfile.is_zipfile(source):
+            with zipfile.ZipFile(source) as archive:
+                names = sorted(name for name in archive.namelist() if not name.endswith("/"))
+                yield from _labelled(source, ((name, lambda name=name: archive.read(name)) for name in names))
+        else:
+            raise DatasetError(f"{source} is neither a folder nor a zip file.")
+
+
+def _labelled(source: Path, files) -> Iterator[Photo]:
+    for name, read in files:
+        path = PurePosixPath(name)
+        if path.suffix.lower() not in EXTENSIONS or path.name.startswith(".") or "__MACOSX" in path.parts:
+            continue
+        split, label = _split_and_label(PurePosixPath(source.name) / path)
+        if label is None:
+            raise DatasetError(f"{source}: {name} lies in no class folder such as cats/ or dogs/.")
+        yield Photo(f"{source.name}/{name}", split, label, path.name, read())
+
+
+def _split_and_label(path: PurePosixPath) -> tuple[str | None, str | None]:
+    """("train", "cats") of .../train/cats/a.jpg; (None, "cats") of .../cats/a.jpg."""
+    folders = path.parts[:-1]
+    flat = re.fullmatch(r"([A-Za-z]+)\.\d+\.\w+", path.name)
+    if flat and (not folders or not folders[-1].lower().startswith(flat[1].lower())):
+        return None, flat[1].lower() + "s"
+    if len(folders) < 1 or folders[-1] in SPLITS:
+        return None, None
+    return (folders[-2] if len(folders) > 1 and folders[-2] in SPLITS else None), folders[-1].lower()
+
+
+def _readable(photos: Iterator[Photo]) -> tuple[list[Photo], list[str]]:
+    """Decode each photo once for its thumbnail; return those that decode and the names of the others."""
+
+    def look(photo: Photo) -> Photo | None:
+        try:
+            image = decode(photo.data)
+        except CatDogError:
+            return None
+        grey = image.convert("L").resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX)
+        values = np.asarray(grey, dtype=np.float32).ravel()
+        values = values - values.mean()
+        photo.thumbnail = values / max(float(np.linalg.norm(values)), 1e-6)
+        photo.digest = hashlib.sha256(photo.data).hexdigest()
+        return photo
+
+    photos = list(photos)
+    with ThreadPoolExecutor() as pool:
+        looked = list(tqdm(pool.map(look, photos), total=len(photos), desc="decode", unit="photo"))
+    bad = [photo.source for photo, good in zip(photos, looked, strict=True) if good is None]
+    return [photo for photo in looked if photo is not None], bad
+
+
+def _divide(photos: list[Photo], val: float, test: float) -> None:
+    for label in {photo.label for photo in photos}:
+        loose = sorted((p for p in photos if p.label == label and p.split is None), key=lambda p: _natural(p.source))
+        first_test = len(loose) - round(len(loose) * test)
+        first_val = first_test - round(len(loose) * val)
+        for index, photo in enumerate(loose):
+            photo.split = "train" if index < first_val else "val" if index < first_test else "test"
+
+
+def _natural(name: str) -> list:
+    """Sort key under which cat.9 comes before cat.10."""
+    return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.split(r"(\d+)", name)]
+
+
+def _drop_exact_copies(photos: list[Photo]) -> tuple[list[Photo], list[dict]]:
+    """Keep one of each file; test is kept before val, val before train."""
+    first: dict[str, Photo] = {}
+    for photo in sorted(photos, key=lambda p: -SPLITS.index(p.split)):
+        first.setdefault(photo.digest, photo)
+    copies = [{"dropped": p.source, "copy_of": first[p.digest].source} for p in photos if first[p.digest] is not p]
+    return [p for p in photos if first[p.digest] is p], copies
+
+
+def _near_copies(photos: list[Photo]) -> list[tuple[Photo, Photo, float]]:
+    """Training photos whose thumbnail, or its mirror image, correlates above NEAR with a held-out one."""
+    train = [p for p in photos if p.split == "train"]
+    held_out = [p for p in photos if p.split != "train"]
+    if not train or not held_out:
+        return []
+    seen = np.stack([p.thumbnail for p in held_out])
+    mirrored = seen.reshape(-1, THUMBNAIL, THUMBNAIL)[:, :, ::-1].reshape(seen.shape)
+    found = []
+    for start in range(0, len(train), 1024):
+        block = np.stack([p.thumbnail for p in train[start : start + 1024]])
+        likeness = np.maximum(block @ seen.T, block @ mirrored.T)
+        best = likeness.argmax(axis=1)
+        for row in np.flatnonzero(likeness.max(axis=1) > NEAR):
+            found.append((train[start + row], held_out[best[row]], float(likeness[row, best[row]])))
+    return found
+
+
+def _count(photos: list[Photo]) -> dict[str, dict[str, int]]:
+    return {split: dict(Counter(p.label for p in photos if p.split == split))
+            for split in SPLITS if any(p.split == split for p in photos)}
+
+
+def _write(photos: list[Photo], out: Path, report: dict) -> None:
+    partial = out.with_name(out.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    for photo in tqdm(sorted(photos, key=lambda p: (p.split, p.label, p.name)), desc="write", unit="photo"):
+        folder = partial / photo.split / photo.label
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / photo.name
+        if path.exists():
+            path = folder / f"{photo.digest[:8]}-{photo.name}"
+        path.write_bytes(photo.data)
+    (partial / "prepare.json").write_text(json.dumps(report, indent=1) + "\n")
+    partial.rename(out)

@@ -1,0 +1,213 @@
+"""One resumable training run in stages of growing photo size; `fit` and `distill` both use it."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from catdog.errors import InvalidSettings
+
+from .dataset import Batches
+
+PRECISIONS = ("auto", "float32", "mixed_bfloat16")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a network is trained. AdamW (Loshchilov & Hutter 2019), linear warm-up, cosine to zero.
+
+    stages           ((photo size in pixels, epochs), ...), in order
+    scale            share of the photo's area that a random crop keeps, (least, most)
+    jitter           largest relative change of brightness, contrast and saturation
+    label_smoothing  0..1 (Szegedy et al. 2016)
+    ema              momentum of the moving average of the weights, per step; 0 for none
+    """
+
+    stages: tuple[tuple[int, int], ...]
+    batch_size: int = 64
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.02
+    warmup_steps: int = 300
+    label_smoothing: float = 0.05
+    scale: tuple[float, float] = (0.35, 1.0)
+    jitter: float = 0.2
+    ema: float = 0.0
+    seed: int = 0
+    precision: str = "auto"
+
+    @property
+    def epochs(self) -> int:
+        return sum(epochs for _, epochs in self.stages)
+
+
+def parse_stages(text: str) -> tuple[tuple[int, int], ...]:
+    """Read "96x20,128x4" as 20 epochs at 96 pixels, then 4 at 128."""
+    try:
+        stages = tuple(tuple(int(number) for number in stage.split("x")) for stage in text.split(","))
+        if all(len(stage) == 2 and stage[0] >= 8 and stage[1] >= 1 for stage in stages):
+            return stages
+    except ValueError:
+        pass
+    raise InvalidSettings(f"Stages are written SIZExEPOCHS, as in 96x20,128x4. Received: {text!r}.")
+
+
+@dataclass(frozen=True)
+class Data:
+    """What a run learns from and is watched on.
+
+    images, validation_images  uint8 (N, S, S, 3); training photos are cut from theirs,
+                               validation photos are used as they are
+    labels, validation_labels  int64 (N,)
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+    validation_images: np.ndarray
+    validation_labels: np.ndarray
+    classes: int
+
+
+def train(make_model: Callable[[int, keras.Optimizer], keras.Model], recipe: Recipe, data: Data, run: Path) -> list[dict]:
+    """Train through all stages and return one row of figures per epoch.
+
+    `make_model(size, optimizer)` returns the compiled training model of a stage; its weights must
+    be the same set in every stage. After each epoch the state (weights, optimizer, figures) is
+    written whole to `run`; called again with the same recipe, training goes on from there, in the
+    same order of photos.
+    """
+    checkpoints = Checkpoints(run, dataclasses.asdict(recipe))
+    steps_per_epoch = max(1, len(data.labels) // recipe.batch_size)
+    end = 0
+    for size, epochs in recipe.stages:
+        start, end = end, end + epochs
+        done = checkpoints.epochs_done()
+        if done >= end:
+            continue
+        keras.utils.set_random_seed(recipe.seed + done)
+        model = make_model(size, _optimizer(recipe, steps_per_epoch))
+        checkpoints.restore(model)
+        print(f"Stage of {size} px: epochs {max(start, done) + 1} to {end} of {recipe.epochs}", flush=True)
+        model.fit(
+            Batches(data.images, data.labels, data.classes, recipe.batch_size, shuffle_seed=recipe.seed, epoch=done),
+            validation_data=Batches(data.validation_images, data.validation_labels, data.classes, recipe.batch_size),
+            initial_epoch=done,
+            epochs=end,
+            callbacks=_ema_callbacks(recipe) + [_SaveEachEpoch(checkpoints, size)],
+        )
+    checkpoints.restore(model := make_model(recipe.stages[-1][0], _optimizer(recipe, steps_per_epoch)))
+    if recipe.ema:
+        model.optimizer.finalize_variable_values(model.trainable_variables)
+    return checkpoints.history()
+
+
+class Checkpoints:
+    """The state of a run after each epoch, in folders `epoch-NNNN` of which the newest is kept."""
+
+    def __init__(self, run: Path, recipe: dict):
+        self.run, self.recipe = run, json.loads(json.dumps(recipe))
+        run.mkdir(parents=True, exist_ok=True)
+        state = self._state()
+        if state and state["recipe"] != self.recipe:
+            raise InvalidSettings(
+                f"{run} holds an unfinished or finished run with other settings ({state['recipe']}). "
+                "Repeat those settings to go on with it, or pass --restart to begin anew."
+            )
+
+    def epochs_done(self) -> int:
+        return len(self.history())
+
+    def history(self) -> list[dict]:
+        state = self._state()
+        return state["history"] if state else []
+
+    def save(self, model: keras.Model, row: dict) -> None:
+        """Write the state after one more epoch: a new folder first, then the old one goes."""
+        history = self.history() + [row]
+        folder = self.run / f"epoch-{len(history):04d}"
+        partial = folder.with_suffix(".partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir()
+        model.save_weights(partial / "state.weights.h5")
+        state = {"recipe": self.recipe, "history": history}
+        (partial / "state.json").write_text(json.dumps(state, indent=1))
+        os.replace(partial, folder)
+        for old in self._folders()[:-1]:
+            shutil.rmtree(old)
+
+    def restore(self, model: keras.Model) -> None:
+        """Load the newest state, if any, into a compiled model."""
+        folders = self._folders()
+        if folders:
+            model.optimizer.build(model.trainable_variables)
+            model.load_weights(folders[-1] / "state.weights.h5")
+
+    def _folders(self) -> list[Path]:
+        return sorted(p for p in self.run.glob("epoch-[0-9]*") if p.suffix != ".partial")
+
+    def _state(self) -> dict | None:
+        folders = self._folders()
+        return json.loads((folders[-1] / "state.json").read_text()) if folders else None
+
+
+class _SaveEachEpoch(keras.callbacks.Callback):
+    def __init__(self, checkpoints: Checkpoints, size: int):
+        super().__init__()
+        self.checkpoints, self.size = checkpoints, size
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.started = time.monotonic()
+
+    def on_epoch_end(self, epoch, logs=None):
+        figures = {name: float(value) for name, value in (logs or {}).items()}
+        seconds = round(time.monotonic() - self.started, 1)
+        self.checkpoints.save(self.model, {"epoch": epoch + 1, "size": self.size, "seconds": seconds} | figures)
+
+
+def _ema_callbacks(recipe: Recipe) -> list[keras.callbacks.Callback]:
+    return [keras.callbacks.SwapEMAWeights()] if recipe.ema else []
+
+
+def _optimizer(recipe: Recipe, steps_per_epoch: int) -> keras.Optimizer:
+    steps = steps_per_epoch * recipe.epochs
+    warmup = min(recipe.warmup_steps, steps // 4)
+    schedule = keras.optimizers.schedules.CosineDecay(
+        0.0, max(1, steps - warmup), alpha=0.0, warmup_target=recipe.learning_rate, warmup_steps=max(1, warmup)
+    )
+    ema = {"use_ema": True, "ema_momentum": recipe.ema} if recipe.ema else {}
+    optimizer = keras.optimizers.AdamW(schedule, weight_decay=recipe.weight_decay, **ema)
+    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    return optimizer
+
+
+@contextlib.contextmanager
+def precision(name: str):
+    """Build layers with this dtype policy inside the block.
+
+    `auto` is mixed_bfloat16 where the hardware multiplies bfloat16 faster than float32.
+    """
+    if name not in PRECISIONS:
+        raise InvalidSettings(f"Precision must be one of {', '.join(PRECISIONS)}. Received: {name!r}.")
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(("mixed_bfloat16" if _has_fast_bfloat16() else "float32") if name == "auto" else name)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def _has_fast_bfloat16() -> bool:
+    if keras.distribution.list_devices("gpu"):
+        return True
+    with contextlib.suppress(OSError):
+        return "avx512_bf16" in Path("/proc/cpuinfo").read_text()
+    return False
