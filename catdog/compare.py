@@ -1,0 +1,209 @@
+"""All models on one photo: the one predict function that every surface calls."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import os
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from PIL import Image
+
+from .config import Settings
+from .engine import Engine, load_engine
+from .errors import CatDogError, ImageTooLarge, InvalidImage, ModelUnavailable, UnknownModel
+from .preprocessing import decode, to_array, to_rgb
+from .spec import ModelSpec
+from .weights import locate
+
+Photo = bytes | str | os.PathLike | IO[bytes] | Image.Image
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What one model says of one photo.
+
+    confidence     probability of `label`, 0 to 1, calibrated by the spec's temperature
+    probabilities  class -> probability; they add up to 1
+    milliseconds   time from RGB image to probabilities, as measured for this photo
+    """
+
+    model: str
+    label: str
+    confidence: float
+    probabilities: dict[str, float]
+    milliseconds: float
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What all models say of one photo; `to_dict` is the JSON of every surface.
+
+    prediction  label of the default model, capitalised; `confidence` is its confidence
+    models      one Verdict per model, in the order of display
+    agree       whether all labels are the same
+    source      where the models came from, as in `weights.Located`
+    """
+
+    prediction: str
+    confidence: float
+    models: tuple[Verdict, ...]
+    agree: bool
+    source: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain dicts, lists, strings and numbers, ready for `json.dumps`."""
+        content = dataclasses.asdict(self)
+        content["models"] = list(content["models"])
+        return content
+
+
+class Classifier:
+    """One model with its preprocessing and its calibration."""
+
+    def __init__(self, spec: ModelSpec, engine: Engine):
+        self.spec, self.engine = spec, engine
+
+    def probabilities(self, images: Sequence[Image.Image]) -> np.ndarray:
+        """Calibrated probabilities of RGB images: float64 (N, classes), rows add up to 1."""
+        batch = np.stack([to_array(image, self.spec) for image in images])
+        return calibrated(self.engine(batch), self.spec.temperature)
+
+    def verdict(self, image: Image.Image) -> Verdict:
+        """The verdict on one RGB image."""
+        start = time.perf_counter()
+        row = self.probabilities([image])[0]
+        milliseconds = (time.perf_counter() - start) * 1000
+        best = int(row.argmax())
+        return Verdict(
+            model=self.spec.name,
+            label=self.spec.classes[best],
+            confidence=float(row[best]),
+            probabilities=dict(zip(self.spec.classes, map(float, row), strict=True)),
+            milliseconds=round(milliseconds, 2),
+        )
+
+
+class Comparator:
+    """All models, ready to judge photos; safe to share between threads.
+
+    models    name -> Classifier, in the order of display
+    source    where the models came from
+    problems  one sentence per model that could not be used and per fallback taken
+    """
+
+    def __init__(self, classifiers: Sequence[Classifier], *, source: str = "bundled",
+                 problems: Sequence[str] = (), settings: Settings | None = None):
+        if not classifiers:
+            raise ModelUnavailable(f"No model could be loaded. {' '.join(problems)}".strip())
+        self.models = {classifier.spec.name: classifier for classifier in classifiers}
+        self.source, self.problems, self.settings = source, tuple(problems), settings or Settings()
+        self._pool = ThreadPoolExecutor(max_workers=len(classifiers), thread_name_prefix="catdog")
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Comparator:
+        """Locate, verify and load every model; one that fails is left out and named in `problems`.
+
+        Raises ModelUnavailable when none is left.
+        """
+        located = locate(settings)
+        classifiers, problems = [], list(located.problems)
+        for model in located.models:
+            try:
+                classifiers.append(Classifier(model.spec, load_engine(model.path, model.spec, settings)))
+            except CatDogError as error:
+                problems.append(str(error))
+        return cls(classifiers, source=located.source, problems=problems, settings=settings)
+
+    @property
+    def specs(self) -> tuple[ModelSpec, ...]:
+        return tuple(classifier.spec for classifier in self.models.values())
+
+    @property
+    def default(self) -> ModelSpec:
+        """The spec with the highest validation accuracy; the first of equals."""
+        return max(self.specs, key=lambda spec: spec.validation_accuracy)
+
+    def compare(self, photo: Photo, *, model: str | None = None) -> Comparison:
+        """Ask all models, or the one named `model`, about one photo.
+
+        photo is encoded bytes, a path, a binary file or a Pillow image. Raises InvalidImage,
+        ImageTooLarge or UnknownModel.
+        """
+        classifiers = self._chosen(model)
+        image = self.read(photo)
+        verdicts = tuple(self._pool.map(lambda classifier: classifier.verdict(image), classifiers))
+        default = self.default.name
+        leading = next((v for v in verdicts if v.model == default), verdicts[0])
+        return Comparison(
+            prediction=leading.label.capitalize(),
+            confidence=leading.confidence,
+            models=verdicts,
+            agree=len({verdict.label for verdict in verdicts}) == 1,
+            source=self.source,
+        )
+
+    def read(self, photo: Photo) -> Image.Image:
+        """Any accepted form of a photo -> upright RGB image within the limits of the settings."""
+        if isinstance(photo, Image.Image):
+            return _from_pillow(photo, self.settings.max_pixels)
+        limit = self.settings.max_upload_bytes
+        data = _read_bytes(photo, limit + 1)
+        if len(data) > limit:
+            raise ImageTooLarge(f"The file is larger than {limit / 2**20:g} MB. Send a smaller copy.")
+        return decode(data, max_pixels=self.settings.max_pixels)
+
+    def close(self) -> None:
+        """End the worker threads."""
+        self._pool.shutdown()
+
+    def _chosen(self, model: str | None) -> list[Classifier]:
+        if model is None:
+            return list(self.models.values())
+        if model not in self.models:
+            raise UnknownModel(f"There is no model {model!r}; choose one of {', '.join(self.models)}.")
+        return [self.models[model]]
+
+
+def calibrated(outputs: np.ndarray, temperature: float) -> np.ndarray:
+    """Model outputs, (N, 1) sigmoid or (N, classes) softmax, to probabilities (N, classes).
+
+    Logits are divided by the temperature (Guo et al. 2017, "On calibration of modern neural
+    networks"). The logits of the outputs are their logarithms, up to a constant per row.
+    """
+    outputs = np.asarray(outputs, dtype=np.float64)
+    if outputs.shape[1] == 1:
+        outputs = np.concatenate([1 - outputs, outputs], axis=1)
+    logits = np.log(np.clip(outputs, 1e-12, 1.0)) / temperature
+    exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return exponentials / exponentials.sum(axis=1, keepdims=True)
+
+
+def _from_pillow(image: Image.Image, max_pixels: int) -> Image.Image:
+    if image.width * image.height > max_pixels:
+        raise ImageTooLarge(f"The photo has too many pixels ({image.width} x {image.height}); at most {max_pixels}.")
+    try:
+        return to_rgb(image)
+    except Exception as error:
+        raise InvalidImage(f"The image cannot be read ({error}).") from error
+
+
+def _read_bytes(photo: Photo, limit: int) -> bytes:
+    if isinstance(photo, (bytes, bytearray, memoryview)):
+        return bytes(photo)
+    if isinstance(photo, (str, os.PathLike)):
+        try:
+            with Path(photo).open("rb") as stream:
+                return stream.read(limit)
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise InvalidImage(f"{os.fspath(photo)!r} cannot be read: {reason}.") from error
+    if isinstance(photo, io.IOBase) or hasattr(photo, "read"):
+        return photo.read(limit)
+    raise InvalidImage(f"A photo is bytes, a path, a binary file or a Pillow image. Received: {type(photo).__name__}.")

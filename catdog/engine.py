@@ -1,0 +1,63 @@
+"""One `.h5` file -> a callable from pixels to probabilities."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from .config import Settings
+from .errors import ModelMismatch
+from .spec import ModelSpec
+
+# float32 (N, H, W, 3), scaled as the spec says -> float32 (N, outputs)
+Engine = Callable[[np.ndarray], np.ndarray]
+
+
+def load_engine(path: Path, spec: ModelSpec, settings: Settings) -> Engine:
+    """Load a Keras `.h5` file, check its shapes against its spec, and warm it up.
+
+    Raises ModelMismatch when the file cannot be opened as a model or does not fit the spec.
+    """
+    import keras
+
+    _limit_threads(settings.threads)
+    try:
+        # Without compile no training code is restored; safe mode refuses pickled functions.
+        model = keras.models.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:  # Keras and h5py raise many kinds on broken files
+        raise ModelMismatch(f"{path} cannot be loaded as a Keras model: {error}") from error
+
+    def engine(batch: np.ndarray) -> np.ndarray:
+        # predict_on_batch runs one compiled call; predict would build a data pipeline each time.
+        return np.asarray(model.predict_on_batch(batch), dtype=np.float32)
+
+    _check(engine, path, spec)
+    return engine
+
+
+def _check(engine: Engine, path: Path, spec: ModelSpec) -> None:
+    shape = (1, spec.image_size, spec.image_size, 3)
+    try:
+        outputs = engine(np.zeros(shape, np.float32))
+    except Exception as error:
+        raise ModelMismatch(f"{path} does not accept pixels of shape {shape}, as its spec says: {error}") from error
+    allowed = [(1, len(spec.classes))] + ([(1, 1)] if len(spec.classes) == 2 else [])
+    if outputs.shape not in allowed:
+        raise ModelMismatch(
+            f"{path} has outputs of shape {outputs.shape}; its spec names {len(spec.classes)} classes, "
+            f"which needs {' or '.join(map(str, allowed))}."
+        )
+    if not np.all((outputs >= 0) & (outputs <= 1)):
+        raise ModelMismatch(f"{path} returns values outside 0..1; its last layer must be a sigmoid or a softmax.")
+
+
+def _limit_threads(threads: int) -> None:
+    if threads:
+        import tensorflow
+
+        with contextlib.suppress(RuntimeError):  # already running: the first model's limit holds
+            tensorflow.config.threading.set_intra_op_parallelism_threads(threads)
+            tensorflow.config.threading.set_inter_op_parallelism_threads(threads)

@@ -1,0 +1,80 @@
+"""Fixtures that every test may use: real tiny `.h5` models, real photos, a clean environment."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+# Before anything imports Keras, Gradio or huggingface_hub, which read these once.
+os.environ.update(
+    GRADIO_ANALYTICS_ENABLED="False", HF_HUB_DISABLE_TELEMETRY="1", HF_HUB_DISABLE_XET="1", TF_CPP_MIN_LOG_LEVEL="3"
+)
+
+import pytest
+
+from catdog.spec import ModelSpec, sha256_of
+
+ROOT = Path(__file__).resolve().parent.parent
+EXAMPLES = ROOT / "examples"
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch):
+    """No CATDOG_ variable of the person who runs the tests reaches a test."""
+    for name in [name for name in os.environ if name.startswith("CATDOG_")]:
+        monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def cat() -> Path:
+    return EXAMPLES / "cat.jpg"
+
+
+@pytest.fixture
+def dog() -> Path:
+    return EXAMPLES / "dog.jpg"
+
+
+@pytest.fixture(scope="session")
+def tiny_weights(tmp_path_factory) -> Path:
+    """A weights folder with two tiny random models: scratch_cnn at 32 px, xception at 40 px."""
+    folder = tmp_path_factory.mktemp("weights")
+    write_tiny_model(folder, "scratch_cnn", image_size=32, seed=1, accuracy=0.90)
+    write_tiny_model(folder, "xception", image_size=40, seed=2, accuracy=0.95)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_comparator(tiny_weights):
+    """A Comparator on `tiny_weights`, shared by all tests that only read from it."""
+    from catdog import Settings, load
+
+    comparator = load(Settings(weights=tiny_weights))
+    yield comparator
+    comparator.close()
+
+
+def write_tiny_model(folder: Path, name: str, *, image_size: int = 32, classes: tuple[str, ...] = ("cat", "dog"),
+                     seed: int = 0, accuracy: float = 0.9) -> ModelSpec:
+    """Write a real random `.h5` of a few hundred parameters, and its spec, into a folder."""
+    import keras
+    from keras import layers
+
+    keras.utils.set_random_seed(seed)
+    units, activation = (1, "sigmoid") if len(classes) == 2 else (len(classes), "softmax")
+    model = keras.Sequential([
+        keras.Input((image_size, image_size, 3)),
+        layers.Rescaling(1 / 127.5, offset=-1.0),
+        layers.Conv2D(8, 3, strides=2, activation="relu"),
+        layers.GlobalAveragePooling2D(),
+        layers.Dense(units, activation=activation),
+    ])
+    path = folder / f"{name}.h5"
+    model.save(path)
+    spec = ModelSpec(
+        name=name, title=name.replace("_", " "), architecture=name, file=path.name, sha256=sha256_of(path),
+        bytes=path.stat().st_size, image_size=image_size, classes=classes,
+        metrics={"val": {"accuracy": accuracy, "images": 10}},
+    )
+    spec.write(folder / f"{name}.json")
+    return spec
