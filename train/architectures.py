@@ -105,17 +105,13 @@ def _residual_block(x, filters: int, strides: int):
 
 
 def _conv(filters: int, size: int, strides: int = 1) -> layers.Conv2D:
-    return layers.Conv2D(
-        filters, size, strides=strides, padding="same", use_bias=False, kernel_initializer="he_normal"
-    )
+    return layers.Conv2D(filters, size, strides=strides, padding="same", use_bias=False, kernel_initializer="he_normal")
 
 
 def _xception_features(pixels, weights: str | None):
     """Chollet 2017, without its top, as keras.applications builds it."""
     scaled = layers.Rescaling(1 / 127.5, offset=-1.0)(pixels)
-    return keras.applications.Xception(
-        include_top=False, weights=weights, input_tensor=scaled, pooling="avg"
-    ).output
+    return keras.applications.Xception(include_top=False, weights=weights, input_tensor=scaled, pooling="avg").output
 
 
 ARCHITECTURES = {

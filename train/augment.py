@@ -9,31 +9,34 @@ from keras import ops
 
 
 class RandomResizedCrop(keras.layers.Layer):
-    """Cut a random box from each image, mirror it half of the time, resize it to `sizes`.
+    """Cut a random box from each image, mirror it half of the time, resize it to `size`.
 
     The box covers `scale` of the area with an aspect ratio of `ratio` (Szegedy et al. 2015,
     "Going deeper with convolutions", section 6). Resizing is bilinear and antialiased, written as
     two matrix products per image, rows and columns, because that is the one formulation that is
     fast on every backend and needs no gather.
 
-    Call arguments: images uint8 or float (B, H, W, 3), 0..255. Returns float32 (B, s, s, 3) for
-    each s of `sizes`, all of the same boxes: a list, or a tensor if `sizes` has one entry.
+    Call arguments: images uint8 or float (B, H, W, 3), 0..255. Returns float32 (B, size, size, 3).
     Outside training the images pass unchanged, whatever their size.
     """
 
-    def __init__(self, sizes, scale=(0.35, 1.0), ratio=(0.75, 4 / 3), seed=None, **kwargs):
+    def __init__(self, size, scale=(0.35, 1.0), ratio=(0.75, 4 / 3), *, mirror=True, seed=None, **kwargs):
         super().__init__(dtype="float32", **kwargs)
-        self.sizes, self.scale, self.ratio, self.seed = tuple(sizes), tuple(scale), tuple(ratio), seed
+        self.size, self.scale, self.ratio, self.mirror = size, scale, ratio, mirror
         self.generator = keras.random.SeedGenerator(seed)
 
     def call(self, images, training=False):
         images = ops.cast(images, "float32")
-        if training:
-            boxes = self._boxes(ops.shape(images)[0])
-            crops = [_crop(images, boxes, size) for size in self.sizes]
-        else:
-            crops = [images for _ in self.sizes]
-        return crops if len(crops) > 1 else crops[0]
+        return self._crop(images) if training else images
+
+    def _crop(self, images):
+        top, left, box_height, box_width, mirrored = self._boxes(ops.shape(images)[0])
+        height, width = images.shape[1], images.shape[2]
+        rows = _sampling_matrix(top * height, box_height * height, height, self.size)
+        columns = _sampling_matrix(left * width, box_width * width, width, self.size)
+        columns = ops.where(mirrored[:, None, None], ops.flip(columns, axis=1), columns)
+        squeezed = ops.einsum("boh,bhwc->bowc", rows, images)
+        return ops.einsum("bpw,bowc->bopc", columns, squeezed)
 
     def _boxes(self, batch):
         """Random boxes in fractions of the image: top, left, height, width; and mirror, boolean."""
@@ -47,11 +50,10 @@ class RandomResizedCrop(keras.layers.Layer):
         width = ops.minimum(ops.sqrt(area * ratio), 1.0)
         top = uniform(0.0, 1.0) * (1.0 - height)
         left = uniform(0.0, 1.0) * (1.0 - width)
-        return top, left, height, width, uniform(0.0, 1.0) > 0.5
+        return top, left, height, width, uniform(0.0, 1.0) < (0.5 if self.mirror else 0.0)
 
     def compute_output_shape(self, input_shape):
-        shapes = [(input_shape[0], None, None, 3) for _ in self.sizes]
-        return shapes if len(shapes) > 1 else shapes[0]
+        return (input_shape[0], None, None, 3)
 
 
 class ColorJitter(keras.layers.Layer):
@@ -85,17 +87,6 @@ class ColorJitter(keras.layers.Layer):
 
 def _blend(images, towards, factor):
     return towards + (images - towards) * factor
-
-
-def _crop(images, boxes, size: int):
-    """Cut the boxes from images (B, H, W, 3) and resize them to (B, size, size, 3)."""
-    top, left, box_height, box_width, mirror = boxes
-    height, width = images.shape[1], images.shape[2]
-    rows = _sampling_matrix(top * height, box_height * height, height, size)
-    columns = _sampling_matrix(left * width, box_width * width, width, size)
-    columns = ops.where(mirror[:, None, None], ops.flip(columns, axis=1), columns)
-    squeezed = ops.einsum("boh,bhwc->bowc", rows, images)
-    return ops.einsum("bpw,bowc->bopc", columns, squeezed)
 
 
 def _sampling_matrix(start, length, source_size: int, size: int):

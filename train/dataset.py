@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,7 @@ SPLITS = ("train", "val", "test")
 # Folders are named in the plural by habit; a verdict is about one animal.
 CLASS_OF_FOLDER = {"cats": "cat", "dogs": "dog"}
 CACHE_VERSION = 1
+CHUNK = 64
 
 
 class DatasetError(CatDogError, ValueError):
@@ -84,31 +86,20 @@ def is_photo(path: Path) -> bool:
     return path.suffix.lower() in EXTENSIONS and not path.name.startswith(".") and path.is_file()
 
 
-def load_images(split: Split, size: int, *, resize: str = "stretch", cache: Path | None = None) -> np.ndarray:
+def load_images(split: Split, size: int, *, resize: str = "stretch", cache: Path) -> np.ndarray:
     """Decode a split to a uint8 array (N, size, size, 3), through the serving `decode`.
 
-    With `cache`, the array is a read-only memory map in that folder, made once and reused while the
-    same files (path, size and time of change) are asked for, so data need not fit in memory.
+    The array is a read-only memory map in the folder `cache`, made once and reused while the same
+    files (path, size and time of change) are asked for, so data need not fit in memory.
     """
-    if cache is None:
-        images = np.empty((len(split), size, size, 3), np.uint8)
-        _fill(images, split, size, resize)
-        return images
-    path = cache / f"{_fingerprint(split, size, resize)}.npy"
-    if not path.exists():
-        cache.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(f".{os.getpid()}.partial")
-        try:
-            images = np.lib.format.open_memmap(partial, "w+", np.uint8, (len(split), size, size, 3))
-            _fill(images, split, size, resize)
-            images.flush()
-            os.replace(partial, path)
-        finally:
-            partial.unlink(missing_ok=True)
-    return np.load(path, mmap_mode="r")
+    shape = (len(split), size, size, 3)
+    path = cache / f"photos-{fingerprint(split, size, resize)}.npy"
+    return cached(path, shape, np.uint8, lambda images: _fill(images, split, size, resize))
 
 
-def _fill(images: np.ndarray, split: Split, size: int, resize: str) -> None:
+def decoded(split: Split, size: int, resize: str = "stretch") -> Iterator[np.ndarray]:
+    """Yield each photo of a split as uint8 (size, size, 3), in order, with a progress bar."""
+
     def one(path: Path) -> np.ndarray:
         try:
             return np.asarray(resized(decode(path.read_bytes()), size, resize))
@@ -116,13 +107,34 @@ def _fill(images: np.ndarray, split: Split, size: int, resize: str) -> None:
             raise DatasetError(f"{path}: {error} Run `python -m train prepare`, which drops such files.") from error
 
     with ThreadPoolExecutor() as pool:
-        decoded = pool.map(one, split.paths)
-        for index, image in enumerate(tqdm(decoded, total=len(split), desc=f"decode at {size} px", unit="photo")):
-            images[index] = image
+        # In chunks: the pool would otherwise decode far ahead of a slow reader.
+        for start in tqdm(range(0, len(split), CHUNK), desc=f"photos at {size} px", unit=f"x{CHUNK}"):
+            yield from pool.map(one, split.paths[start : start + CHUNK])
 
 
-def _fingerprint(split: Split, size: int, resize: str) -> str:
-    digest = hashlib.sha256(f"{CACHE_VERSION} {size} {resize}".encode())
+def _fill(images: np.ndarray, split: Split, size: int, resize: str) -> None:
+    for index, image in enumerate(decoded(split, size, resize)):
+        images[index] = image
+
+
+def cached(path: Path, shape: tuple[int, ...], dtype, fill: Callable[[np.ndarray], None]) -> np.ndarray:
+    """A read-only memory map of an array that `fill` writes once; the file appears whole or not at all."""
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_suffix(f".{os.getpid()}.partial")
+        try:
+            array = np.lib.format.open_memmap(partial, "w+", dtype, shape)
+            fill(array)
+            array.flush()
+            os.replace(partial, path)
+        finally:
+            partial.unlink(missing_ok=True)
+    return np.load(path, mmap_mode="r")
+
+
+def fingerprint(split: Split, *what: object) -> str:
+    """A short name for `what` is made of exactly these files."""
+    digest = hashlib.sha256(f"{CACHE_VERSION} {what}".encode())
     for path in split.paths:
         stat = path.stat()
         digest.update(f"\n{path.resolve()} {stat.st_size} {stat.st_mtime_ns}".encode())
@@ -137,7 +149,9 @@ class Batches(keras.utils.PyDataset):
     one-hot of shape (B, classes) for more.
     """
 
-    def __init__(self, images, labels, classes: int, batch_size: int, *, shuffle_seed: int | None = None, epoch: int = 0):
+    def __init__(
+        self, images, labels, classes: int, batch_size: int, *, shuffle_seed: int | None = None, epoch: int = 0
+    ):
         super().__init__(workers=1)
         self.images, self.labels, self.classes, self.batch_size = images, labels, classes, batch_size
         self.seed, self.epoch = shuffle_seed, epoch
@@ -149,8 +163,12 @@ class Batches(keras.utils.PyDataset):
         return max(1, count // self.batch_size) if self.seed is not None else -(-count // self.batch_size)
 
     def __getitem__(self, index: int):
-        rows = self.order[index * self.batch_size : (index + 1) * self.batch_size]
+        rows = self.rows(index)
         return self.images[rows], targets(self.labels[rows], self.classes)
+
+    def rows(self, index: int) -> np.ndarray:
+        """Which photos batch `index` holds."""
+        return self.order[index * self.batch_size : (index + 1) * self.batch_size]
 
     def on_epoch_end(self) -> None:
         self.epoch += 1

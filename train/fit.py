@@ -3,44 +3,50 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime
-import json
-import platform
-import shutil
-import time
+import os
 from pathlib import Path
 
 import keras
-import numpy as np
 
+from catdog.compare import Classifier, calibrated
+from catdog.config import Settings
+from catdog.engine import load_engine
 from catdog.spec import ModelSpec, sha256_of
 
-from . import architectures, augment, dataset, h5, trainer
+from . import architectures, augment, calibrate, dataset, evaluate, h5, trainer
+from .provenance import base_provenance, provenance
 from .trainer import Recipe
 
 # Chosen on the validation photos of Dogs vs. Cats.
 RECIPES = {
-    "scratch_cnn": Recipe(
-        stages=((64, 6), (96, 16), (112, 2)), learning_rate=2e-3, weight_decay=0.05, ema=0.998
-    ),
+    "scratch_cnn": Recipe(stages=((64, 6), (96, 16), (112, 2)), learning_rate=2e-3, weight_decay=0.05, ema=0.998),
     "xception": Recipe(stages=((112, 1),), learning_rate=2e-4, scale=(0.5, 1.0), ema=0.99),
 }
 # Photos are kept somewhat larger than the crops that are cut from them.
 STORED_SIZE = 160
-STAGE_METRIC = "accuracy"
 
 
-def fit(name: str, data: Path, *, base: str | None, recipe: Recipe, run: Path, out: Path,
-        image_size: int | None = None, limit: int | None = None, command: str = "") -> ModelSpec:
+def fit(
+    name: str,
+    data: Path,
+    *,
+    base: str | None,
+    recipe: Recipe,
+    run: Path,
+    out: Path,
+    image_size: int | None = None,
+    limit: int | None = None,
+    dataset_name: str = "",
+    command: str = "",
+) -> ModelSpec:
     """Train `name` on `data`/train, watched on `data`/val; write `out`/name.h5 and its spec.
 
     A run that was killed goes on from its last finished epoch when called with the same settings.
     `limit` takes the first photos of each class only.
     """
-    architecture = architectures.get(name)
-    image_size = image_size or architecture.image_size
-    train_split = dataset.find(data, "train").head(limit)
-    photos = load_data(train_split, dataset.find(data, "val").head(limit), image_size, data / ".cache")
+    image_size = image_size or architectures.get(name).image_size
+    train_split, val_split = (dataset.find(data, split).head(limit) for split in ("train", "val"))
+    photos = load_data(train_split, val_split, image_size, data / ".cache")
     with trainer.precision(recipe.precision):
         network = architectures.build(name, classes=photos.classes, base=base)
 
@@ -48,22 +54,69 @@ def fit(name: str, data: Path, *, base: str | None, recipe: Recipe, run: Path, o
             return _training_model(network, size, photos.classes, recipe, optimizer)
 
         history = trainer.train(make_model, recipe, photos, run)
-    final = architectures.build(name, classes=photos.classes, image_size=image_size)
-    final.set_weights(network.get_weights())
-    ...
-    return final, history
+    model = architectures.build(name, classes=photos.classes, image_size=image_size)
+    model.set_weights(network.get_weights())
+    training = provenance(photos, recipe, history, command=command, dataset=dataset_name)
+    training |= {"base": base_provenance(base), "parameters": model.count_params()}
+    return finish(model, name, val_split, training, out)
+
+
+def finish(model: keras.Model, name: str, val: dataset.Split, training: dict, out: Path) -> ModelSpec:
+    """Save, reload, calibrate and measure a trained model; the spec is written last.
+
+    1. Save the `.h5` under a temporary name with rounded weights and load it as serving does.
+    2. If a label of `val` differs from the trained model's, save it again in full precision.
+    3. Fit the temperature and measure on `val`, then put both files in place.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    partial = out / f"partial-{name}.h5"
+    try:
+        spec, outputs = _saved(model, name, val, partial, round_kernels=True)
+        exact = evaluate.predict([Classifier(spec, model.predict_on_batch)], val)[name]
+        training = training | {"weights": "rounded to 16-bit precision"}
+        if (outputs.argmax(axis=1) != exact.argmax(axis=1)).any():
+            spec, outputs = _saved(model, name, val, partial, round_kernels=False)
+            training |= {"weights": "float32"}
+        temperature = calibrate.fit_temperature(outputs, val.labels)
+        figures = evaluate.measure(calibrated(outputs, temperature), val.labels, val.classes)
+        spec = dataclasses.replace(spec, temperature=temperature, metrics={"val": figures}, training=training)
+        os.replace(partial, out / spec.file)
+        spec.write(out / f"{name}.json")
+    finally:
+        partial.unlink(missing_ok=True)
+    return spec
+
+
+def _saved(model: keras.Model, name: str, val: dataset.Split, path: Path, *, round_kernels: bool):
+    """Save to `path`; return the file's spec and its probabilities on `val` through serving."""
+    h5.save(model, path, round_kernels=round_kernels)
+    spec = ModelSpec(
+        name=name,
+        title=architectures.get(name).title,
+        architecture=name,
+        file=f"{name}.h5",
+        sha256=sha256_of(path),
+        bytes=path.stat().st_size,
+        image_size=model.input_shape[1],
+        classes=val.classes,
+    )
+    served = Classifier(spec, load_engine(path, spec, Settings()))
+    return spec, evaluate.predict([served], val)[name]
 
 
 def load_data(train: dataset.Split, val: dataset.Split, image_size: int, cache: Path) -> trainer.Data:
     """Decode both splits: training photos at STORED_SIZE, validation photos as they are served."""
     return trainer.Data(
-        dataset.load_images(train, max(STORED_SIZE, image_size), cache=cache), train.labels,
-        dataset.load_images(val, image_size, cache=cache), val.labels, len(train.classes),
+        dataset.load_images(train, max(STORED_SIZE, image_size), cache=cache),
+        train.labels,
+        dataset.load_images(val, image_size, cache=cache),
+        val.labels,
+        len(train.classes),
     )
 
 
 def _training_model(network, size, classes, recipe, optimizer) -> keras.Model:
-    crop = augment.RandomResizedCrop((size,), recipe.scale, seed=recipe.seed, name="crop")
+    crop = augment.RandomResizedCrop(size, recipe.scale, seed=recipe.seed, name="crop")
     pixels = keras.Input((None, None, 3), dtype="uint8", name="photos")
     crops = augment.ColorJitter(recipe.jitter, seed=recipe.seed + 1, name="jitter")(crop(pixels))
     model = keras.Model(pixels, network(crops))

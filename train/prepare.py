@@ -83,10 +83,16 @@ def prepare(sources: list[Path], out: Path, *, val: float = 0.1, test: float = 0
 
 def describe(report: dict) -> str:
     """What `prepare` did, for the terminal."""
-    lines = [f"{split:5} " + ", ".join(f"{n} {label}" for label, n in sorted(report["kept"][split].items()))
-             for split in SPLITS if split in report["kept"]]
-    for key, what in (("undecodable", "could not be decoded"), ("exact_copies", "were exact copies"),
-                      ("near_copies", "training photos were near copies of val or test photos")):
+    lines = [
+        f"{split:5} " + ", ".join(f"{n} {label}" for label, n in sorted(report["kept"][split].items()))
+        for split in SPLITS
+        if split in report["kept"]
+    ]
+    for key, what in (
+        ("undecodable", "could not be decoded"),
+        ("exact_copies", "were exact copies"),
+        ("near_copies", "training photos were near copies of val or test photos"),
+    ):
         lines.append(f"{len(report[key])} {what}" + (" and were dropped" if report[key] else ""))
     return "\n".join(lines)
 
@@ -94,8 +100,11 @@ def describe(report: dict) -> str:
 def _read_all(sources: list[Path]) -> Iterator[Photo]:
     for source in sources:
         if source.is_dir():
-            files = ((path.relative_to(source).as_posix(), path.read_bytes)
-                     for path in sorted(source.rglob("*")) if path.is_file())
+            files = (
+                (path.relative_to(source).as_posix(), path.read_bytes)
+                for path in sorted(source.rglob("*"))
+                if path.is_file()
+            )
             yield from _labelled(source, files)
         elif zipfile.is_zipfile(source):
             with zipfile.ZipFile(source) as archive:
@@ -191,8 +200,11 @@ def _near_copies(photos: list[Photo]) -> list[tuple[Photo, Photo, float]]:
 
 
 def _count(photos: list[Photo]) -> dict[str, dict[str, int]]:
-    return {split: dict(Counter(p.label for p in photos if p.split == split))
-            for split in SPLITS if any(p.split == split for p in photos)}
+    return {
+        split: dict(Counter(p.label for p in photos if p.split == split))
+        for split in SPLITS
+        if any(p.split == split for p in photos)
+    }
 
 
 def _write(photos: list[Photo], out: Path, report: dict) -> None:

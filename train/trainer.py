@@ -77,7 +77,21 @@ class Data:
     classes: int
 
 
-def train(make_model: Callable[[int, keras.Optimizer], keras.Model], recipe: Recipe, data: Data, run: Path) -> list[dict]:
+def batches(data: Data, recipe: Recipe, epoch: int) -> tuple[Batches, Batches]:
+    """Shuffled training batches that begin with `epoch`, and validation batches in order."""
+    return (
+        Batches(data.images, data.labels, data.classes, recipe.batch_size, shuffle_seed=recipe.seed, epoch=epoch),
+        Batches(data.validation_images, data.validation_labels, data.classes, recipe.batch_size),
+    )
+
+
+def train(
+    make_model: Callable[[int, keras.Optimizer], keras.Model],
+    recipe: Recipe,
+    data: Data,
+    run: Path,
+    batches: Callable[[Data, Recipe, int], tuple[keras.utils.PyDataset, keras.utils.PyDataset]] = batches,
+) -> list[dict]:
     """Train through all stages and return one row of figures per epoch.
 
     `make_model(size, optimizer)` returns the compiled training model of a stage; its weights must
@@ -89,22 +103,20 @@ def train(make_model: Callable[[int, keras.Optimizer], keras.Model], recipe: Rec
     steps_per_epoch = max(1, len(data.labels) // recipe.batch_size)
     end = 0
     for size, epochs in recipe.stages:
-        start, end = end, end + epochs
+        end += epochs
         done = checkpoints.epochs_done()
         if done >= end:
             continue
         keras.utils.set_random_seed(recipe.seed + done)
         model = make_model(size, _optimizer(recipe, steps_per_epoch))
         checkpoints.restore(model)
-        print(f"Stage of {size} px: epochs {max(start, done) + 1} to {end} of {recipe.epochs}", flush=True)
-        model.fit(
-            Batches(data.images, data.labels, data.classes, recipe.batch_size, shuffle_seed=recipe.seed, epoch=done),
-            validation_data=Batches(data.validation_images, data.validation_labels, data.classes, recipe.batch_size),
-            initial_epoch=done,
-            epochs=end,
-            callbacks=_ema_callbacks(recipe) + [_SaveEachEpoch(checkpoints, size)],
-        )
-    checkpoints.restore(model := make_model(recipe.stages[-1][0], _optimizer(recipe, steps_per_epoch)))
+        training, validation = batches(data, recipe, done)
+        print(f"{size} px: epochs {done + 1} to {end} of {recipe.epochs}", flush=True)
+        callbacks = [*_ema_callbacks(recipe), _SaveEachEpoch(checkpoints, size)]
+        model.fit(training, validation_data=validation, initial_epoch=done, epochs=end, callbacks=callbacks)
+    # The last state once more: fit leaves averaged weights behind, and a finished run has not fitted.
+    model = make_model(recipe.stages[-1][0], _optimizer(recipe, steps_per_epoch))
+    checkpoints.restore(model)
     if recipe.ema:
         model.optimizer.finalize_variable_values(model.trainable_variables)
     return checkpoints.history()
@@ -132,7 +144,7 @@ class Checkpoints:
 
     def save(self, model: keras.Model, row: dict) -> None:
         """Write the state after one more epoch: a new folder first, then the old one goes."""
-        history = self.history() + [row]
+        history = [*self.history(), row]
         folder = self.run / f"epoch-{len(history):04d}"
         partial = folder.with_suffix(".partial")
         shutil.rmtree(partial, ignore_errors=True)

@@ -1,0 +1,166 @@
+"""Make and measure the models: `python -m train prepare | fit | distill | evaluate`."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import os
+import shlex
+import shutil
+import sys
+from pathlib import Path
+
+from catdog.errors import CatDogError
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command; 0 when done, 1 on an error told in one sentence, 2 on wrong usage."""
+    argv = sys.argv[1:] if argv is None else argv
+    arguments = _parser().parse_args(argv)
+    arguments.command = shlex.join(["python", "-m", "train", *argv])
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    try:
+        arguments.run_command(arguments)
+    except CatDogError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nstopped; the same command goes on from the last finished epoch", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m train", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    prepare = commands.add_parser("prepare", help="zips or folders of photos -> a clean data folder")
+    prepare.add_argument("sources", nargs="+", type=Path, metavar="ZIP_OR_DIR")
+    prepare.add_argument("--out", type=Path, required=True)
+    prepare.add_argument("--val", type=float, default=0.1, help="share of photos without a split (default 0.1)")
+    prepare.add_argument("--test", type=float, default=0.1, help="share of photos without a split (default 0.1)")
+    prepare.set_defaults(run_command=_prepare)
+
+    fit = commands.add_parser("fit", help="train a classifier and write its .h5 and spec")
+    fit.add_argument("name", help="scratch_cnn or xception")
+    fit.add_argument("--base", default=None, help="imagenet, none or a .weights.h5 file from distill")
+    fit.add_argument("--image-size", type=int, default=None, help="input size of the served model, pixels")
+    fit.add_argument("--out", type=Path, default=Path("weights"), help="folder for the result (default weights)")
+    _add_training_arguments(fit)
+    fit.set_defaults(run_command=_fit)
+
+    distill = commands.add_parser("distill", help="a teacher's features -> base weights for fit --base")
+    distill.add_argument("name", help="the student: xception")
+    distill.add_argument("--teacher", type=Path, required=True, help=".h5 whose first layer is the feature extractor")
+    distill.add_argument("--out", type=Path, default=None, help="default runs/NAME-base.weights.h5")
+    _add_training_arguments(distill)
+    distill.set_defaults(run_command=_distill)
+
+    evaluate = commands.add_parser("evaluate", help="measure the served models and record it in their specs")
+    evaluate.add_argument("--data", type=Path, required=True)
+    evaluate.add_argument("--split", choices=("val", "test"), default="test")
+    evaluate.add_argument("--weights", type=Path, default=Path("weights"))
+    evaluate.set_defaults(run_command=_evaluate)
+    return parser
+
+
+def _add_training_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--data", type=Path, required=True, help="folder made by prepare")
+    parser.add_argument("--run", type=Path, default=None, help="where checkpoints go (default runs/COMMAND-NAME)")
+    parser.add_argument("--restart", action="store_true", help="forget the checkpoints of an earlier run")
+    parser.add_argument("--stages", default=None, metavar="SIZExEPOCHS,...", help="e.g. 96x20,128x4")
+    parser.add_argument("--batch-size", type=int, default=None)
+    parser.add_argument("--learning-rate", type=float, default=None)
+    parser.add_argument("--seed", type=int, default=None)
+    parser.add_argument("--precision", default=None, help="auto, float32 or mixed_bfloat16")
+    parser.add_argument("--limit", type=int, default=None, help="use only the first photos of each class")
+    parser.add_argument("--dataset", default="", help="name of the data, for the model card")
+
+
+def _prepare(arguments: argparse.Namespace) -> None:
+    from . import prepare
+
+    report = prepare.prepare(arguments.sources, arguments.out, val=arguments.val, test=arguments.test)
+    print(prepare.describe(report))
+    print(json.dumps({"out": str(arguments.out), "kept": report["kept"]}))
+
+
+def _fit(arguments: argparse.Namespace) -> None:
+    from . import architectures, fit
+
+    architectures.get(arguments.name)
+    spec = fit.fit(
+        arguments.name,
+        arguments.data,
+        base=arguments.base,
+        recipe=_recipe(fit.RECIPES[arguments.name], arguments),
+        run=_run_folder("fit", arguments),
+        out=arguments.out,
+        image_size=arguments.image_size,
+        limit=arguments.limit,
+        dataset_name=arguments.dataset,
+        command=arguments.command,
+    )
+    val = spec.metrics["val"]
+    print(
+        json.dumps(
+            {
+                "model": spec.name,
+                "file": str(arguments.out / spec.file),
+                "bytes": spec.bytes,
+                "val_accuracy": val["accuracy"],
+                "images": val["images"],
+                "temperature": spec.temperature,
+            }
+        )
+    )
+
+
+def _distill(arguments: argparse.Namespace) -> None:
+    from . import architectures, distill
+
+    architectures.get(arguments.name)
+    out = distill.distill(
+        arguments.name,
+        arguments.data,
+        teacher=arguments.teacher,
+        recipe=_recipe(distill.RECIPE, arguments),
+        run=_run_folder("distill", arguments),
+        out=arguments.out or Path("runs") / f"{arguments.name}-base.weights.h5",
+        limit=arguments.limit,
+        dataset_name=arguments.dataset,
+        command=arguments.command,
+    )
+    print(json.dumps({"base": str(out)}))
+
+
+def _evaluate(arguments: argparse.Namespace) -> None:
+    from . import evaluate
+
+    results = evaluate.evaluate(arguments.weights, arguments.data, arguments.split)
+    print(evaluate.describe(results))
+    accuracy = {name: figures["accuracy"] for name, figures in results.items()}
+    print(json.dumps({"split": arguments.split, "accuracy": accuracy}))
+
+
+def _recipe(recipe, arguments: argparse.Namespace):
+    """The default recipe with what the command line says instead."""
+    from .trainer import parse_stages
+
+    names = ("batch_size", "learning_rate", "seed", "precision")
+    given = {name: getattr(arguments, name) for name in names if getattr(arguments, name) is not None}
+    if arguments.stages:
+        given["stages"] = parse_stages(arguments.stages)
+    return dataclasses.replace(recipe, **given)
+
+
+def _run_folder(command: str, arguments: argparse.Namespace) -> Path:
+    run = arguments.run or Path("runs") / f"{command}-{arguments.name}"
+    if arguments.restart:
+        shutil.rmtree(run, ignore_errors=True)
+    return run
+
+
+if __name__ == "__main__":
+    sys.exit(main())

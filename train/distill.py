@@ -1,0 +1,161 @@
+"""A pretrained teacher's features -> base weights of a student.
+
+A linear projection of the student's pooled features, on a random crop, learns the teacher's pooled
+features of the whole photo (Romero et al. 2015, "FitNets", with the last layer as the hint). The
+teacher sees each photo and its mirror image once, before training. The labels help a little,
+through a head that is thrown away afterwards.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+from pathlib import Path
+
+import keras
+import numpy as np
+from keras import layers, ops
+
+from catdog.errors import InvalidSettings
+from catdog.spec import sha256_of
+
+from . import architectures, augment, dataset, trainer
+from .fit import load_data, loss
+from .provenance import provenance
+from .trainer import Recipe
+
+RECIPE = Recipe(
+    stages=((72, 3), (96, 2)), learning_rate=1.5e-3, label_smoothing=0.0, scale=(0.7, 1.0), jitter=0.1, ema=0.0
+)
+LABEL_WEIGHT = 0.3
+TEACHER_SIZE = 224
+
+
+def distill(
+    name: str,
+    data: Path,
+    *,
+    teacher: Path,
+    recipe: Recipe,
+    run: Path,
+    out: Path,
+    limit: int | None = None,
+    dataset_name: str = "",
+    command: str = "",
+) -> Path:
+    """Train the base of `name` to imitate `teacher` and write its weights to `out`.
+
+    A JSON file beside the weights says where they come from; `fit --base` copies it into the spec.
+    A run that was killed goes on from its last finished epoch.
+    """
+    train_split = dataset.find(data, "train").head(limit)
+    val_split = dataset.find(data, "val").head(limit)
+    photos = load_data(train_split, val_split, architectures.get(name).image_size, data / ".cache")
+    taught = Taught(*(teacher_features(teacher, split, data / ".cache") for split in (train_split, val_split)))
+    with trainer.precision(recipe.precision):
+        student = architectures.build_base(name)
+
+        def make_model(size: int, optimizer: keras.Optimizer) -> keras.Model:
+            return _training_model(student, taught.features, size, photos.classes, recipe, optimizer)
+
+        history = trainer.train(make_model, recipe, photos, run, batches=taught.batches)
+    origin = provenance(photos, recipe, history, command=command, dataset=dataset_name)
+    _write(student, out, origin | {"teacher": teacher.name, "teacher_sha256": sha256_of(teacher)})
+    return out
+
+
+class Taught:
+    """What the teacher says of the training and validation photos, standardised.
+
+    train, val  (N, 2, F): features of each photo and of its mirror image
+    """
+
+    def __init__(self, train: np.ndarray, val: np.ndarray):
+        self.train, self.val, self.features = train, val, train.shape[-1]
+        self.mean = train.mean(axis=(0, 1), dtype=np.float64).astype(np.float32)
+        self.deviation = train.std(axis=(0, 1), dtype=np.float64).astype(np.float32) + 1e-3
+
+    def batches(self, data: trainer.Data, recipe: Recipe, epoch: int) -> tuple[TaughtBatches, TaughtBatches]:
+        """Training batches of an epoch and validation batches, as `trainer.train` asks for."""
+        train, val = trainer.batches(data, recipe, epoch)
+        return TaughtBatches(train, self, self.train), TaughtBatches(val, self, self.val)
+
+
+class TaughtBatches(keras.utils.PyDataset):
+    """Batches with two targets: the labels, and the features of the photo as shown.
+
+    While training, half of the photos, drawn anew in each epoch, are mirrored.
+    """
+
+    def __init__(self, batches: dataset.Batches, taught: Taught, features: np.ndarray):
+        super().__init__(workers=1)
+        self.batches, self.taught, self.features = batches, taught, features
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __getitem__(self, index: int):
+        images, targets = self.batches[index]
+        rows, seed = self.batches.rows(index), self.batches.seed
+        mirrored = np.zeros(len(rows), bool)
+        if seed is not None:
+            mirrored = np.random.default_rng((seed, self.batches.epoch, index)).random(len(rows)) < 0.5
+            images = np.where(mirrored[:, None, None, None], images[:, :, ::-1], images)
+        features = self.features[rows, mirrored.astype(int)].astype(np.float32)
+        return images, {"probabilities": targets, "projection": (features - self.taught.mean) / self.taught.deviation}
+
+    def on_epoch_end(self) -> None:
+        self.batches.on_epoch_end()
+
+
+def teacher_features(path: Path, split: dataset.Split, cache: Path) -> np.ndarray:
+    """The teacher's features of each photo and of its mirror image: float16 (N, 2, F), made once."""
+    teacher = load_teacher(path)
+    name = dataset.fingerprint(split, "features", sha256_of(path), TEACHER_SIZE)
+
+    def fill(features: np.ndarray) -> None:
+        photos = dataset.decoded(split, TEACHER_SIZE)
+        for start in range(0, len(split), dataset.CHUNK):
+            pixels = np.stack(list(itertools.islice(photos, dataset.CHUNK))).astype(np.float32)
+            for mirrored, view in enumerate((pixels, pixels[:, :, ::-1])):
+                features[start : start + len(view), mirrored] = ops.convert_to_numpy(teacher.predict_on_batch(view))
+
+    return dataset.cached(cache / f"features-{name}.npy", (len(split), 2, teacher.output.shape[-1]), np.float16, fill)
+
+
+def load_teacher(path: Path) -> keras.Model:
+    """Load a frozen feature extractor: pixels 0..255 of any size to features (N, F).
+
+    The file holds a Keras model whose first layer is a model on pixels scaled to -1..1.
+    """
+    if not path.is_file():
+        raise InvalidSettings(f"The teacher {path} does not exist.")
+    base = keras.models.load_model(path, compile=False).layers[0]
+    if not isinstance(base, keras.Model) or len(base.output.shape) != 2:
+        raise InvalidSettings(f"The first layer of {path} is not a model with pooled features.")
+    pixels = keras.Input((None, None, 3))
+    return keras.Model(pixels, base(layers.Rescaling(1 / 127.5, offset=-1.0)(pixels)), name="teacher")
+
+
+def _training_model(student, features: int, size, classes, recipe, optimizer) -> keras.Model:
+    pixels = keras.Input((None, None, 3), dtype="uint8", name="photos")
+    crop = augment.RandomResizedCrop(size, recipe.scale, mirror=False, seed=recipe.seed, name="crop")
+    seen = student(augment.ColorJitter(recipe.jitter, seed=recipe.seed + 1, name="jitter")(crop(pixels)))
+    projection = layers.Dense(features, dtype="float32", name="projection")(seen)
+    model = keras.Model(pixels, {"probabilities": architectures.head(classes)(seen), "projection": projection})
+    model.compile(
+        optimizer,
+        loss={"probabilities": loss(classes, recipe.label_smoothing), "projection": "mean_squared_error"},
+        loss_weights={"probabilities": LABEL_WEIGHT, "projection": 1.0},
+        metrics={"probabilities": "accuracy"},
+    )
+    return model
+
+
+def _write(student: keras.Model, out: Path, origin: dict) -> None:
+    out.parent.mkdir(parents=True, exist_ok=True)
+    partial = out.with_name("partial-" + out.name)
+    student.save_weights(partial)
+    os.replace(partial, out)
+    out.with_suffix("").with_suffix(".json").write_text(json.dumps(origin, indent=2) + "\n")

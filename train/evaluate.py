@@ -1,0 +1,130 @@
+"""Measure models through the serving path: `catdog.compare` on the reloaded files."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn import metrics as sk
+from tqdm import tqdm
+
+from catdog import Settings, load
+from catdog.compare import Classifier
+from catdog.preprocessing import decode
+
+from .dataset import DatasetError, Split, find
+
+BATCH = 64
+CALIBRATION_BINS = 15
+
+
+def evaluate(weights: Path, data: Path, split_name: str = "test") -> dict[str, dict[str, Any]]:
+    """Measure every model in `weights` on `data`/split_name and record it in its spec.
+
+    Returns name -> figures, as `measure` defines them.
+    """
+    split = find(data, split_name)
+    comparator = load(Settings(weights=weights))
+    try:
+        probabilities = predict(comparator.models.values(), split)
+    finally:
+        comparator.close()
+    results = {}
+    for spec in comparator.specs:
+        results[spec.name] = measure(probabilities[spec.name], split.labels, split.classes)
+        metrics = {**spec.metrics, split_name: results[spec.name]}
+        dataclasses.replace(spec, metrics=metrics).write(weights / f"{spec.name}.json")
+    return results
+
+
+def describe(results: dict[str, dict[str, Any]]) -> str:
+    """The figures as a Markdown table, one row per model."""
+    rows = ["| model | accuracy | 95 % interval | log loss | calibration error | images |", "|---|---|---|---|---|---|"]
+    for name, row in results.items():
+        low, high = row["accuracy_interval"]
+        rows.append(
+            f"| {name} | {row['accuracy']:.2%} | {low:.2%} to {high:.2%} | {row['log_loss']:.4f} "
+            f"| {row['calibration_error']:.4f} | {row['images']} |"
+        )
+    return "\n".join(rows)
+
+
+def predict(classifiers: Iterable[Classifier], split: Split) -> dict[str, np.ndarray]:
+    """Probabilities of each model for a split: name -> float64 (N, classes), columns as in the split.
+
+    Raises DatasetError when a model does not know the classes of the folder.
+    """
+    classifiers = list(classifiers)
+    columns = {c.spec.name: _columns(c, split) for c in classifiers}
+    rows: dict[str, list[np.ndarray]] = {c.spec.name: [] for c in classifiers}
+    for start in tqdm(range(0, len(split), BATCH), desc="evaluate", unit="batch"):
+        images = [decode(path.read_bytes()) for path in split.paths[start : start + BATCH]]
+        for classifier in classifiers:
+            name = classifier.spec.name
+            rows[name].append(classifier.probabilities(images)[:, columns[name]])
+    return {name: np.concatenate(parts) for name, parts in rows.items()}
+
+
+def measure(probabilities: np.ndarray, labels: np.ndarray, classes: Sequence[str]) -> dict[str, Any]:
+    """Figures of one model on one split, each a plain number; `images` says how many are behind them.
+
+    accuracy_interval  95 % Wilson score interval
+    calibration_error  expected calibration error over 15 equal bins of confidence (Guo et al. 2017)
+    confusion          rows are true classes, columns predicted ones, in the order of `classes`
+    """
+    predicted = probabilities.argmax(axis=1)
+    right = int((predicted == labels).sum())
+    precision, recall, f1, _ = sk.precision_recall_fscore_support(
+        labels, predicted, labels=range(len(classes)), average="macro", zero_division=0
+    )
+    figures = {
+        "images": len(labels),
+        "accuracy": right / len(labels),
+        "accuracy_interval": wilson(right, len(labels)),
+        "precision": precision,
+        "recall": recall,
+        "f1": f1,
+        "log_loss": sk.log_loss(labels, probabilities, labels=range(len(classes))),
+        "calibration_error": calibration_error(probabilities, labels),
+    }
+    if len(classes) == 2 and len(np.unique(labels)) == 2:
+        figures["roc_auc"] = sk.roc_auc_score(labels, probabilities[:, 1])
+    figures = {key: _rounded(value) for key, value in figures.items()}
+    return figures | {"confusion": sk.confusion_matrix(labels, predicted, labels=range(len(classes))).tolist()}
+
+
+def wilson(right: int, total: int, z: float = 1.959964) -> tuple[float, float]:
+    """Wilson's 95 % score interval of a proportion (Wilson 1927)."""
+    share = right / total
+    centre = (share + z * z / (2 * total)) / (1 + z * z / total)
+    half = z / (1 + z * z / total) * np.sqrt(share * (1 - share) / total + z * z / (4 * total * total))
+    return float(max(0.0, centre - half)), float(min(1.0, centre + half))
+
+
+def calibration_error(probabilities: np.ndarray, labels: np.ndarray, bins: int = CALIBRATION_BINS) -> float:
+    """Expected calibration error: mean gap between confidence and accuracy over bins of confidence."""
+    confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
+    index = np.minimum((confidence * bins).astype(int), bins - 1)
+    gaps = (
+        abs(confidence[index == b].mean() - right[index == b].mean()) * (index == b).sum() for b in np.unique(index)
+    )
+    return float(sum(gaps) / len(labels))
+
+
+def _columns(classifier: Classifier, split: Split) -> list[int]:
+    known = classifier.spec.classes
+    if sorted(known) != sorted(split.classes):
+        raise DatasetError(
+            f"Model {classifier.spec.name} knows the classes {', '.join(known)}; "
+            f"the data folder has {', '.join(split.classes)}."
+        )
+    return [known.index(name) for name in split.classes]
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [round(float(v), 5) for v in value]
+    return value if isinstance(value, int) else round(float(value), 5)

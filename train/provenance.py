@@ -1,0 +1,51 @@
+"""Where trained weights come from, as plain JSON for the spec."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import json
+import os
+import platform
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from .trainer import Data, Recipe
+
+
+def provenance(photos: Data, recipe: Recipe, history: list[dict], *, command: str, dataset: str) -> dict[str, Any]:
+    """Describe a finished run: data, recipe, time, software and hardware."""
+    return {
+        "dataset": dataset,
+        "photos": {"train": len(photos.labels), "val": len(photos.validation_labels)},
+        "epochs": len(history),
+        "seconds": round(sum(row["seconds"] for row in history)),
+        "recipe": dataclasses.asdict(recipe),
+        "history": history,
+        "backend": keras.backend.backend(),
+        "keras": keras.__version__,
+        "hardware": hardware(),
+        "seed": recipe.seed,
+        "date": datetime.date.today().isoformat(),
+        "command": command,
+    }
+
+
+def base_provenance(base: str | None) -> Any:
+    """What is known of the base weights: the JSON that `distill` wrote beside them, or their name."""
+    if base in (None, "none"):
+        return "random weights"
+    if base == "imagenet":
+        return "keras.applications, ImageNet"
+    described = Path(base).with_suffix("").with_suffix(".json")
+    return json.loads(described.read_text()) if described.is_file() else Path(base).name
+
+
+def hardware() -> str:
+    """What the run computed on: the GPUs that the backend sees, else the processor and its cores."""
+    gpus = keras.distribution.list_devices("gpu")
+    if gpus:
+        return f"{len(gpus)} GPU"
+    return f"{os.cpu_count()} cores of {platform.machine()}"
