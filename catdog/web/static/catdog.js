@@ -1,0 +1,90 @@
+// Makes the form send by itself as soon as a photo is chosen, dropped or pasted. The server answers
+// with the same page as it would without a script; its result is put in the place of the old one.
+
+const form = document.querySelector("form");
+const input = document.querySelector("#file");
+const preview = document.querySelector("#preview");
+const invitation = document.querySelector("#invitation");
+const chosen = document.querySelector("#chosen");
+const summary = document.querySelector("#summary");
+const cards = document.querySelector("#cards");
+let running = new AbortController();
+
+function say(text, state) {
+  summary.textContent = text;
+  summary.dataset.state = state;
+}
+
+function fail(text) {
+  say(text, "error");
+  cards.hidden = true; // verdicts on an earlier photo would mislead
+}
+
+function show(file) {
+  URL.revokeObjectURL(preview.src);
+  preview.src = URL.createObjectURL(file);
+  preview.alt = `The photo ${file.name}`;
+  preview.hidden = chosen.hidden = false;
+  invitation.hidden = true;
+}
+
+// Browsers cannot draw every format that the server reads, HEIC for one.
+preview.addEventListener("error", () => {
+  preview.hidden = chosen.hidden = true;
+  invitation.hidden = false;
+});
+
+async function ask(file) {
+  running.abort();
+  running = new AbortController();
+  const { signal } = running;
+  show(file);
+  const limit = Number(form.dataset.maxBytes);
+  if (file.size > limit) {
+    return fail(`The file is larger than ${limit / 2 ** 20} MB. Send a smaller copy.`);
+  }
+  say("Looking at the photo…", "busy");
+  cards.setAttribute("aria-busy", "true");
+  try {
+    const response = await fetch(form.action, { method: "POST", body: new FormData(form), signal });
+    const page = new DOMParser().parseFromString(await response.text(), "text/html");
+    const answer = page.querySelector("#summary");
+    summary.replaceChildren(...answer.childNodes);
+    summary.dataset.state = answer.dataset.state;
+    cards.replaceChildren(...page.querySelector("#cards").childNodes);
+    cards.hidden = false;
+  } catch {
+    if (!signal.aborted) fail("The server did not answer as it should. Try again in a moment.");
+  } finally {
+    if (!signal.aborted) cards.removeAttribute("aria-busy");
+  }
+}
+
+function take(files) {
+  if (files.length !== 1) {
+    return fail(files.length ? "Send one photo at a time." : "That is not a file. Drop or paste a photo.");
+  }
+  input.files = files;
+  return ask(files[0]);
+}
+
+input.addEventListener("change", () => input.files.length && ask(input.files[0]));
+
+document.addEventListener("paste", (event) => {
+  if (event.clipboardData.files.length) take(event.clipboardData.files);
+});
+
+document.addEventListener("dragover", (event) => {
+  event.preventDefault();
+  form.dataset.dragging = "";
+});
+
+document.addEventListener("dragleave", (event) => {
+  if (!event.relatedTarget) delete form.dataset.dragging;
+});
+
+document.addEventListener("drop", (event) => {
+  event.preventDefault(); // else the browser would leave the page for the photo
+  delete form.dataset.dragging;
+  take(event.dataTransfer.files);
+});

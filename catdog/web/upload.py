@@ -1,0 +1,96 @@
+"""The multipart form of a request -> one photo and the name of a model."""
+
+from __future__ import annotations
+
+import reprlib
+from dataclasses import dataclass
+from typing import IO
+
+from flask import Request
+from werkzeug.datastructures import FileStorage
+from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
+
+from ..errors import CatDogError, ImageTooLarge
+
+FIELD = "file"
+# Boundaries, headers and the `model` field around a photo of the largest accepted size.
+ENVELOPE_BYTES = 64 * 1024
+MAX_PARTS = 20
+
+
+class MissingFile(CatDogError, ValueError):
+    """The form has no file in the field `file`."""
+
+    code = "missing_file"
+    status = 400
+
+
+class TooManyFiles(CatDogError, ValueError):
+    """The form has more than one file in the field `file`."""
+
+    code = "too_many_files"
+    status = 400
+
+
+class IncompleteUpload(CatDogError, ValueError):
+    """The connection ended before the announced end of the body."""
+
+    code = "bad_request"
+    status = 400
+
+
+class NotMultipart(CatDogError, ValueError):
+    """The body is not a multipart form."""
+
+    code = "unsupported_media_type"
+    status = 415
+
+
+@dataclass(frozen=True)
+class Upload:
+    """One photo as sent.
+
+    photo  binary stream of the encoded photo
+    name   file name that the client gave: for display alone, never a path
+    model  name of the model to ask, or None for all
+    """
+
+    photo: IO[bytes]
+    name: str
+    model: str | None
+
+
+def read_upload(request: Request, max_bytes: int) -> Upload:
+    """Read the form of a request, of which the photo may have `max_bytes`.
+
+    The limits are set on the request alone: an application around this one keeps its own. Raises
+    MissingFile, TooManyFiles, IncompleteUpload, NotMultipart or ImageTooLarge.
+    """
+    if request.mimetype != "multipart/form-data":
+        raise NotMultipart(
+            f"Send the photo as multipart/form-data. Received: {reprlib.repr(request.mimetype or 'no content type')}."
+        )
+    request.max_content_length = max_bytes + ENVELOPE_BYTES
+    request.max_form_parts = MAX_PARTS
+    try:
+        form, files = request.form, request.files
+    except RequestEntityTooLarge as error:
+        raise ImageTooLarge(
+            f"The upload is too large. A photo may have {max_bytes / 2**20:g} MB, the form around it {MAX_PARTS} fields."
+        ) from error
+    except BadRequest as error:
+        raise IncompleteUpload("The upload ended before its announced length. Send it again.") from error
+    file = _only_file(files.getlist(FIELD), received=[*form, *files])
+    return Upload(photo=file.stream, name=file.filename or "", model=form.get("model") or None)
+
+
+def _only_file(files: list[FileStorage], received: list[str]) -> FileStorage:
+    if len(files) > 1:
+        raise TooManyFiles(f"Send one photo at a time. Received: {len(files)} files.")
+    if not files:
+        raise MissingFile(
+            f"The form has no file in a field named {FIELD!r}. Received fields: {reprlib.repr(received)}."
+        )
+    if not files[0].filename:
+        raise MissingFile(f"No photo was chosen: the field {FIELD!r} has no file name.")
+    return files[0]
