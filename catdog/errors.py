@@ -21,6 +21,10 @@ class CatDogError(Exception):
     code = "error"
     status = 500
 
+    def to_dict(self) -> dict[str, str]:
+        """The `error` object of every JSON answer: its code and its message."""
+        return {"code": self.code, "message": str(self)}
+
 
 class InvalidImage(CatDogError, ValueError):
     code = "invalid_image"

@@ -1,31 +1,66 @@
 """Bytes to RGB image, RGB image to model input: the only code that touches pixels.
 
-Training, evaluation and every serving surface call these two functions, so that a model is never
+Training, evaluation and every serving surface call these functions, so that a model is never
 asked about pixels that were prepared in another way than those it learned from.
 """
 
 from __future__ import annotations
 
+import functools
 import io
-import warnings
+import re
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps
 
-from .errors import ImageTooLarge, InvalidImage
+from .errors import CatDogError, ImageTooLarge, InvalidImage
 from .spec import SCALINGS, ModelSpec
 
 MAX_PIXELS = 50_000_000
 # Formats that photos come in. Pillow would also open PDF, PostScript and other containers through
-# readers that start programs or follow references: those stay shut.
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "MPO", "HEIF", "AVIF", "PPM")
-_NOT_A_PHOTO = {
-    b"%PDF": "a PDF document",
-    b"<svg": "an SVG drawing",
-    b"<?xm": "an XML or SVG document",
-    b"\x1aE\xdf\xa3": "a video",
-    b"RIFF": "an AVI video or a sound",
-    b"PK\x03\x04": "a ZIP archive",
+# readers that start programs or follow references: those stay shut. JPEG includes MPO.
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF")
+_ACCEPTED = "JPEG, PNG, WebP, GIF, BMP, TIFF, HEIC or AVIF"
+_TOO_MANY_PIXELS_FOR_PILLOW = (Image.DecompressionBombError, Image.DecompressionBombWarning)
+
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+# How files begin, for messages only: which photos are accepted is Pillow's decision.
+_PHOTOS = {
+    "JPEG": rb"\xff\xd8\xff",
+    "PNG": rb"\x89PNG",
+    "WebP": rb"RIFF....WEBP",
+    "GIF": rb"GIF8",
+    "BMP": rb"BM",
+    "TIFF": rb"II[*+]\0|MM\0[*+]",
+    "AVIF": rb"....ftypavi[fs]",
+    "HEIC": rb"....ftyp(he[iv]|mif1|msf1)",
+}
+_NOT_PHOTOS = {
+    "a PDF document": rb"%PDF",
+    "a web page": rb"(?i)\s*<(!doctype html|html)",
+    "an SVG drawing": rb"(\xef\xbb\xbf)?\s*<(svg\b|[?!].*<svg\b)",
+    "an XML document": rb"(\xef\xbb\xbf)?\s*<\?xml",
+    "a camera's raw file": rb"....ftypcrx",
+    "an MP4 or QuickTime video": rb"....(ftyp|moov|mdat|wide)",
+    "a WebM or Matroska video": rb"\x1aE\xdf\xa3",
+    "an AVI video": rb"RIFF....AVI ",
+    "a WAV sound": rb"RIFF....WAVE",
+    "a ZIP archive or an office document": rb"PK\x03\x04",
+    "a gzip archive": rb"\x1f\x8b",
+    "an HDF5 file": rb"\x89HDF",
+    "a Photoshop document": rb"8BPS",
+    "a JPEG XL image": rb"\xff\x0a|\0\0\0\x0cJXL ",
+    "a JPEG 2000 image": rb"\0\0\0\x0cjP  |\xff\x4f\xff\x51",
+    "a text": rb"[\t\n\r -~]+\Z",
 }
 
 
@@ -34,41 +69,57 @@ def decode(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Image.Image:
 
     1. Refuse what is empty, not one of FORMATS, or of more than `max_pixels` pixels (read from
        the header, before any pixel is decoded).
-    2. Decode the first frame.
-    3. Apply the EXIF orientation.
-    4. Convert to RGB: 16-bit grey keeps its upper 8 bits, alpha is laid on white.
+    2. Decode the first frame, completely or not at all.
+    3. Turn it upright and convert it to RGB, as `to_rgb` says.
 
     Raises InvalidImage or ImageTooLarge.
     """
     if not data:
-        raise InvalidImage("The file is empty. Send a photo as JPEG, PNG, WebP, GIF, BMP, TIFF or HEIC.")
+        raise InvalidImage(f"The file is empty: 0 bytes were received. Send {_ACCEPTED}.")
     _register_heif()
     try:
-        with warnings.catch_warnings():
-            # The limit below is the caller's; Pillow's own would only warn or use another number.
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-                _check_size(image.size, max_pixels)
-                image.load()
-                return to_rgb(image)
-    except Image.DecompressionBombError as error:
-        raise _too_many_pixels(str(error), max_pixels) from error
-    except InvalidImage:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            return from_pillow(image, max_pixels=max_pixels)
+    except CatDogError:
         raise
-    except ImageTooLarge:
-        raise
+    except _TOO_MANY_PIXELS_FOR_PILLOW as error:
+        limit = 2 * (Image.MAX_IMAGE_PIXELS or 0)
+        raise _too_large(f"more than {limit / 1e6:.0f} megapixels", max_pixels) from error
     except Image.UnidentifiedImageError as error:
-        raise InvalidImage(
-            f"The file is {_kind(data)}, not a photo. Send JPEG, PNG, WebP, GIF, BMP, TIFF or HEIC."
-        ) from error
+        raise _unidentified(data) from error
     except Exception as error:  # Pillow's plugins raise many kinds on broken files
-        raise InvalidImage(f"The photo is damaged or incomplete and cannot be decoded ({error}).") from error
+        raise _damaged(_first_match(_PHOTOS, data), _reason(error)) from error
+
+
+def from_pillow(image: Image.Image, *, max_pixels: int = MAX_PIXELS) -> Image.Image:
+    """Turn an image that Pillow opened or made, loaded or not, into an upright RGB image.
+
+    Raises InvalidImage or ImageTooLarge.
+    """
+    width, height = image.size
+    if width < 1 or height < 1:
+        raise InvalidImage(f"The photo has no pixels: its size is {width} x {height}.")
+    if width * height > max_pixels:
+        raise _too_large(f"{width} x {height}", max_pixels)
+    try:
+        return to_rgb(image)
+    except Exception as error:
+        raise _damaged(image.format, _reason(error)) from error
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
-    """Turn an opened Pillow image upright and convert it to mode RGB, alpha on white."""
-    image = ImageOps.exif_transpose(image)
-    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
+    """Turn an opened Pillow image upright and convert it to mode RGB.
+
+    1. Apply the EXIF orientation, where it can be read.
+    2. Bring grey of more than 8 bits to 8: integers 0..65535 keep their upper 8 bits; floats are
+       taken as 0..1 when none is above 1, and as 0..255 otherwise.
+    3. Lay transparency on white.
+
+    Colours stay in the photo's own colour space: an ICC profile is not applied.
+    """
+    image.load()
+    image = _upright(image)
+    if image.mode == "F" or image.mode.startswith("I"):
         image = _to_8_bit_grey(image)
     if image.has_transparency_data:
         image = image.convert("RGBA")
@@ -97,40 +148,63 @@ def resized(image: Image.Image, size: int, resize: str) -> Image.Image:
     return image.resize((size, size), Image.Resampling.BILINEAR)
 
 
-def _check_size(size: tuple[int, int], max_pixels: int) -> None:
-    width, height = size
-    if width < 1 or height < 1:
-        raise InvalidImage(f"The photo has no pixels: its size is {width} x {height}.")
-    if width * height > max_pixels:
-        raise _too_many_pixels(f"{width} x {height}", max_pixels)
+def _upright(image: Image.Image) -> Image.Image:
+    # Not ImageOps.exif_transpose: it also rewrites the metadata, which fails when they are broken,
+    # and then the photo would stay on its side.
+    try:
+        orientation = image.getexif().get(ExifTags.Base.Orientation)
+    except Exception:  # many kinds; a photo with broken metadata is still a photo
+        return image
+    turn = _TURNS.get(orientation)
+    return image if turn is None else image.transpose(turn)
 
 
-def _too_many_pixels(received: str, max_pixels: int) -> ImageTooLarge:
+def _to_8_bit_grey(image: Image.Image) -> Image.Image:
+    values = np.asarray(image)
+    if image.mode == "F":
+        values = np.nan_to_num(values)
+        values = np.rint(np.clip(values * (255 if values.max() <= 1 else 1), 0, 255))
+    else:  # `convert` would clip everything above 255
+        values = np.clip(values, 0, 65535) >> 8
+    return Image.fromarray(values.astype(np.uint8))
+
+
+def _too_large(received: str, max_pixels: int) -> ImageTooLarge:
     return ImageTooLarge(
-        f"The photo has too many pixels ({received}); at most {max_pixels / 1e6:g} megapixels are accepted. "
+        f"The photo has too many pixels: {received}; at most {max_pixels / 1e6:g} megapixels are accepted. "
         "Send a smaller copy."
     )
 
 
-def _to_8_bit_grey(image: Image.Image) -> Image.Image:
-    """Map 16-bit (or wider) grey to 8 bits; plain `convert` would clip everything above 255."""
-    values = np.asarray(image, dtype=np.float64)
-    if image.mode == "F":
-        top = 1.0 if values.size and values.max() <= 1.0 else 255.0
-    else:
-        top = 255.0 if values.size and values.max() <= 255 and image.mode == "I" else 65535.0
-    return Image.fromarray(np.clip(values * (255.0 / top), 0, 255).astype(np.uint8), mode=None)
+def _reason(error: Exception) -> str:
+    return str(error).strip() if error.args else type(error).__name__
 
 
-def _kind(data: bytes) -> str:
-    head = data.lstrip()[:4].lower() if data[:1] in b" \t\r\n<" else data[:4]
-    if data[4:8] == b"ftyp":
-        return "a video"
-    return _NOT_A_PHOTO.get(head, "of a kind that is not known here")
+def _damaged(kind: str | None, reason: str) -> InvalidImage:
+    return InvalidImage(f"The {kind or 'image'} file is damaged or incomplete and cannot be decoded: {reason}.")
 
 
+def _unidentified(data: bytes) -> InvalidImage:
+    photo = _first_match(_PHOTOS, data)
+    if photo:
+        return _damaged(photo, "its header cannot be read")
+    kind = _first_match(_NOT_PHOTOS, data)
+    if kind:
+        return InvalidImage(f"The file is not a photo but {kind}. Send {_ACCEPTED}.")
+    return InvalidImage(
+        f"The file is not a photo of a known kind. Send {_ACCEPTED}. "
+        f"Received: {len(data)} bytes that begin with {data[:8].hex(' ')}."
+    )
+
+
+def _first_match(kinds: dict[str, bytes], data: bytes) -> str | None:
+    head = bytes(data[:1024])
+    return next((kind for kind, pattern in kinds.items() if re.match(pattern, head, re.DOTALL)), None)
+
+
+@functools.cache
 def _register_heif() -> None:
-    """Let Pillow read HEIC; idempotent and cheap after the first call."""
+    """Let Pillow read HEIC; the cache makes every call but the first free."""
     from pillow_heif import register_heif_opener
 
     register_heif_opener()

@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import math
 import os
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -68,26 +68,33 @@ class ModelSpec:
 
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> ModelSpec:
-        """Read a spec from a JSON file; raise ModelMismatch when it is not one."""
+        """Read a spec from a JSON file; raise ModelMismatch when it is not one.
+
+        Fields that this version does not know are ignored.
+        """
         path = Path(path)
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+            content = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
+        except (OSError, ValueError, RecursionError) as error:
             raise ModelMismatch(f"The model spec {path} cannot be read: {error}.") from error
-        names = {f.name for f in dataclasses.fields(cls)}
-        required = {f.name for f in dataclasses.fields(cls) if _is_required(f)}
-        if not isinstance(content, dict) or not required <= content.keys():
-            missing = sorted(required - content.keys()) if isinstance(content, dict) else sorted(required)
+        if not isinstance(content, dict):
+            raise ModelMismatch(f"The model spec {path} must be a JSON object. Received: {type(content).__name__}.")
+        fields = dataclasses.fields(cls)
+        missing = [f.name for f in fields if _is_required(f) and f.name not in content]
+        if missing:
             raise ModelMismatch(f"The model spec {path} lacks {', '.join(missing)}.")
-        return cls(**{key: value for key, value in content.items() if key in names})
+        return cls(**{f.name: content[f.name] for f in fields if f.name in content})
 
     def write(self, path: str | os.PathLike[str]) -> None:
-        """Write the spec as JSON, whole or not at all."""
-        content = dataclasses.asdict(self) | {"classes": list(self.classes)}
+        """Write the spec as JSON, whole or not at all; raise ValueError for metrics that are NaN."""
+        text = json.dumps(dataclasses.asdict(self), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
         path = Path(path)
         partial = path.with_name(path.name + ".partial")
-        partial.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-        os.replace(partial, path)
+        try:
+            partial.write_text(text, encoding="utf-8")
+            os.replace(partial, path)
+        finally:
+            partial.unlink(missing_ok=True)
 
 
 def sha256_of(path: str | os.PathLike[str]) -> str:
@@ -100,26 +107,53 @@ def _is_required(f: dataclasses.Field) -> bool:
     return f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
 
 
-def _problems(spec: ModelSpec):
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not a JSON number")
+
+
+def _problems(spec: ModelSpec) -> Iterator[str]:
     """Yield what is wrong with a spec, each as a clause with what was received."""
-    if not isinstance(spec.name, str) or not _FILE_NAME.fullmatch(spec.name):
+    if not _matches(_FILE_NAME, spec.name):
         yield f"name must be a plain identifier, received {spec.name!r}"
-    if not isinstance(spec.file, str) or not _FILE_NAME.fullmatch(spec.file):
+    if not isinstance(spec.title, str) or not isinstance(spec.architecture, str):
+        yield f"title and architecture must be texts, received {spec.title!r} and {spec.architecture!r}"
+    if not _matches(_FILE_NAME, spec.file):
         yield f"file must be a file name without folders, received {spec.file!r}"
-    if not isinstance(spec.sha256, str) or not _SHA256.fullmatch(spec.sha256):
+    if not _matches(_SHA256, spec.sha256):
         yield f"sha256 must be 64 hexadecimal digits, received {spec.sha256!r}"
-    if not isinstance(spec.image_size, int) or not 8 <= spec.image_size <= 2048:
+    if not _is_number(spec.bytes, int) or spec.bytes < 0:
+        yield f"bytes must be a whole number, received {spec.bytes!r}"
+    if not _is_number(spec.image_size, int) or not 8 <= spec.image_size <= 2048:
         yield f"image_size must be 8 to 2048 pixels, received {spec.image_size!r}"
     if spec.resize not in RESIZES:
         yield f"resize must be one of {', '.join(RESIZES)}, received {spec.resize!r}"
-    if spec.scaling not in SCALINGS:
+    if spec.scaling not in tuple(SCALINGS):
         yield f"scaling must be one of {', '.join(SCALINGS)}, received {spec.scaling!r}"
     if not _are_classes(spec.classes):
         yield f"classes must be two or more different names, received {spec.classes!r}"
-    if not isinstance(spec.temperature, (int, float)) or not 0 < spec.temperature < math.inf:
-        yield f"temperature must be a positive number, received {spec.temperature!r}"
-    if not isinstance(spec.metrics, dict) or not isinstance(spec.training, dict):
-        yield "metrics and training must be objects"
+    if not _is_number(spec.temperature) or not 0 < spec.temperature <= 1e6:
+        yield f"temperature must be a positive number of at most a million, received {spec.temperature!r}"
+    if not isinstance(spec.training, dict):
+        yield f"training must be an object, received {spec.training!r}"
+    if not _are_metrics(spec.metrics):
+        yield f"metrics must hold an object per split, each accuracy from 0 to 1, received {spec.metrics!r}"
+
+
+def _matches(pattern: re.Pattern[str], value: Any) -> bool:
+    return isinstance(value, str) and pattern.fullmatch(value) is not None
+
+
+def _is_number(value: Any, kinds: type | tuple[type, ...] = (int, float)) -> bool:
+    return isinstance(value, kinds) and not isinstance(value, bool)
+
+
+def _are_metrics(metrics: Any) -> bool:
+    return isinstance(metrics, dict) and all(
+        isinstance(figures, dict)
+        and _is_number(figures.get("accuracy", 0.0))
+        and 0 <= figures.get("accuracy", 0.0) <= 1
+        for figures in metrics.values()
+    )
 
 
 def _are_classes(classes: Any) -> bool:

@@ -1,0 +1,100 @@
+"""Image files of every kind, good and odd, made in memory."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+
+import numpy as np
+import pillow_heif
+from PIL import Image
+
+RED, GREEN, BLUE, WHITE, BLACK = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255), (0, 0, 0)
+
+
+def encoded(image: Image.Image, format: str, **options) -> bytes:
+    """An image as the bytes of a file that Pillow writes."""
+    stream = io.BytesIO()
+    image.save(stream, format, **options)
+    return stream.getvalue()
+
+
+def heic(image: Image.Image, **options) -> bytes:
+    """A HEIC file, written without registering anything in Pillow."""
+    stream = io.BytesIO()
+    pillow_heif.from_pillow(image).save(stream, quality=-1, chroma=444, **options)
+    return stream.getvalue()
+
+
+def image_of(*rows: list[tuple[int, int, int]]) -> Image.Image:
+    """An RGB image from rows of pixels."""
+    return Image.fromarray(np.array(rows, np.uint8))
+
+
+def noise(width: int = 32, height: int = 24, seed: int = 0) -> Image.Image:
+    """An RGB image of random pixels."""
+    return Image.fromarray(np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8))
+
+
+def flag(width: int = 64, height: int = 32) -> Image.Image:
+    """Red with a blue upper left quarter: looks different in each of the eight orientations."""
+    image = Image.new("RGB", (width, height), RED)
+    image.paste(BLUE, (0, 0, width // 2, height // 2))
+    return image
+
+
+def png_chunk(name: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+
+
+def png(width: int, height: int, depth: int, colour: int, rows: list[bytes], *chunks: bytes) -> bytes:
+    """A PNG of any bit depth and colour type, with further chunks before its pixels."""
+    header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
+    pixels = zlib.compress(b"".join(b"\0" + row for row in rows), 9)
+    parts = [png_chunk(b"IHDR", header), *chunks, png_chunk(b"IDAT", pixels), png_chunk(b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+
+
+def huge_png() -> bytes:
+    """200 megapixels in 24 kB."""
+    return png(20_000, 10_000, 1, 0, [bytes(2500)] * 10_000)
+
+
+def with_exif(jpeg: bytes, exif: bytes) -> bytes:
+    """A JPEG with the given bytes as its EXIF segment."""
+    content = b"Exif\0\0" + exif
+    return jpeg[:2] + b"\xff\xe1" + struct.pack(">H", len(content) + 2) + content + jpeg[2:]
+
+
+def orientation(value: int) -> bytes:
+    """EXIF that says nothing but how to turn the photo."""
+    exif = Image.Exif()
+    exif[274] = value
+    return exif.tobytes()
+
+
+def small_files() -> dict[str, bytes]:
+    """A small valid file of each format that is accepted, and of its variants."""
+    image, second = noise(), noise(seed=1)
+    both = {"save_all": True, "append_images": [second]}
+    return {
+        "jpeg": encoded(image, "JPEG", exif=orientation(6)),
+        "jpeg progressive": encoded(image, "JPEG", progressive=True),
+        "jpeg cmyk": encoded(image.convert("CMYK"), "JPEG"),
+        "mpo": encoded(image, "MPO", **both),
+        "png": encoded(image, "PNG", exif=orientation(3)),
+        "png palette": encoded(image.quantize(16), "PNG", transparency=3),
+        "png animated": encoded(image, "PNG", **both),
+        "webp": encoded(image, "WEBP", exif=orientation(8)),
+        "webp lossless": encoded(image, "WEBP", lossless=True),
+        "webp animated": encoded(image, "WEBP", **both),
+        "gif": encoded(image, "GIF"),
+        "gif animated": encoded(image, "GIF", **both),
+        "bmp": encoded(image, "BMP"),
+        "tiff": encoded(image, "TIFF"),
+        "tiff deflate": encoded(image, "TIFF", compression="tiff_adobe_deflate"),
+        "tiff lzw 16 bit": encoded(image.convert("I;16"), "TIFF", compression="tiff_lzw"),
+        "avif": encoded(image, "AVIF"),
+        "heic": heic(image, exif=orientation(6)),
+    }

@@ -1,0 +1,465 @@
+"""Every kind of file becomes the right pixels, or one clear sentence."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import struct
+import time
+import zipfile
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from catdog import preprocessing
+from catdog.errors import CatDogError, ImageTooLarge, InvalidImage
+from catdog.preprocessing import decode, from_pillow, resized, to_array, to_rgb
+from catdog.spec import ModelSpec
+from tests.catdog.photos import (
+    BLACK,
+    BLUE,
+    GREEN,
+    RED,
+    WHITE,
+    encoded,
+    flag,
+    heic,
+    huge_png,
+    image_of,
+    noise,
+    orientation,
+    png,
+    png_chunk,
+    small_files,
+    with_exif,
+)
+
+# Pillow remarks on metadata that are broken on purpose here.
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:PIL")
+
+FILES = small_files()
+
+
+def spec(**changes) -> ModelSpec:
+    values = {
+        "name": "m", "title": "M", "architecture": "m", "file": "m.h5", "sha256": "0" * 64, "bytes": 1,
+        "image_size": 8, "classes": ("cat", "dog"),
+    }  # fmt: skip
+    return ModelSpec(**values | changes)
+
+
+def pixels(data: bytes) -> list:
+    image = decode(data)
+    assert image.mode == "RGB"
+    return np.asarray(image).tolist()
+
+
+def grey(*values: int) -> list:
+    return [[[value] * 3 for value in values]]
+
+
+# --- right pixels -------------------------------------------------------------------------------
+
+
+def test_pillow_knows_every_accepted_format():
+    decode(FILES["png"])
+    Image.init()
+    assert set(preprocessing.FORMATS) <= Image.OPEN.keys()
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_every_format_decodes(name):
+    image = decode(FILES[name])
+    assert image.mode == "RGB"
+    assert sorted(image.size) == [24, 32]
+
+
+@pytest.mark.parametrize(
+    ("format", "options"),
+    [("PNG", {}), ("BMP", {}), ("TIFF", {}), ("TIFF", {"compression": "tiff_lzw"}), ("WEBP", {"lossless": True})],
+)
+def test_lossless_formats_keep_every_value(format, options):
+    image = noise()
+    assert np.array_equal(decode(encoded(image, format, **options)), image)
+
+
+def palette(**options) -> bytes:
+    image = Image.new("P", (3, 1))
+    image.putpalette([*RED, *GREEN, *BLUE])
+    image.putdata([0, 1, 2])
+    return encoded(image, "PNG", **options)
+
+
+def tiff(values, dtype) -> bytes:
+    return encoded(Image.fromarray(np.array([values], dtype)), "TIFF")
+
+
+def lab_tiff(*colours) -> bytes:
+    image = Image.new("LAB", (len(colours), 1))
+    for x, colour in enumerate(colours):
+        image.putpixel((x, 0), colour)
+    return encoded(image, "TIFF")
+
+
+WORDS = (0x0000, 0x00FF, 0x1234, 0x8000, 0xFFFF)
+EXACT = {
+    "palette": (palette(), [[[*RED], [*GREEN], [*BLUE]]]),
+    "palette, one colour transparent": (palette(transparency=1), [[[*RED], [*WHITE], [*BLUE]]]),
+    "palette, graded transparency": (palette(transparency=b"\xff\x80\x00"), [[[*RED], [127, 255, 127], [*WHITE]]]),
+    "1 bit": (png(3, 1, 1, 0, [b"\xa0"]), grey(255, 0, 255)),
+    "grey": (png(3, 1, 8, 0, [b"\x00\x7f\xff"]), grey(0, 127, 255)),
+    "grey, one shade transparent": (
+        png(3, 1, 8, 0, [b"\x00\x7f\xff"], png_chunk(b"tRNS", b"\0\x7f")),
+        grey(0, 255, 255),
+    ),
+    "grey and alpha": (png(3, 1, 8, 4, [b"\x00\xff\x00\x00\x64\x80"]), grey(0, 255, 177)),
+    "16-bit grey PNG": (png(5, 1, 16, 0, [struct.pack(">5H", *WORDS)]), grey(0, 0, 0x12, 0x80, 0xFF)),
+    "16-bit colour PNG": (png(1, 1, 16, 2, [struct.pack(">3H", 0x00FF, 0x1234, 0xFFFF)]), [[[0, 0x12, 0xFF]]]),
+    "16-bit grey and alpha PNG": (png(2, 1, 16, 4, [struct.pack(">4H", 0x1234, 0xFFFF, 0x1234, 0)]), grey(0x12, 255)),
+    "16-bit grey TIFF": (tiff(WORDS, "<u2"), grey(0, 0, 0x12, 0x80, 0xFF)),
+    "big-endian 16-bit grey TIFF": (tiff(WORDS, ">u2"), grey(0, 0, 0x12, 0x80, 0xFF)),
+    "32-bit grey TIFF": (tiff([-5, 0x1234, 70_000], np.int32), grey(0, 0x12, 255)),
+    "float TIFF, 0 to 1": (tiff([0, 0.2, 1], np.float32), grey(0, 51, 255)),
+    "float TIFF, 0 to 255": (tiff([-3, 51, 255, 1e9], np.float32), grey(0, 51, 255, 255)),
+    "float TIFF with holes": (tiff([np.nan, 1, np.inf], np.float32), grey(0, 1, 255)),
+    "alpha is laid on white": (
+        encoded(Image.fromarray(np.array([[[200, 0, 0, 255], [200, 0, 0, 128], [9, 9, 9, 0]]], np.uint8)), "PNG"),
+        [[[200, 0, 0], [227, 127, 127], [*WHITE]]],
+    ),
+    "CMYK TIFF": (encoded(Image.new("CMYK", (1, 1), (255, 0, 0, 0)), "TIFF"), [[[0, 255, 255]]]),
+    "grey JPEG": (encoded(Image.new("L", (8, 8), 77), "JPEG", quality=100), [[[77] * 3] * 8] * 8),
+}
+
+
+@pytest.mark.parametrize("name", EXACT)
+def test_exact_pixels(name):
+    data, expected = EXACT[name]
+    assert pixels(data) == expected
+
+
+def test_lab_is_converted():
+    white, black, red = np.asarray(decode(lab_tiff((255, 128, 128), (0, 128, 128), (136, 208, 195))), int)[0]
+    assert white.min() >= 254
+    assert black.max() <= 1
+    assert red[0] > 240 and red[1:].max() < 30
+
+
+def cmyk_jpeg(transform: int | None) -> bytes:
+    """A CMYK JPEG with Adobe's inverted inks; `transform` 2 declares them YCCK, None drops the Adobe mark."""
+    data = encoded(Image.new("CMYK", (16, 16), (60, 60, 60, 40)), "JPEG", quality=100)
+    mark = data.index(b"Adobe")
+    if transform is None:
+        return data[: mark - 4] + data[mark + 12 :]
+    return data[: mark + 11] + bytes([transform]) + data[mark + 12 :]
+
+
+@pytest.mark.parametrize("transform", [0, None])
+def test_cmyk_jpeg_is_not_a_negative(transform):
+    expected = Image.new("CMYK", (1, 1), (60, 60, 60, 40)).convert("RGB").getpixel((0, 0))
+    assert decode(cmyk_jpeg(transform)).getpixel((8, 8)) == expected == (164, 164, 164)
+
+
+def test_ycck_jpeg_is_converted():
+    # Stored are the inverted inks, 195 three times and K = 215, now read as Y, Cb, Cr: the cyan ink is
+    # Y + 1.402 (Cr - 128), magenta Y - 0.344 (Cb - 128) - 0.714 (Cr - 128), yellow Y + 1.772 (Cb - 128).
+    inks = np.clip([195 + 94, 195 - 23 - 48, 195 + 119], 0, 255)
+    assert np.allclose(decode(cmyk_jpeg(2)).getpixel((8, 8)), (255 - inks) * 215 / 255, atol=2)
+
+
+@pytest.mark.parametrize(
+    ("format", "options"),
+    [("GIF", {}), ("WEBP", {"lossless": True}), ("PNG", {}), ("TIFF", {}), ("MPO", {"quality": 100})],
+)
+def test_first_frame_of_an_animation(format, options):
+    frames = [Image.new("RGB", (16, 16), colour) for colour in (GREEN, RED, BLUE)]
+    image = decode(encoded(frames[0], format, save_all=True, append_images=frames[1:], **options))
+    assert image.size == (16, 16)
+    assert image.getpixel((8, 8)) == pytest.approx(GREEN, abs=2)
+
+
+# --- orientation --------------------------------------------------------------------------------
+
+# Where the blue quarter lies in the upright photo: its size, and the corner.
+UPRIGHT = {
+    1: ((64, 32), "top left"), 2: ((64, 32), "top right"), 3: ((64, 32), "bottom right"),
+    4: ((64, 32), "bottom left"), 5: ((32, 64), "top left"), 6: ((32, 64), "top right"),
+    7: ((32, 64), "bottom right"), 8: ((32, 64), "bottom left"),
+}  # fmt: skip
+
+
+def blue_corner(image: Image.Image) -> str:
+    corners = {
+        f"{row} {column}": image.getpixel((x, y))
+        for row, y in (("top", 4), ("bottom", image.height - 5))
+        for column, x in (("left", 4), ("right", image.width - 5))
+    }
+    (blue,) = [corner for corner, (red, _, _) in corners.items() if red < 100]
+    return blue
+
+
+def turned(format: str, value: int) -> bytes:
+    if format == "HEIC":  # its writer turns the EXIF into HEIC's own rotation, as phones do
+        return heic(flag(), exif=orientation(value))
+    if format == "TIFF":
+        return encoded(flag(), "TIFF", tiffinfo={274: value})
+    return encoded(flag(), format, exif=orientation(value))
+
+
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF", "HEIC"])
+@pytest.mark.parametrize("value", UPRIGHT)
+def test_photos_are_turned_upright_once(format, value):
+    image = decode(turned(format, value))
+    assert (image.size, blue_corner(image)) == UPRIGHT[value]
+
+
+TURN_RIGHT = struct.pack("<HHII", 274, 3, 1, 6)  # an EXIF entry: orientation 6
+BROKEN_EXIF = {
+    "noise": b"garbage",
+    "empty": b"",
+    "offset beyond the end": b"II*\0\xff\xff\xff\xff",
+    "cut off": b"II*\0\x08\0\0\0\x01",
+    "a fraction as orientation": b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x05\0\0\0\x01\0\0\0\x10\0\0\0\x06\0\0\0\x00",
+    "an orientation of 200": b"II*\0\x08\0\0\0\x01\0" + struct.pack("<HHII", 274, 3, 1, 200) + bytes(4),
+    "a text as orientation": b"II*\0\x08\0\0\0\x01\0" + struct.pack("<HHI4s", 274, 2, 4, b"six\0") + bytes(4),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN_EXIF)
+def test_broken_exif_does_not_cost_the_photo(name):
+    image = decode(with_exif(encoded(flag(), "JPEG"), BROKEN_EXIF[name]))
+    assert (image.size, blue_corner(image)) == UPRIGHT[1]
+
+
+def test_exif_that_pillow_cannot_even_read_does_not_cost_the_photo():
+    profile = png_chunk(b"tEXt", b"Raw profile type exif\0\nexif\n8\nnot hexadecimal")
+    data = png(1, 1, 8, 2, [bytes(GREEN)], profile)
+    with pytest.raises(ValueError, match="hexadecimal"):
+        Image.open(io.BytesIO(data)).getexif()
+    assert pixels(data) == [[[*GREEN]]]
+
+
+def test_a_good_orientation_among_broken_entries_counts():
+    exif = b"II*\0\x08\0\0\0\x02\0" + TURN_RIGHT + struct.pack("<HHII", 34665, 4, 1, 0xFFFFFFFF) + bytes(4)
+    image = decode(with_exif(encoded(flag(), "JPEG"), exif))
+    assert (image.size, blue_corner(image)) == UPRIGHT[6]
+
+
+# --- refusals -----------------------------------------------------------------------------------
+
+
+def zipped() -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        archive.writestr("cat.txt", "miaow")
+    return stream.getvalue()
+
+
+BOMB = zlib.compress(bytes(100_000_000), 9)
+RANDOM = np.random.default_rng(5).bytes(4000)
+SVG = b'<svg xmlns="http://www.w3.org/2000/svg"><rect/></svg>'
+REFUSED = {
+    "empty": (b"", "empty: 0 bytes"),
+    "text": (b"I am not a photo.\n", "not a photo but a text"),
+    "noise": (b"\x01\x02" + RANDOM, "Received: 4002 bytes that begin with 01 02"),
+    "SVG": (SVG, "an SVG drawing"),
+    "SVG with a prologue": (b'\xef\xbb\xbf<?xml version="1.0"?>\n<!-- cat -->\n' + SVG, "an SVG drawing"),
+    "XML": (b'<?xml version="1.0"?><cat/>', "an XML document"),
+    "web page": (b"\n<!DOCTYPE html><html><svg></svg></html>", "a web page"),
+    "PDF": (b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n" + RANDOM, "a PDF document"),
+    "MP4": (b"\0\0\0\x20ftypisom\0\0\x02\0isomiso2avc1mp41" + RANDOM, "an MP4 or QuickTime video"),
+    "QuickTime": (b"\0\0\0\x14ftypqt  " + RANDOM, "an MP4 or QuickTime video"),
+    "WebM": (b"\x1aE\xdf\xa3\x01\0\0\0\0\0\0\x1fB\x86" + RANDOM, "a WebM or Matroska video"),
+    "AVI": (b"RIFF\x10\0\0\0AVI LIST" + RANDOM, "an AVI video"),
+    "WAV": (b"RIFF\x10\0\0\0WAVEfmt " + RANDOM, "a WAV sound"),
+    "ZIP": (zipped(), "a ZIP archive"),
+    "gzip": (gzip.compress(b"cat"), "a gzip archive"),
+    "HDF5": (b"\x89HDF\r\n\x1a\n" + RANDOM, "an HDF5 file"),
+    "JPEG 2000": (b"\0\0\0\x0cjP  \r\n\x87\n" + RANDOM, "a JPEG 2000 image"),
+    "half a JPEG": (encoded(noise(), "JPEG")[:600], "JPEG file is damaged or incomplete"),
+    "half a progressive JPEG": (FILES["jpeg progressive"][:800], "JPEG file is damaged or incomplete"),
+    "half a PNG": (encoded(noise(), "PNG")[:600], "PNG file is damaged or incomplete"),
+    "half a HEIC": (FILES["heic"][:700], "HEI[CF] file is damaged or incomplete"),
+    "half an AVIF": (FILES["avif"][:600], "AVIF file is damaged or incomplete"),
+    "half a WebP": (FILES["webp"][:500], "(?i)WebP file is damaged or incomplete"),
+    "noise after a JPEG's first bytes": (b"\xff\xd8\xff\xe0" + RANDOM, "JPEG file is damaged"),
+    "noise after a PNG's first bytes": (b"\x89PNG\r\n\x1a\n" + RANDOM, "PNG file is damaged"),
+    "noise after a TIFF's first bytes": (b"II*\0" + RANDOM, "TIFF file is damaged"),
+    "noise after a HEIC's first bytes": (b"\0\0\0\x18ftypheic" + RANDOM, "HEIC file is damaged"),
+    "PNG of 0 x 0": (png(0, 0, 8, 2, []), "PNG file is damaged"),
+    "GIF of 0 x 0": (b"GIF89a" + bytes(7) + b",\0\0\0\0\0\0\0\0\0\x02\x02\x4c\x01\0;", "GIF file|no pixels"),
+    "bomb in a PNG's text": (png(1, 1, 8, 2, [b"abc"], png_chunk(b"zTXt", b"k\0\0" + BOMB)), "PNG file is damaged"),
+    "bomb in a PNG's profile": (png(1, 1, 8, 2, [b"abc"], png_chunk(b"iCCP", b"k\0\0" + BOMB)), "PNG file is damaged"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_is_no_photo_is_refused_by_name(name):
+    data, sentence = REFUSED[name]
+    with pytest.raises(InvalidImage, match=sentence) as caught:
+        decode(data)
+    assert str(caught.value).endswith(".")
+    assert "<_io" not in str(caught.value)
+
+
+def test_200_megapixels_are_refused_from_the_header():
+    data = huge_png()
+    assert len(data) < 30_000
+    header_only = data[: data.index(b"IDAT") + 4]
+    for received in (data, header_only):
+        start = time.perf_counter()
+        with pytest.raises(ImageTooLarge, match="more than 179 megapixels; at most 50 megapixels"):
+            decode(received)
+        assert time.perf_counter() - start < 1
+
+
+def test_the_limit_of_pixels_is_the_callers():
+    data = encoded(noise(32, 24), "PNG")
+    assert decode(data, max_pixels=32 * 24).size == (32, 24)
+    with pytest.raises(ImageTooLarge, match="32 x 24"):
+        decode(data, max_pixels=32 * 24 - 1)
+
+
+def test_50_megabytes_of_noise_are_refused_at_once():
+    data = np.random.default_rng(1).bytes(50_000_000)
+    start = time.perf_counter()
+    with pytest.raises(InvalidImage, match="50000000 bytes"):
+        decode(data)
+    assert time.perf_counter() - start < 1
+
+
+@pytest.mark.parametrize(
+    "error", [struct.error, SyntaxError, EOFError, zlib.error, MemoryError, RecursionError, KeyError]
+)
+@pytest.mark.parametrize("moment", ["open", "load"])
+def test_whatever_pillow_raises_is_an_invalid_image(error, moment, monkeypatch):
+    def fail(*_):
+        raise error
+
+    if moment == "open":
+        monkeypatch.setattr(preprocessing.Image, "open", lambda *_, **__: fail())
+    else:
+        monkeypatch.setattr(Image.Image, "transpose", fail)
+    with pytest.raises(InvalidImage, match=f"JPEG file is damaged .*: {error.__name__}"):
+        decode(FILES["jpeg"])
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_truncated_file_gives_all_its_pixels_or_none(name):
+    data = FILES[name]
+    whole = np.asarray(decode(data))
+    for length in range(0, len(data), 1 if len(data) < 1500 else 3):
+        try:
+            image = decode(data[:length])
+        except InvalidImage:
+            continue
+        assert np.array_equal(image, whole), f"{length} of {len(data)} bytes"
+
+
+def check_decodes_or_refuses(data: bytes) -> None:
+    try:
+        image = decode(data)
+    except CatDogError as error:
+        assert len(str(error)) > 20
+    else:
+        assert image.mode == "RGB" and image.width * image.height > 0
+
+
+fuzz = settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+
+
+@fuzz
+@given(st.binary(max_size=200), st.sampled_from(["", *FILES]))
+def test_arbitrary_bytes_decode_or_are_refused(data, name):
+    check_decodes_or_refuses(FILES.get(name, b"")[:24] + data)
+
+
+@fuzz
+@given(
+    st.sampled_from(list(FILES)),
+    st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.binary(min_size=1, max_size=4)), max_size=6),
+    st.none() | st.floats(0, 1),
+)
+def test_damaged_files_decode_or_are_refused(name, changes, cut):
+    data = bytearray(FILES[name])
+    for place, replacement in changes:
+        # Squared: damage near the start, where the structure is, is the more interesting one.
+        start = int(place**2 * len(data))
+        data[start : start + len(replacement)] = replacement
+    check_decodes_or_refuses(bytes(data if cut is None else data[: int(cut * len(data))]))
+
+
+def test_heic_decodes_in_many_threads_from_the_start():
+    preprocessing._register_heif.cache_clear()
+    with ThreadPoolExecutor(8) as pool:
+        images = list(pool.map(decode, [FILES["heic"]] * 32))
+    assert all(np.array_equal(image, images[0]) for image in images)
+
+
+# --- Pillow images ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "mode", ["1", "L", "P", "LA", "PA", "RGB", "RGBA", "RGBa", "CMYK", "YCbCr", "HSV", "I", "F", "I;16"]
+)
+def test_every_pillow_mode_becomes_rgb(mode):
+    assert from_pillow(Image.new(mode, (3, 2))).mode == "RGB"
+
+
+def test_an_image_without_pixels_is_refused():
+    with pytest.raises(InvalidImage, match="0 x 5"):
+        from_pillow(Image.new("RGB", (0, 5)))
+
+
+def test_a_pillow_image_too_large_is_refused():
+    with pytest.raises(ImageTooLarge, match="10 x 10"):
+        from_pillow(Image.new("RGB", (10, 10)), max_pixels=99)
+
+
+def test_a_pillow_image_that_is_not_yet_loaded_can_turn_out_damaged():
+    with pytest.raises(InvalidImage, match="JPEG file is damaged or incomplete"):
+        from_pillow(Image.open(io.BytesIO(encoded(noise(), "JPEG")[:700])))
+
+
+def test_the_callers_image_stays_as_it_was():
+    image = Image.open(io.BytesIO(turned("JPEG", 6)))
+    upright = to_rgb(image)
+    assert (image.size, upright.size) == ((64, 32), (32, 64))
+
+
+# --- model input --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("scaling", "expected"), [("none", [0, 51, 255]), ("unit", [0, 0.2, 1]), ("symmetric", [-1, -0.6, 1])]
+)
+def test_scaling_has_exact_values(scaling, expected):
+    array = to_array(Image.new("RGB", (5, 9), (0, 51, 255)), spec(scaling=scaling))
+    assert array.shape == (8, 8, 3)
+    assert array.dtype == np.float32
+    assert array[3, 4].tolist() == pytest.approx(expected, abs=1e-7)
+
+
+def test_bilinear_resize_has_exact_values():
+    image = image_of([BLACK, BLACK, WHITE, WHITE], [BLACK, BLACK, WHITE, WHITE])
+    assert np.asarray(resized(image, 2, "stretch"))[:, :, 0].tolist() == [[36, 219], [36, 219]]
+
+
+def test_crop_keeps_the_centred_square_and_stretch_keeps_all():
+    image = Image.new("RGB", (48, 16), RED)
+    image.paste(BLUE, (16, 0, 32, 16))
+    cropped, stretched = (np.asarray(resized(image, 8, resize)) for resize in ("crop", "stretch"))
+    assert (cropped[:, 1:-1] == BLUE).all()  # the filter reaches across the border of the crop
+    assert stretched[4, 0].tolist() == [*RED] and stretched[4, 4, 2] > 240
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 3000), (3000, 1), (7, 8)])
+@pytest.mark.parametrize("resize", ["stretch", "crop"])
+def test_any_shape_becomes_the_models_square(size, resize):
+    array = to_array(Image.new("RGB", size, (10, 20, 30)), spec(resize=resize))
+    assert array.shape == (8, 8, 3)
+    assert (array == (10, 20, 30)).all()
