@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-import io
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 from PIL import Image
 
 from .config import Settings
-from .engine import Engine, load_engine
-from .errors import CatDogError, ImageTooLarge, InvalidImage, ModelUnavailable, UnknownModel
-from .preprocessing import decode, to_array, to_rgb
+from .engine import Engine, are_probabilities, load_engine
+from .errors import CatDogError, ImageTooLarge, InvalidImage, ModelMismatch, ModelUnavailable, UnknownModel
+from .preprocessing import decode, from_pillow, to_array
 from .spec import ModelSpec
 from .weights import locate
 
@@ -71,9 +70,17 @@ class Classifier:
         self.spec, self.engine = spec, engine
 
     def probabilities(self, images: Sequence[Image.Image]) -> np.ndarray:
-        """Calibrated probabilities of RGB images: float64 (N, classes), rows add up to 1."""
-        batch = np.stack([to_array(image, self.spec) for image in images])
-        return calibrated(self.engine(batch), self.spec.temperature)
+        """Calibrated probabilities of RGB images: float64 (N, classes), rows add up to 1.
+
+        Raises ModelMismatch when the model answers with anything but probabilities.
+        """
+        outputs = self.engine(np.stack([to_array(image, self.spec) for image in images]))
+        if not are_probabilities(outputs):
+            raise ModelMismatch(
+                f"Model {self.spec.name} gave no usable answer to this photo: its outputs are not probabilities "
+                f"from 0 to 1. Received: {outputs.tolist()}."
+            )
+        return calibrated(outputs, self.spec.temperature)
 
     def verdict(self, image: Image.Image) -> Verdict:
         """The verdict on one RGB image."""
@@ -98,8 +105,14 @@ class Comparator:
     problems  one sentence per model that could not be used and per fallback taken
     """
 
-    def __init__(self, classifiers: Sequence[Classifier], *, source: str = "bundled",
-                 problems: Sequence[str] = (), settings: Settings | None = None):
+    def __init__(
+        self,
+        classifiers: Sequence[Classifier],
+        *,
+        source: str = "bundled",
+        problems: Sequence[str] = (),
+        settings: Settings | None = None,
+    ):
         if not classifiers:
             raise ModelUnavailable(f"No model could be loaded. {' '.join(problems)}".strip())
         self.models = {classifier.spec.name: classifier for classifier in classifiers}
@@ -116,6 +129,8 @@ class Comparator:
         classifiers, problems = [], list(located.problems)
         for model in located.models:
             try:
+                if any(model.spec.name == other.spec.name for other in classifiers):
+                    raise ModelMismatch(f"{model.path} is not used: another model is already named {model.spec.name}.")
                 classifiers.append(Classifier(model.spec, load_engine(model.path, model.spec, settings)))
             except CatDogError as error:
                 problems.append(str(error))
@@ -128,13 +143,13 @@ class Comparator:
     @property
     def default(self) -> ModelSpec:
         """The spec with the highest validation accuracy; the first of equals."""
-        return max(self.specs, key=lambda spec: spec.validation_accuracy)
+        return default_of(self.specs)
 
     def compare(self, photo: Photo, *, model: str | None = None) -> Comparison:
         """Ask all models, or the one named `model`, about one photo.
 
         photo is encoded bytes, a path, a binary file or a Pillow image. Raises InvalidImage,
-        ImageTooLarge or UnknownModel.
+        ImageTooLarge, UnknownModel, or ModelMismatch for a model whose answer is not usable.
         """
         classifiers = self._chosen(model)
         image = self.read(photo)
@@ -152,11 +167,13 @@ class Comparator:
     def read(self, photo: Photo) -> Image.Image:
         """Any accepted form of a photo -> upright RGB image within the limits of the settings."""
         if isinstance(photo, Image.Image):
-            return _from_pillow(photo, self.settings.max_pixels)
+            return from_pillow(photo, max_pixels=self.settings.max_pixels)
         limit = self.settings.max_upload_bytes
         data = _read_bytes(photo, limit + 1)
         if len(data) > limit:
-            raise ImageTooLarge(f"The file is larger than {limit / 2**20:g} MB. Send a smaller copy.")
+            raise ImageTooLarge(
+                f"The file is larger than the {limit / 2**20:g} MB that are accepted. Send a smaller copy."
+            )
         return decode(data, max_pixels=self.settings.max_pixels)
 
     def close(self) -> None:
@@ -169,6 +186,11 @@ class Comparator:
         if model not in self.models:
             raise UnknownModel(f"There is no model {model!r}; choose one of {', '.join(self.models)}.")
         return [self.models[model]]
+
+
+def default_of(specs: Iterable[ModelSpec]) -> ModelSpec:
+    """The spec with the highest validation accuracy; the first of equals."""
+    return max(specs, key=lambda spec: spec.validation_accuracy)
 
 
 def calibrated(outputs: np.ndarray, temperature: float) -> np.ndarray:
@@ -185,25 +207,20 @@ def calibrated(outputs: np.ndarray, temperature: float) -> np.ndarray:
     return exponentials / exponentials.sum(axis=1, keepdims=True)
 
 
-def _from_pillow(image: Image.Image, max_pixels: int) -> Image.Image:
-    if image.width * image.height > max_pixels:
-        raise ImageTooLarge(f"The photo has too many pixels ({image.width} x {image.height}); at most {max_pixels}.")
-    try:
-        return to_rgb(image)
-    except Exception as error:
-        raise InvalidImage(f"The image cannot be read ({error}).") from error
-
-
 def _read_bytes(photo: Photo, limit: int) -> bytes:
+    """At most `limit` bytes of a photo's file."""
     if isinstance(photo, (bytes, bytearray, memoryview)):
         return bytes(photo)
-    if isinstance(photo, (str, os.PathLike)):
-        try:
-            with Path(photo).open("rb") as stream:
-                return stream.read(limit)
-        except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or error
-            raise InvalidImage(f"{os.fspath(photo)!r} cannot be read: {reason}.") from error
-    if isinstance(photo, io.IOBase) or hasattr(photo, "read"):
-        return photo.read(limit)
-    raise InvalidImage(f"A photo is bytes, a path, a binary file or a Pillow image. Received: {type(photo).__name__}.")
+    is_path = isinstance(photo, (str, os.PathLike))
+    try:
+        with open(photo, "rb") if is_path else contextlib.nullcontext(photo) as stream:
+            data = stream.read(limit) if hasattr(stream, "read") else None
+    except (OSError, ValueError) as error:  # ValueError: a closed file, or a NUL in a path
+        name = repr(os.fspath(photo)) if is_path else "The file"
+        raise InvalidImage(f"{name} cannot be read: {getattr(error, 'strerror', None) or error}.") from error
+    if not isinstance(data, bytes):
+        raise InvalidImage(
+            "A photo is bytes, a path, a file opened in binary mode or a Pillow image. "
+            f"Received: {type(photo).__name__}."
+        )
+    return data

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Mapping
@@ -13,7 +14,9 @@ from .preprocessing import MAX_PIXELS
 
 BUNDLED_WEIGHTS = Path(__file__).resolve().parent.parent / "weights"
 ENGINES = ("auto", "tensorflow")
-_REPO = re.compile(r"[\w.-]+/[\w.-]+")
+_REPO = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*")
+# Above twice its own limit Pillow opens no image, whatever is set here.
+PILLOW_LIMIT = 178_956_970
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,16 @@ class Settings:
     max_upload_bytes: int = 20 * 1024 * 1024
     max_pixels: int = MAX_PIXELS
 
+    def __post_init__(self) -> None:
+        """Refuse what cannot work, naming the variable that sets it."""
+        _require(self.engine in ENGINES, "CATDOG_ENGINE", f"one of {', '.join(ENGINES)}", self.engine)
+        _require(self.hub_repo is None or _REPO.fullmatch(self.hub_repo), "CATDOG_HUB_REPO", "user/name", self.hub_repo)
+        _require(self.hub_revision, "CATDOG_HUB_REVISION", "a commit, tag or branch", self.hub_revision)
+        _require(0 <= self.threads <= 1024, "CATDOG_THREADS", "0 to 1024", self.threads)
+        _require(self.max_upload_bytes >= 1, "CATDOG_MAX_UPLOAD_MB", "more than 0", self.max_upload_bytes / 2**20)
+        _require(1 <= self.max_pixels <= PILLOW_LIMIT, "CATDOG_MAX_PIXELS", f"1 to {PILLOW_LIMIT}", self.max_pixels)
+        object.__setattr__(self, "weights", Path(self.weights))
+
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> Settings:
         """Read CATDOG_* variables; an empty one counts as not set.
@@ -44,31 +57,33 @@ class Settings:
         Raises InvalidSettings that names the variable and what it received.
         """
         values = {key: value.strip() for key, value in environ.items() if key.startswith("CATDOG_") and value.strip()}
-        repo = values.get("CATDOG_HUB_REPO")
-        if repo and not _REPO.fullmatch(repo):
-            raise InvalidSettings(f"CATDOG_HUB_REPO must look like user/name. Received: {repo!r}.")
-        engine = values.get("CATDOG_ENGINE", cls.engine)
-        if engine not in ENGINES:
-            raise InvalidSettings(f"CATDOG_ENGINE must be one of {', '.join(ENGINES)}. Received: {engine!r}.")
         return cls(
             weights=Path(values.get("CATDOG_WEIGHTS", cls.weights)),
-            hub_repo=repo,
+            hub_repo=values.get("CATDOG_HUB_REPO", cls.hub_repo),
             hub_revision=values.get("CATDOG_HUB_REVISION", cls.hub_revision),
-            engine=engine,
-            threads=int(_number(values, "CATDOG_THREADS", cls.threads, least=0)),
-            max_upload_bytes=int(_number(values, "CATDOG_MAX_UPLOAD_MB", cls.max_upload_bytes / 2**20, least=0.001) * 2**20),
-            max_pixels=int(_number(values, "CATDOG_MAX_PIXELS", cls.max_pixels, least=1)),
+            engine=values.get("CATDOG_ENGINE", cls.engine),
+            threads=_whole(values, "CATDOG_THREADS", cls.threads),
+            max_upload_bytes=int(_number(values, "CATDOG_MAX_UPLOAD_MB", cls.max_upload_bytes / 2**20) * 2**20),
+            max_pixels=_whole(values, "CATDOG_MAX_PIXELS", cls.max_pixels),
         )
 
 
-def _number(values: Mapping[str, str], name: str, default: float, least: float) -> float:
-    text = values.get(name)
-    if text is None:
-        return default
+def _number(values: Mapping[str, str], name: str, default: float) -> float:
+    text = values.get(name, default)
     try:
         number = float(text)
     except ValueError:
-        number = float("nan")
-    if not least <= number < 1e15:
-        raise InvalidSettings(f"{name} must be a number of at least {least:g}. Received: {text!r}.")
+        number = math.nan
+    _require(math.isfinite(number), name, "a number", text)
     return number
+
+
+def _whole(values: Mapping[str, str], name: str, default: int) -> int:
+    number = _number(values, name, default)
+    _require(number.is_integer(), name, "a whole number", values.get(name))
+    return int(number)
+
+
+def _require(condition: object, name: str, expected: str, received: object) -> None:
+    if not condition:
+        raise InvalidSettings(f"{name} must be {expected}. Received: {received!r}.")

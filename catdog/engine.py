@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 
@@ -28,7 +29,7 @@ def load_engine(path: Path, spec: ModelSpec, settings: Settings) -> Engine:
         # Without compile no training code is restored; safe mode refuses pickled functions.
         model = keras.models.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # Keras and h5py raise many kinds on broken files
-        raise ModelMismatch(f"{path} cannot be loaded as a Keras model: {error}") from error
+        raise ModelMismatch(f"{path} cannot be loaded as a Keras model: {_first_line(error)}") from error
 
     def engine(batch: np.ndarray) -> np.ndarray:
         # predict_on_batch runs one compiled call; predict would build a data pipeline each time.
@@ -38,20 +39,36 @@ def load_engine(path: Path, spec: ModelSpec, settings: Settings) -> Engine:
     return engine
 
 
+def are_probabilities(outputs: np.ndarray) -> bool:
+    """Whether all values are numbers from 0 to 1, but for rounding."""
+    return bool(np.all((outputs >= -1e-4) & (outputs <= 1 + 1e-4)))  # False for NaN
+
+
 def _check(engine: Engine, path: Path, spec: ModelSpec) -> None:
     shape = (1, spec.image_size, spec.image_size, 3)
     try:
         outputs = engine(np.zeros(shape, np.float32))
     except Exception as error:
-        raise ModelMismatch(f"{path} does not accept pixels of shape {shape}, as its spec says: {error}") from error
+        raise ModelMismatch(
+            f"{path} does not turn pixels of shape {shape}, as its spec says, into one array: {_first_line(error)}"
+        ) from error
     allowed = [(1, len(spec.classes))] + ([(1, 1)] if len(spec.classes) == 2 else [])
     if outputs.shape not in allowed:
         raise ModelMismatch(
             f"{path} has outputs of shape {outputs.shape}; its spec names {len(spec.classes)} classes, "
             f"which needs {' or '.join(map(str, allowed))}."
         )
-    if not np.all((outputs >= 0) & (outputs <= 1)):
-        raise ModelMismatch(f"{path} returns values outside 0..1; its last layer must be a sigmoid or a softmax.")
+    if not are_probabilities(outputs):
+        raise ModelMismatch(
+            f"{path} returns values that are not probabilities from 0 to 1: {outputs[0].tolist()}. "
+            "Its last layer must be a sigmoid or a softmax, and its weights numbers."
+        )
+
+
+def _first_line(error: Exception) -> str:
+    """The part of a library's message that people can use; Keras goes on with whole configurations."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return textwrap.shorten(lines[0], 300)
 
 
 def _limit_threads(threads: int) -> None:

@@ -1,0 +1,223 @@
+"""The command line.
+
+    python -m catdog predict IMAGE... [--model NAME] [--json]
+    python -m catdog models [--json]
+
+Settings come from the environment, as `catdog.config` says. Answers go to stdout; what went wrong
+goes to stderr, one sentence each. Exit codes: 0 done, 1 some inputs failed or no model could be
+loaded, 2 wrong usage.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import sys
+import tempfile
+import warnings
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from . import Settings, __version__, load
+from .compare import Comparison, default_of
+from .errors import CatDogError, InvalidSettings, UnknownModel
+from .spec import ModelSpec
+from .weights import locate
+
+DONE, FAILED, WRONG_USAGE = 0, 1, 2
+INTERRUPTED, CLOSED_PIPE = 130, 141  # 128 + the signal, as shells report them
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code; wrong arguments raise SystemExit(2)."""
+    arguments = _parser().parse_args(argv)
+    try:
+        with warnings.catch_warnings():
+            # Pillow's remarks on odd metadata; what matters becomes an error of its own.
+            warnings.filterwarnings("ignore", module=r"PIL\.")
+            code = arguments.run(arguments)
+        sys.stdout.flush()
+        return code
+    except (InvalidSettings, UnknownModel) as error:
+        _complain(error)
+        return WRONG_USAGE
+    except CatDogError as error:
+        _complain(error)
+        return FAILED
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except OSError as error:
+        # Stdout cannot take more, and Python will flush it again at exit: let it find an open file.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):
+            return CLOSED_PIPE
+        _complain(f"The answer cannot be written: {error}.")
+        return FAILED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m catdog", description="Cat or dog? Several models answer.")
+    parser.add_argument("--version", action="version", version=f"catdog {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    predict = commands.add_parser("predict", help="ask the models about photos")
+    predict.add_argument("images", nargs="+", metavar="IMAGE", help="a photo's file")
+    predict.add_argument("--model", metavar="NAME", help="ask only this model")
+    predict.add_argument("--json", action="store_true", help="print JSON Lines: one object per photo")
+    predict.set_defaults(run=_predict)
+
+    models = commands.add_parser("models", help="list the models, without loading them")
+    models.add_argument("--json", action="store_true", help="print one JSON object")
+    models.set_defaults(run=_models)
+    return parser
+
+
+def _predict(arguments: argparse.Namespace) -> int:
+    with _hidden_stderr():
+        comparator = load(Settings.from_env())
+    code = DONE
+    with contextlib.closing(comparator):
+        _complain(*comparator.problems)
+        for path in arguments.images:
+            try:
+                comparison = comparator.compare(path, model=arguments.model)
+            except UnknownModel:
+                raise  # the same for every photo
+            except CatDogError as error:
+                code = FAILED
+                if arguments.json:
+                    _print_json({"path": path, "error": error.to_dict()})
+                else:
+                    _complain(f"{_shown(path)}: {error}")
+            else:
+                if arguments.json:
+                    _print_json({"path": path, **comparison.to_dict()})
+                else:
+                    print(_report(path, comparison), flush=True)
+    return code
+
+
+def _models(arguments: argparse.Namespace) -> int:
+    located = locate(Settings.from_env())
+    specs = [model.spec for model in located.models]
+    default = default_of(specs).name
+    if arguments.json:
+        models = [_facts(spec) for spec in specs]
+        _print_json({"default": default, "source": located.source, "problems": located.problems, "models": models})
+        return DONE
+    _complain(*located.problems)
+    header = ("name", "title", "input", "classes", "val accuracy", "test accuracy", "file", "sha256")
+    print(*_aligned([header, *map(_summary, specs)]), sep="\n")
+    print(f"Default: {default}. Source: {located.source}.")
+    return DONE
+
+
+def _report(path: str, comparison: Comparison) -> str:
+    """The answers about one photo, a line per model, for people."""
+    classes = list(dict.fromkeys(name for verdict in comparison.models for name in verdict.probabilities))
+    rows = [("model", "label", "confidence", *classes, "time")]
+    for verdict in comparison.models:
+        shares = [_percent(verdict.probabilities.get(name)) for name in classes]
+        time = f"{verdict.milliseconds:.1f} ms"
+        rows.append((verdict.model, verdict.label, _percent(verdict.confidence), *shares, time))
+    lines = [_shown(path), *(f"  {line}" for line in _aligned(rows, left=2))]
+    if len(comparison.models) > 1:
+        lines.append("  The models agree." if comparison.agree else "  The models disagree.")
+    return "\n".join(lines)
+
+
+def _facts(spec: ModelSpec) -> dict[str, Any]:
+    return {
+        "name": spec.name,
+        "title": spec.title,
+        "image_size": spec.image_size,
+        "classes": spec.classes,
+        "metrics": spec.metrics,
+        "bytes": spec.bytes,
+        "sha256": spec.sha256,
+    }
+
+
+def _summary(spec: ModelSpec) -> tuple[str, ...]:
+    size = f"{spec.image_size} x {spec.image_size}"
+    accuracies = [_accuracy(spec.metrics.get(split, {})) for split in ("val", "test")]
+    return (spec.name, spec.title, size, ", ".join(spec.classes), *accuracies, _megabytes(spec.bytes), spec.sha256[:12])
+
+
+def _accuracy(figures: dict[str, Any]) -> str:
+    if "accuracy" not in figures:
+        return "-"
+    images = f" of {figures['images']}" if "images" in figures else ""
+    return f"{100 * figures['accuracy']:.2f} %{images}"
+
+
+def _megabytes(count: int) -> str:
+    return f"{count / 1e6:.2f} MB"
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{100 * share:.1f} %"
+
+
+def _aligned(rows: Sequence[Sequence[str]], left: int | None = None) -> Iterator[str]:
+    """Rows as lines of aligned columns: the first `left` of them to the left, the others to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    left = len(widths) if left is None else left
+    for row in rows:
+        cells = [
+            cell.ljust(width) if i < left else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        yield "  ".join(cells).rstrip()
+
+
+def _shown(path: str) -> str:
+    """A path as it is, unless it could upset a terminal."""
+    return path if path.isprintable() else ascii(path)
+
+
+def _print_json(content: dict[str, Any]) -> None:
+    print(json.dumps(content, allow_nan=False), flush=True)
+
+
+def _complain(*problems: object) -> None:
+    for problem in problems:
+        print(f"catdog: {problem}", file=sys.stderr)
+
+
+@contextlib.contextmanager
+def _hidden_stderr() -> Iterator[None]:
+    """Hide what native code writes to stderr: TensorFlow greets there, and no setting stops it.
+
+    If the block fails in an unforeseen way, what was hidden is shown after all.
+    """
+    sys.stderr.flush()
+    kept = os.dup(2)
+    try:
+        with tempfile.TemporaryFile() as hidden:
+            os.dup2(hidden.fileno(), 2)
+            try:
+                yield
+            except (CatDogError, KeyboardInterrupt):
+                raise
+            except BaseException:
+                hidden.seek(0)
+                os.write(kept, hidden.read())
+                raise
+            finally:
+                os.dup2(kept, 2)
+    finally:
+        os.close(kept)
+
+
+def run() -> None:
+    """Run the command line of this process and end it."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # a name that the terminal cannot show is no error
+    sys.exit(main())
+
+
+if __name__ == "__main__":
+    run()
