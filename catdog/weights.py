@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from . import hub
 from .config import Settings
 from .errors import ModelMismatch, ModelUnavailable
 from .spec import ModelSpec, sha256_of
@@ -23,8 +24,12 @@ class Located:
     """What `locate` found.
 
     models    usable models, in the order in which they are shown
-    source    where they come from, for people: `bundled`, `hub user/name@commit`, ...
-    problems  one sentence per model that is not used, and per fallback that was taken
+    source    where they come from, for people: one of
+              `bundled`
+              `hub user/name@0123456789ab`
+              `hub cache user/name@0123456789ab (Hub unreachable)`
+              `bundled (Hub unreachable: user/name)`
+    problems  one sentence or two per model that is not used, and per fallback that was taken
     """
 
     models: tuple[ModelFile, ...]
@@ -39,36 +44,117 @@ ORDER = ("scratch_cnn", "xception", "mobilenet_v2")
 def locate(settings: Settings) -> Located:
     """Find and verify the models that the settings ask for.
 
-    Raises ModelUnavailable when not one usable model is found.
+    1. No Hub repository set: the bundled folder.
+    2. A commit that the Hub cache holds complete: that, without a request.
+    3. The Hub: what the cache lacks, or holds damaged, is fetched.
+    4. Hub unreachable: what the cache holds of the revision, else the bundled folder.
+
+    Raises ModelUnavailable when not one usable model is found, or when the repository or its revision
+    is missing or may not be read.
     """
-    return _in_folder(settings.weights, "bundled")
+    if settings.hub_repo is None:
+        return _bundled(settings.weights, "bundled")
+    return _from_hub(settings, settings.hub_repo, settings.hub_revision)
 
 
-def _in_folder(folder: Path, source: str, problems: tuple[str, ...] = ()) -> Located:
-    """Verify every model whose spec lies in the folder."""
-    models, problems = [], list(problems)
-    for path in sorted(folder.glob("*.json"), key=_order):
+@dataclass(frozen=True)
+class _Checked:
+    """What a folder holds: usable models, why others are not, and the files to blame that exist."""
+
+    models: tuple[ModelFile, ...] = ()
+    problems: tuple[str, ...] = ()
+    damaged: tuple[Path, ...] = ()
+
+
+def _bundled(folder: Path, source: str, problems: tuple[str, ...] = ()) -> Located:
+    advice = "Put the models' files there again, or set CATDOG_WEIGHTS to another folder."
+    if not folder.is_dir():
+        found = _Checked(problems=(f"The weights folder {folder} does not exist. {advice}",))
+    elif not any(folder.glob("*.json")):
+        found = _Checked(problems=(f"The weights folder {folder} holds no model spec (.json). {advice}",))
+    else:
+        found = _check(folder, str(folder), advice)
+    return _located(found, source, problems)
+
+
+def _from_hub(settings: Settings, repo: str, revision: str) -> Located:
+    folder = hub.cached(repo, revision)
+    found = _check_cached(folder, repo) if folder else _Checked()
+    ready = _located(found, f"hub {_name(repo, folder)}") if found.models and not found.problems else None
+    if ready and folder.name == revision:  # a commit never changes: nothing to ask
+        return ready
+    try:
+        commit = hub.resolve(repo, revision)
+        return ready if ready and folder.name == commit else _downloaded(repo, revision, commit)
+    except hub.HubUnreachable as error:
+        unreachable = f"The Hub repository {repo} cannot be reached ({error.reason})"
+    again = "Check the connection and start again."
+    if found.models:
+        problem = f"{unreachable}, so its copy in the Hub cache is used. {again}"
+        return _located(found, f"hub cache {_name(repo, folder)} (Hub unreachable)", (problem,))
+    problem = f"{unreachable} and has no usable copy in the Hub cache, which leaves the bundled models. {again}"
+    return _bundled(settings.weights, f"bundled (Hub unreachable: {repo})", (problem, *found.problems))
+
+
+def _downloaded(repo: str, revision: str, commit: str) -> Located:
+    """Fetch a commit; files that an earlier, broken download left damaged are fetched once more."""
+    advice = "Publish its files again, or set CATDOG_HUB_REVISION to another commit."
+    folder = hub.download(repo, revision, commit)
+    found = _check(folder, _name(repo, folder), advice)
+    if found.damaged:
+        hub.forget(found.damaged)
+        folder = hub.download(repo, revision, commit)
+        found = _check(folder, _name(repo, folder), advice)
+    return _located(found, f"hub {_name(repo, folder)}")
+
+
+def _check_cached(folder: Path, repo: str) -> _Checked:
+    advice = "Start again when the Hub can be reached, and the cached copy is repaired."
+    return _check(folder, _name(repo, folder), advice)
+
+
+def _name(repo: str, folder: Path) -> str:
+    """Repository and short commit of a folder of the Hub cache, e.g. `user/name@0123456789ab`."""
+    return f"{repo}@{folder.name[:12]}"
+
+
+def _located(found: _Checked, source: str, problems: tuple[str, ...] = ()) -> Located:
+    problems += found.problems
+    if not found.models:
+        raise ModelUnavailable(f"No usable model. {' '.join(problems)}")
+    return Located(found.models, source, problems)
+
+
+def _check(folder: Path, place: str, advice: str) -> _Checked:
+    """Verify every model whose spec lies in the folder, which messages call `place`."""
+    models, problems, suspects = [], [], []
+    for spec_path in sorted(folder.glob("*.json"), key=_order):
+        suspect = spec_path
         try:
-            models.append(_verified(path))
+            spec = ModelSpec.read(spec_path)
+            suspect = spec_path.with_name(spec.file)
+            _verify(suspect, spec)
         except ModelMismatch as error:
-            problems.append(str(error))
-    if not models:
-        raise ModelUnavailable(f"No usable model in {folder}. {' '.join(problems)}".strip())
-    return Located(tuple(models), source, tuple(problems))
+            problems.append(f"{place}, {spec_path.name}: {error} {advice}")
+            suspects.append(suspect)
+        else:
+            models.append(ModelFile(spec, suspect))
+    return _Checked(tuple(models), tuple(problems), tuple(path for path in suspects if path.exists()))
 
 
-def _verified(spec_path: Path) -> ModelFile:
-    spec = ModelSpec.read(spec_path)
-    path = spec_path.with_name(spec.file)
+def _verify(path: Path, spec: ModelSpec) -> None:
+    """Raise ModelMismatch unless the file is the one that the spec describes."""
     if not path.is_file():
-        raise ModelMismatch(f"The model file {path} is missing; its spec {spec_path.name} names it.")
-    actual = sha256_of(path)
+        raise ModelMismatch(f"The model file {path.name} is missing.")
+    try:
+        actual = sha256_of(path)
+    except OSError as error:
+        raise ModelMismatch(f"The model file {path.name} cannot be read: {error.strerror}.") from error
     if actual != spec.sha256:
         raise ModelMismatch(
-            f"{path} is damaged or not the file that {spec_path.name} describes: its sha256 is {actual}, "
-            f"expected {spec.sha256}. Remove it and fetch it again."
+            f"The model file {path.name} is damaged or not the one described: "
+            f"its sha256 is {actual}, expected {spec.sha256}."
         )
-    return ModelFile(spec, path)
 
 
 def _order(path: Path) -> tuple[int, str]:

@@ -1,0 +1,418 @@
+"""Models from a Hub repository: the real client against a stand-in Hub on loopback."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from catdog import ModelUnavailable, Settings
+from catdog import hub as catdog_hub
+from catdog.weights import locate
+from tests.hub.server import StandInHub
+
+ROOT = Path(__file__).resolve().parents[2]
+REPO = "user/cats-and-dogs"
+NO_COMMIT = "0" * 40
+
+
+@pytest.fixture
+def client(monkeypatch, tmp_path):
+    """Point the client, which has read its environment already, to an endpoint and to an empty cache."""
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "token"))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+
+    def use(endpoint):
+        monkeypatch.setattr(constants, "ENDPOINT", endpoint)
+        monkeypatch.setattr(
+            constants, "HUGGINGFACE_CO_URL_TEMPLATE", endpoint + "/{repo_id}/resolve/{revision}/{filename}"
+        )
+
+    return use
+
+
+@pytest.fixture
+def hub(client):
+    """A stand-in Hub, empty, that the client talks to."""
+    with StandInHub() as hub:
+        client(hub.endpoint)
+        yield hub
+
+
+@pytest.fixture
+def commit(hub, tiny_weights):
+    """The first commit of REPO: two good models."""
+    return hub.publish(REPO, tiny_weights)
+
+
+def settings(tiny_weights, revision="main", repo=REPO):
+    return Settings(weights=tiny_weights, hub_repo=repo, hub_revision=revision)
+
+
+def names(located):
+    return [model.spec.name for model in located.models]
+
+
+BOTH = ["scratch_cnn", "xception"]
+
+
+# What is downloaded, and when
+
+
+def test_first_download(hub, commit, tiny_weights, tmp_path):
+    located = locate(settings(tiny_weights))
+    assert names(located) == BOTH
+    assert (located.source, located.problems) == (f"hub {REPO}@{commit[:12]}", ())
+    for model in located.models:
+        assert model.path.is_relative_to(tmp_path / "cache")
+        assert model.path.read_bytes() == (tiny_weights / model.path.name).read_bytes()
+
+
+def test_only_specs_and_h5_of_the_top_folder_are_fetched(hub, tiny_weights):
+    files = {path.name: path.read_bytes() for path in tiny_weights.iterdir()}
+    hub.publish(REPO, files | {"README.md": b"# card", "runs/old.h5": b"old", "runs/old.json": b"{}"})
+    assert names(locate(settings(tiny_weights))) == BOTH
+    fetched = {request.rsplit("/", 1)[1] for request in hub.requests if "/resolve/" in request}
+    assert fetched == set(files)
+
+
+def test_a_cached_commit_needs_no_request_and_no_hub(hub, commit, tiny_weights):
+    first = locate(settings(tiny_weights, commit))
+    hub.requests.clear()
+    assert locate(settings(tiny_weights, commit)) == first
+    assert hub.requests == []
+    hub.close()
+    assert locate(settings(tiny_weights, commit)) == first
+
+
+def test_a_cached_branch_asks_once(hub, commit, tiny_weights):
+    first = locate(settings(tiny_weights))
+    hub.requests.clear()
+    assert locate(settings(tiny_weights)) == first
+    assert hub.requests == [f"GET /api/models/{REPO}/revision/main"]
+
+
+def test_a_branch_that_moved_is_followed(hub, commit, tiny_weights):
+    locate(settings(tiny_weights))
+    only_one = {path.name: path.read_bytes() for path in tiny_weights.glob("xception.*")}
+    second = hub.publish(REPO, only_one)
+    located = locate(settings(tiny_weights))
+    assert (names(located), located.source) == (["xception"], f"hub {REPO}@{second[:12]}")
+
+
+def test_a_branch_falls_back_to_the_cache(hub, commit, tiny_weights):
+    locate(settings(tiny_weights))
+    hub.close()
+    located = locate(settings(tiny_weights))
+    assert names(located) == BOTH
+    assert located.source == f"hub cache {REPO}@{commit[:12]} (Hub unreachable)"
+    [problem] = located.problems
+    assert REPO in problem
+    assert "Connection refused" in problem
+
+
+def test_an_update_that_breaks_off_leaves_the_last_good_commit(hub, commit, tiny_weights):
+    locate(settings(tiny_weights))
+    files = {path.name: path.read_bytes() for path in tiny_weights.iterdir()}
+    hub.publish(REPO, files | {"new.json": b"{}"})
+    hub.inject(503, r"GET .*/new\.json")
+    located = locate(settings(tiny_weights))
+    assert names(located) == BOTH
+    assert located.source == f"hub cache {REPO}@{commit[:12]} (Hub unreachable)"
+    assert "503" in located.problems[0]
+
+
+def test_a_hub_that_goes_away_after_the_last_file_is_no_problem(hub, commit, tiny_weights):
+    hub.inject(503, f"GET /api/models/{REPO}/revision/main", skip=1)
+    located = locate(settings(tiny_weights))
+    assert (located.source, located.problems) == (f"hub {REPO}@{commit[:12]}", ())
+
+
+def test_offline_mode_uses_the_cache_at_once(hub, commit, tiny_weights, monkeypatch):
+    locate(settings(tiny_weights))
+    hub.requests.clear()
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    assert locate(settings(tiny_weights, commit)).source == f"hub {REPO}@{commit[:12]}"
+    located = locate(settings(tiny_weights))
+    assert located.source == f"hub cache {REPO}@{commit[:12]} (Hub unreachable)"
+    assert "HF_HUB_OFFLINE" in located.problems[0]
+    assert hub.requests == []
+
+
+def test_offline_mode_without_a_cache_uses_the_bundled_models(hub, commit, tiny_weights, monkeypatch):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    located = locate(settings(tiny_weights, commit))
+    assert (names(located), located.source) == (BOTH, f"bundled (Hub unreachable: {REPO})")
+    assert hub.requests == []
+
+
+# A Hub that does not answer
+
+
+def refuse(stand_in):
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{unused.getsockname()[1]}"
+
+
+def never_answer(stand_in):
+    stand_in.inject("hang", ".*")
+    return stand_in.endpoint
+
+
+def never_answer_for_files(stand_in):
+    stand_in.inject("hang", r"/resolve/")
+    return stand_in.endpoint
+
+
+def have_no_address(stand_in):
+    return "http://hub.invalid"
+
+
+def be_no_hub(stand_in):
+    stand_in.inject(200, ".*")
+    return stand_in.endpoint
+
+
+def fail(stand_in):
+    stand_in.inject(503, ".*")
+    return stand_in.endpoint
+
+
+def throttle(stand_in):
+    stand_in.inject(429, ".*")
+    return stand_in.endpoint
+
+
+@pytest.mark.parametrize(
+    "behave", [refuse, never_answer, never_answer_for_files, have_no_address, be_no_hub, fail, throttle]
+)
+@pytest.mark.parametrize("pinned", [True, False], ids=["commit", "branch"])
+def test_unreachable_and_never_cached(hub, commit, client, tiny_weights, monkeypatch, behave, pinned):
+    if behave is never_answer and pinned:
+        assert catdog_hub.PATIENCE <= 6  # the real limit, measured once
+    else:
+        monkeypatch.setattr(catdog_hub, "PATIENCE", 1.5)
+    client(behave(hub))
+    start = time.monotonic()
+    located = locate(settings(tiny_weights, commit if pinned else "main"))
+    assert time.monotonic() - start < 10
+    assert (names(located), located.source) == (BOTH, f"bundled (Hub unreachable: {REPO})")
+    [problem] = located.problems
+    assert REPO in problem
+    assert "leaves the bundled models" in problem
+
+
+def test_unreachable_without_cache_and_without_bundled_models(hub, tmp_path):
+    hub.close()
+    with pytest.raises(ModelUnavailable, match=f"{REPO} cannot be reached.*{tmp_path}.*no model spec"):
+        locate(settings(tmp_path))
+
+
+def test_a_slow_download_may_take_longer_than_the_patience(hub, commit, tiny_weights, monkeypatch):
+    monkeypatch.setattr(catdog_hub, "PATIENCE", 0.7)
+    hub.inject("cut", r"GET .*xception\.h5", times=1)  # the client waits one second before it goes on
+    assert locate(settings(tiny_weights)).source == f"hub {REPO}@{commit[:12]}"
+
+
+# A transfer that fails
+
+
+def test_a_connection_cut_in_mid_file_is_resumed(hub, commit, tiny_weights):
+    hub.inject("cut", r"GET .*xception\.h5", times=1)
+    located = locate(settings(tiny_weights))
+    assert (names(located), located.problems) == (BOTH, ())
+    assert sum(request.startswith("GET") and request.endswith("xception.h5") for request in hub.requests) == 2
+
+
+def test_a_throttled_file_is_asked_for_again(hub, commit, tiny_weights):
+    hub.inject(429, r"HEAD .*xception\.h5", times=1)
+    located = locate(settings(tiny_weights))
+    assert (names(located), located.problems) == (BOTH, ())
+
+
+def damage_cached(folder, name, how):
+    [path] = folder.glob(f"cache/*/snapshots/*/{name}")
+    blob = path.resolve()
+    data = blob.read_bytes()
+    how(path, blob, data)
+
+
+DAMAGES = {
+    "truncated": lambda path, blob, data: blob.write_bytes(data[: len(data) // 2]),
+    "empty": lambda path, blob, data: blob.write_bytes(b""),
+    "same size": lambda path, blob, data: blob.write_bytes(data[:-1] + bytes([data[-1] ^ 1])),
+    "link to nothing": lambda path, blob, data: blob.unlink(),
+    "removed": lambda path, blob, data: path.unlink(),
+}
+
+
+@pytest.mark.parametrize("how", DAMAGES.values(), ids=DAMAGES.keys())
+@pytest.mark.parametrize("name", ["xception.h5", "scratch_cnn.json"])
+@pytest.mark.parametrize("pinned", [True, False], ids=["commit", "branch"])
+def test_a_damaged_cache_is_repaired(hub, commit, tiny_weights, tmp_path, how, name, pinned):
+    wanted = settings(tiny_weights, commit if pinned else "main")
+    first = locate(wanted)
+    damage_cached(tmp_path, name, how)
+    assert locate(wanted) == first
+    assert all(model.path.read_bytes() == (tiny_weights / model.path.name).read_bytes() for model in first.models)
+
+
+def test_a_damaged_cache_without_the_hub_uses_the_other_model(hub, commit, tiny_weights, tmp_path):
+    locate(settings(tiny_weights, commit))
+    damage_cached(tmp_path, "xception.h5", DAMAGES["truncated"])
+    hub.close()
+    located = locate(settings(tiny_weights, commit))
+    assert names(located) == ["scratch_cnn"]
+    assert located.source == f"hub cache {REPO}@{commit[:12]} (Hub unreachable)"
+    assert REPO in located.problems[1]
+    assert "xception.h5 is damaged" in located.problems[1]
+    assert "Start again when the Hub can be reached" in located.problems[1]
+
+
+# A repository that is wrong
+
+
+def break_checksum(files, repository):
+    files["xception.h5"] += b"!"
+
+
+def leave_out(files, repository):
+    del files["xception.h5"]
+
+
+def hide(files, repository):
+    repository.hidden.add("xception.h5")
+
+
+def point_outside(files, repository):
+    files["xception.json"] = json.dumps(json.loads(files["xception.json"]) | {"file": "../evil.h5"}).encode()
+
+
+def write_no_json(files, repository):
+    files["xception.json"] = b"{"
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (break_checksum, "xception.h5 is damaged"),
+        (leave_out, "xception.h5 is missing"),
+        (hide, "xception.h5 is missing"),
+        (point_outside, "'../evil.h5'"),
+        (write_no_json, "cannot be read"),
+    ],
+)
+def test_a_bad_model_is_named_and_the_other_one_is_used(hub, commit, tiny_weights, spoil, said):
+    files = {path.name: path.read_bytes() for path in tiny_weights.iterdir()}
+    spoil(files, hub.repositories[REPO])
+    bad = hub.publish(REPO, files)
+    for _ in range(2):  # the second start finds the file in the cache and says the same
+        located = locate(settings(tiny_weights))
+        assert (names(located), located.source) == (["scratch_cnn"], f"hub {REPO}@{bad[:12]}")
+        [problem] = located.problems
+        assert said in problem
+        assert problem.startswith(f"{REPO}@{bad[:12]}, xception.json: ")
+        assert "CATDOG_HUB_REVISION" in problem
+
+
+@pytest.mark.parametrize(
+    ("repo", "revision", "said"),
+    [
+        ("user/gated", "main", r"user/gated is gated.*HF_TOKEN"),
+        ("user/missing", "main", r"no Hub repository user/missing.*CATDOG_HUB_REPO"),
+        ("user/missing", NO_COMMIT, r"no Hub repository user/missing.*CATDOG_HUB_REPO"),
+        (REPO, "no-such-tag", rf"{REPO} has no revision no-such-tag.*CATDOG_HUB_REVISION"),
+        (REPO, NO_COMMIT, rf"{REPO} has no revision {NO_COMMIT}.*CATDOG_HUB_REVISION"),
+        ("user/empty", "main", r"user/empty has no model spec.*at revision main"),
+        ("user/bad--name", "main", r"user/name. Received: 'user/bad--name'"),
+        ("user/refused", "main", r"user/refused at revision main with HTTP status 403"),
+    ],
+)
+def test_a_wrong_setting_is_an_error_and_no_fallback(hub, commit, tiny_weights, repo, revision, said):
+    hub.publish("user/gated", tiny_weights)
+    hub.repositories["user/gated"].gated = True
+    hub.publish("user/empty", {"README.md": b"# nothing yet"})
+    hub.inject(403, "user/refused")
+    with pytest.raises(ModelUnavailable, match=said) as caught:
+        locate(settings(tiny_weights, revision, repo))
+    assert type(caught.value) is ModelUnavailable
+    assert caught.value.__cause__ is not None or "empty" in repo
+
+
+def test_a_repository_that_vanished_is_an_error_although_a_branch_is_cached(hub, commit, tiny_weights):
+    locate(settings(tiny_weights))
+    del hub.repositories[REPO]
+    with pytest.raises(ModelUnavailable, match=f"no Hub repository {REPO}"):
+        locate(settings(tiny_weights))
+
+
+def test_all_models_of_a_repository_bad_is_an_error_that_names_each(hub, tiny_weights):
+    files = {path.name: path.read_bytes() for path in tiny_weights.glob("*.json")}
+    hub.publish(REPO, files)
+    with pytest.raises(ModelUnavailable, match=rf"{REPO}.*scratch_cnn.h5 is missing.*{REPO}.*xception.h5 is missing"):
+        locate(settings(tiny_weights))
+
+
+def test_a_token_opens_a_gated_repository(hub, commit, tiny_weights, monkeypatch):
+    hub.repositories[REPO].gated = True
+    monkeypatch.setenv("HF_TOKEN", hub.token)
+    assert locate(settings(tiny_weights)).source == f"hub {REPO}@{commit[:12]}"
+
+
+def test_a_cache_that_cannot_be_written_is_an_error_that_names_it(hub, commit, tiny_weights, tmp_path):
+    (tmp_path / "cache").write_text("a file where the folder should be")
+    with pytest.raises(ModelUnavailable, match=rf"{tmp_path}/cache cannot hold {REPO}.*HF_HOME"):
+        locate(settings(tiny_weights))
+
+
+# End to end
+
+
+def test_a_comparator_answers_from_the_hub_as_from_the_bundled_folder(hub, commit, tiny_comparator, tmp_path, cat):
+    from catdog import load
+
+    comparator = load(settings(tmp_path / "none", commit))
+    answer, bundled = comparator.compare(cat), tiny_comparator.compare(cat)
+    comparator.close()
+    assert answer.source == f"hub {REPO}@{commit[:12]}"
+    assert [verdict.model for verdict in answer.models] == BOTH
+    for ours, theirs in zip(answer.models, bundled.models, strict=True):
+        assert ours.probabilities == pytest.approx(theirs.probabilities, abs=1e-6)
+
+
+LOCATE = """
+import sys
+from catdog import Settings
+from catdog.weights import locate
+assert "huggingface_hub" not in sys.modules, "importing catdog.weights must not import the client"
+located = locate(Settings.from_env())
+print(located.source, len(located.models))
+"""
+
+
+def test_the_environment_is_all_that_a_user_sets(tiny_weights, tmp_path):
+    """In a process of its own, where the client reads HF_ENDPOINT, HF_HOME and HF_TOKEN by itself."""
+    with StandInHub() as hub:
+        commit = hub.publish(REPO, tiny_weights)
+        hub.repositories[REPO].gated = True
+        variables = {
+            "HF_ENDPOINT": hub.endpoint,
+            "HF_HOME": str(tmp_path),
+            "HF_TOKEN": hub.token,
+            "CATDOG_HUB_REPO": REPO,
+            "CATDOG_HUB_REVISION": "main",
+        }
+        done = subprocess.run(
+            [sys.executable, "-c", LOCATE], cwd=ROOT, env=os.environ | variables, capture_output=True, text=True
+        )
+    assert done.stdout.strip() == f"hub {REPO}@{commit[:12]} 2", done.stderr
+    assert list(tmp_path.glob("hub/models--*/snapshots/*/xception.h5"))

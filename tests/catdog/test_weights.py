@@ -1,0 +1,121 @@
+"""The bundled folder: what is verified, and what is said of a folder that is not as it should be."""
+
+import json
+import shutil
+
+import pytest
+
+from catdog import ModelUnavailable, Settings
+from catdog.weights import locate
+
+
+@pytest.fixture
+def folder(tiny_weights, tmp_path):
+    """A copy of the tiny weights that a test may damage."""
+    return shutil.copytree(tiny_weights, tmp_path / "weights")
+
+
+def test_finds_both_models_in_the_order_of_display(folder):
+    located = locate(Settings(weights=folder))
+    assert [model.spec.name for model in located.models] == ["scratch_cnn", "xception"]
+    assert [model.path for model in located.models] == [folder / "scratch_cnn.h5", folder / "xception.h5"]
+    assert (located.source, located.problems) == ("bundled", ())
+
+
+def test_an_h5_without_a_spec_is_left_alone(folder):
+    (folder / "other.h5").write_bytes(b"whatever")
+    assert len(locate(Settings(weights=folder)).models) == 2
+
+
+def remove(path):
+    path.unlink()
+
+
+def truncate(path):
+    path.write_bytes(path.read_bytes()[:100])
+
+
+def flip_a_bit(path):
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+def make_a_folder(path):
+    path.unlink()
+    path.mkdir()
+
+
+def write(text):
+    def write_text(path):
+        path.write_text(text)
+
+    write_text.__name__ = f"write {text[:12]!r}"
+    return write_text
+
+
+def edit(**changes):
+    def edit_json(path):
+        path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+    edit_json.__name__ = f"edit {changes}"
+    return edit_json
+
+
+DAMAGES = [
+    ("xception.h5", remove, "xception.h5 is missing"),
+    ("xception.h5", truncate, "xception.h5 is damaged"),
+    ("xception.h5", flip_a_bit, "xception.h5 is damaged"),
+    ("xception.h5", make_a_folder, "xception.h5 is missing"),
+    ("xception.json", truncate, "cannot be read"),
+    ("xception.json", write(""), "cannot be read"),
+    ("xception.json", write("{}"), "lacks"),
+    ("xception.json", write("[1, 2]"), "object"),
+    ("xception.json", edit(file="../evil.h5"), "'../evil.h5'"),
+    ("xception.json", edit(file="/etc/passwd"), "'/etc/passwd'"),
+    ("xception.json", edit(sha256="0" * 64), "xception.h5 is damaged"),
+    ("xception.json", edit(sha256="short"), "64 hexadecimal digits"),
+    ("xception.json", edit(temperature=0), "temperature"),
+]
+
+
+@pytest.mark.parametrize(("name", "damage", "said"), DAMAGES, ids=lambda value: getattr(value, "__name__", str(value)))
+def test_a_damaged_model_is_named_and_the_other_one_is_used(folder, name, damage, said):
+    damage(folder / name)
+    located = locate(Settings(weights=folder))
+    assert [model.spec.name for model in located.models] == ["scratch_cnn"]
+    [problem] = located.problems
+    assert said in problem
+    assert problem.startswith(f"{folder}, xception.json: ")
+    assert problem.endswith("set CATDOG_WEIGHTS to another folder.")
+
+
+def test_a_file_outside_the_folder_is_never_used(folder):
+    shutil.copy(folder / "xception.h5", folder.parent / "evil.h5")
+    edit(file="../evil.h5")(folder / "xception.json")
+    assert [model.spec.name for model in locate(Settings(weights=folder)).models] == ["scratch_cnn"]
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda path: None, "does not exist"),
+        (lambda path: path.mkdir(), "holds no model spec"),
+        (lambda path: path.write_text("a file"), "does not exist"),
+    ],
+    ids=["missing", "empty", "a file"],
+)
+def test_a_folder_without_models_is_named(tmp_path, make, said):
+    path = tmp_path / "nothing"
+    make(path)
+    with pytest.raises(ModelUnavailable, match=said) as caught:
+        locate(Settings(weights=path))
+    assert str(path) in str(caught.value)
+    assert "CATDOG_WEIGHTS" in str(caught.value)
+
+
+def test_all_models_damaged_says_why_for_each(folder):
+    truncate(folder / "scratch_cnn.h5")
+    remove(folder / "xception.h5")
+    with pytest.raises(ModelUnavailable, match=r"scratch_cnn.h5 is damaged.*xception.h5 is missing"):
+        locate(Settings(weights=folder))
