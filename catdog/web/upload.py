@@ -76,7 +76,7 @@ def read_upload(request: Request, max_bytes: int) -> Upload:
         form, files = request.form, request.files
     except RequestEntityTooLarge as error:
         raise ImageTooLarge(
-            f"The upload is too large. A photo may have {max_bytes / 2**20:g} MB, the form around it {MAX_PARTS} fields."
+            f"The upload is too large. A photo may have {max_bytes / 2**20:g} MB, a form {MAX_PARTS} fields."
         ) from error
     except BadRequest as error:
         raise IncompleteUpload("The upload ended before its announced length. Send it again.") from error
@@ -87,6 +87,8 @@ def read_upload(request: Request, max_bytes: int) -> Upload:
 def _only_file(files: list[FileStorage], received: list[str]) -> FileStorage:
     if len(files) > 1:
         raise TooManyFiles(f"Send one photo at a time. Received: {len(files)} files.")
+    if not received:
+        raise MissingFile(f"The form is empty or cannot be read. Send the photo in a field named {FIELD!r}.")
     if not files:
         raise MissingFile(
             f"The form has no file in a field named {FIELD!r}. Received fields: {reprlib.repr(received)}."

@@ -1,0 +1,25 @@
+"""Real Comparators around ten-line engines, for verdicts that a test wants to choose."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from catdog import ModelSpec, Settings
+from catdog.compare import Classifier, Comparator
+
+
+def classifier(name: str, outputs: dict[str, float], *, accuracy: float = 0.9) -> Classifier:
+    """A model that gives every photo the same probabilities."""
+    spec = ModelSpec(
+        name=name, title=name.title(), architecture=name, file=f"{name}.h5", sha256="0" * 64, bytes=1_300_000,
+        image_size=32, classes=tuple(outputs), metrics={"val": {"accuracy": accuracy, "images": 2000}},
+    )  # fmt: skip
+    row = np.array([list(outputs.values())], dtype=np.float32)
+    return Classifier(spec, lambda batch: np.repeat(row, len(batch), axis=0))
+
+
+def comparator(
+    *classifiers: Classifier, settings: Settings | None = None, problems: tuple[str, ...] = ()
+) -> Comparator:
+    """A Comparator of such models."""
+    return Comparator(classifiers, settings=settings, problems=problems)

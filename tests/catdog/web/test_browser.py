@@ -1,0 +1,177 @@
+"""The page in a real Chromium: what the script adds, what works without it, and how it fits a screen."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+
+import pytest
+from playwright.sync_api import expect, sync_playwright
+from werkzeug.serving import make_server
+
+from catdog import Settings
+from catdog.web import create_app
+
+from . import fakes
+from .photos import CAT
+
+pytestmark = pytest.mark.browser
+
+ARGUMENTS = [
+    "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+
+# Fires a drop or a paste with files made in the page, as the browser would.
+TRANSFER = """([kind, bytes, count]) => {
+  const data = new DataTransfer();
+  for (let i = 0; i < count; i++) data.items.add(new File([new Uint8Array(bytes)], `${i}.jpg`, {type: "image/jpeg"}));
+  const options = {bubbles: true, cancelable: true};
+  document.body.dispatchEvent(kind === "drop"
+    ? new DragEvent("drop", {...options, dataTransfer: data})
+    : new ClipboardEvent("paste", {...options, clipboardData: data}));
+}"""
+
+
+@pytest.fixture(scope="module")
+def server(tiny_comparator):
+    """The URL of a server that takes photos of up to 1 MB."""
+    comparator = fakes.comparator(*tiny_comparator.models.values(), settings=Settings(max_upload_bytes=2**20))
+    server = make_server("127.0.0.1", 0, create_app(comparator), threaded=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.port}/"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+    comparator.close()
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(chromium, server):
+    """open_page(width=..., script=...) -> the page; afterwards nothing may have gone wrong or outside."""
+    contexts, complaints, addresses = [], [], []
+
+    def opened(width: int = 1440, script: bool = True):
+        context = chromium.new_context(viewport={"width": width, "height": 900}, java_script_enabled=script)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("console", lambda message: complaints.append(message.text))
+        page.on("request", lambda request: addresses.append(request.url))
+        page.goto(server)
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert [text for text in complaints if "the server responded with a status of 4" not in text] == []
+    assert [url for url in addresses if not url.startswith((server, "blob:"))] == []
+
+
+def expect_verdicts(page):
+    expect(page.locator("article .verdict[data-class]")).to_have_count(2)
+    expect(page.locator("#summary")).to_contain_text("say")
+    assert page.locator("#summary").get_attribute("data-state") in ("agree", "disagree")
+
+
+def expect_error(page, text: str):
+    expect(page.locator("#summary")).to_contain_text(text)
+    expect(page.locator("#summary")).to_have_attribute("data-state", "error")
+    expect(page.locator(".verdict[data-class]:visible")).to_have_count(0)
+
+
+def test_choosing_a_photo_sends_it(open_page, server, cat):
+    page = open_page()
+    expect(page.locator("#preview")).to_be_hidden()
+    page.set_input_files("#file", cat)
+    expect_verdicts(page)
+    expect(page.locator("#preview")).to_be_visible()
+    assert page.locator("#preview").evaluate("image => image.naturalWidth") > 0
+    assert page.url == server
+
+
+@pytest.mark.parametrize("kind", ["drop", "paste"])
+def test_a_dropped_or_pasted_photo(open_page, kind):
+    page = open_page()
+    page.evaluate(TRANSFER, [kind, list(CAT), 1])
+    expect_verdicts(page)
+
+
+def test_two_dropped_photos(open_page):
+    page = open_page()
+    page.evaluate(TRANSFER, ["drop", list(CAT), 2])
+    expect_error(page, "one photo at a time")
+
+
+def test_a_dropped_text(open_page):
+    page = open_page()
+    page.evaluate(TRANSFER, ["drop", [], 0])
+    expect_error(page, "not a file")
+
+
+def test_a_bad_file_takes_the_place_of_earlier_verdicts(open_page, cat):
+    page = open_page()
+    page.set_input_files("#file", cat)
+    expect_verdicts(page)
+    page.set_input_files("#file", {"name": "x.pdf", "mimeType": "application/pdf", "buffer": b"%PDF-1.7"})
+    expect_error(page, "not a photo")
+    expect(page.locator("#preview")).to_be_hidden()
+    page.set_input_files("#file", cat)
+    expect_verdicts(page)
+
+
+def test_a_file_over_the_limit_is_not_sent(open_page):
+    page = open_page()
+    sent = []
+    page.on("request", lambda request: sent.append(request.method))
+    page.set_input_files("#file", {"name": "x.jpg", "mimeType": "image/jpeg", "buffer": bytes(2**20 + 1)})
+    expect_error(page, "larger than 1 MB")
+    assert "POST" not in sent
+
+
+def test_a_server_that_is_gone(chromium, server, cat):
+    page = chromium.new_context().new_page()
+    page.goto(server)
+    page.context.set_offline(True)
+    page.set_input_files("#file", cat)
+    expect_error(page, "did not answer")
+    page.context.close()
+
+
+def test_the_page_without_a_script(open_page, cat):
+    page = open_page(script=False)
+    page.set_input_files("#file", cat)
+    page.click("button")
+    expect_verdicts(page)
+    expect(page.locator("#summary")).to_contain_text("cat.jpg")
+
+
+def test_the_keyboard_reaches_the_photo(open_page):
+    page = open_page()
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.id") == "file"
+    assert page.locator("label").evaluate("label => getComputedStyle(label).outlineStyle") == "solid"
+
+
+@pytest.mark.parametrize("script", [True, False], ids=["script", "no script"])
+@pytest.mark.parametrize("width", [320, 360, 768, 1440])
+def test_it_fits_the_screen(open_page, cat, width, script):
+    page = open_page(width, script)
+    page.set_input_files("#file", cat)
+    if not script:
+        page.click("button")
+    expect_verdicts(page)
+    for part in page.locator("h1, label, article, #summary, footer").all():
+        box = part.bounding_box()
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= width
+    first, second = (card.bounding_box() for card in page.locator("article").all())
+    assert (first["y"] == second["y"]) == (width >= 768)

@@ -1,0 +1,207 @@
+"""POST /predict: what comes back for good photos, and the right error for everything else."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from catdog import Settings
+from catdog.web import create_app
+
+from . import fakes
+from .photos import BAD, CAT, encoded
+
+
+def error_of(response) -> str:
+    """The code of an error, after a look at its form."""
+    assert response.content_type == "application/json"
+    assert response.json.keys() == {"error"}
+    assert response.json["error"].keys() == {"code", "message"}
+    assert response.json["error"]["message"].endswith(".")
+    return response.json["error"]["code"]
+
+
+def test_the_answer_is_the_comparison(send, tiny_comparator):
+    response = send(CAT)
+    expected = tiny_comparator.compare(CAT).to_dict()
+    answer = response.json
+    for verdict in [*answer["models"], *expected["models"]]:
+        assert verdict.pop("milliseconds") > 0
+    assert response.status_code == 200
+    assert answer == expected
+    assert [verdict["model"] for verdict in answer["models"]] == ["scratch_cnn", "xception"]
+
+
+@pytest.mark.parametrize("fmt", ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF"])
+def test_formats(send, fmt):
+    assert send(encoded(fmt), name=f"photo.{fmt}").status_code == 200
+
+
+def test_fields_keep_the_order_of_the_contract(send):
+    assert list(send().json) == ["prediction", "confidence", "models", "agree", "source"]
+
+
+def test_classes_keep_the_order_of_the_model():
+    client = create_app(fakes.comparator(fakes.classifier("m", {"dog": 0.2, "cat": 0.8}))).test_client()
+    answer = client.post("/predict", data={"file": (io.BytesIO(encoded("PNG")), "x.png")}).json
+    assert list(answer["models"][0]["probabilities"]) == ["dog", "cat"]
+
+
+def test_one_model_alone(send):
+    answer = send(model="scratch_cnn").json
+    assert [verdict["model"] for verdict in answer["models"]] == ["scratch_cnn"]
+    assert answer["agree"] is True
+
+
+def test_an_empty_model_field_asks_all(send):
+    assert len(send(model="").json["models"]) == 2
+
+
+@pytest.mark.parametrize("model", ["vgg", "../../etc/passwd", "xception ", "\0", "<b>", "💥"])
+def test_unknown_model(send, model):
+    response = send(model=model)
+    assert (response.status_code, error_of(response)) == (404, "unknown_model")
+
+
+@pytest.mark.parametrize("path", ["/predict", "/"])
+@pytest.mark.parametrize(("content", "status", "code"), BAD.values(), ids=BAD)
+def test_bad_files(send, path, content, status, code):
+    response = send(content, path)
+    assert response.status_code == status
+    if path == "/predict":
+        assert error_of(response) == code
+    else:
+        assert 'data-state="error"' in response.text
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["../../../etc/passwd", "/etc/passwd", "..\\..\\boot.ini", "\0.jpg", "a" * 5000, "<img src=x>", "猫.jpg", "."],
+)
+def test_the_file_name_is_never_a_path(send, name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert send(name=name).status_code == 200
+    assert list(tmp_path.iterdir()) == []
+
+
+def photo(name: str = "cat.jpg") -> tuple[io.BytesIO, str]:
+    return io.BytesIO(CAT), name
+
+
+FORMS = {
+    "wrong field name": (lambda: {"photo": photo()}, "missing_file"),
+    "no field at all": (lambda: {"file": []}, "missing_file"),
+    "no file chosen": (lambda: {"file": (io.BytesIO(b""), "")}, "missing_file"),
+    "content without a file name": (lambda: {"file": photo("")}, "missing_file"),
+    "text instead of a file": (lambda: {"file": "cat.jpg"}, "missing_file"),
+    "model alone": (lambda: {"model": "xception"}, "missing_file"),
+    "two files": (lambda: {"file": [photo(), photo()]}, "too_many_files"),
+}
+
+
+@pytest.mark.parametrize(("form", "code"), FORMS.values(), ids=FORMS)
+def test_bad_forms(client, form, code):
+    response = client.post("/predict", data=form(), content_type="multipart/form-data")
+    assert (response.status_code, error_of(response)) == (400, code)
+
+
+def test_a_wrong_field_name_is_named(client):
+    response = client.post("/predict", data={"photo": photo()})
+    assert "'photo'" in response.json["error"]["message"]
+
+
+NOT_MULTIPART = {
+    "raw photo": {"data": CAT, "content_type": "image/jpeg"},
+    "JSON": {"json": {"file": "cat.jpg"}},
+    "url-encoded form": {"data": {"file": "cat.jpg"}},
+    "no body": {},
+    "other multipart": {"data": b"--b--", "content_type": "multipart/mixed; boundary=b"},
+    "nonsense type": {"data": b"x", "content_type": ";;;"},
+}
+
+
+@pytest.mark.parametrize("body", NOT_MULTIPART.values(), ids=NOT_MULTIPART)
+def test_not_multipart(client, body):
+    response = client.post("/predict", **body)
+    assert (response.status_code, error_of(response)) == (415, "unsupported_media_type")
+
+
+BROKEN_MULTIPART = {
+    "no boundary": ("multipart/form-data", b"--b\r\n"),
+    "empty boundary": ("multipart/form-data; boundary=", b"--\r\n"),
+    "boundary that is not ASCII": ("multipart/form-data; boundary=\xe9", b"--\xe9\r\n"),
+    "boundary that never comes": ("multipart/form-data; boundary=b", CAT),
+    "no body": ("multipart/form-data; boundary=b", b""),
+    "part without a header": ("multipart/form-data; boundary=b", b"--b\r\n\r\nx\r\n--b--\r\n"),
+    "part without a name": (
+        "multipart/form-data; boundary=b",
+        b'--b\r\nContent-Disposition: form-data; filename="x"\r\n\r\nx\r\n--b--\r\n',
+    ),
+    "no final boundary": (
+        "multipart/form-data; boundary=b",
+        b'--b\r\nContent-Disposition: form-data; name="file"; filename="x"\r\n\r\n' + CAT,
+    ),
+}
+
+
+@pytest.mark.parametrize(("content_type", "body"), BROKEN_MULTIPART.values(), ids=BROKEN_MULTIPART)
+def test_broken_multipart(client, content_type, body):
+    response = client.post("/predict", data=body, content_type=content_type)
+    assert (response.status_code, error_of(response)) == (400, "missing_file")
+
+
+PREFIX = b'--b\r\nContent-Disposition: form-data; name="file"; filename="x"\r\n'
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(body=st.one_of(st.binary(max_size=300), st.binary(max_size=300).map(lambda tail: PREFIX + tail)))
+def test_any_body_gets_a_client_error(client, body):
+    response = client.post("/predict", data=body, content_type="multipart/form-data; boundary=b")
+    assert response.status_code in (400, 413, 422)
+    error_of(response)
+
+
+@pytest.fixture
+def small_client(tiny_comparator):
+    """A client of an application that takes 1000 bytes and 10 000 pixels."""
+    comparator = fakes.comparator(
+        *tiny_comparator.models.values(), settings=Settings(max_upload_bytes=1000, max_pixels=10_000)
+    )
+    app = create_app(comparator)
+    app.testing = True
+    yield app.test_client()
+    comparator.close()
+
+
+@pytest.mark.parametrize("path", ["/predict", "/"])
+@pytest.mark.parametrize("size", [1001, 60_000, 70_000, 2_000_000], ids="{} bytes".format)
+def test_too_many_bytes(small_client, path, size):
+    """Just over the limit, around the room for the form, and far beyond: one and the same error."""
+    response = small_client.post(path, data={"file": (io.BytesIO(bytes(size)), "x.jpg")})
+    assert response.status_code == 413
+    if path == "/predict":
+        assert error_of(response) == "image_too_large"
+
+
+def test_a_file_of_exactly_the_limit_is_read(small_client):
+    response = small_client.post("/predict", data={"file": (io.BytesIO(bytes(1000)), "x.jpg")})
+    assert response.status_code == 422
+
+
+def test_the_limit_of_pixels_is_that_of_the_settings(small_client):
+    inside, outside = encoded("PNG", (100, 100)), encoded("PNG", (100, 101))
+    assert small_client.post("/predict", data={"file": (io.BytesIO(inside), "x.png")}).status_code == 200
+    assert small_client.post("/predict", data={"file": (io.BytesIO(outside), "x.png")}).status_code == 413
+
+
+def test_a_huge_number_of_fields(client):
+    response = client.post("/predict", data={"file": photo(), **{f"f{i}": "x" for i in range(5000)}})
+    assert (response.status_code, error_of(response)) == (413, "image_too_large")
+
+
+def test_a_huge_field(client):
+    response = client.post("/predict", data={"file": photo(), "model": "x" * 2_000_000})
+    assert (response.status_code, error_of(response)) == (413, "image_too_large")
