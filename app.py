@@ -1,0 +1,33 @@
+"""Entry point of the Space, and of `python app.py`: settings -> comparator -> Gradio page.
+
+Gradio reads GRADIO_SERVER_NAME (127.0.0.1 by default) and GRADIO_SERVER_PORT (from 7860 on).
+"""
+
+from __future__ import annotations
+
+import sys
+
+from catdog import CatDogError, Settings, load
+
+
+def main() -> int:
+    """Serve the page until interrupted; 1 when it cannot start."""
+    try:
+        settings = Settings.from_env()
+        comparator = load(settings)
+    except CatDogError as error:
+        print(error, file=sys.stderr)
+        return 1
+    from catdog import ui
+
+    demo = ui.build(comparator)
+    try:
+        demo.launch(**ui.launch_options(settings))
+    except OSError as error:  # the port is taken, or the address is not this machine's
+        print(f"The page cannot be served: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

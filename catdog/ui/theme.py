@@ -1,0 +1,35 @@
+"""Gradio's theme in the colours of the page; its stylesheet is `page.css`."""
+
+from __future__ import annotations
+
+import gradio as gr
+
+# Fonts of the system only: nothing is fetched before the first paint.
+_FONT = [
+    gr.themes.Font(name) for name in ("ui-rounded", "system-ui", "Segoe UI", "Roboto", "DejaVu Sans", "sans-serif")
+]
+_MONO = [gr.themes.Font(name) for name in ("ui-monospace", "Consolas", "DejaVu Sans Mono", "monospace")]
+
+
+def theme() -> gr.themes.Base:
+    """Warm greys with an orange accent, for light and dark."""
+    return gr.themes.Base(
+        primary_hue="orange",
+        secondary_hue="teal",
+        neutral_hue="stone",
+        radius_size="lg",
+        font=_FONT,
+        font_mono=_MONO,
+    ).set(
+        body_background_fill="#faf7f2",
+        body_background_fill_dark="#171412",
+        block_background_fill="#ffffff",
+        block_background_fill_dark="#221e1b",
+        block_border_color="#e4dcd1",
+        block_border_color_dark="#3b342e",
+        block_radius="18px",
+        body_text_color="#2b241d",
+        body_text_color_dark="#f5efe8",
+        body_text_color_subdued="#6a5f54",
+        body_text_color_subdued_dark="#b8aca0",
+    )

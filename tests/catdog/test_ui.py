@@ -1,0 +1,529 @@
+"""The Gradio page over real HTTP: the same verdicts as elsewhere, and no way round its limits."""
+
+from __future__ import annotations
+
+import base64
+import http.server
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+from gradio.route_utils import delete_files_created_by_app
+from gradio_client import Client, handle_file
+from gradio_client.exceptions import AppError
+from PIL import Image
+
+from catdog import Settings, load, ui
+from catdog.compare import Comparison, Verdict
+from catdog.spec import ModelSpec
+from catdog.ui import cards
+from catdog.ui.photo import refusal
+from tests.catdog.photos import encoded, heic, huge_png, png
+from tests.tiny import write_tiny_model
+
+ROOT = Path(__file__).resolve().parents[2]
+LIMIT = 2 * 2**20
+META = {"meta": {"_type": "gradio.FileData"}}
+
+
+@contextmanager
+def served(comparator):
+    """The launched page: (blocks, address without a slash at the end)."""
+    page = ui.build(comparator)
+    _, url, _ = page.launch(prevent_thread_lock=True, quiet=True, **ui.launch_options(comparator.settings))
+    try:
+        yield page, url.rstrip("/")
+    finally:
+        page.close(verbose=False)
+
+
+@pytest.fixture(scope="module")
+def comparator(tiny_weights):
+    comparator = load(Settings(weights=tiny_weights, max_upload_bytes=LIMIT))
+    yield comparator
+    comparator.close()
+
+
+@pytest.fixture(scope="module")
+def site(comparator):
+    with served(comparator) as (page, url):
+        yield page, url
+
+
+@pytest.fixture(scope="module")
+def url(site):
+    return site[1]
+
+
+@pytest.fixture(scope="module")
+def client(url):
+    return Client(url, verbose=False, analytics_enabled=False)
+
+
+def call(url: str, payload) -> tuple[str, object]:
+    """One raw `/predict` request: (event, data), as a client that wrote it by hand would see them."""
+    start = httpx.post(f"{url}/gradio_api/call/predict", json={"data": [payload]}, timeout=30)
+    assert start.status_code == 200, start.text
+    reply = httpx.get(f"{url}/gradio_api/call/predict/{start.json()['event_id']}", timeout=30).text
+    event, data = reply.strip().splitlines()[-2:]
+    return event.removeprefix("event: "), json.loads(data.removeprefix("data: "))
+
+
+def refused(url: str, payload) -> str:
+    """The text of the error that the request ends in."""
+    event, data = call(url, payload)
+    assert event == "error", data
+    return data["error"]
+
+
+def data_url(data: bytes) -> str:
+    return "data:image/png;base64," + base64.b64encode(data).decode()
+
+
+def photo(mode: str = "RGB") -> Image.Image:
+    with Image.open(ROOT / "examples" / "cat.jpg") as image:
+        return image.resize((120, 90)).convert(mode)
+
+
+def rotated() -> bytes:
+    exif = Image.Exif()
+    exif[274] = 6
+    return encoded(photo(), "JPEG", exif=exif)
+
+
+def transparent() -> bytes:
+    image = photo("RGBA")
+    image.putalpha(80)
+    return encoded(image, "PNG")
+
+
+GOOD = {
+    "jpeg.jpg": lambda: encoded(photo(), "JPEG"),
+    "rotated.jpg": rotated,
+    "cmyk.jpg": lambda: encoded(photo("CMYK"), "JPEG"),
+    "transparent.png": transparent,
+    "palette.png": lambda: encoded(photo("P"), "PNG"),
+    "sixteen.png": lambda: png(64, 40, 16, 0, [bytes(range(128))] * 40),
+    "moving.gif": lambda: encoded(photo("P"), "GIF", save_all=True, append_images=[Image.new("P", (120, 90))]),
+    "webp.webp": lambda: encoded(photo(), "WEBP"),
+    "tiff.tiff": lambda: encoded(photo(), "TIFF"),
+    "phone.heic": lambda: heic(photo()),
+    "no-suffix": lambda: encoded(photo(), "PNG"),
+    "wrong-suffix.svg": lambda: encoded(photo(), "PNG"),
+}
+BAD = {
+    "empty.jpg": (lambda: b"", "empty"),
+    "text.jpg": (lambda: b"not a photo at all", "not a photo"),
+    "cut.jpg": (lambda: encoded(photo(), "JPEG")[:700], "damaged"),
+    "drawing.svg": (lambda: b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>', "SVG"),
+    "paper.pdf": (lambda: b"%PDF-1.7\n1 0 obj\n", "PDF"),
+    "film.mp4": (lambda: b"\0\0\0\x18ftypmp42" + bytes(64), "video"),
+    "huge.png": (huge_png, "too many pixels"),
+}
+
+
+def without_times(comparison: dict) -> dict:
+    return comparison | {"models": [verdict | {"milliseconds": 0} for verdict in comparison["models"]]}
+
+
+def assert_same_verdicts(answer, comparator, data: bytes) -> None:
+    """The three outputs of `/predict` say what `Comparator.compare` says of the same bytes, exactly."""
+    *labels, comparison = answer
+    expected = comparator.compare(data).to_dict()
+    assert without_times(comparison) == without_times(json.loads(json.dumps(expected)))
+    for label, verdict in zip(labels, expected["models"], strict=True):
+        assert label["label"] == verdict["label"]
+        assert {c["label"]: c["confidence"] for c in label["confidences"]} == verdict["probabilities"]
+
+
+@pytest.mark.parametrize("name", ["cat.jpg", "dog.jpg", "owl.jpg"])
+def test_client_gets_two_labels_and_the_comparison(client, comparator, name):
+    path = ROOT / "examples" / name
+    assert_same_verdicts(client.predict(handle_file(path), api_name="/predict"), comparator, path.read_bytes())
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_bytes_are_judged_as_they_were_sent(client, comparator, tmp_path, name):
+    path = tmp_path / name
+    path.write_bytes(GOOD[name]())
+    assert_same_verdicts(client.predict(handle_file(path), api_name="/predict"), comparator, path.read_bytes())
+
+
+@pytest.mark.parametrize("name", ["transparent.png", "moving.gif", "phone.heic"])
+def test_data_url_is_judged_as_it_was_sent(url, comparator, name):
+    event, answer = call(url, {"url": data_url(GOOD[name]())})
+    assert event == "complete"
+    assert_same_verdicts(answer, comparator, GOOD[name]())
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_upload_is_refused_in_plain_words(client, cat, tmp_path, name):
+    make, words = BAD[name]
+    path = tmp_path / name
+    path.write_bytes(make())
+    start = time.monotonic()
+    with pytest.raises(AppError) as raised:
+        client.predict(handle_file(path), api_name="/predict")
+    assert words in str(raised.value) and "Traceback" not in str(raised.value)
+    assert time.monotonic() - start < 5
+    assert client.predict(handle_file(cat), api_name="/predict")[2]["models"]
+
+
+@pytest.fixture
+def outside(tmp_path) -> Path:
+    """A readable photo of the server that nobody uploaded."""
+    path = tmp_path / "private.png"
+    path.write_bytes(GOOD["no-suffix"]())
+    return path
+
+
+@pytest.mark.parametrize("extra", [{}, META, META | {"is_stream": True}], ids=["bare", "meta", "stream"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/etc/passwd",
+        "{outside}",
+        "{uploads}/../{outside}",
+        "{uploads}",
+        "{uploads}/missing.png",
+        "app.py",
+        "x" * 5000,
+        "a\0b.png",
+        "",
+    ],
+)
+def test_paths_that_were_not_uploaded_are_refused(url, outside, extra, path, monkeypatch):
+    from gradio.utils import get_upload_folder
+
+    path = path.format(outside=outside, uploads=get_upload_folder())
+    message = refused(url, {"path": path, **extra})
+    assert message and "root:" not in message and "Traceback" not in message
+
+
+def test_symlink_in_the_upload_folder_is_refused(url, outside):
+    from gradio.utils import get_upload_folder
+
+    link = Path(get_upload_folder()) / f"link-{os.getpid()}.png"
+    link.symlink_to(outside)
+    try:
+        assert "not uploaded" in refused(url, {"path": str(link)})
+    finally:
+        link.unlink()
+
+
+@pytest.mark.parametrize("name", ["/etc/passwd", "{outside}", str(ROOT / "app.py")])
+def test_files_of_the_server_are_not_served(url, outside, name):
+    name = name.format(outside=outside)
+    refused(url, {"path": name, **META})
+    assert httpx.get(f"{url}/gradio_api/file={name}").status_code == 403
+
+
+@pytest.fixture
+def other_site():
+    """A photo on a web server of this machine; `hits` counts the requests it saw."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        hits = 0
+
+        def do_GET(self):
+            Handler.hits += 1
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(GOOD["no-suffix"]())
+
+        def log_message(self, *_):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield Handler, f"http://127.0.0.1:{server.server_port}/cat.png"
+    server.shutdown()
+    server.server_close()
+
+
+def test_addresses_are_never_fetched(url, client, other_site):
+    site, address = other_site
+    payloads = [
+        {"path": address, **META},
+        {"path": address},
+        {"url": address},
+        {"path": address, "url": address, **META},
+    ]
+    for payload in payloads:
+        assert "Send the photo itself" in refused(url, payload)
+    with pytest.raises(AppError, match="not fetched from other sites"):
+        client.predict(handle_file(address), api_name="/predict")
+    assert site.hits == 0
+
+
+@pytest.mark.parametrize("payload", [None, {}, "cat.jpg", 7, [1, 2], {"url": "data:image/png,plain"},
+                                     {"url": "data:image/png;base64,%%%"}, {"url": "data:"}, {"path": 3}])  # fmt: skip
+def test_malformed_requests_end_in_an_error(url, payload):
+    message = refused(url, payload)
+    assert message and "Traceback" not in message
+
+
+@pytest.mark.parametrize("megabytes", [3, 50])
+def test_uploads_over_the_limit_are_cut_off(url, megabytes):
+    start = time.monotonic()
+    files = {"files": ("big.jpg", bytes(megabytes * 2**20), "image/jpeg")}
+    assert httpx.post(f"{url}/gradio_api/upload", files=files, timeout=30).status_code == 413
+    assert time.monotonic() - start < 5
+
+
+@pytest.mark.parametrize("route", ["call/predict", "queue/join", "run/predict"])
+def test_data_urls_over_the_limit_are_cut_off(url, route):
+    start = time.monotonic()
+    body = {"data": [{"url": data_url(bytes(2 * LIMIT))}], "session_hash": "s", "fn_index": 0}
+    assert httpx.post(f"{url}/gradio_api/{route}", json=body, timeout=30).status_code == 413
+    assert time.monotonic() - start < 5
+
+
+def test_body_without_a_declared_length_is_cut_off(url):
+    def chunks():
+        for _ in range(100):
+            yield b"x" * 2**16
+
+    reply = httpx.post(f"{url}/gradio_api/call/predict", content=chunks(), timeout=30)
+    assert reply.status_code == 413
+
+
+def test_largest_accepted_photo_fits_into_a_data_url(url, comparator):
+    padded = GOOD["jpeg.jpg"]().ljust(LIMIT, b"\0")
+    event, answer = call(url, {"url": data_url(padded)})
+    assert event == "complete"
+    assert_same_verdicts(answer, comparator, padded)
+    assert "larger than" in refused(url, {"url": data_url(padded + b"\0")})
+
+
+def test_only_predict_is_public(client):
+    info = client.view_api(return_format="dict", print_info=False)
+    assert list(info["named_endpoints"]) == ["/predict"] and not info["unnamed_endpoints"]
+    endpoint = info["named_endpoints"]["/predict"]
+    assert [parameter["parameter_name"] for parameter in endpoint["parameters"]] == ["image"]
+    assert [returned["label"] for returned in endpoint["returns"]] == ["scratch_cnn", "xception", "Comparison"]
+    assert "HEIC" in endpoint["description"]
+
+
+def test_many_at_once_all_get_their_own_answer(url, comparator):
+    names = [name for name in GOOD if name != "sixteen.png"][:6] * 2
+    with ThreadPoolExecutor(6) as pool:
+        answers = list(pool.map(lambda name: call(url, {"url": data_url(GOOD[name]())}), names))
+    for name, (event, answer) in zip(names, answers, strict=True):
+        assert event == "complete"
+        assert_same_verdicts(answer, comparator, GOOD[name]())
+
+
+def test_uploads_are_swept_away(site, client, tmp_path):
+    page, url = site
+    files = {"files": ("sweep.jpg", encoded(photo(), "JPEG", quality=51), "image/jpeg")}
+    (stored,) = httpx.post(f"{url}/gradio_api/upload", files=files).json()
+    assert Path(stored).is_file()
+    assert page.delete_cache == (3600, 3600)
+    refused(url, {"path": str(Path(stored).parent), **META})  # a folder must not end the sweep
+    delete_files_created_by_app(page, age=-1)
+    assert not Path(stored).exists()
+
+
+def test_missing_model_leaves_its_label_empty(tmp_path, cat):
+    write_tiny_model(tmp_path, "xception")
+    write_tiny_model(tmp_path, "many", classes=("cat", "dog", "owl"))
+    comparator = load(Settings(weights=tmp_path))
+    with served(comparator) as (_, url):
+        event, (first, second, comparison) = call(url, {"url": data_url(cat.read_bytes())})
+    comparator.close()
+    assert event == "complete" and not first and second["label"] in ("cat", "dog")
+    assert [verdict["model"] for verdict in comparison["models"]] == ["xception", "many"]
+
+
+class Broken:
+    """A Comparator whose models fail in a way that nobody foresaw."""
+
+    specs, problems, source, settings = (), (), "bundled", Settings()
+
+    def compare(self, photo):
+        raise RuntimeError("secret detail <b>")
+
+
+def test_unforeseen_failure_tells_no_details():
+    from catdog.errors import CatDogError
+    from catdog.ui.page import judge
+
+    with pytest.raises(CatDogError, match="our fault") as raised:
+        judge(Broken(), b"")
+    assert "secret" not in str(raised.value)
+
+
+def test_error_text_is_escaped():
+    assert refusal("<img src=x onerror=alert(1)> & it's").message == "&lt;img src=x onerror=alert(1)&gt; &amp; it's"
+
+
+# Cards
+
+
+def spec(name: str = "xception", **changes) -> ModelSpec:
+    values = {
+        "name": name, "title": name.title(), "architecture": name, "file": f"{name}.h5", "sha256": "0" * 64,
+        "bytes": 1, "image_size": 32, "classes": ("cat", "dog"),
+    }  # fmt: skip
+    return ModelSpec(**values | changes)
+
+
+def verdict(model: str, label: str, **probabilities: float) -> Verdict:
+    return Verdict(model, label, probabilities[label], probabilities, 12.34)
+
+
+def compared(*verdicts: Verdict) -> Comparison:
+    first = verdicts[0]
+    agree = len({verdict.label for verdict in verdicts}) == 1
+    return Comparison(first.label.capitalize(), first.confidence, verdicts, agree, "bundled")
+
+
+CAT, UNSURE_CAT, DOG = {"cat": 0.94, "dog": 0.06}, {"cat": 0.55, "dog": 0.45}, {"cat": 0.2, "dog": 0.8}
+
+
+@pytest.mark.parametrize(
+    ("labels", "text"),
+    [
+        ([("cat", CAT)], "A says cat"),
+        ([("cat", UNSURE_CAT)], "A leans towards cat"),
+        ([("cat", CAT), ("cat", CAT)], "Both models say cat"),
+        ([("cat", CAT), ("cat", UNSURE_CAT)], "Both models lean towards cat"),
+        ([("cat", CAT), ("dog", DOG)], "The models disagree"),
+        ([("dog", DOG)] * 3, "All 3 models say dog"),
+    ],
+)
+def test_banner_says_whether_the_models_agree(labels, text):
+    specs = [spec(name) for name in "abc"[: len(labels)]]
+    verdicts = [verdict(s.name, label, **values) for s, (label, values) in zip(specs, labels, strict=True)]
+    html = cards.judged(compared(*verdicts), specs, specs[0])
+    assert f"<h2>{text}</h2>" in html
+    assert html.count("<article") == len(labels)
+
+
+def test_card_shows_label_confidence_probabilities_and_time():
+    html = cards.judged(compared(verdict("xception", "cat", **CAT)), [spec()], spec())
+    for text in ("<h3>Xception</h3>", "<strong>Cat</strong>", "94.0% sure", ">94.0%<", ">6.0%<", "12 ms"):
+        assert text in html
+
+
+@pytest.mark.parametrize(
+    ("metrics", "text"),
+    [
+        ({"val": {"accuracy": 0.9, "images": 10}}, "Right on 90.0% of 10 validation photos"),
+        ({"val": {"accuracy": 0.9, "images": 10}, "test": {"accuracy": 0.975, "images": 2000}},
+         "Right on 97.5% of 2,000 test photos"),
+        ({}, None), ({"test": {"accuracy": 0.9}}, None), ({"test": {"images": 3}}, None),
+    ],
+)  # fmt: skip
+def test_card_shows_measured_accuracy_when_there_is_one(metrics, text):
+    html = cards.waiting([spec(metrics=metrics)])
+    assert text in html if text else "Right on" not in html
+
+
+@pytest.mark.parametrize(
+    ("probability", "text"),
+    [(0, "0.0%"), (1e-5, "&lt;0.1%"), (0.5, "50.0%"), (0.9994, "99.9%"), (0.99999, "&gt;99.9%"), (1, "100.0%")],
+)
+def test_percent_claims_no_false_certainty(probability, text):
+    assert cards.percent(probability) == text
+
+
+@pytest.mark.parametrize("state", ["heading", "waiting", "looking", "refused", "judged", "about"])
+def test_cards_escape_every_text_that_is_not_ours(state):
+    evil = "<script>alert('x')</script>"
+    model = spec(title=evil, classes=(evil, "dog"))
+    comparison = compared(Verdict(model.name, evil, 0.9, {evil: 0.9, "dog": 0.1}, 1.0))
+    html = {
+        "heading": lambda: cards.heading([model]),
+        "waiting": lambda: cards.waiting([model]),
+        "looking": lambda: cards.looking([model]),
+        "refused": lambda: cards.refused(evil, [model]),
+        "judged": lambda: cards.judged(comparison, [model], model),
+        "about": lambda: cards.about([model], evil, [evil]),
+    }[state]()
+    assert "<script" not in html.lower() and "&lt;script" in html.lower()
+
+
+def test_problems_and_source_are_shown():
+    html = cards.about([spec()], "hub user/name@abc", ["scratch_cnn.h5 is damaged."])
+    assert "hub user/name@abc" in html and "<li>scratch_cnn.h5 is damaged.</li>" in html
+
+
+# app.py
+
+
+@contextmanager
+def app(folder: Path, **environment: str):
+    """A process of `python app.py`, started in `folder`; ended here if it still runs."""
+    process = subprocess.Popen(
+        [sys.executable, str(ROOT / "app.py")], cwd=folder, env=os.environ | environment, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@contextmanager
+def taken_port():
+    """A port that somebody else listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        yield str(taken.getsockname()[1])
+
+
+def assert_exits_1_with(process: subprocess.Popen, words: str) -> None:
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert words in errors and "Traceback" not in errors
+
+
+@pytest.mark.parametrize(
+    ("environment", "words"),
+    [({"CATDOG_WEIGHTS": "/nowhere"}, "/nowhere"), ({"CATDOG_MAX_PIXELS": "many"}, "CATDOG_MAX_PIXELS")],
+)
+def test_app_without_models_or_with_bad_settings_says_so(tmp_path, environment, words):
+    with app(tmp_path, **environment) as process:
+        assert_exits_1_with(process, words)
+
+
+def test_app_whose_port_is_taken_says_so(tmp_path, tiny_weights):
+    with (
+        taken_port() as port,
+        app(tmp_path, CATDOG_WEIGHTS=str(tiny_weights), GRADIO_SERVER_PORT=port, GRADIO_NUM_PORTS="1") as process,
+    ):
+        assert_exits_1_with(process, port)
+
+
+def test_app_serves_from_any_folder_until_interrupted(tmp_path, tiny_weights, cat):
+    with taken_port() as port:
+        pass
+    with app(tmp_path, CATDOG_WEIGHTS=str(tiny_weights), GRADIO_SERVER_PORT=port) as process:
+        url = f"http://127.0.0.1:{port}"
+        until_it_answers(url, process)
+        event, (_, _, comparison) = call(url, {"url": data_url(cat.read_bytes())})
+        assert event == "complete" and len(comparison["models"]) == 2
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=20) == 0
+
+
+def until_it_answers(url: str, process: subprocess.Popen) -> None:
+    for _ in range(240):
+        assert process.poll() is None, process.communicate()
+        try:
+            return httpx.get(url).raise_for_status()
+        except httpx.TransportError:
+            time.sleep(0.25)
+    raise AssertionError(f"{url} does not answer")
