@@ -6,12 +6,16 @@ import contextlib
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .config import Settings
 from .errors import ModelMismatch
 from .spec import ModelSpec
+
+if TYPE_CHECKING:
+    import keras
 
 # float32 (N, H, W, 3), scaled as the spec says -> float32 (N, outputs)
 Engine = Callable[[np.ndarray], np.ndarray]
@@ -31,6 +35,8 @@ def load_engine(path: Path, spec: ModelSpec, settings: Settings) -> Engine:
     except Exception as error:  # Keras and h5py raise many kinds on broken files
         raise ModelMismatch(f"{path} cannot be loaded as a Keras model: {_first_line(error)}") from error
 
+    _check_input(model, path, spec)
+
     def engine(batch: np.ndarray) -> np.ndarray:
         # predict_on_batch runs one compiled call; predict would build a data pipeline each time.
         return np.asarray(model.predict_on_batch(batch), dtype=np.float32)
@@ -44,13 +50,25 @@ def are_probabilities(outputs: np.ndarray) -> bool:
     return bool(np.all((outputs >= -1e-4) & (outputs <= 1 + 1e-4)))  # False for NaN
 
 
+def _check_input(model: keras.Model, path: Path, spec: ModelSpec) -> None:
+    """Compare the declared input with the spec: a model that averages over its area runs at any size, wrongly."""
+    wanted = (None, spec.image_size, spec.image_size, 3)
+    declared = [tuple(tensor.shape) for tensor in model.inputs]
+    if (
+        len(declared) != 1
+        or len(declared[0]) != 4
+        or any(size not in (None, want) for size, want in zip(declared[0], wanted, strict=True))
+    ):
+        raise ModelMismatch(f"{path} takes inputs of shape {declared}; its spec says {wanted}.")
+
+
 def _check(engine: Engine, path: Path, spec: ModelSpec) -> None:
     shape = (1, spec.image_size, spec.image_size, 3)
     try:
         outputs = engine(np.zeros(shape, np.float32))
     except Exception as error:
         raise ModelMismatch(
-            f"{path} does not turn pixels of shape {shape}, as its spec says, into one array: {_first_line(error)}"
+            f"{path} does not turn pixels of shape {shape} into one array: {_first_line(error)}"
         ) from error
     allowed = [(1, len(spec.classes))] + ([(1, 1)] if len(spec.classes) == 2 else [])
     if outputs.shape not in allowed:

@@ -1,5 +1,317 @@
-def test_two_models_answer(tiny_comparator, cat):
+"""All models on one photo: numbers, forms of input, and what happens when models are bad."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import io
+import json
+import re
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import catdog
+from catdog import Settings
+from catdog.compare import Classifier, Comparator, calibrated
+from catdog.errors import ImageTooLarge, InvalidImage, ModelMismatch, ModelUnavailable, UnknownModel
+from catdog.spec import ModelSpec
+from tests.tiny import write_tiny_model
+
+DESIGN = Path(__file__).parents[2] / "docs" / "design.md"
+
+
+class Fixed:
+    """An engine that gives the same outputs to every photo."""
+
+    def __init__(self, *outputs: float):
+        self.outputs = outputs
+
+    def __call__(self, batch: np.ndarray) -> np.ndarray:
+        return np.array([self.outputs] * len(batch), np.float32)
+
+
+def classifier(name: str, *outputs: float, accuracy: float = 0.9, **changes) -> Classifier:
+    values = {
+        "name": name, "title": name, "architecture": name, "file": f"{name}.h5", "sha256": "0" * 64, "bytes": 1,
+        "image_size": 8, "classes": ("cat", "dog"), "metrics": {"val": {"accuracy": accuracy}},
+    }  # fmt: skip
+    return Classifier(ModelSpec(**values | changes), Fixed(*outputs))
+
+
+@pytest.fixture
+def compare():
+    """Compare a black photo with the given classifiers."""
+    comparators = []
+
+    def run(*classifiers, **options):
+        comparators.append(Comparator(classifiers))
+        return comparators[-1].compare(Image.new("RGB", (4, 4)), **options)
+
+    yield run
+    for comparator in comparators:
+        comparator.close()
+
+
+# --- numbers ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("outputs", "temperature", "expected"),
+    [
+        ([0.25], 1, [0.75, 0.25]),
+        ([0.25, 0.75], 1, [0.25, 0.75]),
+        ([0.2, 0.3, 0.5], 1, [0.2, 0.3, 0.5]),
+        # Odds of 9 : 1 become odds of 3 : 1 when halved in logarithms, and 81 : 1 when doubled.
+        ([0.9], 2, [0.25, 0.75]),
+        ([0.1, 0.9], 2, [0.25, 0.75]),
+        ([0.9], 0.5, [1 / 82, 81 / 82]),
+        # 1 : 4 : 9 become 1 : 2 : 3.
+        ([1 / 14, 4 / 14, 9 / 14], 2, [1 / 6, 2 / 6, 3 / 6]),
+        ([0.0], 1, [1, 0]),
+        ([1.0], 1, [0, 1]),
+        ([0.0, 0.0], 1, [0.5, 0.5]),
+    ],
+)
+def test_calibration_has_exact_values(outputs, temperature, expected):
+    assert calibrated(np.array([outputs]), temperature)[0] == pytest.approx(
+        expected, abs=2e-5 if temperature == 1e6 else 1e-9
+    )
+
+
+def test_calibration_never_changes_the_label_of_a_row():
+    outputs = np.random.default_rng(0).dirichlet(np.ones(4), 100)
+    for temperature in (0.1, 1, 10):
+        probabilities = calibrated(outputs, temperature)
+        assert (probabilities.argmax(axis=1) == outputs.argmax(axis=1)).all()
+        assert np.allclose(probabilities.sum(axis=1), 1)
+
+
+@pytest.mark.parametrize(
+    ("outputs", "label", "confidence"),
+    [((0.2,), "cat", 0.8), ((0.7,), "dog", 0.7), ((0.6, 0.4), "cat", 0.6), ((1.0,), "dog", 1.0), ((0.0,), "cat", 1.0)],
+)
+def test_a_verdict_names_the_likelier_class(compare, outputs, label, confidence):
+    (verdict,) = compare(classifier("m", *outputs)).models
+    assert verdict.label == label
+    assert verdict.confidence == verdict.probabilities[label] == pytest.approx(confidence, abs=1e-6)
+    assert 0 <= verdict.confidence <= 1
+    assert sum(verdict.probabilities.values()) == pytest.approx(1, abs=1e-12)
+    assert list(verdict.probabilities) == ["cat", "dog"]
+    assert verdict.milliseconds >= 0
+
+
+def test_more_than_two_classes(compare):
+    (verdict,) = compare(classifier("m", 0.1, 0.2, 0.7, classes=("cat", "dog", "owl"))).models
+    assert verdict.label == "owl"
+    assert verdict.probabilities == pytest.approx({"cat": 0.1, "dog": 0.2, "owl": 0.7}, abs=1e-6)
+
+
+def test_the_default_is_the_model_with_the_highest_validation_accuracy(compare):
+    comparison = compare(classifier("a", 0.1, accuracy=0.8), classifier("b", 0.7, accuracy=0.9))
+    assert (comparison.prediction, comparison.confidence) == ("Dog", pytest.approx(0.7))
+    assert not comparison.agree
+
+
+def test_the_first_of_equals_is_the_default(compare):
+    assert compare(classifier("a", 0.1), classifier("b", 0.7)).prediction == "Cat"
+
+
+def test_models_agree_when_all_labels_are_the_same(compare):
+    assert compare(classifier("a", 0.6), classifier("b", 0.7), classifier("c", 0.9)).agree
+    assert not compare(classifier("a", 0.6), classifier("b", 0.7), classifier("c", 0.1)).agree
+
+
+def test_one_model_can_be_asked(compare):
+    comparison = compare(classifier("a", 0.1, accuracy=0.8), classifier("b", 0.7), model="a")
+    assert [verdict.model for verdict in comparison.models] == ["a"]
+    assert comparison.prediction == "Cat"
+    assert comparison.agree
+
+
+def test_an_unknown_model_is_refused_by_name(compare):
+    with pytest.raises(UnknownModel, match=r"no model 'resnet'; choose one of a, b\."):
+        compare(classifier("a", 0.1), classifier("b", 0.1), model="resnet")
+
+
+@pytest.mark.parametrize("output", [float("nan"), float("inf"), -0.5, 1.5])
+def test_outputs_that_are_no_probabilities_never_get_out(compare, output):
+    with pytest.raises(ModelMismatch, match=r"Model b gave no usable answer .*Received: \[\[.*\]\]\."):
+        compare(classifier("a", 0.5), classifier("b", output))
+
+
+def test_many_photos_at_once_give_the_same_as_one_by_one(tiny_comparator):
+    images = [Image.effect_noise((20, 20), 80).convert("RGB") for _ in range(5)]
+    for model in tiny_comparator.models.values():
+        rows = model.probabilities(images)
+        assert rows.shape == (5, 2)
+        assert np.allclose(rows, [model.probabilities([image])[0] for image in images], atol=1e-6)
+
+
+def test_many_threads_get_the_same_numbers(tiny_comparator, cat, dog):
+    def numbers(photo: Path) -> list[float]:
+        return [verdict.probabilities["cat"] for verdict in tiny_comparator.compare(photo).models]
+
+    expected = {photo: numbers(photo) for photo in (cat, dog)}
+    with ThreadPoolExecutor(16) as pool:
+        answers = list(pool.map(lambda photo: (photo, numbers(photo)), [cat, dog] * 40))
+    assert all(answer == pytest.approx(expected[photo], abs=1e-6) for photo, answer in answers)
+
+
+# --- the answer ---------------------------------------------------------------------------------
+
+
+def test_two_real_models_answer_in_order(tiny_comparator, cat):
     comparison = tiny_comparator.compare(cat)
     assert [verdict.model for verdict in comparison.models] == ["scratch_cnn", "xception"]
-    assert comparison.prediction in ("Cat", "Dog")
     assert comparison.source == "bundled"
+    assert comparison.prediction == comparison.models[1].label.capitalize()
+    assert comparison.confidence == comparison.models[1].confidence
+
+
+def test_the_answer_is_the_json_of_the_design(tiny_comparator, cat):
+    example = json.loads(re.search(r"```json\n(.*?)```", DESIGN.read_text(encoding="utf-8"), re.DOTALL)[1])
+    answer = tiny_comparator.compare(cat).to_dict()
+    assert json.loads(json.dumps(answer, allow_nan=False)) == answer
+    assert list(answer) == list(example)
+    assert isinstance(answer["models"], list) and len(answer["models"]) == 2
+    for verdict in answer["models"]:
+        assert list(verdict) == list(example["models"][0])
+        assert {key: type(value) for key, value in verdict.items()} == {
+            key: type(value) for key, value in example["models"][0].items()
+        }
+    assert {key: type(value) for key, value in answer.items()} == {key: type(value) for key, value in example.items()}
+
+
+# --- forms of a photo ---------------------------------------------------------------------------
+
+
+FORMS = {
+    "path": Path,
+    "text": str,
+    "bytes": Path.read_bytes,
+    "bytearray": lambda path: bytearray(path.read_bytes()),
+    "memoryview": lambda path: memoryview(path.read_bytes()),
+    "BytesIO": lambda path: io.BytesIO(path.read_bytes()),
+    "file": lambda path: path.open("rb"),
+    "unloaded Pillow image": Image.open,
+    "Pillow image": lambda path: Image.open(path).convert("RGB"),
+}
+
+
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+def test_every_form_of_a_photo_gives_the_same_numbers(tiny_comparator, cat, form):
+    expected = tiny_comparator.compare(cat.read_bytes())
+    photo = form(cat)
+    actual = tiny_comparator.compare(photo)
+    if hasattr(photo, "close"):
+        photo.close()
+    for verdict, other in zip(actual.models, expected.models, strict=True):
+        assert verdict.probabilities == pytest.approx(other.probabilities, abs=1e-6)
+
+
+def closed_file(folder: Path):
+    with open(folder / "x", "wb+") as stream:
+        return stream
+
+
+@pytest.mark.parametrize(
+    ("photo", "sentence"),
+    [
+        (lambda folder: folder / "none.jpg", r"none\.jpg' cannot be read: No such file or directory\."),
+        (lambda folder: folder, r"' cannot be read: Is a directory\."),
+        (lambda folder: "", "'' cannot be read"),
+        (lambda folder: "a\0b", "cannot be read: embedded null byte"),
+        (lambda folder: "x" * 5000, "cannot be read: File name too long"),
+        (closed_file, r"The file cannot be read: .*closed"),
+        (lambda folder: io.StringIO("text"), "opened in binary mode.* Received: StringIO"),
+        (lambda folder: None, "Received: NoneType"),
+        (lambda folder: 5, "Received: int"),
+        (lambda folder: np.zeros((8, 8, 3), np.uint8), "Received: ndarray"),
+        (lambda folder: b"", "empty"),
+        (lambda folder: io.BytesIO(b"not a photo"), "a text"),
+    ],
+)
+def test_what_is_no_photo_is_refused(tiny_comparator, tmp_path, photo, sentence):
+    with pytest.raises(InvalidImage, match=sentence):
+        tiny_comparator.compare(photo(tmp_path))
+
+
+@pytest.mark.parametrize("form", [Path, Path.read_bytes, lambda path: path.open("rb")], ids=["path", "bytes", "file"])
+def test_a_file_over_the_limit_is_refused(cat, form):
+    size = cat.stat().st_size
+    for limit, fits in ((size, True), (size - 1, False)):
+        comparator = Comparator([classifier("a", 0.5)], settings=Settings(max_upload_bytes=limit))
+        with contextlib.closing(comparator):
+            if fits:
+                assert comparator.compare(form(cat)).models
+            else:
+                with pytest.raises(ImageTooLarge, match="MB"):
+                    comparator.compare(form(cat))
+
+
+# --- loading ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def two_models(tmp_path) -> Path:
+    write_tiny_model(tmp_path, "scratch_cnn", image_size=16)
+    write_tiny_model(tmp_path, "xception", image_size=16)
+    return tmp_path
+
+
+def corrupt(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    path.write_bytes(content)
+
+
+def describe_wrongly(folder: Path, name: str) -> None:
+    """Let a spec name another input size than its model has; the checksum still fits."""
+    path = folder / f"{name}.json"
+    dataclasses.replace(ModelSpec.read(path), image_size=24).write(path)
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda folder: corrupt(folder / "xception.h5"), lambda folder: describe_wrongly(folder, "xception")]
+)
+def test_a_bad_model_is_left_out_and_named_and_the_other_answers(two_models, cat, damage):
+    damage(two_models)
+    comparator = catdog.load(Settings(weights=two_models))
+    comparison = comparator.compare(cat)
+    comparator.close()
+    assert [verdict.model for verdict in comparison.models] == ["scratch_cnn"]
+    (problem,) = comparator.problems
+    assert "xception" in problem
+
+
+def test_without_a_usable_model_nothing_is_loaded(two_models):
+    for name in ("scratch_cnn", "xception"):
+        corrupt(two_models / f"{name}.h5")
+    with pytest.raises(ModelUnavailable) as caught:
+        catdog.load(Settings(weights=two_models))
+    assert "scratch_cnn" in str(caught.value) and "xception" in str(caught.value)
+
+
+def test_models_that_all_fail_to_load_make_it_unavailable(two_models):
+    for name in ("scratch_cnn", "xception"):
+        describe_wrongly(two_models, name)
+    with pytest.raises(ModelUnavailable, match=r"No model could be loaded.*scratch_cnn.*xception"):
+        catdog.load(Settings(weights=two_models))
+
+
+def test_two_models_of_one_name_are_not_mixed_up(two_models):
+    path = two_models / "xception.json"
+    dataclasses.replace(ModelSpec.read(path), name="scratch_cnn").write(path)
+    comparator = catdog.load(Settings(weights=two_models))
+    comparator.close()
+    assert list(comparator.models) == ["scratch_cnn"]
+    assert "already named scratch_cnn" in comparator.problems[0]
+
+
+def test_a_comparator_needs_a_model():
+    with pytest.raises(ModelUnavailable, match=r"^No model could be loaded\. The disk is full\.$"):
+        Comparator([], problems=["The disk is full."])

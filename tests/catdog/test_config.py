@@ -1,0 +1,80 @@
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from catdog.config import PILLOW_LIMIT, Settings
+from catdog.errors import InvalidSettings
+
+
+def test_nothing_needs_to_be_set():
+    settings = Settings.from_env({})
+    assert settings == Settings()
+    assert settings.weights.name == "weights"
+    assert settings.hub_repo is None
+
+
+def test_every_variable_is_read():
+    settings = Settings.from_env({
+        "CATDOG_WEIGHTS": "/models",
+        "CATDOG_HUB_REPO": "user/cat.dog-1",
+        "CATDOG_HUB_REVISION": "0123abcd",
+        "CATDOG_ENGINE": "tensorflow",
+        "CATDOG_THREADS": "2",
+        "CATDOG_MAX_UPLOAD_MB": "1.5",
+        "CATDOG_MAX_PIXELS": "1e6",
+        "OTHER": "x",
+    })  # fmt: skip
+    assert settings == Settings(
+        weights=Path("/models"), hub_repo="user/cat.dog-1", hub_revision="0123abcd", engine="tensorflow", threads=2,
+        max_upload_bytes=3 * 2**19, max_pixels=1_000_000,
+    )  # fmt: skip
+
+
+def test_the_process_environment_is_read_when_called(monkeypatch):
+    monkeypatch.setenv("CATDOG_THREADS", "3")
+    assert Settings.from_env().threads == 3
+
+
+@pytest.mark.parametrize("blank", ["", "  "])
+def test_an_empty_variable_counts_as_not_set(blank):
+    names = ("WEIGHTS", "HUB_REPO", "HUB_REVISION", "ENGINE", "THREADS", "MAX_UPLOAD_MB", "MAX_PIXELS")
+    assert Settings.from_env({f"CATDOG_{name}": blank for name in names}) == Settings()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("CATDOG_HUB_REPO", "xception"),
+        ("CATDOG_HUB_REPO", "a/b/c"),
+        ("CATDOG_HUB_REPO", "../.."),
+        ("CATDOG_HUB_REPO", "https://huggingface.co/a/b"),
+        ("CATDOG_ENGINE", "cuda"),
+        ("CATDOG_THREADS", "-1"),
+        ("CATDOG_THREADS", "2.5"),
+        ("CATDOG_THREADS", "many"),
+        ("CATDOG_MAX_UPLOAD_MB", "0"),
+        ("CATDOG_MAX_UPLOAD_MB", "nan"),
+        ("CATDOG_MAX_UPLOAD_MB", "inf"),
+        ("CATDOG_MAX_PIXELS", "0"),
+        ("CATDOG_MAX_PIXELS", "1e12"),
+        ("CATDOG_MAX_PIXELS", "50MP"),
+    ],
+)
+def test_a_bad_value_is_refused_by_name(name, value):
+    with pytest.raises(InvalidSettings, match=rf"^{name} must be .*\. Received: .+\.$"):
+        Settings.from_env({name: value})
+
+
+@pytest.mark.parametrize("field", [{"engine": "cuda"}, {"threads": -1}, {"max_pixels": 0}, {"hub_revision": ""}])
+def test_settings_made_in_python_are_checked_too(field):
+    with pytest.raises(InvalidSettings):
+        Settings(**field)
+
+
+def test_a_weights_folder_may_be_a_text():
+    assert Settings(weights="models").weights == Path("models")
+
+
+def test_more_pixels_than_pillow_opens_cannot_be_allowed():
+    assert PILLOW_LIMIT == 2 * Image.MAX_IMAGE_PIXELS

@@ -1,0 +1,200 @@
+"""Real `.h5` files, good and bad, through the engine."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from catdog.config import Settings
+from catdog.engine import load_engine
+from catdog.errors import ModelMismatch
+from catdog.spec import ModelSpec, sha256_of
+from tests.tiny import write_tiny_model
+
+SIZE = 16
+
+
+def spec_of(path: Path, **changes) -> ModelSpec:
+    values = {
+        "name": path.stem, "title": path.stem, "architecture": path.stem, "file": path.name,
+        "sha256": sha256_of(path), "bytes": path.stat().st_size, "image_size": SIZE, "classes": ("cat", "dog"),
+    }  # fmt: skip
+    return ModelSpec(**values | changes)
+
+
+def saved(folder: Path, *head, inputs=(SIZE, SIZE, 3)) -> Path:
+    """A `.h5` of mean colour plus the given layers."""
+    import keras
+
+    path = folder / "model.h5"
+    keras.Sequential([keras.Input(inputs), keras.layers.GlobalAveragePooling2D(), *head]).save(path)
+    return path
+
+
+def load(path: Path, **changes):
+    return load_engine(path, spec_of(path, **changes), Settings())
+
+
+def dense(units: int, activation: str | None, **options):
+    from keras import layers
+
+    return layers.Dense(units, activation=activation, **options)
+
+
+@pytest.mark.parametrize(
+    ("classes", "outputs"), [(("cat", "dog"), 1), (("cat", "dog", "owl"), 3)], ids=["sigmoid", "softmax"]
+)
+def test_a_model_gives_one_row_per_photo(tmp_path, classes, outputs):
+    spec = write_tiny_model(tmp_path, "tiny", image_size=32, classes=classes)
+    engine = load_engine(tmp_path / spec.file, spec, Settings())
+    batch = np.random.default_rng(0).uniform(0, 255, (5, 32, 32, 3)).astype(np.float32)
+    together = engine(batch)
+    assert together.shape == (5, outputs)
+    assert together.dtype == np.float32
+    assert ((together >= 0) & (together <= 1)).all()
+    one_by_one = np.concatenate([engine(batch[i : i + 1]) for i in range(5)])
+    assert np.allclose(together, one_by_one, atol=1e-6)
+
+
+def test_two_softmax_outputs_are_accepted_with_exact_values(tmp_path):
+    engine = load(saved(tmp_path, dense(2, "softmax", kernel_initializer="zeros")))
+    assert engine(np.ones((1, SIZE, SIZE, 3), np.float32)).tolist() == [[0.5, 0.5]]
+
+
+def test_a_model_without_a_fixed_input_size_is_accepted(tmp_path):
+    engine = load(saved(tmp_path, dense(1, "sigmoid"), inputs=(None, None, 3)))
+    assert engine(np.zeros((2, SIZE, SIZE, 3), np.float32)).shape == (2, 1)
+
+
+def test_threads_can_be_limited(tmp_path):
+    spec = write_tiny_model(tmp_path, "tiny", image_size=16)
+    engine = load_engine(tmp_path / spec.file, spec, Settings(threads=1))
+    assert engine(np.zeros((1, 16, 16, 3), np.float32)).shape == (1, 1)
+
+
+def lambda_layer(folder: Path) -> Path:
+    from keras import layers
+
+    return saved(folder, layers.Lambda(lambda x: x * 2), dense(1, "sigmoid"))
+
+
+def not_a_model(folder: Path) -> Path:
+    import h5py
+
+    with h5py.File(folder / "model.h5", "w") as file:
+        file["x"] = [1, 2, 3]
+    return folder / "model.h5"
+
+
+def cut_off(folder: Path) -> Path:
+    path = saved(folder, dense(1, "sigmoid"))
+    path.write_bytes(path.read_bytes()[:3000])
+    return path
+
+
+def text_file(folder: Path) -> Path:
+    (folder / "model.h5").write_text("version https://git-lfs.github.com/spec/v1\n")
+    return folder / "model.h5"
+
+
+def unknown_layer(folder: Path) -> Path:
+    import keras
+
+    @keras.saving.register_keras_serializable("elsewhere")
+    class Elsewhere(keras.layers.Layer):
+        def call(self, x):
+            return x
+
+    path = saved(folder, Elsewhere(), dense(1, "sigmoid"))
+    del keras.saving.get_custom_objects()["elsewhere>Elsewhere"]
+    return path
+
+
+@pytest.mark.parametrize("make", [lambda_layer, not_a_model, cut_off, text_file, unknown_layer])
+def test_a_file_that_is_not_a_safe_model_is_refused(tmp_path, make):
+    path = make(tmp_path)
+    with pytest.raises(ModelMismatch, match="cannot be loaded as a Keras model: ") as caught:
+        load(path)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 500
+
+
+def test_the_refusal_of_a_lambda_says_why(tmp_path):
+    with pytest.raises(ModelMismatch, match="Lambda"):
+        load(lambda_layer(tmp_path))
+
+
+def test_a_wrong_input_size_is_refused(tmp_path):
+    path = saved(tmp_path, dense(1, "sigmoid"))
+    with pytest.raises(ModelMismatch, match=r"takes .* \[\(None, 16, 16, 3\)\]; its spec says \(None, 24, 24, 3\)"):
+        load(path, image_size=24)
+
+
+def test_a_grey_model_is_refused(tmp_path):
+    with pytest.raises(ModelMismatch, match=r"inputs of shape \[\(None, 16, 16, 1\)\]"):
+        load(saved(tmp_path, dense(1, "sigmoid"), inputs=(SIZE, SIZE, 1)))
+
+
+def test_a_model_with_two_inputs_is_refused(tmp_path):
+    import keras
+
+    photos = [keras.Input((SIZE, SIZE, 3)) for _ in range(2)]
+    mean = keras.layers.GlobalAveragePooling2D()(keras.layers.add(photos))
+    keras.Model(photos, keras.layers.Dense(1, activation="sigmoid")(mean)).save(tmp_path / "model.h5")
+    with pytest.raises(ModelMismatch, match="takes inputs of shape"):
+        load(tmp_path / "model.h5")
+
+
+def test_a_model_without_an_input_layer_is_accepted(tmp_path):
+    import keras
+
+    model = keras.Sequential([keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(1, activation="sigmoid")])
+    model.build((None, SIZE, SIZE, 3))
+    model.save(tmp_path / "model.h5")
+    engine = load(tmp_path / "model.h5")
+    assert engine(np.zeros((1, SIZE, SIZE, 3), np.float32)).shape == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("units", "classes", "needed"),
+    [
+        (3, ("cat", "dog"), r"\(1, 2\) or \(1, 1\)"),
+        (1, ("cat", "dog", "owl"), r"\(1, 3\)"),
+        (2, ("cat", "dog", "owl"), r"\(1, 3\)"),
+    ],
+)
+def test_a_wrong_number_of_outputs_is_refused(tmp_path, units, classes, needed):
+    path = saved(tmp_path, dense(units, "sigmoid"))
+    with pytest.raises(ModelMismatch, match=rf"outputs of shape \(1, {units}\); its spec names .*needs {needed}"):
+        load(path, classes=classes)
+
+
+def test_two_separate_outputs_are_refused(tmp_path):
+    import keras
+
+    photo = keras.Input((SIZE, SIZE, 3))
+    mean = keras.layers.GlobalAveragePooling2D()(photo)
+    outputs = [keras.layers.Dense(units, activation="sigmoid")(mean) for units in (1, 2)]
+    keras.Model(photo, outputs).save(tmp_path / "model.h5")
+    with pytest.raises(ModelMismatch, match="into one array"):
+        load(tmp_path / "model.h5")
+
+
+@pytest.mark.parametrize("bias", [3.0, -2.0, float("nan")])
+def test_outputs_that_are_no_probabilities_are_refused(tmp_path, bias):
+    from keras import initializers
+
+    path = saved(tmp_path, dense(1, None, bias_initializer=initializers.Constant(bias)))
+    with pytest.raises(ModelMismatch, match="not probabilities from 0 to 1"):
+        load(path)
+
+
+def test_a_missing_file_is_refused(tmp_path):
+    path = saved(tmp_path, dense(1, "sigmoid"))
+    spec = dataclasses.replace(spec_of(path), file="none.h5")
+    with pytest.raises(ModelMismatch, match=r"none\.h5 cannot be loaded"):
+        load_engine(tmp_path / "none.h5", spec, Settings())

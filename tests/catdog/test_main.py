@@ -1,0 +1,259 @@
+"""The command line: in this process through `main`, and as real processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from catdog.__main__ import CLOSED_PIPE, DONE, FAILED, INTERRUPTED, WRONG_USAGE, main
+from catdog.spec import ModelSpec
+from tests.tiny import write_tiny_model
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def weights(tiny_weights, monkeypatch) -> Path:
+    monkeypatch.setenv("CATDOG_WEIGHTS", str(tiny_weights))
+    return tiny_weights
+
+
+@pytest.fixture
+def one_damaged(tiny_weights, tmp_path, monkeypatch) -> Path:
+    folder = tmp_path / "weights"
+    shutil.copytree(tiny_weights, folder)
+    (folder / "xception.h5").write_bytes(b"damaged")
+    monkeypatch.setenv("CATDOG_WEIGHTS", str(folder))
+    return folder
+
+
+# --- wrong usage --------------------------------------------------------------------------------
+
+
+WRONG = ["", "bogus", "--bogus", "predict", "predict --json", "predict a.jpg --model", "models extra"]
+
+
+@pytest.mark.parametrize("arguments", WRONG)
+def test_wrong_arguments_end_with_2_and_the_usage(arguments, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(arguments.split())
+    assert caught.value.code == WRONG_USAGE
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "usage: python -m catdog" in err
+
+
+@pytest.mark.parametrize("argv", [["--help"], ["predict", "--help"], ["models", "--help"]])
+def test_help_goes_to_stdout(argv, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(argv)
+    assert caught.value.code == DONE
+    assert "--json" in capsys.readouterr().out or argv == ["--help"]
+
+
+@pytest.mark.parametrize("argv", [["models"], ["predict", "x.jpg"]])
+def test_a_bad_setting_is_wrong_usage(argv, capsys, monkeypatch):
+    monkeypatch.setenv("CATDOG_THREADS", "many")
+    assert main(argv) == WRONG_USAGE
+    assert capsys.readouterr() == ("", "catdog: CATDOG_THREADS must be a number. Received: 'many'.\n")
+
+
+def test_an_unknown_model_is_wrong_usage(weights, cat, capsys):
+    assert main(["predict", str(cat), str(cat), "--model", "resnet"]) == WRONG_USAGE
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err == "catdog: There is no model 'resnet'; choose one of scratch_cnn, xception.\n"
+
+
+@pytest.mark.parametrize("argv", [["models"], ["models", "--json"], ["predict", "x.jpg"]])
+def test_without_models_nothing_can_be_done(argv, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("CATDOG_WEIGHTS", str(tmp_path))
+    assert main(argv) == FAILED
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert str(tmp_path) in err and err.count("\n") == 1
+
+
+# --- models -------------------------------------------------------------------------------------
+
+
+def test_models_are_listed_for_people(weights, capsys):
+    assert main(["models"]) == DONE
+    out, err = capsys.readouterr()
+    header, first, second, last = out.splitlines()
+    assert header.split()[:4] == ["name", "title", "input", "classes"]
+    spec = ModelSpec.read(weights / "xception.json")
+    cells = {
+        "name": "xception",
+        "title": "xception",
+        "input": "40 x 40",
+        "classes": "cat, dog",
+        "val accuracy": "95.00 % of 10",
+        "test accuracy": "-",
+        "file": "0.02 MB",
+        "sha256": spec.sha256[:12],
+    }
+    assert all(second[header.index(column) :].startswith(cell) for column, cell in cells.items())
+    assert first.startswith("scratch_cnn  scratch cnn  32 x 32  cat, dog  90.00 % of 10")
+    assert last == "Default: xception. Source: bundled."
+    assert err == ""
+
+
+def test_models_are_listed_as_json(weights, capsys):
+    assert main(["models", "--json"]) == DONE
+    listing = json.loads(capsys.readouterr().out)
+    assert (listing["default"], listing["source"], listing["problems"]) == ("xception", "bundled", [])
+    assert [model["name"] for model in listing["models"]] == ["scratch_cnn", "xception"]
+    spec = ModelSpec.read(weights / "xception.json")
+    assert listing["models"][1] == {
+        "name": "xception",
+        "title": "xception",
+        "image_size": 40,
+        "classes": ["cat", "dog"],
+        "metrics": {"val": {"accuracy": 0.95, "images": 10}},
+        "bytes": spec.bytes,
+        "sha256": spec.sha256,
+    }
+
+
+def test_a_model_that_is_left_out_is_a_problem(one_damaged, capsys):
+    assert main(["models"]) == DONE
+    out, err = capsys.readouterr()
+    assert "Default: scratch_cnn." in out
+    assert err.startswith("catdog: ") and "xception.h5" in err and err.count("\n") == 1
+    assert main(["models", "--json"]) == DONE
+    out, err = capsys.readouterr()
+    assert "xception.h5" in json.loads(out)["problems"][0]
+    assert err == ""
+
+
+# --- predict ------------------------------------------------------------------------------------
+
+
+def test_predict_prints_an_aligned_table_per_photo(weights, cat, dog, tiny_comparator, capsys):
+    assert main(["predict", str(cat), str(dog)]) == DONE
+    out, err = capsys.readouterr()
+    lines = out.splitlines()
+    assert err == ""
+    assert [lines[0], lines[5]] == [str(cat), str(dog)]
+    assert lines[1].split() == ["model", "label", "confidence", "cat", "dog", "time"]
+    assert len({len(line) for line in lines[1:4]}) == 1
+    comparison = tiny_comparator.compare(cat)
+    for line, verdict in zip(lines[2:4], comparison.models, strict=True):
+        shares = [f"{100 * share:.1f}" for share in (verdict.confidence, *verdict.probabilities.values())]
+        name, label, *numbers, time, unit = line.replace("%", "").split()
+        assert (name, label, numbers, unit) == (verdict.model, verdict.label, shares, "ms")
+        assert float(time) > 0
+    assert lines[4].strip() == ("The models agree." if comparison.agree else "The models disagree.")
+
+
+def test_one_model_can_be_asked(weights, cat, capsys):
+    assert main(["predict", str(cat), "--model", "xception"]) == DONE
+    out = capsys.readouterr().out
+    assert "xception" in out and "scratch_cnn" not in out and "agree" not in out
+
+
+def test_models_with_different_classes_share_a_table(tmp_path, cat, capsys, monkeypatch):
+    write_tiny_model(tmp_path, "xception", image_size=16)
+    write_tiny_model(tmp_path, "zoo", image_size=16, classes=("dog", "owl", "cat"))
+    monkeypatch.setenv("CATDOG_WEIGHTS", str(tmp_path))
+    assert main(["predict", str(cat)]) == DONE
+    header, two, three = capsys.readouterr().out.splitlines()[1:4]
+    assert header.split() == ["model", "label", "confidence", "cat", "dog", "owl", "time"]
+    assert two.split()[-3] == "-"
+    assert "-" not in three.split()
+
+
+def test_predict_as_json_lines(weights, cat, tmp_path, tiny_comparator, capsys):
+    broken = tmp_path / "brøken.jpg"
+    broken.write_bytes(cat.read_bytes()[:5000])
+    assert main(["predict", "--json", str(cat), str(broken), str(cat), "--model", "scratch_cnn"]) == FAILED
+    out, err = capsys.readouterr()
+    assert err == ""
+    first, second, third = map(json.loads, out.splitlines())
+    expected = tiny_comparator.compare(cat, model="scratch_cnn").to_dict()
+    assert list(first) == ["path", *expected]
+    assert first["path"] == str(cat)
+    assert first["confidence"] == pytest.approx(expected["confidence"], abs=1e-6)
+    assert second.keys() == {"path", "error"}
+    assert (second["path"], second["error"]["code"]) == (str(broken), "invalid_image")
+    assert "damaged or incomplete" in second["error"]["message"]
+    assert third["prediction"] == first["prediction"]
+
+
+def test_a_bad_photo_is_a_sentence_and_the_others_are_answered(weights, cat, tmp_path, capsys):
+    (tmp_path / "bad\x1b[31m.jpg").write_bytes(b"%PDF-1.7")
+    photos = [tmp_path / "none.jpg", tmp_path, tmp_path / "bad\x1b[31m.jpg", cat]
+    assert main(["predict", *map(str, photos)]) == FAILED
+    out, err = capsys.readouterr()
+    assert out.startswith(str(cat))
+    missing, folder, pdf = err.splitlines()
+    assert missing.startswith(f"catdog: {tmp_path}/none.jpg: ") and "No such file" in missing
+    assert "Is a directory" in folder
+    assert "a PDF document" in pdf and "\x1b" not in pdf
+
+
+def test_problems_are_told_once(one_damaged, cat, capsys):
+    assert main(["predict", str(cat), str(cat)]) == DONE
+    out, err = capsys.readouterr()
+    assert out.count("scratch_cnn") == 2
+    assert err.count("\n") == 1 and "xception.h5" in err
+
+
+# --- real processes -----------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def environment(tiny_weights) -> dict[str, str]:
+    """As a person's shell would have it: nothing that quietens TensorFlow."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(("CATDOG_", "TF_"))}
+    return kept | {"CATDOG_WEIGHTS": str(tiny_weights)}
+
+
+def command(*arguments: str | Path) -> list[str]:
+    return [sys.executable, "-m", "catdog", *map(str, arguments)]
+
+
+def test_a_process_answers_reports_and_obeys_ctrl_c(environment, cat, tmp_path):
+    (tmp_path / "empty.jpg").touch()
+    undecodable = os.fsencode(tmp_path) + b"/\xff.jpg"
+    process = subprocess.Popen(
+        [*command("predict", tmp_path / "empty.jpg"), undecodable, *[str(cat)] * 3000],
+        cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    with process:
+        assert process.stdout.readline() == f"{cat}\n"
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == INTERRUPTED
+    empty, missing = err.splitlines()  # not a word from TensorFlow, and no stack trace
+    assert empty.startswith(f"catdog: {tmp_path}/empty.jpg: The file is empty")
+    assert "No such file" in missing
+
+
+def test_a_closed_pipe_is_quiet(environment):
+    """Like `| head` when it has left."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    with open(writing, "w") as closed:
+        result = subprocess.run(
+            command("models"), cwd=ROOT, env=environment, stdout=closed, stderr=subprocess.PIPE, text=True, timeout=60
+        )
+    assert (result.returncode, result.stderr) == (CLOSED_PIPE, "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is always full")
+def test_an_answer_that_cannot_be_written_is_a_sentence(environment):
+    with open("/dev/full", "w") as full:
+        result = subprocess.run(
+            command("models"), cwd=ROOT, env=environment, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60
+        )
+    assert result.returncode == FAILED
+    assert result.stderr == "catdog: The answer cannot be written: [Errno 28] No space left on device.\n"

@@ -1,0 +1,125 @@
+import dataclasses
+import hashlib
+import json
+
+import pytest
+
+from catdog.errors import ModelMismatch
+from catdog.spec import ModelSpec, sha256_of
+
+CONTENT = {
+    "name": "xception", "title": "Xception", "architecture": "xception", "file": "xception.h5", "sha256": "a" * 64,
+    "bytes": 123, "image_size": 112, "classes": ["cat", "dog"],
+}  # fmt: skip
+FULL = CONTENT | {
+    "resize": "crop", "scaling": "symmetric", "temperature": 1.5,
+    "metrics": {"val": {"accuracy": 0.98, "images": 1000}}, "training": {"epochs": 3, "data": "Katzen & Hündchen"},
+}  # fmt: skip
+
+
+def written(path, content):
+    path.write_text(json.dumps(content), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("content", [CONTENT, FULL], ids=["required", "all"])
+def test_write_and_read_give_the_same_spec(tmp_path, content):
+    spec = ModelSpec(**content)
+    spec.write(tmp_path / "xception.json")
+    assert ModelSpec.read(tmp_path / "xception.json") == spec
+    assert spec.classes == ("cat", "dog")
+    assert [path.name for path in tmp_path.iterdir()] == ["xception.json"]
+
+
+def test_a_full_spec_is_written_as_it_is_documented(tmp_path):
+    ModelSpec(**FULL).write(tmp_path / "xception.json")
+    assert json.loads((tmp_path / "xception.json").read_text(encoding="utf-8")) == FULL
+
+
+def test_a_spec_that_cannot_be_written_leaves_the_old_one(tmp_path):
+    path = written(tmp_path / "xception.json", CONTENT)
+    spec = ModelSpec(**CONTENT | {"metrics": {"val": {"accuracy": 0.5, "loss": float("nan")}}})
+    with pytest.raises(ValueError, match="JSON"):
+        spec.write(path)
+    assert json.loads(path.read_text()) == CONTENT
+    assert [path.name for path in tmp_path.iterdir()] == ["xception.json"]
+
+
+def test_fields_of_a_later_version_are_ignored(tmp_path):
+    spec = ModelSpec.read(written(tmp_path / "x.json", CONTENT | {"new": 1}))
+    assert spec == ModelSpec(**CONTENT)
+
+
+@pytest.mark.parametrize(
+    ("metrics", "expected"),
+    [({}, 0.0), ({"val": {}}, 0.0), ({"test": {"accuracy": 1}}, 0.0), ({"val": {"accuracy": 1}}, 1.0)],
+)
+def test_validation_accuracy(metrics, expected):
+    assert ModelSpec(**CONTENT | {"metrics": metrics}).validation_accuracy == expected
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("name", ""), ("name", "../up"), ("name", "two words"), ("name", 5), ("name", None),
+        ("title", None), ("architecture", 3),
+        ("file", "/etc/passwd"), ("file", "../x.h5"), ("file", "a/b.h5"), ("file", ".."), ("file", []),
+        ("sha256", "a" * 63), ("sha256", "A" * 64), ("sha256", 0),
+        ("bytes", -1), ("bytes", "1"), ("bytes", True),
+        ("image_size", 7), ("image_size", 4096), ("image_size", 64.0), ("image_size", "64"), ("image_size", [64, 64]),
+        ("classes", ["cat"]), ("classes", ["cat", "cat"]), ("classes", "cat"), ("classes", ["cat", ""]),
+        ("classes", [["cat"], "dog"]), ("classes", None),
+        ("resize", "squash"), ("resize", []), ("scaling", "tf"), ("scaling", []), ("scaling", {}),
+        ("temperature", 0), ("temperature", -1), ("temperature", "1"), ("temperature", True), ("temperature", 10**400),
+        ("metrics", []), ("metrics", {"val": 0.9}), ("metrics", {"val": {"accuracy": 90}}),
+        ("metrics", {"val": {"accuracy": "0.9"}}), ("metrics", {"val": {"accuracy": None}}),
+        ("training", "yes"),
+    ],
+)  # fmt: skip
+def test_a_spec_that_makes_no_sense_is_refused_with_what_it_says(tmp_path, field, value):
+    with pytest.raises(ModelMismatch, match=rf"is not usable: .*{field}.* received"):
+        ModelSpec.read(written(tmp_path / "x.json", CONTENT | {field: value}))
+
+
+@pytest.mark.parametrize("temperature", [float("nan"), float("inf")])
+def test_a_temperature_that_is_no_number_is_refused(temperature):
+    with pytest.raises(ModelMismatch, match="temperature"):
+        ModelSpec(**CONTENT | {"temperature": temperature})
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("", "cannot be read"),
+        ("{", "cannot be read"),
+        ("[" * 100_000, "cannot be read"),
+        ('{"name": NaN}', "NaN is not a JSON number"),
+        ("[]", "must be a JSON object. Received: list"),
+        ("null", "must be a JSON object"),
+        ("{}", "lacks name, title, architecture, file, sha256, bytes, image_size, classes"),
+        (b"\xff\xfe\x00", "cannot be read"),
+    ],
+    ids=["empty", "cut off", "deep", "NaN", "list", "null", "nothing in it", "not UTF-8"],
+)
+def test_a_file_that_is_no_spec_is_refused(tmp_path, text, sentence):
+    path = tmp_path / "x.json"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(ModelMismatch, match=sentence) as caught:
+        ModelSpec.read(path)
+    assert str(path) in str(caught.value)
+
+
+def test_a_missing_or_unreadable_file_is_refused(tmp_path):
+    for path in (tmp_path / "none.json", tmp_path):
+        with pytest.raises(ModelMismatch, match="cannot be read"):
+            ModelSpec.read(path)
+
+
+def test_a_spec_cannot_be_changed():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        ModelSpec(**CONTENT).temperature = 2.0
+
+
+def test_sha256_of(tmp_path):
+    (tmp_path / "x").write_bytes(b"cat" * 100_000)
+    assert sha256_of(tmp_path / "x") == hashlib.sha256(b"cat" * 100_000).hexdigest()
