@@ -53,15 +53,16 @@ def distill(
     val_split = dataset.find(data, "val").head(limit)
     photos = load_data(train_split, val_split, architectures.get(name).image_size, data / ".cache")
     taught = Taught(*(teacher_features(teacher, split, data / ".cache") for split in (train_split, val_split)))
+
+    def make_model(size: int, optimizer: keras.Optimizer) -> keras.Model:
+        return _training_model(architectures.build_base(name), taught.features, size, photos.classes, recipe, optimizer)
+
     with trainer.precision(recipe.precision):
-        student = architectures.build_base(name)
-
-        def make_model(size: int, optimizer: keras.Optimizer) -> keras.Model:
-            return _training_model(student, taught.features, size, photos.classes, recipe, optimizer)
-
-        history = trainer.train(make_model, recipe, photos, run, batches=taught.batches)
+        model, history = trainer.train(make_model, recipe, photos, run, batches=taught.batches)
     origin = provenance(photos, recipe, history, command=command, dataset=dataset_name)
-    _write(student, out, origin | {"teacher": teacher.name, "teacher_sha256": sha256_of(teacher)})
+    _write(
+        model.get_layer(f"{name}_base"), out, origin | {"teacher": teacher.name, "teacher_sha256": sha256_of(teacher)}
+    )
     return out
 
 
@@ -140,8 +141,8 @@ def load_teacher(path: Path) -> keras.Model:
 
 def _training_model(student, features: int, size, classes, recipe, optimizer) -> keras.Model:
     pixels = keras.Input((None, None, 3), dtype="uint8", name="photos")
-    crop = augment.RandomResizedCrop(size, recipe.scale, mirror=False, seed=recipe.seed, name="crop")
-    seen = student(augment.ColorJitter(recipe.jitter, seed=recipe.seed + 1, name="jitter")(crop(pixels)))
+    crop = augment.RandomResizedCrop(size, recipe.scale, mirror=False, name="crop")
+    seen = student(augment.ColorJitter(recipe.jitter, name="jitter")(crop(pixels)))
     projection = layers.Dense(features, dtype="float32", name="projection")(seen)
     model = keras.Model(pixels, {"probabilities": architectures.head(classes)(seen), "projection": projection})
     model.compile(

@@ -47,15 +47,15 @@ def fit(
     image_size = image_size or architectures.get(name).image_size
     train_split, val_split = (dataset.find(data, split).head(limit) for split in ("train", "val"))
     photos = load_data(train_split, val_split, image_size, data / ".cache")
-    with trainer.precision(recipe.precision):
+
+    def make_model(size: int, optimizer: keras.Optimizer) -> keras.Model:
         network = architectures.build(name, classes=photos.classes, base=base)
+        return _training_model(network, size, photos.classes, recipe, optimizer)
 
-        def make_model(size: int, optimizer: keras.Optimizer) -> keras.Model:
-            return _training_model(network, size, photos.classes, recipe, optimizer)
-
-        history = trainer.train(make_model, recipe, photos, run)
+    with trainer.precision(recipe.precision):
+        trained, history = trainer.train(make_model, recipe, photos, run)
     model = architectures.build(name, classes=photos.classes, image_size=image_size)
-    model.set_weights(network.get_weights())
+    model.set_weights(trained.get_layer(name).get_weights())
     training = provenance(photos, recipe, history, command=command, dataset=dataset_name)
     training |= {"base": base_provenance(base), "parameters": model.count_params()}
     return finish(model, name, val_split, training, out)
@@ -116,9 +116,9 @@ def load_data(train: dataset.Split, val: dataset.Split, image_size: int, cache: 
 
 
 def _training_model(network, size, classes, recipe, optimizer) -> keras.Model:
-    crop = augment.RandomResizedCrop(size, recipe.scale, seed=recipe.seed, name="crop")
+    crop = augment.RandomResizedCrop(size, recipe.scale, name="crop")
     pixels = keras.Input((None, None, 3), dtype="uint8", name="photos")
-    crops = augment.ColorJitter(recipe.jitter, seed=recipe.seed + 1, name="jitter")(crop(pixels))
+    crops = augment.ColorJitter(recipe.jitter, name="jitter")(crop(pixels))
     model = keras.Model(pixels, network(crops))
     model.compile(optimizer, loss=loss(classes, recipe.label_smoothing), metrics=["accuracy"])
     return model

@@ -47,8 +47,6 @@ def _copy(source: h5py.Group, target: h5py.Group, round_kernels: bool) -> None:
 
 def rounded(values: np.ndarray) -> np.ndarray:
     """Float32 values rounded to the nearest float16; those out of its range stay as they are."""
-    half = values.astype(np.float16)
     limits = np.finfo(np.float16)
-    magnitude = np.abs(values)
-    fits = (magnitude <= limits.max) & ((magnitude >= limits.tiny) | (values == 0))
-    return np.where(fits, half.astype(np.float32), values)
+    fits = (np.abs(values) <= limits.max) & (np.abs(values) >= limits.tiny)
+    return np.where(fits, np.where(fits, values, 0).astype(np.float16), values)

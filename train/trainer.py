@@ -30,7 +30,8 @@ class Recipe:
     scale            share of the photo's area that a random crop keeps, (least, most)
     jitter           largest relative change of brightness, contrast and saturation
     label_smoothing  0..1 (Szegedy et al. 2016)
-    ema              momentum of the moving average of the weights, per step; 0 for none
+    ema              momentum per step of the moving average of the weights, lower in runs so short
+                     that it would span more than a tenth of them; 0 for no average
     """
 
     stages: tuple[tuple[int, int], ...]
@@ -91,13 +92,13 @@ def train(
     data: Data,
     run: Path,
     batches: Callable[[Data, Recipe, int], tuple[keras.utils.PyDataset, keras.utils.PyDataset]] = batches,
-) -> list[dict]:
-    """Train through all stages and return one row of figures per epoch.
+) -> tuple[keras.Model, list[dict]]:
+    """Train through all stages; return the trained model and one row of figures per epoch.
 
-    `make_model(size, optimizer)` returns the compiled training model of a stage; its weights must
-    be the same set in every stage. After each epoch the state (weights, optimizer, figures) is
-    written whole to `run`; called again with the same recipe, training goes on from there, in the
-    same order of photos.
+    `make_model(size, optimizer)` builds and compiles the training model of a stage, anew each time
+    and with the same set of weights in every stage. After each epoch the state (weights, optimizer,
+    figures) is written whole to `run`. Every stage begins by reading it, so that a run which was
+    killed and called again with the same recipe goes on exactly as at the start of a stage.
     """
     checkpoints = Checkpoints(run, dataclasses.asdict(recipe))
     steps_per_epoch = max(1, len(data.labels) // recipe.batch_size)
@@ -114,12 +115,12 @@ def train(
         print(f"{size} px: epochs {done + 1} to {end} of {recipe.epochs}", flush=True)
         callbacks = [*_ema_callbacks(recipe), _SaveEachEpoch(checkpoints, size)]
         model.fit(training, validation_data=validation, initial_epoch=done, epochs=end, callbacks=callbacks)
-    # The last state once more: fit leaves averaged weights behind, and a finished run has not fitted.
+    # The last state once more, for a run that was finished before.
     model = make_model(recipe.stages[-1][0], _optimizer(recipe, steps_per_epoch))
     checkpoints.restore(model)
     if recipe.ema:
         model.optimizer.finalize_variable_values(model.trainable_variables)
-    return checkpoints.history()
+    return model, checkpoints.history()
 
 
 class Checkpoints:
@@ -195,7 +196,9 @@ def _optimizer(recipe: Recipe, steps_per_epoch: int) -> keras.Optimizer:
     schedule = keras.optimizers.schedules.CosineDecay(
         0.0, max(1, steps - warmup), alpha=0.0, warmup_target=recipe.learning_rate, warmup_steps=max(1, warmup)
     )
-    ema = {"use_ema": True, "ema_momentum": recipe.ema} if recipe.ema else {}
+    # In a short run the average must not reach back to the random weights of the start.
+    momentum = min(recipe.ema, max(0.0, 1 - 10 / steps))
+    ema = {"use_ema": True, "ema_momentum": momentum} if recipe.ema else {}
     optimizer = keras.optimizers.AdamW(schedule, weight_decay=recipe.weight_decay, **ema)
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     return optimizer

@@ -1,0 +1,90 @@
+"""Sorted, labelled, decoded as in serving, shuffled from the seed alone."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from catdog.preprocessing import decode, to_array
+from catdog.spec import ModelSpec
+from train import dataset
+from train.dataset import Batches, DatasetError
+
+
+def test_find_is_sorted_and_labelled(tiny_data):
+    split = dataset.find(tiny_data, "val")
+    assert split.classes == ("cat", "dog")
+    assert list(split.labels) == [0] * 8 + [1] * 8
+    assert [p.name for p in split.paths[:3]] == ["cats.0.png", "cats.1.png", "cats.2.png"]
+
+
+def test_head_keeps_the_first_of_each_class(tiny_data):
+    head = dataset.find(tiny_data, "train").head(2)
+    assert [p.name for p in head.paths] == ["cats.0.png", "cats.1.png", "dogs.0.png", "dogs.1.png"]
+    assert list(head.labels) == [0, 0, 1, 1]
+
+
+@pytest.mark.parametrize("missing", ["split", "class", "photos"])
+def test_an_unusable_folder_is_named(tmp_path, missing):
+    if missing != "split":
+        (tmp_path / "train" / "cats").mkdir(parents=True)
+    if missing == "photos":
+        (tmp_path / "train" / "dogs").mkdir()
+        (tmp_path / "train" / "cats" / "notes.txt").write_text("no photo")
+    with pytest.raises(DatasetError, match=r"train.*(must hold|holds no photo; accepted are \.jpg)"):
+        dataset.find(tmp_path, "train")
+
+
+def test_training_and_serving_prepare_the_same_array(tiny_data, tmp_path):
+    split = dataset.find(tiny_data, "val")
+    spec = ModelSpec("m", "m", "m", "m.h5", "0" * 64, 1, 32, ("cat", "dog"))
+    trained_on = dataset.load_images(split, 32, cache=tmp_path)
+    for path, image in zip(split.paths, trained_on, strict=True):
+        served = to_array(decode(path.read_bytes()), spec)
+        np.testing.assert_array_equal(image.astype(np.float32), served)
+
+
+def test_the_cache_is_reused_until_a_file_changes(tiny_data, tmp_path):
+    split = dataset.find(tiny_data, "val")
+    dataset.load_images(split, 16, cache=tmp_path)
+    (made,) = tmp_path.glob("*.npy")
+    before = made.stat().st_mtime_ns
+    dataset.load_images(split, 16, cache=tmp_path)
+    assert made.stat().st_mtime_ns == before
+    dataset.load_images(split.head(3), 16, cache=tmp_path)
+    assert len(list(tmp_path.glob("*.npy"))) == 2
+    assert not list(tmp_path.glob("*.partial"))
+
+
+def test_a_photo_that_does_not_decode_leaves_no_cache(tiny_data, tmp_path):
+    for label in ("cats", "dogs"):
+        (tmp_path / "data" / "val" / label).mkdir(parents=True)
+        (tmp_path / "data" / "val" / label / "a.png").write_bytes(b"broken")
+    split = dataset.find(tmp_path / "data", "val")
+    with pytest.raises(DatasetError, match=r"a\.png.*python -m train prepare"):
+        dataset.load_images(split, 16, cache=tmp_path / "cache")
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_shuffling_depends_on_seed_and_epoch_alone():
+    images, labels = np.arange(10)[:, None, None, None], np.arange(10) % 2
+
+    def order(seed, epoch):
+        batches = Batches(images, labels, 2, 5, shuffle_seed=seed, epoch=epoch)
+        return [int(i) for index in range(len(batches)) for i in batches[index][0].ravel()]
+
+    going_on = Batches(images, labels, 2, 5, shuffle_seed=7)
+    going_on.on_epoch_end()
+    assert list(going_on.order) == order(7, 1) == order(7, 1)
+    assert order(7, 1) != order(7, 0) != order(8, 0)
+    assert sorted(order(7, 0)) == list(range(10))
+
+
+def test_unshuffled_batches_hold_every_photo_in_order():
+    batches = Batches(np.arange(7), np.zeros(7, int), 2, 3)
+    assert [len(batches[i][0]) for i in range(len(batches))] == [3, 3, 1]
+
+
+def test_targets():
+    np.testing.assert_array_equal(dataset.targets(np.array([0, 1]), 2), [[0.0], [1.0]])
+    np.testing.assert_array_equal(dataset.targets(np.array([2, 0]), 3), [[0, 0, 1], [1, 0, 0]])

@@ -1,0 +1,152 @@
+"""Sources of every shape become one clean folder; what leaks or does not decode is dropped and named."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from catdog.errors import InvalidSettings
+from train.dataset import DatasetError
+from train.prepare import describe, prepare
+
+
+def picture(seed: int, size: int = 64) -> Image.Image:
+    coarse = np.random.default_rng(seed).integers(0, 255, (8, 8, 3), dtype=np.uint8)
+    return Image.fromarray(coarse).resize((size, size), Image.Resampling.BICUBIC)
+
+
+def seed_of(*what: object) -> int:
+    return zlib.crc32(repr(what).encode())
+
+
+def encoded(image: Image.Image, kind: str = "PNG", **options) -> bytes:
+    stream = io.BytesIO()
+    image.save(stream, kind, **options)
+    return stream.getvalue()
+
+
+def write(folder, files: dict[str, bytes]) -> None:
+    for name, data in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+
+
+def photos(label: str, count: int, first: int = 0) -> dict[str, bytes]:
+    return {f"{label}/{i}.png": encoded(picture(seed_of(label, i))) for i in range(first, first + count)}
+
+
+def tree(folder) -> list[str]:
+    return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*.png"))
+
+
+def test_divides_in_natural_order(tmp_path):
+    write(tmp_path / "pets", {**photos("cats", 12), **photos("dogs", 12)})
+    report = prepare([tmp_path / "pets"], tmp_path / "out", val=0.25, test=0.25)
+    assert report["kept"] == {s: {"cats": n, "dogs": n} for s, n in (("train", 6), ("val", 3), ("test", 3))}
+    assert [p for p in tree(tmp_path / "out") if "test/cats" in p] == [f"test/cats/{i}.png" for i in (10, 11, 9)]
+    assert json.loads((tmp_path / "out" / "prepare.json").read_text())["kept"] == report["kept"]
+
+
+def test_keeps_a_given_split_and_reads_zips(tmp_path):
+    for split in ("train", "val", "test"):
+        with zipfile.ZipFile(tmp_path / f"{split}.zip", "w") as archive:
+            for label in ("cats", "dogs"):
+                archive.writestr(f"{split}/{label}/a.png", encoded(picture(seed_of(split, label))))
+            archive.writestr("__MACOSX/x.png", b"junk")
+            archive.writestr("readme.txt", b"no photo")
+    prepare(sorted(tmp_path.glob("*.zip")), tmp_path / "out")
+    assert tree(tmp_path / "out") == [f"{s}/{c}/a.png" for s in ("test", "train", "val") for c in ("cats", "dogs")]
+
+
+def test_reads_the_flat_layout_of_kaggle(tmp_path):
+    write(
+        tmp_path / "train", {f"{k}.{i}.png": encoded(picture(seed_of(k, i))) for k in ("cat", "dog") for i in range(4)}
+    )
+    report = prepare([tmp_path / "train"], tmp_path / "out", val=0.25, test=0.25)
+    assert report["kept"] == {
+        "train": {"cats": 2, "dogs": 2},
+        "val": {"cats": 1, "dogs": 1},
+        "test": {"cats": 1, "dogs": 1},
+    }
+
+
+def test_drops_what_cannot_be_decoded(tmp_path):
+    broken = encoded(picture(1), "JPEG")[:300]
+    write(
+        tmp_path / "pets", {**photos("cats", 4), **photos("dogs", 4), "cats/broken.jpg": broken, "dogs/empty.png": b""}
+    )
+    report = prepare([tmp_path / "pets"], tmp_path / "out")
+    assert report["undecodable"] == ["pets/cats/broken.jpg", "pets/dogs/empty.png"]
+    assert "2 could not be decoded and were dropped" in describe(report)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda image: encoded(image),
+        lambda image: encoded(image, "JPEG", quality=40),
+        lambda image: encoded(image.resize((40, 40))),
+        lambda image: encoded(image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)),
+        lambda image: encoded(image.point(lambda v: min(255, int(v * 1.1)))),
+    ],
+    ids=["exact", "jpeg", "smaller", "mirrored", "brighter"],
+)
+def test_training_copies_of_held_out_photos_are_dropped(tmp_path, change):
+    image = picture(99)
+    write(
+        tmp_path / "pets",
+        {
+            **{f"train/{k}": v for k, v in {**photos("cats", 3), **photos("dogs", 3)}.items()},
+            **{f"test/{k}": v for k, v in {**photos("cats", 3, 50), **photos("dogs", 3, 50)}.items()},
+            "test/cats/original.png": encoded(image),
+            "train/cats/copy.png": change(image),
+        },
+    )
+    report = prepare([tmp_path / "pets"], tmp_path / "out")
+    dropped = [row["dropped"] for row in report["exact_copies"] + report["near_copies"]]
+    assert dropped == ["pets/train/cats/copy.png"]
+    assert "train/cats/copy.png" not in tree(tmp_path / "out")
+    assert "test/cats/original.png" in tree(tmp_path / "out")
+
+
+def test_nothing_is_written_over_or_left_half_done(tmp_path):
+    write(tmp_path / "pets", photos("cats", 2))
+    (tmp_path / "out").mkdir()
+    with pytest.raises(InvalidSettings, match="exists already"):
+        prepare([tmp_path / "pets"], tmp_path / "out")
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ({}, "No photo found"),
+        ({"photo.png": b"x"}, "no class folder"),
+        ({"train/photo.png": b"x"}, "no class folder"),
+    ],
+)
+def test_unusable_sources_are_named(tmp_path, files, message):
+    (tmp_path / "train").mkdir()
+    write(tmp_path / "train", files)
+    with pytest.raises(DatasetError, match=message):
+        prepare([tmp_path / "train"], tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_file_that_is_no_zip_is_named(tmp_path):
+    (tmp_path / "photos.rar").write_bytes(b"Rar!")
+    with pytest.raises(DatasetError, match=r"photos\.rar is neither a folder nor a zip"):
+        prepare([tmp_path / "photos.rar"], tmp_path / "out")
+
+
+@pytest.mark.parametrize(("val", "test"), [(0.6, 0.4), (-0.1, 0.1), (0.1, 1.0)])
+def test_shares_must_leave_something_to_train_on(tmp_path, val, test):
+    with pytest.raises(InvalidSettings, match="shares"):
+        prepare([tmp_path], tmp_path / "out", val=val, test=test)

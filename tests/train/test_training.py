@@ -1,0 +1,280 @@
+"""fit, distill and evaluate on tiny pictures: real files, resumed runs, honest figures."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+
+import keras
+import numpy as np
+import pytest
+
+from catdog import InvalidSettings, ModelSpec, Settings, load
+from train import architectures, evaluate, h5, trainer
+from train.__main__ import main
+from train.dataset import DatasetError
+from train.trainer import Checkpoints, Recipe, parse_stages
+
+from .conftest import COUNTS, disc, stripes, waves, write_pictures
+
+TINY = ["--stages", "24x1,32x1", "--batch-size", "16", "--precision", "float32", "--image-size", "32"]
+
+
+@pytest.fixture(autouse=True)
+def small_networks(request, monkeypatch):
+    """Every architecture with one residual block only: the same code in a hundredth of the time."""
+    if "full_networks" in request.fixturenames:
+        return
+
+    def features(pixels, weights):
+        x = keras.layers.Rescaling(1 / 127.5, offset=-1.0)(pixels)
+        x = architectures._residual_block(x, 16, strides=2)
+        return keras.layers.GlobalAveragePooling2D()(x)
+
+    for name, architecture in architectures.ARCHITECTURES.items():
+        monkeypatch.setitem(architectures.ARCHITECTURES, name, dataclasses.replace(architecture, features=features))
+
+
+@pytest.fixture
+def full_networks():
+    """Asks for the networks as they are."""
+
+
+def fit(data, tmp_path, *more: str) -> int:
+    return main(
+        [
+            "fit",
+            "scratch_cnn",
+            "--data",
+            str(data),
+            "--run",
+            str(tmp_path / "run"),
+            "--out",
+            str(tmp_path / "weights"),
+            *TINY,
+            *more,
+        ]
+    )
+
+
+def test_fit_learns_and_serves(tiny_data, tmp_path, capsys):
+    stages = ["--stages", "32x12", "--learning-rate", "0.01", "--batch-size", "4"]
+    assert fit(tiny_data, tmp_path, *stages, "--dataset", "tiny pictures") == 0
+    last_line = json.loads(capsys.readouterr().out.strip().splitlines()[-1])
+    spec = ModelSpec.read(tmp_path / "weights" / "scratch_cnn.json")
+    assert last_line["val_accuracy"] == spec.validation_accuracy >= 0.9
+    assert spec.training["epochs"] == 12
+    assert spec.training["dataset"] == "tiny pictures"
+    assert spec.training["base"] == "random weights"
+    assert spec.training["command"].startswith("python -m train fit scratch_cnn")
+    assert len(spec.training["history"]) == 12
+    comparison = load(Settings(weights=tmp_path / "weights")).compare(tiny_data / "val" / "cats" / "cats.0.png")
+    assert comparison.models[0].label == "cat"
+
+
+def test_a_killed_run_ends_like_an_unbroken_one(tiny_data, tmp_path, monkeypatch):
+    assert fit(tiny_data, tmp_path / "unbroken") == 0
+    real = Checkpoints.save
+
+    def killed_after_one_epoch(self, model, row):
+        real(self, model, row)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Checkpoints, "save", killed_after_one_epoch)
+        assert fit(tiny_data, tmp_path / "killed") == 130
+    assert not (tmp_path / "killed" / "weights").exists()
+    (tmp_path / "killed" / "run" / "epoch-0002.partial").mkdir()
+    assert fit(tiny_data, tmp_path / "killed") == 0
+    unbroken, resumed = (
+        keras.models.load_model(tmp_path / kind / "weights" / "scratch_cnn.h5").get_weights()
+        for kind in ("unbroken", "killed")
+    )
+    once, again = (
+        ModelSpec.read(tmp_path / kind / "weights" / "scratch_cnn.json").training["history"]
+        for kind in ("unbroken", "killed")
+    )
+    assert [row["epoch"] for row in again] == [1, 2]
+    assert [row["loss"] for row in again] == pytest.approx([row["loss"] for row in once], rel=1e-3)
+    for one, other in zip(unbroken, resumed, strict=True):
+        np.testing.assert_allclose(one, other, atol=2e-3)
+
+
+def test_a_run_with_other_settings_is_not_mixed_in(tiny_data, tmp_path, capsys):
+    assert fit(tiny_data, tmp_path) == 0
+    assert fit(tiny_data, tmp_path, "--seed", "5") == 1
+    assert "--restart" in capsys.readouterr().err
+    assert fit(tiny_data, tmp_path, "--seed", "5", "--restart") == 0
+    assert ModelSpec.read(tmp_path / "weights" / "scratch_cnn.json").training["seed"] == 5
+
+
+def test_three_classes_train_and_serve(tmp_path):
+    write_pictures(tmp_path / "data", {"discs": disc, "stripes": stripes, "waves": waves}, COUNTS)
+    assert fit(tmp_path / "data", tmp_path) == 0
+    comparison = load(Settings(weights=tmp_path / "weights")).compare(next((tmp_path / "data").rglob("*.png")))
+    probabilities = comparison.models[0].probabilities
+    assert list(probabilities) == ["discs", "stripes", "waves"]
+    assert sum(probabilities.values()) == pytest.approx(1)
+    results = evaluate.evaluate(tmp_path / "weights", tmp_path / "data")
+    assert np.array(results["scratch_cnn"]["confusion"]).sum() == 3 * COUNTS["test"]
+
+
+def test_distilled_base_starts_xception(tiny_data, tmp_path):
+    pixels = keras.Input((None, None, 3))
+    features = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(6, 3, strides=4)(pixels))
+    head = keras.layers.Dense(2, activation="softmax")
+    teacher = keras.Sequential([keras.Input((None, None, 3)), keras.Model(pixels, features), head])
+    teacher.save(tmp_path / "teacher.h5")
+    base = tmp_path / "base.weights.h5"
+    common = [
+        "--data",
+        str(tiny_data),
+        "--stages",
+        "24x1",
+        "--batch-size",
+        "4",
+        "--limit",
+        "2",
+        "--precision",
+        "float32",
+    ]
+    assert (
+        main(
+            [
+                "distill",
+                "xception",
+                "--teacher",
+                str(tmp_path / "teacher.h5"),
+                "--out",
+                str(base),
+                "--run",
+                str(tmp_path / "distill"),
+                *common,
+            ]
+        )
+        == 0
+    )
+    described = json.loads((tmp_path / "base.json").read_text())
+    assert described["teacher"] == "teacher.h5"
+    fitted = ["fit", "xception", "--base", str(base), "--out", str(tmp_path / "weights"), "--image-size", "24"]
+    assert main([*fitted, "--run", str(tmp_path / "fit"), *common]) == 0
+    spec = ModelSpec.read(tmp_path / "weights" / "xception.json")
+    assert spec.training["base"] == described
+    assert (
+        load(Settings(weights=tmp_path / "weights")).compare(next(tiny_data.rglob("*.png"))).models[0].confidence >= 0.5
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["fit", "resnext", "--data", "D"], "no architecture 'resnext'"),
+        (["fit", "scratch_cnn", "--data", "missing"], "missing/train must hold one folder per class"),
+        (["fit", "scratch_cnn", "--data", "D", "--base", "imagenet"], "takes no base"),
+        (["fit", "xception", "--data", "D", "--base", "nowhere.h5"], "existing .weights.h5 file"),
+        (["fit", "scratch_cnn", "--data", "D", "--stages", "96"], "SIZExEPOCHS"),
+        (["fit", "scratch_cnn", "--data", "D", "--precision", "int4"], "Precision must be one of"),
+        (["distill", "xception", "--data", "D", "--teacher", "nowhere.h5"], "teacher nowhere.h5 does not exist"),
+        (["evaluate", "--data", "D", "--weights", "nowhere"], "weights folder nowhere does not exist"),
+    ],
+)
+def test_wrong_arguments_are_told_in_one_sentence(tiny_data, tmp_path, monkeypatch, capsys, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    assert main([str(tiny_data) if a == "D" else a for a in arguments]) == 1
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert error.startswith("error: ")
+    assert message in error
+
+
+@pytest.mark.parametrize("text", ["", "96", "96x", "x3", "96x0", "4x3", "96x3,", "axb", "96x3x1"])
+def test_stages_must_be_readable(text):
+    with pytest.raises(InvalidSettings, match="SIZExEPOCHS"):
+        parse_stages(text)
+
+
+def test_stages_are_read():
+    assert parse_stages("96x20,128x4") == ((96, 20), (128, 4))
+    assert Recipe(stages=((96, 20), (128, 4))).epochs == 24
+
+
+def test_precision_is_restored():
+    before = keras.config.dtype_policy().name
+    with trainer.precision("mixed_bfloat16"):
+        assert keras.config.dtype_policy().name == "mixed_bfloat16"
+    assert keras.config.dtype_policy().name == before
+
+
+@pytest.mark.parametrize("name", sorted(architectures.ARCHITECTURES))
+def test_architectures_scale_their_pixels_and_return_probabilities(name, full_networks):
+    for classes, outputs in ((2, 1), (3, 3)):
+        model = architectures.build(name, classes=classes, image_size=96)
+        assert model.input_shape == (None, 96, 96, 3)
+        assert model.output_shape == (None, outputs)
+        assert any(isinstance(layer, keras.layers.Rescaling) for layer in model.layers)
+    assert model.count_params() < (5e6 if name == "scratch_cnn" else 25e6)
+
+
+def test_compact_h5_opens_anywhere_and_is_rounded(tmp_path, full_networks):
+    model = architectures.build("scratch_cnn", image_size=32)
+    model.save(tmp_path / "plain.h5")
+    h5.save(model, tmp_path / "exact.h5")
+    h5.save(model, tmp_path / "rounded.h5", round_kernels=True)
+    exact, rounded = (keras.models.load_model(tmp_path / f"{n}.h5").get_weights() for n in ("exact", "rounded"))
+    for before, same, near in zip(model.get_weights(), exact, rounded, strict=True):
+        np.testing.assert_array_equal(before, same)
+        np.testing.assert_allclose(before, near, rtol=2**-11, atol=1e-7)
+    sizes = [(tmp_path / f"{n}.h5").stat().st_size for n in ("plain", "rounded")]
+    assert sizes[1] < 0.55 * sizes[0]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["exact.h5", "plain.h5", "rounded.h5"]
+
+
+def test_rounding_leaves_what_float16_cannot_hold():
+    values = np.float32([0, 1.0001, 1e-6, 1e6, -3.14159])
+    np.testing.assert_array_equal(h5.rounded(values)[[0, 2, 3]], values[[0, 2, 3]])
+    assert h5.rounded(values)[1] == np.float32(np.float16(1.0001))
+
+
+def test_figures_of_known_predictions():
+    probabilities = np.array([[0.9, 0.1], [0.8, 0.2], [0.4, 0.6], [0.3, 0.7]])
+    figures = evaluate.measure(probabilities, np.array([0, 1, 1, 1]), ("cat", "dog"))
+    assert figures["accuracy"] == 0.75
+    assert figures["images"] == 4
+    assert figures["confusion"] == [[1, 0], [1, 2]]
+    assert figures["log_loss"] == pytest.approx(-np.log([0.9, 0.2, 0.6, 0.7]).mean(), abs=1e-5)
+    assert figures["roc_auc"] == 1.0
+    assert figures["calibration_error"] == pytest.approx((0.1 + 0.8 + 0.4 + 0.3) / 4, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("right", "total", "low", "high"), [(1940, 2000, 0.9616, 0.9766), (0, 10, 0.0, 0.2775), (10, 10, 0.7225, 1.0)]
+)
+def test_wilson_interval(right, total, low, high):
+    assert evaluate.wilson(right, total) == pytest.approx((low, high), abs=1e-4)
+
+
+def test_temperature_mends_overconfidence():
+    from train.calibrate import fit_temperature
+
+    random = np.random.default_rng(0)
+    logits = random.normal(0, 2, 4000)
+    labels = (random.random(4000) < 1 / (1 + np.exp(-logits))).astype(int)
+    overconfident = 1 / (1 + np.exp(-2.5 * logits))
+    assert fit_temperature(np.stack([1 - overconfident, overconfident], axis=1), labels) == pytest.approx(2.5, rel=0.1)
+
+
+def test_evaluate_records_what_it_measured(tiny_data, tiny_weights, tmp_path, capsys):
+    weights = shutil.copytree(tiny_weights, tmp_path / "weights")
+    assert main(["evaluate", "--data", str(tiny_data), "--weights", str(weights)]) == 0
+    table = capsys.readouterr().out
+    for name in ("scratch_cnn", "xception"):
+        spec = ModelSpec.read(weights / f"{name}.json")
+        assert spec.metrics["test"]["images"] == 16
+        assert spec.metrics["val"]["accuracy"] in (0.90, 0.95)
+        assert f"| {name} | {spec.metrics['test']['accuracy']:.2%} |" in table
+
+
+def test_evaluate_refuses_other_classes(tmp_path, tiny_weights):
+    write_pictures(tmp_path, {"discs": disc, "waves": waves}, {"test": 2})
+    with pytest.raises(DatasetError, match=r"knows the classes cat, dog; the data folder has discs, waves"):
+        evaluate.evaluate(tiny_weights, tmp_path)
