@@ -1,0 +1,54 @@
+# Two commands are all it takes: `make demo` and `make test`. Both set up what they need.
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+
+.PHONY: demo web test check lock clean help
+
+help: ## show this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/:/'
+
+demo: $(VENV)/.runtime ## the Gradio page on http://127.0.0.1:7860
+	$(BIN)/python app.py
+
+web: $(VENV)/.runtime ## the Flask page on http://127.0.0.1:5000
+	$(BIN)/flask --app catdog.web run
+
+train-setup: $(VENV)/.all ## what `python -m train` needs, in the same environment
+
+test: $(VENV)/.all ## all tests
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.all ## style and formatting
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+lock: $(VENV)/.all ## pin everything below requirements*.txt again
+	$(BIN)/pip install --quiet uv
+	for pair in runtime:requirements.txt all:requirements-test.txt; do \
+	  $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate \
+	    --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
+	    $${pair#*:} -o locks/$${pair%%:*}.txt || exit 1; \
+	done
+
+clean: ## remove the environment and the caches of the tools
+	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis
+
+$(VENV)/.runtime: locks/runtime.txt | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+$(VENV)/.all: locks/all.txt | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+# Debian and Ubuntu ship python3 without ensurepip; their package python3-venv brings it.
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { \
+	  echo "catdog needs Python 3.11, 3.12 or 3.13, and $(PYTHON) is $$($(PYTHON) --version 2>&1)." \
+	       "Name another one: make PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo "Installing python3-venv, which $(PYTHON) lacks"; \
+	  sudo=$$([ "$$(id -u)" = 0 ] || echo sudo); \
+	  $$sudo apt-get update -qq && $$sudo apt-get install -y -qq python3-venv; }
+	$(PYTHON) -m venv $(VENV)
