@@ -9,7 +9,7 @@ from ..compare import Comparison, Verdict
 from ..spec import ModelSpec
 from .icons import icon
 
-SURE = 0.7  # confidence below which a verdict is worded as a leaning
+SURE = 0.7  # confidence of the default model below which a verdict is worded as a leaning
 
 
 def heading(specs: Sequence[ModelSpec]) -> str:
@@ -59,7 +59,7 @@ def about(specs: Sequence[ModelSpec], source: str, problems: Sequence[str]) -> s
     known = _listed(sorted({name for spec in specs for name in spec.classes}), "and")
     return (
         f'{warning}<p class="cd-about">Models: <strong>{escape(source)}</strong>. '
-        f"They know only {escape(known)}: whatever else you show, they still choose one of these. "
+        f"They know nothing but {escape(known)}: whatever else you show, they still choose one of these. "
         "Photos are deleted within two hours and never used for anything else.</p>"
     )
 
@@ -67,9 +67,9 @@ def about(specs: Sequence[ModelSpec], source: str, problems: Sequence[str]) -> s
 def percent(probability: float) -> str:
     """0..1 -> text with one decimal that never claims a certainty that is not there."""
     if 0 < probability < 0.0005:
-        return "&lt;0.1%"
+        return "<0.1%"
     if 0.9995 <= probability < 1:
-        return "&gt;99.9%"
+        return ">99.9%"
     return f"{probability:.1%}"
 
 
@@ -100,7 +100,7 @@ def _card(verdict: Verdict, spec: ModelSpec) -> str:
     bars = "".join(
         f'<li data-accent="{_accent(name, spec)}"><span>{escape(name.capitalize())}</span>'
         f'<span class="cd-track"><span style="width:{100 * value:.2f}%"></span></span>'
-        f"<span>{percent(value)}</span></li>"
+        f"<span>{escape(percent(value))}</span></li>"
         for name, value in verdict.probabilities.items()
     )
     return _frame(
@@ -147,19 +147,19 @@ def _agreement(comparison: Comparison, specs: dict[str, ModelSpec]) -> str:
     count, label = len(comparison.models), comparison.models[0].label
     if not comparison.agree:
         return "The models disagree"
-    firm = all(verdict.confidence >= SURE for verdict in comparison.models)
+    firm = comparison.confidence >= SURE
     if count == 1:
         return f"{specs[comparison.models[0].model].title} {'says' if firm else 'leans towards'} {label}"
     return f"{'Both' if count == 2 else f'All {count}'} models {'say' if firm else 'lean towards'} {label}"
 
 
 def _answer(comparison: Comparison, default: ModelSpec) -> str:
+    """What the default model adds to the agreement."""
     if len(comparison.models) == 1:
         return ""
-    scored = ", which scored best on validation photos" if default.validation_accuracy > 0 else ""
-    if comparison.agree:
-        return f"The one to trust first is {default.title}{scored}."
-    return f"Trust {default.title} first{scored}: it says {comparison.prediction.lower()}."
+    best = "Best on validation photos" if default.validation_accuracy > 0 else "Asked first"
+    says = "" if comparison.agree else f" says {comparison.prediction.lower()},"
+    return f"{best}: {default.title},{says} {percent(comparison.confidence)} sure."
 
 
 def _accent(label: str, spec: ModelSpec) -> str:

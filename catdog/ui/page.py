@@ -34,7 +34,7 @@ _DESCRIPTION = (
     "Judge one photo with every model. Returns the label of scratch_cnn with its confidences, the same of "
     "xception (empty when that model is not loaded), and the comparison of all models as JSON: prediction, "
     "confidence, models [model, label, confidence, probabilities, milliseconds], agree, source. "
-    "JPEG, PNG, WebP, GIF, BMP, TIFF and HEIC are read; addresses are not fetched."
+    "JPEG, PNG, WebP, GIF, BMP, TIFF, HEIC and AVIF are read; addresses are not fetched."
 )
 
 

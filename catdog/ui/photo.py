@@ -52,7 +52,7 @@ class PhotoInput(gr.Image):
 
     def example_payload(self) -> dict:
         """What the API page shows as the argument: a local file, as addresses are refused."""
-        return {"path": "cat.jpg", "meta": {"_type": "gradio.FileData"}}
+        return {"path": "cat.jpg", "url": "cat.jpg", "meta": {"_type": "gradio.FileData"}}
 
     def example_value(self) -> str:
         return "cat.jpg"

@@ -398,7 +398,8 @@ CAT, UNSURE_CAT, DOG = {"cat": 0.94, "dog": 0.06}, {"cat": 0.55, "dog": 0.45}, {
         ([("cat", CAT)], "A says cat"),
         ([("cat", UNSURE_CAT)], "A leans towards cat"),
         ([("cat", CAT), ("cat", CAT)], "Both models say cat"),
-        ([("cat", CAT), ("cat", UNSURE_CAT)], "Both models lean towards cat"),
+        ([("cat", CAT), ("cat", UNSURE_CAT)], "Both models say cat"),
+        ([("cat", UNSURE_CAT), ("cat", CAT)], "Both models lean towards cat"),
         ([("cat", CAT), ("dog", DOG)], "The models disagree"),
         ([("dog", DOG)] * 3, "All 3 models say dog"),
     ],
@@ -433,7 +434,7 @@ def test_card_shows_measured_accuracy_when_there_is_one(metrics, text):
 
 @pytest.mark.parametrize(
     ("probability", "text"),
-    [(0, "0.0%"), (1e-5, "&lt;0.1%"), (0.5, "50.0%"), (0.9994, "99.9%"), (0.99999, "&gt;99.9%"), (1, "100.0%")],
+    [(0, "0.0%"), (1e-5, "<0.1%"), (0.5, "50.0%"), (0.9994, "99.9%"), (0.99999, ">99.9%"), (1, "100.0%")],
 )
 def test_percent_claims_no_false_certainty(probability, text):
     assert cards.percent(probability) == text
@@ -453,6 +454,20 @@ def test_cards_escape_every_text_that_is_not_ours(state):
         "about": lambda: cards.about([model], evil, [evil]),
     }[state]()
     assert "<script" not in html.lower() and "&lt;script" in html.lower()
+
+
+@pytest.mark.parametrize(
+    ("second", "accuracy", "text"),
+    [
+        (("cat", CAT), 0.9, "Best on validation photos: A, 94.0% sure."),
+        (("dog", DOG), 0.9, "Best on validation photos: A, says cat, 94.0% sure."),
+        (("dog", DOG), 0, "Asked first: A, says cat, 94.0% sure."),
+    ],
+)
+def test_banner_names_the_model_to_trust(second, accuracy, text):
+    specs = [spec("a", metrics={"val": {"accuracy": accuracy}}), spec("b")]
+    comparison = compared(verdict("a", "cat", **CAT), verdict("b", second[0], **second[1]))
+    assert f"<p>{text}</p>" in cards.judged(comparison, specs, specs[0])
 
 
 def test_problems_and_source_are_shown():
