@@ -26,7 +26,7 @@ from .provenance import provenance
 from .trainer import Recipe
 
 RECIPE = Recipe(
-    stages=((72, 3), (96, 2)), learning_rate=1.5e-3, label_smoothing=0.0, scale=(0.7, 1.0), jitter=0.1, ema=0.0
+    stages=((72, 2), (96, 3)), learning_rate=1.5e-3, label_smoothing=0.0, scale=(0.7, 1.0), jitter=0.1, ema=0.0
 )
 LABEL_WEIGHT = 0.3
 TEACHER_SIZE = 224

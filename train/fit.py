@@ -20,7 +20,7 @@ from .trainer import Recipe
 # Chosen on the validation photos of Dogs vs. Cats.
 RECIPES = {
     "scratch_cnn": Recipe(stages=((64, 6), (96, 16), (112, 2)), learning_rate=2e-3, weight_decay=0.05, ema=0.998),
-    "xception": Recipe(stages=((112, 1),), learning_rate=2e-4, scale=(0.5, 1.0), ema=0.99),
+    "xception": Recipe(stages=((96, 1),), learning_rate=2e-4, scale=(0.5, 1.0), ema=0.99),
 }
 # Photos are kept somewhat larger than the crops that are cut from them.
 STORED_SIZE = 160

@@ -5,13 +5,12 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import json
-import os
-import platform
 from pathlib import Path
 from typing import Any
 
 import keras
 
+from . import hardware
 from .trainer import Data, Recipe
 
 
@@ -26,7 +25,7 @@ def provenance(photos: Data, recipe: Recipe, history: list[dict], *, command: st
         "history": history,
         "backend": keras.backend.backend(),
         "keras": keras.__version__,
-        "hardware": hardware(),
+        "hardware": hardware.describe(),
         "seed": recipe.seed,
         "date": datetime.date.today().isoformat(),
         "command": command,
@@ -41,11 +40,3 @@ def base_provenance(base: str | None) -> Any:
         return "keras.applications, ImageNet"
     described = Path(base).with_suffix("").with_suffix(".json")
     return json.loads(described.read_text()) if described.is_file() else Path(base).name
-
-
-def hardware() -> str:
-    """What the run computed on: the GPUs that the backend sees, else the processor and its cores."""
-    gpus = keras.distribution.list_devices("gpu")
-    if gpus:
-        return f"{len(gpus)} GPU"
-    return f"{os.cpu_count()} cores of {platform.machine()}"

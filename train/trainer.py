@@ -18,6 +18,7 @@ import numpy as np
 from catdog.errors import InvalidSettings
 
 from .dataset import Batches
+from .hardware import has_fast_bfloat16
 
 PRECISIONS = ("auto", "float32", "mixed_bfloat16")
 
@@ -213,16 +214,8 @@ def precision(name: str):
     if name not in PRECISIONS:
         raise InvalidSettings(f"Precision must be one of {', '.join(PRECISIONS)}. Received: {name!r}.")
     before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(("mixed_bfloat16" if _has_fast_bfloat16() else "float32") if name == "auto" else name)
+    keras.config.set_dtype_policy(("mixed_bfloat16" if has_fast_bfloat16() else "float32") if name == "auto" else name)
     try:
         yield
     finally:
         keras.config.set_dtype_policy(before)
-
-
-def _has_fast_bfloat16() -> bool:
-    if keras.distribution.list_devices("gpu"):
-        return True
-    with contextlib.suppress(OSError):
-        return "avx512_bf16" in Path("/proc/cpuinfo").read_text()
-    return False

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from keras import ops
 from PIL import Image
 
 from train.augment import ColorJitter, RandomResizedCrop, _sampling_matrix
+
+_numpy = ops.convert_to_numpy
 
 
 @pytest.fixture
@@ -16,7 +19,9 @@ def pixels(cat) -> np.ndarray:
 
 @pytest.mark.parametrize(("start", "length", "size"), [(0, 80, 40), (10, 60, 32), (7.5, 20, 48), (3, 77, 77)])
 def test_resampling_is_that_of_pillow(pixels, start, length, size):
-    matrix = np.asarray(_sampling_matrix(np.float32([start]), np.float32([length]), 80, size))[0]
+    matrix = _numpy(
+        _sampling_matrix(ops.convert_to_tensor([float(start)]), ops.convert_to_tensor([float(length)]), 80, size)
+    )[0]
     ours = np.einsum("oh,hwc->owc", matrix, pixels.astype(np.float32))
     ours = np.einsum("pw,owc->opc", matrix, ours)
     box = (start, start, start + length, start + length)
@@ -28,12 +33,12 @@ def test_resampling_is_that_of_pillow(pixels, start, length, size):
 
 def test_whole_photo_at_its_own_size_is_unchanged(pixels):
     layer = RandomResizedCrop(80, scale=(1.0, 1.0), ratio=(1.0, 1.0), mirror=False)
-    np.testing.assert_allclose(np.asarray(layer(pixels[None], training=True))[0], pixels, atol=1e-3)
+    np.testing.assert_allclose(_numpy(layer(pixels[None], training=True))[0], pixels, atol=1e-3)
 
 
 def test_mirrors_about_half(pixels):
     layer = RandomResizedCrop(80, scale=(1.0, 1.0), ratio=(1.0, 1.0), seed=1)
-    crops = np.asarray(layer(np.repeat(pixels[None], 64, axis=0), training=True))
+    crops = _numpy(layer(np.repeat(pixels[None], 64, axis=0), training=True))
     plain = [np.allclose(crop, pixels, atol=1e-3) for crop in crops]
     mirrored = [np.allclose(crop, pixels[:, ::-1], atol=1e-3) for crop in crops]
     assert sum(plain) + sum(mirrored) == 64
@@ -41,7 +46,7 @@ def test_mirrors_about_half(pixels):
 
 
 def test_crops_differ_and_stay_in_range(pixels):
-    crops = np.asarray(RandomResizedCrop(32, seed=1)(np.repeat(pixels[None], 8, axis=0), training=True))
+    crops = _numpy(RandomResizedCrop(32, seed=1)(np.repeat(pixels[None], 8, axis=0), training=True))
     assert crops.shape == (8, 32, 32, 3)
     assert crops.dtype == np.float32
     assert crops.min() >= 0
@@ -51,7 +56,7 @@ def test_crops_differ_and_stay_in_range(pixels):
 
 def test_jitter_changes_colours_within_range(pixels):
     images = np.repeat(pixels[None].astype(np.float32), 4, axis=0)
-    changed = np.asarray(ColorJitter(0.3, seed=1)(images, training=True))
+    changed = _numpy(ColorJitter(0.3, seed=1)(images, training=True))
     assert changed.min() >= 0
     assert changed.max() <= 255
     assert all(np.abs(a - b).mean() > 1 for a, b in zip(changed, images, strict=True))
@@ -59,4 +64,4 @@ def test_jitter_changes_colours_within_range(pixels):
 
 @pytest.mark.parametrize("layer", [RandomResizedCrop(32), ColorJitter(0.3)], ids=["crop", "jitter"])
 def test_nothing_happens_outside_training(pixels, layer):
-    np.testing.assert_array_equal(np.asarray(layer(pixels[None].astype(np.float32), training=False))[0], pixels)
+    np.testing.assert_array_equal(_numpy(layer(pixels[None].astype(np.float32), training=False))[0], pixels)
