@@ -45,6 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     fit = commands.add_parser("fit", help="train a classifier and write its .h5 and spec")
     fit.add_argument("name", help="scratch_cnn or xception")
     fit.add_argument("--base", default=None, help="imagenet, none or a .weights.h5 file from distill")
+    fit.add_argument("--start", type=Path, default=None, help="an .h5 of the same architecture to go on from")
     fit.add_argument("--image-size", type=int, default=None, help="input size of the served model, pixels")
     fit.add_argument("--out", type=Path, default=Path("weights"), help="folder for the result (default weights)")
     _add_training_arguments(fit)
@@ -72,6 +73,7 @@ def _add_training_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--stages", default=None, metavar="SIZExEPOCHS,...", help="e.g. 96x20,128x4")
     parser.add_argument("--batch-size", type=int, default=None)
     parser.add_argument("--learning-rate", type=float, default=None)
+    parser.add_argument("--crop", type=float, default=None, help="least share of a photo that a random crop keeps")
     parser.add_argument("--seed", type=int, default=None)
     parser.add_argument("--precision", default=None, help="auto, float32 or mixed_bfloat16")
     parser.add_argument("--limit", type=int, default=None, help="use only the first photos of each class")
@@ -94,6 +96,7 @@ def _fit(arguments: argparse.Namespace) -> None:
         arguments.name,
         arguments.data,
         base=arguments.base,
+        start=arguments.start,
         recipe=_recipe(fit.RECIPES[arguments.name], arguments),
         run=_run_folder("fit", arguments),
         out=arguments.out,
@@ -152,6 +155,8 @@ def _recipe(recipe, arguments: argparse.Namespace):
     given = {name: getattr(arguments, name) for name in names if getattr(arguments, name) is not None}
     if arguments.stages:
         given["stages"] = parse_stages(arguments.stages)
+    if arguments.crop is not None:
+        given["scale"] = (arguments.crop, 1.0)
     return dataclasses.replace(recipe, **given)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import keras
 from keras import layers
@@ -69,6 +70,14 @@ def _load_base(network: keras.Model, path: str) -> None:
         network.load_weights(path)
     except (ValueError, OSError, KeyError) as error:
         raise InvalidSettings(f"{path} does not hold the weights of {network.name}: {error}") from error
+
+
+def load_classifier(network: keras.Model, path: Path) -> None:
+    """Copy the weights of a whole `.h5` classifier of the same architecture into `network`."""
+    try:
+        network.set_weights(keras.models.load_model(path, compile=False).get_weights())
+    except Exception as error:  # Keras and h5py raise many kinds on broken files
+        raise InvalidSettings(f"{path} cannot be gone on from as a {network.name}: {error}") from error
 
 
 def get(name: str) -> Architecture:

@@ -2,8 +2,8 @@
 
 A linear projection of the student's pooled features, on a random crop, learns the teacher's pooled
 features of the whole photo (Romero et al. 2015, "FitNets", with the last layer as the hint). The
-teacher sees each photo and its mirror image once, before training. The labels help a little,
-through a head that is thrown away afterwards.
+teacher sees each photo once, before training. The labels help a little, through a head that is
+thrown away afterwards.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from .provenance import provenance
 from .trainer import Recipe
 
 RECIPE = Recipe(
-    stages=((72, 2), (96, 3)), learning_rate=1.5e-3, label_smoothing=0.0, scale=(0.7, 1.0), jitter=0.1, ema=0.0
+    stages=((72, 2), (96, 2)), learning_rate=1.5e-3, label_smoothing=0.0, scale=(0.7, 1.0), jitter=0.1, ema=0.0
 )
 LABEL_WEIGHT = 0.3
 TEACHER_SIZE = 224
@@ -55,7 +55,9 @@ def distill(
     taught = Taught(*(teacher_features(teacher, split, data / ".cache") for split in (train_split, val_split)))
 
     def make_model(size: int, optimizer: keras.Optimizer) -> keras.Model:
-        return _training_model(architectures.build_base(name), taught.features, size, photos.classes, recipe, optimizer)
+        return _training_model(
+            architectures.build_base(name), taught.train.shape[1], size, photos.classes, recipe, optimizer
+        )
 
     with trainer.precision(recipe.precision):
         model, history = trainer.train(make_model, recipe, photos, run, batches=taught.batches)
@@ -67,15 +69,15 @@ def distill(
 
 
 class Taught:
-    """What the teacher says of the training and validation photos, standardised.
+    """What the teacher says of the training and validation photos.
 
-    train, val  (N, 2, F): features of each photo and of its mirror image
+    train, val  (N, F) features
     """
 
     def __init__(self, train: np.ndarray, val: np.ndarray):
-        self.train, self.val, self.features = train, val, train.shape[-1]
-        self.mean = train.mean(axis=(0, 1), dtype=np.float64).astype(np.float32)
-        self.deviation = train.std(axis=(0, 1), dtype=np.float64).astype(np.float32) + 1e-3
+        self.train, self.val = train, val
+        self.mean = train.mean(axis=0, dtype=np.float64).astype(np.float32)
+        self.deviation = train.std(axis=0, dtype=np.float64).astype(np.float32) + 1e-3
 
     def batches(self, data: trainer.Data, recipe: Recipe, epoch: int) -> tuple[TaughtBatches, TaughtBatches]:
         """Training batches of an epoch and validation batches, as `trainer.train` asks for."""
@@ -84,10 +86,7 @@ class Taught:
 
 
 class TaughtBatches(keras.utils.PyDataset):
-    """Batches with two targets: the labels, and the features of the photo as shown.
-
-    While training, half of the photos, drawn anew in each epoch, are mirrored.
-    """
+    """Batches with two targets: the labels, and the teacher's features, standardised."""
 
     def __init__(self, batches: dataset.Batches, taught: Taught, features: np.ndarray):
         super().__init__(workers=1)
@@ -98,12 +97,7 @@ class TaughtBatches(keras.utils.PyDataset):
 
     def __getitem__(self, index: int):
         images, targets = self.batches[index]
-        rows, seed = self.batches.rows(index), self.batches.seed
-        mirrored = np.zeros(len(rows), bool)
-        if seed is not None:
-            mirrored = np.random.default_rng((seed, self.batches.epoch, index)).random(len(rows)) < 0.5
-            images = np.where(mirrored[:, None, None, None], images[:, :, ::-1], images)
-        features = self.features[rows, mirrored.astype(int)].astype(np.float32)
+        features = self.features[self.batches.rows(index)].astype(np.float32)
         return images, {"probabilities": targets, "projection": (features - self.taught.mean) / self.taught.deviation}
 
     def on_epoch_end(self) -> None:
@@ -111,7 +105,7 @@ class TaughtBatches(keras.utils.PyDataset):
 
 
 def teacher_features(path: Path, split: dataset.Split, cache: Path) -> np.ndarray:
-    """The teacher's features of each photo and of its mirror image: float16 (N, 2, F), made once."""
+    """The teacher's features of each whole photo: float16 (N, F), made once."""
     teacher = load_teacher(path)
     name = dataset.fingerprint(split, "features", sha256_of(path), TEACHER_SIZE)
 
@@ -119,10 +113,9 @@ def teacher_features(path: Path, split: dataset.Split, cache: Path) -> np.ndarra
         photos = dataset.decoded(split, TEACHER_SIZE)
         for start in range(0, len(split), dataset.CHUNK):
             pixels = np.stack(list(itertools.islice(photos, dataset.CHUNK))).astype(np.float32)
-            for mirrored, view in enumerate((pixels, pixels[:, :, ::-1])):
-                features[start : start + len(view), mirrored] = ops.convert_to_numpy(teacher.predict_on_batch(view))
+            features[start : start + len(pixels)] = ops.convert_to_numpy(teacher.predict_on_batch(pixels))
 
-    return dataset.cached(cache / f"features-{name}.npy", (len(split), 2, teacher.output.shape[-1]), np.float16, fill)
+    return dataset.cached(cache / f"features-{name}.npy", (len(split), teacher.output.shape[-1]), np.float16, fill)
 
 
 def load_teacher(path: Path) -> keras.Model:
@@ -141,7 +134,7 @@ def load_teacher(path: Path) -> keras.Model:
 
 def _training_model(student, features: int, size, classes, recipe, optimizer) -> keras.Model:
     pixels = keras.Input((None, None, 3), dtype="uint8", name="photos")
-    crop = augment.RandomResizedCrop(size, recipe.scale, mirror=False, name="crop")
+    crop = augment.RandomResizedCrop(size, recipe.scale, name="crop")
     seen = student(augment.ColorJitter(recipe.jitter, name="jitter")(crop(pixels)))
     projection = layers.Dense(features, dtype="float32", name="projection")(seen)
     model = keras.Model(pixels, {"probabilities": architectures.head(classes)(seen), "projection": projection})

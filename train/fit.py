@@ -14,7 +14,7 @@ from catdog.engine import load_engine
 from catdog.spec import ModelSpec, sha256_of
 
 from . import architectures, augment, calibrate, dataset, evaluate, h5, trainer
-from .provenance import base_provenance, provenance
+from .provenance import base_provenance, provenance, start_provenance
 from .trainer import Recipe
 
 # Chosen on the validation photos of Dogs vs. Cats.
@@ -31,6 +31,7 @@ def fit(
     data: Path,
     *,
     base: str | None,
+    start: Path | None = None,
     recipe: Recipe,
     run: Path,
     out: Path,
@@ -42,7 +43,8 @@ def fit(
     """Train `name` on `data`/train, watched on `data`/val; write `out`/name.h5 and its spec.
 
     A run that was killed goes on from its last finished epoch when called with the same settings.
-    `limit` takes the first photos of each class only.
+    `start` is an `.h5` of the same architecture and number of classes to go on from, instead of a
+    base. `limit` takes the first photos of each class only.
     """
     image_size = image_size or architectures.get(name).image_size
     train_split, val_split = (dataset.find(data, split).head(limit) for split in ("train", "val"))
@@ -50,6 +52,8 @@ def fit(
 
     def make_model(size: int, optimizer: keras.Optimizer) -> keras.Model:
         network = architectures.build(name, classes=photos.classes, base=base)
+        if start:
+            architectures.load_classifier(network, start)
         return _training_model(network, size, photos.classes, recipe, optimizer)
 
     with trainer.precision(recipe.precision):
@@ -57,7 +61,10 @@ def fit(
     model = architectures.build(name, classes=photos.classes, image_size=image_size)
     model.set_weights(trained.get_layer(name).get_weights())
     training = provenance(photos, recipe, history, command=command, dataset=dataset_name)
-    training |= {"base": base_provenance(base), "parameters": model.count_params()}
+    training |= {
+        "base": start_provenance(start) if start else base_provenance(base),
+        "parameters": model.count_params(),
+    }
     return finish(model, name, val_split, training, out)
 
 

@@ -10,6 +10,8 @@ from typing import Any
 
 import keras
 
+from catdog.spec import ModelSpec, sha256_of
+
 from . import hardware
 from .trainer import Data, Recipe
 
@@ -40,3 +42,10 @@ def base_provenance(base: str | None) -> Any:
         return "keras.applications, ImageNet"
     described = Path(base).with_suffix("").with_suffix(".json")
     return json.loads(described.read_text()) if described.is_file() else Path(base).name
+
+
+def start_provenance(start: Path) -> dict[str, Any]:
+    """What is known of the classifier that a run went on from: its file and its own training."""
+    described = start.with_suffix(".json")
+    training = ModelSpec.read(described).training if described.is_file() else {}
+    return {"went_on_from": start.name, "sha256": sha256_of(start), "training": training}

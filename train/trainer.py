@@ -47,6 +47,16 @@ class Recipe:
     seed: int = 0
     precision: str = "auto"
 
+    def __post_init__(self) -> None:
+        if not 0 < self.scale[0] <= self.scale[1] <= 1:
+            raise InvalidSettings(
+                f"The share that a crop keeps must be above 0 and at most 1. Received: {self.scale[0]}."
+            )
+        if self.batch_size < 1 or not self.learning_rate > 0:
+            raise InvalidSettings(
+                f"Batch size and learning rate must be positive. Received: {self.batch_size} and {self.learning_rate}."
+            )
+
     @property
     def epochs(self) -> int:
         return sum(epochs for _, epochs in self.stages)
