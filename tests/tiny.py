@@ -7,26 +7,41 @@ from pathlib import Path
 from catdog.spec import ModelSpec, sha256_of
 
 
-def write_tiny_model(folder: Path, name: str, *, image_size: int = 32, classes: tuple[str, ...] = ("cat", "dog"),
-                     seed: int = 0, accuracy: float = 0.9) -> ModelSpec:
+def write_tiny_model(
+    folder: Path,
+    name: str,
+    *,
+    image_size: int = 32,
+    classes: tuple[str, ...] = ("cat", "dog"),
+    seed: int = 0,
+    accuracy: float = 0.9,
+) -> ModelSpec:
     """Write a real random `.h5` of a few hundred parameters, and its spec, into a folder."""
     import keras
     from keras import layers
 
     keras.utils.set_random_seed(seed)
     units, activation = (1, "sigmoid") if len(classes) == 2 else (len(classes), "softmax")
-    model = keras.Sequential([
-        keras.Input((image_size, image_size, 3)),
-        layers.Rescaling(1 / 127.5, offset=-1.0),
-        layers.Conv2D(8, 3, strides=2, activation="relu"),
-        layers.GlobalAveragePooling2D(),
-        layers.Dense(units, activation=activation),
-    ])
+    model = keras.Sequential(
+        [
+            keras.Input((image_size, image_size, 3)),
+            layers.Rescaling(1 / 127.5, offset=-1.0),
+            layers.Conv2D(8, 3, strides=2, activation="relu"),
+            layers.GlobalAveragePooling2D(),
+            layers.Dense(units, activation=activation),
+        ]
+    )
     path = folder / f"{name}.h5"
     model.save(path)
     spec = ModelSpec(
-        name=name, title=name.replace("_", " "), architecture=name, file=path.name, sha256=sha256_of(path),
-        bytes=path.stat().st_size, image_size=image_size, classes=classes,
+        name=name,
+        title=name.replace("_", " "),
+        architecture=name,
+        file=path.name,
+        sha256=sha256_of(path),
+        bytes=path.stat().st_size,
+        image_size=image_size,
+        classes=classes,
         metrics={"val": {"accuracy": accuracy, "images": 10}},
     )
     spec.write(folder / f"{name}.json")

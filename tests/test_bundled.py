@@ -1,0 +1,59 @@
+"""The models in weights/ are what their specs say, open anywhere, and know a cat from a dog."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import keras
+import pytest
+
+from catdog import ModelSpec, load
+from catdog.spec import sha256_of
+from tests.conftest import EXAMPLES, ROOT
+
+WEIGHTS = ROOT / "weights"
+LARGEST = 48 * 2**20
+LEAST_TEST_ACCURACY = {"scratch_cnn": 0.93, "xception": 0.94}
+
+
+@pytest.fixture(scope="module")
+def comparator():
+    comparator = load()
+    yield comparator
+    comparator.close()
+
+
+@pytest.mark.parametrize("name", LEAST_TEST_ACCURACY)
+def test_a_model_is_what_its_spec_says(name):
+    spec = ModelSpec.read(WEIGHTS / f"{name}.json")
+    path = WEIGHTS / spec.file
+    assert sha256_of(path) == spec.sha256
+    assert path.stat().st_size == spec.bytes <= LARGEST
+    assert spec.metrics["test"]["images"] == 2000
+    assert spec.metrics["test"]["accuracy"] >= LEAST_TEST_ACCURACY[name]
+    assert spec.metrics["val"]["images"] == 1000
+    assert spec.training["photos"]["train"] == 21987
+
+
+@pytest.mark.parametrize("name", LEAST_TEST_ACCURACY)
+def test_a_model_opens_without_this_package_and_scales_its_own_pixels(name):
+    model = keras.models.load_model(WEIGHTS / f"{name}.h5", compile=False)
+    size = ModelSpec.read(WEIGHTS / f"{name}.json").image_size
+    assert model.input_shape == (None, size, size, 3)
+    assert model.output_shape == (None, 1)
+    assert any(isinstance(layer, keras.layers.Rescaling) for layer in model.layers)
+    assert {type(layer).__module__.split(".")[0] for layer in model.layers} == {"keras"}
+
+
+@pytest.mark.parametrize("animal", ["cat", "dog"])
+def test_both_models_know_the_examples(comparator, animal):
+    comparison = comparator.compare(EXAMPLES / f"{animal}.jpg")
+    assert [verdict.label for verdict in comparison.models] == [animal, animal]
+    assert comparison.agree
+    assert comparison.source == "bundled"
+
+
+def test_every_example_has_its_source():
+    sources = (EXAMPLES / "SOURCES.md").read_text()
+    for path in Path(EXAMPLES).glob("*.jpg"):
+        assert f"| {path.name} |" in sources

@@ -1,0 +1,78 @@
+"""One photo, every surface, the same answer."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import urllib.request
+
+import pytest
+from gradio_client import Client, handle_file
+from PIL import Image
+
+from catdog import load, ui
+from catdog.__main__ import main
+from catdog.web import create_app
+
+
+@pytest.fixture(scope="module")
+def gradio_client(tiny_comparator):
+    demo = ui.build(tiny_comparator)
+    _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True, **ui.launch_options(tiny_comparator.settings))
+    yield Client(url, verbose=False)
+    demo.close(verbose=False)
+
+
+@pytest.fixture(params=["as it is", "turned, with alpha"])
+def photo(request, cat, tmp_path):
+    """An ordinary photo, and one on which careless decoding would show: EXIF orientation and alpha."""
+    if request.param == "as it is":
+        return cat
+    image = Image.open(cat).convert("RGBA").resize((120, 90))
+    image.putalpha(Image.linear_gradient("L").resize(image.size))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    image.save(tmp_path / "odd.png", exif=exif)
+    return tmp_path / "odd.png"
+
+
+def call_gradio(url: str, data: bytes) -> dict:
+    """Gradio's API without its client: the photo as a data: URL, the answer from the event stream."""
+    payload = {"data": [{"url": "data:image/jpeg;base64," + base64.b64encode(data).decode()}]}
+    call = f"{url.rstrip('/')}/gradio_api/call/predict"
+    request = urllib.request.Request(call, json.dumps(payload).encode(), {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=30) as response:
+        event = json.load(response)["event_id"]
+    with urllib.request.urlopen(f"{call}/{event}", timeout=30) as stream:
+        lines = stream.read().decode().splitlines()
+    assert "event: complete" in lines
+    return json.loads(next(line for line in lines if line.startswith("data: "))[len("data: ") :])[-1]
+
+
+def test_five_surfaces_give_the_same_probabilities(
+    photo, tiny_weights, tiny_comparator, gradio_client, monkeypatch, capsys
+):
+    monkeypatch.setenv("CATDOG_WEIGHTS", str(tiny_weights))
+    python = load().compare(photo).to_dict()
+
+    assert main(["predict", "--json", str(photo)]) == 0
+    command_line = json.loads(capsys.readouterr().out)
+
+    flask = create_app(tiny_comparator).test_client()
+    response = flask.post("/predict", data={"file": (io.BytesIO(photo.read_bytes()), photo.name)})
+
+    *labels, gradio = gradio_client.predict(handle_file(photo), api_name="/predict")
+    plain_http = call_gradio(gradio_client.src, photo.read_bytes())
+
+    for answer in (command_line, response.get_json(), gradio, plain_http):
+        assert {key: answer[key] for key in ("prediction", "agree", "source")} == {
+            key: python[key] for key in ("prediction", "agree", "source")
+        }
+        for ours, theirs in zip(python["models"], answer["models"], strict=True):
+            assert ours["model"] == theirs["model"]
+            assert ours["probabilities"] == pytest.approx(theirs["probabilities"], abs=1e-6)
+    for label, verdict in zip(labels, python["models"], strict=True):
+        assert label["label"] == verdict["label"]
+        confidences = {row["label"]: row["confidence"] for row in label["confidences"]}
+        assert confidences == pytest.approx(verdict["probabilities"], abs=1e-6)
