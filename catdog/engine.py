@@ -33,7 +33,8 @@ def load_engine(path: Path, spec: ModelSpec, settings: Settings) -> Engine:
         # Without compile no training code is restored; safe mode refuses pickled functions.
         model = keras.models.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # Keras and h5py raise many kinds on broken files
-        raise ModelMismatch(f"{path} cannot be loaded as a Keras model: {_first_line(error)}") from error
+        reason = _first_line(error).replace(str(path), path.name)  # pages show it, and nobody's folders
+        raise ModelMismatch(f"{path.name} cannot be loaded as a Keras model: {reason}") from error
 
     _check_input(model, path, spec)
 
@@ -59,7 +60,7 @@ def _check_input(model: keras.Model, path: Path, spec: ModelSpec) -> None:
         or len(declared[0]) != 4
         or any(size not in (None, want) for size, want in zip(declared[0], wanted, strict=True))
     ):
-        raise ModelMismatch(f"{path} takes inputs of shape {declared}; its spec says {wanted}.")
+        raise ModelMismatch(f"{path.name} takes inputs of shape {declared}; its spec says {wanted}.")
 
 
 def _check(engine: Engine, path: Path, spec: ModelSpec) -> None:
@@ -68,17 +69,17 @@ def _check(engine: Engine, path: Path, spec: ModelSpec) -> None:
         outputs = engine(np.zeros(shape, np.float32))
     except Exception as error:
         raise ModelMismatch(
-            f"{path} does not turn pixels of shape {shape} into one array: {_first_line(error)}"
+            f"{path.name} does not turn pixels of shape {shape} into one array: {_first_line(error)}"
         ) from error
     allowed = [(1, len(spec.classes))] + ([(1, 1)] if len(spec.classes) == 2 else [])
     if outputs.shape not in allowed:
         raise ModelMismatch(
-            f"{path} has outputs of shape {outputs.shape}; its spec names {len(spec.classes)} classes, "
+            f"{path.name} has outputs of shape {outputs.shape}; its spec names {len(spec.classes)} classes, "
             f"which needs {' or '.join(map(str, allowed))}."
         )
     if not are_probabilities(outputs):
         raise ModelMismatch(
-            f"{path} returns values that are not probabilities from 0 to 1: {outputs[0].tolist()}. "
+            f"{path.name} returns values that are not probabilities from 0 to 1: {outputs[0].tolist()}. "
             "Its last layer must be a sigmoid or a softmax, and its weights numbers."
         )
 

@@ -66,6 +66,11 @@ class ModelSpec:
         """Accuracy on the validation split, 0 to 1; 0 when it was never measured."""
         return float(self.metrics.get("val", {}).get("accuracy", 0.0))
 
+    def public(self) -> dict[str, Any]:
+        """What clients may know of the model, ready for `json.dumps`: not how or where it was trained."""
+        names = ("name", "title", "architecture", "classes", "image_size", "bytes", "sha256", "temperature", "metrics")
+        return {name: getattr(self, name) for name in names} | {"classes": list(self.classes)}
+
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> ModelSpec:
         """Read a spec from a JSON file; raise ModelMismatch when it is not one.
@@ -76,13 +81,16 @@ class ModelSpec:
         try:
             content = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
         except (OSError, ValueError, RecursionError) as error:
-            raise ModelMismatch(f"The model spec {path} cannot be read: {error}.") from error
+            reason = getattr(error, "strerror", None) or error
+            raise ModelMismatch(f"The model spec {path.name} cannot be read: {reason}.") from error
         if not isinstance(content, dict):
-            raise ModelMismatch(f"The model spec {path} must be a JSON object. Received: {type(content).__name__}.")
+            raise ModelMismatch(
+                f"The model spec {path.name} must be a JSON object. Received: {type(content).__name__}."
+            )
         fields = dataclasses.fields(cls)
         missing = [f.name for f in fields if _is_required(f) and f.name not in content]
         if missing:
-            raise ModelMismatch(f"The model spec {path} lacks {', '.join(missing)}.")
+            raise ModelMismatch(f"The model spec {path.name} lacks {', '.join(missing)}.")
         return cls(**{f.name: content[f.name] for f in fields if f.name in content})
 
     def write(self, path: str | os.PathLike[str]) -> None:

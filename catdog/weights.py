@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os.path
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,7 +30,8 @@ class Located:
               `hub user/name@0123456789ab`
               `hub cache user/name@0123456789ab (Hub unreachable)`
               `bundled (Hub unreachable: user/name)`
-    problems  one sentence or two per model that is not used, and per fallback that was taken
+    problems  one sentence or two per model that is not used, and per fallback that was taken; pages show
+              them to the public, so they name files and never say where on this machine those lie
     """
 
     models: tuple[ModelFile, ...]
@@ -68,12 +70,12 @@ class _Checked:
 
 def _bundled(folder: Path, source: str, problems: tuple[str, ...] = ()) -> Located:
     advice = "Put the models' files there again, or set CATDOG_WEIGHTS to another folder."
-    if not folder.is_dir():
-        found = _Checked(problems=(f"The weights folder {folder} does not exist. {advice}",))
+    if not os.path.isdir(folder):  # Path.is_dir would raise for some that cannot be looked at
+        found = _Checked(problems=(f"The weights folder {folder} does not exist or cannot be read. {advice}",))
     elif not any(folder.glob("*.json")):
         found = _Checked(problems=(f"The weights folder {folder} holds no model spec (.json). {advice}",))
     else:
-        found = _check(folder, str(folder), advice)
+        found = _check(folder, folder.resolve().name, advice)
     return _located(found, source, problems)
 
 
@@ -144,7 +146,7 @@ def _check(folder: Path, place: str, advice: str) -> _Checked:
 
 def _verify(path: Path, spec: ModelSpec) -> None:
     """Raise ModelMismatch unless the file is the one that the spec describes."""
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise ModelMismatch(f"The model file {path.name} is missing.")
     try:
         actual = sha256_of(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, NoReturn
 
 from flask import Flask, Response, json
@@ -20,15 +21,13 @@ def create_app(comparator: Answering | None = None, settings: Settings | None = 
     """An application that serves one comparator at `/`.
 
     Without a comparator the models of the settings are loaded, by default those of the environment;
-    that takes seconds. When no model can be loaded the application starts all the same, so that
-    `/readyz` and the page can say why. Raises InvalidSettings.
+    that takes seconds. When no model can be loaded the application starts all the same: `/readyz` and
+    the page say so, the log says why. Raises InvalidSettings.
     """
     app = Flask(__name__, static_folder=None)
     app.json.sort_keys = False  # classes and fields keep the order that the models give them
     if comparator is None:
-        comparator = _loaded(settings or Settings.from_env())
-    for problem in comparator.problems:
-        app.logger.warning("%s", problem)
+        comparator = _loaded(settings or Settings.from_env(), app.logger)
     app.register_blueprint(create_blueprint(comparator))
     app.register_error_handler(HTTPException, _json_error)
     app.after_request(harden)
@@ -36,24 +35,30 @@ def create_app(comparator: Answering | None = None, settings: Settings | None = 
 
 
 class NoModels:
-    """Stands where the Comparator would when no model could be loaded; answers everything with why."""
+    """Stands where the Comparator would when no model could be loaded; answers everything with that."""
 
     specs: tuple[ModelSpec, ...] = ()
     default: None = None
     source = "none"
+    # The error itself may name folders of the server, so it goes to the log alone.
+    problems = ("No model could be loaded. The log of the server says why.",)
 
-    def __init__(self, error: ModelUnavailable, settings: Settings):
-        self.problems, self.settings = (str(error),), settings
+    def __init__(self, settings: Settings):
+        self.settings = settings
 
     def compare(self, photo: object, *, model: str | None = None) -> NoReturn:
         raise ModelUnavailable(self.problems[0])
 
 
-def _loaded(settings: Settings) -> Answering:
+def _loaded(settings: Settings, log: logging.Logger) -> Answering:
     try:
-        return load(settings)
+        comparator = load(settings)
     except ModelUnavailable as error:
-        return NoModels(error, settings)
+        log.error("%s", error)
+        return NoModels(settings)
+    for problem in comparator.problems:
+        log.warning("%s", problem)
+    return comparator
 
 
 def _json_error(error: HTTPException) -> Response:

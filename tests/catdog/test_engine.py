@@ -118,7 +118,8 @@ def test_a_file_that_is_not_a_safe_model_is_refused(tmp_path, make):
     path = make(tmp_path)
     with pytest.raises(ModelMismatch, match="cannot be loaded as a Keras model: ") as caught:
         load(path)
-    assert str(path) in str(caught.value)
+    assert path.name in str(caught.value)
+    assert str(path.parent) not in str(caught.value)  # pages show it
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 500
 
@@ -196,5 +197,6 @@ def test_outputs_that_are_no_probabilities_are_refused(tmp_path, bias):
 def test_a_missing_file_is_refused(tmp_path):
     path = saved(tmp_path, dense(1, "sigmoid"))
     spec = dataclasses.replace(spec_of(path), file="none.h5")
-    with pytest.raises(ModelMismatch, match=r"none\.h5 cannot be loaded"):
+    with pytest.raises(ModelMismatch, match=r"^none\.h5 cannot be loaded") as caught:
         load_engine(tmp_path / "none.h5", spec, Settings())
+    assert str(tmp_path) not in str(caught.value)

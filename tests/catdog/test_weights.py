@@ -86,8 +86,9 @@ def test_a_damaged_model_is_named_and_the_other_one_is_used(folder, name, damage
     assert [model.spec.name for model in located.models] == ["scratch_cnn"]
     [problem] = located.problems
     assert said in problem
-    assert problem.startswith(f"{folder}, xception.json: ")
+    assert problem.startswith("weights, xception.json: ")
     assert problem.endswith("set CATDOG_WEIGHTS to another folder.")
+    assert str(folder.parent) not in problem  # pages show it
 
 
 def test_a_file_outside_the_folder_is_never_used(folder):
@@ -102,8 +103,9 @@ def test_a_file_outside_the_folder_is_never_used(folder):
         (lambda path: None, "does not exist"),
         (lambda path: path.mkdir(), "holds no model spec"),
         (lambda path: path.write_text("a file"), "does not exist"),
+        (lambda path: path.symlink_to(path), "does not exist or cannot be read"),
     ],
-    ids=["missing", "empty", "a file"],
+    ids=["missing", "empty", "a file", "a loop"],
 )
 def test_a_folder_without_models_is_named(tmp_path, make, said):
     path = tmp_path / "nothing"
