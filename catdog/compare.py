@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
+import reprlib
+import threading
 import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +22,10 @@ from .errors import CatDogError, ImageTooLarge, InvalidImage, ModelMismatch, Mod
 from .preprocessing import decode, from_pillow, to_array
 from .spec import ModelSpec
 from .weights import locate
+
+# Photos in memory at a time: a large one takes several hundred megabytes while it is decoded, and each
+# is judged by all models on all cores, so that more at a time would not be faster.
+AT_ONCE = 4
 
 Photo = bytes | str | os.PathLike | IO[bytes] | Image.Image
 
@@ -118,6 +124,7 @@ class Comparator:
         self.models = {classifier.spec.name: classifier for classifier in classifiers}
         self.source, self.problems, self.settings = source, tuple(problems), settings or Settings()
         self._pool = ThreadPoolExecutor(max_workers=len(classifiers), thread_name_prefix="catdog")
+        self._turns = threading.BoundedSemaphore(AT_ONCE)
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Comparator:
@@ -130,7 +137,9 @@ class Comparator:
         for model in located.models:
             try:
                 if any(model.spec.name == other.spec.name for other in classifiers):
-                    raise ModelMismatch(f"{model.path} is not used: another model is already named {model.spec.name}.")
+                    raise ModelMismatch(
+                        f"{model.path.name} is not used: another model is already named {model.spec.name}."
+                    )
                 classifiers.append(Classifier(model.spec, load_engine(model.path, model.spec, settings)))
             except CatDogError as error:
                 problems.append(str(error))
@@ -149,11 +158,13 @@ class Comparator:
         """Ask all models, or the one named `model`, about one photo.
 
         photo is encoded bytes, a path, a binary file or a Pillow image. Raises InvalidImage,
-        ImageTooLarge, UnknownModel, or ModelMismatch for a model whose answer is not usable.
+        ImageTooLarge, UnknownModel, or ModelMismatch for a model whose answer is not usable. Waits
+        while AT_ONCE other photos are being judged.
         """
         classifiers = self._chosen(model)
-        image = self.read(photo)
-        verdicts = tuple(self._pool.map(lambda classifier: classifier.verdict(image), classifiers))
+        with self._turns:
+            image = self.read(photo)
+            verdicts = tuple(self._pool.map(lambda classifier: classifier.verdict(image), classifiers))
         default = self.default.name
         leading = next((v for v in verdicts if v.model == default), verdicts[0])
         return Comparison(
@@ -184,7 +195,7 @@ class Comparator:
         if model is None:
             return list(self.models.values())
         if model not in self.models:
-            raise UnknownModel(f"There is no model {model!r}; choose one of {', '.join(self.models)}.")
+            raise UnknownModel(f"There is no model {reprlib.repr(model)}; choose one of {', '.join(self.models)}.")
         return [self.models[model]]
 
 

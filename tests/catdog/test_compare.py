@@ -7,6 +7,7 @@ import dataclasses
 import io
 import json
 import re
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from PIL import Image
 
 import catdog
 from catdog import Settings
-from catdog.compare import Classifier, Comparator, calibrated
+from catdog.compare import AT_ONCE, Classifier, Comparator, calibrated
 from catdog.errors import ImageTooLarge, InvalidImage, ModelMismatch, ModelUnavailable, UnknownModel
 from catdog.spec import ModelSpec
 from tests.tiny import write_tiny_model
@@ -77,9 +78,7 @@ def compare():
     ],
 )
 def test_calibration_has_exact_values(outputs, temperature, expected):
-    assert calibrated(np.array([outputs]), temperature)[0] == pytest.approx(
-        expected, abs=2e-5 if temperature == 1e6 else 1e-9
-    )
+    assert calibrated(np.array([outputs]), temperature)[0] == pytest.approx(expected, abs=1e-9)
 
 
 def test_calibration_never_changes_the_label_of_a_row():
@@ -137,6 +136,12 @@ def test_an_unknown_model_is_refused_by_name(compare):
         compare(classifier("a", 0.1), classifier("b", 0.1), model="resnet")
 
 
+def test_a_long_name_of_an_unknown_model_is_shortened(compare):
+    with pytest.raises(UnknownModel) as caught:
+        compare(classifier("a", 0.1), model="x" * 100_000)
+    assert len(str(caught.value)) < 100
+
+
 @pytest.mark.parametrize("output", [float("nan"), float("inf"), -0.5, 1.5])
 def test_outputs_that_are_no_probabilities_never_get_out(compare, output):
     with pytest.raises(ModelMismatch, match=r"Model b gave no usable answer .*Received: \[\[.*\]\]\."):
@@ -159,6 +164,24 @@ def test_many_threads_get_the_same_numbers(tiny_comparator, cat, dog):
     with ThreadPoolExecutor(16) as pool:
         answers = list(pool.map(lambda photo: (photo, numbers(photo)), [cat, dog] * 40))
     assert all(answer == pytest.approx(expected[photo], abs=1e-6) for photo, answer in answers)
+
+
+def test_no_more_photos_are_in_memory_than_it_can_hold():
+    inside, most = [], []
+
+    class Slow(io.BytesIO):
+        def read(self, *args):
+            inside.append(self)
+            most.append(len(inside))
+            time.sleep(0.02)
+            inside.remove(self)
+            return b""
+
+    comparator = Comparator([classifier("a", 0.5)])
+    with contextlib.closing(comparator), ThreadPoolExecutor(12) as pool:
+        answers = [pool.submit(comparator.compare, Slow()) for _ in range(24)]
+    assert {type(answer.exception()) for answer in answers} == {InvalidImage}
+    assert max(most) == AT_ONCE
 
 
 # --- the answer ---------------------------------------------------------------------------------
