@@ -15,7 +15,6 @@ import contextlib
 import json
 import os
 import sys
-import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -24,7 +23,9 @@ from . import Settings, __version__, load
 from .compare import Comparison, default_of
 from .errors import CatDogError, InvalidSettings, UnknownModel
 from .spec import ModelSpec
+from .terminal import hidden_stderr, never_fail_to_print
 from .weights import locate
+from .wording import percent
 
 DONE, FAILED, WRONG_USAGE = 0, 1, 2
 INTERRUPTED, CLOSED_PIPE = 130, 141  # 128 + the signal, as shells report them
@@ -75,7 +76,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _predict(arguments: argparse.Namespace) -> int:
-    with _hidden_stderr():
+    with hidden_stderr():
         comparator = load(Settings.from_env())
     code = DONE
     with contextlib.closing(comparator):
@@ -104,7 +105,7 @@ def _models(arguments: argparse.Namespace) -> int:
     specs = [model.spec for model in located.models]
     default = default_of(specs).name
     if arguments.json:
-        models = [_facts(spec) for spec in specs]
+        models = [spec.public() for spec in specs]
         _print_json({"default": default, "source": located.source, "problems": located.problems, "models": models})
         return DONE
     _complain(*located.problems)
@@ -128,18 +129,6 @@ def _report(path: str, comparison: Comparison) -> str:
     return "\n".join(lines)
 
 
-def _facts(spec: ModelSpec) -> dict[str, Any]:
-    return {
-        "name": spec.name,
-        "title": spec.title,
-        "image_size": spec.image_size,
-        "classes": spec.classes,
-        "metrics": spec.metrics,
-        "bytes": spec.bytes,
-        "sha256": spec.sha256,
-    }
-
-
 def _summary(spec: ModelSpec) -> tuple[str, ...]:
     size = f"{spec.image_size} x {spec.image_size}"
     accuracies = [_accuracy(spec.metrics.get(split, {})) for split in ("val", "test")]
@@ -158,7 +147,7 @@ def _megabytes(count: int) -> str:
 
 
 def _percent(share: float | None) -> str:
-    return "-" if share is None else f"{100 * share:.1f} %"
+    return "-" if share is None else percent(share)
 
 
 def _aligned(rows: Sequence[Sequence[str]], left: int | None = None) -> Iterator[str]:
@@ -187,35 +176,9 @@ def _complain(*problems: object) -> None:
         print(f"catdog: {problem}", file=sys.stderr)
 
 
-@contextlib.contextmanager
-def _hidden_stderr() -> Iterator[None]:
-    """Hide what native code writes to stderr: TensorFlow greets there, and no setting stops it.
-
-    If the block fails in an unforeseen way, what was hidden is shown after all.
-    """
-    sys.stderr.flush()
-    kept = os.dup(2)
-    try:
-        with tempfile.TemporaryFile() as hidden:
-            os.dup2(hidden.fileno(), 2)
-            try:
-                yield
-            except (CatDogError, KeyboardInterrupt):
-                raise
-            except BaseException:
-                hidden.seek(0)
-                os.write(kept, hidden.read())
-                raise
-            finally:
-                os.dup2(kept, 2)
-    finally:
-        os.close(kept)
-
-
 def run() -> None:
     """Run the command line of this process and end it."""
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="backslashreplace")  # a name that the terminal cannot show is no error
+    never_fail_to_print()
     sys.exit(main())
 
 

@@ -7,20 +7,15 @@ from html import escape
 
 from ..compare import Comparison, Verdict
 from ..spec import ModelSpec
+from ..wording import agreement, facts, introduction, leading, milliseconds, percent
 from .icons import icon
-
-SURE = 0.7  # confidence of the default model below which a verdict is worded as a leaning
 
 
 def heading(specs: Sequence[ModelSpec]) -> str:
     """The top of the page."""
-    count = {1: "One neural network looks", 2: "Two neural networks look"}.get(
-        len(specs), f"{len(specs)} neural networks look"
-    )
-    separately = "and says how sure it is" if len(specs) == 1 else "and answer side by side"
     return (
         f'<header class="cd-head"><div class="cd-logo">{icon("cat")}{icon("dog")}</div>'
-        f"<div><h1>{escape(_question(specs))}</h1><p>{count} at your photo {separately}.</p></div></header>"
+        f"<div><h1>{escape(_question(specs))}</h1><p>{escape(introduction(specs))}</p></div></header>"
     )
 
 
@@ -49,7 +44,7 @@ def judged(comparison: Comparison, specs: Sequence[ModelSpec], default: ModelSpe
     by_name = {spec.name: spec for spec in specs}
     cards = [_card(verdict, by_name[verdict.model]) for verdict in comparison.models]
     accent = _accent(comparison.models[0].label, default) if comparison.agree else "split"
-    return _results(_banner(_agreement(comparison, by_name), _answer(comparison, default), accent), cards)
+    return _results(_banner(agreement(comparison, specs), leading(comparison, default), accent), cards)
 
 
 def about(specs: Sequence[ModelSpec], source: str, problems: Sequence[str]) -> str:
@@ -62,20 +57,6 @@ def about(specs: Sequence[ModelSpec], source: str, problems: Sequence[str]) -> s
         f"They know nothing but {escape(known)}: whatever else you show, they still choose one of these. "
         "Photos are deleted within two hours and never used for anything else.</p>"
     )
-
-
-def percent(probability: float) -> str:
-    """0..1 -> text with one decimal that never claims a certainty that is not there."""
-    if 0 < probability < 0.0005:
-        return "<0.1%"
-    if 0.9995 <= probability < 1:
-        return ">99.9%"
-    return f"{probability:.1%}"
-
-
-def milliseconds(value: float) -> str:
-    """A duration in milliseconds as text: one decimal below ten."""
-    return f"{value:.1f} ms" if value < 10 else f"{value:,.0f} ms"
 
 
 def _results(banner: str, cards: Sequence[str], state: str = "done") -> str:
@@ -128,38 +109,8 @@ def _frame(spec: ModelSpec, *, time: str, accent: str, verdict: str, symbol: str
         f'<div class="cd-card-head"><h3>{escape(spec.title)}</h3>'
         f'<span class="cd-time" title="Time this model took">{time}</span></div>'
         f'<p class="cd-verdict">{icon(symbol)}<span>{verdict}</span></p>'
-        f'<ul class="cd-bars">{bars}</ul>{_measured(spec)}</article>'
+        f'<ul class="cd-bars">{bars}</ul><p class="cd-note">{escape(" · ".join(facts(spec)))}</p></article>'
     )
-
-
-def _measured(spec: ModelSpec) -> str:
-    """How often the model was right, on the first split of test and val that was measured."""
-    for split, name in (("test", "test"), ("val", "validation")):
-        figures = spec.metrics.get(split, {})
-        if "accuracy" in figures and isinstance(figures.get("images"), int):
-            return (
-                f'<p class="cd-note">Right on {percent(figures["accuracy"])} of {figures["images"]:,} {name} photos</p>'
-            )
-    return ""
-
-
-def _agreement(comparison: Comparison, specs: dict[str, ModelSpec]) -> str:
-    count, label = len(comparison.models), comparison.models[0].label
-    if not comparison.agree:
-        return "The models disagree"
-    firm = comparison.confidence >= SURE
-    if count == 1:
-        return f"{specs[comparison.models[0].model].title} {'says' if firm else 'leans towards'} {label}"
-    return f"{'Both' if count == 2 else f'All {count}'} models {'say' if firm else 'lean towards'} {label}"
-
-
-def _answer(comparison: Comparison, default: ModelSpec) -> str:
-    """What the default model adds to the agreement."""
-    if len(comparison.models) == 1:
-        return ""
-    best = "Best on validation photos" if default.validation_accuracy > 0 else "Asked first"
-    says = "" if comparison.agree else f" says {comparison.prediction.lower()},"
-    return f"{best}: {default.title},{says} {percent(comparison.confidence)} sure."
 
 
 def _accent(label: str, spec: ModelSpec) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from html import escape
 from pathlib import Path
 
 import gradio as gr
@@ -60,8 +61,7 @@ class PhotoInput(gr.Image):
 
 def refusal(message: str) -> gr.Error:
     """An error whose text reaches the visitor; escaped, as the page shows errors as HTML."""
-    escaped = message.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return gr.Error(escaped, title="No verdict", print_exception=False)
+    return gr.Error(escape(message, quote=False), title="No verdict", print_exception=False)
 
 
 def _is_upload(path: str) -> bool:

@@ -7,9 +7,8 @@ from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from flask import Blueprint, Response, json, render_template, request, url_for
 
-from .. import __version__
+from .. import __version__, wording
 from ..errors import CatDogError, ModelUnavailable
-from . import page
 from .upload import Upload, read_upload
 
 if TYPE_CHECKING:
@@ -108,7 +107,7 @@ class _Views:
             "source": self.comparator.source,
             "problems": list(self.comparator.problems),
             "limits": {"max_upload_bytes": settings.max_upload_bytes, "max_pixels": settings.max_pixels},
-            "models": [_described(spec) for spec in self.comparator.specs],
+            "models": [spec.public() for spec in self.comparator.specs],
         }
 
     def healthz(self) -> dict[str, Any]:
@@ -143,26 +142,14 @@ class _Views:
             photo=upload.name if upload else "",
             verdicts={verdict.model: verdict for verdict in comparison.models} if comparison else {},
             agree=comparison.agree if comparison else None,
-            summary=page.summary(comparison, specs, default) if comparison and default else "",
             error=error,
-            facts=page.facts,
-            percent=page.percent,
+            summary=_summary(comparison, specs, default) if comparison and default else "",
+            wording=wording,
         )
 
 
-def _described(spec: ModelSpec) -> dict[str, Any]:
-    """What clients may know of a model: not how or where it was trained."""
-    return {
-        "name": spec.name,
-        "title": spec.title,
-        "architecture": spec.architecture,
-        "classes": list(spec.classes),
-        "image_size": spec.image_size,
-        "bytes": spec.bytes,
-        "sha256": spec.sha256,
-        "temperature": spec.temperature,
-        "metrics": spec.metrics,
-    }
+def _summary(comparison: Comparison, specs: tuple[ModelSpec, ...], default: ModelSpec) -> str:
+    return f"{wording.agreement(comparison, specs)}. {wording.leading(comparison, default)}".strip()
 
 
 def _json_error(error: CatDogError) -> tuple[dict[str, Any], int]:

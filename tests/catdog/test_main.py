@@ -115,8 +115,10 @@ def test_models_are_listed_as_json(weights, capsys):
     assert listing["models"][1] == {
         "name": "xception",
         "title": "xception",
+        "architecture": "xception",
         "image_size": 40,
         "classes": ["cat", "dog"],
+        "temperature": 1.0,
         "metrics": {"val": {"accuracy": 0.95, "images": 10}},
         "bytes": spec.bytes,
         "sha256": spec.sha256,

@@ -43,7 +43,7 @@ async function ask(file) {
   if (file.size > limit) {
     return fail(`The file is larger than ${limit / 2 ** 20} MB. Send a smaller copy.`);
   }
-  say("Looking at the photo…", "busy");
+  say("Looking at your photo…", "busy");
   cards.setAttribute("aria-busy", "true");
   try {
     const response = await fetch(form.action, { method: "POST", body: new FormData(form), signal });
