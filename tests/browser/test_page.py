@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 from pathlib import Path
 
 import pytest
@@ -11,16 +10,10 @@ import pytest
 from catdog import ui
 from tests.catdog.photos import heic, noise
 
-playwright = pytest.importorskip("playwright.sync_api", reason="needs Playwright: pip install playwright")
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-pytestmark = [pytest.mark.browser, pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium on the PATH")]
+pytestmark = pytest.mark.browser
 
 ROOT = Path(__file__).resolve().parents[2]
 SCREENSHOTS = ROOT / "tests" / "screenshots"
-QUIET = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
 PHONE, DESKTOP = 360, 1440
 
 # Every text of the cards and the banner with its colour and the first opaque colour behind it.
@@ -45,14 +38,6 @@ def url(tiny_comparator):
     demo.close(verbose=False)
 
 
-@pytest.fixture(scope="module")
-def browser():
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-        yield browser
-        browser.close()
-
-
 @pytest.fixture(params=["light", "dark"])
 def scheme(request):
     return request.param
@@ -64,9 +49,9 @@ def width(request):
 
 
 @pytest.fixture
-def page(browser, url, width, scheme):
+def page(chromium, url, width, scheme):
     """The open page; at the end, nothing was asked of another machine and nothing failed."""
-    page = browser.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme)
+    page = chromium.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme)
     strangers, failures = [], []
     page.on("request", lambda request: None if is_local(request.url) else strangers.append(request.url))
     page.on("console", lambda message: failures.append(message.text) if message.type == "error" else None)

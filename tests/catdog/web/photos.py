@@ -2,31 +2,15 @@
 
 from __future__ import annotations
 
-import io
-import struct
-import zlib
-from pathlib import Path
+from tests.catdog.photos import png
+from tests.conftest import EXAMPLES
 
-from PIL import Image
-
-CAT = (Path(__file__).resolve().parents[3] / "examples" / "cat.jpg").read_bytes()
-
-
-def encoded(fmt: str, size: tuple[int, int] = (48, 32)) -> bytes:
-    """A small photo in a format that Pillow writes."""
-    stream = io.BytesIO()
-    Image.new("RGB", size, (200, 120, 40)).save(stream, fmt)
-    return stream.getvalue()
+CAT = (EXAMPLES / "cat.jpg").read_bytes()
 
 
 def png_of(width: int, height: int) -> bytes:
     """A PNG of a few dozen bytes whose header claims any size."""
-    header = _chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
-    return b"\x89PNG\r\n\x1a\n" + header + _chunk(b"IDAT", zlib.compress(b"\0")) + _chunk(b"IEND", b"")
-
-
-def _chunk(kind: bytes, body: bytes) -> bytes:
-    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+    return png(width, height, 8, 2, [b""])
 
 
 # name -> (content, status, code)

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from catdog import Settings
 from catdog.web import create_app
+from tests.catdog.photos import encoded, flag, noise
 
 from . import fakes
-from .photos import BAD, CAT, encoded
+from .photos import BAD, CAT
 
 
 def error_of(response) -> str:
@@ -37,7 +38,7 @@ def test_the_answer_is_the_comparison(send, tiny_comparator):
 
 @pytest.mark.parametrize("fmt", ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF"])
 def test_formats(send, fmt):
-    assert send(encoded(fmt), name=f"photo.{fmt}").status_code == 200
+    assert send(encoded(noise(), fmt), name=f"photo.{fmt}").status_code == 200
 
 
 def test_fields_keep_the_order_of_the_contract(send):
@@ -46,7 +47,7 @@ def test_fields_keep_the_order_of_the_contract(send):
 
 def test_classes_keep_the_order_of_the_model():
     client = create_app(fakes.comparator(fakes.classifier("m", {"dog": 0.2, "cat": 0.8}))).test_client()
-    answer = client.post("/predict", data={"file": (io.BytesIO(encoded("PNG")), "x.png")}).json
+    answer = client.post("/predict", data={"file": (io.BytesIO(encoded(noise(), "PNG")), "x.png")}).json
     assert list(answer["models"][0]["probabilities"]) == ["dog", "cat"]
 
 
@@ -192,7 +193,7 @@ def test_a_file_of_exactly_the_limit_is_read(small_client):
 
 
 def test_the_limit_of_pixels_is_that_of_the_settings(small_client):
-    inside, outside = encoded("PNG", (100, 100)), encoded("PNG", (100, 101))
+    inside, outside = encoded(flag(100, 100), "PNG"), encoded(flag(100, 101), "PNG")
     assert small_client.post("/predict", data={"file": (io.BytesIO(inside), "x.png")}).status_code == 200
     assert small_client.post("/predict", data={"file": (io.BytesIO(outside), "x.png")}).status_code == 413
 
