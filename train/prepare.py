@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import re
 import shutil
 import zipfile
+import zlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -20,18 +22,27 @@ from tqdm import tqdm
 from catdog.errors import CatDogError, InvalidSettings
 from catdog.preprocessing import decode
 
-from .dataset import EXTENSIONS, SPLITS, DatasetError
+from .dataset import CLASS_OF_FOLDER, EXTENSIONS, SPLITS, DatasetError
 
 THUMBNAIL = 16
 # Correlation of two thumbnails above which the photos count as the same picture. On Dogs vs. Cats
 # the pairs above it are re-encoded, resized or slightly recoloured copies.
 NEAR = 0.98
+# No photo is larger; a zip can pack gigabytes of zeros into kilobytes.
+LARGEST = 100 * 2**20
+SPLIT_OF_FOLDER = {**{split: split for split in SPLITS}, "valid": "val", "validation": "val"}
+FOLDER_OF_CLASS = {name: folder for folder, name in CLASS_OF_FOLDER.items()}
+# A file of a folder or member of a zip that cannot be read: no right to, damaged, or encrypted, which
+# zipfile reports as RuntimeError, or packed in a way that it does not know.
+UNREADABLE = (OSError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError)
 
 
 @dataclass
 class Photo:
     """One input file: where it came from, where it goes, and what it looks like.
 
+    size       bytes
+    read       reads the file anew each time, so that sources need not fit in memory
     thumbnail  grey THUMBNAIL x THUMBNAIL pixels, zero mean and unit norm, as float32 (256,)
     """
 
@@ -39,7 +50,8 @@ class Photo:
     split: str | None
     label: str
     name: str
-    data: bytes = field(repr=False)
+    size: int
+    read: Callable[[], bytes] = field(repr=False)
     digest: str = ""
     thumbnail: np.ndarray | None = field(default=None, repr=False)
 
@@ -48,36 +60,39 @@ def prepare(sources: list[Path], out: Path, *, val: float = 0.1, test: float = 0
     """Write a clean data folder to `out` and return (and write, as prepare.json) what was done.
 
     1. Read every photo; the class is its folder's name, and the split the folder above, if that
-       is train, val or test. Kaggle's flat `cat.0.jpg` is read too.
-    2. Drop what cannot be decoded.
+       is train, val (or validation) or test. Kaggle's flat `cat.0.jpg` is read too.
+    2. Drop what cannot be read or decoded.
     3. Photos without a split are divided per class, in natural order of their names: first train,
        then the share `val`, then the share `test`.
-    4. Drop exact copies within a split, and training photos that are exact or near copies of a
-       val or test photo, so that no model is measured on what it has seen.
+    4. Keep one of exact copies, of test before val before train, and drop training photos that are
+       near copies of a val or test photo, so that no model is measured on what it has seen.
     5. Write to a temporary folder and rename it: `out` appears whole or not at all.
     """
     if out.exists():
         raise InvalidSettings(f"{out} exists already. Remove it or choose another --out.")
     if not 0 <= val < 1 or not 0 <= test < 1 or val + test >= 1:
         raise InvalidSettings(f"--val and --test are shares that add up to less than 1. Received: {val} and {test}.")
-    photos, undecodable = _readable(_read_all(sources))
-    if not photos:
-        raise DatasetError(f"No photo found in {', '.join(map(str, sources))}; accepted are {', '.join(EXTENSIONS)}.")
-    _divide(photos, val, test)
-    photos, copies = _drop_exact_copies(photos)
-    leaks = _near_copies(photos)
-    leaked = {id(train) for train, _, _ in leaks}
-    kept = [photo for photo in photos if id(photo) not in leaked]
-    report = {
-        "sources": [path.name for path in sources],
-        "kept": _count(kept),
-        "undecodable": undecodable,
-        "exact_copies": copies,
-        "near_copies": [
-            {"dropped": t.source, "copy_of": other.source, "correlation": round(c, 4)} for t, other, c in leaks
-        ],
-    }
-    _write(kept, out, report)
+    with contextlib.ExitStack() as archives:
+        photos, undecodable = _readable(list(_find_all(sources, archives)))
+        if not photos:
+            raise DatasetError(
+                f"No photo found in {', '.join(map(str, sources))}; accepted are {', '.join(EXTENSIONS)}."
+            )
+        _divide(photos, val, test)
+        photos, copies = _drop_exact_copies(photos)
+        leaks = _near_copies(photos)
+        leaked = {id(train) for train, _, _ in leaks}
+        kept = [photo for photo in photos if id(photo) not in leaked]
+        report = {
+            "sources": [path.name for path in sources],
+            "kept": _count(kept),
+            "undecodable": undecodable,
+            "exact_copies": copies,
+            "near_copies": [
+                {"dropped": t.source, "copy_of": other.source, "correlation": round(c, 4)} for t, other, c in leaks
+            ],
+        }
+        _write(kept, out, report)
     return report
 
 
@@ -97,65 +112,86 @@ def describe(report: dict) -> str:
     return "\n".join(lines)
 
 
-def _read_all(sources: list[Path]) -> Iterator[Photo]:
-    for source in sources:
+def _find_all(sources: list[Path], archives: contextlib.ExitStack) -> Iterator[Photo]:
+    """List the photos of all sources; zips stay open in `archives`, so that they can be read from."""
+    for source in (path.resolve() for path in sources):  # so that `.` and `..` have a name
         if source.is_dir():
-            files = (
-                (path.relative_to(source).as_posix(), path.read_bytes)
-                for path in sorted(source.rglob("*"))
-                if path.is_file()
+            files = (path for path in sorted(source.rglob("*")) if path.is_file())
+            yield from _labelled(
+                source,
+                source.name,
+                ((path.relative_to(source).as_posix(), path.stat().st_size, path.read_bytes) for path in files),
             )
-            yield from _labelled(source, files)
         elif zipfile.is_zipfile(source):
-            with zipfile.ZipFile(source) as archive:
-                names = sorted(name for name in archive.namelist() if not name.endswith("/"))
-                yield from _labelled(source, ((name, lambda name=name: archive.read(name)) for name in names))
+            archive = archives.enter_context(_opened(source))
+            members = sorted((m for m in archive.infolist() if not m.is_dir()), key=lambda m: m.filename)
+            yield from _labelled(
+                source, source.stem, ((m.filename, m.file_size, lambda z=archive, m=m: z.read(m)) for m in members)
+            )
         else:
             raise DatasetError(f"{source} is neither a folder nor a zip file.")
 
 
-def _labelled(source: Path, files) -> Iterator[Photo]:
-    for name, read in files:
+def _opened(source: Path) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(source)
+    except UNREADABLE as error:
+        raise DatasetError(f"{source} is damaged: {error}.") from error
+
+
+def _labelled(source: Path, folder: str, files) -> Iterator[Photo]:
+    """Photos of (name, size, read); `folder` stands for the source itself as a class or a split."""
+    for name, size, read in files:
         path = PurePosixPath(name)
-        if path.suffix.lower() not in EXTENSIONS or path.name.startswith(".") or "__MACOSX" in path.parts:
+        if path.is_absolute() or ".." in path.parts:
+            raise DatasetError(f"{source} is not safe to unpack: it holds a path that leads out of it, {name!r}.")
+        hidden = any(part.startswith(".") for part in path.parts) or "__MACOSX" in path.parts
+        if path.suffix.lower() not in EXTENSIONS or hidden:
             continue
-        split, label = _split_and_label(PurePosixPath(source.name) / path)
+        split, label = _split_and_label(PurePosixPath(folder) / path)
         if label is None:
             raise DatasetError(f"{source}: {name} lies in no class folder such as cats/ or dogs/.")
-        yield Photo(f"{source.name}/{name}", split, label, path.name, read())
+        yield Photo(f"{source.name}/{name}", split, label, path.name, size, read)
 
 
 def _split_and_label(path: PurePosixPath) -> tuple[str | None, str | None]:
-    """("train", "cats") of .../train/cats/a.jpg; (None, "cats") of .../cats/a.jpg."""
-    folders = path.parts[:-1]
-    flat = re.fullmatch(r"([A-Za-z]+)\.\d+\.\w+", path.name)
-    if flat and (not folders or not folders[-1].lower().startswith(flat[1].lower())):
-        return None, flat[1].lower() + "s"
-    if len(folders) < 1 or folders[-1] in SPLITS:
+    """("train", "cats") of .../train/cats/a.jpg; (None, "cats") of .../cats/a.jpg and of cat.0.jpg."""
+    folders = [part.lower() for part in path.parts[:-1] if part != path.anchor]
+    parent = folders[-1] if folders else None
+    split = SPLIT_OF_FOLDER.get(folders[-2]) if len(folders) > 1 else None
+    flat = re.fullmatch(rf"({'|'.join(FOLDER_OF_CLASS)})\.\d+\.\w+", path.name.lower())
+    if flat and not split and parent not in {*FOLDER_OF_CLASS, *CLASS_OF_FOLDER}:
+        return None, FOLDER_OF_CLASS[flat[1]]
+    if parent is None or parent in SPLIT_OF_FOLDER:
         return None, None
-    return (folders[-2] if len(folders) > 1 and folders[-2] in SPLITS else None), folders[-1].lower()
+    return split, parent
 
 
-def _readable(photos: Iterator[Photo]) -> tuple[list[Photo], list[str]]:
+def _readable(photos: list[Photo]) -> tuple[list[Photo], list[str]]:
     """Decode each photo once for its thumbnail; return those that decode and the names of the others."""
-
-    def look(photo: Photo) -> Photo | None:
-        try:
-            image = decode(photo.data)
-        except CatDogError:
-            return None
-        grey = image.convert("L").resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX)
-        values = np.asarray(grey, dtype=np.float32).ravel()
-        values = values - values.mean()
-        photo.thumbnail = values / max(float(np.linalg.norm(values)), 1e-6)
-        photo.digest = hashlib.sha256(photo.data).hexdigest()
-        return photo
-
-    photos = list(photos)
     with ThreadPoolExecutor() as pool:
-        looked = list(tqdm(pool.map(look, photos), total=len(photos), desc="decode", unit="photo"))
-    bad = [photo.source for photo, good in zip(photos, looked, strict=True) if good is None]
-    return [photo for photo in looked if photo is not None], bad
+        good = list(tqdm(pool.map(_look, photos), total=len(photos), desc="decode", unit="photo"))
+    return (
+        [photo for photo, readable in zip(photos, good, strict=True) if readable],
+        [photo.source for photo, readable in zip(photos, good, strict=True) if not readable],
+    )
+
+
+def _look(photo: Photo) -> bool:
+    """Fill in digest and thumbnail; False for a file that is not a readable photo."""
+    if photo.size > LARGEST:
+        return False
+    try:
+        data = photo.read()
+        image = decode(data)
+    except (CatDogError, *UNREADABLE):
+        return False
+    grey = image.convert("L").resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX)
+    values = np.asarray(grey, dtype=np.float32).ravel()
+    values = values - values.mean()
+    photo.thumbnail = values / max(float(np.linalg.norm(values)), 1e-6)
+    photo.digest = hashlib.sha256(data).hexdigest()
+    return True
 
 
 def _divide(photos: list[Photo], val: float, test: float) -> None:
@@ -210,12 +246,16 @@ def _count(photos: list[Photo]) -> dict[str, dict[str, int]]:
 def _write(photos: list[Photo], out: Path, report: dict) -> None:
     partial = out.with_name(out.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
-    for photo in tqdm(sorted(photos, key=lambda p: (p.split, p.label, p.name)), desc="write", unit="photo"):
-        folder = partial / photo.split / photo.label
-        folder.mkdir(parents=True, exist_ok=True)
-        path = folder / photo.name
-        if path.exists():
-            path = folder / f"{photo.digest[:8]}-{photo.name}"
-        path.write_bytes(photo.data)
-    (partial / "prepare.json").write_text(json.dumps(report, indent=1) + "\n")
-    partial.rename(out)
+    try:
+        for photo in tqdm(sorted(photos, key=lambda p: (p.split, p.label, p.name)), desc="write", unit="photo"):
+            folder = partial / photo.split / photo.label
+            folder.mkdir(parents=True, exist_ok=True)
+            path = folder / photo.name
+            if path.exists():
+                path = folder / f"{photo.digest[:8]}-{photo.name}"
+            path.write_bytes(photo.read())
+        (partial / "prepare.json").write_text(json.dumps(report, indent=1) + "\n")
+        partial.rename(out)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise

@@ -6,12 +6,14 @@ import io
 import json
 import zipfile
 import zlib
+from pathlib import PurePosixPath
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from catdog.errors import InvalidSettings
+from train import prepare as preparation
 from train.dataset import DatasetError
 from train.prepare import describe, prepare
 
@@ -150,3 +152,89 @@ def test_a_file_that_is_no_zip_is_named(tmp_path):
 def test_shares_must_leave_something_to_train_on(tmp_path, val, test):
     with pytest.raises(InvalidSettings, match="shares"):
         prepare([tmp_path], tmp_path / "out", val=val, test=test)
+
+
+@pytest.mark.parametrize("name", ["/a.png", "/cats/a.png", "../cats/a.png", "train/../a.png", "cats/../../a.png"])
+def test_a_zip_cannot_write_outside_the_data_folder(tmp_path, name):
+    with zipfile.ZipFile(tmp_path / "pets.zip", "w") as archive:
+        archive.writestr("cats/good.png", encoded(picture(1)))
+        archive.writestr(name, encoded(picture(2)))
+    with pytest.raises(DatasetError, match=r"pets\.zip is not safe to unpack"):
+        prepare([tmp_path / "pets.zip"], tmp_path / "out")
+    assert [p.name for p in tmp_path.iterdir()] == ["pets.zip"]
+
+
+def test_members_that_cannot_be_unpacked_are_dropped_and_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(preparation, "LARGEST", 100_000)
+    path = tmp_path / "pets.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in {**photos("cats", 3), **photos("dogs", 3)}.items():
+            archive.writestr(name, data)
+        archive.writestr("cats/encrypted.png", encoded(picture(7)))
+        archive.writestr("cats/huge.png", bytes(100_001))
+        archive.writestr("cats/wrong-sum.png", encoded(picture(8)))
+        archive.writestr("cats/unknown-packing.png", encoded(picture(9)))
+        offsets = {info.filename: info.header_offset for info in archive.infolist()}
+    data = bytearray(path.read_bytes())
+
+    def change(name: str, offset_local: int, offset_central: int, value: int) -> None:
+        local = offsets[f"cats/{name}.png"]
+        central = data.index(b"PK\1\2", data.rindex(f"cats/{name}.png".encode()) - 46)
+        data[local + offset_local], data[central + offset_central] = value, value
+
+    change("encrypted", 6, 8, 1)
+    change("unknown-packing", 8, 10, 97)
+    change("wrong-sum", 14, 16, 0)
+    path.write_bytes(data)
+    report = prepare([path], tmp_path / "out")
+    names = ("encrypted", "huge", "unknown-packing", "wrong-sum")
+    assert report["undecodable"] == [f"pets.zip/cats/{name}.png" for name in names]
+    assert len(tree(tmp_path / "out")) == 6
+
+
+def test_a_damaged_zip_is_named(tmp_path):
+    write(tmp_path / "pets", photos("cats", 2))
+    path = tmp_path / "pets.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("cats/a.png", encoded(picture(1)))
+    data = path.read_bytes()
+    path.write_bytes(data.replace(b"PK\1\2", b"PK\1\3"))
+    with pytest.raises(DatasetError, match=r"pets\.zip is damaged"):
+        prepare([path], tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("pets/train/cats/a.jpg", ("train", "cats")),
+        ("pets/Train/Cats/a.jpg", ("train", "cats")),
+        ("pets/validation/dogs/a.jpg", ("val", "dogs")),
+        ("pets/cats/a.jpg", (None, "cats")),
+        ("pets/cats/img.1.jpg", (None, "cats")),
+        ("pets/dogs/cat.1.jpg", (None, "dogs")),
+        ("train/felines/cat.1.jpg", ("train", "felines")),
+        ("train/cat.1.jpg", (None, "cats")),
+        ("pets/dog.1.jpg", (None, "dogs")),
+        ("train/a.jpg", (None, None)),
+        ("a.jpg", (None, None)),
+        ("/a.jpg", (None, None)),
+    ],
+)
+def test_class_and_split_come_from_the_folders(path, expected):
+    assert preparation._split_and_label(PurePosixPath(path)) == expected
+
+
+def test_a_zip_named_like_a_split_is_that_split(tmp_path):
+    for split in ("train", "test"):
+        with zipfile.ZipFile(tmp_path / f"{split}.zip", "w") as archive:
+            for label in ("cats", "dogs"):
+                archive.writestr(f"{label}/{split}.png", encoded(picture(seed_of(split, label))))
+    prepare(sorted(tmp_path.glob("*.zip")), tmp_path / "out")
+    assert tree(tmp_path / "out") == [f"{s}/{c}/{s}.png" for s in ("test", "train") for c in ("cats", "dogs")]
+
+
+def test_hidden_files_and_folders_are_not_read(tmp_path):
+    write(tmp_path / "pets", {**photos("cats", 2), ".thumbnails/a.png": b"x", "cats/.hidden.png": b"x"})
+    report = prepare([tmp_path / "pets"], tmp_path / "out")
+    assert report["kept"] == {"train": {"cats": 2}}
+    assert report["undecodable"] == []
