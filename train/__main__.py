@@ -7,11 +7,14 @@ import dataclasses
 import json
 import os
 import shlex
-import shutil
 import sys
+import warnings
 from pathlib import Path
 
 from catdog.errors import CatDogError
+from catdog.terminal import hidden_stderr, never_fail_to_print
+
+GOES_ON = "the same command, without --restart, goes on from the last finished epoch"
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -19,16 +22,33 @@ def main(argv: list[str] | None = None) -> int:
     argv = sys.argv[1:] if argv is None else argv
     arguments = _parser().parse_args(argv)
     arguments.command = shlex.join(["python", "-m", "train", *argv])
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     try:
-        arguments.run_command(arguments)
+        _load_keras()
+        with warnings.catch_warnings():
+            # Pillow's remarks on odd metadata; what matters becomes an error of its own.
+            warnings.filterwarnings("ignore", module=r"PIL\.")
+            arguments.run_command(arguments)
     except CatDogError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except OSError as error:
+        what = f"{error.filename}: {error.strerror}" if error.filename else error
+        print(f"error: A file cannot be read or written: {what}.", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
-        print("\nstopped; the same command goes on from the last finished epoch", file=sys.stderr)
+        print(f"\nstopped; {arguments.after_stop}", file=sys.stderr)
         return 130
     return 0
+
+
+def _load_keras() -> None:
+    """Import Keras without the greetings of its backend and its advice to choose another file format."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    with hidden_stderr():
+        import keras  # noqa: F401
+        from absl import logging
+
+    logging.set_verbosity(logging.ERROR)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -40,29 +60,30 @@ def _parser() -> argparse.ArgumentParser:
     prepare.add_argument("--out", type=Path, required=True)
     prepare.add_argument("--val", type=float, default=0.1, help="share of photos without a split (default 0.1)")
     prepare.add_argument("--test", type=float, default=0.1, help="share of photos without a split (default 0.1)")
-    prepare.set_defaults(run_command=_prepare)
+    prepare.set_defaults(run_command=_prepare, after_stop="nothing was written")
 
     fit = commands.add_parser("fit", help="train a classifier and write its .h5 and spec")
     fit.add_argument("name", help="scratch_cnn or xception")
-    fit.add_argument("--base", default=None, help="imagenet, none or a .weights.h5 file from distill")
-    fit.add_argument("--start", type=Path, default=None, help="an .h5 of the same architecture to go on from")
+    beginning = fit.add_mutually_exclusive_group()
+    beginning.add_argument("--base", default=None, help="imagenet, none or a .weights.h5 file from distill")
+    beginning.add_argument("--start", type=Path, default=None, help="an .h5 of the same architecture to go on from")
     fit.add_argument("--image-size", type=int, default=None, help="input size of the served model, pixels")
     fit.add_argument("--out", type=Path, default=Path("weights"), help="folder for the result (default weights)")
     _add_training_arguments(fit)
-    fit.set_defaults(run_command=_fit)
+    fit.set_defaults(run_command=_fit, after_stop=GOES_ON)
 
     distill = commands.add_parser("distill", help="a teacher's features -> base weights for fit --base")
     distill.add_argument("name", help="the student: xception")
     distill.add_argument("--teacher", type=Path, required=True, help=".h5 whose first layer is the feature extractor")
     distill.add_argument("--out", type=Path, default=None, help="default runs/NAME-base.weights.h5")
     _add_training_arguments(distill)
-    distill.set_defaults(run_command=_distill)
+    distill.set_defaults(run_command=_distill, after_stop=GOES_ON)
 
     evaluate = commands.add_parser("evaluate", help="measure the served models and record it in their specs")
     evaluate.add_argument("--data", type=Path, required=True)
     evaluate.add_argument("--split", choices=("val", "test"), default="test")
     evaluate.add_argument("--weights", type=Path, default=Path("weights"))
-    evaluate.set_defaults(run_command=_evaluate)
+    evaluate.set_defaults(run_command=_evaluate, after_stop="nothing was recorded")
     return parser
 
 
@@ -161,11 +182,14 @@ def _recipe(recipe, arguments: argparse.Namespace):
 
 
 def _run_folder(command: str, arguments: argparse.Namespace) -> Path:
+    from . import trainer
+
     run = arguments.run or Path("runs") / f"{command}-{arguments.name}"
     if arguments.restart:
-        shutil.rmtree(run, ignore_errors=True)
+        trainer.forget(run)
     return run
 
 
 if __name__ == "__main__":
+    never_fail_to_print()
     sys.exit(main())

@@ -11,10 +11,10 @@ from keras import ops
 class RandomResizedCrop(keras.layers.Layer):
     """Cut a random box from each image, mirror it half of the time, resize it to `size`.
 
-    The box covers `scale` of the area with an aspect ratio of `ratio` (Szegedy et al. 2015,
-    "Going deeper with convolutions", section 6). Resizing is bilinear and antialiased, written as
-    two matrix products per image, rows and columns, because that is the one formulation that is
-    fast on every backend and needs no gather.
+    The box covers `scale` of the area, or less where it would be longer than the photo, with an
+    aspect ratio of `ratio` (Szegedy et al. 2015, "Going deeper with convolutions", section 6).
+    Resizing is bilinear and antialiased, written as two matrix products per image, rows and
+    columns, because that is the one formulation that is fast on every backend and needs no gather.
 
     Call arguments: images uint8 or float (B, H, W, 3), 0..255. Returns float32 (B, size, size, 3).
     Outside training the images pass unchanged, whatever their size.

@@ -6,8 +6,13 @@ one class, in sorted order.
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import hashlib
+import math
 import os
+import shutil
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,9 +20,10 @@ from pathlib import Path
 
 import keras
 import numpy as np
+from PIL import Image
 from tqdm import tqdm
 
-from catdog.errors import CatDogError
+from catdog.errors import CatDogError, InvalidSettings
 from catdog.preprocessing import decode, resized
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".heic", ".heif", ".avif")
@@ -26,6 +32,7 @@ SPLITS = ("train", "val", "test")
 CLASS_OF_FOLDER = {"cats": "cat", "dogs": "dog"}
 CACHE_VERSION = 1
 CHUNK = 64
+DAY = 24 * 60 * 60
 
 
 class DatasetError(CatDogError, ValueError):
@@ -54,6 +61,8 @@ class Split:
         """The first photos of each class, for a quick try; all of them with None."""
         if per_class is None:
             return self
+        if per_class < 1:
+            raise InvalidSettings(f"The limit of photos per class must be at least 1. Received: {per_class}.")
         keep = np.concatenate([np.flatnonzero(self.labels == k)[:per_class] for k in range(len(self.classes))])
         return Split(self.classes, tuple(self.paths[i] for i in keep), self.labels[keep])
 
@@ -61,10 +70,11 @@ class Split:
 def find(data: str | os.PathLike[str], split: str) -> Split:
     """List the photos of one split in sorted order.
 
-    Raises DatasetError that names the folder when it, or one of its classes, holds no photo.
+    Hidden folders, such as a notebook's checkpoints, are no classes. Raises DatasetError that names
+    the folder when it, or one of its classes, holds no photo.
     """
     folder = Path(data) / split
-    folders = sorted(p for p in folder.iterdir() if p.is_dir()) if folder.is_dir() else []
+    folders = sorted(p for p in folder.iterdir() if is_visible(p) and p.is_dir()) if folder.is_dir() else []
     if len(folders) < 2:
         raise DatasetError(
             f"{folder} must hold one folder per class, at least two, such as cats/ and dogs/; "
@@ -78,12 +88,40 @@ def find(data: str | os.PathLike[str], split: str) -> Split:
         paths += files
         labels += [index] * len(files)
     classes = tuple(CLASS_OF_FOLDER.get(p.name, p.name) for p in folders)
+    if len(set(classes)) < len(classes):
+        raise DatasetError(f"{folder} holds two folders of one class; found {[p.name for p in folders]}.")
     return Split(classes, tuple(paths), np.array(labels, dtype=np.int64))
+
+
+def find_training(data: str | os.PathLike[str], limit: int | None = None) -> tuple[Split, Split]:
+    """The splits train and val, at most `limit` photos of each class.
+
+    Raises DatasetError when they do not have the same classes: labels are positions among them.
+    """
+    train, val = (find(data, split).head(limit) for split in ("train", "val"))
+    if train.classes != val.classes:
+        raise DatasetError(
+            f"{Path(data) / 'train'} and {Path(data) / 'val'} must hold the same classes; "
+            f"found {', '.join(train.classes)} and {', '.join(val.classes)}."
+        )
+    return train, val
+
+
+def is_visible(path: Path) -> bool:
+    return not path.name.startswith(".")
 
 
 def is_photo(path: Path) -> bool:
     """Whether a path looks like a photo of the dataset: a visible file with a known extension."""
-    return path.suffix.lower() in EXTENSIONS and not path.name.startswith(".") and path.is_file()
+    return path.suffix.lower() in EXTENSIONS and is_visible(path) and path.is_file()
+
+
+def read(path: Path) -> Image.Image:
+    """Decode a photo as serving does; raise DatasetError that names it when that fails."""
+    try:
+        return decode(path.read_bytes())
+    except CatDogError as error:
+        raise DatasetError(f"{path}: {error} Run `python -m train prepare`, which drops such files.") from error
 
 
 def load_images(split: Split, size: int, *, resize: str = "stretch", cache: Path) -> np.ndarray:
@@ -101,15 +139,15 @@ def decoded(split: Split, size: int, resize: str = "stretch") -> Iterator[np.nda
     """Yield each photo of a split as uint8 (size, size, 3), in order, with a progress bar."""
 
     def one(path: Path) -> np.ndarray:
-        try:
-            return np.asarray(resized(decode(path.read_bytes()), size, resize))
-        except CatDogError as error:
-            raise DatasetError(f"{path}: {error} Run `python -m train prepare`, which drops such files.") from error
+        return np.asarray(resized(read(path), size, resize))
 
-    with ThreadPoolExecutor() as pool:
+    bar = tqdm(total=len(split), desc=f"photos at {size} px", unit="photo")
+    with bar, ThreadPoolExecutor() as pool:
         # In chunks: the pool would otherwise decode far ahead of a slow reader.
-        for start in tqdm(range(0, len(split), CHUNK), desc=f"photos at {size} px", unit=f"x{CHUNK}"):
-            yield from pool.map(one, split.paths[start : start + CHUNK])
+        for start in range(0, len(split), CHUNK):
+            for image in pool.map(one, split.paths[start : start + CHUNK]):
+                bar.update()
+                yield image
 
 
 def _fill(images: np.ndarray, split: Split, size: int, resize: str) -> None:
@@ -121,6 +159,8 @@ def cached(path: Path, shape: tuple[int, ...], dtype, fill: Callable[[np.ndarray
     """A read-only memory map of an array that `fill` writes once; the file appears whole or not at all."""
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
+        _remove_abandoned(path.parent)
+        _require_space(path.parent, math.prod(shape) * np.dtype(dtype).itemsize)
         partial = path.with_suffix(f".{os.getpid()}.partial")
         try:
             array = np.lib.format.open_memmap(partial, "w+", dtype, shape)
@@ -130,6 +170,20 @@ def cached(path: Path, shape: tuple[int, ...], dtype, fill: Callable[[np.ndarray
         finally:
             partial.unlink(missing_ok=True)
     return np.load(path, mmap_mode="r")
+
+
+def _require_space(folder: Path, size: int) -> None:
+    """Raise OSError where the disk is too full: writing to a memory map there would kill the process."""
+    if shutil.disk_usage(folder).free < size:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
+
+
+def _remove_abandoned(cache: Path) -> None:
+    """Remove what killed processes left: gigabytes that nobody would miss, or find."""
+    for partial in cache.glob("*.partial"):
+        with contextlib.suppress(FileNotFoundError):
+            if time.time() - partial.stat().st_mtime > DAY:
+                partial.unlink()
 
 
 def fingerprint(split: Split, *what: object) -> str:

@@ -8,9 +8,9 @@ thrown away afterwards.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
-import os
 from pathlib import Path
 
 import keras
@@ -21,8 +21,9 @@ from catdog.errors import InvalidSettings
 from catdog.spec import sha256_of
 
 from . import architectures, augment, dataset, trainer
+from .files import require_writable, whole
 from .fit import load_data, loss
-from .provenance import provenance
+from .provenance import description_of, identity, provenance
 from .trainer import Recipe
 
 RECIPE = Recipe(
@@ -49,8 +50,12 @@ def distill(
     A JSON file beside the weights says where they come from; `fit --base` copies it into the spec.
     A run that was killed goes on from its last finished epoch.
     """
-    train_split = dataset.find(data, "train").head(limit)
-    val_split = dataset.find(data, "val").head(limit)
+    if not architectures.get(name).pretrained:
+        raise InvalidSettings(f"{name} is trained from random weights: there is no use in a base for it.")
+    if not out.name.endswith(".weights.h5"):
+        raise InvalidSettings(f"Base weights are written to a file named NAME.weights.h5. Received: {str(out)!r}.")
+    require_writable(out.parent)
+    train_split, val_split = dataset.find_training(data, limit)
     photos = load_data(train_split, val_split, architectures.get(name).image_size, data / ".cache")
     taught = Taught(*(teacher_features(teacher, split, data / ".cache") for split in (train_split, val_split)))
 
@@ -59,12 +64,12 @@ def distill(
             architectures.build_base(name), taught.train.shape[1], size, photos.classes, recipe, optimizer
         )
 
-    with trainer.precision(recipe.precision):
-        model, history = trainer.train(make_model, recipe, photos, run, batches=taught.batches)
-    origin = provenance(photos, recipe, history, command=command, dataset=dataset_name)
-    _write(
-        model.get_layer(f"{name}_base"), out, origin | {"teacher": teacher.name, "teacher_sha256": sha256_of(teacher)}
-    )
+    inputs = {"student": name, "teacher": identity(teacher)} | photos.counts()
+    with trainer.precision(recipe.precision) as precision:
+        model, history = trainer.train(make_model, recipe, photos, run, inputs=inputs, batches=taught.batches)
+    origin = provenance(photos, recipe, history, precision=precision, command=command, dataset=dataset_name)
+    origin |= {"teacher": teacher.name, "teacher_sha256": sha256_of(teacher)}
+    _write(model.get_layer(f"{name}_base"), out, origin)
     return out
 
 
@@ -110,10 +115,10 @@ def teacher_features(path: Path, split: dataset.Split, cache: Path) -> np.ndarra
     name = dataset.fingerprint(split, "features", sha256_of(path), TEACHER_SIZE)
 
     def fill(features: np.ndarray) -> None:
-        photos = dataset.decoded(split, TEACHER_SIZE)
-        for start in range(0, len(split), dataset.CHUNK):
-            pixels = np.stack(list(itertools.islice(photos, dataset.CHUNK))).astype(np.float32)
-            features[start : start + len(pixels)] = ops.convert_to_numpy(teacher.predict_on_batch(pixels))
+        with contextlib.closing(dataset.decoded(split, TEACHER_SIZE)) as photos:
+            for start in range(0, len(split), dataset.CHUNK):
+                pixels = np.stack(list(itertools.islice(photos, dataset.CHUNK))).astype(np.float32)
+                features[start : start + len(pixels)] = ops.convert_to_numpy(teacher.predict_on_batch(pixels))
 
     return dataset.cached(cache / f"features-{name}.npy", (len(split), teacher.output.shape[-1]), np.float16, fill)
 
@@ -125,7 +130,10 @@ def load_teacher(path: Path) -> keras.Model:
     """
     if not path.is_file():
         raise InvalidSettings(f"The teacher {path} does not exist.")
-    base = keras.models.load_model(path, compile=False).layers[0]
+    try:
+        base = keras.models.load_model(path, compile=False).layers[0]
+    except Exception as error:  # Keras and h5py raise many kinds on broken files
+        raise InvalidSettings(f"The teacher {path} cannot be loaded: {error}") from error
     if not isinstance(base, keras.Model) or len(base.output.shape) != 2:
         raise InvalidSettings(f"The first layer of {path} is not a model with pooled features.")
     pixels = keras.Input((None, None, 3))
@@ -148,8 +156,8 @@ def _training_model(student, features: int, size, classes, recipe, optimizer) ->
 
 
 def _write(student: keras.Model, out: Path, origin: dict) -> None:
-    out.parent.mkdir(parents=True, exist_ok=True)
-    partial = out.with_name("partial-" + out.name)
-    student.save_weights(partial)
-    os.replace(partial, out)
-    out.with_suffix("").with_suffix(".json").write_text(json.dumps(origin, indent=2) + "\n")
+    with whole(out) as partial:
+        student.save_weights(partial)
+        origin = origin | {"sha256": sha256_of(partial)}
+    with whole(description_of(out)) as partial:
+        partial.write_text(json.dumps(origin, indent=2) + "\n")

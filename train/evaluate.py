@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,10 @@ from tqdm import tqdm
 
 from catdog import Settings, load
 from catdog.compare import Classifier
-from catdog.preprocessing import decode
+from catdog.errors import ModelMismatch
+from catdog.spec import ModelSpec
 
-from .dataset import DatasetError, Split, find
+from .dataset import DatasetError, Split, find, read
 
 BATCH = 64
 CALIBRATION_BINS = 15
@@ -24,10 +26,12 @@ CALIBRATION_BINS = 15
 def evaluate(weights: Path, data: Path, split_name: str = "test") -> dict[str, dict[str, Any]]:
     """Measure every model in `weights` on `data`/split_name and record it in its spec.
 
-    Returns name -> figures, as `measure` defines them.
+    Returns name -> figures, as `measure` defines them. A model that cannot be used is named on
+    stderr and left out.
     """
     split = find(data, split_name)
     comparator = load(Settings(weights=weights))
+    print(*comparator.problems, sep="\n", end="\n" if comparator.problems else "", file=sys.stderr)
     try:
         probabilities = predict(comparator.models.values(), split)
     finally:
@@ -35,9 +39,16 @@ def evaluate(weights: Path, data: Path, split_name: str = "test") -> dict[str, d
     results = {}
     for spec in comparator.specs:
         results[spec.name] = measure(probabilities[spec.name], split.labels, split.classes)
-        metrics = {**spec.metrics, split_name: results[spec.name]}
-        dataclasses.replace(spec, metrics=metrics).write(weights / f"{spec.name}.json")
+        _record(results[spec.name], split_name, spec, weights / f"{spec.name}.json")
     return results
+
+
+def _record(figures: dict[str, Any], split_name: str, measured: ModelSpec, path: Path) -> None:
+    """Add figures to a spec, unless another model took its place while they were measured."""
+    spec = ModelSpec.read(path)
+    if spec.sha256 != measured.sha256:
+        raise ModelMismatch(f"{path} describes another model than the one that was measured: measure again.")
+    dataclasses.replace(spec, metrics={**spec.metrics, split_name: figures}).write(path)
 
 
 def describe(results: dict[str, dict[str, Any]]) -> str:
@@ -61,7 +72,7 @@ def predict(classifiers: Iterable[Classifier], split: Split) -> dict[str, np.nda
     columns = {c.spec.name: _columns(c, split) for c in classifiers}
     rows: dict[str, list[np.ndarray]] = {c.spec.name: [] for c in classifiers}
     for start in tqdm(range(0, len(split), BATCH), desc="evaluate", unit="batch"):
-        images = [decode(path.read_bytes()) for path in split.paths[start : start + BATCH]]
+        images = [read(path) for path in split.paths[start : start + BATCH]]
         for classifier in classifiers:
             name = classifier.spec.name
             rows[name].append(classifier.probabilities(images)[:, columns[name]])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from pathlib import Path
 
 import keras
@@ -11,10 +10,12 @@ import keras
 from catdog.compare import Classifier, calibrated
 from catdog.config import Settings
 from catdog.engine import load_engine
+from catdog.errors import InvalidSettings
 from catdog.spec import ModelSpec, sha256_of
 
 from . import architectures, augment, calibrate, dataset, evaluate, h5, trainer
-from .provenance import base_provenance, provenance, start_provenance
+from .files import require_writable, whole
+from .provenance import base_provenance, identity, provenance, start_provenance
 from .trainer import Recipe
 
 # Chosen on the validation photos of Dogs vs. Cats.
@@ -46,8 +47,13 @@ def fit(
     `start` is an `.h5` of the same architecture and number of classes to go on from, instead of a
     base. `limit` takes the first photos of each class only.
     """
-    image_size = image_size or architectures.get(name).image_size
-    train_split, val_split = (dataset.find(data, split).head(limit) for split in ("train", "val"))
+    image_size = architectures.get(name).image_size if image_size is None else image_size
+    if not 8 <= image_size <= trainer.LARGEST_SIZE:
+        raise InvalidSettings(f"The image size must be 8 to {trainer.LARGEST_SIZE} pixels. Received: {image_size}.")
+    if start and start.resolve() == (out / f"{name}.h5").resolve():
+        raise InvalidSettings(f"The run would replace {start}, from which it starts: choose another --out.")
+    require_writable(out)
+    train_split, val_split = dataset.find_training(data, limit)
     photos = load_data(train_split, val_split, image_size, data / ".cache")
 
     def make_model(size: int, optimizer: keras.Optimizer) -> keras.Model:
@@ -56,11 +62,12 @@ def fit(
             architectures.load_classifier(network, start)
         return _training_model(network, size, photos.classes, recipe, optimizer)
 
-    with trainer.precision(recipe.precision):
-        trained, history = trainer.train(make_model, recipe, photos, run)
+    inputs = {"model": name, "base": identity(base), "start": identity(start)} | photos.counts()
+    with trainer.precision(recipe.precision) as precision:
+        trained, history = trainer.train(make_model, recipe, photos, run, inputs=inputs)
     model = architectures.build(name, classes=photos.classes, image_size=image_size)
     model.set_weights(trained.get_layer(name).get_weights())
-    training = provenance(photos, recipe, history, command=command, dataset=dataset_name)
+    training = provenance(photos, recipe, history, precision=precision, command=command, dataset=dataset_name)
     training |= {
         "base": start_provenance(start) if start else base_provenance(base),
         "parameters": model.count_params(),
@@ -73,11 +80,14 @@ def finish(model: keras.Model, name: str, val: dataset.Split, training: dict, ou
 
     1. Save the `.h5` under a temporary name with rounded weights and load it as serving does.
     2. If a label of `val` differs from the trained model's, save it again in full precision.
-    3. Fit the temperature and measure on `val`, then put both files in place.
+    3. Fit the temperature and measure on `val`, then put both files in place. Calibration is thus
+       measured on the photos that it was fitted on; `evaluate` measures it on others.
+
+    A process killed between the two files leaves a model that serving refuses, by its checksum; the
+    same command mends it, without training again.
     """
     out.mkdir(parents=True, exist_ok=True)
-    partial = out / f"partial-{name}.h5"
-    try:
+    with whole(out / f"{name}.h5") as partial:
         spec, outputs = _saved(model, name, val, partial, round_kernels=True)
         exact = evaluate.predict([Classifier(spec, model.predict_on_batch)], val)[name]
         training = training | {"weights": "rounded to 16-bit precision"}
@@ -87,10 +97,7 @@ def finish(model: keras.Model, name: str, val: dataset.Split, training: dict, ou
         temperature = calibrate.fit_temperature(outputs, val.labels)
         figures = evaluate.measure(calibrated(outputs, temperature), val.labels, val.classes)
         spec = dataclasses.replace(spec, temperature=temperature, metrics={"val": figures}, training=training)
-        os.replace(partial, out / spec.file)
-        spec.write(out / f"{name}.json")
-    finally:
-        partial.unlink(missing_ok=True)
+    spec.write(out / f"{name}.json")
     return spec
 
 

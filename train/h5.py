@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import h5py
 import keras
 import numpy as np
+
+from .files import whole
 
 
 def save(model: keras.Model, path: Path, *, round_kernels: bool = False) -> None:
@@ -18,15 +19,16 @@ def save(model: keras.Model, path: Path, *, round_kernels: bool = False) -> None
     Biases and batch statistics, a thousandth of the bytes, keep full precision.
     """
     plain = path.with_name(path.name + ".plain.h5")
-    partial = path.with_name(path.name + ".partial")
     try:
         model.save(plain, include_optimizer=False)
-        with h5py.File(plain, "r") as source, h5py.File(partial, "w", track_order=True) as target:
+        with (
+            whole(path) as partial,
+            h5py.File(plain, "r") as source,
+            h5py.File(partial, "w", track_order=True) as target,
+        ):
             _copy(source, target, round_kernels)
-        os.replace(partial, path)
     finally:
         plain.unlink(missing_ok=True)
-        partial.unlink(missing_ok=True)
 
 
 def _copy(source: h5py.Group, target: h5py.Group, round_kernels: bool) -> None:

@@ -5,22 +5,33 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import math
 import os
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import keras
 import numpy as np
 
-from catdog.errors import InvalidSettings
+from catdog.errors import CatDogError, InvalidSettings
 
 from .dataset import Batches
 from .hardware import has_fast_bfloat16
 
 PRECISIONS = ("auto", "float32", "mixed_bfloat16")
+LARGEST_SIZE = 2048
+
+
+class Diverged(CatDogError, ArithmeticError):
+    """Training whose loss is no longer a number."""
+
+    code = "diverged"
+
+    def __init__(self) -> None:
+        super().__init__("The loss is no longer a number. Train again with --restart and a lower --learning-rate.")
 
 
 @dataclass(frozen=True)
@@ -52,10 +63,12 @@ class Recipe:
             raise InvalidSettings(
                 f"The share that a crop keeps must be above 0 and at most 1. Received: {self.scale[0]}."
             )
-        if self.batch_size < 1 or not self.learning_rate > 0:
+        if self.batch_size < 1 or not 0 < self.learning_rate < math.inf:
             raise InvalidSettings(
                 f"Batch size and learning rate must be positive. Received: {self.batch_size} and {self.learning_rate}."
             )
+        if not 0 <= self.seed < 2**31:
+            raise InvalidSettings(f"The seed must be 0 to {2**31 - 1}. Received: {self.seed}.")
 
     @property
     def epochs(self) -> int:
@@ -66,11 +79,13 @@ def parse_stages(text: str) -> tuple[tuple[int, int], ...]:
     """Read "96x20,128x4" as 20 epochs at 96 pixels, then 4 at 128."""
     try:
         stages = tuple(tuple(int(number) for number in stage.split("x")) for stage in text.split(","))
-        if all(len(stage) == 2 and stage[0] >= 8 and stage[1] >= 1 for stage in stages):
+        if all(len(stage) == 2 and 8 <= stage[0] <= LARGEST_SIZE and stage[1] >= 1 for stage in stages):
             return stages
     except ValueError:
         pass
-    raise InvalidSettings(f"Stages are written SIZExEPOCHS, as in 96x20,128x4. Received: {text!r}.")
+    raise InvalidSettings(
+        f"Stages are written SIZExEPOCHS, as in 96x20,128x4, with sizes from 8 to {LARGEST_SIZE}. Received: {text!r}."
+    )
 
 
 @dataclass(frozen=True)
@@ -88,6 +103,9 @@ class Data:
     validation_labels: np.ndarray
     classes: int
 
+    def counts(self) -> dict[str, int]:
+        return {"photos": len(self.labels), "validation_photos": len(self.validation_labels), "classes": self.classes}
+
 
 def batches(data: Data, recipe: Recipe, epoch: int) -> tuple[Batches, Batches]:
     """Shuffled training batches that begin with `epoch`, and validation batches in order."""
@@ -102,6 +120,8 @@ def train(
     recipe: Recipe,
     data: Data,
     run: Path,
+    *,
+    inputs: dict,
     batches: Callable[[Data, Recipe, int], tuple[keras.utils.PyDataset, keras.utils.PyDataset]] = batches,
 ) -> tuple[keras.Model, list[dict]]:
     """Train through all stages; return the trained model and one row of figures per epoch.
@@ -109,9 +129,12 @@ def train(
     `make_model(size, optimizer)` builds and compiles the training model of a stage, anew each time
     and with the same set of weights in every stage. After each epoch the state (weights, optimizer,
     figures) is written whole to `run`. Every stage begins by reading it, so that a run which was
-    killed and called again with the same recipe goes on exactly as at the start of a stage.
+    killed and called again with the same recipe goes on exactly as at the start of a stage. `inputs`
+    is what else the result depends on, as JSON: a run with other inputs is not gone on with.
+
+    Raises InvalidSettings for such a run, and Diverged when the loss is not a number.
     """
-    checkpoints = Checkpoints(run, dataclasses.asdict(recipe))
+    checkpoints = Checkpoints(run, dataclasses.asdict(recipe), inputs)
     steps_per_epoch = max(1, len(data.labels) // recipe.batch_size)
     end = 0
     for size, epochs in recipe.stages:
@@ -125,7 +148,15 @@ def train(
         training, validation = batches(data, recipe, done)
         print(f"{size} px: epochs {done + 1} to {end} of {recipe.epochs}", flush=True)
         callbacks = [*_ema_callbacks(recipe), _SaveEachEpoch(checkpoints, size)]
-        model.fit(training, validation_data=validation, initial_epoch=done, epochs=end, callbacks=callbacks)
+        try:
+            model.fit(training, validation_data=validation, initial_epoch=done, epochs=end, callbacks=callbacks)
+        except Diverged:
+            raise
+        except Exception as error:
+            # PyTorch computes no loss from predictions that are NaN.
+            if all(np.isfinite(weights).all() for weights in model.get_weights()):
+                raise
+            raise Diverged from error
     # The last state once more, for a run that was finished before.
     model = make_model(recipe.stages[-1][0], _optimizer(recipe, steps_per_epoch))
     checkpoints.restore(model)
@@ -137,14 +168,18 @@ def train(
 class Checkpoints:
     """The state of a run after each epoch, in folders `epoch-NNNN` of which the newest is kept."""
 
-    def __init__(self, run: Path, recipe: dict):
-        self.run, self.recipe = run, json.loads(json.dumps(recipe))
+    def __init__(self, run: Path, recipe: dict, inputs: dict):
+        self.run = run
+        self.recipe, self.inputs = json.loads(json.dumps([recipe, inputs]))
         run.mkdir(parents=True, exist_ok=True)
         state = self._state()
-        if state and state["recipe"] != self.recipe:
+        # Runs of earlier versions did not record their inputs.
+        other = _differences(state["recipe"], self.recipe) if state else []
+        other += _differences(state.get("inputs", self.inputs), self.inputs) if state else []
+        if other:
             raise InvalidSettings(
-                f"{run} holds an unfinished or finished run with other settings ({state['recipe']}). "
-                "Repeat those settings to go on with it, or pass --restart to begin anew."
+                f"{run} holds an unfinished or finished run with other settings: {'; '.join(other)}. "
+                "Repeat its settings to go on with it, choose another --run, or pass --restart to begin anew."
             )
 
     def epochs_done(self) -> int:
@@ -162,7 +197,7 @@ class Checkpoints:
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir()
         model.save_weights(partial / "state.weights.h5")
-        state = {"recipe": self.recipe, "history": history}
+        state = {"recipe": self.recipe, "inputs": self.inputs, "history": history}
         (partial / "state.json").write_text(json.dumps(state, indent=1))
         os.replace(partial, folder)
         for old in self._folders()[:-1]:
@@ -183,6 +218,18 @@ class Checkpoints:
         return json.loads((folders[-1] / "state.json").read_text()) if folders else None
 
 
+def _differences(before: dict, now: dict) -> list[str]:
+    """What differs, as in `seed was 0, is 5`."""
+    names = dict.fromkeys([*before, *now])
+    return [f"{n} was {before.get(n)}, is {now.get(n)}" for n in names if before.get(n) != now.get(n)]
+
+
+def forget(run: Path) -> None:
+    """Remove the checkpoints in a run's folder, and nothing else that may lie there."""
+    for folder in run.glob("epoch-[0-9]*"):
+        shutil.rmtree(folder)
+
+
 class _SaveEachEpoch(keras.callbacks.Callback):
     def __init__(self, checkpoints: Checkpoints, size: int):
         super().__init__()
@@ -193,6 +240,8 @@ class _SaveEachEpoch(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         figures = {name: float(value) for name, value in (logs or {}).items()}
+        if not math.isfinite(figures["loss"]):
+            raise Diverged
         seconds = round(time.monotonic() - self.started, 1)
         self.checkpoints.save(self.model, {"epoch": epoch + 1, "size": self.size, "seconds": seconds} | figures)
 
@@ -216,16 +265,17 @@ def _optimizer(recipe: Recipe, steps_per_epoch: int) -> keras.Optimizer:
 
 
 @contextlib.contextmanager
-def precision(name: str):
-    """Build layers with this dtype policy inside the block.
+def precision(name: str) -> Iterator[str]:
+    """Build layers with this dtype policy, whose name is given to the block, inside the block.
 
     `auto` is mixed_bfloat16 where the hardware multiplies bfloat16 faster than float32.
     """
     if name not in PRECISIONS:
         raise InvalidSettings(f"Precision must be one of {', '.join(PRECISIONS)}. Received: {name!r}.")
     before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(("mixed_bfloat16" if has_fast_bfloat16() else "float32") if name == "auto" else name)
+    policy = ("mixed_bfloat16" if has_fast_bfloat16() else "float32") if name == "auto" else name
+    keras.config.set_dtype_policy(policy)
     try:
-        yield
+        yield policy
     finally:
         keras.config.set_dtype_policy(before)

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
+import os
+import time
+
 import numpy as np
 import pytest
 
+from catdog.errors import InvalidSettings
 from catdog.preprocessing import decode, to_array
 from catdog.spec import ModelSpec
 from train import dataset
 from train.dataset import Batches, DatasetError
+
+from .conftest import COUNTS, disc, stripes, waves, write_pictures
 
 
 def test_find_is_sorted_and_labelled(tiny_data):
@@ -88,3 +95,54 @@ def test_unshuffled_batches_hold_every_photo_in_order():
 def test_targets():
     np.testing.assert_array_equal(dataset.targets(np.array([0, 1]), 2), [[0.0], [1.0]])
     np.testing.assert_array_equal(dataset.targets(np.array([2, 0]), 3), [[0, 0, 1], [1, 0, 0]])
+
+
+@pytest.mark.parametrize("limit", [0, -1])
+def test_a_limit_leaves_at_least_one_photo(tiny_data, limit):
+    with pytest.raises(InvalidSettings, match=f"at least 1. Received: {limit}"):
+        dataset.find(tiny_data, "train").head(limit)
+
+
+def test_hidden_folders_are_no_classes(tmp_path):
+    write_pictures(tmp_path, {"cats": disc, "dogs": stripes}, COUNTS)
+    (tmp_path / "val" / ".ipynb_checkpoints").mkdir()
+    assert dataset.find(tmp_path, "val").classes == ("cat", "dog")
+
+
+def test_two_folders_of_one_class_are_named(tmp_path):
+    write_pictures(tmp_path, {"cat": disc, "cats": disc, "dogs": stripes}, {"val": 1})
+    with pytest.raises(DatasetError, match=r"two folders of one class; found \['cat', 'cats', 'dogs'\]"):
+        dataset.find(tmp_path, "val")
+
+
+def test_train_and_val_must_hold_the_same_classes(tmp_path):
+    write_pictures(tmp_path, {"ants": waves, "cats": disc, "dogs": stripes}, {"train": 1})
+    write_pictures(tmp_path, {"cats": disc, "dogs": stripes}, {"val": 1})
+    with pytest.raises(DatasetError, match=r"same classes; found ants, cat, dog and cat, dog"):
+        dataset.find_training(tmp_path)
+
+
+def test_the_progress_of_decoding_reaches_all_photos(tiny_data, capsys):
+    split = dataset.find(tiny_data, "train")
+    photos = dataset.decoded(split, 16)
+    assert len(list(itertools.islice(photos, len(split)))) == len(split) == 48
+    photos.close()
+    assert "48/48" in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_what_killed_processes_left_in_the_cache_is_removed(tiny_data, tmp_path):
+    for name, age in (("old", 2 * dataset.DAY), ("new", 0)):
+        (tmp_path / f"{name}.1.partial").write_bytes(b"x")
+        os.utime(tmp_path / f"{name}.1.partial", (time.time() - age,) * 2)
+    dataset.load_images(dataset.find(tiny_data, "val"), 16, cache=tmp_path)
+    assert [path.name for path in tmp_path.glob("*.partial")] == ["new.1.partial"]
+
+
+def test_a_full_disk_is_an_error_before_anything_is_decoded(tmp_path):
+    def fill(array):
+        raise AssertionError("there was no space for this")
+
+    with pytest.raises(OSError, match="No space left") as caught:
+        dataset.cached(tmp_path / "photos.npy", (2**50,), np.uint8, fill)
+    assert caught.value.filename
+    assert list(tmp_path.iterdir()) == []

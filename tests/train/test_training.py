@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
+import re
 import shutil
+import subprocess
+import sys
 
 import keras
 import numpy as np
 import pytest
 
-from catdog import InvalidSettings, ModelSpec, Settings, load
+from catdog import InvalidSettings, ModelMismatch, ModelSpec, Settings, load
+from catdog.spec import sha256_of
+from tests.conftest import ROOT
 from train import architectures, evaluate, h5, trainer
 from train.__main__ import main
 from train.dataset import DatasetError
+from train.provenance import base_provenance
 from train.trainer import Checkpoints, Recipe, parse_stages
 
 from .conftest import COUNTS, disc, stripes, waves, write_pictures
@@ -84,7 +91,7 @@ def test_a_killed_run_ends_like_an_unbroken_one(tiny_data, tmp_path, monkeypatch
     with monkeypatch.context() as patch:
         patch.setattr(Checkpoints, "save", killed_after_one_epoch)
         assert fit(tiny_data, tmp_path / "killed") == 130
-    assert not (tmp_path / "killed" / "weights").exists()
+    assert list((tmp_path / "killed" / "weights").iterdir()) == []
     (tmp_path / "killed" / "run" / "epoch-0002.partial").mkdir()
     assert fit(tiny_data, tmp_path / "killed") == 0
     unbroken, resumed = (
@@ -107,6 +114,59 @@ def test_a_run_with_other_settings_is_not_mixed_in(tiny_data, tmp_path, capsys):
     assert "--restart" in capsys.readouterr().err
     assert fit(tiny_data, tmp_path, "--seed", "5", "--restart") == 0
     assert ModelSpec.read(tmp_path / "weights" / "scratch_cnn.json").training["seed"] == 5
+
+
+def test_a_run_on_other_photos_is_not_mixed_in(tiny_data, tmp_path, capsys):
+    assert fit(tiny_data, tmp_path, "--limit", "8") == 0
+    assert fit(tiny_data, tmp_path) == 1
+    assert "photos was 16, is 48" in capsys.readouterr().err
+
+
+def test_a_run_that_recorded_no_inputs_goes_on(tiny_data, tmp_path):
+    assert fit(tiny_data, tmp_path) == 0
+    (state,) = (tmp_path / "run").glob("epoch-*/state.json")
+    content = json.loads(state.read_text())
+    del content["inputs"]
+    state.write_text(json.dumps(content))
+    assert fit(tiny_data, tmp_path) == 0
+
+
+def test_restart_removes_checkpoints_and_nothing_else(tmp_path):
+    for name in ("epoch-0003", "epoch-0004.partial", "photos"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file").write_text("x")
+    trainer.forget(tmp_path)
+    trainer.forget(tmp_path / "missing")
+    assert [path.name for path in tmp_path.iterdir()] == ["photos"]
+
+
+def test_training_stops_when_the_loss_is_no_number(tiny_data, tmp_path, capsys):
+    assert fit(tiny_data, tmp_path, "--learning-rate", "1e30") == 1
+    assert "no longer a number. Train again" in capsys.readouterr().err
+    assert list((tmp_path / "weights").iterdir()) == []
+    assert not list((tmp_path / "run").glob("*/*.h5"))
+
+
+def test_a_model_is_not_replaced_by_a_run_that_starts_from_it(tiny_data, tmp_path, capsys):
+    assert fit(tiny_data, tmp_path) == 0
+    start = ["--start", str(tmp_path / "weights" / "scratch_cnn.h5")]
+    assert fit(tiny_data, tmp_path, *start, "--run", str(tmp_path / "second")) == 1
+    assert "choose another --out" in capsys.readouterr().err
+    assert fit(tiny_data, tmp_path, *start, "--run", str(tmp_path / "second"), "--out", str(tmp_path / "out")) == 0
+    base = ModelSpec.read(tmp_path / "out" / "scratch_cnn.json").training["base"]
+    assert base["went_on_from"] == "scratch_cnn.h5"
+    assert base["training"]["base"] == "random weights"
+
+
+def test_a_description_of_other_base_weights_is_not_believed(tmp_path):
+    base = tmp_path / "x.weights.h5"
+    base.write_bytes(b"weights")
+    assert base_provenance(str(base)) == {"file": "x.weights.h5", "sha256": sha256_of(base)}
+    described = {"teacher": "t.h5", "sha256": sha256_of(base)}
+    (tmp_path / "x.json").write_text(json.dumps(described))
+    assert base_provenance(str(base)) == described
+    base.write_bytes(b"other weights")
+    assert base_provenance(str(base)) == {"file": "x.weights.h5", "sha256": sha256_of(base)}
 
 
 def test_three_classes_train_and_serve(tmp_path):
@@ -175,19 +235,30 @@ def test_distilled_base_starts_xception(tiny_data, tmp_path):
         (["fit", "xception", "--data", "D", "--base", "nowhere.h5"], "existing .weights.h5 file"),
         (["fit", "scratch_cnn", "--data", "D", "--stages", "96"], "SIZExEPOCHS"),
         (["fit", "scratch_cnn", "--data", "D", "--precision", "int4"], "Precision must be one of"),
+        (["fit", "scratch_cnn", "--data", "D", "--seed", "-1"], "seed must be 0 to"),
+        (["fit", "scratch_cnn", "--data", "D", "--limit", "0"], "must be at least 1"),
+        (["fit", "scratch_cnn", "--data", "D", "--image-size", "5"], "image size must be 8 to 2048"),
+        (["fit", "scratch_cnn", "--data", "D", "--image-size", "0"], "image size must be 8 to 2048"),
+        (["fit", "scratch_cnn", "--data", "D", "--learning-rate", "nan"], "must be positive"),
+        (["fit", "scratch_cnn", "--data", "D", "--start", "nowhere.h5"], "nowhere.h5 cannot be gone on from"),
+        (["fit", "scratch_cnn", "--data", "D", "--out", "file/weights"], "cannot be read or written: file/weights"),
         (["distill", "xception", "--data", "D", "--teacher", "nowhere.h5"], "teacher nowhere.h5 does not exist"),
+        (["distill", "xception", "--data", "D", "--teacher", "file"], "teacher file cannot be loaded"),
+        (["distill", "xception", "--data", "D", "--teacher", "file", "--out", "x.h5"], "NAME.weights.h5"),
+        (["distill", "scratch_cnn", "--data", "D", "--teacher", "file"], "no use in a base"),
         (["evaluate", "--data", "D", "--weights", "nowhere"], "weights folder nowhere does not exist"),
     ],
 )
 def test_wrong_arguments_are_told_in_one_sentence(tiny_data, tmp_path, monkeypatch, capsys, arguments, message):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("not a model")
     assert main([str(tiny_data) if a == "D" else a for a in arguments]) == 1
     error = capsys.readouterr().err.strip().splitlines()[-1]
     assert error.startswith("error: ")
     assert message in error
 
 
-@pytest.mark.parametrize("text", ["", "96", "96x", "x3", "96x0", "4x3", "96x3,", "axb", "96x3x1"])
+@pytest.mark.parametrize("text", ["", "96", "96x", "x3", "96x0", "4x3", "96x3,", "axb", "96x3x1", "99999x1"])
 def test_stages_must_be_readable(text):
     with pytest.raises(InvalidSettings, match="SIZExEPOCHS"):
         parse_stages(text)
@@ -278,3 +349,39 @@ def test_evaluate_refuses_other_classes(tmp_path, tiny_weights):
     write_pictures(tmp_path, {"discs": disc, "waves": waves}, {"test": 2})
     with pytest.raises(DatasetError, match=r"knows the classes cat, dog; the data folder has discs, waves"):
         evaluate.evaluate(tiny_weights, tmp_path)
+
+
+def test_evaluate_names_a_photo_that_does_not_decode(tiny_data, tiny_weights, tmp_path):
+    data = shutil.copytree(tiny_data, tmp_path / "data")
+    (data / "test" / "cats" / "broken.png").write_bytes(b"broken")
+    with pytest.raises(DatasetError, match=r"broken\.png.*python -m train prepare"):
+        evaluate.evaluate(tiny_weights, data)
+
+
+def test_evaluate_names_a_model_that_cannot_be_used(tiny_data, tiny_weights, tmp_path, capsys):
+    weights = shutil.copytree(tiny_weights, tmp_path / "weights")
+    (weights / "xception.h5").write_bytes(b"damaged")
+    assert main(["evaluate", "--data", str(tiny_data), "--weights", str(weights)]) == 0
+    captured = capsys.readouterr()
+    assert "xception.h5 is damaged" in captured.err
+    assert json.loads(captured.out.splitlines()[-1])["accuracy"].keys() == {"scratch_cnn"}
+
+
+def test_figures_are_not_recorded_for_another_model(tiny_weights, tmp_path):
+    weights = shutil.copytree(tiny_weights, tmp_path / "weights")
+    measured = ModelSpec.read(weights / "xception.json")
+    dataclasses.replace(measured, sha256="0" * 64).write(weights / "xception.json")
+    with pytest.raises(ModelMismatch, match="another model than the one that was measured"):
+        evaluate._record({"accuracy": 1.0}, "test", measured, weights / "xception.json")
+
+
+def test_the_terminal_shows_progress_and_nothing_else(tiny_data, tmp_path):
+    command = ["fit", "scratch_cnn", "--data", tiny_data, "--stages", "8x1", "--image-size", "8", "--limit", "1"]
+    folders = ["--out", tmp_path / "weights", "--run", tmp_path / "run"]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("TF_")}
+    done = subprocess.run(
+        [sys.executable, "-m", "train", *command, *folders], cwd=ROOT, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    noise = [line for line in re.split(r"[\r\n]+", done.stderr) if line and "photos at 8 px" not in line]
+    assert [line for line in noise if not line.startswith(("photos at", "evaluate"))] == []

@@ -1,0 +1,39 @@
+"""train is Keras 3 code: it runs on whichever backend Keras was told to use."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+MODULES = sorted((Path(__file__).parents[2] / "train").rglob("*.py"))
+BACKENDS = {"tensorflow", "tf_keras", "jax", "torch", "openvino"}
+# PyTorch alone does not tell Keras about its GPUs.
+ALLOWED = {"hardware": {"torch"}}
+
+
+def imported(path: Path) -> set[str]:
+    """Top-level names of everything that a module imports, anywhere in it."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            names.add(node.module.split(".")[0])
+    return names
+
+
+def test_the_modules_are_found():
+    assert {"trainer", "augment", "architectures"} <= {path.stem for path in MODULES}
+    assert any("keras" in imported(path) for path in MODULES)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
+def test_no_backend_is_named(path):
+    assert imported(path) & BACKENDS == ALLOWED.get(path.stem, set())
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
+def test_no_surface_is_imported(path):
+    assert not imported(path) & {"gradio", "flask", "app", "tests"}
