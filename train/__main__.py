@@ -83,6 +83,9 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--data", type=Path, required=True)
     evaluate.add_argument("--split", choices=("val", "test"), default="test")
     evaluate.add_argument("--weights", type=Path, default=Path("weights"))
+    evaluate.add_argument(
+        "--exact", type=Path, action="append", default=[], help="unrounded .h5 in a run folder, to count what changed"
+    )
     evaluate.set_defaults(run_command=_evaluate, after_stop="nothing was recorded")
     return parser
 
@@ -162,8 +165,11 @@ def _distill(arguments: argparse.Namespace) -> None:
 def _evaluate(arguments: argparse.Namespace) -> None:
     from . import evaluate
 
-    results = evaluate.evaluate(arguments.weights, arguments.data, arguments.split)
+    results = evaluate.evaluate(arguments.weights, arguments.data, arguments.split, arguments.exact)
     print(evaluate.describe(results))
+    for name, figures in results.items():
+        if "rounding" in figures:
+            print(f"Rounding the weights of {name}: {figures['rounding']}")
     accuracy = {name: figures["accuracy"] for name, figures in results.items()}
     print(json.dumps({"split": arguments.split, "accuracy": accuracy}))
 

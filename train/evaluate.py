@@ -13,8 +13,9 @@ from sklearn import metrics as sk
 from tqdm import tqdm
 
 from catdog import Settings, load
-from catdog.compare import Classifier
-from catdog.errors import ModelMismatch
+from catdog.compare import Classifier, Comparator
+from catdog.engine import load_engine
+from catdog.errors import InvalidSettings, ModelMismatch
 from catdog.spec import ModelSpec
 
 from .dataset import DatasetError, Split, find, read
@@ -23,24 +24,44 @@ BATCH = 64
 CALIBRATION_BINS = 15
 
 
-def evaluate(weights: Path, data: Path, split_name: str = "test") -> dict[str, dict[str, Any]]:
+def evaluate(
+    weights: Path, data: Path, split_name: str = "test", exact: Sequence[Path] = ()
+) -> dict[str, dict[str, Any]]:
     """Measure every model in `weights` on `data`/split_name and record it in its spec.
 
     Returns name -> figures, as `measure` defines them. A model that cannot be used is named on
-    stderr and left out.
+    stderr and left out. `exact` are `.h5` files as `fit` leaves them in its run folder, before
+    rounding; the figures of their models then say, as `rounding`, what rounding changed.
     """
     split = find(data, split_name)
-    comparator = load(Settings(weights=weights))
+    settings = Settings(weights=weights)
+    comparator = load(settings)
     print(*comparator.problems, sep="\n", end="\n" if comparator.problems else "", file=sys.stderr)
     try:
+        unrounded = {path: _unrounded(path, comparator, settings) for path in exact}
         probabilities = predict(comparator.models.values(), split)
     finally:
         comparator.close()
-    results = {}
+    results = {spec.name: measure(probabilities[spec.name], split.labels, split.classes) for spec in comparator.specs}
+    for classifier in unrounded.values():
+        name = classifier.spec.name
+        results[name]["rounding"] = _changes(predict([classifier], split)[name], probabilities[name])
     for spec in comparator.specs:
-        results[spec.name] = measure(probabilities[spec.name], split.labels, split.classes)
         _record(results[spec.name], split_name, spec, weights / f"{spec.name}.json")
     return results
+
+
+def _unrounded(path: Path, comparator: Comparator, settings: Settings) -> Classifier:
+    """The model of a file named like one of the comparator's, with that one's spec."""
+    if path.stem not in comparator.models:
+        raise InvalidSettings(f"{path} must be named like a model: {', '.join(comparator.models)}.")
+    spec = comparator.models[path.stem].spec
+    return Classifier(spec, load_engine(path, spec, settings))
+
+
+def _changes(before: np.ndarray, after: np.ndarray) -> dict[str, Any]:
+    changed = int((before.argmax(axis=1) != after.argmax(axis=1)).sum())
+    return {"labels_changed": changed, "largest_change_of_probability": _rounded(np.abs(before - after).max())}
 
 
 def _record(figures: dict[str, Any], split_name: str, measured: ModelSpec, path: Path) -> None:

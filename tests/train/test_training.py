@@ -345,6 +345,19 @@ def test_evaluate_records_what_it_measured(tiny_data, tiny_weights, tmp_path, ca
         assert f"| {name} | {spec.metrics['test']['accuracy']:.2%} |" in table
 
 
+def test_evaluate_counts_what_rounding_changed(tiny_data, tmp_path, capsys):
+    assert fit(tiny_data, tmp_path) == 0
+    exact = tmp_path / "run" / "scratch_cnn.h5"
+    command = ["evaluate", "--data", str(tiny_data), "--weights", str(tmp_path / "weights"), "--exact"]
+    assert main([*command, str(exact)]) == 0
+    rounding = ModelSpec.read(tmp_path / "weights" / "scratch_cnn.json").metrics["test"]["rounding"]
+    assert rounding["labels_changed"] == 0
+    assert 0 < rounding["largest_change_of_probability"] < 0.01
+    other = exact.rename(tmp_path / "run" / "other.h5")
+    assert main([*command, str(other)]) == 1
+    assert "must be named like a model: scratch_cnn" in capsys.readouterr().err
+
+
 def test_evaluate_refuses_other_classes(tmp_path, tiny_weights):
     write_pictures(tmp_path, {"discs": disc, "waves": waves}, {"test": 2})
     with pytest.raises(DatasetError, match=r"knows the classes cat, dog; the data folder has discs, waves"):
