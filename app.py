@@ -8,13 +8,15 @@ from __future__ import annotations
 import sys
 
 from catdog import CatDogError, Settings, load
+from catdog.terminal import hidden_stderr
 
 
 def main() -> int:
     """Serve the page until interrupted; 1 when it cannot start."""
     try:
         settings = Settings.from_env()
-        comparator = load(settings)
+        with hidden_stderr():
+            comparator = load(settings)
     except CatDogError as error:
         print(error, file=sys.stderr)
         return 1

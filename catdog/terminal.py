@@ -1,4 +1,4 @@
-"""What the two command lines share: a quiet stderr, and names that a terminal can show."""
+"""What the command lines and app.py share: a quiet stderr, and names that a terminal can show."""
 
 from __future__ import annotations
 

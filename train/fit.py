@@ -25,6 +25,8 @@ RECIPES = {
 }
 # Photos are kept somewhat larger than the crops that are cut from them.
 STORED_SIZE = 160
+# Precisions to try for the shipped weights; 11 bits is that of float16, 24 that of float32.
+SIGNIFICANT_BITS = (11, 12, 13, 14, 24)
 
 
 def fit(
@@ -81,7 +83,8 @@ def finish(model: keras.Model, name: str, val: dataset.Split, training: dict, ou
     """Save, reload, calibrate and measure a trained model; the spec is written last.
 
     1. Save the `.h5` under a temporary name with rounded weights and load it as serving does.
-    2. If a label of `val` differs from the trained model's, save it again in full precision.
+    2. If a label of `val` differs from the trained model's, save it again with a bit more, up to
+       full precision.
     3. Fit the temperature and measure on `val`, then put both files in place. Calibration is thus
        measured on the photos that it was fitted on; `evaluate` measures it on others.
 
@@ -90,12 +93,15 @@ def finish(model: keras.Model, name: str, val: dataset.Split, training: dict, ou
     """
     out.mkdir(parents=True, exist_ok=True)
     with whole(out / f"{name}.h5") as partial:
-        spec, outputs = _saved(model, name, val, partial, round_kernels=True)
-        exact = evaluate.predict([Classifier(spec, model.predict_on_batch)], val)[name]
-        training = training | {"weights": "rounded to 16-bit precision"}
-        if (outputs.argmax(axis=1) != exact.argmax(axis=1)).any():
-            spec, outputs = _saved(model, name, val, partial, round_kernels=False)
-            training |= {"weights": "float32"}
+        labels = None
+        for bits in SIGNIFICANT_BITS:
+            spec, outputs = _saved(model, name, val, partial, bits)
+            if labels is None:
+                exact = Classifier(spec, model.predict_on_batch)
+                labels = evaluate.predict([exact], val)[name].argmax(axis=1)
+            if (outputs.argmax(axis=1) == labels).all():
+                break
+        training = training | {"significant_bits": bits}
         temperature = calibrate.fit_temperature(outputs, val.labels)
         figures = evaluate.measure(calibrated(outputs, temperature), val.labels, val.classes)
         spec = dataclasses.replace(spec, temperature=temperature, metrics={"val": figures}, training=training)
@@ -103,9 +109,9 @@ def finish(model: keras.Model, name: str, val: dataset.Split, training: dict, ou
     return spec
 
 
-def _saved(model: keras.Model, name: str, val: dataset.Split, path: Path, *, round_kernels: bool):
+def _saved(model: keras.Model, name: str, val: dataset.Split, path: Path, bits: int):
     """Save to `path`; return the file's spec and its probabilities on `val` through serving."""
-    h5.save(model, path, round_kernels=round_kernels)
+    h5.save(model, path, bits=bits)
     spec = ModelSpec(
         name=name,
         title=architectures.get(name).title,

@@ -10,13 +10,15 @@ import numpy as np
 
 from .files import whole
 
+FLOAT32_BITS = 24
 
-def save(model: keras.Model, path: Path, *, round_kernels: bool = False) -> None:
+
+def save(model: keras.Model, path: Path, *, bits: int = FLOAT32_BITS) -> None:
     """Save `model` to `path` with shuffled, gzipped datasets; `keras.models.load_model` opens it.
 
-    With `round_kernels`, weights of two or more dimensions are rounded to 16-bit floating point
-    (11 significant bits) and still stored as float32: the zeroed bytes all but vanish in gzip.
-    Biases and batch statistics, a thousandth of the bytes, keep full precision.
+    With `bits` below 24, weights of two or more dimensions are rounded to so many significant bits
+    (float16 has 11) and still stored as float32: the zeroed bits all but vanish in gzip. Biases and
+    batch statistics, a thousandth of the bytes, keep full precision.
     """
     plain = path.with_name(path.name + ".plain.h5")
     try:
@@ -26,29 +28,32 @@ def save(model: keras.Model, path: Path, *, round_kernels: bool = False) -> None
             h5py.File(plain, "r") as source,
             h5py.File(partial, "w", track_order=True) as target,
         ):
-            _copy(source, target, round_kernels)
+            _copy(source, target, bits)
     finally:
         plain.unlink(missing_ok=True)
 
 
-def _copy(source: h5py.Group, target: h5py.Group, round_kernels: bool) -> None:
+def _copy(source: h5py.Group, target: h5py.Group, bits: int) -> None:
     for key, value in source.attrs.items():
         target.attrs[key] = value
     for name, item in source.items():
         if isinstance(item, h5py.Group):
-            _copy(item, target.create_group(name, track_order=True), round_kernels)
+            _copy(item, target.create_group(name, track_order=True), bits)
             continue
         values = item[()]
-        if round_kernels and values.ndim >= 2:
-            values = rounded(values)
+        if values.ndim >= 2:
+            values = rounded(values, bits)
         filters = {"compression": "gzip", "compression_opts": 9, "shuffle": True} if values.ndim else {}
         dataset = target.create_dataset(name, data=values, **filters)
         for key, value in item.attrs.items():
             dataset.attrs[key] = value
 
 
-def rounded(values: np.ndarray) -> np.ndarray:
-    """Float32 values rounded to the nearest float16; those out of its range stay as they are."""
-    limits = np.finfo(np.float16)
-    fits = (np.abs(values) <= limits.max) & (np.abs(values) >= limits.tiny)
-    return np.where(fits, np.where(fits, values, 0).astype(np.float16), values)
+def rounded(values: np.ndarray, bits: int) -> np.ndarray:
+    """Float32 values rounded to the nearest with `bits` significant bits, 2 to 24."""
+    dropped = FLOAT32_BITS - bits
+    if not dropped:
+        return values
+    # Half of the last kept bit is added to the magnitude; what is below that bit is cut off.
+    pattern = values.astype(np.float32).view(np.uint32) + np.uint32(1 << (dropped - 1))
+    return (pattern & ~np.uint32((1 << dropped) - 1)).view(np.float32)
