@@ -75,6 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     distill = commands.add_parser("distill", help="a teacher's features -> base weights for fit --base")
     distill.add_argument("name", help="the student: xception")
     distill.add_argument("--teacher", type=Path, required=True, help=".h5 whose first layer is the feature extractor")
+    distill.add_argument("--start", type=Path, default=None, help="an .h5 of the student to go on from")
     distill.add_argument("--out", type=Path, default=None, help="default runs/NAME-base.weights.h5")
     _add_training_arguments(distill)
     distill.set_defaults(run_command=_distill, after_stop=GOES_ON)
@@ -152,6 +153,7 @@ def _distill(arguments: argparse.Namespace) -> None:
         arguments.name,
         arguments.data,
         teacher=arguments.teacher,
+        start=arguments.start,
         recipe=_recipe(distill.RECIPE, arguments),
         run=_run_folder("distill", arguments),
         out=arguments.out or Path("runs") / f"{arguments.name}-base.weights.h5",

@@ -38,6 +38,7 @@ def distill(
     data: Path,
     *,
     teacher: Path,
+    start: Path | None = None,
     recipe: Recipe,
     run: Path,
     out: Path,
@@ -60,11 +61,12 @@ def distill(
     taught = Taught(*(teacher_features(teacher, split, data / ".cache") for split in (train_split, val_split)))
 
     def make_model(size: int, optimizer: keras.Optimizer) -> keras.Model:
-        return _training_model(
-            architectures.build_base(name), taught.train.shape[1], size, photos.classes, recipe, optimizer
-        )
+        student = architectures.build(name, classes=photos.classes)
+        if start:
+            architectures.load_classifier(student, start)
+        return _training_model(student, taught.train.shape[1], size, recipe, optimizer)
 
-    inputs = {"student": name, "teacher": identity(teacher)} | photos.counts()
+    inputs = {"model": name, "teacher": identity(teacher), "start": identity(start)} | photos.counts()
     with trainer.precision(recipe.precision) as precision:
         model, history = trainer.train(make_model, recipe, photos, run, inputs=inputs, batches=taught.batches)
     origin = provenance(photos, recipe, history, precision=precision, command=command, dataset=dataset_name)
@@ -140,12 +142,19 @@ def load_teacher(path: Path) -> keras.Model:
     return keras.Model(pixels, base(layers.Rescaling(1 / 127.5, offset=-1.0)(pixels)), name="teacher")
 
 
-def _training_model(student, features: int, size, classes, recipe, optimizer) -> keras.Model:
+def _training_model(student: keras.Model, features: int, size: int, recipe: Recipe, optimizer) -> keras.Model:
+    """Crops of photos -> what the student says of them, and its features projected onto the teacher's."""
     pixels = keras.Input((None, None, 3), dtype="uint8", name="photos")
     crop = augment.RandomResizedCrop(size, recipe.scale, name="crop")
-    seen = student(augment.ColorJitter(recipe.jitter, name="jitter")(crop(pixels)))
-    projection = layers.Dense(features, dtype="float32", name="projection")(seen)
-    model = keras.Model(pixels, {"probabilities": architectures.head(classes)(seen), "projection": projection})
+    seen = augment.ColorJitter(recipe.jitter, name="jitter")(crop(pixels))
+    # The same layers with their pooled features as a second output.
+    both = keras.Model(student.input, [student.output, student.get_layer("dropout").input], name=student.name)
+    probabilities, pooled = both(seen)
+    projection = layers.Dense(features, dtype="float32", name="projection")(pooled)
+    # A layer of its own gives the output its name, by which losses and targets are found.
+    probabilities = layers.Identity(dtype="float32", name="probabilities")(probabilities)
+    model = keras.Model(pixels, {"probabilities": probabilities, "projection": projection})
+    classes = max(2, student.output.shape[-1])
     model.compile(
         optimizer,
         loss={"probabilities": loss(classes, recipe.label_smoothing), "projection": "mean_squared_error"},
