@@ -7,7 +7,6 @@ import http.server
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -29,6 +28,7 @@ from catdog.spec import ModelSpec
 from catdog.ui import cards
 from catdog.ui.photo import refusal
 from tests.catdog.photos import encoded, heic, huge_png, png
+from tests.processes import free_port, running, taken_port, until_it_answers
 from tests.tiny import write_tiny_model
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -470,25 +470,9 @@ def test_problems_and_source_are_shown():
 # app.py
 
 
-@contextmanager
 def app(folder: Path, **environment: str):
-    """A process of `python app.py`, started in `folder`; ended here if it still runs."""
-    process = subprocess.Popen(
-        [sys.executable, str(ROOT / "app.py")], cwd=folder, env=os.environ | environment, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    )  # fmt: skip
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.communicate()
-
-
-@contextmanager
-def taken_port():
-    """A port that somebody else listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        yield str(taken.getsockname()[1])
+    """A process of `python app.py`, started in `folder`."""
+    return running([sys.executable, ROOT / "app.py"], folder, **environment)
 
 
 def assert_exits_1_with(process: subprocess.Popen, words: str) -> None:
@@ -515,8 +499,7 @@ def test_app_whose_port_is_taken_says_so(tmp_path, tiny_weights):
 
 
 def test_app_serves_from_any_folder_until_interrupted(tmp_path, tiny_weights, cat):
-    with taken_port() as port:
-        pass
+    port = free_port()
     with app(tmp_path, CATDOG_WEIGHTS=str(tiny_weights), GRADIO_SERVER_PORT=port) as process:
         url = f"http://127.0.0.1:{port}"
         until_it_answers(url, process)
@@ -524,13 +507,3 @@ def test_app_serves_from_any_folder_until_interrupted(tmp_path, tiny_weights, ca
         assert event == "complete" and len(comparison["models"]) == 2
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=20) == 0
-
-
-def until_it_answers(url: str, process: subprocess.Popen) -> None:
-    for _ in range(240):
-        assert process.poll() is None, process.communicate()
-        try:
-            return httpx.get(url).raise_for_status()
-        except httpx.TransportError:
-            time.sleep(0.25)
-    raise AssertionError(f"{url} does not answer")
