@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import io
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
+from flask import Flask
 from werkzeug.serving import make_server
 
 from catdog import Settings
@@ -37,15 +40,22 @@ def send(client):
     return post
 
 
-@pytest.fixture(scope="module")
-def port(tiny_comparator):
-    """The port of a server that takes photos of up to 1 MB."""
-    comparator = fakes.comparator(*tiny_comparator.models.values(), settings=Settings(max_upload_bytes=2**20))
-    server = make_server("127.0.0.1", 0, create_app(comparator), threaded=True)
+@contextmanager
+def serving(app: Flask) -> Iterator[int]:
+    """A real server of an application; its port."""
+    server = make_server("127.0.0.1", 0, app, threaded=True)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     yield server.port
     server.shutdown()
     thread.join()
     server.server_close()
+
+
+@pytest.fixture(scope="module")
+def port(tiny_comparator):
+    """The port of a server that takes photos of up to 1 MB."""
+    comparator = fakes.comparator(*tiny_comparator.models.values(), settings=Settings(max_upload_bytes=2**20))
+    with serving(create_app(comparator)) as port:
+        yield port
     comparator.close()
