@@ -14,7 +14,7 @@ import pytest
 
 from catdog.ui.serving import Activity, Watch
 from tests.conftest import ROOT
-from tests.processes import free_port, running, until_it_answers
+from tests.servers import free_port, running, until_it_answers
 
 HOST = "127.0.0.1"
 

@@ -12,7 +12,6 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -22,29 +21,18 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
 
-from catdog import Settings, load, ui
+from catdog import Settings, load
 from catdog.compare import Comparison, Verdict
 from catdog.spec import ModelSpec
 from catdog.ui import cards
 from catdog.ui.photo import refusal
 from tests.catdog.photos import encoded, heic, huge_png, png
-from tests.processes import free_port, running, taken_port, until_it_answers
+from tests.servers import free_port, running, served_page, taken_port, until_it_answers
 from tests.tiny import write_tiny_model
 
 ROOT = Path(__file__).resolve().parents[2]
 LIMIT = 2 * 2**20
 META = {"meta": {"_type": "gradio.FileData"}}
-
-
-@contextmanager
-def served(comparator):
-    """The launched page: (blocks, address without a slash at the end)."""
-    page = ui.build(comparator)
-    _, url, _ = page.launch(prevent_thread_lock=True, quiet=True, **ui.launch_options(comparator.settings))
-    try:
-        yield page, url.rstrip("/")
-    finally:
-        page.close(verbose=False)
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +44,7 @@ def comparator(tiny_weights):
 
 @pytest.fixture(scope="module")
 def site(comparator):
-    with served(comparator) as (page, url):
+    with served_page(comparator) as (page, url):
         yield page, url
 
 
@@ -339,7 +327,7 @@ def test_missing_model_leaves_its_label_empty(tmp_path, cat):
     write_tiny_model(tmp_path, "xception")
     write_tiny_model(tmp_path, "many", classes=("cat", "dog", "owl"))
     comparator = load(Settings(weights=tmp_path))
-    with served(comparator) as (_, url):
+    with served_page(comparator) as (_, url):
         event, (first, second, comparison) = call(url, {"url": data_url(cat.read_bytes())})
     comparator.close()
     assert event == "complete" and not first and second["label"] in ("cat", "dog")

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import io
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
-from flask import Flask
-from werkzeug.serving import make_server
 
 from catdog import Settings
 from catdog.web import create_app
+from tests.servers import served_app
 
 from . import fakes
 from .photos import CAT
@@ -40,22 +36,10 @@ def send(client):
     return post
 
 
-@contextmanager
-def serving(app: Flask) -> Iterator[int]:
-    """A real server of an application; its port."""
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield server.port
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
 @pytest.fixture(scope="module")
 def port(tiny_comparator):
     """The port of a server that takes photos of up to 1 MB."""
     comparator = fakes.comparator(*tiny_comparator.models.values(), settings=Settings(max_upload_bytes=2**20))
-    with serving(create_app(comparator)) as port:
+    with served_app(create_app(comparator)) as port:
         yield port
     comparator.close()

@@ -13,9 +13,9 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from catdog.web import create_app
 from tests.conftest import ROOT
+from tests.servers import served_app
 
 from . import fakes, schemathesis_hooks
-from .conftest import serving
 
 SCHEMATHESIS = shutil.which("schemathesis", path=sysconfig.get_path("scripts"))
 EXAMPLES = 100  # requests per operation, at most; a few hundred more find nothing either
@@ -39,7 +39,7 @@ def address():
         fakes.classifier("scratch_cnn", {"cat": 0.9, "dog": 0.1}),
         fakes.classifier("xception", {"cat": 0.4, "dog": 0.6}),
     )
-    with serving(create_app(comparator)) as port:
+    with served_app(create_app(comparator)) as port:
         yield f"http://127.0.0.1:{port}"
     comparator.close()
 

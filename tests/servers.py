@@ -1,16 +1,47 @@
-"""Servers as processes of their own."""
+"""Real servers on free ports: in threads of the tests, and as processes of their own."""
 
 from __future__ import annotations
 
 import os
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import gradio as gr
 import httpx
+from flask import Flask
+from werkzeug.serving import make_server
+
+from catdog import Comparator, ui
+
+
+@contextmanager
+def served_page(comparator: Comparator) -> Iterator[tuple[gr.Blocks, str]]:
+    """The launched page, and its address without a slash at the end."""
+    page = ui.build(comparator)
+    _, url, _ = page.launch(prevent_thread_lock=True, quiet=True, **ui.launch_options(comparator.settings))
+    try:
+        yield page, url.rstrip("/")
+    finally:
+        page.close(verbose=False)
+
+
+@contextmanager
+def served_app(app: Flask) -> Iterator[int]:
+    """The port of a server of an application."""
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield server.port
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 @contextmanager
