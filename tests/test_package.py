@@ -18,6 +18,7 @@ from email import message_from_bytes
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 import catdog
 from tests.conftest import EXAMPLES, ROOT
@@ -87,9 +88,9 @@ def test_metadata(wheel):
     archive = zipfile.ZipFile(wheel)
     (name,) = (name for name in archive.namelist() if name.endswith("/METADATA"))
     metadata = message_from_bytes(archive.read(name))
-    pins = [line for line in (ROOT / "requirements.txt").read_text().splitlines() if re.match(r"\w", line)]
+    pins = re.findall(r"^\w.*", (ROOT / "requirements.txt").read_text(), re.MULTILINE)
     assert metadata["Version"] == catdog.__version__
-    assert metadata.get_all("Requires-Dist") == pins
+    assert {*map(Requirement, metadata.get_all("Requires-Dist"))} == {*map(Requirement, pins)}
 
 
 def test_the_command_judges_a_photo(run, tmp_path):
