@@ -38,6 +38,7 @@ USER 1000
 ARG CATDOG_HUB_REPO=""
 ARG CATDOG_HUB_REVISION="main"
 # All that is written goes to /tmp: uploads, for two hours at most. Nothing is fetched: the models are here.
+# Large blocks of memory, which photos are, go back to the system as soon as they are free.
 ENV CATDOG_HUB_REPO=${CATDOG_HUB_REPO} \
     CATDOG_HUB_REVISION=${CATDOG_HUB_REVISION} \
     CATDOG_ENGINE=openvino \
@@ -49,6 +50,7 @@ ENV CATDOG_HUB_REPO=${CATDOG_HUB_REPO} \
     GRADIO_SERVER_PORT=7860 \
     GRADIO_NUM_PORTS=1 \
     GRADIO_TEMP_DIR=/tmp/gradio \
+    MALLOC_MMAP_THRESHOLD_=1048576 \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1
 EXPOSE 7860
