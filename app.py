@@ -12,7 +12,7 @@ from catdog.terminal import hidden_stderr
 
 
 def main() -> int:
-    """Serve the page until interrupted; 1 when it cannot start."""
+    """Serve the page until interrupted or terminated; 1 when it cannot start."""
     try:
         settings = Settings.from_env()
         with hidden_stderr():
@@ -24,7 +24,7 @@ def main() -> int:
 
     demo = ui.build(comparator)
     try:
-        demo.launch(**ui.launch_options(settings))
+        ui.serve(demo, settings)
     except OSError as error:  # the port is taken, or the address is not this machine's
         print(f"The page cannot be served: {error}", file=sys.stderr)
         return 1

@@ -19,6 +19,7 @@ import os
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from . import Settings, __version__, load
@@ -62,7 +63,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m catdog", description="Cat or dog? Several models answer.")
+    installed = Path(sys.argv[0]).stem == "catdog"
+    prog = "catdog" if installed else "python -m catdog"
+    parser = argparse.ArgumentParser(prog=prog, description="Cat or dog? Several models answer.")
     parser.add_argument("--version", action="version", version=f"catdog {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 

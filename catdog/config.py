@@ -10,10 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from .bundled import bundled
 from .errors import InvalidSettings
 from .preprocessing import MAX_PIXELS
 
-BUNDLED_WEIGHTS = Path(__file__).resolve().parent.parent / "weights"
+BUNDLED_WEIGHTS = bundled("weights")
 ENGINES = ("auto", "openvino", "tensorflow")
 _REPO = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*")
 # Above twice its own limit Pillow opens no image, whatever is set here.

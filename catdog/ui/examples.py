@@ -9,7 +9,9 @@ from pathlib import Path
 
 from PIL import Image, ImageOps
 
-FOLDER = Path(__file__).resolve().parents[2] / "examples"
+from ..bundled import bundled
+
+FOLDER = bundled("examples")
 THUMBNAIL = 144  # pixels; twice the size on screen, for dense displays
 
 # Sent as a click of the whole component, with the name of the example.

@@ -32,6 +32,13 @@ class TooManyFiles(CatDogError, ValueError):
     status = 400
 
 
+class TooManyModels(CatDogError, ValueError):
+    """The form names more than one model."""
+
+    code = "too_many_models"
+    status = 400
+
+
 class IncompleteUpload(CatDogError, ValueError):
     """The connection ended before the announced end of the body."""
 
@@ -64,7 +71,7 @@ def read_upload(request: Request, max_bytes: int) -> Upload:
     """Read the form of a request, of which the photo may have `max_bytes`.
 
     The limits are set on the request alone: an application around this one keeps its own. Raises
-    MissingFile, TooManyFiles, IncompleteUpload, NotMultipart or ImageTooLarge.
+    MissingFile, TooManyFiles, TooManyModels, IncompleteUpload, NotMultipart or ImageTooLarge.
     """
     if request.mimetype != "multipart/form-data":
         raise NotMultipart(
@@ -81,7 +88,7 @@ def read_upload(request: Request, max_bytes: int) -> Upload:
     except BadRequest as error:
         raise IncompleteUpload("The upload ended before its announced length. Send it again.") from error
     file = _only_file(files.getlist(FIELD), received=[*form, *files])
-    return Upload(photo=file.stream, name=file.filename or "", model=form.get("model") or None)
+    return Upload(photo=file.stream, name=file.filename or "", model=_only_model(form.getlist("model")))
 
 
 def _only_file(files: list[FileStorage], received: list[str]) -> FileStorage:
@@ -96,3 +103,9 @@ def _only_file(files: list[FileStorage], received: list[str]) -> FileStorage:
     if not files[0].filename:
         raise MissingFile(f"No photo was chosen: the field {FIELD!r} has no file name.")
     return files[0]
+
+
+def _only_model(names: list[str]) -> str | None:
+    if len(names) > 1:
+        raise TooManyModels(f"Name one model, or none to ask all. Received: {reprlib.repr(names)}.")
+    return next(filter(None, names), None)

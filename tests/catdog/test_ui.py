@@ -7,13 +7,11 @@ import http.server
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -23,28 +21,18 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
 
-from catdog import Settings, load, ui
+from catdog import Settings, load
 from catdog.compare import Comparison, Verdict
 from catdog.spec import ModelSpec
 from catdog.ui import cards
 from catdog.ui.photo import refusal
 from tests.catdog.photos import encoded, heic, huge_png, png
+from tests.servers import free_port, running, served_page, taken_port, until_it_answers
 from tests.tiny import write_tiny_model
 
 ROOT = Path(__file__).resolve().parents[2]
 LIMIT = 2 * 2**20
 META = {"meta": {"_type": "gradio.FileData"}}
-
-
-@contextmanager
-def served(comparator):
-    """The launched page: (blocks, address without a slash at the end)."""
-    page = ui.build(comparator)
-    _, url, _ = page.launch(prevent_thread_lock=True, quiet=True, **ui.launch_options(comparator.settings))
-    try:
-        yield page, url.rstrip("/")
-    finally:
-        page.close(verbose=False)
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +44,7 @@ def comparator(tiny_weights):
 
 @pytest.fixture(scope="module")
 def site(comparator):
-    with served(comparator) as (page, url):
+    with served_page(comparator) as (page, url):
         yield page, url
 
 
@@ -339,7 +327,7 @@ def test_missing_model_leaves_its_label_empty(tmp_path, cat):
     write_tiny_model(tmp_path, "xception")
     write_tiny_model(tmp_path, "many", classes=("cat", "dog", "owl"))
     comparator = load(Settings(weights=tmp_path))
-    with served(comparator) as (_, url):
+    with served_page(comparator) as (_, url):
         event, (first, second, comparison) = call(url, {"url": data_url(cat.read_bytes())})
     comparator.close()
     assert event == "complete" and not first and second["label"] in ("cat", "dog")
@@ -470,25 +458,9 @@ def test_problems_and_source_are_shown():
 # app.py
 
 
-@contextmanager
 def app(folder: Path, **environment: str):
-    """A process of `python app.py`, started in `folder`; ended here if it still runs."""
-    process = subprocess.Popen(
-        [sys.executable, str(ROOT / "app.py")], cwd=folder, env=os.environ | environment, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    )  # fmt: skip
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.communicate()
-
-
-@contextmanager
-def taken_port():
-    """A port that somebody else listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        yield str(taken.getsockname()[1])
+    """A process of `python app.py`, started in `folder`."""
+    return running([sys.executable, ROOT / "app.py"], folder, **environment)
 
 
 def assert_exits_1_with(process: subprocess.Popen, words: str) -> None:
@@ -515,8 +487,7 @@ def test_app_whose_port_is_taken_says_so(tmp_path, tiny_weights):
 
 
 def test_app_serves_from_any_folder_until_interrupted(tmp_path, tiny_weights, cat):
-    with taken_port() as port:
-        pass
+    port = free_port()
     with app(tmp_path, CATDOG_WEIGHTS=str(tiny_weights), GRADIO_SERVER_PORT=port) as process:
         url = f"http://127.0.0.1:{port}"
         until_it_answers(url, process)
@@ -524,13 +495,3 @@ def test_app_serves_from_any_folder_until_interrupted(tmp_path, tiny_weights, ca
         assert event == "complete" and len(comparison["models"]) == 2
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=20) == 0
-
-
-def until_it_answers(url: str, process: subprocess.Popen) -> None:
-    for _ in range(240):
-        assert process.poll() is None, process.communicate()
-        try:
-            return httpx.get(url).raise_for_status()
-        except httpx.TransportError:
-            time.sleep(0.25)
-    raise AssertionError(f"{url} does not answer")

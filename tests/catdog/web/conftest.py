@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import io
-import threading
 
 import pytest
-from werkzeug.serving import make_server
 
 from catdog import Settings
 from catdog.web import create_app
+from tests.servers import served_app
 
 from . import fakes
 from .photos import CAT
@@ -41,11 +40,6 @@ def send(client):
 def port(tiny_comparator):
     """The port of a server that takes photos of up to 1 MB."""
     comparator = fakes.comparator(*tiny_comparator.models.values(), settings=Settings(max_upload_bytes=2**20))
-    server = make_server("127.0.0.1", 0, create_app(comparator), threaded=True)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield server.port
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with served_app(create_app(comparator)) as port:
+        yield port
     comparator.close()

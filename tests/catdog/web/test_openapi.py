@@ -84,7 +84,11 @@ def test_every_code_that_the_package_can_answer_is_listed(document):
     }
     at_start_only = {errors.CatDogError.code, errors.InvalidSettings.code}
     http = {"not_found", "method_not_allowed", "internal_error", "requested_range_not_satisfiable"}
-    assert set(listed) == (raised - at_start_only) | http
+    assert set(listed) == (raised - at_start_only) | http | {"busy"}
+
+
+# Which one request after the other never meets.
+UNDER_LOAD = {("/", "post", "429"), ("/predict", "post", "429")}
 
 
 def requests():
@@ -124,7 +128,7 @@ def test_answers_match_their_schemas_and_every_status_is_reached(client, documen
         for status in operation["responses"]
         if status != "default"
     }
-    assert reached == described
+    assert reached | UNDER_LOAD == described
 
 
 @pytest.mark.parametrize(("method", "path"), [("get", "/nothing"), ("get", "/predict"), ("post", "/readyz")])

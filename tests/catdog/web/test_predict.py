@@ -61,6 +61,12 @@ def test_an_empty_model_field_asks_all(send):
     assert len(send(model="").json["models"]) == 2
 
 
+@pytest.mark.parametrize("names", [["scratch_cnn", "xception"], ["xception", "xception"], ["", "xception"]])
+def test_two_models_are_not_one(send, names):
+    response = send(model=names)
+    assert (response.status_code, error_of(response)) == (400, "too_many_models")
+
+
 @pytest.mark.parametrize("model", ["vgg", "../../etc/passwd", "xception ", "\0", "<b>", "💥"])
 def test_unknown_model(send, model):
     response = send(model=model)

@@ -1,0 +1,87 @@
+"""Serve the page until it is told to stop, and then finish what visitors wait for."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import gradio as gr
+from starlette.middleware import Middleware
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from ..config import Settings
+from .page import launch_options
+
+GRACE = 8.0  # seconds for what is in flight at SIGTERM; `docker stop` kills after 10
+QUIET = 0.5  # seconds without a request; a verdict takes three, one after the other
+
+
+def serve(page: gr.Blocks, settings: Settings) -> None:
+    """Launch the page, and return when it has stopped; in the main thread only.
+
+    Ctrl-C stops it at once. SIGTERM stops it as soon as no request has been in flight for QUIET seconds,
+    at the latest after GRACE seconds; until then new ones are answered too, as the verdict on an upload
+    is a request of its own. A second SIGTERM ends the process.
+    """
+    activity = Activity()
+    options = launch_options(settings)
+    options["app_kwargs"]["middleware"].insert(0, Middleware(Watch, activity=activity))
+
+    def stop() -> None:
+        activity.wait_until_quiet(QUIET, GRACE)
+        page.close(verbose=False)
+
+    def begin_to_stop(*_: object) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        threading.Thread(target=stop).start()
+
+    signal.signal(signal.SIGTERM, begin_to_stop)
+    page.launch(**options)
+
+
+class Activity:
+    """How many requests are in flight."""
+
+    def __init__(self):
+        self.requests = 0
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def request(self) -> Iterator[None]:
+        """One more while the block runs."""
+        self._add(1)
+        try:
+            yield
+        finally:
+            self._add(-1)
+
+    def wait_until_quiet(self, quiet: float, at_most: float) -> None:
+        """Return when none has been in flight for `quiet` seconds, or after `at_most` seconds."""
+        deadline = time.monotonic() + at_most
+        with self._changed:
+            while (left := deadline - time.monotonic()) > 0:
+                changed = self._changed.wait(left if self.requests else min(quiet, left))
+                if not changed and not self.requests:
+                    return
+
+    def _add(self, count: int) -> None:
+        with self._changed:
+            self.requests += count
+            self._changed.notify_all()
+
+
+class Watch:
+    """ASGI middleware that tells an Activity of every request but heartbeats, which last as long as a page is open."""
+
+    def __init__(self, app: ASGIApp, activity: Activity):
+        self.app, self.activity = app, activity
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or "/heartbeat/" in scope["path"]:
+            await self.app(scope, receive, send)
+            return
+        with self.activity.request():
+            await self.app(scope, receive, send)

@@ -1,0 +1,57 @@
+"""openapi.json is valid OpenAPI 3.1, and nothing that schemathesis makes of it surprises the running application."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sysconfig
+
+import pytest
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from catdog.web import create_app
+from tests.conftest import ROOT
+from tests.servers import served_app
+
+from . import fakes, schemathesis_hooks
+
+SCHEMATHESIS = shutil.which("schemathesis", path=sysconfig.get_path("scripts"))
+EXAMPLES = 100  # requests per operation, at most; a few hundred more find nothing either
+
+
+def test_the_description_is_valid(client):
+    document = client.get("/openapi.json").json
+    assert [error.message for error in OpenAPIV31SpecValidator(document).iter_errors()] == []
+
+
+def test_every_declared_type_of_photo_is_tried(client):
+    form = client.get("/openapi.json").json["paths"]["/predict"]["post"]["requestBody"]["content"]
+    declared = form["multipart/form-data"]["encoding"]["file"]["contentType"].split(", ")
+    assert {*declared} == {*schemathesis_hooks.PHOTOS, "application/octet-stream"}
+
+
+@pytest.fixture
+def address():
+    """A server whose models answer at once."""
+    comparator = fakes.comparator(
+        fakes.classifier("scratch_cnn", {"cat": 0.9, "dog": 0.1}),
+        fakes.classifier("xception", {"cat": 0.4, "dog": 0.6}),
+    )
+    with served_app(create_app(comparator)) as port:
+        yield f"http://127.0.0.1:{port}"
+    comparator.close()
+
+
+def test_schemathesis_finds_nothing(address, tmp_path):
+    environment = os.environ | {"SCHEMATHESIS_HOOKS": schemathesis_hooks.__name__, "PYTHONPATH": str(ROOT)}
+    command = [
+        SCHEMATHESIS, "run", f"{address}/openapi.json", "--checks=all", "--generation-deterministic",
+        f"--max-examples={EXAMPLES}", "--continue-on-failure", "--no-color",
+    ]  # fmt: skip
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    requests, passed = re.search(r"(\d+) generated, (\d+) passed", done.stdout).groups()
+    assert requests == passed
+    assert int(requests) > EXAMPLES

@@ -1,0 +1,82 @@
+"""Real servers on free ports: in threads of the tests, and as processes of their own."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import gradio as gr
+import httpx
+from flask import Flask
+from werkzeug.serving import make_server
+
+from catdog import Comparator, ui
+
+
+@contextmanager
+def served_page(comparator: Comparator) -> Iterator[tuple[gr.Blocks, str]]:
+    """The launched page, and its address without a slash at the end."""
+    page = ui.build(comparator)
+    _, url, _ = page.launch(prevent_thread_lock=True, quiet=True, **ui.launch_options(comparator.settings))
+    try:
+        yield page, url.rstrip("/")
+    finally:
+        page.close(verbose=False)
+
+
+@contextmanager
+def served_app(app: Flask) -> Iterator[int]:
+    """The port of a server of an application."""
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield server.port
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@contextmanager
+def taken_port() -> Iterator[str]:
+    """A port that somebody else listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        yield str(taken.getsockname()[1])
+
+
+def free_port() -> str:
+    """A port that nobody listens on."""
+    with taken_port() as port:
+        return port
+
+
+@contextmanager
+def running(command: Sequence[str | Path], folder: Path, **environment: str) -> Iterator[subprocess.Popen]:
+    """A process started in `folder`; ended here if it still runs."""
+    process = subprocess.Popen(
+        command, cwd=folder, env=os.environ | environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def until_it_answers(url: str, process: subprocess.Popen) -> None:
+    """Wait for the server of a process."""
+    for _ in range(240):
+        assert process.poll() is None, process.communicate()
+        try:
+            httpx.get(url).raise_for_status()
+            return
+        except httpx.TransportError:
+            time.sleep(0.25)
+    raise AssertionError(f"{url} does not answer")

@@ -1,0 +1,121 @@
+"""The wheel of `pip install .`, installed in an environment of its own and used far from the repository.
+
+Its dependencies are lent by the environment of the tests (a .pth file), so this checks the package's own
+files, its metadata and its command, and not that the pins can be installed: the lock does that.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+import venv
+import zipfile
+from email import message_from_bytes
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+import catdog
+from tests.conftest import EXAMPLES, ROOT
+
+SOURCES = ("catdog", "weights", "examples", "pyproject.toml", "requirements.txt", "README.md", "LICENSE")
+MADE_BY_TOOLS = shutil.ignore_patterns("__pycache__", "*.pyi")
+PIP = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "--no-cache-dir"]
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory) -> Path:
+    """The built wheel."""
+    folder = tmp_path_factory.mktemp("build")
+    for name in SOURCES:  # a copy, as building leaves its traces in the folder that it builds
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, folder / "source" / name, ignore=MADE_BY_TOOLS)
+        else:
+            shutil.copy(source, folder / "source")
+    build = [*PIP, "wheel", "--no-deps", "--no-index", "--no-build-isolation", "--wheel-dir", folder, folder / "source"]
+    subprocess.run(build, check=True, capture_output=True, text=True)
+    (wheel,) = folder.glob("*.whl")
+    return wheel
+
+
+@pytest.fixture(scope="module")
+def programs(wheel, tmp_path_factory) -> Path:
+    """The folder of programs of an environment that has the wheel, and the dependencies of the tests."""
+    folder = tmp_path_factory.mktemp("environment")
+    venv.create(folder)
+    installed = folder.joinpath(*Path(sysconfig.get_path("purelib")).relative_to(sys.prefix).parts)
+    (installed / "lent.pth").write_text(sysconfig.get_path("purelib"))
+    programs = folder / Path(sysconfig.get_path("scripts")).name
+    python = next(programs.glob("python*"))
+    install = [*PIP, "--python", python, "install", "--no-deps", "--no-index", wheel]
+    subprocess.run(install, check=True, capture_output=True, text=True)
+    return programs
+
+
+@pytest.fixture
+def run(programs, tmp_path, monkeypatch):
+    """Run a program of that environment in an empty folder; return what it prints."""
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+
+    def run(program: str, *arguments: str | Path) -> str:
+        command = [shutil.which(program, path=programs), *arguments]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return run
+
+
+def test_the_wheel_holds_every_file(wheel):
+    folders = {"catdog": "catdog", "weights": "catdog/data/weights", "examples": "catdog/data/examples"}
+    wanted = {
+        f"{inside}/{path.relative_to(ROOT / folder).as_posix()}"
+        for folder, inside in folders.items()
+        for path in (ROOT / folder).rglob("*")
+        if path.is_file() and path.suffix not in (".pyc", ".pyi")
+    }
+    names = set(zipfile.ZipFile(wheel).namelist())
+    assert {name for name in names if ".dist-info/" not in name} == wanted
+
+
+def test_metadata(wheel):
+    archive = zipfile.ZipFile(wheel)
+    (name,) = (name for name in archive.namelist() if name.endswith("/METADATA"))
+    metadata = message_from_bytes(archive.read(name))
+    pins = re.findall(r"^\w.*", (ROOT / "requirements.txt").read_text(), re.MULTILINE)
+    assert metadata["Version"] == catdog.__version__
+    assert {*map(Requirement, metadata.get_all("Requires-Dist"))} == {*map(Requirement, pins)}
+
+
+def test_the_command_judges_a_photo(run, tmp_path):
+    photo = shutil.copy(EXAMPLES / "cat.jpg", tmp_path)
+    answer = json.loads(run("catdog", "predict", "--json", photo))
+    assert answer["prediction"] == "Cat"
+    assert answer["source"] == "bundled"
+    assert [verdict["model"] for verdict in answer["models"]] == ["scratch_cnn", "xception"]
+
+
+def test_the_command_goes_by_its_name(run):
+    assert run("catdog", "--version") == f"catdog {catdog.__version__}\n"
+    assert run("catdog", "predict", "--help").startswith("usage: catdog predict")
+
+
+def test_the_installed_pages_find_their_files(run, tmp_path):
+    code = """if True:
+        import catdog, catdog.web, catdog.ui.examples, catdog.ui.page
+        client = catdog.web.create_app(settings=catdog.Settings(weights="empty")).test_client()
+        paths = "/", "/openapi.json", "/assets/catdog.css", "/assets/catdog.js", "/assets/catdog.svg"
+        print(catdog.__file__, *(client.get(path).status_code for path in paths))
+        options = catdog.ui.page.launch_options(catdog.Settings())
+        print(options["css_paths"].is_file(), *catdog.ui.examples.find())
+    """
+    (tmp_path / "empty").mkdir()
+    where, *rest = run("python", "-c", code).split()
+    assert not Path(where).is_relative_to(ROOT)
+    assert rest == ["503", "200", "200", "200", "200", "True", "cat", "dog", "duck", "owl", "sheep"]

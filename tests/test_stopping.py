@@ -1,0 +1,77 @@
+"""A server that is told to stop (SIGTERM) answers what it has begun to receive, and then ends."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import signal
+import socket
+import sys
+
+import httpx
+import pytest
+
+from catdog.ui.serving import Activity, Watch
+from tests.conftest import ROOT
+from tests.servers import free_port, running, until_it_answers
+
+HOST = "127.0.0.1"
+
+
+class Slow:
+    """A request whose head the server has read, and whose body it waits for."""
+
+    def __init__(self, port: str, path: str, content_type: str, body: bytes):
+        self.body, self.connection = body, socket.create_connection((HOST, int(port)), timeout=20)
+        lines = [
+            f"POST {path} HTTP/1.1", "Host: localhost", "Connection: close", "Expect: 100-continue",
+            f"Content-Type: {content_type}", f"Content-Length: {len(body)}", "", "",
+        ]  # fmt: skip
+        self.connection.sendall("\r\n".join(lines).encode())
+        assert self.connection.recv(100).startswith(b"HTTP/1.1 100")
+
+    def finish(self) -> tuple[bytes, dict]:
+        """Send the body; return the line with the status, and the JSON."""
+        self.connection.sendall(self.body)
+        answer = b""
+        while data := self.connection.recv(65536):
+            answer += data
+        self.connection.close()
+        head, _, content = answer.partition(b"\r\n\r\n")
+        return head.splitlines()[0], json.loads(content)
+
+
+def test_the_page(tiny_weights, tmp_path, cat):
+    port = free_port()
+    url = f"http://{HOST}:{port}"
+    call = "/gradio_api/call/predict"
+    environment = {"CATDOG_WEIGHTS": str(tiny_weights), "GRADIO_SERVER_PORT": port}
+    payload = {"data": [{"url": "data:image/jpeg;base64," + base64.b64encode(cat.read_bytes()).decode()}]}
+    with running([sys.executable, ROOT / "app.py"], tmp_path, **environment) as process:
+        until_it_answers(url, process)
+        slow = Slow(port, call, "application/json", json.dumps(payload).encode())
+        process.send_signal(signal.SIGTERM)
+        status, answer = slow.finish()
+        assert status.endswith(b"200 OK")
+        verdicts = httpx.get(f"{url}{call}/{answer['event_id']}", timeout=20).text
+        assert "event: complete" in verdicts and "xception" in verdicts
+        assert process.wait(timeout=20) == 0
+
+
+@pytest.mark.parametrize(("path", "counted"), [("/gradio_api/queue/data", 1), ("/gradio_api/heartbeat/abc", 0)])
+def test_the_stream_of_an_open_page_is_no_request_to_wait_for(path, counted):
+    activity, seen = Activity(), []
+
+    async def app(scope, receive, send):
+        seen.append(activity.requests)
+
+    asyncio.run(Watch(app, activity)({"type": "http", "path": path}, None, None))
+    assert (seen, activity.requests) == ([counted], 0)
+
+
+def test_no_request_is_waited_for_without_end():
+    activity = Activity()
+    with activity.request():
+        activity.wait_until_quiet(quiet=0, at_most=0.01)
+    activity.wait_until_quiet(quiet=0, at_most=3600)
