@@ -84,6 +84,17 @@ def test_only_specs_and_h5_of_the_top_folder_are_fetched(hub, tiny_weights):
     assert fetched == set(files)
 
 
+def test_json_that_is_no_spec_is_no_problem(hub, tiny_weights):
+    files = {path.name: path.read_bytes() for path in tiny_weights.iterdir()}
+    reports = {"report.json": b'{"accuracy": [0.9, NaN]}', "history.json": b"[1, 2]", "text.json": b'"words"'}
+    commit = hub.publish(REPO, files | reports)
+    first = locate(settings(tiny_weights, commit))
+    assert (names(first), first.problems) == (BOTH, ())
+    hub.requests.clear()
+    assert locate(settings(tiny_weights, commit)) == first
+    assert hub.requests == []
+
+
 def test_a_cached_commit_needs_no_request_and_no_hub(hub, commit, tiny_weights):
     first = locate(settings(tiny_weights, commit))
     hub.requests.clear()
@@ -340,7 +351,7 @@ def test_a_bad_model_is_named_and_the_other_one_is_used(hub, commit, tiny_weight
 def test_a_wrong_setting_is_an_error_and_no_fallback(hub, commit, tiny_weights, repo, revision, said):
     hub.publish("user/gated", tiny_weights)
     hub.repositories["user/gated"].gated = True
-    hub.publish("user/empty", {"README.md": b"# nothing yet"})
+    hub.publish("user/empty", {"README.md": b"# nothing yet", "report.json": b"{}"})
     hub.inject(403, "user/refused")
     with pytest.raises(ModelUnavailable, match=said) as caught:
         locate(settings(tiny_weights, revision, repo))
