@@ -21,33 +21,6 @@ NO_COMMIT = "0" * 40
 
 
 @pytest.fixture
-def client(monkeypatch, tmp_path):
-    """Point the client, which has read its environment already, to an endpoint and to an empty cache."""
-    from huggingface_hub import constants
-
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "token"))
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-    monkeypatch.delenv("HF_TOKEN", raising=False)
-
-    def use(endpoint):
-        monkeypatch.setattr(constants, "ENDPOINT", endpoint)
-        monkeypatch.setattr(
-            constants, "HUGGINGFACE_CO_URL_TEMPLATE", endpoint + "/{repo_id}/resolve/{revision}/{filename}"
-        )
-
-    return use
-
-
-@pytest.fixture
-def hub(client):
-    """A stand-in Hub, empty, that the client talks to."""
-    with StandInHub() as hub:
-        client(hub.endpoint)
-        yield hub
-
-
-@pytest.fixture
 def commit(hub, tiny_weights):
     """The first commit of REPO: two good models."""
     return hub.publish(REPO, tiny_weights)
@@ -207,12 +180,12 @@ def throttle(stand_in):
     "behave", [refuse, never_answer, never_answer_for_files, have_no_address, be_no_hub, fail, throttle]
 )
 @pytest.mark.parametrize("pinned", [True, False], ids=["commit", "branch"])
-def test_unreachable_and_never_cached(hub, commit, client, tiny_weights, monkeypatch, behave, pinned):
+def test_unreachable_and_never_cached(hub, commit, hub_client, tiny_weights, monkeypatch, behave, pinned):
     if behave is never_answer and pinned:
         assert catdog_hub.PATIENCE <= 6  # the real limit, measured once
     else:
         monkeypatch.setattr(catdog_hub, "PATIENCE", 1.5)
-    client(behave(hub))
+    hub_client(behave(hub))
     start = time.monotonic()
     located = locate(settings(tiny_weights, commit if pinned else "main"))
     assert time.monotonic() - start < 10
