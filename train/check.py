@@ -85,8 +85,14 @@ def _measure_again(classifier: Classifier, data: Path, again: str) -> str:
         raise NotReproduced(
             f"{spec.name} does not measure as its spec says on {data / name}: {'; '.join(problems)}. {again}"
         )
-    extent = "all" if sample is split else f"a random {len(sample)} of the"
-    return f"{spec.name}: accuracy {figures['accuracy']:.2%} on {extent} {len(split)} {name} photos, as recorded"
+    if sample is split:
+        found = f"on all {len(split)} {name} photos, as recorded"
+    else:
+        truth = f"the {recorded['accuracy']:.2%} recorded"
+        found = f"on a random {len(sample)} of {len(split)} {name} photos, which agrees with {truth}"
+    others = [other for other in spec.metrics if other != name]
+    untested = f"; its figures on {', '.join(others)} were not measured again" if others else ""
+    return f"{spec.name}: accuracy {figures['accuracy']:.2%} {found}{untested}"
 
 
 def _sample(split: Split) -> Split:

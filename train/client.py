@@ -47,7 +47,7 @@ def impatient() -> Iterator[None]:
 
 
 def retried(call: Callable[[], T]) -> T:
-    """The result of a call; it is made again while the Hub asks to wait, TRIES times and PATIENCE seconds at most.
+    """The result of a call; while the Hub throttles it, it is made again, TRIES times and PATIENCE seconds at most.
 
     For the calls that the client does not repeat by itself.
     """
@@ -59,7 +59,8 @@ def retried(call: Callable[[], T]) -> T:
             return call()
         except HfHubHTTPError as error:
             seconds = _asked_to_wait(error.response)
-            if seconds is None or tries == TRIES or waited + seconds > PATIENCE:
+            throttled = error.response.status_code == 429 and seconds is not None
+            if not throttled or tries == TRIES or waited + seconds > PATIENCE:
                 raise
         print(f"The Hub asks to wait {seconds} seconds.", file=sys.stderr, flush=True)
         time.sleep(seconds)
@@ -110,7 +111,7 @@ def _refusal(error: Exception, name: str) -> str | None:
         case 401:
             return f"The Hub does not accept the token{said}. Make one at {constants.ENDPOINT}/settings/tokens."
         case 403:
-            return f"The token may not write to {name}{said}."
+            return f"The Hub refuses this token {name}{said}; it needs write permission there."
         case 412:
             return f"Somebody else changed {name} at the same time{said}. Run the same command again."
         case 429:

@@ -108,6 +108,8 @@ class Repository:
         """
         from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 
+        for content in files.values():
+            size_of(content)  # of a file that has gone the client would say something else than OSError
         additions = [CommitOperationAdd(path, content) for path, content in files.items()]
         with rewrapped(self.name, NOT_COMMITTED):
             self._api.preupload_lfs_files(self.name, additions, repo_type=self.kind, free_memory=False)

@@ -13,11 +13,12 @@ import sys
 from pathlib import Path
 
 from catdog.config import Settings
-from catdog.errors import ModelMismatch
+from catdog.errors import InvalidSettings, ModelMismatch
 from catdog.weights import locate
 
 from . import card, client, hub, publish, space
 from .quiet import load_keras
+from .upload import Upload
 
 
 def add_commands(commands: argparse._SubParsersAction) -> None:
@@ -36,7 +37,7 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
     models.add_argument("--replace-card", action="store_true", help="put the folder's card in place of the Hub's text")
     app = parser.add_argument_group("the app")
     app.add_argument("--space", type=_repository, metavar="USER/NAME", help="publish the app to this Space instead")
-    app.add_argument("--revision", default="main", help="commit, tag or branch of the models (default main)")
+    app.add_argument("--revision", help="commit, tag or branch of the models that it pins (default main)")
     parser.set_defaults(run_command=_publish, keras=False, after_stop="the same command goes on")
 
 
@@ -84,7 +85,9 @@ def _publish(arguments: argparse.Namespace) -> None:
     print(json.dumps(result))
 
 
-def _models(arguments: argparse.Namespace) -> publish.Upload:
+def _models(arguments: argparse.Namespace) -> Upload:
+    if arguments.revision:
+        raise InvalidSettings("--revision says which models a Space pins: give it with --space.")
     repository = hub.Repository(arguments.repo)
     remote = _remote(repository, arguments.dry_run)
     load_keras()
@@ -97,10 +100,10 @@ def _models(arguments: argparse.Namespace) -> publish.Upload:
     )
 
 
-def _space(arguments: argparse.Namespace) -> publish.Upload:
+def _space(arguments: argparse.Namespace) -> Upload:
     repository = hub.Repository(arguments.space, "space")
     remote = _remote(repository, arguments.dry_run)
-    return space.space(repository, remote, hub.Repository(arguments.repo), arguments.revision)
+    return space.space(repository, remote, hub.Repository(arguments.repo), arguments.revision or "main")
 
 
 def _remote(repository: hub.Repository, dry_run: bool) -> hub.Remote | None:
@@ -121,6 +124,8 @@ def _outcome(result: dict, arguments: argparse.Namespace) -> str:
 
     commit = result["commit"]
     done = f"Published, as one commit: {commit}" if result["committed"] else f"No commit, nothing had changed: {commit}"
+    if names := result.get("variables"):
+        done += f"\nVariables set: {', '.join(names)}"
     if arguments.space:
         return f"{done}\nWhen it has been built: {constants.ENDPOINT}/spaces/{arguments.space}"
     return (

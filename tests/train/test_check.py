@@ -32,15 +32,19 @@ def folder(measured, tmp_path):
 def record(folder, split="val", name="xception", **figures):
     path = folder / f"{name}.json"
     content = json.loads(path.read_text())
-    content["metrics"][split].update(figures)
+    content["metrics"].setdefault(split, {}).update(figures)
     path.write_text(json.dumps(content))
 
 
 def test_good_models_pass_and_the_report_says_what_was_measured(folder, tiny_data):
+    record(folder, "test", images=5, accuracy=0.5)
     specs, report = check.check(folder, tiny_data)
     assert [spec.name for spec in specs] == ["scratch_cnn", "xception"]
     accuracy = specs[1].metrics["val"]["accuracy"]
-    assert f"xception: accuracy {accuracy:.2%} on all 16 val photos, as recorded" in report
+    assert report[-1] == (
+        f"xception: accuracy {accuracy:.2%} on all 16 val photos, as recorded; "
+        "its figures on test were not measured again"
+    )
 
 
 def test_without_data_the_report_says_that_nothing_was_measured(folder):
@@ -127,7 +131,7 @@ def test_a_larger_split_is_sampled_at_random_and_always_alike(folder, tiny_data,
         zip(split.paths, split.labels, strict=True)
     )
     _, report = check.check(folder, tiny_data)
-    assert "on a random 10 of the 16 val photos, as recorded" in report[-1]
+    assert "on a random 10 of 16 val photos, which agrees with the" in report[-1]
 
 
 def test_a_sample_reveals_a_wrong_record(folder, tiny_data, monkeypatch):
