@@ -10,6 +10,7 @@ import os.path
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from catdog.compare import default_of
 from catdog.spec import ModelSpec
@@ -115,7 +116,7 @@ def _composed(
     blocks = {
         "load": _load(specs, repo),
         "figures": results.table(specs),
-        "report": "\n\n".join(f"![{_caption(link)}]({link})" for link in images),
+        "report": "\n\n".join(f"![{_caption(link)}]({quote(link)})" for link in images),
         "models": "\n\n".join(described(spec) for spec in specs),
     }
     return readme.render(readme.merged_front(fronts, *_front(specs)), readme.with_blocks(text, blocks))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from urllib.parse import unquote
 
 from catdog.errors import InvalidSettings
 from catdog.spec import ModelSpec, find_specs
@@ -32,7 +33,8 @@ def models(
     text, differs = card.published(weights, there, specs, report, repository.name)
     files: dict[str, Content] = {card.CARD: text.encode()}
     for path in find_specs(weights):
-        files |= {path.name: path, (file := ModelSpec.read(path).file): weights / file}
+        file = ModelSpec.read(path).file
+        files |= {path.name: path, file: weights / file}
     files |= _report(report, text, remote.files if remote else ())
     notes = []
     if differs:
@@ -46,11 +48,13 @@ def models(
 
 
 def _report(folder: Path, text: str, there: Iterable[str]) -> dict[str, Content]:
-    """The images of a report and the other files that a card links to; raises InvalidSettings if one is nowhere."""
-    linked = re.findall(rf"\]\({card.REPORT}/([^)\s#?]+)", text)
+    """The images of a report and the other files of it that a card links to; InvalidSettings if one is nowhere."""
+    linked = map(unquote, re.findall(rf"\]\({card.REPORT}/([^)\s#?]+)", text))
     files: dict[str, Content] = {}
     for name in dict.fromkeys([*card.images_of(folder), *linked]):
         path = f"{card.REPORT}/{name}"
+        if ".." in Path(name).parts:  # a card may come from the Hub: it is not to fetch files from elsewhere
+            raise InvalidSettings(f"The model card links to {path}, which is outside the report. {UNTOUCHED}")
         if (folder / name).is_file():
             files[path] = folder / name
         elif path not in there:

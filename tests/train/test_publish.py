@@ -189,18 +189,28 @@ def test_the_report_goes_along(stand_in, publish, folder, tmp_path):
     report = tmp_path / "report"
     report.mkdir()
     shutil.copy(EXAMPLES / "cat.jpg", report / "curves.png")
+    shutil.copy(EXAMPLES / "dog.jpg", report / "odd name.png")
     (report / "figures.json").write_text("{}")
     (report / "unused.json").write_text("{}")
     (folder / "README.md").write_text("See [the figures](../report/figures.json) and [this](../report/curves.png).\n")
     _, _, result = publish()
-    assert {"report/curves.png", "report/figures.json"} <= set(result["files"])
+    assert {"report/curves.png", "report/odd name.png", "report/figures.json"} <= set(result["files"])
     assert "report/unused.json" not in result["files"]
     card = files_of(stand_in)["README.md"].decode()
     assert "[the figures](report/figures.json)" in card and "![Curves](report/curves.png)" in card
+    assert "![Odd name](report/odd%20name.png)" in card
     assert publish()[2]["files"] == []
     (folder / "README.md").write_text("[gone](../report/gone.json)\n")
     code, said, _ = publish("--replace-card")
     assert code == 1 and "gone.json, which does not exist" in said
+
+
+def test_a_card_cannot_make_files_from_elsewhere_go_along(stand_in, publish, tmp_path):
+    (tmp_path / "secret.txt").write_text("secret")
+    stand_in.publish(REPO, {"README.md": b"[see](report/../secret.txt)\n"})
+    code, said, _ = publish()
+    assert code == 1 and "report/../secret.txt, which is outside" in said
+    assert set(files_of(stand_in)) == {"README.md"}
 
 
 # What goes wrong; the rest is in test_upload
