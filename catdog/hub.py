@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from .errors import CatDogError, ModelUnavailable
+from .spec import find_specs
 
 T = TypeVar("T")
 
@@ -64,8 +65,9 @@ def resolve(repo: str, revision: str) -> str:
 def download(repo: str, revision: str, commit: str) -> Path:
     """Fetch the specs and `.h5` files of a commit that the cache lacks; return their folder in the cache.
 
-    A file that the repository lists and does not have is left out. A download that has begun may take
-    as long as it needs. The cache learns what `revision` stands for last, when all files are there.
+    Other JSON files of the top folder come along: which are specs shows when they are read. A file that
+    the repository lists and does not have is left out. A download that has begun may take as long as it
+    needs. The cache learns what `revision` stands for last, when all files are there.
     """
     from huggingface_hub import HfApi
 
@@ -73,7 +75,7 @@ def download(repo: str, revision: str, commit: str) -> Path:
         listed = _patiently(repo, lambda _: HfApi().list_repo_files(repo, revision=commit))
         wanted = [name for suffix in _SUFFIXES for name in listed if name.endswith(suffix) and "/" not in name]
         fetched = [path for path in (_fetch(repo, commit, name) for name in wanted) if path]
-        if not any(path.suffix == ".json" for path in fetched):
+        if not fetched or not find_specs(fetched[0].parent):
             raise ModelUnavailable(
                 f"The Hub repository {repo} has no model spec, a .json beside each .h5, at revision {revision}. "
                 "Publish the models to it, or correct CATDOG_HUB_REPO and CATDOG_HUB_REVISION."
@@ -162,10 +164,11 @@ def _rewrapped(repo: str, revision: str) -> Iterator[None]:
     except CatDogError:
         raise
     except Exception as error:  # the client raises its own, httpx's, OSError and ValueError
-        raise _translated(error, repo, revision) from error
+        raise translated(error, repo, revision) from error
 
 
-def _translated(error: Exception, repo: str, revision: str) -> ModelUnavailable:
+def translated(error: Exception, repo: str, revision: str) -> ModelUnavailable:
+    """What an error of the client means to somebody who reads from a repository."""
     from huggingface_hub import constants, errors
 
     if isinstance(error, errors.LocalEntryNotFoundError) and isinstance(error.__cause__, Exception):

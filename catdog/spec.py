@@ -110,10 +110,28 @@ class ModelSpec:
             partial.unlink(missing_ok=True)
 
 
+def find_specs(folder: Path) -> list[Path]:
+    """The JSON files of a folder that are specs, good or bad, sorted by name.
+
+    Other JSON files, such as reports, may lie beside them. A spec says which file it describes and that
+    file's sha256. A JSON file that does not, but has the name of an `.h5` beside it, or one that cannot
+    be read, is a spec that was damaged.
+    """
+    return [path for path in sorted(folder.glob("*.json")) if _is_spec(path)]
+
+
 def sha256_of(path: str | os.PathLike[str]) -> str:
     """Hex digest of a file's bytes."""
     with open(path, "rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _is_spec(path: Path) -> bool:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return True  # nothing tells that it is something else
+    return (isinstance(content, dict) and {"file", "sha256"} <= content.keys()) or path.with_suffix(".h5").exists()
 
 
 def _is_required(f: dataclasses.Field) -> bool:

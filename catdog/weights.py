@@ -9,7 +9,7 @@ from pathlib import Path
 from . import hub
 from .config import Settings
 from .errors import ModelMismatch, ModelUnavailable
-from .spec import ModelSpec, sha256_of
+from .spec import ModelSpec, find_specs, sha256_of
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def _bundled(folder: Path, source: str, problems: tuple[str, ...] = ()) -> Locat
     advice = "Put the models' files there again, or set CATDOG_WEIGHTS to another folder."
     if not os.path.isdir(folder):  # Path.is_dir would raise for some that cannot be looked at
         found = _Checked(problems=(f"The weights folder {folder} does not exist or cannot be read. {advice}",))
-    elif not any(folder.glob("*.json")):
+    elif not find_specs(folder):
         found = _Checked(problems=(f"The weights folder {folder} holds no model spec (.json). {advice}",))
     else:
         found = _check(folder, folder.resolve().name, advice)
@@ -130,7 +130,7 @@ def _located(found: _Checked, source: str, problems: tuple[str, ...] = ()) -> Lo
 def _check(folder: Path, place: str, advice: str) -> _Checked:
     """Verify every model whose spec lies in the folder, which messages call `place`."""
     models, problems, suspects = [], [], []
-    for spec_path in sorted(folder.glob("*.json"), key=_order):
+    for spec_path in sorted(find_specs(folder), key=_order):
         suspect = spec_path
         try:
             spec = ModelSpec.read(spec_path)

@@ -14,6 +14,7 @@ os.environ.update(
 
 import pytest
 
+from tests.hub.server import StandInHub
 from tests.tiny import write_tiny_model
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -90,6 +91,33 @@ def tiny_comparator(tiny_weights):
     comparator = load(Settings(weights=tiny_weights))
     yield comparator
     comparator.close()
+
+
+@pytest.fixture
+def hub_client(monkeypatch, tmp_path):
+    """Point the Hub's client, which has read its environment already, to an endpoint and to an empty cache."""
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "token"))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+
+    def use(endpoint: str) -> None:
+        monkeypatch.setattr(constants, "ENDPOINT", endpoint)
+        monkeypatch.setattr(
+            constants, "HUGGINGFACE_CO_URL_TEMPLATE", endpoint + "/{repo_id}/resolve/{revision}/{filename}"
+        )
+
+    return use
+
+
+@pytest.fixture
+def hub(hub_client):
+    """A stand-in Hub, empty, that the client talks to."""
+    with StandInHub() as hub:
+        hub_client(hub.endpoint)
+        yield hub
 
 
 @pytest.fixture(scope="module")

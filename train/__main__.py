@@ -1,18 +1,20 @@
-"""Make and measure the models: `python -m train prepare | fit | distill | evaluate`."""
+"""Make, measure and publish the models: `python -m train prepare | fit | distill | evaluate | card | publish`."""
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
 import json
-import os
 import shlex
 import sys
 import warnings
 from pathlib import Path
 
 from catdog.errors import CatDogError
-from catdog.terminal import hidden_stderr, never_fail_to_print
+from catdog.terminal import never_fail_to_print
+
+from . import release
+from .quiet import load_keras
 
 GOES_ON = "the same command, without --restart, goes on from the last finished epoch"
 
@@ -23,7 +25,8 @@ def main(argv: list[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     arguments.command = shlex.join(["python", "-m", "train", *argv])
     try:
-        _load_keras()
+        if arguments.keras:
+            load_keras()
         with warnings.catch_warnings():
             # Pillow's remarks on odd metadata; what matters becomes an error of its own.
             warnings.filterwarnings("ignore", module=r"PIL\.")
@@ -41,18 +44,9 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
-def _load_keras() -> None:
-    """Import Keras without the greetings of its backend and its advice to choose another file format."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    with hidden_stderr():
-        import keras  # noqa: F401
-        from absl import logging
-
-    logging.set_verbosity(logging.ERROR)
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m train", description=__doc__)
+    parser.set_defaults(keras=True)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     prepare = commands.add_parser("prepare", help="zips or folders of photos -> a clean data folder")
@@ -85,6 +79,8 @@ def _parser() -> argparse.ArgumentParser:
         "--exact", type=Path, action="append", default=[], help="unrounded .h5 in a run folder, to count what changed"
     )
     evaluate.set_defaults(run_command=_evaluate, after_stop="nothing was recorded")
+
+    release.add_commands(commands)
     return parser
 
 

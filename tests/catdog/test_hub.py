@@ -21,33 +21,6 @@ NO_COMMIT = "0" * 40
 
 
 @pytest.fixture
-def client(monkeypatch, tmp_path):
-    """Point the client, which has read its environment already, to an endpoint and to an empty cache."""
-    from huggingface_hub import constants
-
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "token"))
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-    monkeypatch.delenv("HF_TOKEN", raising=False)
-
-    def use(endpoint):
-        monkeypatch.setattr(constants, "ENDPOINT", endpoint)
-        monkeypatch.setattr(
-            constants, "HUGGINGFACE_CO_URL_TEMPLATE", endpoint + "/{repo_id}/resolve/{revision}/{filename}"
-        )
-
-    return use
-
-
-@pytest.fixture
-def hub(client):
-    """A stand-in Hub, empty, that the client talks to."""
-    with StandInHub() as hub:
-        client(hub.endpoint)
-        yield hub
-
-
-@pytest.fixture
 def commit(hub, tiny_weights):
     """The first commit of REPO: two good models."""
     return hub.publish(REPO, tiny_weights)
@@ -82,6 +55,17 @@ def test_only_specs_and_h5_of_the_top_folder_are_fetched(hub, tiny_weights):
     assert names(locate(settings(tiny_weights))) == BOTH
     fetched = {request.rsplit("/", 1)[1] for request in hub.requests if "/resolve/" in request}
     assert fetched == set(files)
+
+
+def test_json_that_is_no_spec_is_no_problem(hub, tiny_weights):
+    files = {path.name: path.read_bytes() for path in tiny_weights.iterdir()}
+    reports = {"report.json": b'{"accuracy": [0.9, NaN]}', "history.json": b"[1, 2]", "text.json": b'"words"'}
+    commit = hub.publish(REPO, files | reports)
+    first = locate(settings(tiny_weights, commit))
+    assert (names(first), first.problems) == (BOTH, ())
+    hub.requests.clear()
+    assert locate(settings(tiny_weights, commit)) == first
+    assert hub.requests == []
 
 
 def test_a_cached_commit_needs_no_request_and_no_hub(hub, commit, tiny_weights):
@@ -196,12 +180,12 @@ def throttle(stand_in):
     "behave", [refuse, never_answer, never_answer_for_files, have_no_address, be_no_hub, fail, throttle]
 )
 @pytest.mark.parametrize("pinned", [True, False], ids=["commit", "branch"])
-def test_unreachable_and_never_cached(hub, commit, client, tiny_weights, monkeypatch, behave, pinned):
+def test_unreachable_and_never_cached(hub, commit, hub_client, tiny_weights, monkeypatch, behave, pinned):
     if behave is never_answer and pinned:
         assert catdog_hub.PATIENCE <= 6  # the real limit, measured once
     else:
         monkeypatch.setattr(catdog_hub, "PATIENCE", 1.5)
-    client(behave(hub))
+    hub_client(behave(hub))
     start = time.monotonic()
     located = locate(settings(tiny_weights, commit if pinned else "main"))
     assert time.monotonic() - start < 10
@@ -340,7 +324,7 @@ def test_a_bad_model_is_named_and_the_other_one_is_used(hub, commit, tiny_weight
 def test_a_wrong_setting_is_an_error_and_no_fallback(hub, commit, tiny_weights, repo, revision, said):
     hub.publish("user/gated", tiny_weights)
     hub.repositories["user/gated"].gated = True
-    hub.publish("user/empty", {"README.md": b"# nothing yet"})
+    hub.publish("user/empty", {"README.md": b"# nothing yet", "report.json": b"{}"})
     hub.inject(403, "user/refused")
     with pytest.raises(ModelUnavailable, match=said) as caught:
         locate(settings(tiny_weights, revision, repo))

@@ -27,6 +27,12 @@ def test_an_h5_without_a_spec_is_left_alone(folder):
     assert len(locate(Settings(weights=folder)).models) == 2
 
 
+def test_json_that_is_no_spec_is_left_alone(folder):
+    (folder / "report.json").write_text('{"accuracy": NaN}')
+    located = locate(Settings(weights=folder))
+    assert (len(located.models), located.problems) == (2, ())
+
+
 def remove(path):
     path.unlink()
 

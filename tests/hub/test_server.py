@@ -1,0 +1,134 @@
+"""The stand-in Hub, through the real client: it keeps what it is sent, and refuses what the Hub refuses."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+
+import pytest
+from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
+from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError
+
+from tests.conftest import ROOT
+from tests.hub.metadata import problems_of
+
+REPO = "user/things"
+LARGE = os.urandom(200_000)
+
+
+@pytest.fixture
+def api(hub, monkeypatch):
+    monkeypatch.setenv("HF_TOKEN", hub.token)
+    return HfApi()
+
+
+def add(api, repo=REPO, deleted=(), **files):
+    operations = [CommitOperationAdd(name.replace("_", "."), data) for name, data in files.items()]
+    operations += map(CommitOperationDelete, deleted)
+    return api.create_commit(repo, operations, commit_message="more").oid
+
+
+def read(api, name, revision, **options):
+    with open(api.hf_hub_download(REPO, name, revision=revision, **options), "rb") as stream:
+        return stream.read()
+
+
+def test_what_is_committed_can_be_read_at_every_commit(api):
+    api.create_repo(REPO)
+    first = add(api, model_h5=LARGE, notes_txt=b"one")
+    second = add(api, notes_txt=b"two", deleted=["model.h5"])
+    assert read(api, "model.h5", first) == LARGE
+    assert (read(api, "notes.txt", first), read(api, "notes.txt", second)) == (b"one", b"two")
+    assert sorted(api.list_repo_files(REPO)) == [".gitattributes", "notes.txt"]
+    assert sorted(api.list_repo_files(REPO, revision=first)) == [".gitattributes", "model.h5", "notes.txt"]
+
+
+def test_a_large_file_is_sent_once(api, hub):
+    api.create_repo(REPO)
+    add(api, model_h5=LARGE)
+    add(api, copy_h5=LARGE)
+    assert sum(request.startswith("PUT /lfs/") for request in hub.requests) == 1
+
+
+def test_a_file_that_did_not_change_makes_no_commit(api, hub):
+    api.create_repo(REPO)
+    assert add(api, model_h5=LARGE) == add(api, model_h5=LARGE)
+    assert len(hub.repositories[REPO].commits) == 2  # the first one is the Hub's own
+
+
+def test_a_commit_on_an_old_parent_is_refused(api):
+    api.create_repo(REPO)
+    old = api.model_info(REPO).sha
+    add(api, notes_txt=b"one")
+    with pytest.raises(HfHubHTTPError, match="412"):
+        api.create_commit(REPO, [CommitOperationAdd("notes.txt", b"two")], commit_message="late", parent_commit=old)
+
+
+def test_a_space_has_variables_and_files_of_its_own(api, hub):
+    api.create_repo(REPO, repo_type="space", space_sdk="gradio", space_variables=[{"key": "A", "value": "1"}])
+    api.add_space_variable(REPO, "B", "2")
+    assert {key: row.value for key, row in api.get_space_variables(REPO).items()} == {"A": "1", "B": "2"}
+    assert api.repo_exists(REPO, repo_type="space") and not api.repo_exists(REPO)
+    assert b"sdk: gradio" in read(api, "README.md", "main", repo_type="space")
+
+
+@pytest.mark.parametrize(
+    ("token", "repo", "status"), [(None, REPO, 401), ("hf_wrong", REPO, 401), ("hf_read_only", REPO, 403),
+                                  ("hf_stand_in", "other/things", 403), ("hf_stand_in", "club/things", None)],
+)  # fmt: skip
+def test_who_may_write(hub, monkeypatch, token, repo, status):
+    monkeypatch.setenv("HF_TOKEN", token or "")
+    hub.publish(repo, {"notes.txt": b"one"})
+    if status is None:
+        assert add(HfApi(), repo, notes_txt=b"two")
+        return
+    with pytest.raises(HfHubHTTPError) as caught:
+        add(HfApi(), repo, notes_txt=b"two")
+    assert caught.value.response.status_code == status
+    assert len(hub.repositories[repo].commits) == 1
+
+
+def test_a_private_repository_is_nowhere_without_a_token(api, hub):
+    api.create_repo(REPO, private=True)
+    assert api.model_info(REPO).private
+    with pytest.raises(RepositoryNotFoundError):
+        HfApi(token=False).model_info(REPO)
+
+
+@pytest.mark.parametrize("fault", ["cut", 503])
+def test_an_upload_that_fails_once_is_sent_again(api, hub, fault):
+    api.create_repo(REPO)
+    hub.inject(fault, "PUT /lfs/", times=1)
+    assert read(api, "model.h5", add(api, model_h5=LARGE)) == LARGE
+
+
+@pytest.mark.parametrize(
+    ("content", "kind", "said"),
+    [
+        ("---\na: [\n---\n", "model", "no YAML"),
+        ("---\n- a\n---\n", "model", "mapping"),
+        ("---\nmodel-index:\n- results:\n  - dataset: {type: 'two words'}\n    metrics: []\n---\n", "model", "pattern"),
+        ("---\nmodel-index:\n- results:\n  - dataset: {type: x}\n    metrics: [{type: a}]\n---\n", "model", "value"),
+        ("---\ntitle: x\n---\n", "space", "sdk"),
+        ("---\nsdk: gradio\ncolorTo: orange\n---\n", "space", "colorTo"),
+        (f"---\nsdk: gradio\nshort_description: {'x' * 61}\n---\n", "space", "60"),
+    ],
+)
+def test_front_matter_that_the_hub_refuses(content, kind, said):
+    [problem] = problems_of(content, kind)
+    assert said in problem
+
+
+def test_it_serves_on_its_own_and_says_how_to_use_it():
+    process = subprocess.Popen([sys.executable, "-m", "tests.hub"], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    try:
+        endpoint = re.search(r"http://\S+", process.stdout.readline())[0]
+        assert HfApi(endpoint=endpoint, token="hf_read_only").whoami()["auth"]["accessToken"]["role"] == "read"
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=20) == 0
+    finally:
+        process.kill()
+        process.communicate()

@@ -1,0 +1,251 @@
+"""Models to the Hub and back: the real client and a stand-in Hub, through the command line."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+
+import pytest
+from huggingface_hub import ModelCard
+
+from catdog import Settings
+from catdog.weights import locate
+from tests.conftest import EXAMPLES
+from tests.hub.metadata import problems_of
+from train.__main__ import main
+
+REPO = "user/cats-and-dogs"
+MODELS = ["scratch_cnn.h5", "scratch_cnn.json", "xception.h5", "xception.json"]
+
+
+@pytest.fixture
+def stand_in(hub, monkeypatch):
+    """A stand-in Hub whose token is set."""
+    monkeypatch.setenv("HF_TOKEN", hub.token)
+    return hub
+
+
+@pytest.fixture
+def folder(tiny_weights, tmp_path):
+    return shutil.copytree(tiny_weights, tmp_path / "weights")
+
+
+@pytest.fixture
+def publish(folder, tmp_path, capsys):
+    """Run the command on `folder`; returns its exit code, what it printed, and the JSON of the last line."""
+
+    def run(*more: str, repo: str = REPO, weights=folder):
+        code = main(["publish", "--repo", repo, "--weights", str(weights), "--report", str(tmp_path / "report"), *more])
+        out, err = capsys.readouterr()
+        return code, out + err, json.loads(out.splitlines()[-1]) if code == 0 else None
+
+    return run
+
+
+def files_of(stand_in, repo=REPO):
+    repository = stand_in.repositories[repo]
+    return repository.commits[repository.refs["main"]]
+
+
+def commits_of(stand_in, repo=REPO):
+    return len(stand_in.repositories[repo].commits) - 1  # the first one is the Hub's own
+
+
+# What is published
+
+
+def test_everything_goes_in_one_commit_whose_hash_is_printed(stand_in, publish, folder):
+    code, said, result = publish()
+    assert code == 0
+    assert commits_of(stand_in) == 1
+    assert sorted(files_of(stand_in)) == [".gitattributes", "README.md", *MODELS]
+    assert sorted(result.pop("files")) == ["README.md", *MODELS]
+    commit = stand_in.repositories[REPO].refs["main"]
+    assert result == {"repo": REPO, "commit": commit, "created": True, "committed": True}
+    assert f"--space USER/NAME --repo {REPO} --revision {result['commit']}" in said
+
+
+def test_what_another_cache_pulls_is_byte_for_byte_what_was_published(stand_in, publish, folder, tmp_path):
+    _, _, result = publish()
+    located = locate(Settings(weights=tmp_path / "none", hub_repo=REPO, hub_revision=result["commit"]))
+    assert located.source == f"hub {REPO}@{result['commit'][:12]}"
+    assert located.problems == ()
+    for model in located.models:
+        for name in (model.path.name, model.path.with_suffix(".json").name):
+            assert (model.path.parent / name).read_bytes() == (folder / name).read_bytes()
+
+
+def test_publishing_again_makes_no_commit(stand_in, publish):
+    _, _, first = publish()
+    code, said, again = publish()
+    assert code == 0 and "nothing had changed" in said
+    assert again == first | {"created": False, "committed": False, "files": []}
+    assert commits_of(stand_in) == 1
+
+
+def test_only_what_changed_goes(stand_in, publish, folder):
+    publish()
+    spec = json.loads((folder / "xception.json").read_text())
+    (folder / "xception.json").write_text(json.dumps(spec | {"title": "Better"}))
+    stand_in.requests.clear()
+    _, said, result = publish()
+    assert result["files"] == ["README.md", "xception.json"]  # the card tells the title
+    assert re.search(r"changed +[\d.]+ kB +xception.json", said) and "3 files" in said
+    assert not [request for request in stand_in.requests if request.startswith("PUT")]
+
+
+def test_a_dry_run_shows_and_publishes_nothing(stand_in, publish, monkeypatch):
+    code, said, result = publish("--dry-run")
+    assert code == 0 and stand_in.repositories == {}
+    assert result["dry_run"] and result["commit"] is None and sorted(result["files"]) == ["README.md", *MODELS]
+    for name in MODELS:
+        assert re.search(rf"new +[\d.]+ kB +{re.escape(name)}\n", said)
+    _, _, done = publish()
+    monkeypatch.delenv("HF_TOKEN")
+    code, said, result = publish("--dry-run")
+    assert (code, result["commit"], result["files"]) == (0, done["commit"], [])
+
+
+def test_a_dry_run_needs_no_hub(stand_in, publish):
+    stand_in.close()
+    code, said, result = publish("--dry-run")
+    assert code == 0 and "Not compared with the Hub" in said
+    assert sorted(result["files"]) == ["README.md", *MODELS]
+
+
+def test_models_are_measured_again_with_data(stand_in, publish, tiny_data):
+    code, said, _ = publish("--data", str(tiny_data))
+    assert code == 1 and "16 photos" in said and "recorded for 10" in said
+    assert stand_in.repositories == {}
+
+
+def test_a_damaged_folder_is_not_published(stand_in, publish, folder):
+    (folder / "xception.h5").write_bytes(b"damaged")
+    code, said, _ = publish()
+    assert code == 1 and "xception.h5 is damaged" in said
+    assert stand_in.repositories == {}
+
+
+def test_a_new_repository_can_be_private_and_a_public_one_does_not_stay_public_unnoticed(stand_in, publish):
+    publish("--private")
+    assert stand_in.repositories[REPO].private
+    stand_in.publish("user/public", {"notes.md": b""})
+    code, said, _ = publish("--private", repo="user/public")
+    assert code == 1 and "is public" in said and "Nothing was published" in said
+    assert len(stand_in.repositories["user/public"].commits) == 1
+
+
+def test_files_of_others_stay_and_models_among_them_are_named(stand_in, publish):
+    stand_in.publish(REPO, {"old.h5": b"old", "old.json": b"{}", "notes.md": b"mine", "runs/x.json": b"{}"})
+    _, said, _ = publish()
+    assert {"old.h5", "old.json", "notes.md", "runs/x.json"} <= files_of(stand_in).keys()
+    assert "also holds old.h5, old.json, which" in said
+
+
+# The card
+
+
+def test_the_card_on_the_hub_is_one_that_the_hub_takes_and_its_three_lines_run(stand_in, publish, folder):
+    publish()
+    content = files_of(stand_in)["README.md"].decode()
+    assert list(problems_of(content, "model")) == []
+    assert {result.metric_value for result in ModelCard(content).data.eval_results} == {0.9, 0.95}
+    [lines] = re.findall(r"```python\n(.*?)```", content, re.DOTALL)
+    names = {}
+    exec(lines, names)
+    assert names["model"].input_shape == (None, 40, 40, 3)  # the one that is better on validation photos
+    assert len([line for line in lines.splitlines() if line]) == 3
+
+
+def test_what_was_written_on_the_hub_is_kept(stand_in, publish, folder):
+    publish()
+    mine = files_of(stand_in)["README.md"].decode().replace("## Limits", "Written on the Hub.\n\n## Limits")
+    mine = mine.replace("license: apache-2.0", "license: mit").replace("95.00%", "99.99%")
+    stand_in.publish(REPO, {**files_of(stand_in), "README.md": mine.encode()})
+    _, _, result = publish()
+    card = files_of(stand_in)["README.md"].decode()
+    assert result["files"] == ["README.md"]
+    assert "Written on the Hub." in card and "license: mit" in card
+    assert "95.00%" in card and "99.99%" not in card
+    assert publish()[2]["files"] == []
+
+
+def test_the_folders_text_goes_where_nobody_wrote_and_elsewhere_on_request(stand_in, publish, folder):
+    (folder / "README.md").write_text("---\nlanguage: en\n---\n\nOur text\n")
+    stand_in.publish(REPO, {"README.md": b"---\nlicense: mit\n---\n"})
+    publish()
+    card = files_of(stand_in)["README.md"].decode()
+    assert "Our text" in card and "license: mit" in card and "language: en" in card
+    (folder / "README.md").write_text("New text\n")
+    _, said, result = publish()
+    assert result["files"] == [] and "is kept" in said and "--replace-card" in said
+    publish("--replace-card")
+    assert "New text" in files_of(stand_in)["README.md"].decode()
+    assert "Our text" not in files_of(stand_in)["README.md"].decode()
+
+
+def test_the_report_goes_along(stand_in, publish, folder, tmp_path):
+    report = tmp_path / "report"
+    report.mkdir()
+    shutil.copy(EXAMPLES / "cat.jpg", report / "curves.png")
+    shutil.copy(EXAMPLES / "dog.jpg", report / "odd name.png")
+    (report / "figures.json").write_text("{}")
+    (report / "unused.json").write_text("{}")
+    (folder / "README.md").write_text("See [the figures](../report/figures.json) and [this](../report/curves.png).\n")
+    _, _, result = publish()
+    assert {"report/curves.png", "report/odd name.png", "report/figures.json"} <= set(result["files"])
+    assert "report/unused.json" not in result["files"]
+    card = files_of(stand_in)["README.md"].decode()
+    assert "[the figures](report/figures.json)" in card and "![Curves](report/curves.png)" in card
+    assert "![Odd name](report/odd%20name.png)" in card
+    assert publish()[2]["files"] == []
+    (folder / "README.md").write_text("[gone](../report/gone.json)\n")
+    code, said, _ = publish("--replace-card")
+    assert code == 1 and "gone.json, which does not exist" in said
+
+
+def test_a_card_cannot_make_files_from_elsewhere_go_along(stand_in, publish, tmp_path):
+    (tmp_path / "secret.txt").write_text("secret")
+    stand_in.publish(REPO, {"README.md": b"[see](report/../secret.txt)\n"})
+    code, said, _ = publish()
+    assert code == 1 and "report/../secret.txt, which is outside" in said
+    assert set(files_of(stand_in)) == {"README.md"}
+
+
+# What goes wrong; the rest is in test_upload
+
+
+@pytest.mark.parametrize(("token", "said"), [("", "needs a token"), ("hf_read_only", "may only read")])
+def test_who_may_not_publish_is_told_before_models_are_loaded(hub, publish, monkeypatch, token, said):
+    monkeypatch.setenv("HF_TOKEN", token)
+    code, text, _ = publish()
+    assert code == 1 and said in text and text.rstrip().endswith("Nothing was published.")
+    assert "loads" not in text and hub.repositories == {}
+
+
+def test_an_interrupted_publication_goes_on(stand_in, publish):
+    stand_in.inject(403, "/commit/", times=1)
+    code, text, _ = publish()
+    assert code == 1 and "Nothing was published" in text and "Traceback" not in text
+    assert publish()[0] == 0 and sorted(files_of(stand_in)) == [".gitattributes", "README.md", *MODELS]
+    assert sum(request.startswith("PUT /lfs/") for request in stand_in.requests) == 2
+
+
+def test_a_card_that_cannot_be_kept_whole_stops_everything(stand_in, publish, folder):
+    (folder / "README.md").write_text("---\na: [\n---\nText\n")
+    code, text, _ = publish()
+    assert code == 1 and "README.md cannot be brought up to date" in text
+    assert stand_in.repositories == {}
+
+
+@pytest.mark.parametrize("repo", ["cats", "user/ca ts", "user/cats/dogs", "https://x/user/cats"])
+def test_a_name_that_is_none_is_wrong_usage(publish, repo, capsys):
+    with pytest.raises(SystemExit) as caught:
+        publish(repo=repo)
+    assert caught.value.code == 2 and "--repo" in capsys.readouterr().err
+
+
+def test_a_revision_goes_with_a_space(stand_in, publish):
+    code, text, _ = publish("--revision", "v1")
+    assert code == 1 and "--space" in text and stand_in.repositories == {}

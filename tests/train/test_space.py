@@ -1,0 +1,274 @@
+"""The app to a Space: what it needs and no more, and what was uploaded starts and answers."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+from gradio_client import Client, handle_file
+from huggingface_hub import hf_hub_download, snapshot_download
+from huggingface_hub.repocard import SpaceCard
+
+from catdog import Settings
+from catdog.weights import locate
+from tests.conftest import ROOT
+from tests.hub.metadata import problems_of
+from train import space
+from train.__main__ import main
+from train.hub import Repository
+
+MODELS, SPACE = "user/cats-and-dogs", "user/cat-or-dog"
+KEY = f"spaces/{SPACE}"
+
+
+@pytest.fixture
+def stand_in(hub, monkeypatch):
+    """A stand-in Hub whose token is set."""
+    monkeypatch.setenv("HF_TOKEN", hub.token)
+    return hub
+
+
+@pytest.fixture
+def models(stand_in, tiny_weights):
+    """The commit of the published models."""
+    files = {path.name: path.read_bytes() for path in tiny_weights.iterdir()}
+    return stand_in.publish(MODELS, files | {"README.md": b"card", "report/a.json": b"{}"})
+
+
+@pytest.fixture
+def publish(capsys):
+    """Run the command; returns its exit code, what it printed, and the JSON of the last line."""
+
+    def run(*more: str, repo: str = MODELS):
+        code = main(["publish", "--space", SPACE, "--repo", repo, *more])
+        out, err = capsys.readouterr()
+        return code, out + err, json.loads(out.splitlines()[-1]) if code == 0 else None
+
+    return run
+
+
+def files_of(stand_in):
+    repository = stand_in.repositories[KEY]
+    return repository.commits[repository.refs["main"]]
+
+
+def test_a_space_gets_what_it_needs_and_nothing_else(stand_in, models, publish):
+    code, said, result = publish()
+    assert code == 0 and f"{stand_in.endpoint}/spaces/{SPACE}" in said
+    assert result["created"] and result["commit"] == stand_in.repositories[KEY].refs["main"]
+    assert len(stand_in.repositories[KEY].commits) == 2  # the first one is the Hub's own
+    files = files_of(stand_in)
+    assert {name.split("/")[0] for name in files} == {
+        ".gitattributes", "README.md", "LICENSE", "app.py", "catdog", "examples", "requirements.txt",
+    }  # fmt: skip
+    assert files["app.py"] == (ROOT / "app.py").read_bytes()
+    assert {"catdog/ui/page.css", "catdog/config.py", "examples/cat.jpg"} <= files.keys()
+    assert not [name for name in files if re.search(r"__pycache__|\.pyc|\.pyi|/\.|\.h5", name)]
+
+
+def test_the_front_matter_pins_the_models(stand_in, models, publish):
+    publish()
+    content = files_of(stand_in)["README.md"].decode()
+    assert list(problems_of(content, "space")) == []
+    data = SpaceCard(content).data
+    assert data.models == [MODELS]
+    names = "scratch_cnn.h5,scratch_cnn.json,xception.h5,xception.json"
+    assert data.to_dict()["preload_from_hub"] == [f"{MODELS} {names} {models}"]
+    ours = SpaceCard.load(ROOT / "README.md").data
+    assert (data.title, data.sdk, data.sdk_version, data.app_file) == (ours.title, "gradio", ours.sdk_version, "app.py")
+    assert f"gradio=={data.sdk_version}\n" in files_of(stand_in)["requirements.txt"].decode()
+    assert models in SpaceCard(content).text
+
+
+def test_what_is_preloaded_is_all_that_the_app_needs_of_the_hub(stand_in, models, publish, tmp_path):
+    publish()
+    [line] = SpaceCard(files_of(stand_in)["README.md"].decode()).data.to_dict()["preload_from_hub"]
+    repo, names, commit = line.split()
+    for name in names.split(","):
+        hf_hub_download(repo, name, revision=commit)
+    stand_in.close()
+    variables = stand_in.repositories[KEY].variables
+    located = locate(Settings.from_env(variables | {"CATDOG_WEIGHTS": str(tmp_path / "none")}))
+    assert (located.source, located.problems) == (f"hub {MODELS}@{models[:12]}", ())
+
+
+def test_the_variables_name_the_models_and_follow_them(stand_in, models, publish, tiny_weights):
+    publish()
+    variables = stand_in.repositories[KEY].variables
+    assert variables == {"CATDOG_HUB_REPO": MODELS, "CATDOG_HUB_REVISION": models}
+    variables["MINE"] = "stays"
+    only_one = {path.name: path.read_bytes() for path in tiny_weights.glob("xception.*")}
+    second = stand_in.publish(MODELS, only_one)
+    _, said, result = publish()
+    assert result["files"] == ["README.md"] and result["variables"] == ["CATDOG_HUB_REVISION"]
+    assert "Variables set: CATDOG_HUB_REVISION" in said
+    assert variables == {"CATDOG_HUB_REPO": MODELS, "CATDOG_HUB_REVISION": second, "MINE": "stays"}
+
+
+def test_an_older_commit_can_be_pinned(stand_in, models, publish):
+    stand_in.publish(MODELS, {"README.md": b"nothing left"})
+    assert publish()[0] == 1
+    publish("--revision", models)
+    assert stand_in.repositories[KEY].variables["CATDOG_HUB_REVISION"] == models
+
+
+def test_publishing_again_makes_no_commit(stand_in, models, publish):
+    publish()
+    stand_in.requests.clear()
+    code, said, again = publish()
+    assert code == 0 and "nothing had changed" in said
+    assert (again["committed"], again["files"], again["variables"]) == (False, [], [])
+    assert not [request for request in stand_in.requests if request.startswith(("POST", "PUT"))]
+
+
+def test_a_dry_run_shows_and_publishes_nothing(stand_in, models, publish):
+    code, said, result = publish("--dry-run")
+    assert code == 0 and result["dry_run"] and "app.py" in result["files"]
+    assert f"CATDOG_HUB_REVISION={models}" in said
+    assert KEY not in stand_in.repositories
+
+
+def test_what_the_owner_of_the_space_did_is_kept(stand_in, models, publish):
+    publish()
+    readme = files_of(stand_in)["README.md"].decode()
+    readme = readme.replace("title: Cat or dog?", "title: Mine").replace("sdk_version: ", "sdk_version: 1.")
+    theirs = {"README.md": f"{readme}My words\n".encode(), "packages.txt": b"ffmpeg", "catdog/old.py": b"gone"}
+    stand_in.publish(KEY, files_of(stand_in) | theirs)
+    _, _, result = publish()
+    assert sorted(result["files"]) == ["README.md", "catdog/old.py"]
+    assert "packages.txt" in files_of(stand_in) and "catdog/old.py" not in files_of(stand_in)
+    content = files_of(stand_in)["README.md"].decode()
+    assert "title: Mine" in content and "My words" in content and "sdk_version: 1." not in content
+
+
+def test_what_the_hub_put_into_a_new_space_counts_as_written_by_nobody(stand_in, models, publish):
+    stand_in.inject(403, "/commit/", times=1)
+    assert publish()[0] == 1  # the Space exists now, with the Hub's own README.md
+    assert b"Check out the configuration" in files_of(stand_in)["README.md"]
+    publish()
+    content = files_of(stand_in)["README.md"].decode()
+    assert "title: Cat or dog?" in content and "Check out" not in content
+
+
+def test_front_matter_that_the_hub_refuses_is_told(stand_in, models, publish):
+    publish()
+    readme = files_of(stand_in)["README.md"].replace(b"colorFrom: yellow", b"colorFrom: orange")
+    stand_in.publish(KEY, {**files_of(stand_in), "README.md": readme, "app.py": b"old"})
+    stand_in.publish(MODELS, {**stand_in.repositories[MODELS].commits[models], "more.json": b"{}"})
+    code, said, _ = publish()
+    assert code == 1
+    assert re.search('does not accept the front matter of the README.md: .*"colorFrom" must be one of', said)
+    assert "Nothing was published" in said and files_of(stand_in)["app.py"] == b"old"
+
+
+def test_variables_that_fail_are_set_by_the_next_try(stand_in, models, publish):
+    publish()
+    stand_in.repositories[KEY].variables.clear()
+    stand_in.inject(503, f"POST /api/spaces/{SPACE}/variables", times=1)
+    code, said, _ = publish()
+    commit = stand_in.repositories[KEY].refs["main"]
+    assert code == 1 and f"as commit {commit}; the variables are not" in said
+    assert publish()[2]["variables"] == ["CATDOG_HUB_REPO", "CATDOG_HUB_REVISION"]
+    assert stand_in.repositories[KEY].variables["CATDOG_HUB_REVISION"] == models
+
+
+@pytest.mark.parametrize(
+    ("repo", "more", "said"),
+    [
+        ("user/missing", [], "no Hub repository user/missing.*publish --repo user/missing"),
+        (MODELS, ["--revision", "v9"], f"{MODELS} has no such revision"),
+        ("user/empty", [], "user/empty holds no models"),
+    ],
+)
+def test_models_that_are_not_there_are_an_error(stand_in, models, publish, repo, more, said):
+    stand_in.publish("user/empty", {"report.json": b"{}"})
+    code, text, _ = publish(*more, repo=repo)
+    assert code == 1 and re.search(f"{said}.*Nothing was published", text)
+    assert KEY not in stand_in.repositories
+
+
+def test_private_models_need_a_secret_in_the_space(stand_in, models, publish):
+    stand_in.repositories[MODELS].private = True
+    assert "give the Space a secret HF_TOKEN" in publish()[1]
+
+
+def test_a_folder_that_is_no_copy_of_the_repository_is_told(stand_in, models, tmp_path):
+    with pytest.raises(space.PublishError, match=r"app\.py is missing: a Space is published from a copy"):
+        space.space(Repository(SPACE, "space"), None, Repository(MODELS), "main", root=tmp_path)
+
+
+def test_the_environment_is_all_that_a_user_sets(stand_in, models, tmp_path):
+    """In a process of its own, where the client reads HF_ENDPOINT, HF_HOME and HF_TOKEN by itself."""
+    done = subprocess.run(
+        [sys.executable, "-m", "train", "publish", "--space", SPACE, "--repo", MODELS],
+        cwd=ROOT, env=environment(tmp_path, stand_in) | {"HF_TOKEN": stand_in.token}, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.splitlines()[-1])["commit"] == stand_in.repositories[KEY].refs["main"]
+
+
+# The uploaded folder in an empty directory with a fresh virtual environment
+
+
+def environment(home: Path, stand_in) -> dict[str, str]:
+    """What a process needs that shares nothing with this one."""
+    return {"PATH": os.defpath, "HOME": str(home), "HF_ENDPOINT": stand_in.endpoint, "HF_HUB_DISABLE_XET": "1"}
+
+
+@pytest.mark.slow
+def test_the_uploaded_folder_starts_in_a_fresh_environment_and_answers(stand_in, models, publish, tmp_path, cat):
+    publish()
+    folder = tmp_path / "space"
+    snapshot_download(SPACE, repo_type="space", local_dir=folder)
+    shutil.rmtree(folder / ".cache")  # the client's own notes
+    python = fresh_environment(tmp_path / "venv", folder / "requirements.txt")
+    with started(python, folder, environment(tmp_path, stand_in) | stand_in.repositories[KEY].variables) as url:
+        labels = Client(url, verbose=False, analytics_enabled=False).predict(handle_file(cat), api_name="/predict")
+    comparison = labels[-1]
+    assert comparison["source"] == f"hub {MODELS}@{models[:12]}"
+    assert [row["model"] for row in comparison["models"]] == ["scratch_cnn", "xception"]
+    assert {label["label"] for label in labels[:2]} <= {"cat", "dog"}
+
+
+def fresh_environment(folder: Path, requirements: Path) -> Path:
+    """The Python of a new virtual environment that holds what the file asks for; skips where pip has no index."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
+    python = folder / "bin" / "python"
+    # Compiling everything would take longer than the test; Python compiles what it imports.
+    command = ["-m", "pip", "--python", str(python), "install", "--quiet", "--no-compile", "-r", str(requirements)]
+    done = subprocess.run([sys.executable, *command], capture_output=True, text=True)
+    if re.search("NewConnectionError|NameResolutionError|Network is unreachable", done.stderr):
+        pytest.skip("needs a package index that pip can reach")
+    assert done.returncode == 0, done.stderr
+    return python
+
+
+@contextlib.contextmanager
+def started(python: Path, folder: Path, variables: dict[str, str]):
+    """The address of `app.py`, started as a Space starts it; ended here."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    variables |= {"GRADIO_SERVER_PORT": str(port), "GRADIO_ANALYTICS_ENABLED": "False"}
+    with open(folder.parent / "log.txt", "w+b") as log:
+        process = subprocess.Popen([python, "app.py"], cwd=folder, env=variables, stdout=log, stderr=log)
+        try:
+            url = f"http://127.0.0.1:{port}"
+            for _ in range(600):
+                assert process.poll() is None, Path(log.name).read_text()
+                with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=5):
+                    break
+                time.sleep(0.25)
+            yield url
+        finally:
+            process.kill()
+            process.wait()

@@ -1,0 +1,236 @@
+"""One commit or none: who may publish, what is said when it fails, and how long anybody waits."""
+
+from __future__ import annotations
+
+import os
+import time
+
+import pytest
+
+from train import client
+from train.client import PublishError
+from train.hub import Repository
+from train.upload import Upload
+
+REPO = "user/things"
+FILES = {"model.h5": os.urandom(100_000), "notes.md": b"notes", "empty.txt": b""}
+BEFORE = "Nothing was published"
+NOT_MADE = f"{BEFORE}: all files go in one commit"
+UNKNOWN = "Whether the commit was made is not known"
+COMMIT = f"POST /api/models/{REPO}/commit/main"
+
+
+@pytest.fixture
+def stand_in(hub, monkeypatch):
+    """A stand-in Hub whose token is set."""
+    monkeypatch.setenv("HF_TOKEN", hub.token)
+    return hub
+
+
+def publish(files=FILES, repo: str = REPO, private: bool = False, **more):
+    with client.impatient():
+        repository = Repository(repo)
+        repository.require_permission()
+        return Upload(repository, repository.look(), files, "things", **more).carry_out(private=private)
+
+
+def files_of(stand_in, repo: str = REPO):
+    repository = stand_in.repositories[repo]
+    return {name: data for name, data in repository.commits[repository.refs["main"]].items() if name[0] != "."}
+
+
+def commits_of(stand_in) -> int:
+    return len(stand_in.repositories[REPO].commits) - 1  # the first one is the Hub's own
+
+
+def test_files_of_every_kind_arrive_in_one_commit(stand_in, tmp_path):
+    (tmp_path / "file.bin").write_bytes(b"from a file")
+    result = publish({**FILES, "folder/file.bin": tmp_path / "file.bin"})
+    assert files_of(stand_in) == {**FILES, "folder/file.bin": b"from a file"}
+    assert result["commit"] == stand_in.repositories[REPO].refs["main"]
+    assert commits_of(stand_in) == 1
+
+
+def test_what_is_deleted_goes_in_the_same_commit(stand_in):
+    publish()
+    assert publish({"notes.md": b"new"}, deleted=["model.h5"])["files"] == ["notes.md", "model.h5"]
+    assert files_of(stand_in) == {"notes.md": b"new", "empty.txt": b""}
+    assert commits_of(stand_in) == 2
+
+
+def test_the_description_tells_new_changed_and_unchanged_files(stand_in):
+    publish()
+    repository = Repository(REPO)
+    upload = Upload(
+        repository, repository.look(), {**FILES, "notes.md": b"other", "big.h5": bytes(2_500_000)}, "things",
+        deleted=["empty.txt"], variables={"A": "1"}, notes=["Mind this."],
+    )  # fmt: skip
+    assert upload.describe().splitlines() == [
+        "user/things:",
+        "  changed       0.0 kB  notes.md",
+        "  new           2.5 MB  big.h5",
+        "  deleted               empty.txt",
+        "  variable              A=1",
+        "  unchanged             2 files",
+        "Mind this.",
+    ]
+
+
+def test_a_file_of_this_machine_that_cannot_be_read_is_no_fault_of_the_hub(stand_in, tmp_path):
+    path = tmp_path / "gone.h5"
+    path.write_bytes(FILES["model.h5"])
+    repository = Repository(REPO)
+    upload = Upload(repository, repository.create(False, {}), {"gone.h5": path}, "things")
+    path.unlink()
+    with pytest.raises(FileNotFoundError, match=r"gone\.h5"):
+        upload.carry_out()
+    assert files_of(stand_in) == {}
+
+
+# Who may publish
+
+
+@pytest.mark.parametrize(
+    ("token", "repo", "said"),
+    [
+        ("", REPO, "needs a token of the Hub that may write.*settings/tokens.*hf auth login"),
+        ("hf_wrong", REPO, "does not accept the token"),
+        ("hf_read_only", REPO, "token of user may only read"),
+        ("hf_stand_in", "other/cats", "belongs to user, who cannot write to repositories of other.*user/cats"),
+    ],
+)
+def test_who_may_not_publish_is_told_why(hub, monkeypatch, token, repo, said):
+    monkeypatch.setenv("HF_TOKEN", token)
+    with pytest.raises(PublishError, match=rf"{said}.*{BEFORE}\.$"):
+        publish(repo=repo)
+    assert hub.repositories == {}
+    assert not [request for request in hub.requests if request.startswith("POST")]
+
+
+def test_an_organisation_counts_as_ones_own(stand_in):
+    assert publish(repo="club/things")["created"]
+
+
+def test_a_token_that_cannot_say_whose_it_is_may_still_write(stand_in):
+    stand_in.inject(403, "whoami")
+    assert publish()["created"]
+
+
+def test_a_repository_that_is_public_is_not_published_to_as_private(stand_in):
+    publish(private=True)
+    assert stand_in.repositories[REPO].private
+    stand_in.publish("user/public", {"notes.md": b""})
+    with pytest.raises(PublishError, match=f"is public.*--private.*{BEFORE}"):
+        publish(repo="user/public", private=True)
+    assert files_of(stand_in, "user/public") == {"notes.md": b""}
+
+
+# What goes wrong on the way
+
+
+@pytest.mark.parametrize(
+    ("kind", "request_", "said"),
+    [
+        (403, COMMIT, f"refuses this token {REPO}.*write permission.*{NOT_MADE}"),
+        (403, "/preupload/", f"refuses this token {REPO}.*write permission.*{NOT_MADE}"),
+        (403, "PUT /lfs/", f"refuses this token {REPO}.*write permission.*{NOT_MADE}"),
+        (413, COMMIT, f"HTTP status 413.*{NOT_MADE}"),
+        (412, COMMIT, f"Somebody else changed {REPO}.*{NOT_MADE}"),
+        (402, "repos/create", f"HTTP status 402.*{BEFORE}"),
+        ("cut", "repos/create", f"cannot be reached.*{BEFORE}"),
+        (503, "whoami", f"HTTP status 503.*{BEFORE}"),
+        (200, "whoami", f"not that of a Hub.*{BEFORE}"),
+        (403, "GET .*/revision/", f"refuses this token {REPO}.*write permission.*{BEFORE}"),
+        (503, COMMIT, f"HTTP status 503.*{UNKNOWN}"),
+        ("cut", COMMIT, f"cannot be reached.*{UNKNOWN}"),
+        ("lost", COMMIT, f"cannot be reached.*{UNKNOWN}"),
+    ],
+)
+def test_a_failure_says_what_was_published_and_the_same_command_mends_it(stand_in, kind, request_, said):
+    stand_in.inject(kind, request_, times=1)
+    with pytest.raises(PublishError, match=said):
+        publish()
+    if REPO in stand_in.repositories:
+        assert files_of(stand_in) == (FILES if kind == "lost" else {})
+    assert publish()["committed"] == (kind != "lost")
+    assert files_of(stand_in) == FILES
+    assert commits_of(stand_in) == 1
+
+
+def test_somebody_else_who_was_faster_is_not_overwritten(stand_in):
+    publish()
+    repository = Repository(REPO)
+    upload = Upload(repository, repository.look(), {"notes.md": b"mine"}, "things")
+    stand_in.publish(REPO, {"notes.md": b"theirs"})
+    with pytest.raises(PublishError, match=f"Somebody else changed {REPO}.*{NOT_MADE}"):
+        upload.carry_out()
+    assert files_of(stand_in) == {"notes.md": b"theirs"}
+
+
+def test_an_upload_cut_in_mid_file_is_taken_up_again(stand_in):
+    stand_in.inject("cut", "PUT /lfs/", times=1)
+    publish()
+    assert files_of(stand_in) == FILES
+
+
+def test_an_upload_that_never_succeeds_publishes_nothing(stand_in, monkeypatch):
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)  # the client waits 23 seconds in all
+    stand_in.inject("cut", "PUT /lfs/")
+    with pytest.raises(PublishError, match=f"cannot be reached.*{NOT_MADE}"):
+        publish()
+    assert files_of(stand_in) == {}
+
+
+def test_a_hub_that_is_gone_is_said_to_be(stand_in):
+    stand_in.close()
+    with pytest.raises(PublishError, match=f"{REPO} cannot be reached.*Connection refused.*{BEFORE}"):
+        publish()
+
+
+def test_a_hub_that_falls_silent_is_given_up(stand_in, monkeypatch):
+    monkeypatch.setattr(client, "TIMEOUT", 0.3)
+    stand_in.inject("hang", COMMIT)
+    with pytest.raises(PublishError, match=UNKNOWN):
+        publish()
+
+
+# Throttling
+
+
+@pytest.mark.parametrize("request_", ["whoami", f"GET /api/models/{REPO}/revision", "repos/create", COMMIT])
+def test_a_throttled_request_is_made_again(stand_in, capsys, request_):
+    stand_in.inject(429, request_, times=client.TRIES - 1)
+    publish()
+    assert capsys.readouterr().err.count("asks to wait 0 seconds") == client.TRIES - 1
+    assert commits_of(stand_in) == 1
+
+
+def test_throttling_that_does_not_end_is_given_up(stand_in):
+    stand_in.inject(429, COMMIT)
+    with pytest.raises(PublishError, match=f"too many requests.*{NOT_MADE}"):
+        publish()
+    assert stand_in.requests.count(COMMIT) == client.TRIES
+
+
+@pytest.mark.parametrize("request_", ["whoami", "/preupload/", "PUT /lfs/", COMMIT])
+def test_nobody_waits_for_an_hour(stand_in, request_):
+    stand_in.inject(429, request_, retry_after=3600)
+    with pytest.raises(PublishError, match=f"asks to wait 60 minutes.*{BEFORE}"):
+        publish()
+
+
+def test_the_waits_together_are_bounded(stand_in, monkeypatch):
+    waits = []
+    monkeypatch.setattr(time, "sleep", waits.append)
+    stand_in.inject(429, COMMIT, retry_after=200)
+    with pytest.raises(PublishError, match="too many requests"):
+        publish()
+    assert waits == [200]
+
+
+def test_the_client_is_left_as_it_was(stand_in):
+    from huggingface_hub import get_session
+
+    publish()
+    session = get_session()
+    assert session.event_hooks["response"] == [] and session.timeout.read is None

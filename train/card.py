@@ -1,0 +1,175 @@
+"""The model card: generated parts from the specs, between what people wrote.
+
+python -m train card                # brings weights/README.md up to date
+python -m train publish --repo ...  # the same for the card on the Hub
+"""
+
+from __future__ import annotations
+
+import os.path
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from catdog.compare import default_of
+from catdog.spec import ModelSpec
+
+from . import readme, results
+from .files import whole
+from .origins import described, prose
+
+CARD = "README.md"
+REPORT = "report"  # the folder on the Hub that holds the report's files
+RESIZES = {
+    "stretch": "the whole photo resized without keeping its aspect ratio",
+    "crop": "the photo resized, its centre cropped",
+}
+SCALINGS = {"none": "0 to 255", "unit": "0 to 1", "symmetric": "-1 to 1"}
+# What people write, for the card that nobody has written yet.
+TEXT = """
+# {title}
+
+Image classifiers for Keras 3 in `.h5` files, each with its spec: JSON with input size, classes, temperature, sha256,
+measured figures and provenance.
+
+## How to load
+
+<!-- generated: load -->
+<!-- end of load -->
+
+## Measured
+
+<!-- generated: figures -->
+<!-- end of figures -->
+
+<!-- generated: report -->
+<!-- end of report -->
+
+## What they are
+
+<!-- generated: models -->
+<!-- end of models -->
+
+## Intended use
+
+For learning, demonstrations, and sorting one's own photos. Not for decisions about people or animals.
+
+## Limits
+
+The models know only their classes and always choose one of them, whatever the photo shows. The figures hold for photos
+like those on which they were measured; others are harder.
+"""
+
+
+def write(weights: Path, specs: Sequence[ModelSpec], report: Path) -> bool:
+    """Bring the card in a weights folder up to date, or make it; return whether that changed anything.
+
+    Raises readme.InvalidReadme for a card that cannot be brought up to date.
+    """
+    path = weights / CARD
+    front, text = readme.load(path) if path.is_file() else ({}, _new(specs))
+    images = [f"{_relative(report, weights)}/{image}" for image in images_of(report)]
+    new = _composed([front], text, specs, images=images)
+    if path.is_file() and path.read_bytes() == new.encode():
+        return False
+    with whole(path) as partial:
+        partial.write_bytes(new.encode())
+    return True
+
+
+def published(
+    weights: Path, there: str | None, specs: Sequence[ModelSpec], report: Path, repo: str
+) -> tuple[str, bool]:
+    """The card as it is to be in the Hub repository `repo`, and whether it keeps another text than the folder's.
+
+    `there` is the card that the repository has, or None. What people wrote there is kept; where nobody wrote
+    anything, the text is that of the card in `weights`. Links to files of `report` become links to REPORT.
+    """
+    front, text = {}, _new(specs)
+    if (weights / CARD).is_file():
+        front, text = readme.load(weights / CARD)
+        text = text.replace(f"]({_relative(report, weights)}/", f"]({REPORT}/")
+    fronts, differs = [front], False
+    if there is not None:
+        front_there, text_there = readme.parse(there, f"{CARD} of {repo}")
+        fronts.insert(0, front_there)
+        if written := readme.hand_written(text_there):
+            differs, text = written != readme.hand_written(text), text_there
+    images = [f"{REPORT}/{image}" for image in images_of(report)]
+    return _composed(fronts, text, specs, repo=repo, images=images), differs
+
+
+def images_of(report: Path) -> list[str]:
+    """Names of the images of a report, sorted; none when there is no such folder."""
+    return sorted(path.name for path in report.glob("*.png"))
+
+
+def _composed(
+    fronts: Iterable[Mapping[str, Any]],
+    text: str,
+    specs: Sequence[ModelSpec],
+    *,
+    repo: str | None = None,
+    images: Iterable[str] = (),
+) -> str:
+    blocks = {
+        "load": _load(specs, repo),
+        "figures": results.table(specs),
+        "report": "\n\n".join(f"![{_caption(link)}]({quote(link)})" for link in images),
+        "models": "\n\n".join(described(spec) for spec in specs),
+    }
+    return readme.render(readme.merged_front(fronts, *_front(specs)), readme.with_blocks(text, blocks))
+
+
+def _front(specs: Sequence[ModelSpec]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Front matter: what is only a default, and what always comes from the specs."""
+    from huggingface_hub import ModelCardData
+
+    classes = sorted({name for spec in specs for name in spec.classes})
+    defaults = ModelCardData(
+        license="apache-2.0",
+        library_name="keras",
+        pipeline_tag=results.TASK,
+        tags=[results.TASK, "keras", *classes],
+        datasets=sorted({name for spec in specs if (name := results.dataset_id(spec))}) or None,
+    )
+    entries = results.model_index(specs)
+    return defaults.to_dict(), {"metrics": results.metrics(specs), "model-index": entries} if entries else {}
+
+
+def _new(specs: Sequence[ModelSpec]) -> str:
+    classes = dict.fromkeys(name for spec in specs for name in spec.classes)
+    return TEXT.format(title=" or ".join(classes).capitalize())
+
+
+def _load(specs: Sequence[ModelSpec], repo: str | None) -> str:
+    """Three lines that run as they stand: anywhere with a repository, else beside the file."""
+    file = default_of(specs).file
+    lines = ["import keras", "", f'model = keras.models.load_model("{file}", compile=False)']
+    if repo:
+        lines = [
+            "import keras",
+            "from huggingface_hub import hf_hub_download",
+            "",
+            f'model = keras.models.load_model(hf_hub_download("{repo}", "{file}"), compile=False)',
+        ]
+    rows = [
+        f"| `{spec.file}` | float32 (N, {spec.image_size}, {spec.image_size}, 3), RGB {SCALINGS[spec.scaling]}; "
+        f"{RESIZES[spec.resize]} | {', '.join(spec.classes)} | {spec.temperature} |"
+        for spec in specs
+    ]
+    note = prose(
+        "A model with one output gives the probability of the second class, any other one probability per class in "
+        "this order. Their logits divided by the temperature are calibrated."
+    )
+    header = ["| file | input | classes | temperature |", "|---|---|---|---|"]
+    return "\n".join(["```python", *lines, "```", "", *header, *rows, "", note])
+
+
+def _caption(link: str) -> str:
+    return Path(link).stem.replace("_", " ").replace("-", " ").capitalize()
+
+
+def _relative(report: Path, weights: Path) -> str:
+    return Path(os.path.relpath(report, weights)).as_posix()

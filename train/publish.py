@@ -1,0 +1,66 @@
+"""A folder of models -> what a Hub repository is to hold."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from urllib.parse import unquote
+
+from catdog.errors import InvalidSettings
+from catdog.spec import ModelSpec, find_specs
+
+from . import card
+from .hub import UNTOUCHED, Content, Remote, Repository
+from .upload import Upload
+
+
+def models(
+    repository: Repository,
+    remote: Remote | None,
+    specs: Sequence[ModelSpec],
+    weights: Path,
+    report: Path,
+    *,
+    replace_card: bool = False,
+) -> Upload:
+    """Upload a checked folder: `.h5` files, specs, the card, images of the report, and what the card links to there.
+
+    The text of the card on the Hub is kept, unless `replace_card`.
+    """
+    has_card = remote is not None and card.CARD in remote.files and not replace_card
+    there = repository.read(card.CARD, remote.commit) if has_card else None
+    text, differs = card.published(weights, there, specs, report, repository.name)
+    files: dict[str, Content] = {card.CARD: text.encode()}
+    for path in find_specs(weights):
+        file = ModelSpec.read(path).file
+        files |= {path.name: path, file: weights / file}
+    files |= _report(report, text, remote.files if remote else ())
+    notes = []
+    if differs:
+        notes.append(
+            f"The text of the card on the Hub is kept; it is not that of {weights / card.CARD}, "
+            "which --replace-card would put in its place."
+        )
+    if others := [name for name in (remote.files if remote else ()) if _is_model(name) and name not in files]:
+        notes.append(f"The repository also holds {', '.join(others)}, which apps will load if it is a model.")
+    return Upload(repository, remote, files, f"Publish {', '.join(spec.name for spec in specs)}", notes=notes)
+
+
+def _report(folder: Path, text: str, there: Iterable[str]) -> dict[str, Content]:
+    """The images of a report and the other files of it that a card links to; InvalidSettings if one is nowhere."""
+    linked = map(unquote, re.findall(rf"\]\({card.REPORT}/([^)\s#?]+)", text))
+    files: dict[str, Content] = {}
+    for name in dict.fromkeys([*card.images_of(folder), *linked]):
+        path = f"{card.REPORT}/{name}"
+        if ".." in Path(name).parts:  # a card may come from the Hub: it is not to fetch files from elsewhere
+            raise InvalidSettings(f"The model card links to {path}, which is outside the report. {UNTOUCHED}")
+        if (folder / name).is_file():
+            files[path] = folder / name
+        elif path not in there:
+            raise InvalidSettings(f"The model card links to {folder / name}, which does not exist. {UNTOUCHED}")
+    return files
+
+
+def _is_model(name: str) -> bool:
+    return "/" not in name and name.endswith((".h5", ".json"))

@@ -1,0 +1,134 @@
+"""The commands `card` and `publish`: their arguments, and what they print.
+
+python -m train card
+python -m train publish --repo USER/NAME
+python -m train publish --space USER/NAME --repo USER/MODELS
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from catdog.config import Settings
+from catdog.errors import InvalidSettings, ModelMismatch
+from catdog.weights import locate
+
+from . import card, client, hub, publish, space
+from .quiet import load_keras
+from .upload import Upload
+
+
+def add_commands(commands: argparse._SubParsersAction) -> None:
+    """Add the two commands to those of `python -m train`."""
+    parser = commands.add_parser("card", help="bring the generated parts of weights/README.md up to date")
+    _add_folders(parser)
+    parser.set_defaults(run_command=_card, keras=False, after_stop="nothing was written")
+
+    parser = commands.add_parser("publish", help="models -> a Hub repository, or the app -> a Space; one commit")
+    parser.add_argument("--repo", type=_repository, required=True, metavar="USER/NAME", help="repository of the models")
+    parser.add_argument("--dry-run", action="store_true", help="show what would go, and publish nothing")
+    parser.add_argument("--private", action="store_true", help="make a new repository or Space private")
+    models = parser.add_argument_group("the models")
+    _add_folders(models)
+    models.add_argument("--data", type=Path, help="data folder, to measure the recorded figures again")
+    models.add_argument("--replace-card", action="store_true", help="put the folder's card in place of the Hub's text")
+    app = parser.add_argument_group("the app")
+    app.add_argument("--space", type=_repository, metavar="USER/NAME", help="publish the app to this Space instead")
+    app.add_argument("--revision", help="commit, tag or branch of the models that it pins (default main)")
+    parser.set_defaults(run_command=_publish, keras=False, after_stop="the same command goes on")
+
+
+def _add_folders(parser: argparse._ActionsContainer) -> None:
+    parser.add_argument("--weights", type=Path, default=Path("weights"), help="folder of the models (default weights)")
+    parser.add_argument(
+        "--report", type=Path, default=Path("docs/report"), help="folder of images for the card (default docs/report)"
+    )
+
+
+def _repository(text: str) -> str:
+    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.utils import validate_repo_id
+
+    try:
+        validate_repo_id(text)
+    except HFValidationError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    if "/" not in text:
+        raise argparse.ArgumentTypeError(f"it must be USER/NAME, received {text!r}")
+    return text
+
+
+def _card(arguments: argparse.Namespace) -> None:
+    located = locate(Settings(weights=arguments.weights))
+    if located.problems:
+        raise ModelMismatch(" ".join(located.problems))
+    path = arguments.weights / card.CARD
+    is_new = card.write(arguments.weights, [model.spec for model in located.models], arguments.report)
+    print(f"{path} was brought up to date." if is_new else f"{path} was up to date.")
+    print(json.dumps({"card": str(path), "changed": is_new}))
+
+
+def _publish(arguments: argparse.Namespace) -> None:
+    with client.impatient():
+        upload = _space(arguments) if arguments.space else _models(arguments)
+        print(upload.describe(), flush=True)
+        if arguments.dry_run:
+            print("Nothing was published: this was a dry run.")
+            commit = upload.remote.commit if upload.remote else None
+            result = {"repo": upload.repository.name, "commit": commit, "dry_run": True, "files": upload.differing()}
+        else:
+            result = upload.carry_out(private=arguments.private)
+            print(_outcome(result, arguments))
+    print(json.dumps(result))
+
+
+def _models(arguments: argparse.Namespace) -> Upload:
+    if arguments.revision:
+        raise InvalidSettings("--revision says which models a Space pins: give it with --space.")
+    repository = hub.Repository(arguments.repo)
+    remote = _remote(repository, arguments.dry_run)
+    load_keras()
+    from . import check
+
+    specs, report = check.check(arguments.weights, arguments.data)
+    print(*report, sep="\n", flush=True)
+    return publish.models(
+        repository, remote, specs, arguments.weights, arguments.report, replace_card=arguments.replace_card
+    )
+
+
+def _space(arguments: argparse.Namespace) -> Upload:
+    repository = hub.Repository(arguments.space, "space")
+    remote = _remote(repository, arguments.dry_run)
+    return space.space(repository, remote, hub.Repository(arguments.repo), arguments.revision or "main")
+
+
+def _remote(repository: hub.Repository, dry_run: bool) -> hub.Remote | None:
+    """What a repository holds; a dry run needs no token, and not even the Hub."""
+    try:
+        if not dry_run:
+            repository.require_permission()
+        return repository.look()
+    except client.PublishError as error:
+        if not dry_run:
+            raise
+        print(f"Not compared with the Hub: {error}", file=sys.stderr)
+        return None
+
+
+def _outcome(result: dict, arguments: argparse.Namespace) -> str:
+    from huggingface_hub import constants
+
+    commit = result["commit"]
+    done = f"Published, as one commit: {commit}" if result["committed"] else f"No commit, nothing had changed: {commit}"
+    if names := result.get("variables"):
+        done += f"\nVariables set: {', '.join(names)}"
+    if arguments.space:
+        return f"{done}\nWhen it has been built: {constants.ENDPOINT}/spaces/{arguments.space}"
+    return (
+        f"{done}\nA Space that serves it: "
+        f"python -m train publish --space USER/NAME --repo {arguments.repo} --revision {commit}"
+    )

@@ -1,0 +1,99 @@
+"""The Space: what it needs of this repository, pinned to a commit of a model repository."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from catdog.config import BUNDLED_WEIGHTS
+
+from . import readme
+from .client import PublishError
+from .hub import UNTOUCHED, Content, Remote, Repository
+from .upload import Upload
+
+ROOT = BUNDLED_WEIGHTS.parent
+README = "README.md"
+FILES = ("app.py", "requirements.txt", "LICENSE")
+FOLDERS = ("catdog", "examples")
+PRELOADED = re.compile(r"[\w.-]+\.(h5|json)")  # what `catdog.hub` fetches; a list with commas takes no odd names
+LEFT_OUT = (".pyc", ".pyi")  # Gradio writes .pyi files beside its components
+# How the text begins that the Hub itself puts into a new Space.
+UNWRITTEN = "Check out the configuration reference at"
+# What must fit the code rather than the taste of whoever runs the Space.
+OWNED = ("sdk", "sdk_version", "python_version", "app_file")
+TEXT = """
+# {title}
+
+<!-- generated: models -->
+<!-- end of models -->
+"""
+
+
+def space(
+    repository: Repository, remote: Remote | None, models: Repository, revision: str, root: Path = ROOT
+) -> Upload:
+    """The upload of a Space that serves the models of a repository at the commit of `revision`.
+
+    Of a Space that exists, other files, other front matter and what people wrote in its README.md are kept; files
+    of FOLDERS that are no longer here go. Raises PublishError.
+    """
+    there = models.look(revision)
+    if there is None:
+        raise PublishError(
+            f"There is no Hub repository {models.name} for this token. Publish the models first: "
+            f"python -m train publish --repo {models.name}. {UNTOUCHED}"
+        )
+    preloaded = sorted(name for name in there.files if PRELOADED.fullmatch(name))
+    if {Path(name).suffix for name in preloaded} != {".h5", ".json"}:
+        raise PublishError(f"{models.name} holds no models at {there.commit}. {UNTOUCHED}")
+    files: dict[str, Content] = dict(_files(root))
+    current = repository.read(README, remote.commit) if remote and README in remote.files else None
+    files[README] = _readme(root, current, repository.name, models.name, there.commit, preloaded).encode()
+    owned = tuple(f"{folder}/" for folder in FOLDERS)
+    stale = [name for name in (remote.files if remote else ()) if name.startswith(owned) and name not in files]
+    notes = []
+    if there.private:
+        notes.append(f"{models.name} is private: give the Space a secret HF_TOKEN that may read it, in its settings.")
+    return Upload(
+        repository,
+        remote,
+        files,
+        f"Serve {models.name}@{there.commit[:12]}",
+        deleted=stale,
+        variables={"CATDOG_HUB_REPO": models.name, "CATDOG_HUB_REVISION": there.commit},
+        notes=notes,
+    )
+
+
+def _files(root: Path) -> Iterator[tuple[str, Path]]:
+    for name in FILES:
+        if not (root / name).is_file():
+            raise PublishError(
+                f"{root / name} is missing: a Space is published from a copy of the repository. {UNTOUCHED}"
+            )
+        yield name, root / name
+    for path in sorted(path for folder in FOLDERS for path in (root / folder).rglob("*")):
+        parts = path.relative_to(root).parts
+        hidden = any(part.startswith((".", "__pycache__")) for part in parts)
+        if path.is_file() and not hidden and path.suffix not in LEFT_OUT:
+            yield "/".join(parts), path
+
+
+def _readme(root: Path, current: str | None, name: str, models: str, commit: str, preloaded: list[str]) -> str:
+    """The README.md of the Space: front matter of this repository's, and of the one that the Space has."""
+    from huggingface_hub import constants
+
+    front, _ = readme.load(root / README)
+    fronts, text = [front], TEXT.format(title=front.get("title", name))
+    if current is not None:
+        front_there, text_there = readme.parse(current, f"{README} of {name}")
+        written = readme.hand_written(text_there)
+        if not written.startswith(UNWRITTEN):
+            fronts.insert(0, front_there)
+            text = text_there if written else text
+    owned = {key: front[key] for key in OWNED if key in front}
+    owned |= {"models": [models], "preload_from_hub": [f"{models} {','.join(preloaded)} {commit}"]}
+    block = f"The models are those of [{models}]({constants.ENDPOINT}/{models}/tree/{commit}), at commit `{commit}`."
+    return readme.render(readme.merged_front(fronts, {}, owned), readme.with_blocks(text, {"models": block}))
