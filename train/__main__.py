@@ -63,11 +63,12 @@ def _parser() -> argparse.ArgumentParser:
     prepare.set_defaults(run_command=_prepare, after_stop="nothing was written")
 
     fit = commands.add_parser("fit", help="train a classifier and write its .h5 and spec")
-    fit.add_argument("name", help="scratch_cnn or xception")
+    fit.add_argument("name", help="scratch_cnn, xception or resnet50")
     beginning = fit.add_mutually_exclusive_group()
     beginning.add_argument("--base", default=None, help="imagenet, none or a .weights.h5 file from distill")
     beginning.add_argument("--start", type=Path, default=None, help="an .h5 of the same architecture to go on from")
     fit.add_argument("--image-size", type=int, default=None, help="input size of the served model, pixels")
+    fit.add_argument("--frozen-stages", type=int, default=None, help="first stages that train the last layer alone")
     fit.add_argument("--out", type=Path, default=Path("weights"), help="folder for the result (default weights)")
     _add_training_arguments(fit)
     fit.set_defaults(run_command=_fit, after_stop=GOES_ON)
@@ -180,8 +181,8 @@ def _recipe(recipe, arguments: argparse.Namespace):
     """The default recipe with what the command line says instead."""
     from .trainer import parse_stages
 
-    names = ("batch_size", "learning_rate", "seed", "precision")
-    given = {name: getattr(arguments, name) for name in names if getattr(arguments, name) is not None}
+    names = ("batch_size", "learning_rate", "seed", "precision", "frozen_stages")
+    given = {name: getattr(arguments, name) for name in names if getattr(arguments, name, None) is not None}
     if arguments.stages:
         given["stages"] = parse_stages(arguments.stages)
     if arguments.crop is not None:

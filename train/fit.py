@@ -22,6 +22,7 @@ from .trainer import Recipe
 RECIPES = {
     "scratch_cnn": Recipe(stages=((64, 6), (96, 16), (112, 2)), learning_rate=2e-3, weight_decay=0.05, ema=0.998),
     "xception": Recipe(stages=((96, 1),), learning_rate=2e-4, scale=(0.5, 1.0), ema=0.99),
+    "resnet50": Recipe(stages=((160, 2), (160, 2)), frozen_stages=1, learning_rate=1e-4, scale=(0.5, 1.0), ema=0.99),
 }
 # Photos are kept somewhat larger than the crops that are cut from them.
 STORED_SIZE = 160
@@ -55,6 +56,8 @@ def fit(
         raise InvalidSettings(f"The image size must be 8 to {trainer.LARGEST_SIZE} pixels. Received: {image_size}.")
     if start and start.resolve() == (out / f"{name}.h5").resolve():
         raise InvalidSettings(f"The run would replace {start}, from which it starts: choose another --out.")
+    if base in (None, "none") and not start:
+        recipe = dataclasses.replace(recipe, frozen_stages=0)  # random weights are nothing to keep
     require_writable(out)
     train_split, val_split = dataset.find_training(data, limit)
     photos = load_data(train_split, val_split, image_size, data / ".cache")

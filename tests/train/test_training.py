@@ -80,6 +80,31 @@ def test_fit_learns_and_serves(tiny_data, tmp_path, capsys):
     assert comparison.models[0].label == "cat"
 
 
+def test_resnet50_trains_its_head_on_a_frozen_base_and_serves(tiny_data, tmp_path):
+    base = tmp_path / "base.weights.h5"
+    architectures.build_base("resnet50").save_weights(base)
+    command = ["fit", "resnet50", "--data", str(tiny_data), "--run", str(tmp_path / "run"), *TINY, "--limit", "4"]
+    frozen = [*command, "--out", str(tmp_path / "weights"), "--base", str(base), "--frozen-stages", "2"]
+    assert main(frozen) == 0
+    trained = keras.models.load_model(tmp_path / "run" / "resnet50.h5", compile=False).get_weights()
+    before = architectures.build_base("resnet50", weights=str(base)).get_weights()
+    for one, other in zip(trained[:-2], before, strict=True):
+        np.testing.assert_array_equal(one, other)
+    spec = ModelSpec.read(tmp_path / "weights" / "resnet50.json")
+    assert spec.training["recipe"]["frozen_stages"] == 2
+    assert spec.training["base"] == {"file": base.name, "sha256": sha256_of(base)}
+    comparison = load(Settings(weights=tmp_path / "weights")).compare(tiny_data / "val" / "cats" / "cats.0.png")
+    assert comparison.models[0].confidence >= 0.5
+
+
+def test_a_base_of_random_weights_is_not_frozen(tiny_data, tmp_path):
+    places = ["--run", str(tmp_path / "run"), "--out", str(tmp_path / "weights"), "--limit", "4"]
+    assert (
+        main(["fit", "resnet50", "--data", str(tiny_data), "--base", "none", *places, *TINY, "--stages", "24x1"]) == 0
+    )
+    assert ModelSpec.read(tmp_path / "weights" / "resnet50.json").training["recipe"]["frozen_stages"] == 0
+
+
 def test_a_killed_run_ends_like_an_unbroken_one(tiny_data, tmp_path, monkeypatch):
     assert fit(tiny_data, tmp_path / "unbroken") == 0
     real = Checkpoints.save
