@@ -106,7 +106,8 @@ def finish(model: keras.Model, name: str, val: dataset.Split, training: dict, ou
                 break
         training = training | {"significant_bits": bits}
         temperature = calibrate.fit_temperature(outputs, val.labels)
-        figures = evaluate.measure(calibrated(outputs, temperature), val.labels, val.classes)
+        probabilities = calibrated(outputs, temperature)
+        figures = evaluate.measure(probabilities, val.labels, val.classes, uncalibrated=outputs)
         spec = dataclasses.replace(spec, temperature=temperature, metrics={"val": figures}, training=training)
     spec.write(out / f"{name}.json")
     return spec
