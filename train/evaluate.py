@@ -102,7 +102,8 @@ def predict(
 ) -> dict[str, np.ndarray]:
     """Probabilities of each model for a split: name -> float64 (N, classes), columns as in the split.
 
-    `change` is what is done to each decoded RGB photo before the models see it. Raises DatasetError when a model does not know the classes of the folder.
+    `change` is what is done to each decoded RGB photo before the models see it. Raises DatasetError
+    when a model does not know the classes of the folder.
     """
     classifiers = list(classifiers)
     columns = {c.spec.name: _columns(c, split) for c in classifiers}

@@ -25,8 +25,8 @@ def test_resnet50_prepares_pixels_as_its_published_weights_expect(pixels):
 
 def test_resnet50_takes_published_weights_and_opens_without_this_package(pixels, tmp_path):
     published = keras.applications.ResNet50(include_top=False, weights=None, pooling="avg")
-    published.save_weights(tmp_path / "published.weights.h5")
-    model = architectures.build("resnet50", image_size=48, base=str(tmp_path / "published.weights.h5"))
+    published.save(tmp_path / "published.h5")
+    model = architectures.build("resnet50", image_size=48, base=str(tmp_path / "published.h5"))
     for weight, same in zip(published.weights, model.weights[:-2], strict=True):
         np.testing.assert_array_equal(weight.numpy(), same.numpy())
     model.save(tmp_path / "resnet50.h5")
