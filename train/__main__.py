@@ -1,4 +1,4 @@
-"""Make and measure the models: `python -m train prepare | fit | distill | evaluate`."""
+"""Make and measure the models: `python -m train prepare | fit | distill | evaluate | compare | report`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ def main(argv: list[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     arguments.command = shlex.join(["python", "-m", "train", *argv])
     try:
-        _load_keras()
+        if arguments.needs_keras:
+            _load_keras()
         with warnings.catch_warnings():
             # Pillow's remarks on odd metadata; what matters becomes an error of its own.
             warnings.filterwarnings("ignore", module=r"PIL\.")
@@ -53,6 +54,7 @@ def _load_keras() -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m train", description=__doc__)
+    parser.set_defaults(needs_keras=True)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     prepare = commands.add_parser("prepare", help="zips or folders of photos -> a clean data folder")
@@ -86,6 +88,10 @@ def _parser() -> argparse.ArgumentParser:
         "--exact", type=Path, action="append", default=[], help="unrounded .h5 in a run folder, to count what changed"
     )
     evaluate.set_defaults(run_command=_evaluate, after_stop="nothing was recorded")
+
+    compare = commands.add_parser("compare", help="list the models by validation accuracy and name the default")
+    compare.add_argument("--weights", type=Path, default=Path("weights"))
+    compare.set_defaults(run_command=_compare, after_stop="nothing was written", needs_keras=False)
     return parser
 
 
@@ -162,6 +168,20 @@ def _evaluate(arguments: argparse.Namespace) -> None:
             print(f"Rounding the weights of {name}: {figures['rounding']}")
     accuracy = {name: figures["accuracy"] for name, figures in results.items()}
     print(json.dumps({"split": arguments.split, "accuracy": accuracy}))
+
+
+def _compare(arguments: argparse.Namespace) -> None:
+    from . import compare
+
+    specs, default, problems = compare.compare(arguments.weights)
+    _complain(problems)
+    print(compare.describe(specs, default))
+    print(json.dumps(compare.summary(specs, default)))
+
+
+def _complain(problems) -> None:
+    for problem in problems:
+        print(problem, file=sys.stderr)
 
 
 def _recipe(recipe, arguments: argparse.Namespace):

@@ -360,13 +360,6 @@ def test_figures_of_known_predictions():
     assert figures["calibration_error"] == pytest.approx((0.1 + 0.8 + 0.4 + 0.3) / 4, abs=1e-5)
 
 
-@pytest.mark.parametrize(
-    ("right", "total", "low", "high"), [(1940, 2000, 0.9616, 0.9766), (0, 10, 0.0, 0.2775), (10, 10, 0.7225, 1.0)]
-)
-def test_wilson_interval(right, total, low, high):
-    assert evaluate.wilson(right, total) == pytest.approx((low, high), abs=1e-4)
-
-
 def test_temperature_mends_overconfidence():
     from train.calibrate import fit_temperature
 
