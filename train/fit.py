@@ -11,6 +11,7 @@ import keras
 from catdog.compare import Classifier, calibrated
 from catdog.config import Settings
 from catdog.engine import load_engine
+from catdog.engine.reference import KerasEngine
 from catdog.errors import InvalidSettings
 from catdog.spec import ModelSpec, sha256_of
 
@@ -128,7 +129,7 @@ def finish(trained: keras.Model, job: Job, val: dataset.Split, training: dict) -
         for bits in SIGNIFICANT_BITS:
             spec, outputs = _saved(model, val, partial, bits)
             if labels is None:
-                exact = Classifier(spec, model.predict_on_batch)
+                exact = Classifier(spec, KerasEngine(model))
                 labels = evaluate.predict([exact], val)[job.name].argmax(axis=1)
             if (outputs.argmax(axis=1) == labels).all():
                 break
@@ -155,7 +156,7 @@ def _saved(model: keras.Model, val: dataset.Split, path: Path, bits: int):
         image_size=model.input_shape[1],
         classes=val.classes,
     )
-    served = Classifier(spec, load_engine(path, spec, Settings()))
+    served = Classifier(spec, load_engine(path, spec, Settings(engine="tensorflow")))
     return spec, evaluate.predict([served], val)[name]
 
 
