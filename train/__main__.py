@@ -92,6 +92,16 @@ def _parser() -> argparse.ArgumentParser:
     compare = commands.add_parser("compare", help="list the models by validation accuracy and name the default")
     compare.add_argument("--weights", type=Path, default=Path("weights"))
     compare.set_defaults(run_command=_compare, after_stop="nothing was written", needs_keras=False)
+
+    report = commands.add_parser("report", help="measure the served models and write a page with drawings about it")
+    report.add_argument("--data", type=Path, required=True)
+    report.add_argument("--split", choices=("val", "test"), default="test")
+    report.add_argument("--weights", type=Path, default=Path("weights"))
+    report.add_argument("--out", type=Path, default=Path("docs/report"), help="folder (default docs/report)")
+    report.add_argument("--dataset", default="", help="name of the data, for the page")
+    report.add_argument("--limit", type=int, default=None, help="use only the first photos of each class")
+    report.add_argument("--resamples", type=int, default=1000, help="bootstrap resamples behind intervals")
+    report.set_defaults(run_command=_report, after_stop="the same command goes on with the answers it has")
     return parser
 
 
@@ -177,6 +187,17 @@ def _compare(arguments: argparse.Namespace) -> None:
     _complain(problems)
     print(compare.describe(specs, default))
     print(json.dumps(compare.summary(specs, default)))
+
+
+def _report(arguments: argparse.Namespace) -> None:
+    from . import report
+
+    same = ("out", "limit", "dataset", "resamples", "command")
+    found = report.report(
+        arguments.weights, arguments.data, arguments.split, **{name: getattr(arguments, name) for name in same}
+    )
+    accuracy = {name: model["figures"]["accuracy"] for name, model in found["models"].items()}
+    print(json.dumps({"report": str(arguments.out / "README.md"), "split": arguments.split, "accuracy": accuracy}))
 
 
 def _complain(problems) -> None:

@@ -17,7 +17,7 @@ from catdog import Settings, load
 from catdog.compare import Classifier, Comparator, calibrated
 from catdog.engine import load_engine
 from catdog.errors import InvalidSettings, ModelMismatch
-from catdog.spec import ModelSpec
+from catdog.spec import ModelSpec, sha256_of
 
 from .dataset import DatasetError, Split, find, read
 from .statistics import calibration_error, wilson
@@ -57,10 +57,11 @@ def evaluate(
 
 
 def _unrounded(path: Path, comparator: Comparator, settings: Settings) -> Classifier:
-    """The model of a file named like one of the comparator's, with that one's spec."""
+    """The model of a file named like one of the comparator's, with that one's spec but for its sha256."""
     if path.stem not in comparator.models:
         raise InvalidSettings(f"{path} must be named like a model: {', '.join(comparator.models)}.")
-    spec = comparator.models[path.stem].spec
+    # Engines know a file by its sha256: with the other's they would run the other.
+    spec = dataclasses.replace(comparator.models[path.stem].spec, sha256=sha256_of(path))
     return Classifier(spec, load_engine(path, spec, settings))
 
 
