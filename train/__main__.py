@@ -69,7 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     beginning = fit.add_mutually_exclusive_group()
     beginning.add_argument("--base", default=None, help="imagenet, none or an .h5 that begins with this base")
     beginning.add_argument("--start", type=Path, default=None, help="an .h5 of the same architecture to go on from")
-    fit.add_argument("--frozen-stages", type=int, default=None, help="first stages that train the last layer alone")
+    fit.add_argument("--frozen-stages", type=int, default=None, help="first stages with a frozen base (resnet50: 1)")
     _add_training_arguments(fit)
     fit.set_defaults(run_command=_fit, after_stop=GOES_ON, verb="fit")
 

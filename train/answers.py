@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import PIL
-from PIL import Image
 
 from catdog.compare import Classifier, calibrated
 from catdog.spec import ModelSpec
 
 from . import dataset
 from .evaluate import predict, uncalibrated
-from .robustness import CONDITIONS
+from .robustness import AS_THEY_ARE, CONDITIONS, Condition
 
 
 @dataclass(frozen=True)
@@ -63,31 +62,24 @@ def ask(classifiers: Sequence[Classifier], split: dataset.Split, cache: Path) ->
         split,
         specs=tuple(classifier.spec for classifier in classifiers),
         runtime={classifier.spec.name: classifier.engine.runtime for classifier in classifiers},
-        outputs=_kept(classifiers, split, cache),
-        changed={
-            name: _kept(classifiers, split, cache, condition.definition, condition.change)
-            for name, condition in CONDITIONS.items()
-        },
+        outputs=_kept(classifiers, split, cache, AS_THEY_ARE),
+        changed={name: _kept(classifiers, split, cache, condition) for name, condition in CONDITIONS.items()},
     )
 
 
 def _kept(
-    classifiers: Sequence[Classifier],
-    split: dataset.Split,
-    cache: Path,
-    condition: str = "",
-    change: Callable[[Image.Image], Image.Image] | None = None,
+    classifiers: Sequence[Classifier], split: dataset.Split, cache: Path, condition: Condition
 ) -> dict[str, np.ndarray]:
     paths = {c.spec.name: cache / f"answers-{_fingerprint(c, split, condition)}.npy" for c in classifiers}
     missing = [uncalibrated(c) for c in classifiers if not paths[c.spec.name].exists()]
     if missing:
-        for name, rows in predict(missing, split, change).items():
+        for name, rows in predict(missing, split, condition.change, condition.title).items():
             dataset.cached(paths[name], rows.shape, rows.dtype, lambda array, rows=rows: np.copyto(array, rows))
     return {name: np.load(path) for name, path in paths.items()}
 
 
-def _fingerprint(classifier: Classifier, split: dataset.Split, condition: str) -> str:
+def _fingerprint(classifier: Classifier, split: dataset.Split, condition: Condition) -> str:
     """A name that changes with all that answers depend on but this project's code."""
     spec = classifier.spec
     model = (spec.sha256, spec.input, spec.classes, classifier.engine.runtime)
-    return dataset.fingerprint(split, "answers", model, split.classes, condition, PIL.__version__)
+    return dataset.fingerprint(split, "answers", model, split.classes, condition.definition, PIL.__version__)

@@ -14,7 +14,7 @@ from catdog.wording import percent
 from . import history, mistakes, plots
 from .answers import Answers
 from .dataset import read
-from .robustness import CONDITIONS
+from .robustness import AS_THEY_ARE, CONDITIONS
 from .statistics import calibration_bins
 
 PHOTOS = 12
@@ -45,7 +45,7 @@ def _drawings(answers: Answers, found: dict[str, Any]) -> Iterator[tuple[str, Fi
     yield "robustness.png", plots.robustness(under)
     photo = read(answers.split.paths[0])
     changed = (plots.Tile(condition.change(photo), condition.title) for condition in CONDITIONS.values())
-    yield "conditions.jpg", plots.gallery([plots.Tile(photo, "as they are"), *changed], columns=1 + len(CONDITIONS))
+    yield "conditions.jpg", plots.gallery([plots.Tile(photo, AS_THEY_ARE.title), *changed], columns=1 + len(CONDITIONS))
 
     chains = {answers.titles[spec.name]: history.runs(spec.training) for spec in answers.specs}
     if all(chains.values()):
@@ -64,7 +64,7 @@ def _drawings(answers: Answers, found: dict[str, Any]) -> Iterator[tuple[str, Fi
 def _under_conditions(model: dict[str, Any]) -> Iterator[tuple[str, tuple[float, float, float]]]:
     """Title of a condition and accuracy with interval, first of the photos as they are."""
     figures = model["figures"]
-    yield "as they are", (figures["accuracy"], *figures["accuracy_interval"])
+    yield AS_THEY_ARE.title, (figures["accuracy"], *figures["accuracy_interval"])
     for name, measured in model["conditions"].items():
         yield CONDITIONS[name].title, (measured["accuracy"], *measured["interval"])
 

@@ -99,17 +99,20 @@ def uncalibrated(classifier: Classifier) -> Classifier:
 
 
 def predict(
-    classifiers: Iterable[Classifier], split: Split, change: Callable[[Image.Image], Image.Image] | None = None
+    classifiers: Iterable[Classifier],
+    split: Split,
+    change: Callable[[Image.Image], Image.Image] | None = None,
+    progress: str = "evaluate",
 ) -> dict[str, np.ndarray]:
     """Probabilities of each model for a split: name -> float64 (N, classes), columns as in the split.
 
-    `change` is what is done to each decoded RGB photo before the models see it. Raises DatasetError
-    when a model does not know the classes of the folder.
+    `change` is what is done to each decoded RGB photo before the models see it; `progress` names
+    the progress bar. Raises DatasetError when a model does not know the classes of the folder.
     """
     classifiers = list(classifiers)
     columns = {c.spec.name: _columns(c, split) for c in classifiers}
     rows: dict[str, list[np.ndarray]] = {c.spec.name: [] for c in classifiers}
-    for start in tqdm(range(0, len(split), BATCH), desc="evaluate", unit="batch"):
+    for start in tqdm(range(0, len(split), BATCH), desc=progress, unit="batch"):
         images = [read(path) for path in split.paths[start : start + BATCH]]
         images = [change(image) for image in images] if change else images
         for classifier in classifiers:

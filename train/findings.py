@@ -13,7 +13,8 @@ from catdog.spec import ModelSpec
 
 from . import agreement, evaluate, history, mistakes
 from .answers import Answers
-from .statistics import bootstrap, wilson
+from .robustness import CONDITIONS
+from .statistics import bootstrap, calibration_bins, wilson
 
 # Figures whose intervals come from resamples; accuracy has Wilson's.
 RESAMPLED = (
@@ -37,6 +38,7 @@ def findings(answers: Answers, resamples: int) -> dict[str, Any]:
     found = {
         "default": default_of(answers.specs).name,
         "models": {spec.name: _model(spec, answers, resamples) for spec in specs},
+        "conditions": {key: condition.definition for key, condition in CONDITIONS.items()},
         "pairs": agreement.pairs(probabilities, labels),
         "agreement": agreement.by_agreement(probabilities, labels),
         "suspected_labels": {
@@ -76,6 +78,10 @@ def _model(spec: ModelSpec, answers: Answers, resamples: int) -> dict[str, Any]:
         "runtime": answers.runtime[name],
         "figures": _figures(answers, name),
         "intervals": _intervals(answers, name, resamples),
+        "calibration_bins": {
+            key: [dataclasses.asdict(found) for found in calibration_bins(rows[name], labels)]
+            for key, rows in (("without_temperature", answers.outputs), ("with_temperature", answers.probabilities))
+        },
         "conditions": {key: found | {"change": found["accuracy"] - plain} for key, found in under.items()},
         "runs": [{"title": run.title, "hardware": run.hardware, "epochs": run.epochs} for run in chain],
         "convergence": dataclasses.asdict(near) if near else None,

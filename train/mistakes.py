@@ -15,9 +15,8 @@ def suspected(probabilities: Mapping[str, np.ndarray], labels: np.ndarray, least
 
     probabilities  model -> calibrated (N, classes)
 
-    A suspicion, not a finding: where all models make the same mistake, the label is right. It is
-    the rule of confident learning (Northcutt et al. 2021) with one threshold for all classes and
-    the agreement of models trained apart in place of cross-validation.
+    A suspicion, not a finding: where all models make the same mistake, the label is right. The idea
+    is that of confident learning (Northcutt et al. 2021), on photos that no model has learnt from.
     """
     rows = np.stack(list(probabilities.values()))  # (models, N, classes)
     predicted = rows.argmax(axis=2)

@@ -9,7 +9,7 @@ from catdog.wording import readable_size
 
 from .drawings import PHOTOS
 from .history import NEAR
-from .robustness import CONDITIONS
+from .robustness import AS_THEY_ARE, CONDITIONS
 from .statistics import CALIBRATION_BINS
 
 LISTED = 30
@@ -183,7 +183,7 @@ def _samples(found: dict[str, Any]) -> str:
 
 
 def _robustness(found: dict[str, Any]) -> str:
-    rows = [_row("as they are", found, lambda m: _with_interval(m["figures"], "accuracy_interval"))]
+    rows = [_row(AS_THEY_ARE.title, found, lambda m: _with_interval(m["figures"], "accuracy_interval"))]
     for name, condition in CONDITIONS.items():
         rows.append(_row(condition.title, found, lambda m, n=name: _changed(m["conditions"][n])))
     definitions = "\n".join(f"- **{condition.title}**: {condition.definition}" for condition in CONDITIONS.values())

@@ -7,7 +7,7 @@ pixels. A model keeps its colour, that of its place in the mappings, on all of t
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from pathlib import Path
@@ -43,20 +43,24 @@ def save(figure: Figure, path: Path) -> None:
 
 def confusion(matrices: Mapping[str, Sequence[Sequence[int]]], classes: Sequence[str]) -> Figure:
     """Confusion matrices side by side: rows are labels, columns answers, shades shares of the row."""
-    panels = _Panels(len(matrices), height=2.3)
-    for axes, (title, counts) in zip(panels, matrices.items(), strict=True):
+    few = len(classes) <= 4
+    panels = _Panels(len(matrices), height=2.3) if few else _Panels(1, 1 + 0.35 * len(classes), rows=len(matrices))
+    for axes, (title, counts) in zip(panels.grid.flat, matrices.items(), strict=True):
         counts = np.array(counts)
         shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
         axes.imshow(shares, cmap="Blues", vmin=0, vmax=1.15, aspect="auto")
         for (row, column), share in np.ndenumerate(shares):
             colour = "white" if share > 0.6 else INK
-            axes.text(column, row - 0.08, f"{counts[row, column]:,}", ha="center", color=colour, size=13, weight="bold")
-            axes.text(column, row + 0.22, f"{share:.1%}", ha="center", color=colour, size=8.5)
+            middle = {"ha": "center", "va": "center", "color": colour}
+            size, above = (13, 0.14) if few else (7, 0)
+            axes.text(column, row - above, f"{counts[row, column]:,}", size=size, weight="bold", **middle)
+            if few:
+                axes.text(column, row + 0.17, f"{share:.1%}", size=8.5, **middle)
         _plain(axes, title)
-        axes.set_xticks(range(len(classes)), classes)
+        axes.set_xticks(range(len(classes)), classes, rotation=0 if few else 90)
         axes.set_yticks(range(len(classes)), classes)
         axes.set_xlabel("answer", color=MUTED, size=8.5)
-        if panels.is_first(axes):
+        if axes in panels.grid[:, 0]:
             axes.set_ylabel("label", color=MUTED, size=8.5)
         axes.tick_params(length=0)
     return panels.figure
@@ -65,7 +69,7 @@ def confusion(matrices: Mapping[str, Sequence[Sequence[int]]], classes: Sequence
 def reliability(bins: Mapping[str, tuple[Sequence[Bin], Sequence[Bin]]], classes: int) -> Figure:
     """How often right against how sure, without and with the temperature, per model."""
     panels = _Panels(len(bins), height=3.4)
-    for number, (axes, (title, (before, after))) in enumerate(zip(panels, bins.items(), strict=True)):
+    for number, (axes, (title, (before, after))) in enumerate(zip(panels.grid[0], bins.items(), strict=True)):
         colour = COLOURS[number % len(COLOURS)]
         low = 1 / classes
         axes.plot([low, 1], [low, 1], color=MUTED, lw=1, ls=(0, (4, 3)))
@@ -83,7 +87,7 @@ def reliability(bins: Mapping[str, tuple[Sequence[Bin], Sequence[Bin]]], classes
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_major_formatter(PercentFormatter(1, decimals=0))
         axes.set_xlabel("confidence", color=MUTED, size=8.5)
-        if panels.is_first(axes):
+        if number == 0:
             axes.set_ylabel("share that is right", color=MUTED, size=8.5)
     points = [Line2D([], [], ls="", marker="o", ms=5, mec=MUTED, mfc=fill) for fill in ("white", MUTED)]
     _legend(panels.figure, handles=points, labels=["without temperature", "with temperature, as served"])
@@ -207,17 +211,11 @@ def gallery(tiles: Sequence[Tile], columns: int = 4) -> Figure:
 
 
 class _Panels:
-    """Equal axes in a row, or in `rows` rows, as wide as the figure; iterating gives those of the first row."""
+    """Equal axes in `rows` rows of `count`, together as wide as the figure; `grid` holds them (rows, count)."""
 
     def __init__(self, count: int, height: float, rows: int = 1, **options):
         self.figure = _figure(height * rows, layout="constrained")
         self.grid = self.figure.subplots(rows, count, squeeze=False, **options)
-
-    def __iter__(self) -> Iterator[Axes]:
-        return iter(self.grid[0])
-
-    def is_first(self, axes: Axes) -> bool:
-        return axes is self.grid[0][0]
 
 
 def _figure(height: float, width: float = WIDTH, **options) -> Figure:

@@ -13,7 +13,7 @@ from catdog.preprocessing import decode
 
 @dataclass(frozen=True)
 class Condition:
-    """A way to change an upright RGB photo into another, and what it is in words.
+    """A way to change an upright RGB photo into another, or None for no change.
 
     title       a word or two, for tables
     definition  all that is needed to repeat it
@@ -21,7 +21,7 @@ class Condition:
 
     title: str
     definition: str
-    change: Callable[[Image.Image], Image.Image]
+    change: Callable[[Image.Image], Image.Image] | None
 
 
 def _blurred(image: Image.Image) -> Image.Image:
@@ -52,6 +52,7 @@ def _small(image: Image.Image) -> Image.Image:
     return shrunk
 
 
+AS_THEY_ARE = Condition("as they are", "", None)
 CONDITIONS = {
     "blur": Condition(
         "blurred",

@@ -149,6 +149,14 @@ def test_confusion_shows_counts_and_shares_of_the_row():
     assert {"One", "Two", "1,200", "80.0%", "300", "20.0%", "100.0%", "0.0%"} <= texts(figure)
 
 
+def test_confusion_of_many_classes_is_readable():
+    classes = [f"class {i}" for i in range(12)]
+    figure = plots.confusion({"One": np.eye(12, dtype=int), "Two": np.eye(12, dtype=int)}, classes)
+    assert {"class 0", "class 11", "1", "0"} <= texts(figure)
+    assert figure.get_size_inches()[0] == plots.WIDTH
+    assert [axes.get_subplotspec().colspan.start for axes in figure.axes] == [0, 0]
+
+
 def test_reliability_counts_the_photos_behind_each_point():
     bins = [Bin(0.55, 3, 6), Bin(0.95, 90, 94)]
     figure = plots.reliability({"One": (bins, bins)}, 2)
