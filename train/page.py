@@ -13,6 +13,7 @@ from .robustness import AS_THEY_ARE, CONDITIONS
 from .statistics import CALIBRATION_BINS
 
 LISTED = 30
+NO_BREAK = "\N{NO-BREAK SPACE}"
 
 
 def page(found: dict[str, Any]) -> str:
@@ -73,8 +74,8 @@ def _accuracy(found: dict[str, Any]) -> str:
         [
             "## Accuracy",
             _table(["", *_titles(found)], rows),
-            f"In brackets the 95 % interval: Wilson's for accuracy{resampled}. Precision, recall and F1 are means over "
-            f"the classes. The calibration error is the mean gap between confidence and accuracy over "
+            f"Below each figure is its 95 % interval: Wilson's for accuracy{resampled}. Precision, recall and F1 are "
+            f"means over the classes. The calibration error is the mean gap between confidence and accuracy over "
             f"{CALIBRATION_BINS} equal bins of confidence.",
             _image("confusion.png", "Confusion matrix of each model: labels by rows, answers by columns"),
             f"Rows are labels, columns answers; {_total(found):,} {_kind(found)} photos.",
@@ -183,7 +184,7 @@ def _samples(found: dict[str, Any]) -> str:
 
 
 def _robustness(found: dict[str, Any]) -> str:
-    rows = [_row(AS_THEY_ARE.title, found, lambda m: _with_interval(m["figures"], "accuracy_interval"))]
+    rows = [_row(AS_THEY_ARE.title, found, lambda m: _figure(m, "accuracy", ".2%"))]
     for name, condition in CONDITIONS.items():
         rows.append(_row(condition.title, found, lambda m, n=name: _changed(m["conditions"][n])))
     definitions = "\n".join(f"- **{condition.title}**: {condition.definition}" for condition in CONDITIONS.values())
@@ -194,7 +195,7 @@ def _robustness(found: dict[str, Any]) -> str:
             _image("conditions.jpg", "One photo under each condition"),
             definitions,
             _table(["accuracy", *_titles(found)], rows),
-            "In brackets the 95 % interval (Wilson); below it the change in percentage points.",
+            "Beside the accuracy is its change in percentage points, below it its 95 % interval (Wilson).",
             _image("robustness.png", "Accuracy of each model under each condition"),
         ]
     )
@@ -211,7 +212,7 @@ def _training(found: dict[str, Any]) -> str:
             _table(
                 [
                     "model",
-                    "trained on",
+                    "training photos",
                     "epochs",
                     "time",
                     "validation accuracy at the end",
@@ -230,7 +231,7 @@ def _training(found: dict[str, Any]) -> str:
 
 def _learnt_from(model: dict[str, Any]) -> str:
     count = model["trained_on"].get("train") if isinstance(model["trained_on"], dict) else None
-    return f"{count:,} photos" if isinstance(count, int) else "-"
+    return f"{count:,}" if isinstance(count, int) else "-"
 
 
 def _converged(near: dict[str, Any] | None) -> list[str]:
@@ -273,7 +274,7 @@ def _figure(model: dict[str, Any], key: str, form: str) -> str:
 
 def _between(model: dict[str, Any], key: str, form: str = ".2%") -> str:
     interval = model["intervals"].get(key, model["figures"].get(f"{key}_interval"))
-    return f" ({_span(interval, form)})" if interval else ""
+    return f"<br>{_span(interval, form)}" if interval else ""
 
 
 def _span(interval: Sequence[float], form: str = ".2%") -> str:
@@ -287,7 +288,7 @@ def _with_interval(figures: dict[str, Any], key: str) -> str:
 
 
 def _changed(measured: dict[str, Any]) -> str:
-    return f"{_with_interval(measured, 'interval')}<br>{_signed(100 * measured['change'])}"
+    return f"{measured['accuracy']:.2%}, {_signed(100 * measured['change'])}<br>{_span(measured['interval'])}"
 
 
 def _signed(points: float) -> str:
@@ -311,8 +312,9 @@ def _probability(p: float) -> str:
 def _duration(seconds: float) -> str:
     minutes = round(seconds / 60)
     if minutes < 1:
-        return f"{seconds:.0f} s"
-    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60:02} min"
+        return f"{seconds:.0f}{NO_BREAK}s"
+    hours = f"{minutes // 60}{NO_BREAK}h{NO_BREAK}{minutes % 60:02}"
+    return f"{hours if minutes >= 120 else minutes}{NO_BREAK}min"
 
 
 def _listed(names: Sequence[str]) -> str:

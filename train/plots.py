@@ -221,6 +221,8 @@ class _Panels:
 def _figure(height: float, width: float = WIDTH, **options) -> Figure:
     figure = Figure(figsize=(width, height), **options)
     FigureCanvasAgg(figure)
+    if options:  # room to the edge, which shows on dark pages
+        figure.get_layout_engine().set(w_pad=0.1, h_pad=0.1)
     return figure
 
 
