@@ -51,10 +51,10 @@ def _accuracy(found: dict[str, Any]) -> str:
         ("precision", "precision", ".2%"),
         ("recall", "recall", ".2%"),
         ("f1", "F1", ".2%"),
-        ("roc_auc", "area under the ROC curve", ".4f"),
+        ("roc_auc", "ROC AUC", ".4f"),
         ("log_loss", "log loss", ".4f"),
-        ("calibration_error_uncalibrated", "calibration error without temperature", ".4f"),
         ("calibration_error", "calibration error", ".4f"),
+        ("calibration_error_uncalibrated", "… without temperature", ".4f"),
     ):
         if all(key in model["figures"] for model in found["models"].values()):
             rows.append(_row(title, found, lambda m, k=key, f=form: _figure(m, k, f)))
