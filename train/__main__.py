@@ -1,4 +1,4 @@
-"""Make, measure and publish the models: `python -m train prepare | fit | distill | evaluate | card | publish`."""
+"""Make, measure and publish the models; `python -m train --help` lists the commands."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def main(argv: list[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     arguments.command = shlex.join(["python", "-m", "train", *argv])
     try:
-        if arguments.keras:
+        if arguments.needs_keras:
             load_keras()
         with warnings.catch_warnings():
             # Pillow's remarks on odd metadata; what matters becomes an error of its own.
@@ -46,7 +46,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m train", description=__doc__)
-    parser.set_defaults(keras=True)
+    parser.set_defaults(needs_keras=True)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     prepare = commands.add_parser("prepare", help="zips or folders of photos -> a clean data folder")
@@ -57,10 +57,11 @@ def _parser() -> argparse.ArgumentParser:
     prepare.set_defaults(run_command=_prepare, after_stop="nothing was written")
 
     fit = commands.add_parser("fit", help="train a classifier and write its .h5 and spec")
-    fit.add_argument("name", help="scratch_cnn, xception, mobilenet_v2, ...")
+    fit.add_argument("name", help="scratch_cnn, xception, mobilenet_v2 or resnet50")
     beginning = fit.add_mutually_exclusive_group()
     beginning.add_argument("--base", default=None, help="imagenet, none or an .h5 that begins with this base")
     beginning.add_argument("--start", type=Path, default=None, help="an .h5 of the same architecture to go on from")
+    fit.add_argument("--frozen-stages", type=int, default=None, help="first stages with a frozen base (resnet50: 1)")
     _add_training_arguments(fit)
     fit.set_defaults(run_command=_fit, after_stop=GOES_ON, verb="fit")
 
@@ -79,6 +80,20 @@ def _parser() -> argparse.ArgumentParser:
         "--exact", type=Path, action="append", default=[], help="unrounded .h5 in a run folder, to count what changed"
     )
     evaluate.set_defaults(run_command=_evaluate, after_stop="nothing was recorded")
+
+    compare = commands.add_parser("compare", help="list the models by validation accuracy and name the default")
+    compare.add_argument("--weights", type=Path, default=Path("weights"))
+    compare.set_defaults(run_command=_compare, after_stop="nothing was written", needs_keras=False)
+
+    report = commands.add_parser("report", help="measure the served models and write a page with drawings about it")
+    report.add_argument("--data", type=Path, required=True)
+    report.add_argument("--split", choices=("val", "test"), default="test")
+    report.add_argument("--weights", type=Path, default=Path("weights"))
+    report.add_argument("--out", type=Path, default=Path("docs/report"), help="folder (default docs/report)")
+    report.add_argument("--dataset", default="", help="name of the data, for the page")
+    report.add_argument("--limit", type=int, default=None, help="use only the first photos of each class")
+    report.add_argument("--resamples", type=int, default=1000, help="bootstrap resamples behind intervals")
+    report.set_defaults(run_command=_report, after_stop="the same command goes on with the answers it has")
 
     release.add_commands(commands)
     return parser
@@ -159,12 +174,37 @@ def _evaluate(arguments: argparse.Namespace) -> None:
     print(json.dumps({"split": arguments.split, "accuracy": accuracy}))
 
 
+def _compare(arguments: argparse.Namespace) -> None:
+    from . import compare
+
+    specs, default, problems = compare.compare(arguments.weights)
+    _complain(problems)
+    print(compare.describe(specs, default))
+    print(json.dumps(compare.summary(specs, default)))
+
+
+def _report(arguments: argparse.Namespace) -> None:
+    from . import report
+
+    same = ("out", "limit", "dataset", "resamples", "command")
+    found = report.report(
+        arguments.weights, arguments.data, arguments.split, **{name: getattr(arguments, name) for name in same}
+    )
+    accuracy = {name: model["figures"]["accuracy"] for name, model in found["models"].items()}
+    print(json.dumps({"report": str(arguments.out / "README.md"), "split": arguments.split, "accuracy": accuracy}))
+
+
+def _complain(problems) -> None:
+    for problem in problems:
+        print(problem, file=sys.stderr)
+
+
 def _recipe(recipe, arguments: argparse.Namespace):
     """The default recipe with what the command line says instead."""
     from .trainer import parse_stages
 
-    names = ("batch_size", "learning_rate", "seed", "precision")
-    given = {name: getattr(arguments, name) for name in names if getattr(arguments, name) is not None}
+    names = ("batch_size", "learning_rate", "seed", "precision", "frozen_stages")
+    given = {name: getattr(arguments, name) for name in names if getattr(arguments, name, None) is not None}
     if arguments.stages:
         given["stages"] = parse_stages(arguments.stages)
     if arguments.crop is not None:

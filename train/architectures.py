@@ -57,11 +57,21 @@ def build_base(name: str, *, image_size: int | None = None, weights: str | None 
     if weights not in (None, "none") and not architecture.pretrained:
         raise InvalidSettings(f"{name} is trained from random weights and takes no base. Received: {weights!r}.")
     inputs = keras.Input((image_size, image_size, 3), name="pixels")
-    fetched = "imagenet" if weights == "imagenet" else None
-    network = keras.Model(inputs, architecture.features(inputs, fetched), name=f"{name}_base")
+    features = _with_imagenet(name, inputs) if weights == "imagenet" else architecture.features(inputs, None)
+    network = keras.Model(inputs, features, name=f"{name}_base")
     if weights not in (None, "none", "imagenet"):
         _load_base(network, weights)
     return network
+
+
+def _with_imagenet(name: str, inputs: keras.KerasTensor) -> keras.KerasTensor:
+    try:
+        return get(name).features(inputs, "imagenet")
+    except Exception as error:  # keras.utils.get_file raises a bare Exception when a download fails
+        reason = str(error).partition("\n")[0]
+        raise InvalidSettings(
+            f"The ImageNet weights of {name} cannot be fetched; a file of them can be given instead: {reason}"
+        ) from error
 
 
 def _load_base(network: keras.Model, path: str) -> None:
@@ -133,8 +143,23 @@ def _mobilenet_v2_features(pixels, weights: str | None):
     return keras.applications.MobileNetV2(include_top=False, weights=weights, input_tensor=scaled, pooling="avg").output
 
 
+def _resnet50_features(pixels, weights: str | None):
+    """He et al. 2016, without its top, as keras.applications builds it: on BGR pixels less the mean of ImageNet."""
+    centred = layers.Rescaling(1.0, offset=[-123.68, -116.779, -103.939])(pixels)
+    bgr = _reversed_channels(centred)
+    return keras.applications.ResNet50(include_top=False, weights=weights, input_tensor=bgr, pooling="avg").output
+
+
+def _reversed_channels(images):
+    """RGB to BGR by layers without weights: an `.h5` holds no slices, and weights would disturb those of a base."""
+    first = layers.Permute((3, 1, 2))(images)
+    channels = [layers.Cropping2D(((index, 2 - index), (0, 0)))(first) for index in (2, 1, 0)]
+    return layers.Permute((2, 3, 1))(layers.Concatenate(axis=1)(channels))
+
+
 ARCHITECTURES = {
     "scratch_cnn": Architecture("CNN from scratch", 128, _scratch_features, pretrained=False, dropout=0.3),
     "xception": Architecture("Xception", 128, _xception_features, pretrained=True, dropout=0.2),
     "mobilenet_v2": Architecture("MobileNetV2", 224, _mobilenet_v2_features, pretrained=True, dropout=0.2),
+    "resnet50": Architecture("ResNet50", 160, _resnet50_features, pretrained=True, dropout=0.2),
 }

@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 from sklearn import metrics as sk
 from tqdm import tqdm
 
 from catdog import Settings, load
-from catdog.compare import Classifier, Comparator
+from catdog.compare import Classifier, Comparator, calibrated
 from catdog.engine import load_engine
 from catdog.errors import InvalidSettings, ModelMismatch
-from catdog.spec import ModelSpec
+from catdog.spec import ModelSpec, sha256_of
 
 from .dataset import DatasetError, Split, find, read
+from .statistics import calibration_error, wilson
 
 BATCH = 64
-CALIBRATION_BINS = 15
 
 
 def evaluate(
@@ -39,10 +40,14 @@ def evaluate(
     print(*comparator.problems, sep="\n", end="\n" if comparator.problems else "", file=sys.stderr)
     try:
         unrounded = {path: _unrounded(path, comparator, settings) for path in exact}
-        probabilities = predict(comparator.models.values(), split)
+        outputs = predict(map(uncalibrated, comparator.models.values()), split)
     finally:
         comparator.close()
-    results = {spec.name: measure(probabilities[spec.name], split.labels, split.classes) for spec in comparator.specs}
+    probabilities = {spec.name: calibrated(outputs[spec.name], spec.temperature) for spec in comparator.specs}
+    results = {
+        name: measure(rows, split.labels, split.classes, uncalibrated=outputs[name])
+        for name, rows in probabilities.items()
+    }
     for classifier in unrounded.values():
         name = classifier.spec.name
         results[name]["rounding"] = _changes(predict([classifier], split)[name], probabilities[name])
@@ -52,10 +57,11 @@ def evaluate(
 
 
 def _unrounded(path: Path, comparator: Comparator, settings: Settings) -> Classifier:
-    """The model of a file named like one of the comparator's, with that one's spec."""
+    """The model of a file named like one of the comparator's, with that one's spec but for its sha256."""
     if path.stem not in comparator.models:
         raise InvalidSettings(f"{path} must be named like a model: {', '.join(comparator.models)}.")
-    spec = comparator.models[path.stem].spec
+    # Engines know a file by its sha256: with the other's they would run the other.
+    spec = dataclasses.replace(comparator.models[path.stem].spec, sha256=sha256_of(path))
     return Classifier(spec, load_engine(path, spec, settings))
 
 
@@ -74,37 +80,58 @@ def _record(figures: dict[str, Any], split_name: str, measured: ModelSpec, path:
 
 def describe(results: dict[str, dict[str, Any]]) -> str:
     """The figures as a Markdown table, one row per model."""
-    rows = ["| model | accuracy | 95 % interval | log loss | calibration error | images |", "|---|---|---|---|---|---|"]
+    rows = [
+        "| model | accuracy | 95 % interval | log loss | calibration error (without temperature) | images |",
+        "|---|---|---|---|---|---|",
+    ]
     for name, row in results.items():
         low, high = row["accuracy_interval"]
         rows.append(
             f"| {name} | {row['accuracy']:.2%} | {low:.2%} to {high:.2%} | {row['log_loss']:.4f} "
-            f"| {row['calibration_error']:.4f} | {row['images']} |"
+            f"| {row['calibration_error']:.4f} ({row['calibration_error_uncalibrated']:.4f}) | {row['images']} |"
         )
     return "\n".join(rows)
 
 
-def predict(classifiers: Iterable[Classifier], split: Split) -> dict[str, np.ndarray]:
+def uncalibrated(classifier: Classifier) -> Classifier:
+    """The same model without its temperature; `catdog.compare.calibrated` gives its answers one."""
+    return Classifier(dataclasses.replace(classifier.spec, temperature=1.0), classifier.engine)
+
+
+def predict(
+    classifiers: Iterable[Classifier],
+    split: Split,
+    change: Callable[[Image.Image], Image.Image] | None = None,
+    progress: str = "evaluate",
+) -> dict[str, np.ndarray]:
     """Probabilities of each model for a split: name -> float64 (N, classes), columns as in the split.
 
-    Raises DatasetError when a model does not know the classes of the folder.
+    `change` is what is done to each decoded RGB photo before the models see it; `progress` names
+    the progress bar. Raises DatasetError when a model does not know the classes of the folder.
     """
     classifiers = list(classifiers)
     columns = {c.spec.name: _columns(c, split) for c in classifiers}
     rows: dict[str, list[np.ndarray]] = {c.spec.name: [] for c in classifiers}
-    for start in tqdm(range(0, len(split), BATCH), desc="evaluate", unit="batch"):
+    for start in tqdm(range(0, len(split), BATCH), desc=progress, unit="batch"):
         images = [read(path) for path in split.paths[start : start + BATCH]]
+        images = [change(image) for image in images] if change else images
         for classifier in classifiers:
             name = classifier.spec.name
             rows[name].append(classifier.probabilities(images)[:, columns[name]])
     return {name: np.concatenate(parts) for name, parts in rows.items()}
 
 
-def measure(probabilities: np.ndarray, labels: np.ndarray, classes: Sequence[str]) -> dict[str, Any]:
+def measure(
+    probabilities: np.ndarray, labels: np.ndarray, classes: Sequence[str], *, uncalibrated: np.ndarray | None = None
+) -> dict[str, Any]:
     """Figures of one model on one split, each a plain number; `images` says how many are behind them.
 
     accuracy_interval  95 % Wilson score interval
-    calibration_error  expected calibration error over 15 equal bins of confidence (Guo et al. 2017)
+    precision, recall, f1  means over the classes
+    calibration_error  expected calibration error over 15 equal bins of confidence (Guo et al. 2017);
+                       calibration_error_uncalibrated is that of `uncalibrated`, the probabilities
+                       without the temperature, where given
+    roc_auc            with more than two classes, the mean of each against the rest
     confusion          rows are true classes, columns predicted ones, in the order of `classes`
     """
     predicted = probabilities.argmax(axis=1)
@@ -122,28 +149,13 @@ def measure(probabilities: np.ndarray, labels: np.ndarray, classes: Sequence[str
         "log_loss": sk.log_loss(labels, probabilities, labels=range(len(classes))),
         "calibration_error": calibration_error(probabilities, labels),
     }
-    if len(classes) == 2 and len(np.unique(labels)) == 2:
-        figures["roc_auc"] = sk.roc_auc_score(labels, probabilities[:, 1])
+    if uncalibrated is not None:
+        figures["calibration_error_uncalibrated"] = calibration_error(uncalibrated, labels)
+    if len(np.unique(labels)) == len(classes):
+        scores = probabilities[:, 1] if len(classes) == 2 else probabilities
+        figures["roc_auc"] = sk.roc_auc_score(labels, scores, multi_class="ovr")
     figures = {key: _rounded(value) for key, value in figures.items()}
     return figures | {"confusion": sk.confusion_matrix(labels, predicted, labels=range(len(classes))).tolist()}
-
-
-def wilson(right: int, total: int, z: float = 1.959964) -> tuple[float, float]:
-    """Wilson's 95 % score interval of a proportion (Wilson 1927)."""
-    share = right / total
-    centre = (share + z * z / (2 * total)) / (1 + z * z / total)
-    half = z / (1 + z * z / total) * np.sqrt(share * (1 - share) / total + z * z / (4 * total * total))
-    return float(max(0.0, centre - half)), float(min(1.0, centre + half))
-
-
-def calibration_error(probabilities: np.ndarray, labels: np.ndarray, bins: int = CALIBRATION_BINS) -> float:
-    """Expected calibration error: mean gap between confidence and accuracy over bins of confidence."""
-    confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
-    index = np.minimum((confidence * bins).astype(int), bins - 1)
-    gaps = (
-        abs(confidence[index == b].mean() - right[index == b].mean()) * (index == b).sum() for b in np.unique(index)
-    )
-    return float(sum(gaps) / len(labels))
 
 
 def _columns(classifier: Classifier, split: Split) -> list[int]:

@@ -25,6 +25,7 @@ RECIPES = {
     "scratch_cnn": Recipe(stages=((64, 6), (96, 16), (112, 2)), learning_rate=2e-3, weight_decay=0.05, ema=0.998),
     "xception": Recipe(stages=((96, 1),), learning_rate=2e-4, scale=(0.5, 1.0), ema=0.99),
     "mobilenet_v2": Recipe(stages=((160, 3),), learning_rate=3e-4, scale=(0.35, 1.0), ema=0.998),
+    "resnet50": Recipe(stages=((160, 2), (160, 2)), frozen_stages=1, learning_rate=1e-4, scale=(0.5, 1.0), ema=0.99),
 }
 # Photos are kept somewhat larger than the crops that are cut from them.
 STORED_SIZE = 160
@@ -74,6 +75,8 @@ def fit(job: Job, *, base: str | None = None, start: Path | None = None) -> Mode
     `base` is as in `architectures.build_base`; `start` is an `.h5` of the same architecture and
     number of classes to go on from, instead of a base.
     """
+    if base in (None, "none") and not start:  # random weights are nothing to keep
+        job = dataclasses.replace(job, recipe=dataclasses.replace(job.recipe, frozen_stages=0))
     splits, photos = prepared(job, start)
 
     def make_model(size: int, optimizer: keras.Optimizer) -> keras.Model:
@@ -132,7 +135,8 @@ def finish(trained: keras.Model, job: Job, val: dataset.Split, training: dict) -
                 break
         training = training | {"parameters": model.count_params(), "significant_bits": bits}
         temperature = calibrate.fit_temperature(outputs, val.labels)
-        figures = evaluate.measure(calibrated(outputs, temperature), val.labels, val.classes)
+        probabilities = calibrated(outputs, temperature)
+        figures = evaluate.measure(probabilities, val.labels, val.classes, uncalibrated=outputs)
         spec = dataclasses.replace(spec, temperature=temperature, metrics={"val": figures}, training=training)
     spec.write(job.file.with_suffix(".json"))
     return spec

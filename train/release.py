@@ -25,7 +25,7 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
     """Add the two commands to those of `python -m train`."""
     parser = commands.add_parser("card", help="bring the generated parts of weights/README.md up to date")
     _add_folders(parser)
-    parser.set_defaults(run_command=_card, keras=False, after_stop="nothing was written")
+    parser.set_defaults(run_command=_card, needs_keras=False, after_stop="nothing was written")
 
     parser = commands.add_parser("publish", help="models -> a Hub repository, or the app -> a Space; one commit")
     parser.add_argument("--repo", type=_repository, required=True, metavar="USER/NAME", help="repository of the models")
@@ -38,7 +38,7 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
     app = parser.add_argument_group("the app")
     app.add_argument("--space", type=_repository, metavar="USER/NAME", help="publish the app to this Space instead")
     app.add_argument("--revision", help="commit, tag or branch of the models that it pins (default main)")
-    parser.set_defaults(run_command=_publish, keras=False, after_stop="the same command goes on")
+    parser.set_defaults(run_command=_publish, needs_keras=False, after_stop="the same command goes on")
 
 
 def _add_folders(parser: argparse._ActionsContainer) -> None:

@@ -44,6 +44,9 @@ class Recipe:
     label_smoothing  0..1 (Szegedy et al. 2016)
     ema              momentum per step of the moving average of the weights, lower in runs so short
                      that it would span more than a tenth of them; 0 for no average
+    frozen_stages    how many of the first stages train the last layer alone: the base is frozen, and
+                     its batch norm keeps its statistics
+    head_learning_rate  peak rate of those stages; afterwards the schedule begins anew
     """
 
     stages: tuple[tuple[int, int], ...]
@@ -57,6 +60,8 @@ class Recipe:
     ema: float = 0.0
     seed: int = 0
     precision: str = "auto"
+    frozen_stages: int = 0
+    head_learning_rate: float = 1e-3
 
     def __post_init__(self) -> None:
         if not 0 < self.scale[0] <= self.scale[1] <= 1:
@@ -69,10 +74,18 @@ class Recipe:
             )
         if not 0 <= self.seed < 2**31:
             raise InvalidSettings(f"The seed must be 0 to {2**31 - 1}. Received: {self.seed}.")
+        if not 0 <= self.frozen_stages <= len(self.stages):
+            raise InvalidSettings(
+                f"Of {len(self.stages)} stages, 0 to {len(self.stages)} can be frozen. Received: {self.frozen_stages}."
+            )
 
     @property
     def epochs(self) -> int:
         return sum(epochs for _, epochs in self.stages)
+
+    @property
+    def frozen_epochs(self) -> int:
+        return sum(epochs for _, epochs in self.stages[: self.frozen_stages])
 
 
 def parse_stages(text: str) -> tuple[tuple[int, int], ...]:
@@ -136,6 +149,13 @@ def train(
     """
     checkpoints = Checkpoints(run, dataclasses.asdict(recipe), inputs)
     steps_per_epoch = max(1, len(data.labels) // recipe.batch_size)
+
+    def build(size: int, frozen: bool) -> keras.Model:
+        model = make_model(size, _optimizer(recipe, steps_per_epoch, frozen))
+        if frozen:
+            _freeze(model)
+        return model
+
     end = 0
     for size, epochs in recipe.stages:
         end += epochs
@@ -143,8 +163,11 @@ def train(
         if done >= end:
             continue
         keras.utils.set_random_seed(recipe.seed + done)
-        model = make_model(size, _optimizer(recipe, steps_per_epoch))
-        checkpoints.restore(model)
+        model = build(size, frozen=done < recipe.frozen_epochs)
+        if done and done == recipe.frozen_epochs:
+            _unfreeze(build(size, frozen=True), model, checkpoints)
+        else:
+            checkpoints.restore(model)
         training, validation = batches(data, recipe, done)
         print(f"{size} px: epochs {done + 1} to {end} of {recipe.epochs}", flush=True)
         callbacks = [*_ema_callbacks(recipe), _SaveEachEpoch(checkpoints, size)]
@@ -158,11 +181,35 @@ def train(
                 raise
             raise Diverged from error
     # The last state once more, for a run that was finished before.
-    model = make_model(recipe.stages[-1][0], _optimizer(recipe, steps_per_epoch))
+    model = build(recipe.stages[-1][0], frozen=recipe.frozen_epochs == recipe.epochs)
     checkpoints.restore(model)
-    if recipe.ema:
-        model.optimizer.finalize_variable_values(model.trainable_variables)
+    _finalize(model)
     return model, checkpoints.history()
+
+
+def _freeze(model: keras.Model) -> None:
+    """Let only the last layer of the network inside a training model learn."""
+    for network in model.layers:
+        if isinstance(network, keras.Model):
+            for layer in network.layers[:-1]:
+                layer.trainable = False
+
+
+def _unfreeze(frozen: keras.Model, model: keras.Model, checkpoints: Checkpoints) -> None:
+    """Give `model` the weights of a finished frozen stage; its optimizer begins anew, with more to learn."""
+    checkpoints.restore(frozen)
+    _finalize(frozen)
+    model.set_weights(frozen.get_weights())
+
+
+def _finalize(model: keras.Model) -> None:
+    """Put the moving average of the weights in their place, where there is one."""
+    if model.optimizer.use_ema:
+        model.optimizer.finalize_variable_values(model.trainable_variables)
+
+
+# What runs of earlier versions did, whose recipes lack a setting.
+DEFAULTS = {f.name: f.default for f in dataclasses.fields(Recipe) if f.default is not dataclasses.MISSING}
 
 
 class Checkpoints:
@@ -170,11 +217,11 @@ class Checkpoints:
 
     def __init__(self, run: Path, recipe: dict, inputs: dict):
         self.run = run
-        self.recipe, self.inputs = json.loads(json.dumps([recipe, inputs]))
+        self.recipe, self.inputs, defaults = json.loads(json.dumps([recipe, inputs, DEFAULTS]))
         run.mkdir(parents=True, exist_ok=True)
         state = self._state()
         # Runs of earlier versions did not record their inputs.
-        other = _differences(state["recipe"], self.recipe) if state else []
+        other = _differences(defaults | state["recipe"], self.recipe) if state else []
         other += _differences(state.get("inputs", self.inputs), self.inputs) if state else []
         if other:
             raise InvalidSettings(
@@ -250,11 +297,13 @@ def _ema_callbacks(recipe: Recipe) -> list[keras.callbacks.Callback]:
     return [keras.callbacks.SwapEMAWeights()] if recipe.ema else []
 
 
-def _optimizer(recipe: Recipe, steps_per_epoch: int) -> keras.Optimizer:
-    steps = steps_per_epoch * recipe.epochs
+def _optimizer(recipe: Recipe, steps_per_epoch: int, frozen: bool) -> keras.Optimizer:
+    epochs = recipe.frozen_epochs if frozen else recipe.epochs - recipe.frozen_epochs
+    rate = recipe.head_learning_rate if frozen else recipe.learning_rate
+    steps = steps_per_epoch * epochs
     warmup = min(recipe.warmup_steps, steps // 4)
     schedule = keras.optimizers.schedules.CosineDecay(
-        0.0, max(1, steps - warmup), alpha=0.0, warmup_target=recipe.learning_rate, warmup_steps=max(1, warmup)
+        0.0, max(1, steps - warmup), alpha=0.0, warmup_target=rate, warmup_steps=max(1, warmup)
     )
     # In a short run the average must not reach back to the random weights of the start.
     momentum = min(recipe.ema, max(0.0, 1 - 10 / steps))

@@ -8,11 +8,13 @@ import time
 
 import numpy as np
 import pytest
+from PIL import ExifTags, Image
 
+from catdog.compare import Classifier, Comparator
+from catdog.engine import Outputs
 from catdog.errors import InvalidSettings
-from catdog.preprocessing import decode, to_array
 from catdog.spec import ModelSpec
-from train import dataset
+from train import dataset, evaluate
 from train.dataset import Batches, DatasetError
 
 from .conftest import COUNTS, disc, stripes, waves, write_pictures
@@ -42,13 +44,57 @@ def test_an_unusable_folder_is_named(tmp_path, missing):
         dataset.find(tmp_path, "train")
 
 
-def test_training_and_serving_prepare_the_same_array(tiny_data, tmp_path):
-    split = dataset.find(tiny_data, "val")
-    spec = ModelSpec("m", "m", "m", "m.h5", "0" * 64, 1, 32, ("cat", "dog"))
-    trained_on = dataset.load_images(split, 32, cache=tmp_path)
-    for path, image in zip(split.paths, trained_on, strict=True):
-        served = to_array(decode(path.read_bytes()), spec)
-        np.testing.assert_array_equal(image.astype(np.float32), served)
+class Witness:
+    """An engine that keeps what reaches it."""
+
+    runtime = problem = ""
+
+    def __init__(self):
+        self.seen = []
+
+    def __call__(self, batch: np.ndarray) -> Outputs:
+        self.seen += list(batch)
+        return Outputs(np.full((len(batch), 1), 0.5, np.float32))
+
+
+@pytest.fixture
+def odd_photos(tmp_path) -> dataset.Split:
+    """Photos that need more than resizing: on their side, transparent, grey of 16 bits, with a palette."""
+    colours = np.random.default_rng(0).integers(0, 256, (60, 90, 4), dtype=np.uint8)
+    photo, transparent = Image.fromarray(colours[..., :3]), Image.fromarray(colours)
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    for label in ("cats", "dogs"):
+        folder = tmp_path / "odd" / "val" / label
+        folder.mkdir(parents=True)
+        photo.save(folder / "turned.jpg", exif=exif)
+        transparent.save(folder / "transparent.png")
+        Image.fromarray(colours.view(np.uint32)[..., 0].astype(np.uint16)).save(folder / "grey.png")
+        photo.quantize(16).save(folder / "palette.gif")
+        photo.save(folder / "photo.webp")
+    return dataset.find(tmp_path / "odd", "val")
+
+
+@pytest.mark.parametrize("resize", ["stretch", "crop"])
+def test_training_measuring_and_serving_see_the_same_array(odd_photos, tmp_path, resize):
+    trained_on = dataset.load_images(odd_photos, 32, resize=resize, cache=tmp_path / "cache")
+    witness = Witness()
+    classifier = Classifier(ModelSpec("m", "m", "m", "m.h5", "0" * 64, 1, 32, ("cat", "dog"), resize), witness)
+    evaluate.predict([classifier], odd_photos)
+    comparator = Comparator([classifier])
+    for path in odd_photos.paths:
+        comparator.compare(path)
+        comparator.compare(path.read_bytes())
+        with Image.open(path) as opened:
+            comparator.compare(opened)
+    comparator.close()
+    count = len(odd_photos)
+    assert (count, len(witness.seen)) == (10, 40)
+    for index, image in enumerate(trained_on.astype(np.float32)):
+        assert image.std() > 10
+        for seen in (witness.seen[index], *witness.seen[count + 3 * index : count + 3 * index + 3]):
+            assert seen.dtype == np.float32
+            np.testing.assert_array_equal(image, seen)
 
 
 def test_the_cache_is_reused_until_a_file_changes(tiny_data, tmp_path):

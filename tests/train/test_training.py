@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from catdog import InvalidSettings, ModelMismatch, ModelSpec, Settings, load
+from catdog.compare import calibrated
 from catdog.spec import sha256_of
 from tests.conftest import ROOT
 from train import architectures, distill, evaluate, h5, trainer
@@ -23,24 +24,15 @@ from train.dataset import DatasetError
 from train.provenance import base_provenance
 from train.trainer import Checkpoints, Recipe, parse_stages
 
-from .conftest import COUNTS, disc, stripes, waves, write_pictures
+from .conftest import disc, waves, write_pictures
 
 TINY = ["--stages", "24x1,32x1", "--batch-size", "16", "--precision", "float32", "--image-size", "32"]
 
 
 @pytest.fixture(autouse=True)
-def small_networks(request, monkeypatch):
-    """Every architecture with one residual block only: the same code in a hundredth of the time."""
-    if "full_networks" in request.fixturenames:
-        return
-
-    def features(pixels, weights):
-        x = keras.layers.Rescaling(1 / 127.5, offset=-1.0)(pixels)
-        x = architectures._residual_block(x, 16, strides=2)
-        return keras.layers.GlobalAveragePooling2D()(x)
-
-    for name, architecture in architectures.ARCHITECTURES.items():
-        monkeypatch.setitem(architectures.ARCHITECTURES, name, dataclasses.replace(architecture, features=features))
+def small_unless_full(request):
+    if "full_networks" not in request.fixturenames:
+        request.getfixturevalue("small_networks")
 
 
 @pytest.fixture
@@ -78,6 +70,31 @@ def test_fit_learns_and_serves(tiny_data, tmp_path, capsys):
     assert len(spec.training["history"]) == 12
     comparison = load(Settings(weights=tmp_path / "weights")).compare(tiny_data / "val" / "cats" / "cats.0.png")
     assert comparison.models[0].label == "cat"
+
+
+def test_resnet50_trains_its_head_on_a_frozen_base_and_serves(tiny_data, tmp_path):
+    base = tmp_path / "base.h5"
+    architectures.build_base("resnet50").save(base)
+    command = ["fit", "resnet50", "--data", str(tiny_data), "--run", str(tmp_path / "run"), *TINY, "--limit", "4"]
+    frozen = [*command, "--out", str(tmp_path / "weights"), "--base", str(base), "--frozen-stages", "2"]
+    assert main(frozen) == 0
+    trained = keras.models.load_model(tmp_path / "run" / "resnet50.h5", compile=False).get_weights()
+    before = architectures.build_base("resnet50", weights=str(base)).get_weights()
+    for one, other in zip(trained[:-2], before, strict=True):
+        np.testing.assert_array_equal(one, other)
+    spec = ModelSpec.read(tmp_path / "weights" / "resnet50.json")
+    assert spec.training["recipe"]["frozen_stages"] == 2
+    assert spec.training["base"] == {"file": "base.h5", "sha256": sha256_of(base)}
+    comparison = load(Settings(weights=tmp_path / "weights")).compare(tiny_data / "val" / "cats" / "cats.0.png")
+    assert comparison.models[0].confidence >= 0.5
+
+
+def test_a_base_of_random_weights_is_not_frozen(tiny_data, tmp_path):
+    places = ["--run", str(tmp_path / "run"), "--out", str(tmp_path / "weights"), "--limit", "4"]
+    assert (
+        main(["fit", "resnet50", "--data", str(tiny_data), "--base", "none", *places, *TINY, "--stages", "24x1"]) == 0
+    )
+    assert ModelSpec.read(tmp_path / "weights" / "resnet50.json").training["recipe"]["frozen_stages"] == 0
 
 
 def test_a_killed_run_ends_like_an_unbroken_one(tiny_data, tmp_path, monkeypatch):
@@ -166,17 +183,6 @@ def test_a_spec_of_other_weights_is_not_believed(tiny_data, tmp_path):
     assert base_provenance(str(base)) == named | {"training": spec.training}
     dataclasses.replace(spec, sha256="0" * 64).write(base.with_suffix(".json"))
     assert base_provenance(str(base)) == named
-
-
-def test_three_classes_train_and_serve(tmp_path):
-    write_pictures(tmp_path / "data", {"discs": disc, "stripes": stripes, "waves": waves}, COUNTS)
-    assert fit(tmp_path / "data", tmp_path) == 0
-    comparison = load(Settings(weights=tmp_path / "weights")).compare(next((tmp_path / "data").rglob("*.png")))
-    probabilities = comparison.models[0].probabilities
-    assert list(probabilities) == ["discs", "stripes", "waves"]
-    assert sum(probabilities.values()) == pytest.approx(1)
-    results = evaluate.evaluate(tmp_path / "weights", tmp_path / "data")
-    assert np.array(results["scratch_cnn"]["confusion"]).sum() == 3 * COUNTS["test"]
 
 
 def write_teacher(path):
@@ -335,11 +341,21 @@ def test_figures_of_known_predictions():
     assert figures["calibration_error"] == pytest.approx((0.1 + 0.8 + 0.4 + 0.3) / 4, abs=1e-5)
 
 
-@pytest.mark.parametrize(
-    ("right", "total", "low", "high"), [(1940, 2000, 0.9616, 0.9766), (0, 10, 0.0, 0.2775), (10, 10, 0.7225, 1.0)]
-)
-def test_wilson_interval(right, total, low, high):
-    assert evaluate.wilson(right, total) == pytest.approx((low, high), abs=1e-4)
+def test_figures_say_what_the_temperature_mends():
+    outputs = np.tile([0.6, 0.4], (10, 1))
+    labels = np.repeat([0, 1], (9, 1))
+    figures = evaluate.measure(calibrated(outputs, 0.2), labels, ("cat", "dog"), uncalibrated=outputs)
+    assert figures["calibration_error_uncalibrated"] == pytest.approx(0.3, abs=1e-5)
+    served = 0.6**5 / (0.6**5 + 0.4**5)
+    assert figures["calibration_error"] == pytest.approx(abs(0.9 - served), abs=1e-5)
+    assert "calibration_error_uncalibrated" not in evaluate.measure(outputs, labels, ("cat", "dog"))
+
+
+def test_the_area_under_the_curve_of_three_classes_is_a_mean():
+    probabilities = np.array([[0.8, 0.1, 0.1], [0.1, 0.8, 0.1], [0.2, 0.2, 0.6], [0.1, 0.3, 0.6]])
+    figures = evaluate.measure(probabilities, np.array([0, 1, 2, 1]), ("a", "b", "c"))
+    assert figures["roc_auc"] == pytest.approx((1 + 1 + 5 / 6) / 3, abs=1e-5)
+    assert "roc_auc" not in evaluate.measure(probabilities, np.array([0, 1, 1, 1]), ("a", "b", "c"))
 
 
 def test_temperature_mends_overconfidence():
@@ -359,6 +375,7 @@ def test_evaluate_records_what_it_measured(tiny_data, tiny_weights, tmp_path, ca
     for name in ("scratch_cnn", "xception"):
         spec = ModelSpec.read(weights / f"{name}.json")
         assert spec.metrics["test"]["images"] == 16
+        assert spec.metrics["test"]["calibration_error_uncalibrated"] == spec.metrics["test"]["calibration_error"]
         assert spec.metrics["val"]["accuracy"] in (0.90, 0.95)
         assert f"| {name} | {spec.metrics['test']['accuracy']:.2%} |" in table
 

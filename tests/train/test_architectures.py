@@ -1,0 +1,45 @@
+"""ResNet50 as published, in a file that opens anywhere, and ImageNet weights that cannot be had."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import keras
+import numpy as np
+import pytest
+
+from catdog import InvalidSettings
+from train import architectures
+
+
+@pytest.fixture
+def pixels() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (2, 48, 48, 3)).astype(np.float32)
+
+
+def test_resnet50_prepares_pixels_as_its_published_weights_expect(pixels):
+    model = architectures.build("resnet50")
+    prepared = keras.Model(model.input, model.get_layer("conv1_pad").input).predict_on_batch(pixels)
+    np.testing.assert_array_equal(prepared, keras.applications.resnet50.preprocess_input(pixels.copy()))
+
+
+def test_resnet50_takes_published_weights_and_opens_without_this_package(pixels, tmp_path):
+    published = keras.applications.ResNet50(include_top=False, weights=None, pooling="avg")
+    published.save(tmp_path / "published.h5")
+    model = architectures.build("resnet50", image_size=48, base=str(tmp_path / "published.h5"))
+    for weight, same in zip(published.weights, model.weights[:-2], strict=True):
+        np.testing.assert_array_equal(weight.numpy(), same.numpy())
+    model.save(tmp_path / "resnet50.h5")
+    opened = keras.models.load_model(tmp_path / "resnet50.h5", compile=False)
+    assert {type(layer).__module__.split(".")[0] for layer in opened.layers} == {"keras"}
+    np.testing.assert_allclose(opened.predict_on_batch(pixels), model.predict_on_batch(pixels), atol=1e-6)
+
+
+def test_imagenet_weights_that_cannot_be_fetched_are_told(monkeypatch):
+    def unreachable(pixels, weights):
+        raise Exception("URL fetch failure on https://example.org/notop.h5: None -- Name or service not known\nmore")
+
+    offline = dataclasses.replace(architectures.get("resnet50"), features=unreachable)
+    monkeypatch.setitem(architectures.ARCHITECTURES, "resnet50", offline)
+    with pytest.raises(InvalidSettings, match=r"weights of resnet50 cannot be fetched.*service not known$"):
+        architectures.build_base("resnet50", weights="imagenet")

@@ -1,0 +1,107 @@
+"""Mistakes, suspected labels, agreement and the runs behind a model, on answers whose truth is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from train import agreement, history, mistakes
+from train.history import Convergence
+
+
+def rows(*of_dog: float) -> np.ndarray:
+    return np.array([[1 - p, p] for p in of_dog])
+
+
+LABELS = np.array([0, 0, 0, 1, 1, 1])
+ANSWERS = {
+    "a": rows(0.1, 0.99, 0.99, 0.9, 0.02, 0.8),
+    "b": rows(0.2, 0.97, 0.90, 0.4, 0.01, 0.9),
+}
+
+
+def test_a_label_is_suspected_where_all_models_surely_contradict_it():
+    assert list(np.flatnonzero(mistakes.suspected(ANSWERS, LABELS))) == [1, 4]
+    assert list(np.flatnonzero(mistakes.suspected(ANSWERS, LABELS, least=0.98))) == [4]
+    assert list(np.flatnonzero(mistakes.suspected(ANSWERS, LABELS, least=0.9))) == [1, 2, 4]
+
+
+def test_models_that_contradict_a_label_in_different_ways_do_not_suspect_it():
+    answers = {"a": np.array([[0.01, 0.98, 0.01]]), "b": np.array([[0.01, 0.01, 0.98]])}
+    assert not mistakes.suspected(answers, np.array([0])).any()
+    assert mistakes.suspected({"a": answers["a"]}, np.array([0])).all()
+
+
+def test_the_worst_mistakes_come_first_and_right_answers_never():
+    assert list(mistakes.worst(ANSWERS, LABELS)) == [4, 1, 2, 3]
+    assert list(mistakes.worst({"a": rows(0.0, 1.0)}, np.array([0, 1]))) == []
+    assert list(mistakes.worst({"a": rows(1.0, 0.9)}, np.array([0, 0]))) == [0, 1]
+
+
+def test_pairs_count_who_is_right():
+    (pair,) = agreement.pairs(ANSWERS, LABELS)
+    assert pair == {"models": ["a", "b"], "disagree": 1, "both": 2, "first": 1, "second": 0, "neither": 3, "p": 1.0}
+    assert agreement.pairs({"a": ANSWERS["a"]}, LABELS) == []
+    assert len(agreement.pairs(ANSWERS | {"c": ANSWERS["a"]}, LABELS)) == 3
+
+
+def test_two_wrong_answers_can_differ_among_three_classes():
+    answers = {"a": np.eye(3)[[1, 0]], "b": np.eye(3)[[2, 0]]}
+    (pair,) = agreement.pairs(answers, np.array([0, 0]))
+    assert (pair["disagree"], pair["neither"], pair["first"], pair["second"]) == (1, 1, 0, 0)
+
+
+def test_who_is_right_where_the_models_agree_and_where_not():
+    found = agreement.by_agreement(ANSWERS, LABELS)
+    assert found["agree"]["photos"] == 5
+    assert found["agree"]["right"]["a"]["count"] == found["agree"]["right"]["b"]["count"] == 2
+    assert found["disagree"]["photos"] == 1
+    assert found["disagree"]["right"]["a"]["share"] == 1.0
+    assert found["disagree"]["right"]["b"]["share"] == 0.0
+    low, high = found["agree"]["right"]["a"]["interval"]
+    assert low < 0.4 < high
+    alone = agreement.by_agreement({"a": ANSWERS["a"]}, LABELS)
+    assert alone["disagree"] == {"photos": 0, "right": {"a": {"count": 0}}}
+
+
+def epochs(*accuracies: float, seconds: float = 60.0, prefix: str = "") -> list[dict]:
+    return [
+        {"epoch": i, "size": 96, "seconds": seconds, f"val_{prefix}accuracy": a, f"{prefix}loss": 1 - a}
+        for i, a in enumerate(accuracies, 1)
+    ]
+
+
+def test_runs_are_found_through_all_that_a_model_began_with():
+    distilled = {"teacher": "t.h5", "history": epochs(0.5, 0.8, prefix="probabilities_"), "hardware": "1 GPU"}
+    fitted = {"history": epochs(0.9), "base": {"file": "x.h5", "sha256": "0", "training": distilled}}
+    gone_on = {"history": epochs(0.95, 0.96), "base": {"went_on_from": "x.h5", "training": fitted}}
+    chain = history.runs(gone_on)
+    assert [run.title for run in chain] == ["distilled", "went on", "went on"]
+    assert [len(run.epochs) for run in chain] == [2, 1, 2]
+    assert [row["val_accuracy"] for run in chain for row in run.epochs] == [0.5, 0.8, 0.9, 0.95, 0.96]
+    assert chain[0].epochs[0]["loss"] == 0.5
+    assert (chain[0].hardware, chain[0].seconds) == ("1 GPU", 120)
+
+
+def test_a_base_may_be_the_record_of_a_run_itself_or_a_name():
+    first = {"history": epochs(0.5), "base": "random weights"}
+    assert len(history.runs({"history": epochs(0.9), "base": first})) == 2
+    assert [run.title for run in history.runs(first)] == ["trained"]
+
+
+@pytest.mark.parametrize(
+    "training",
+    [{}, None, "text", {"history": []}, {"history": "text"}, {"history": [1]}, {"history": [{"epoch": 1}]}],
+)
+def test_what_records_no_run_has_none(training):
+    assert history.runs(training) == []
+    assert history.convergence(history.runs(training)) is None
+
+
+def test_a_run_without_accuracies_has_no_convergence():
+    assert history.convergence(history.runs({"history": [{"seconds": 1.0, "loss": 1.0}]})) is None
+
+
+def test_convergence_is_when_accuracy_came_near_its_last_value():
+    chain = history.runs({"history": epochs(0.6, 0.93, 0.949, 0.94, 0.95, seconds=30)})
+    assert history.convergence(chain) == Convergence(5, 150, 0.95, 3, 90)

@@ -1,0 +1,111 @@
+"""Frozen stages: the base is kept while the head learns, and then learns along, killed in between or not."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from catdog import InvalidSettings
+from train import trainer
+from train.trainer import Checkpoints, Data, Recipe
+
+FROZEN_FIRST = Recipe(stages=((8, 1), (12, 1)), batch_size=4, warmup_steps=1, ema=0.5, frozen_stages=1)
+
+
+@pytest.fixture
+def photos() -> Data:
+    """Sixteen photos, dark ones and light ones."""
+    labels = np.arange(16) % 2
+    images = np.random.default_rng(0).integers(0, 128, (16, 16, 16, 3)) + 100 * labels[:, None, None, None]
+    return Data(images.astype(np.uint8), labels, images.astype(np.uint8), labels, 2)
+
+
+def make_model(size: int, optimizer: keras.Optimizer) -> keras.Model:
+    """A base of a convolution and a batch norm that is always the same at the start, and a head."""
+    pixels = keras.Input((None, None, 3))
+    convolution = layers.Conv2D(4, 3, kernel_initializer=keras.initializers.GlorotUniform(seed=1))
+    features = layers.GlobalAveragePooling2D()(layers.BatchNormalization()(convolution(pixels)))
+    network = keras.Model(pixels, layers.Dense(1, activation="sigmoid")(features), name="network")
+    photos = keras.Input((None, None, 3), dtype="uint8")
+    model = keras.Model(photos, network(layers.Rescaling(1 / 255)(photos)))
+    model.compile(optimizer, loss="binary_crossentropy", metrics=["accuracy"])
+    return model
+
+
+def changed(model: keras.Model) -> list[bool]:
+    """Which weights training changed: kernel, bias, gamma, beta, mean, variance; kernel, bias of the head."""
+    start = make_model(8, keras.optimizers.AdamW()).get_weights()
+    return [not np.array_equal(w, before) for w, before in zip(model.get_weights(), start, strict=True)]
+
+
+def test_a_frozen_base_keeps_its_weights_and_statistics(photos, tmp_path):
+    recipe = dataclasses.replace(FROZEN_FIRST, stages=((8, 1),))
+    model, history = trainer.train(make_model, recipe, photos, tmp_path, inputs={})
+    assert changed(model) == [False] * 6 + [True] * 2
+    assert len(history) == 1
+    again, _ = trainer.train(make_model, recipe, photos, tmp_path, inputs={})
+    for one, other in zip(model.get_weights(), again.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_the_base_is_let_go_with_the_head_that_was_trained(photos, tmp_path):
+    still = dataclasses.replace(FROZEN_FIRST, learning_rate=1e-30)
+    head = dataclasses.replace(FROZEN_FIRST, stages=((8, 1),))
+    both, _ = trainer.train(make_model, still, photos, tmp_path / "both", inputs={})
+    alone, _ = trainer.train(make_model, head, photos, tmp_path / "alone", inputs={})
+    for one, other in zip(both.get_weights()[-2:], alone.get_weights()[-2:], strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-6)
+
+
+def test_a_base_that_is_let_go_learns_and_a_run_killed_before_ends_alike(photos, tmp_path, monkeypatch):
+    unbroken, _ = trainer.train(make_model, FROZEN_FIRST, photos, tmp_path / "unbroken", inputs={})
+    assert all(changed(unbroken))
+    real = Checkpoints.save
+
+    def killed_after_the_epoch(self, model, row):
+        real(self, model, row)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Checkpoints, "save", killed_after_the_epoch)
+        with pytest.raises(KeyboardInterrupt):
+            trainer.train(make_model, FROZEN_FIRST, photos, tmp_path / "killed", inputs={})
+    resumed, history = trainer.train(make_model, FROZEN_FIRST, photos, tmp_path / "killed", inputs={})
+    assert [(row["epoch"], row["size"]) for row in history] == [(1, 8), (2, 12)]
+    for one, other in zip(unbroken.get_weights(), resumed.get_weights(), strict=True):
+        np.testing.assert_allclose(one, other, atol=2e-3)
+
+
+def test_the_head_has_a_schedule_of_its_own():
+    recipe = Recipe(
+        stages=((8, 2), (8, 3)), frozen_stages=1, learning_rate=1e-4, head_learning_rate=1e-2, warmup_steps=2
+    )
+
+    def rate(frozen: bool, step: int) -> float:
+        return float(trainer._optimizer(recipe, 4, frozen)._learning_rate(step))
+
+    assert [rate(True, 2), rate(False, 2)] == pytest.approx([1e-2, 1e-4])
+    assert [rate(True, 8), rate(False, 12)] == pytest.approx([0, 0], abs=1e-9)
+    assert rate(False, 8) > 1e-6
+
+
+@pytest.mark.parametrize("frozen", [-1, 3])
+def test_only_stages_that_exist_are_frozen(frozen):
+    with pytest.raises(InvalidSettings, match=f"0 to 2 can be frozen. Received: {frozen}"):
+        Recipe(stages=((8, 1), (8, 1)), frozen_stages=frozen)
+
+
+def test_a_run_of_an_earlier_version_goes_on_unless_it_would_change(tmp_path):
+    recipe = dataclasses.asdict(Recipe(stages=((8, 1),)))
+    del recipe["frozen_stages"], recipe["head_learning_rate"]
+    (tmp_path / "epoch-0001").mkdir()
+    state = {"recipe": json.loads(json.dumps(recipe)), "inputs": {}, "history": [{"epoch": 1}]}
+    (tmp_path / "epoch-0001" / "state.json").write_text(json.dumps(state))
+    assert Checkpoints(tmp_path, dataclasses.asdict(Recipe(stages=((8, 1),))), {}).epochs_done() == 1
+    with pytest.raises(InvalidSettings, match="frozen_stages was 0, is 1"):
+        Checkpoints(tmp_path, dataclasses.asdict(Recipe(stages=((8, 1),), frozen_stages=1)), {})

@@ -1,0 +1,92 @@
+"""The runs behind a model, first to last, from the provenance that its spec records."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+# Within so much of its last validation accuracy a training counts as converged.
+NEAR = 0.01
+FIGURES = ("accuracy", "loss", "val_accuracy", "val_loss")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One `fit` or `distill`.
+
+    title    what was done, in a few words
+    epochs   one row per epoch with seconds, size of the crops and, where recorded, FIGURES
+    """
+
+    title: str
+    epochs: tuple[dict[str, float], ...]
+    hardware: str = ""
+
+    @property
+    def seconds(self) -> float:
+        return sum(row["seconds"] for row in self.epochs)
+
+
+@dataclass(frozen=True)
+class Convergence:
+    """Epochs and seconds of all runs together, and those until validation accuracy was near its last value."""
+
+    epochs: int
+    seconds: float
+    last_accuracy: float
+    near_after_epochs: int
+    near_after_seconds: float
+
+
+def runs(training: Any) -> list[Run]:
+    """The chain of runs that led to a model, first to last; empty where none is recorded.
+
+    `training` is that of a spec. What a run began with is its `base`: a file with the `training`
+    behind it, or the record of a run itself.
+    """
+    if not isinstance(training, dict):
+        return []
+    base = training.get("base")
+    earlier = runs(base.get("training", base)) if isinstance(base, dict) else []
+    history = training.get("history")
+    rows = tuple(map(_row, history)) if isinstance(history, list) and all(map(_is_row, history)) else ()
+    return (
+        [*earlier, Run(_title(training, bool(earlier)), rows, str(training.get("hardware", "")))] if rows else earlier
+    )
+
+
+def convergence(chain: list[Run]) -> Convergence | None:
+    """How long a chain of runs took and when it was near its end; None without validation accuracies."""
+    rows = [row for run in chain for row in run.epochs]
+    if not rows or "val_accuracy" not in rows[-1]:
+        return None
+    last = rows[-1]["val_accuracy"]
+    near = next(i for i, row in enumerate(rows) if row.get("val_accuracy", 0.0) >= last - NEAR) + 1
+    return Convergence(
+        epochs=len(rows),
+        seconds=sum(row["seconds"] for row in rows),
+        last_accuracy=last,
+        near_after_epochs=near,
+        near_after_seconds=sum(row["seconds"] for row in rows[:near]),
+    )
+
+
+def _is_row(row: Any) -> bool:
+    return isinstance(row, dict) and isinstance(row.get("seconds"), (int, float))
+
+
+def _row(row: dict[str, Any]) -> dict[str, float]:
+    """Figures by their plain names: a model with two outputs has `probabilities_accuracy` and the like."""
+    figures = {name: row.get(_of_labels(name), row.get(name)) for name in FIGURES}
+    numbers = {name: value for name, value in figures.items() if isinstance(value, (int, float))}
+    return {"seconds": row["seconds"], "size": row.get("size", 0)} | numbers
+
+
+def _of_labels(name: str) -> str:
+    return f"val_probabilities_{name[4:]}" if name.startswith("val_") else f"probabilities_{name}"
+
+
+def _title(training: dict[str, Any], goes_on: bool) -> str:
+    if "teacher" in training:
+        return "distilled"
+    return "went on" if goes_on else "trained"

@@ -1,0 +1,68 @@
+"""Everything that can be said of the models on one split: a page with drawings, and all figures as JSON."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from catdog import InvalidSettings, Settings, load
+
+from . import page
+from .answers import ask
+from .dataset import find
+from .drawings import draw
+from .files import require_writable, whole
+from .findings import findings
+from .statistics import RESAMPLES
+
+
+def report(
+    weights: Path,
+    data: Path,
+    split_name: str = "test",
+    *,
+    out: Path,
+    limit: int | None = None,
+    dataset: str = "",
+    resamples: int = RESAMPLES,
+    command: str = "",
+) -> dict[str, Any]:
+    """Measure every model in `weights` on `data`/split_name and write a page about it to `out`.
+
+    1. Ask each model about each photo, as it is and under each of `robustness.CONDITIONS`, through
+       the serving path; the answers are kept in `data`/.cache, and no finished model is asked twice.
+    2. Write the drawings (.png, .jpg), the figures (report.json) and the page (README.md), each
+       whole or not at all. Nothing else in `out` is touched.
+
+    Returns the figures. A model that cannot be used is named on stderr and left out. `limit` takes
+    the first photos of each class only; `dataset` is the name of the data and `command` how to
+    repeat this, for the page.
+    """
+    if resamples < 0:
+        raise InvalidSettings(f"The number of resamples must be 0 or more. Received: {resamples}.")
+    split = find(data, split_name).head(limit)
+    require_writable(out)
+    with contextlib.closing(load(Settings(weights=weights))) as comparator:
+        print(*comparator.problems, sep="\n", end="\n" if comparator.problems else "", file=sys.stderr)
+        answers = ask(list(comparator.models.values()), split, data / ".cache")
+    found = {
+        "dataset": dataset,
+        "split": split_name,
+        "classes": list(split.classes),
+        "photos": {name: int((split.labels == index).sum()) for index, name in enumerate(split.classes)},
+        "limit": limit,
+        "resamples": resamples,
+        "command": command,
+    } | findings(answers, resamples)
+    found["drawings"] = draw(answers, found, out)
+    _write(out / "report.json", json.dumps(found, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    _write(out / "README.md", page.page(found))
+    return found
+
+
+def _write(path: Path, text: str) -> None:
+    with whole(path) as partial:
+        partial.write_text(text, encoding="utf-8")
