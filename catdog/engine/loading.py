@@ -26,18 +26,20 @@ BFLOAT16_PHOTOS, BFLOAT16_CHANGE = 1000, 0.01
 Model = tuple[Path, ModelSpec]  # a verified `.h5` and its spec
 
 
-def load_engine(path: Path, spec: ModelSpec, settings: Settings) -> Engine:
+def load_engine(path: Path, spec: ModelSpec, settings: Settings, *, precision: str | None = None) -> Engine:
     """Load one model; as `load_engines`, but raises what is wrong."""
-    (engine,) = load_engines([(path, spec)], settings)
+    (engine,) = load_engines([(path, spec)], settings, precision=precision)
     if isinstance(engine, CatDogError):
         raise engine
     return engine
 
 
-def load_engines(models: Sequence[Model], settings: Settings) -> list[Engine | CatDogError]:
+def load_engines(
+    models: Sequence[Model], settings: Settings, *, precision: str | None = None
+) -> list[Engine | CatDogError]:
     """Load models, check their shapes against their specs, and warm them up.
 
-    With OpenVINO:
+    With OpenVINO, in the arithmetic that `precision_of` chooses or the one given:
 
     1. Take from the cache what was converted before; convert the others, in one child process.
     2. What cannot be written to the cache is converted in a temporary folder, at every start anew.
@@ -51,7 +53,8 @@ def load_engines(models: Sequence[Model], settings: Settings) -> list[Engine | C
     with contextlib.ExitStack() as temporary:
         folders = _converted(models, settings, temporary)
         return [
-            _attempt(_from_conversion, model, settings, folder) for model, folder in zip(models, folders, strict=True)
+            _attempt(_from_conversion, model, settings, folder, precision)
+            for model, folder in zip(models, folders, strict=True)
         ]
 
 
@@ -115,10 +118,10 @@ def _convert(
     ]
 
 
-def _from_conversion(model: Model, settings: Settings, conversion: Path | CatDogError) -> Engine:
+def _from_conversion(model: Model, settings: Settings, conversion: Path | CatDogError, precision: str | None) -> Engine:
     path, _ = model
     try:
-        return _on_openvino(model, settings, conversion)
+        return _on_openvino(model, settings, conversion, precision)
     except NotConverted as error:
         if settings.engine == "auto" and _has_keras():
             return _reference(model, settings, why=f"it could not be converted: {error}")
@@ -130,12 +133,12 @@ def _from_conversion(model: Model, settings: Settings, conversion: Path | CatDog
         raise NotConverted(f"{path.name} could not be converted for OpenVINO: {error} {advice}") from error
 
 
-def _on_openvino(model: Model, settings: Settings, conversion: Path | CatDogError) -> Engine:
+def _on_openvino(model: Model, settings: Settings, conversion: Path | CatDogError, precision: str | None) -> Engine:
     path, spec = model
     if isinstance(conversion, CatDogError):
         raise conversion
     try:
-        engine = OpenVINOEngine(conversion, threads=settings.threads, precision=precision_of(spec))
+        engine = OpenVINOEngine(conversion, threads=settings.threads, precision=precision or precision_of(spec))
     except Exception as error:  # a library or a processor that do not fit; its text names folders, pages show this one
         raise NotConverted(f"OpenVINO fails on this machine ({type(error).__name__}).") from error
     if conversion.parent != settings.cache:
