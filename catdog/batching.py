@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import queue
 import threading
 from collections.abc import Callable, Sequence
@@ -17,47 +18,61 @@ class Batcher(Generic[Item, Result]):
 
     Nothing waits for company: an item that comes alone is handled at once, and those that come
     meanwhile are handled together next. `handle` takes a list and returns a result or an exception
-    per item; an exception that it raises goes to all of them.
+    per item; an exception that it raises goes to all of them. A forked process may go on with the copy
+    of a Batcher that nobody was using: it starts a thread of its own.
     """
 
     def __init__(self, handle: Callable[[list[Item]], Sequence[Result | Exception]], most: int):
         self._handle, self._most = handle, most
+        self._lock, self._closed = threading.Lock(), False
+        self._start()
+
+    def submit(self, item: Item) -> Future[Result]:
+        """The future result of an item; raises RuntimeError after `close`."""
+        future: Future[Result] = Future()
+        with self._lock:  # nothing comes after the None of `close`: nobody would take it
+            if self._closed:
+                raise RuntimeError("closed")
+            if self._process != os.getpid():  # forked since, and threads stay behind
+                self._start()
+            self._waiting.put((item, future))
+        return future
+
+    def close(self) -> None:
+        """Handle what is waiting, then end the thread; a second time changes nothing."""
+        with self._lock:
+            if not self._closed:
+                self._closed = True
+                self._waiting.put(None)
+        self._thread.join()
+
+    def _start(self) -> None:
+        self._process = os.getpid()
         self._waiting: queue.SimpleQueue[tuple[Item, Future] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="catdog-batcher", daemon=True)
         self._thread.start()
 
-    def submit(self, item: Item) -> Future[Result]:
-        """The future result of an item."""
-        future: Future[Result] = Future()
-        self._waiting.put((item, future))
-        return future
-
-    def close(self) -> None:
-        """Handle what is waiting, then end the thread."""
-        self._waiting.put(None)
-        self._thread.join()
-
     def _work(self) -> None:
-        while group := self._next_group():
-            items, futures = zip(*group, strict=True)
+        ended = False
+        while not ended:
+            group, ended = self._next_group()
+            items, futures = [item for item, _ in group], [future for _, future in group]
             try:
-                results = self._handle(list(items))
+                answers = list(zip(futures, self._handle(items), strict=True)) if group else []
             except Exception as error:  # whatever it is, it belongs to those who wait
-                results = [error] * len(items)
-            for future, result in zip(futures, results, strict=True):
+                answers = [(future, error) for future in futures]
+            for future, result in answers:
                 if isinstance(result, Exception):
                     future.set_exception(result)
                 else:
                     future.set_result(result)
 
-    def _next_group(self) -> list[tuple[Item, Future]]:
-        """At least one item, once there is one; none at the end."""
+    def _next_group(self) -> tuple[list[tuple[Item, Future]], bool]:
+        """What waits, once there is something, and whether it is the last."""
         group = []
         while not group or (len(group) < self._most and not self._waiting.empty()):
             entry = self._waiting.get()
             if entry is None:
-                if group:
-                    self._waiting.put(None)  # seen again after this group
-                break
+                return group, True
             group.append(entry)
-        return group
+        return group, False

@@ -182,7 +182,7 @@ class Comparator:
         with self._place():
             with self._turns:
                 request = _Request(classifiers, _arrays(self.read(photo), classifiers))
-            verdicts = self._batcher.submit(request).result()
+            verdicts = self._answered(request)
         default = self.default.name
         leading = next((v for v in verdicts if v.model == default), verdicts[0])
         return Comparison(
@@ -224,6 +224,14 @@ class Comparator:
             yield
         finally:
             self._places.release()
+
+    def _answered(self, request: _Request) -> tuple[Verdict, ...]:
+        """The verdicts on a photo, given in the worker thread."""
+        try:
+            answer = self._batcher.submit(request)
+        except RuntimeError as error:
+            raise ModelUnavailable("The models have been closed. Load them again.") from error
+        return answer.result()
 
     def _judge(self, requests: list[_Request]) -> list[tuple[Verdict, ...] | Exception]:
         """The verdicts on photos that wait together: one model after the other, each on all cores."""

@@ -8,6 +8,7 @@ CatDogError                  what a surface catches; has `code` and `status`
 ├── ModelMismatch (ValueError)       a model file and its spec do not belong together
 ├── ModelUnavailable (RuntimeError)  no usable model could be found or fetched
 ├── NotConverted (RuntimeError)      a model cannot run on the engine that was asked for
+│   └── DifferentAnswers (RuntimeError)  its conversion answers otherwise than the model itself
 └── Busy (RuntimeError)              more photos at once than the settings allow
 
 Each message is one sentence or two that say what is wrong, with what was received, and what to do.
@@ -60,6 +61,10 @@ class ModelUnavailable(CatDogError, RuntimeError):
 class NotConverted(CatDogError, RuntimeError):
     code = "not_converted"
     status = 503
+
+
+class DifferentAnswers(NotConverted):
+    code = "different_answers"
 
 
 class Busy(CatDogError, RuntimeError):

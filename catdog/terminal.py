@@ -7,6 +7,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator
+from typing import IO
 
 from .errors import CatDogError
 
@@ -20,7 +21,7 @@ def hidden_stderr() -> Iterator[None]:
     sys.stderr.flush()
     kept = os.dup(2)
     try:
-        with tempfile.TemporaryFile() as hidden:
+        with _scratch() as hidden:
             os.dup2(hidden.fileno(), 2)
             try:
                 yield
@@ -34,6 +35,11 @@ def hidden_stderr() -> Iterator[None]:
                 os.dup2(kept, 2)
     finally:
         os.close(kept)
+
+
+def _scratch() -> IO[bytes]:
+    """A file of no folder: where no disk can be written, commands answer all the same."""
+    return open(os.memfd_create("stderr"), "w+b") if hasattr(os, "memfd_create") else tempfile.TemporaryFile()
 
 
 def never_fail_to_print() -> None:

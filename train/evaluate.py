@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from catdog import Settings, load
 from catdog.compare import Classifier, Comparator, calibrated
-from catdog.engine import load_engine
+from catdog.engine import has_bfloat16, load_engine, precision_of
 from catdog.errors import InvalidSettings, ModelMismatch
 from catdog.spec import ModelSpec, sha256_of
 
@@ -32,7 +32,8 @@ def evaluate(
 
     Returns name -> figures, as `measure` defines them. A model that cannot be used is named on
     stderr and left out. `exact` are `.h5` files as `fit` leaves them in its run folder, before
-    rounding; the figures of their models then say, as `rounding`, what rounding changed.
+    rounding; the figures of their models then say, as `rounding`, what rounding changed. Where the
+    processor is fast at bfloat16 they say, as `bfloat16`, what that changes: `catdog.engine` goes by it.
     """
     split = find(data, split_name)
     settings = Settings(weights=weights)
@@ -40,7 +41,8 @@ def evaluate(
     print(*comparator.problems, sep="\n", end="\n" if comparator.problems else "", file=sys.stderr)
     try:
         unrounded = {path: _unrounded(path, comparator, settings) for path in exact}
-        outputs = predict(map(uncalibrated, comparator.models.values()), split)
+        others = _in_other_arithmetic(comparator, weights, settings)
+        outputs = predict([*map(uncalibrated, comparator.models.values()), *others.values()], split)
     finally:
         comparator.close()
     probabilities = {spec.name: calibrated(outputs[spec.name], spec.temperature) for spec in comparator.specs}
@@ -51,6 +53,9 @@ def evaluate(
     for classifier in unrounded.values():
         name = classifier.spec.name
         results[name]["rounding"] = _changes(predict([classifier], split)[name], probabilities[name])
+    for name, other in others.items():
+        changes = _changes(probabilities[name], outputs[other.spec.name])
+        results[name]["bfloat16"] = {"images": len(split), **changes}
     for spec in comparator.specs:
         _record(results[spec.name], split_name, spec, weights / f"{spec.name}.json")
     return results
@@ -63,6 +68,20 @@ def _unrounded(path: Path, comparator: Comparator, settings: Settings) -> Classi
     # Engines know a file by its sha256: with the other's they would run the other.
     spec = dataclasses.replace(comparator.models[path.stem].spec, sha256=sha256_of(path))
     return Classifier(spec, load_engine(path, spec, settings))
+
+
+def _in_other_arithmetic(comparator: Comparator, weights: Path, settings: Settings) -> dict[str, Classifier]:
+    """Each model that could run in bfloat16, in float32 where it does and in bfloat16 where it does not."""
+    models = {name: c for name, c in comparator.models.items() if c.engine.runtime.startswith("OpenVINO")}
+    if not models or not has_bfloat16():
+        return {}
+    others = {}
+    for name, classifier in models.items():
+        spec = classifier.spec
+        precision = "f32" if precision_of(spec) == "bf16" else "bf16"
+        engine = load_engine(weights / spec.file, spec, settings, precision=precision)
+        others[name] = Classifier(dataclasses.replace(spec, name=f"{name}.{precision}"), engine)
+    return others
 
 
 def _changes(before: np.ndarray, after: np.ndarray) -> dict[str, Any]:

@@ -5,7 +5,17 @@ TensorFlow is the reference that the copy is checked against, and runs the model
 cannot. With a filled cache neither Keras nor TensorFlow is imported.
 """
 
+from .converted import has_bfloat16
 from .interface import Engine, Outputs, are_probabilities
-from .loading import describe, load_engine, load_engines
+from .loading import describe, load_engine, load_engines, precision_of
 
-__all__ = ["Engine", "Outputs", "are_probabilities", "describe", "load_engine", "load_engines"]
+__all__ = [
+    "Engine",
+    "Outputs",
+    "are_probabilities",
+    "describe",
+    "has_bfloat16",
+    "load_engine",
+    "load_engines",
+    "precision_of",
+]

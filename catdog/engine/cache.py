@@ -15,7 +15,12 @@ from ..spec import sha256_of
 
 FORMAT = 1
 MANIFEST, GRAPH, WEIGHTS = "manifest.json", "model.xml", "model.bin"
-UNUSED = 90 * 24 * 60 * 60  # seconds after which a conversion that nobody read may go
+# Names that nothing else in a folder has, as what is old of them gets removed.
+PARTIAL = "catdog-partial-"
+ENTRY = "[0-9a-f]" * 24 + "-openvino-*"
+DAY = 24 * 60 * 60
+# Seconds after which what nobody read, and what a killed process left, may go.
+UNUSED, ABANDONED = 90 * DAY, DAY
 
 
 def folder_of(cache: Path, sha256: str) -> Path:
@@ -33,9 +38,9 @@ def find(cache: Path, sha256: str) -> Path | None:
             manifest["versions"][name] == (installed(name) or manifest["versions"][name])
             for name in ("keras", "tensorflow")
         )
-        if not fits or any(sha256_of(folder / name) != digest for name, digest in manifest["files"].items()):
+        if not fits or any(sha256_of(folder / name) != manifest["files"][name] for name in (GRAPH, WEIGHTS)):
             return None
-    except (OSError, ValueError, TypeError, LookupError, AttributeError):  # whatever a damaged disk can do to JSON
+    except (OSError, ValueError, TypeError, LookupError, RecursionError):  # whatever a damaged disk can do to JSON
         return None
     with contextlib.suppress(OSError):  # a cache that can only be read is never cleaned either
         os.utime(folder)
@@ -50,31 +55,28 @@ def describe(folder: Path, sha256: str, largest_difference: float) -> None:
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n")
 
 
-@contextlib.contextmanager
-def workspace(parent: Path | None):
+def workspace(parent: Path | None) -> tempfile.TemporaryDirectory[str]:
     """An empty folder to convert in: inside the cache, so that renaming is enough, or for None elsewhere."""
     if parent is not None:
         parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix="partial-", dir=parent))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    return tempfile.TemporaryDirectory(prefix=PARTIAL, dir=parent, ignore_cleanup_errors=True)
 
 
 def put(made: Path, cache: Path, sha256: str) -> Path:
-    """Move a conversion to its place and return where it is; what another process put there first stays."""
+    """Move a conversion from its workspace to its place; what another process put there first stays.
+
+    Returns where it is, which for a cache that cannot be written is where it was.
+    """
     _remove_unused(cache)
     place = folder_of(cache, sha256)
-    if place.exists() and find(cache, sha256) is None:
-        # Renamed first: a process that reads it goes on, and none finds it half removed.
-        aside = made.with_name("replaced-" + made.name)
-        with contextlib.suppress(FileNotFoundError):  # another process was faster
-            os.rename(place, aside)
-        shutil.rmtree(aside, ignore_errors=True)
-    with contextlib.suppress(FileExistsError, OSError):
+    # A rename fails where another process was faster, and where the cache cannot be written.
+    with contextlib.suppress(OSError):
+        if os.path.lexists(place) and find(cache, sha256) is None:
+            # Into the workspace, to go with it: whoever reads it goes on, and nobody finds it half removed.
+            os.rename(place, made.with_name("replaced-" + made.name))
+    with contextlib.suppress(OSError):
         os.rename(made, place)
-    return place if find(cache, sha256) else made
+    return find(cache, sha256) or made
 
 
 def installed(library: str) -> str | None:
@@ -88,7 +90,8 @@ def installed(library: str) -> str | None:
 
 def _remove_unused(cache: Path) -> None:
     """Remove what no process has read for long, and what killed processes left."""
-    for folder in [*cache.glob(f"*-openvino-*-{FORMAT}"), *cache.glob("partial-*")]:
-        with contextlib.suppress(OSError):
-            if time.time() - folder.stat().st_mtime > UNUSED:
-                shutil.rmtree(folder)
+    for pattern, age in ((ENTRY, UNUSED), (PARTIAL + "*", ABANDONED)):
+        for folder in cache.glob(pattern):
+            with contextlib.suppress(OSError):
+                if time.time() - folder.stat().st_mtime > age:
+                    shutil.rmtree(folder)

@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from ..errors import CatDogError, ModelMismatch, NotConverted
+from ..errors import CatDogError, DifferentAnswers, ModelMismatch, NotConverted
 from ..preprocessing import to_array
 from ..spec import ModelSpec
 from . import cache
@@ -43,7 +43,7 @@ class Job(NamedTuple):
 
 
 def convert(jobs: Sequence[Job]) -> list[CatDogError | None]:
-    """Convert in a child process; per job None, or why it failed: ModelMismatch or NotConverted."""
+    """Convert in a child process; per job None, or why it failed, as `attempt` says."""
     request = [
         {"path": str(job.path.resolve()), "out": str(job.out.resolve()), "spec": dataclasses.asdict(job.spec)}
         for job in jobs
@@ -55,7 +55,8 @@ def convert(jobs: Sequence[Job]) -> list[CatDogError | None]:
         )
         lines = [json.loads(line) for line in child.stdout.splitlines() if line.startswith("{")]
     except (OSError, ValueError, subprocess.SubprocessError) as error:
-        return [NotConverted(f"The process that converts models failed: {error}")] * len(jobs)
+        # Not its text, which names folders of this machine: pages show this one.
+        return [NotConverted(f"The process that converts models failed ({type(error).__name__}).")] * len(jobs)
     died = {"code": NotConverted.code, "message": f"The process that converts models ended with {child.returncode}."}
     return [_error(line) for line in [*lines, *[died] * len(jobs)][: len(jobs)]]
 
@@ -63,8 +64,8 @@ def convert(jobs: Sequence[Job]) -> list[CatDogError | None]:
 def _error(line: dict[str, str]) -> CatDogError | None:
     if not line:
         return None
-    kind = ModelMismatch if line["code"] == ModelMismatch.code else NotConverted
-    return kind(line["message"])
+    kinds = {kind.code: kind for kind in (ModelMismatch, DifferentAnswers)}
+    return kinds.get(line["code"], NotConverted)(line["message"])
 
 
 def main() -> None:
@@ -77,20 +78,21 @@ def main() -> None:
 
 
 def attempt(job: Job) -> CatDogError | None:
-    """Convert in this process; None, or why it failed: ModelMismatch or NotConverted."""
+    """Convert in this process; None, or why it failed: ModelMismatch, DifferentAnswers or NotConverted."""
     try:
         _convert(job)
     except CatDogError as error:
         return error
     except Exception as error:  # Keras, OpenVINO and a full disk raise many kinds
-        return NotConverted(f"{type(error).__name__}: {first_line(error)}")
+        reason = first_line(error).replace(str(job.out), job.out.name)  # pages show it, and nobody's folders
+        return NotConverted(f"{type(error).__name__}: {reason}.")
     return None
 
 
 def _convert(job: Job) -> None:
     """Convert one model, read it back and compare it with Keras on real photos.
 
-    Raises ModelMismatch for a file that is no such model, NotConverted when the answers differ.
+    Raises ModelMismatch for a file that is no such model, DifferentAnswers when the conversion is not good.
     """
     import_openvino()
     reference = KerasEngine(load_model(job.path, job.spec))
@@ -99,7 +101,7 @@ def _convert(job: Job) -> None:
     expected, actual = reference(batch), OpenVINOEngine(job.out)(batch)
     difference = float(np.abs(expected.probabilities - actual.probabilities).max())
     if not difference <= LARGEST_DIFFERENCE:  # also for NaN
-        raise NotConverted(
+        raise DifferentAnswers(
             f"OpenVINO answers otherwise than Keras: a probability differs by {difference:.1e}, "
             f"more than {LARGEST_DIFFERENCE:g}."
         )

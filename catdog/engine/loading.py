@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -25,18 +26,20 @@ BFLOAT16_PHOTOS, BFLOAT16_CHANGE = 1000, 0.01
 Model = tuple[Path, ModelSpec]  # a verified `.h5` and its spec
 
 
-def load_engine(path: Path, spec: ModelSpec, settings: Settings) -> Engine:
+def load_engine(path: Path, spec: ModelSpec, settings: Settings, *, precision: str | None = None) -> Engine:
     """Load one model; as `load_engines`, but raises what is wrong."""
-    (engine,) = load_engines([(path, spec)], settings)
+    (engine,) = load_engines([(path, spec)], settings, precision=precision)
     if isinstance(engine, CatDogError):
         raise engine
     return engine
 
 
-def load_engines(models: Sequence[Model], settings: Settings) -> list[Engine | CatDogError]:
+def load_engines(
+    models: Sequence[Model], settings: Settings, *, precision: str | None = None
+) -> list[Engine | CatDogError]:
     """Load models, check their shapes against their specs, and warm them up.
 
-    With OpenVINO:
+    With OpenVINO, in the arithmetic that `precision_of` chooses or the one given:
 
     1. Take from the cache what was converted before; convert the others, in one child process.
     2. What cannot be written to the cache is converted in a temporary folder, at every start anew.
@@ -50,7 +53,8 @@ def load_engines(models: Sequence[Model], settings: Settings) -> list[Engine | C
     with contextlib.ExitStack() as temporary:
         folders = _converted(models, settings, temporary)
         return [
-            _attempt(_from_conversion, model, settings, folder) for model, folder in zip(models, folders, strict=True)
+            _attempt(_from_conversion, model, settings, folder, precision)
+            for model, folder in zip(models, folders, strict=True)
         ]
 
 
@@ -63,12 +67,15 @@ def describe(spec: ModelSpec, settings: Settings) -> str:
 
 def precision_of(spec: ModelSpec) -> str:
     """`bf16` where this processor is fast at it and the spec says that it was measured to be harmless, else `f32`."""
-    measured = spec.metrics.get("test", {}).get("bfloat16", {})
-    harmless = (
-        measured.get("images", 0) >= BFLOAT16_PHOTOS
-        and measured["labels_changed"] == 0
-        and measured["largest_change_of_probability"] <= BFLOAT16_CHANGE
-    )
+    try:
+        measured = spec.metrics["test"]["bfloat16"]
+        harmless = (
+            measured["images"] >= BFLOAT16_PHOTOS
+            and measured["labels_changed"] == 0
+            and measured["largest_change_of_probability"] <= BFLOAT16_CHANGE
+        )
+    except (LookupError, TypeError):  # never measured, or not by this project
+        harmless = False
     return "bf16" if harmless and has_bfloat16() else "f32"
 
 
@@ -82,45 +89,59 @@ def _converted(
     models: Sequence[Model], settings: Settings, temporary: contextlib.ExitStack
 ) -> list[Path | CatDogError]:
     """A folder with the conversion of each model, or why there is none."""
-    found = {spec.sha256: cache.find(settings.cache, spec.sha256) for _, spec in models}
+    found: list[Path | CatDogError | None] = [cache.find(settings.cache, spec.sha256) for _, spec in models]
     # In the cache first; and where that fails, because it is full or must not be written, in a temporary folder.
     for parent in (settings.cache, None):
-        missing = [model for model in models if not isinstance(found[model[1].sha256], (Path, ModelMismatch))]
-        if not missing:
-            break
-        try:
-            workspace = temporary.enter_context(cache.workspace(parent))
-            found |= _convert(missing, workspace, settings.cache)
-        except OSError as error:
-            found |= {spec.sha256: NotConverted(f"No folder can be written: {error.strerror}.") for _, spec in missing}
-    return [found[spec.sha256] for _, spec in models]
+        missing = [i for i, entry in enumerate(found) if entry is None or type(entry) is NotConverted]
+        if missing:
+            made = _convert([models[i] for i in missing], parent, settings.cache, temporary)
+            for i, entry in zip(missing, made, strict=True):
+                found[i] = entry
+    return found
 
 
-def _convert(models: Sequence[Model], workspace: Path, place: Path) -> dict[str, Path | CatDogError]:
-    jobs = [Job(path, spec, workspace / spec.sha256) for path, spec in models]
-    for job in jobs:
-        job.out.mkdir(exist_ok=True)
-    failures = convert(jobs) if _has_keras() else [NotConverted("TensorFlow is not installed.")] * len(jobs)
-    return {
-        job.spec.sha256: failure or cache.put(job.out, place, job.spec.sha256)
-        for job, failure in zip(jobs, failures, strict=True)
-    }
+def _convert(
+    models: Sequence[Model], parent: Path | None, place: Path, temporary: contextlib.ExitStack
+) -> list[Path | CatDogError]:
+    """Convert in a folder inside `parent`, which lasts as long as `temporary`, then move to the cache `place`."""
+    if not _has_keras():
+        return [NotConverted("TensorFlow is not installed.")] * len(models)
+    try:
+        workspace = Path(temporary.enter_context(cache.workspace(parent)))
+        jobs = [Job(path, spec, workspace / str(number)) for number, (path, spec) in enumerate(models)]
+        for job in jobs:
+            job.out.mkdir()
+    except OSError as error:
+        return [NotConverted(f"No folder can be written: {os.strerror(error.errno)}.")] * len(models)
+    return [
+        failure or cache.put(job.out, place, job.spec.sha256) for job, failure in zip(jobs, convert(jobs), strict=True)
+    ]
 
 
-def _from_conversion(model: Model, settings: Settings, folder: Path | CatDogError) -> Engine:
-    path, spec = model
-    if isinstance(folder, NotConverted) and settings.engine == "auto" and _has_keras():
-        problem = f"{path.name} runs on TensorFlow, which is slower, because it could not be converted: {folder}"
-        return _reference(model, settings, problem=problem)
-    if isinstance(folder, NotConverted):
-        raise NotConverted(
-            f"{path.name} could not be converted for OpenVINO: {folder} Run `python -m catdog convert` where "
-            "TensorFlow is installed, and use the same CATDOG_CACHE."
+def _from_conversion(model: Model, settings: Settings, conversion: Path | CatDogError, precision: str | None) -> Engine:
+    path, _ = model
+    try:
+        return _on_openvino(model, settings, conversion, precision)
+    except NotConverted as error:
+        if settings.engine == "auto" and _has_keras():
+            return _reference(model, settings, why=f"it could not be converted: {error}")
+        advice = (
+            "Set CATDOG_ENGINE=auto, and TensorFlow runs it."
+            if _has_keras()
+            else "Run `python -m catdog convert` where TensorFlow is installed, and use the same CATDOG_CACHE."
         )
-    if isinstance(folder, CatDogError):
-        raise folder
-    engine = OpenVINOEngine(folder, threads=settings.threads, precision=precision_of(spec))
-    if folder.parent != settings.cache:
+        raise NotConverted(f"{path.name} could not be converted for OpenVINO: {error} {advice}") from error
+
+
+def _on_openvino(model: Model, settings: Settings, conversion: Path | CatDogError, precision: str | None) -> Engine:
+    path, spec = model
+    if isinstance(conversion, CatDogError):
+        raise conversion
+    try:
+        engine = OpenVINOEngine(conversion, threads=settings.threads, precision=precision or precision_of(spec))
+    except Exception as error:  # a library or a processor that do not fit; its text names folders, pages show this one
+        raise NotConverted(f"OpenVINO fails on this machine ({type(error).__name__}).") from error
+    if conversion.parent != settings.cache:
         engine.problem = (
             f"{path.name} is converted anew at every start, which takes long, because the cache cannot be written: "
             "set CATDOG_CACHE to a folder that can."
@@ -132,8 +153,21 @@ def _has_keras() -> bool:
     return importlib.util.find_spec("keras") is not None and importlib.util.find_spec("tensorflow") is not None
 
 
-def _reference(model: Model, settings: Settings, *, problem: str = "") -> Engine:
-    limit_threads(settings.threads)
+def _reference(model: Model, settings: Settings, *, why: str = "") -> Engine:
+    """TensorFlow, because it was asked for or for the reason `why`."""
+    path, _ = model
+    if not _has_keras():
+        raise NotConverted(
+            f"{path.name} needs TensorFlow, which is not installed. Install what requirements.txt names."
+        )
+    try:
+        limit_threads(settings.threads)
+    except Exception as error:  # what its text names is this machine's own, and pages show this one
+        reason = f", as {why}" if why else "."
+        raise NotConverted(
+            f"TensorFlow does not start here ({type(error).__name__}), which {path.name} needs{reason}"
+        ) from error
+    problem = f"{path.name} runs on TensorFlow, which is slower, because {why}" if why else ""
     return KerasEngine(load_model(*model), problem=problem)
 
 

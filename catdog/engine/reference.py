@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..errors import ModelMismatch
+from ..errors import ModelMismatch, ModelUnavailable
 from ..spec import ModelSpec
 from .interface import Outputs
 
@@ -18,15 +19,20 @@ if TYPE_CHECKING:
 
 
 class KerasEngine:
-    """Runs a Keras model as it is."""
+    """Runs a Keras model as it is, in the process that made the engine; in a fork of it raises ModelUnavailable."""
 
     def __init__(self, model: keras.Model, *, problem: str = ""):
         import keras
 
-        self.model, self.problem = with_insight(model), problem
+        self.model, self.problem, self.process = with_insight(model), problem, os.getpid()
         self.runtime = f"Keras {keras.__version__} on {keras.backend.backend()}, float32"
 
     def __call__(self, batch: np.ndarray) -> Outputs:
+        if self.process != os.getpid():  # TensorFlow would wait for its threads, which a fork leaves behind
+            raise ModelUnavailable(
+                "TensorFlow cannot run in a process that was forked after the models were loaded: load them in each "
+                "process, as gunicorn does without --preload."
+            )
         # predict_on_batch runs one compiled call; predict would build a data pipeline each time.
         outputs = self.model.predict_on_batch(batch)
         return Outputs(**{name: np.asarray(values, dtype=np.float32) for name, values in outputs.items()})
@@ -70,19 +76,22 @@ def with_insight(model: keras.Model) -> keras.Model:
 
 
 def limit_threads(threads: int) -> None:
-    """Let TensorFlow use so many threads, 0 for all cores; the first model of a process decides."""
-    if threads:
-        import tensorflow
+    """Start TensorFlow and let it use so many threads, 0 for all cores; the first model of a process decides."""
+    import tensorflow
 
+    if threads:
         with contextlib.suppress(RuntimeError):  # already running: the first model's limit holds
             tensorflow.config.threading.set_intra_op_parallelism_threads(threads)
             tensorflow.config.threading.set_inter_op_parallelism_threads(threads)
 
 
 def first_line(error: Exception) -> str:
-    """The part of a library's message that people can use; Keras goes on with whole configurations."""
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    return textwrap.shorten(lines[0], 300)
+    """The part of a library's message that people can use.
+
+    Keras goes on with whole configurations; OpenVINO begins with the places in its source.
+    """
+    lines = [line for line in str(error).splitlines() if line.strip() and not line.startswith("Exception from ")]
+    return textwrap.shorten(lines[0] if lines else type(error).__name__, 300)
 
 
 def _before(layer: keras.layers.Layer) -> keras.layers.Layer:

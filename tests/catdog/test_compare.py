@@ -7,6 +7,7 @@ import dataclasses
 import io
 import json
 import re
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,9 +18,9 @@ from PIL import Image
 
 import catdog
 from catdog import Settings
-from catdog.compare import AT_ONCE, Classifier, Comparator, calibrated
+from catdog.compare import AT_ONCE, MOST_TOGETHER, Classifier, Comparator, calibrated
 from catdog.engine import Outputs
-from catdog.errors import ImageTooLarge, InvalidImage, ModelMismatch, ModelUnavailable, UnknownModel
+from catdog.errors import Busy, ImageTooLarge, InvalidImage, ModelMismatch, ModelUnavailable, UnknownModel
 from catdog.spec import ModelSpec
 from tests.tiny import write_tiny_model
 
@@ -185,6 +186,132 @@ def test_no_more_photos_are_in_memory_than_it_can_hold():
         answers = [pool.submit(comparator.compare, Slow()) for _ in range(24)]
     assert {type(answer.exception()) for answer in answers} == {InvalidImage}
     assert max(most) == AT_ONCE
+
+
+# --- together -----------------------------------------------------------------------------------
+
+PATIENCE = 20  # seconds; nothing here takes one
+
+
+class Gate:
+    """An engine that answers when it is let, the mean of each photo over 255; it remembers the sizes of its batches."""
+
+    runtime, problem = "a test", ""
+
+    def __init__(self):
+        self.open, self.reached, self.batches = threading.Event(), threading.Event(), []
+
+    def __call__(self, batch: np.ndarray) -> Outputs:
+        self.batches.append(len(batch))
+        self.reached.set()
+        assert self.open.wait(PATIENCE)
+        return Outputs(batch.mean(axis=(1, 2, 3))[:, None] / 255)
+
+
+@contextlib.contextmanager
+def gated(engine, *others: Classifier, **settings):
+    """A Comparator of a model that runs on `engine` and of others, and threads to ask it."""
+    comparator = Comparator([Classifier(classifier("gate", 0.5).spec, engine), *others], settings=Settings(**settings))
+    with contextlib.closing(comparator), ThreadPoolExecutor(16) as pool:
+        try:
+            yield comparator, lambda shade, **options: pool.submit(comparator.compare, grey(shade), **options)
+        finally:
+            engine.open.set()
+
+
+def grey(shade: int) -> Image.Image:
+    return Image.new("RGB", (8, 8), (shade, shade, shade))
+
+
+def wait_until_waiting(comparator: Comparator, count: int) -> None:
+    """Until so many photos have been handed to the worker thread."""
+    deadline = time.monotonic() + PATIENCE
+    while comparator._batcher._waiting.qsize() < count:
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+
+
+def test_photos_that_come_meanwhile_are_judged_together_and_each_gets_its_own_answer():
+    engine = Gate()
+    with gated(engine, classifier("other", 0.25)) as (comparator, ask):
+        answers = [ask(0)]
+        assert engine.reached.wait(PATIENCE)
+        answers += [ask(shade) for shade in range(20, 200, 20)]
+        wait_until_waiting(comparator, 9)
+        engine.open.set()
+        for shade, answer in zip(range(0, 200, 20), answers, strict=True):
+            gate, other = answer.result(PATIENCE).models
+            assert gate.probabilities["dog"] == pytest.approx(shade / 255, abs=1e-6)
+            assert other.probabilities["dog"] == pytest.approx(0.25)
+    assert engine.batches == [1, MOST_TOGETHER, 1]
+
+
+def test_photos_for_one_model_and_for_all_can_be_judged_together():
+    engine = Gate()
+    with gated(engine, classifier("other", 0.25)) as (comparator, ask):
+        answers = [ask(0)]
+        assert engine.reached.wait(PATIENCE)
+        answers += [ask(51, model="gate"), ask(51, model="other"), ask(51)]
+        wait_until_waiting(comparator, 3)
+        engine.open.set()
+        names = [[verdict.model for verdict in answer.result(PATIENCE).models] for answer in answers]
+    assert names == [["gate", "other"], ["gate"], ["other"], ["gate", "other"]]
+    assert engine.batches == [1, 2]
+
+
+def test_a_photo_that_a_model_cannot_answer_spoils_no_other():
+    class Picky(Gate):
+        def __call__(self, batch):
+            outputs = super().__call__(batch).probabilities
+            if (outputs > 0.9).any():
+                raise RuntimeError("too bright")
+            return Outputs(np.where(outputs > 0.7, np.nan, outputs))
+
+    engine = Picky()
+    with gated(engine) as (comparator, ask):
+        answers = [ask(0)]
+        assert engine.reached.wait(PATIENCE)
+        answers += [ask(shade) for shade in (51, 255, 204, 102)]
+        wait_until_waiting(comparator, 4)
+        engine.open.set()
+        black, dark, white, light, middle = [answer.exception(PATIENCE) or answer.result() for answer in answers]
+    assert [round(answer.models[0].probabilities["dog"], 3) for answer in (black, dark, middle)] == [0, 0.2, 0.4]
+    assert isinstance(white, RuntimeError) and str(white) == "too bright"
+    assert isinstance(light, ModelMismatch)
+
+
+def test_past_the_limit_it_is_busy_and_answers_again_when_a_place_is_free():
+    engine = Gate()
+    with gated(engine, max_waiting=2) as (comparator, ask):
+        answers = [ask(0)]
+        assert engine.reached.wait(PATIENCE)
+        answers.append(ask(51))
+        wait_until_waiting(comparator, 1)
+        for _ in range(3):
+            with pytest.raises(Busy, match=r"^Too many photos at once: 2 are being judged or waiting\. Try again"):
+                comparator.compare(grey(0))
+        engine.open.set()
+        assert all(answer.result(PATIENCE) for answer in answers)
+        assert comparator.compare(grey(0)).prediction == "Cat"
+
+
+def test_every_end_gives_the_place_back():
+    engine = Fixed(float("nan"))
+    comparator = Comparator([Classifier(classifier("a", 0.5).spec, engine)], settings=Settings(max_waiting=1))
+    with contextlib.closing(comparator):
+        for photo, error in [(b"", InvalidImage), (None, InvalidImage), (grey(0), ModelMismatch)] * 2:
+            with pytest.raises(error):
+                comparator.compare(photo)
+        engine.outputs = (0.25,)
+        assert comparator.compare(grey(0)).models
+
+
+def test_after_close_there_is_an_error_and_no_waiting():
+    comparator = Comparator([classifier("a", 0.5)])
+    comparator.close()
+    comparator.close()
+    with pytest.raises(ModelUnavailable, match="closed"):
+        comparator.compare(grey(0))
 
 
 # --- the answer ---------------------------------------------------------------------------------

@@ -10,6 +10,9 @@ TREE = {
     "InvalidSettings": (ValueError, "invalid_settings", 500),
     "ModelMismatch": (ValueError, "model_mismatch", 503),
     "ModelUnavailable": (RuntimeError, "model_unavailable", 503),
+    "NotConverted": (RuntimeError, "not_converted", 503),
+    "DifferentAnswers": (RuntimeError, "different_answers", 503),
+    "Busy": (RuntimeError, "busy", 429),
 }
 
 

@@ -8,11 +8,13 @@ import shutil
 import signal
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
 from catdog.__main__ import CLOSED_PIPE, DONE, FAILED, INTERRUPTED, WRONG_USAGE, main
+from catdog.engine import cache
 from catdog.spec import ModelSpec
 from tests.tiny import write_tiny_model
 
@@ -99,6 +101,7 @@ def test_models_are_listed_for_people(weights, capsys):
         "test accuracy": "-",
         "file": "0.02 MB",
         "sha256": spec.sha256[:12],
+        "runs on": f"OpenVINO {version('openvino')}, float32",
     }
     assert all(second[header.index(column) :].startswith(cell) for column, cell in cells.items())
     assert first.startswith("scratch_cnn  scratch cnn  32 x 32  cat, dog  90.00 % of 10")
@@ -122,7 +125,15 @@ def test_models_are_listed_as_json(weights, capsys):
         "metrics": {"val": {"accuracy": 0.95, "images": 10}},
         "bytes": spec.bytes,
         "sha256": spec.sha256,
+        "runtime": f"OpenVINO {version('openvino')}, float32",
     }
+
+
+def test_models_say_what_they_run_on_where_tensorflow_is_asked_for(weights, capsys, monkeypatch):
+    monkeypatch.setenv("CATDOG_ENGINE", "tensorflow")
+    assert main(["models", "--json"]) == DONE
+    runtimes = {model["runtime"] for model in json.loads(capsys.readouterr().out)["models"]}
+    assert runtimes == {f"TensorFlow {cache.installed('tensorflow')}, float32"}
 
 
 def test_a_model_that_is_left_out_is_a_problem(one_damaged, capsys):
@@ -134,6 +145,33 @@ def test_a_model_that_is_left_out_is_a_problem(one_damaged, capsys):
     out, err = capsys.readouterr()
     assert "xception.h5" in json.loads(out)["problems"][0]
     assert err == ""
+
+
+# --- convert ------------------------------------------------------------------------------------
+
+
+def test_convert_fills_the_cache_and_says_so(weights, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("CATDOG_CACHE", str(tmp_path))
+    monkeypatch.setenv("CATDOG_ENGINE", "tensorflow")  # asked to convert, it converts
+    specs = [ModelSpec.read(weights / f"{name}.json") for name in ("scratch_cnn", "xception")]
+    for _ in range(2):  # the second time nothing is left to do
+        assert main(["convert"]) == DONE
+        out, err = capsys.readouterr()
+        runtime = f"OpenVINO {version('openvino')}, float32"
+        assert out.splitlines() == [f"{spec.name} is ready to run on {runtime}." for spec in specs]
+        assert err == ""
+    assert all(cache.find(tmp_path, spec.sha256) for spec in specs)
+
+
+def test_convert_fails_where_nothing_can_be_kept_or_converted(one_damaged, tmp_path, capsys, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("CATDOG_CACHE", str(tmp_path / "file"))
+    assert main(["convert"]) == FAILED
+    out, err = capsys.readouterr()
+    assert out.startswith("scratch_cnn is ready to run on OpenVINO ")
+    damaged, cannot_be_kept = err.splitlines()
+    assert "xception.h5 is damaged" in damaged
+    assert "scratch_cnn.h5 is converted anew at every start" in cannot_be_kept
 
 
 # --- predict ------------------------------------------------------------------------------------

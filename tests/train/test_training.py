@@ -16,9 +16,10 @@ import pytest
 
 from catdog import InvalidSettings, ModelMismatch, ModelSpec, Settings, load
 from catdog.compare import calibrated
+from catdog.engine import has_bfloat16
 from catdog.spec import sha256_of
 from tests.conftest import ROOT
-from train import architectures, distill, evaluate, h5, trainer
+from train import architectures, dataset, distill, evaluate, h5, trainer
 from train.__main__ import main
 from train.dataset import DatasetError
 from train.provenance import base_provenance
@@ -391,6 +392,35 @@ def test_evaluate_counts_what_rounding_changed(tiny_data, tmp_path, capsys):
     other = exact.rename(tmp_path / "run" / "other.h5")
     assert main([*command, str(other)]) == 1
     assert "must be named like a model: scratch_cnn" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not has_bfloat16(), reason="this processor is not fast at bfloat16")
+@pytest.mark.parametrize("serving", ["float32", "bfloat16"])
+def test_evaluate_measures_what_bfloat16_changes(tiny_data, tiny_weights, tmp_path, monkeypatch, serving):
+    weights = shutil.copytree(tiny_weights, tmp_path / "weights")
+    harmless = {"images": 2000, "labels_changed": 0, "largest_change_of_probability": 0.0}
+    for name in ("scratch_cnn", "xception"):
+        spec = ModelSpec.read(weights / f"{name}.json")
+        metrics = {"test": {"bfloat16": harmless}} if serving == "bfloat16" else {}
+        dataclasses.replace(spec, metrics=metrics).write(weights / f"{name}.json")
+    read = []
+    monkeypatch.setattr(evaluate, "read", lambda path: read.append(path) or dataset.read(path))
+    figures = evaluate.evaluate(weights, tiny_data)
+    assert len(read) == len(set(read)) == 16  # each photo once for all
+    assert figures.keys() == {"scratch_cnn", "xception"}
+    for name in figures:
+        changes = ModelSpec.read(weights / f"{name}.json").metrics["test"]["bfloat16"]
+        assert changes.keys() == harmless.keys()
+        assert (changes["images"], changes["labels_changed"]) == (16, 0)
+        assert 0 < changes["largest_change_of_probability"] < 0.01
+
+
+def test_evaluate_says_nothing_of_bfloat16_where_the_processor_is_slow_at_it(
+    tiny_data, tiny_weights, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(evaluate, "has_bfloat16", lambda: False)
+    weights = shutil.copytree(tiny_weights, tmp_path / "weights")
+    assert all("bfloat16" not in figures for figures in evaluate.evaluate(weights, tiny_data).values())
 
 
 def test_evaluate_refuses_other_classes(tmp_path, tiny_weights):

@@ -82,7 +82,8 @@ def test_every_code_that_the_package_can_answer_is_listed(document):
         for kind in vars(module).values()
         if isinstance(kind, type) and issubclass(kind, errors.CatDogError)
     }
-    at_start_only = {errors.CatDogError.code, errors.InvalidSettings.code}
+    at_start = (errors.CatDogError, errors.InvalidSettings, errors.NotConverted, errors.DifferentAnswers)
+    at_start_only = {kind.code for kind in at_start}
     http = {"not_found", "method_not_allowed", "internal_error", "requested_range_not_satisfiable"}
     assert set(listed) == (raised - at_start_only) | http | {"busy"}
 

@@ -1,0 +1,158 @@
+"""Converted models on disk: whole and checked, or not there. No library is needed to test that."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from catdog.engine import cache
+
+SHA256 = "ab" * 32
+OLD = 100 * 24 * 60 * 60  # seconds
+
+
+def made(folder: Path, content: bytes = b"weights", sha256: str = SHA256) -> Path:
+    """What a conversion leaves in its folder."""
+    folder.mkdir(parents=True)
+    (folder / cache.GRAPH).write_text("<net/>")
+    (folder / cache.WEIGHTS).write_bytes(content)
+    cache.describe(folder, sha256, 1e-7)
+    return folder
+
+
+@pytest.fixture
+def entry(tmp_path) -> Path:
+    """A good conversion in its place in the cache `tmp_path`."""
+    return made(cache.folder_of(tmp_path, SHA256))
+
+
+def change(folder: Path, **changes) -> None:
+    manifest = json.loads((folder / cache.MANIFEST).read_text())
+    (folder / cache.MANIFEST).write_text(json.dumps(manifest | changes))
+
+
+def flip_a_byte(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def replace_by(folder: Path, make) -> None:
+    shutil.rmtree(folder)
+    make(folder)
+
+
+DAMAGES = {
+    "truncated weights": lambda entry: os.truncate(entry / cache.WEIGHTS, 3),
+    "changed byte of the weights": lambda entry: flip_a_byte(entry / cache.WEIGHTS),
+    "changed byte of the graph": lambda entry: flip_a_byte(entry / cache.GRAPH),
+    "missing weights": lambda entry: (entry / cache.WEIGHTS).unlink(),
+    "missing manifest": lambda entry: (entry / cache.MANIFEST).unlink(),
+    "empty manifest": lambda entry: (entry / cache.MANIFEST).write_bytes(b""),
+    "cut manifest": lambda entry: os.truncate(entry / cache.MANIFEST, 40),
+    "binary manifest": lambda entry: (entry / cache.MANIFEST).write_bytes(b"\xff\x00" * 50),
+    "deep manifest": lambda entry: (entry / cache.MANIFEST).write_text("[" * 200_000),
+    "manifest that is a list": lambda entry: (entry / cache.MANIFEST).write_text("[]"),
+    "manifest that is a number": lambda entry: (entry / cache.MANIFEST).write_text("7"),
+    "manifest without digests": lambda entry: change(entry, files={}),
+    "manifest with wrong types": lambda entry: change(entry, files=[1], versions="new"),
+    "manifest of another model": lambda entry: change(entry, sha256="cd" * 32),
+    "empty folder": lambda entry: replace_by(entry, Path.mkdir),
+    "file instead of the folder": lambda entry: replace_by(entry, Path.touch),
+    "link to nowhere": lambda entry: replace_by(entry, lambda path: path.symlink_to("nowhere")),
+}
+
+
+def test_a_good_entry_is_found_and_nothing_else(entry, tmp_path):
+    assert cache.find(tmp_path, SHA256) == entry
+    assert cache.find(tmp_path, "cd" * 32) is None
+    assert cache.find(tmp_path / "none", SHA256) is None
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_a_damaged_entry_is_not_found_and_gives_way_to_a_good_one(entry, tmp_path, damage):
+    damage(entry)
+    assert cache.find(tmp_path, SHA256) is None
+    with cache.workspace(tmp_path) as workspace:
+        new = made(Path(workspace) / "0", b"new weights")
+        assert cache.put(new, tmp_path, SHA256) == entry
+    assert cache.find(tmp_path, SHA256) == entry
+    assert (entry / cache.WEIGHTS).read_bytes() == b"new weights"
+    assert list(tmp_path.iterdir()) == [entry]
+
+
+@pytest.mark.parametrize("library", ["openvino", "keras", "tensorflow"])
+def test_what_other_versions_made_is_not_found(entry, tmp_path, monkeypatch, library):
+    installed = cache.installed
+    monkeypatch.setattr(cache, "installed", lambda name: "99.0" if name == library else installed(name))
+    assert cache.find(tmp_path, SHA256) is None
+
+
+def test_without_the_libraries_that_convert_any_version_will_do(entry, tmp_path, monkeypatch):
+    installed = cache.installed
+    monkeypatch.setattr(cache, "installed", lambda name: None if name != "openvino" else installed(name))
+    assert cache.find(tmp_path, SHA256) == entry
+
+
+def test_versions_are_those_that_the_libraries_say_of_themselves():
+    import keras
+    import openvino
+    import tensorflow
+
+    assert cache.installed("keras") == keras.__version__
+    assert cache.installed("tensorflow") == tensorflow.__version__
+    assert openvino.__version__.startswith(cache.installed("openvino"))
+    assert cache.installed("no-such-library") is None
+
+
+def test_what_another_process_put_there_first_stays(entry, tmp_path):
+    with cache.workspace(tmp_path) as workspace:
+        assert cache.put(made(Path(workspace) / "0", b"later"), tmp_path, SHA256) == entry
+    assert (entry / cache.WEIGHTS).read_bytes() == b"weights"
+    assert list(tmp_path.iterdir()) == [entry]
+
+
+def test_a_place_that_cannot_be_taken_leaves_the_conversion_where_it_is(tmp_path):
+    (tmp_path / "cache").touch()  # a file: no folder can be made in it, whoever asks
+    new = made(tmp_path / "work" / "0")
+    assert cache.put(new, tmp_path / "cache", SHA256) == new
+
+
+def test_the_workspace_is_inside_the_cache_and_goes_with_all_that_is_in_it(tmp_path):
+    with cache.workspace(tmp_path / "a" / "b") as workspace:
+        assert Path(workspace).parent == tmp_path / "a" / "b"
+        (Path(workspace) / "rest").mkdir()
+    assert list((tmp_path / "a" / "b").iterdir()) == []
+    with cache.workspace(None) as elsewhere:
+        assert Path(elsewhere).is_dir()
+    with pytest.raises(OSError), cache.workspace(Path("/dev/null")):
+        pass
+
+
+def aged(path: Path, seconds: float) -> Path:
+    time = path.stat().st_mtime - seconds
+    os.utime(path, (time, time))
+    return path
+
+
+def test_what_nobody_read_for_long_is_removed_and_nothing_else(tmp_path):
+    def entry_of(digit: str) -> Path:
+        return made(cache.folder_of(tmp_path, digit * 64), sha256=digit * 64)
+
+    unused, killed = aged(entry_of("1"), OLD), aged(made(tmp_path / f"{cache.PARTIAL}x"), OLD)
+    of_old_library = aged(made(tmp_path / f"{'2' * 24}-openvino-2020.1-0"), OLD)
+    read = aged(entry_of("3"), OLD)
+    running = made(tmp_path / f"{cache.PARTIAL}y")
+    # What a person may keep in a folder that CATDOG_CACHE names.
+    others = [aged(made(tmp_path / name), OLD) for name in ("partial-results", "my-openvino-models", "openvino")]
+    assert cache.find(tmp_path, "3" * 64) == read
+
+    new = made(tmp_path / "work" / "0", sha256="4" * 64)
+    placed = cache.put(new, tmp_path, "4" * 64)
+    assert placed == cache.folder_of(tmp_path, "4" * 64)
+    assert not any(folder.exists() for folder in (unused, killed, of_old_library))
+    assert all(folder.exists() for folder in (read, running, placed, *others))

@@ -1,0 +1,208 @@
+"""What is converted answers as Keras does; what cannot be converted says why."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from catdog.engine import convert
+from catdog.engine.cache import GRAPH, MANIFEST
+from catdog.engine.convert import Job, attempt, check_batch
+from catdog.engine.converted import OpenVINOEngine
+from catdog.engine.reference import KerasEngine, load_model
+from catdog.errors import DifferentAnswers, ModelMismatch, NotConverted
+from tests.catdog.engine.test_models import SIZE, dense, spec_of
+
+PLACES = 4  # the maps are so many places high and wide
+
+
+def saved(folder: Path, *head) -> Path:
+    """A `.h5` with a strided convolution and the given layers."""
+    import keras
+    from keras import layers
+
+    keras.utils.set_random_seed(3)
+    features = layers.Conv2D(6, 3, strides=SIZE // PLACES, padding="same", activation="relu")
+    model = keras.Sequential([keras.Input((SIZE, SIZE, 3)), layers.Rescaling(1 / 255), features, *head])
+    model.save(folder / "model.h5")
+    return folder / "model.h5"
+
+
+def average():
+    from keras import layers
+
+    return layers.GlobalAveragePooling2D()
+
+
+def dropout():
+    from keras import layers
+
+    return layers.Dropout(0.5)
+
+
+def flatten():
+    from keras import layers
+
+    return layers.Flatten()
+
+
+def maximum():
+    from keras import layers
+
+    return layers.GlobalMaxPooling2D()
+
+
+def activation(name: str):
+    from keras import layers
+
+    return layers.Activation(name)
+
+
+# Layers after the convolution, and the shapes of probabilities, features and maps of 10 photos.
+HEADS = {
+    "sigmoid": (lambda: [average(), dense(1, "sigmoid")], [(10, 1), (10, 6), (10, PLACES, PLACES, 1)]),
+    "softmax": (lambda: [average(), dense(3, "softmax")], [(10, 3), (10, 6), (10, PLACES, PLACES, 3)]),
+    "dropout": (lambda: [average(), dropout(), dense(1, "sigmoid")], [(10, 1), (10, 6), (10, PLACES, PLACES, 1)]),
+    "no average": (lambda: [maximum(), dense(1, "sigmoid")], [(10, 1), (10, 6), None]),
+    "hidden layer": (lambda: [flatten(), dense(5, "relu"), dense(2, "softmax")], [(10, 2), (10, 5), None]),
+    "last layer not dense": (lambda: [average(), dense(1, None), activation("sigmoid")], [(10, 1), None, None]),
+}
+
+
+def job_of(path: Path, folder: Path, **changes) -> Job:
+    out = folder / "out"
+    out.mkdir()
+    return Job(path, spec_of(path, **changes), out)
+
+
+@pytest.mark.parametrize(("head", "shapes"), HEADS.values(), ids=HEADS)
+def test_the_conversion_answers_as_keras_does(tmp_path, head, shapes):
+    classes = ("cat", "dog", "owl")[: max(2, shapes[0][1])]
+    job = job_of(saved(tmp_path, *head()), tmp_path, classes=classes)
+    assert attempt(job) is None
+    batch = np.random.default_rng(0).uniform(0, 255, (10, SIZE, SIZE, 3)).astype(np.float32)
+    expected, actual = KerasEngine(load_model(job.path, job.spec))(batch), OpenVINOEngine(job.out)(batch)
+    assert [values if values is None else values.shape for values in actual] == shapes
+    for ours, theirs in zip(actual, expected, strict=True):
+        assert (ours is None) == (theirs is None)
+        if ours is not None:
+            assert ours.dtype == theirs.dtype == np.float32
+            assert np.allclose(ours, theirs, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["sigmoid", "softmax", "dropout"])
+def test_the_mean_of_the_maps_and_the_bias_are_the_logit(tmp_path, name):
+    head, (probabilities, _, _) = HEADS[name]
+    *rest, last = head()
+    last.bias_initializer = "random_normal"
+    path = saved(tmp_path, *rest, last)
+    classes = ("cat", "dog", "owl")[: max(2, probabilities[1])]
+    model = load_model(path, spec_of(path, classes=classes))
+    outputs = KerasEngine(model)(check_batch(spec_of(path)))
+    logits = outputs.maps.mean(axis=(1, 2)) + np.asarray(model.layers[-1].bias)
+    assert np.abs(np.asarray(model.layers[-1].bias)).max() > 1e-3
+    sums = 1 + np.exp(-logits) if probabilities[1] == 1 else np.exp(logits).sum(axis=1, keepdims=True)
+    expected = 1 / sums if probabilities[1] == 1 else np.exp(logits) / sums
+    assert np.allclose(outputs.probabilities, expected, atol=1e-5)
+    with_bias = outputs.features @ np.asarray(model.layers[-1].kernel) + np.asarray(model.layers[-1].bias)
+    assert np.allclose(with_bias, logits, atol=1e-4)
+
+
+def test_photos_of_the_check_are_real_and_differ():
+    path = Path(__file__)
+    batch = check_batch(spec_of(path, image_size=32))
+    assert batch.shape == (10, 32, 32, 3) and batch.dtype == np.float32
+    assert len({photo.tobytes() for photo in batch}) == 10
+    assert np.array_equal(batch[5:], batch[:5, :, ::-1])
+    assert all(photo.std() > 20 for photo in batch)
+
+
+def test_a_difference_from_keras_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(convert, "LARGEST_DIFFERENCE", -1.0)  # even none is too much
+    job = job_of(saved(tmp_path, average(), dense(1, "sigmoid")), tmp_path)
+    error = attempt(job)
+    assert type(error) is DifferentAnswers
+    assert "OpenVINO answers otherwise than Keras: a probability differs by " in str(error)
+    assert not (job.out / MANIFEST).exists()
+
+
+def test_a_model_that_does_not_fit_its_spec_is_a_mismatch(tmp_path):
+    job = job_of(saved(tmp_path, average(), dense(1, "sigmoid")), tmp_path, image_size=24)
+    assert type(attempt(job)) is ModelMismatch
+
+
+def test_a_disk_that_cannot_be_written_is_said(tmp_path):
+    job = job_of(saved(tmp_path, average(), dense(1, "sigmoid")), tmp_path)
+    (job.out / GRAPH).mkdir()  # stands for a disk that takes no file of this name
+    error = attempt(job)
+    assert type(error) is NotConverted
+    assert str(tmp_path) not in str(error)
+
+
+# --- the child process --------------------------------------------------------------------------
+
+
+@pytest.fixture
+def child(tmp_path, monkeypatch):
+    """Let a shell script stand for Python: child(script) -> what `convert` returns for two jobs."""
+
+    def run(script: str):
+        path = tmp_path / "python"
+        path.write_text(f"#!/bin/sh\n{script}\n")
+        path.chmod(0o755)
+        monkeypatch.setattr(sys, "executable", str(path))
+        spec = spec_of(Path(__file__))
+        return convert.convert([Job(Path(__file__), spec, tmp_path)] * 2)
+
+    return run
+
+
+def line(code: str) -> str:
+    return f"echo '{json.dumps({'code': code, 'message': 'Why.'})}'"
+
+
+def kinds(errors) -> list[type]:
+    return [type(error) for error in errors]
+
+
+def test_the_child_gets_the_jobs_and_its_answers_are_read(child, tmp_path):
+    errors = child(f"cat > {tmp_path}/jobs; echo '{{}}'; echo a library says hello; {line('model_mismatch')}")
+    assert kinds(errors) == [type(None), ModelMismatch]
+    assert str(errors[1]) == "Why."
+    first, second = json.loads((tmp_path / "jobs").read_text())
+    assert first == second
+    assert (first["path"], first["out"], first["spec"]["image_size"]) == (__file__, str(tmp_path), SIZE)
+
+
+@pytest.mark.parametrize(
+    ("script", "expected"),
+    [
+        ("exit 3", [NotConverted, NotConverted]),
+        ("kill -9 $$", [NotConverted, NotConverted]),
+        ("echo '{}'; exit 1", [type(None), NotConverted]),
+        ("echo '{'", [NotConverted, NotConverted]),
+        (f"{line('different_answers')}; {line('not_converted')}", [DifferentAnswers, NotConverted]),
+        ("printf '\\377\\n'", [NotConverted, NotConverted]),
+    ],
+)
+def test_a_child_that_fails_is_told_per_job(child, script, expected):
+    assert kinds(child(script)) == expected
+
+
+def test_a_child_that_never_ends_is_ended(child, monkeypatch):
+    monkeypatch.setattr(convert, "PATIENCE", 0.2)
+    errors = child("exec sleep 60")
+    assert kinds(errors) == [NotConverted, NotConverted]
+    assert "(TimeoutExpired)" in str(errors[0])
+
+
+def test_without_a_program_to_start_nothing_breaks(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "none"))
+    (error,) = convert.convert([Job(Path(__file__), spec_of(Path(__file__)), tmp_path)])
+    assert type(error) is NotConverted
+    assert "(FileNotFoundError)" in str(error)
+    assert str(tmp_path) not in str(error)

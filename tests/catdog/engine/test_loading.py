@@ -1,0 +1,407 @@
+"""Which engine runs a model: the cache, what mends it, and what is done where it cannot be used."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from catdog.config import Settings
+from catdog.engine import cache, convert, describe, load_engine, load_engines, loading, reference
+from catdog.engine.converted import has_bfloat16
+from catdog.errors import DifferentAnswers, ModelMismatch, ModelUnavailable, NotConverted
+from catdog.spec import ModelSpec
+from tests.catdog.engine.test_cache import DAMAGES
+from tests.tiny import write_tiny_model
+
+ROOT = Path(__file__).parents[3]
+SIZE = 16
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory) -> tuple[Path, ModelSpec]:
+    """A `.h5` and its spec."""
+    folder = tmp_path_factory.mktemp("weights")
+    spec = write_tiny_model(folder, "tiny", image_size=SIZE)
+    return folder / spec.file, spec
+
+
+@pytest.fixture(scope="module")
+def conversion(tiny, tmp_path_factory) -> Path:
+    """The conversion of `tiny`, made once."""
+    folder = tmp_path_factory.mktemp("conversion")
+    assert convert.attempt(convert.Job(*tiny, folder)) is None
+    return folder
+
+
+class Copies:
+    """Stands for `convert`: copies the conversion of `tiny`, and counts; fails where the disk is said to be full."""
+
+    def __init__(self, conversion: Path):
+        self.conversion, self.full, self.jobs = conversion, None, 0
+
+    def __call__(self, jobs):
+        self.jobs += len(jobs)
+        return [self.one(job) for job in jobs]
+
+    def one(self, job):
+        if self.full and self.full in job.out.parents:
+            (job.out / cache.WEIGHTS).write_bytes(b"as much as fits")
+            return NotConverted("OSError: No space left on device.")
+        shutil.copytree(self.conversion, job.out, dirs_exist_ok=True)
+        return None
+
+
+@pytest.fixture
+def copies(conversion, monkeypatch) -> Copies:
+    fake = Copies(conversion)
+    monkeypatch.setattr(loading, "convert", fake)
+    return fake
+
+
+def probability(engine) -> float:
+    batch = np.linspace(0, 255, SIZE * SIZE * 3, dtype=np.float32).reshape(1, SIZE, SIZE, 3)
+    return float(engine(batch).probabilities[0, 0])
+
+
+@pytest.fixture(scope="module")
+def expected(tiny) -> float:
+    return probability(load_engine(*tiny, Settings(engine="tensorflow")))
+
+
+def missing(monkeypatch, *libraries: str) -> None:
+    """Let libraries look as if they were not installed."""
+    for library in libraries:
+        monkeypatch.setitem(sys.modules, library, None)
+
+
+# --- the cache ----------------------------------------------------------------------------------
+
+
+def test_a_model_is_converted_once(tiny, copies, expected, tmp_path):
+    settings = Settings(cache=tmp_path)
+    for _ in range(2):
+        engine = load_engine(*tiny, settings)
+        assert probability(engine) == pytest.approx(expected, abs=1e-6)
+        assert engine.runtime.startswith("OpenVINO 20") and engine.runtime.endswith(", float32")
+        assert engine.problem == ""
+    assert copies.jobs == 1
+    assert list(tmp_path.iterdir()) == [cache.folder_of(tmp_path, tiny[1].sha256)]
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_a_damaged_cache_is_mended(tiny, copies, expected, tmp_path, damage):
+    settings = Settings(cache=tmp_path)
+    load_engine(*tiny, settings)
+    (entry,) = tmp_path.iterdir()
+    damage(entry)
+    engine = load_engine(*tiny, settings)
+    assert probability(engine) == pytest.approx(expected, abs=1e-6)
+    assert (engine.problem, copies.jobs) == ("", 2)
+    assert list(tmp_path.iterdir()) == [entry]
+    load_engine(*tiny, settings)
+    assert copies.jobs == 2
+
+
+def test_other_versions_of_the_libraries_convert_anew(tiny, copies, tmp_path):
+    settings = Settings(cache=tmp_path)
+    load_engine(*tiny, settings)
+    (entry,) = tmp_path.iterdir()
+    manifest = json.loads((entry / cache.MANIFEST).read_text())
+    manifest["versions"]["keras"] = "3.0.0"
+    (entry / cache.MANIFEST).write_text(json.dumps(manifest))
+    load_engine(*tiny, settings)
+    assert copies.jobs == 2
+    assert json.loads((entry / cache.MANIFEST).read_text())["versions"]["keras"] != "3.0.0"
+
+
+def file_in_its_place(folder: Path) -> Path:
+    (folder / "cache").touch()
+    return folder / "cache"
+
+
+def file_above_it(folder: Path) -> Path:
+    (folder / "file").touch()
+    return folder / "file" / "cache"
+
+
+@pytest.mark.parametrize("place", [file_in_its_place, file_above_it, lambda folder: Path("/proc/catdog")])
+def test_a_cache_that_cannot_be_written_ends_in_a_working_start(tiny, copies, expected, tmp_path, place):
+    settings = Settings(cache=place(tmp_path))
+    for start in (1, 2):
+        engine = load_engine(*tiny, settings)
+        assert probability(engine) == pytest.approx(expected, abs=1e-6)
+        assert engine.problem.startswith("tiny.h5 is converted anew at every start, which takes long, because")
+        assert engine.problem.endswith("set CATDOG_CACHE to a folder that can.")
+        assert copies.jobs == start
+
+
+def test_a_full_disk_ends_in_a_working_start(tiny, copies, expected, tmp_path):
+    copies.full = tmp_path / "cache"
+    engine = load_engine(*tiny, Settings(cache=tmp_path / "cache"))
+    assert probability(engine) == pytest.approx(expected, abs=1e-6)
+    # What was made elsewhere still fits here, as it is moved.
+    assert engine.problem == ""
+
+
+def test_a_disk_that_stays_full_ends_in_a_working_start(tiny, copies, expected, tmp_path, monkeypatch):
+    copies.full = tmp_path / "cache"
+    monkeypatch.setattr(cache.os, "rename", refuse)
+    engine = load_engine(*tiny, Settings(cache=tmp_path / "cache"))
+    assert probability(engine) == pytest.approx(expected, abs=1e-6)
+    assert "converted anew at every start" in engine.problem
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
+def refuse(*_):
+    raise OSError(28, "No space left on device")
+
+
+def test_without_any_folder_to_write_tensorflow_runs_the_model(tiny, copies, expected, tmp_path, monkeypatch):
+    monkeypatch.setattr(cache.tempfile, "TemporaryDirectory", lambda **_: refuse())
+    engine = load_engine(*tiny, Settings(cache=tmp_path))
+    assert probability(engine) == pytest.approx(expected, abs=1e-6)
+    assert engine.problem == (
+        "tiny.h5 runs on TensorFlow, which is slower, because it could not be converted: "
+        "No folder can be written: No space left on device."
+    )
+    with pytest.raises(NotConverted, match=r"No space left on device\. Set CATDOG_ENGINE=auto"):
+        load_engine(*tiny, Settings(cache=tmp_path, engine="openvino"))
+
+
+def test_a_real_full_disk(tiny, tmp_path):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4k", "tmpfs", disk], capture_output=True, check=False)
+    if mounted.returncode:
+        pytest.skip("nothing can be mounted here")
+    try:
+        engine = load_engine(*tiny, Settings(cache=disk))
+    finally:
+        subprocess.run(["umount", "--lazy", disk], check=True)
+    assert 0 <= probability(engine) <= 1
+    assert "converted anew at every start" in engine.problem
+
+
+def test_the_same_file_under_two_specs_is_judged_by_each(tiny, tmp_path):
+    path, spec = tiny
+    wrong = dataclasses.replace(spec, name="wrong", image_size=24)
+    for _ in range(2):  # with an empty and with a filled cache
+        good, bad = load_engines([(path, spec), (path, wrong)], Settings(cache=tmp_path))
+        assert 0 <= probability(good) <= 1
+        assert isinstance(bad, ModelMismatch)
+
+
+START = """
+import sys, catdog
+comparator = catdog.load()
+print([verdict.confidence for verdict in comparator.compare({photo!r}).models])
+print(sorted({{"keras", "tensorflow"}} & set(sys.modules)), *comparator.problems)
+comparator.close()
+"""
+
+
+def test_two_processes_that_start_at_once_and_one_that_follows(tiny, expected, tmp_path, cat):
+    """Real processes with real child processes, from an empty cache to a warm one."""
+    path, spec = tiny
+    environment = os.environ | {"CATDOG_WEIGHTS": str(path.parent), "CATDOG_CACHE": str(tmp_path)}
+
+    def start() -> subprocess.Popen:
+        command = [sys.executable, "-c", START.format(photo=str(cat))]
+        return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
+
+    def end(process: subprocess.Popen) -> str:
+        with process:
+            try:
+                return process.communicate(timeout=300)[0]
+            finally:
+                process.kill()
+
+    both = [start(), start()]
+    answers = [end(process) for process in both]
+    assert list(tmp_path.iterdir()) == [cache.folder_of(tmp_path, spec.sha256)]
+    manifest = (cache.folder_of(tmp_path, spec.sha256) / cache.MANIFEST).stat()
+    answers.append(end(start()))
+    assert len(set(answers)) == 1
+    assert answers[0].splitlines()[1] == "[]"  # neither Keras nor TensorFlow, and no problem
+    assert (cache.folder_of(tmp_path, spec.sha256) / cache.MANIFEST).stat().st_mtime_ns == manifest.st_mtime_ns
+
+
+# --- what is done where OpenVINO cannot run a model ----------------------------------------------
+
+
+@pytest.fixture
+def different(copies, monkeypatch) -> Copies:
+    """Conversions that answer otherwise than Keras."""
+    monkeypatch.setattr(copies, "one", lambda job: DifferentAnswers("OpenVINO answers otherwise."))
+    return copies
+
+
+def test_a_conversion_that_answers_otherwise_is_not_used(tiny, different, expected, tmp_path):
+    engine = load_engine(*tiny, Settings(cache=tmp_path))
+    assert probability(engine) == expected
+    assert engine.runtime.startswith("Keras 3.") and "tensorflow" in engine.runtime
+    assert engine.problem == (
+        "tiny.h5 runs on TensorFlow, which is slower, because it could not be converted: OpenVINO answers otherwise."
+    )
+    assert different.jobs == 1  # trying again in another folder would help nobody
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_conversion_that_answers_otherwise_is_an_error_where_openvino_is_asked_for(tiny, different, tmp_path):
+    with pytest.raises(NotConverted, match=r"tiny\.h5 could not .* otherwise\. Set CATDOG_ENGINE=auto"):
+        load_engine(*tiny, Settings(cache=tmp_path, engine="openvino"))
+
+
+def test_tensorflow_is_used_where_it_is_asked_for(tiny, copies, tmp_path):
+    engine = load_engine(*tiny, Settings(cache=tmp_path, engine="tensorflow"))
+    assert engine.runtime.startswith("Keras ") and engine.problem == ""
+    assert copies.jobs == 0
+
+
+def test_without_openvino_tensorflow_runs_the_model(tiny, copies, expected, tmp_path, monkeypatch):
+    missing(monkeypatch, "openvino")
+    engine = load_engine(*tiny, Settings(cache=tmp_path))
+    assert probability(engine) == expected
+    assert (engine.problem, copies.jobs) == ("", 0)
+    assert describe(tiny[1], Settings()).startswith("TensorFlow ")
+
+
+@pytest.mark.parametrize("engine", ["auto", "openvino"])
+@pytest.mark.parametrize("library", ["tensorflow", "keras"])
+def test_without_tensorflow_what_is_converted_runs_and_the_rest_says_what_to_do(
+    tiny, copies, expected, tmp_path, monkeypatch, engine, library
+):
+    settings = Settings(cache=tmp_path, engine=engine)
+    with monkeypatch.context() as patch, pytest.raises(NotConverted) as caught:
+        missing(patch, library)
+        load_engine(*tiny, settings)
+    assert str(caught.value) == (
+        "tiny.h5 could not be converted for OpenVINO: TensorFlow is not installed. Run `python -m catdog convert` "
+        "where TensorFlow is installed, and use the same CATDOG_CACHE."
+    )
+    load_engine(*tiny, settings)
+    missing(monkeypatch, library)
+    assert probability(load_engine(*tiny, settings)) == pytest.approx(expected, abs=1e-6)
+
+
+def test_without_both_the_sentence_says_so(tiny, tmp_path, monkeypatch):
+    missing(monkeypatch, "openvino", "tensorflow")
+    with pytest.raises(NotConverted, match=r"^tiny\.h5 needs TensorFlow, which is not installed\."):
+        load_engine(*tiny, Settings(cache=tmp_path))
+
+
+def test_a_tensorflow_that_does_not_start_is_a_sentence(tiny, different, tmp_path, monkeypatch):
+    monkeypatch.setattr(loading, "limit_threads", refuse)
+    with pytest.raises(NotConverted) as caught:
+        load_engine(*tiny, Settings(cache=tmp_path))
+    assert str(caught.value) == (
+        "TensorFlow does not start here (OSError), which tiny.h5 needs, as it could not be converted: "
+        "OpenVINO answers otherwise."
+    )
+
+
+def test_a_conversion_that_openvino_cannot_load_falls_back(tiny, copies, expected, tmp_path, conversion):
+    copies.conversion = tmp_path / "broken"
+    shutil.copytree(conversion, copies.conversion)
+    (copies.conversion / cache.GRAPH).write_text("<net>")
+    cache.describe(copies.conversion, tiny[1].sha256, 0.0)  # its digests fit: whoever made it made nonsense
+    engine = load_engine(*tiny, Settings(cache=tmp_path / "cache"))
+    assert probability(engine) == expected
+    assert engine.problem.endswith("could not be converted: OpenVINO fails on this machine (RuntimeError).")
+
+
+def test_one_model_that_fails_leaves_the_others_alone(tiny, tmp_path):
+    path, spec = tiny
+    broken = tmp_path / "broken.h5"
+    broken.write_bytes(b"not a model")
+    bad = dataclasses.replace(spec, name="broken", file=broken.name, sha256="e" * 64)
+    first, second = load_engines([(broken, bad), (path, spec)], Settings(cache=tmp_path / "cache"))
+    assert isinstance(first, ModelMismatch) and "broken.h5 cannot be loaded" in str(first)
+    assert 0 <= probability(second) <= 1
+
+
+FORK = """
+import os, sys, catdog
+comparator = catdog.load()
+before = comparator.compare({photo!r}).confidence
+for _ in range(2):
+    if os.fork() == 0:
+        print(abs(comparator.compare({photo!r}).confidence - before) < 1e-6, flush=True)
+        comparator.close()
+        os._exit(0)
+    os.wait()
+print(abs(comparator.compare({photo!r}).confidence - before) < 1e-6)
+comparator.close()
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_processes_forked_after_loading_answer(tiny, copies, tmp_path, cat):
+    """As gunicorn forks with --preload."""
+    path, _ = tiny
+    load_engine(*tiny, Settings(cache=tmp_path))
+    environment = os.environ | {"CATDOG_WEIGHTS": str(path.parent), "CATDOG_CACHE": str(tmp_path)}
+    result = subprocess.run(
+        [sys.executable, "-c", FORK.format(photo=str(cat))],
+        cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=True,
+    )  # fmt: skip
+    assert result.stdout.splitlines() == ["True"] * 3
+
+
+def test_tensorflow_in_a_forked_process_says_why_it_cannot_answer(tiny, monkeypatch):
+    engine = load_engine(*tiny, Settings(engine="tensorflow"))
+    monkeypatch.setattr(reference.os, "getpid", lambda: -1)
+    with pytest.raises(ModelUnavailable, match=r"forked after the models were loaded: .* without --preload\."):
+        probability(engine)
+
+
+# --- arithmetic ---------------------------------------------------------------------------------
+
+
+def with_figures(spec: ModelSpec, figures) -> ModelSpec:
+    return dataclasses.replace(spec, metrics={"test": {"bfloat16": figures}})
+
+
+GOOD = {"images": 2000, "labels_changed": 0, "largest_change_of_probability": 0.01}
+
+
+@pytest.mark.parametrize(
+    ("figures", "precision"),
+    [
+        (GOOD, "bf16"),
+        (GOOD | {"images": 999}, "f32"),
+        (GOOD | {"labels_changed": 1}, "f32"),
+        (GOOD | {"largest_change_of_probability": 0.011}, "f32"),
+        (GOOD | {"largest_change_of_probability": None}, "f32"),
+        ({"images": 2000}, "f32"),
+        ({}, "f32"),
+        (None, "f32"),
+        ("yes", "f32"),
+    ],
+)
+def test_bfloat16_is_used_only_where_it_was_measured_to_be_harmless(tiny, monkeypatch, figures, precision):
+    monkeypatch.setattr(loading, "has_bfloat16", lambda: True)
+    assert loading.precision_of(with_figures(tiny[1], figures)) == precision
+    assert loading.precision_of(tiny[1]) == "f32"
+
+
+def test_bfloat16_is_not_used_where_the_processor_is_slow_at_it(tiny, monkeypatch):
+    monkeypatch.setattr(loading, "has_bfloat16", lambda: False)
+    assert loading.precision_of(with_figures(tiny[1], GOOD)) == "f32"
+
+
+def test_the_arithmetic_is_described_as_it_is_loaded(tiny, copies, tmp_path):
+    spec = with_figures(tiny[1], GOOD)
+    settings = Settings(cache=tmp_path)
+    arithmetic = "bfloat16" if has_bfloat16() else "float32"
+    assert load_engine(tiny[0], spec, settings).runtime == describe(spec, settings)
+    assert describe(spec, settings) == f"OpenVINO {cache.installed('openvino')}, {arithmetic}"
+    assert describe(spec, Settings(engine="tensorflow")) == f"TensorFlow {cache.installed('tensorflow')}, float32"
