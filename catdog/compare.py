@@ -175,7 +175,7 @@ class Comparator:
         when `settings.max_waiting` other photos are in work. Photos that come at the same time from
         several threads are judged together.
         """
-        classifiers = self._chosen(model)
+        classifiers = self.chosen(model)
         with self._place():
             with self._turns:
                 request = _Request(classifiers, _arrays(self.read(photo), classifiers))
@@ -189,6 +189,14 @@ class Comparator:
             agree=len({verdict.label for verdict in verdicts}) == 1,
             source=self.source,
         )
+
+    def chosen(self, model: str | None) -> list[Classifier]:
+        """All models, or the one named; raises UnknownModel."""
+        if model is None:
+            return list(self.models.values())
+        if model not in self.models:
+            raise UnknownModel(f"There is no model {reprlib.repr(model)}; choose one of {', '.join(self.models)}.")
+        return [self.models[model]]
 
     def close(self) -> None:
         """Answer what is waiting, then end the worker thread."""
@@ -218,13 +226,6 @@ class Comparator:
                 elif not isinstance(verdicts[i], Exception):
                     verdicts[i].append(verdict)
         return [entry if isinstance(entry, Exception) else tuple(entry) for entry in verdicts]
-
-    def _chosen(self, model: str | None) -> list[Classifier]:
-        if model is None:
-            return list(self.models.values())
-        if model not in self.models:
-            raise UnknownModel(f"There is no model {reprlib.repr(model)}; choose one of {', '.join(self.models)}.")
-        return [self.models[model]]
 
 
 def default_of(specs: Iterable[ModelSpec]) -> ModelSpec:

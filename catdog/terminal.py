@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 
 from .errors import CatDogError
@@ -34,6 +36,24 @@ def hidden_stderr() -> Iterator[None]:
                 os.dup2(kept, 2)
     finally:
         os.close(kept)
+
+
+@contextlib.contextmanager
+def stopping() -> Iterator[threading.Event]:
+    """Let Ctrl-C set an event, and only a second one raise KeyboardInterrupt."""
+    stop = threading.Event()
+
+    def handle(*_) -> None:
+        stop.set()
+        signal.signal(signal.SIGINT, before)
+
+    before = signal.getsignal(signal.SIGINT)
+    if before is not signal.SIG_IGN:  # as `nohup` and shells have it for what runs in the background
+        signal.signal(signal.SIGINT, handle)
+    try:
+        yield stop
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def never_fail_to_print() -> None:

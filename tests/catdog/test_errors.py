@@ -10,6 +10,11 @@ TREE = {
     "InvalidSettings": (ValueError, "invalid_settings", 500),
     "ModelMismatch": (ValueError, "model_mismatch", 503),
     "ModelUnavailable": (RuntimeError, "model_unavailable", 503),
+    "NotConverted": (RuntimeError, "not_converted", 503),
+    "Busy": (RuntimeError, "busy", 429),
+    "NoWorker": (RuntimeError, "no_worker", 500),
+    "FolderLost": (RuntimeError, "folder_lost", 500),
+    "NotWritten": (RuntimeError, "not_written", 500),
 }
 
 
