@@ -1,6 +1,7 @@
 """The command line.
 
     python -m catdog predict IMAGE... [--model NAME] [--json]
+    python -m catdog classify DIR --out FILE.csv|FILE.parquet [--model NAME ...] [--workers N] [--restart]
     python -m catdog models [--json]
     python -m catdog convert
 
@@ -27,7 +28,7 @@ from .compare import Comparison, default_of
 from .engine import describe
 from .errors import CatDogError, InvalidSettings, UnknownModel
 from .spec import ModelSpec
-from .terminal import hidden_stderr, never_fail_to_print
+from .terminal import hidden_stderr, never_fail_to_print, stopping
 from .weights import locate
 from .wording import percent
 
@@ -75,6 +76,18 @@ def _parser() -> argparse.ArgumentParser:
     predict.add_argument("--json", action="store_true", help="print JSON Lines: one object per photo")
     predict.set_defaults(run=_predict)
 
+    classify = commands.add_parser("classify", help="ask the models about all photos of a folder")
+    classify.add_argument("folder", metavar="DIR", type=Path, help="a folder of photos, in folders or not")
+    classify.add_argument(
+        "--out", required=True, type=Path, metavar="FILE", help="where the answers go: a .csv or .parquet file"
+    )
+    classify.add_argument(
+        "--model", nargs="+", action="extend", default=[], dest="models", metavar="NAME", help="ask only these models"
+    )
+    classify.add_argument("--workers", type=_count, metavar="N", help="processes that decode; by default one per core")
+    classify.add_argument("--restart", action="store_true", help="forget the answers that FILE holds")
+    classify.set_defaults(run=_classify)
+
     models = commands.add_parser("models", help="list the models, without loading them")
     models.add_argument("--json", action="store_true", help="print one JSON object")
     models.set_defaults(run=_models)
@@ -109,6 +122,29 @@ def _predict(arguments: argparse.Namespace) -> int:
     return code
 
 
+def _classify(arguments: argparse.Namespace) -> int:
+    from .classify import check, classify
+
+    settings = Settings.from_env()
+    check(arguments.folder, arguments.out)
+    with hidden_stderr():
+        comparator = load(settings)
+    with contextlib.closing(comparator), stopping() as stop:
+        _complain(*comparator.problems)
+        summary = classify(
+            arguments.folder, arguments.out, comparator,
+            models=arguments.models, workers=arguments.workers, restart=arguments.restart, stop=stop,
+        )  # fmt: skip
+    if summary.failed:
+        _complain(f"{summary.failed} of {summary.photos} photos have an error: see the last column.")
+    if not summary.finished:
+        _complain(f"Stopped after {summary.photos} photos. The same command goes on from there.")
+    _print_json(dataclasses.asdict(summary))
+    if not summary.finished:
+        return INTERRUPTED
+    return FAILED if summary.failed else DONE
+
+
 def _models(arguments: argparse.Namespace) -> int:
     settings = Settings.from_env()
     located = locate(settings)
@@ -135,6 +171,13 @@ def _convert(arguments: argparse.Namespace) -> int:
     print(*(f"{name} is ready to run on {runtime}." for name, runtime in runtimes.items()), sep="\n")
     _complain(*comparator.problems)
     return FAILED if comparator.problems else DONE
+
+
+def _count(text: str) -> int:
+    """A number of processes, for argparse."""
+    if not 1 <= int(text) <= 1024:
+        raise ValueError
+    return int(text)
 
 
 def _report(path: str, comparison: Comparison) -> str:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import os
 import reprlib
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -18,8 +17,9 @@ from PIL import Image
 from .batching import Batcher
 from .config import Settings
 from .engine import Engine, are_probabilities, load_engines
-from .errors import Busy, CatDogError, ImageTooLarge, InvalidImage, ModelMismatch, ModelUnavailable, UnknownModel
-from .preprocessing import decode, from_pillow, to_array
+from .errors import Busy, CatDogError, ModelMismatch, ModelUnavailable, UnknownModel
+from .preprocessing import to_array
+from .reading import Photo, Reader
 from .spec import ModelSpec
 from .weights import locate
 
@@ -27,10 +27,6 @@ from .weights import locate
 AT_ONCE = 4
 # Photos that are judged together: more would be little faster, and take memory for good.
 MOST_TOGETHER = 8
-# A JPEG file is decoded at no less than this many times the size that the largest model asks for.
-OVERSAMPLING = 2
-
-Photo = bytes | str | os.PathLike | IO[bytes] | Image.Image
 
 
 @dataclass(frozen=True)
@@ -121,6 +117,7 @@ class Comparator:
     models    name -> Classifier, in the order of display
     source    where the models came from
     problems  one sentence per model that could not be used and per fallback taken
+    read      any accepted form of a photo -> RGB image, within the limits of the settings
     """
 
     def __init__(
@@ -135,7 +132,7 @@ class Comparator:
             raise ModelUnavailable(f"No model could be loaded. {' '.join(problems)}".strip())
         self.models = {classifier.spec.name: classifier for classifier in classifiers}
         self.source, self.problems, self.settings = source, tuple(problems), settings or Settings()
-        self._enough = OVERSAMPLING * max(spec.image_size for spec in self.specs)
+        self.read = Reader.of(self.specs, self.settings)
         self._turns = threading.BoundedSemaphore(AT_ONCE)
         self._places = threading.BoundedSemaphore(self.settings.max_waiting)
         self._batcher = Batcher(self._judge, MOST_TOGETHER)
@@ -178,7 +175,7 @@ class Comparator:
         when `settings.max_waiting` other photos are in work. Photos that come at the same time from
         several threads are judged together.
         """
-        classifiers = self._chosen(model)
+        classifiers = self.chosen(model)
         with self._place():
             with self._turns:
                 request = _Request(classifiers, _arrays(self.read(photo), classifiers))
@@ -193,21 +190,13 @@ class Comparator:
             source=self.source,
         )
 
-    def read(self, photo: Photo) -> Image.Image:
-        """Any accepted form of a photo -> upright RGB image within the limits of the settings.
-
-        Large JPEG files come out smaller than they are, as `decode` says, but never smaller than the
-        models need.
-        """
-        if isinstance(photo, Image.Image):
-            return from_pillow(photo, max_pixels=self.settings.max_pixels)
-        limit = self.settings.max_upload_bytes
-        data = _read_bytes(photo, limit + 1)
-        if len(data) > limit:
-            raise ImageTooLarge(
-                f"The file is larger than the {limit / 2**20:g} MB that are accepted. Send a smaller copy."
-            )
-        return decode(data, max_pixels=self.settings.max_pixels, enough=self._enough)
+    def chosen(self, model: str | None) -> list[Classifier]:
+        """All models, or the one named; raises UnknownModel."""
+        if model is None:
+            return list(self.models.values())
+        if model not in self.models:
+            raise UnknownModel(f"There is no model {reprlib.repr(model)}; choose one of {', '.join(self.models)}.")
+        return [self.models[model]]
 
     def close(self) -> None:
         """Answer what is waiting, then end the worker thread."""
@@ -245,13 +234,6 @@ class Comparator:
                 elif not isinstance(verdicts[i], Exception):
                     verdicts[i].append(verdict)
         return [entry if isinstance(entry, Exception) else tuple(entry) for entry in verdicts]
-
-    def _chosen(self, model: str | None) -> list[Classifier]:
-        if model is None:
-            return list(self.models.values())
-        if model not in self.models:
-            raise UnknownModel(f"There is no model {reprlib.repr(model)}; choose one of {', '.join(self.models)}.")
-        return [self.models[model]]
 
 
 def default_of(specs: Iterable[ModelSpec]) -> ModelSpec:
@@ -299,22 +281,3 @@ def calibrated(outputs: np.ndarray, temperature: float) -> np.ndarray:
     logits = np.log(np.clip(outputs, 1e-12, 1.0)) / temperature
     exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
     return exponentials / exponentials.sum(axis=1, keepdims=True)
-
-
-def _read_bytes(photo: Photo, limit: int) -> bytes:
-    """At most `limit` bytes of a photo's file."""
-    if isinstance(photo, (bytes, bytearray, memoryview)):
-        return bytes(photo)
-    is_path = isinstance(photo, (str, os.PathLike))
-    try:
-        with open(photo, "rb") if is_path else contextlib.nullcontext(photo) as stream:
-            data = stream.read(limit) if hasattr(stream, "read") else None
-    except (OSError, ValueError) as error:  # ValueError: a closed file, or a NUL in a path
-        name = repr(os.fspath(photo)) if is_path else "The file"
-        raise InvalidImage(f"{name} cannot be read: {getattr(error, 'strerror', None) or error}.") from error
-    if not isinstance(data, bytes):
-        raise InvalidImage(
-            "A photo is bytes, a path, a file opened in binary mode or a Pillow image. "
-            f"Received: {type(photo).__name__}."
-        )
-    return data

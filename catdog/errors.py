@@ -9,7 +9,10 @@ CatDogError                  what a surface catches; has `code` and `status`
 ├── ModelUnavailable (RuntimeError)  no usable model could be found or fetched
 ├── NotConverted (RuntimeError)      a model cannot run on the engine that was asked for
 │   └── DifferentAnswers (RuntimeError)  its conversion answers otherwise than the model itself
-└── Busy (RuntimeError)              more photos at once than the settings allow
+├── Busy (RuntimeError)              more photos at once than the settings allow
+├── NoWorker (RuntimeError)          the processes that decode photos do not start
+├── FolderLost (RuntimeError)        a folder of photos went away while it was being judged
+└── NotWritten (RuntimeError)        results cannot be written to their file
 
 Each message is one sentence or two that say what is wrong, with what was received, and what to do.
 """
@@ -70,3 +73,15 @@ class DifferentAnswers(NotConverted):
 class Busy(CatDogError, RuntimeError):
     code = "busy"
     status = 429
+
+
+class NoWorker(CatDogError, RuntimeError):
+    code = "no_worker"
+
+
+class FolderLost(CatDogError, RuntimeError):
+    code = "folder_lost"
+
+
+class NotWritten(CatDogError, RuntimeError):
+    code = "not_written"

@@ -20,6 +20,10 @@ MAX_PIXELS = 50_000_000
 # Formats that photos come in. Pillow would also open PDF, PostScript and other containers through
 # readers that start programs or follow references: those stay shut. JPEG includes MPO.
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF")
+# How the names of such files end.
+EXTENSIONS = (
+    ".jpg", ".jpeg", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".heic", ".heif", ".avif",
+)  # fmt: skip
 _ACCEPTED = "JPEG, PNG, WebP, GIF, BMP, TIFF, HEIC or AVIF"
 _TOO_MANY_PIXELS_FOR_PILLOW = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 
@@ -136,11 +140,7 @@ def to_array(image: Image.Image, spec: ModelSpec) -> np.ndarray:
     Returns float32 of shape (image_size, image_size, 3): 0..255 with scaling `none`, 0..1 with
     `unit`, -1..1 with `symmetric`.
     """
-    factor, offset = SCALINGS[spec.scaling]
-    array = np.asarray(resized(image, spec.image_size, spec.resize), dtype=np.float32)
-    if spec.scaling == "none":
-        return array
-    return array * np.float32(factor) + np.float32(offset)
+    return scaled(np.asarray(resized(image, spec.image_size, spec.resize)), spec.scaling)
 
 
 def resized(image: Image.Image, size: int, resize: str) -> Image.Image:
@@ -148,6 +148,15 @@ def resized(image: Image.Image, size: int, resize: str) -> Image.Image:
     if resize == "crop":
         return ImageOps.fit(image, (size, size), Image.Resampling.BILINEAR)
     return image.resize((size, size), Image.Resampling.BILINEAR)
+
+
+def scaled(pixels: np.ndarray, scaling: str) -> np.ndarray:
+    """Scale pixels 0..255, uint8 of any shape, to float32 as `to_array` says."""
+    array = pixels.astype(np.float32)
+    if scaling == "none":
+        return array
+    factor, offset = SCALINGS[scaling]
+    return array * np.float32(factor) + np.float32(offset)
 
 
 def _require_size(image: Image.Image, max_pixels: int) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from typing import IO
 
@@ -40,6 +42,24 @@ def hidden_stderr() -> Iterator[None]:
 def _scratch() -> IO[bytes]:
     """A file of no folder: where no disk can be written, commands answer all the same."""
     return open(os.memfd_create("stderr"), "w+b") if hasattr(os, "memfd_create") else tempfile.TemporaryFile()
+
+
+@contextlib.contextmanager
+def stopping() -> Iterator[threading.Event]:
+    """Let Ctrl-C set an event, and only a second one raise KeyboardInterrupt."""
+    stop = threading.Event()
+
+    def handle(*_) -> None:
+        stop.set()
+        signal.signal(signal.SIGINT, before)
+
+    before = signal.getsignal(signal.SIGINT)
+    if before is not signal.SIG_IGN:  # as `nohup` and shells have it for what runs in the background
+        signal.signal(signal.SIGINT, handle)
+    try:
+        yield stop
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def never_fail_to_print() -> None:

@@ -24,9 +24,8 @@ from PIL import Image
 from tqdm import tqdm
 
 from catdog.errors import CatDogError, InvalidSettings
-from catdog.preprocessing import decode, resized
+from catdog.preprocessing import EXTENSIONS, decode, resized
 
-EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".heic", ".heif", ".avif")
 SPLITS = ("train", "val", "test")
 # Folders are named in the plural by habit; a verdict is about one animal.
 CLASS_OF_FOLDER = {"cats": "cat", "dogs": "dog"}

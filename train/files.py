@@ -1,26 +1,13 @@
-"""Files that appear whole or not at all."""
+"""Files that appear whole or not at all, and where they go."""
 
 from __future__ import annotations
 
-import contextlib
-import os
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
+from catdog.files import whole
 
-@contextlib.contextmanager
-def whole(path: Path) -> Iterator[Path]:
-    """Give a temporary path in the same folder to write to; it becomes `path` if the block ends well.
-
-    The temporary name keeps the suffixes, which tell Keras the format.
-    """
-    partial = path.with_name("partial-" + path.name)
-    try:
-        yield partial
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+__all__ = ["require_writable", "whole"]
 
 
 def require_writable(folder: Path) -> None:

@@ -13,6 +13,9 @@ TREE = {
     "NotConverted": (RuntimeError, "not_converted", 503),
     "DifferentAnswers": (RuntimeError, "different_answers", 503),
     "Busy": (RuntimeError, "busy", 429),
+    "NoWorker": (RuntimeError, "no_worker", 500),
+    "FolderLost": (RuntimeError, "folder_lost", 500),
+    "NotWritten": (RuntimeError, "not_written", 500),
 }
 
 

@@ -1,0 +1,85 @@
+"""Files -> the pixels that models see, a chunk of photos at a time."""
+
+from __future__ import annotations
+
+import os
+import signal
+import stat
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import IO, NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from ..errors import InvalidImage
+from ..preprocessing import resized
+from ..spec import ModelSpec
+from .walk import Found
+
+# Seconds that one photo may take. The slowest that the limits allow take a few.
+PATIENCE = 60
+
+Shape = tuple[int, str]  # image_size and resize of a spec
+
+
+def shape_of(spec: ModelSpec) -> Shape:
+    """What models have in common whose pixels are the same but for scaling."""
+    return spec.image_size, spec.resize
+
+
+class Decoded(NamedTuple):
+    """A chunk of photos.
+
+    errors  one sentence per photo, empty for one that was decoded
+    pixels  shape -> uint8 (photos, image_size, image_size, 3), RGB, not scaled; black for a photo with an
+            error, so that batches stay of one size, for which engines keep memory
+    """
+
+    errors: list[str]
+    pixels: dict[Shape, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Decoder:
+    """What a worker does with each photo; sent to it when it starts.
+
+    folder  where the paths begin
+    read    binary file -> RGB image, as `Reader`
+    shapes  what the models want
+    """
+
+    folder: str
+    read: Callable[[IO[bytes]], Image.Image]
+    shapes: tuple[Shape, ...]
+
+    def decode(self, chunk: Sequence[Found]) -> Decoded:
+        """Decode a few photos, one after the other."""
+        decoded = black(len(chunk), self.shapes)
+        for i, found in enumerate(chunk):
+            signal.alarm(PATIENCE)  # nobody hears it, so it ends the process, and no loop in a decoder holds that up
+            try:
+                image = self._read(found)
+                for shape, pixels in decoded.pixels.items():
+                    pixels[i] = resized(image, *shape)
+            except OSError as error:
+                decoded.errors[i] = f"The file cannot be read: {error.strerror or error}."
+            except Exception as error:  # whatever it is, the photo's row says it
+                decoded.errors[i] = str(error) or type(error).__name__
+            finally:
+                signal.alarm(0)
+        return decoded
+
+    def _read(self, found: Found) -> Image.Image:
+        if found.problem:
+            raise InvalidImage(found.problem)
+        path = os.path.join(self.folder, found.path)
+        if not stat.S_ISREG(os.stat(path).st_mode):  # opening a pipe would wait for somebody to write to it
+            raise InvalidImage("It is not a regular file.")
+        with open(path, "rb") as stream:
+            return self.read(stream)
+
+
+def black(photos: int, shapes: Iterable[Shape], error: str = "") -> Decoded:
+    """So many photos, none decoded yet."""
+    return Decoded([error] * photos, {shape: np.zeros((photos, shape[0], shape[0], 3), np.uint8) for shape in shapes})

@@ -1,0 +1,161 @@
+"""A CSV file of results that grows while a run goes on, and that a later run goes on with.
+
+What a killed run leaves is a beginning of what it would have written: the next run cuts off what is not
+complete. A small JSON file beside it says which models judged which folder, so that others never mix
+their answers in. Each write reaches the system at once, which is what outlives a killed process; the
+disk has it at the end of a run, and after a power cut what is missing is judged again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import InvalidSettings, NotWritten
+from ..files import whole
+from ..spec import ModelSpec
+from .rows import Columns, Row, read_groups, to_csv, to_text
+
+FORMAT = 1
+
+
+class Journal:
+    """The rows so far; a context manager, which closes the file.
+
+    Raises InvalidSettings for a file that holds something else, or that another process writes to, and
+    NotWritten when the file cannot be opened or written.
+
+    photos, failed  photos that have rows, and those among them with an error
+    """
+
+    def __init__(self, path: Path, folder: Path, specs: Sequence[ModelSpec], *, restart: bool = False):
+        self.path, self.columns, self.models = path, Columns(specs), [spec.name for spec in specs]
+        self.photos = self.failed = 0
+        self._seen = np.array([], np.uint64)
+        with writing(path):
+            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
+        try:
+            self._lock()
+            with writing(path):
+                self._begin(_identity(folder, specs), restart)
+        except BaseException:
+            os.close(self._file)
+            raise
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(self, *exception) -> None:
+        os.close(self._file)
+
+    def __contains__(self, path: str) -> bool:
+        """Whether a photo had rows when the journal was opened.
+
+        Of each only a digest of 64 bits is kept: a million take 8 MB, and a new photo has the digest of one
+        of them once in 18 million million cases.
+        """
+        digest = _digest(to_text(path))
+        place = np.searchsorted(self._seen, digest)
+        return place < len(self._seen) and self._seen[place] == digest
+
+    def append(self, photos: Iterable[Sequence[Row]]) -> None:
+        """Add photos, each with one row per model or a single one without a model."""
+        photos = list(photos)
+        self._write(to_csv(self.columns.cells(row) for rows in photos for row in rows))
+        self.photos += len(photos)
+        self.failed += sum(any(row.error for row in rows) for rows in photos)
+
+    def sync(self) -> None:
+        """Wait until the disk has it all."""
+        with writing(self.path):
+            os.fsync(self._file)
+
+    def _begin(self, identity: dict, restart: bool) -> None:
+        """Make the file end where rows may follow."""
+        state = self.path.with_name(self.path.name + ".state.json")
+        if restart:
+            os.truncate(self._file, 0)
+        if os.fstat(self._file).st_size:
+            _require_same(self.path, state, identity)
+            self._recover()
+        if not os.fstat(self._file).st_size:
+            with whole(state) as partial:
+                partial.write_text(json.dumps(identity, indent=1) + "\n", encoding="utf-8")
+            self._write(to_csv([self.columns.names]))
+
+    def _recover(self) -> None:
+        """Read what is there and cut off what is not complete."""
+        end = 0
+
+        def digests() -> Iterator[np.uint64]:
+            nonlocal end
+            for group in read_groups(self.path, self.columns, self.models):
+                end = group.end
+                if group.rows:
+                    self.photos += 1
+                    self.failed += group.failed
+                    yield _digest(group.rows[0][0])
+
+        self._seen = np.sort(np.fromiter(digests(), np.uint64))
+        os.truncate(self._file, end)
+
+    def _lock(self) -> None:
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise InvalidSettings(f"Another process is writing to {self.path}. Choose another --out.") from error
+        except OSError:  # some network file systems know no locks
+            pass
+
+    def _write(self, data: bytes) -> None:
+        with writing(self.path):
+            while data:
+                data = data[os.write(self._file, data) :]
+
+
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn an OSError into NotWritten."""
+    try:
+        yield
+    except OSError as error:
+        raise NotWritten(
+            f"{path} cannot be written: {error.strerror or error}. Nothing is lost: the same command goes on."
+        ) from error
+
+
+def _digest(text: str) -> np.uint64:
+    return np.frombuffer(hashlib.blake2b(text.encode(), digest_size=8).digest(), np.uint64)[0]
+
+
+def _identity(folder: Path, specs: Iterable[ModelSpec]) -> dict:
+    """All that decides on the rows."""
+    fields = ("name", "sha256", "classes", "image_size", "resize", "scaling", "temperature")
+    models = [{name: getattr(spec, name) for name in fields} | {"classes": list(spec.classes)} for spec in specs]
+    return {"format": FORMAT, "folder": str(folder.resolve()), "models": models}
+
+
+def _require_same(path: Path, state: Path, identity: dict) -> None:
+    """Raise InvalidSettings unless the rows in a file are those of this run."""
+    advice = "Choose another --out, or --restart to write it anew."
+    try:
+        before = json.loads(state.read_text(encoding="utf-8"))
+        folder, models = before["folder"], [model["name"] for model in before["models"]]
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise InvalidSettings(
+            f"{path} exists already, and {state.name}, which would say what it holds, cannot be read. {advice}"
+        ) from error
+    if before == identity:
+        return
+    if folder != identity["folder"]:
+        raise InvalidSettings(f"{path} holds answers about the photos of {folder}. {advice}")
+    raise InvalidSettings(
+        f"{path} holds answers of other models ({', '.join(models)}, or other versions of them). {advice}"
+    )

@@ -1,0 +1,43 @@
+"""Results as a Parquet file: made from the CSV of a finished run, because a Parquet file cannot grow.
+
+Needs pyarrow, which the rest of catdog does not.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import itertools
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..errors import InvalidSettings
+from ..files import whole
+from .rows import Columns, read_groups
+
+ROWS_AT_ONCE = 2**16
+
+
+def require_pyarrow() -> None:
+    """Raise InvalidSettings where pyarrow is missing."""
+    if importlib.util.find_spec("pyarrow") is None:
+        raise InvalidSettings("A Parquet file needs pyarrow: `pip install pyarrow`, or let --out end in .csv.")
+
+
+def write(csv: Path, out: Path, columns: Columns, models: Sequence[str]) -> None:
+    """Turn a CSV file of results into a Parquet file, which appears whole or not at all.
+
+    The columns are the same, numbers as float64 and all else as text; what is empty becomes null.
+    """
+    import pyarrow
+    from pyarrow import parquet
+
+    types = {name: pyarrow.float64() if name in columns.numbers else pyarrow.string() for name in columns.names}
+    rows = itertools.chain.from_iterable(group.rows for group in read_groups(csv, columns, models))
+    with whole(out) as partial, parquet.ParquetWriter(partial, pyarrow.schema(types)) as writer:
+        while some := list(itertools.islice(rows, ROWS_AT_ONCE)):
+            columns_of_cells = zip(*some, strict=True)
+            arrays = [
+                pyarrow.array([cell or None for cell in cells], pyarrow.string()).cast(kind)
+                for cells, kind in zip(columns_of_cells, types.values(), strict=True)
+            ]
+            writer.write(pyarrow.record_batch(arrays, list(types)))

@@ -1,0 +1,145 @@
+"""The rows of results, as objects and as CSV.
+
+The CSV is that of RFC 4180: UTF-8, commas, quotes where needed, lines that end with CR LF, one line of
+names first.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from ..errors import InvalidSettings
+from ..spec import ModelSpec
+
+LONGEST_ERROR = 1000  # characters
+
+
+@dataclass(frozen=True)
+class Row:
+    """What one model says of one photo, or why nobody can.
+
+    path           relative to the folder of the run, with `/`
+    model, label   empty when the photo could not be read; label also when the model could not answer
+    probabilities  class -> 0 to 1
+    error          one sentence, empty when all went well
+    """
+
+    path: str
+    model: str = ""
+    label: str = ""
+    probabilities: dict[str, float] = field(default_factory=dict)
+    error: str = ""
+
+
+class Columns:
+    """path, model, label, confidence, p_<class> for each class of any model, error."""
+
+    def __init__(self, specs: Iterable[ModelSpec]):
+        self.classes = list(dict.fromkeys(name for spec in specs for name in spec.classes))
+        self.numbers = ["confidence", *(f"p_{name}" for name in self.classes)]
+        self.names = ["path", "model", "label", *self.numbers, "error"]
+
+    def cells(self, row: Row) -> list[str]:
+        """A row as texts: numbers with six decimals, on which runs agree that batched photos otherwise."""
+        numbers = [row.probabilities.get(row.label), *map(row.probabilities.get, self.classes)]
+        shown = ["" if number is None else f"{number:.6f}" for number in numbers]
+        return [to_text(row.path), row.model, row.label, *shown, " ".join(row.error.split())[:LONGEST_ERROR]]
+
+
+def to_text(path: str) -> str:
+    r"""A path as valid UTF-8 can hold it: a byte that belongs to no character is written like `\xff`.
+
+    So that nothing is ambiguous, a `\x` in a name is written `\x5cx`. `to_path` is the way back.
+    """
+    return os.fsencode(path.replace(r"\x", r"\x5cx")).decode("utf-8", "backslashreplace")
+
+
+def to_path(text: str) -> str:
+    """The path that `to_text` wrote, as `open` takes it."""
+    name = re.sub(rb"\\x([0-9a-f]{2})", lambda match: bytes.fromhex(match[1].decode()), text.encode())
+    return os.fsdecode(name)
+
+
+def to_csv(rows: Iterable[Sequence[str]]) -> bytes:
+    """Rows of cells as lines of CSV."""
+    stream = io.StringIO(newline="")
+    csv.writer(stream).writerows(rows)  # its default dialect is that of RFC 4180
+    return stream.getvalue().encode("utf-8", "backslashreplace")
+
+
+class Group(NamedTuple):
+    """All rows of one photo.
+
+    rows  the cells of each; none for the line of names
+    end   where their bytes end in the file
+    """
+
+    rows: list[list[str]]
+    end: int
+
+    @property
+    def failed(self) -> bool:
+        return any(row[-1] for row in self.rows)
+
+
+def read_groups(path: Path, columns: Columns, models: Sequence[str]) -> Iterator[Group]:
+    """Read what a CSV file of results holds: the line of names, then one photo after the other.
+
+    At the end of the file, where a killed run leaves such, a torn line and a photo without an answer of
+    each model are left out. Raises InvalidSettings for anything else that this program does not write.
+    """
+    rows: list[list[str]] = []
+    for number, (cells, end) in enumerate(_records(path)):
+        if number == 0:
+            if cells != columns.names:
+                raise _foreign(path, "it begins with other columns")
+            yield Group([], end)
+            continue
+        rows.append(cells)
+        if not _fit(rows, columns, models):
+            raise _foreign(path, f"see row {number}")
+        if cells[1] == "" or len(rows) == len(models):
+            yield Group(rows, end)
+            rows = []
+
+
+def _fit(rows: list[list[str]], columns: Columns, models: Sequence[str]) -> bool:
+    """Whether rows are the first of a photo's."""
+    path, model, *_ = (*rows[-1], "", "")
+    if len(rows[-1]) != len(columns.names) or path != rows[0][0]:
+        return False
+    return model == models[len(rows) - 1] or (model == "" and len(rows) == 1)
+
+
+def _records(path: Path) -> Iterator[tuple[list[str], int]]:
+    """The complete records of a CSV file and where each ends."""
+    end, exhausted = 0, False
+
+    def lines() -> Iterator[str]:
+        nonlocal end, exhausted
+        with open(path, "rb") as stream:
+            for line in stream:
+                if line.endswith(b"\n"):
+                    end += len(line)
+                    yield line.decode()
+        exhausted = True
+
+    try:
+        for cells in csv.reader(lines(), strict=True):
+            yield cells, end
+    except (csv.Error, UnicodeDecodeError) as error:
+        if not exhausted:  # else the file ends between two quotes
+            raise _foreign(path, str(error)) from error
+
+
+def _foreign(path: Path, reason: str) -> InvalidSettings:
+    return InvalidSettings(
+        f"{path} is not as this command wrote it ({reason}). Choose another --out, or --restart to write it anew."
+    )

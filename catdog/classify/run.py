@@ -1,0 +1,159 @@
+"""Folder -> rows: walk, decode, judge, write, each while the next is at work."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tqdm import tqdm
+
+from ..compare import Classifier, Comparator
+from ..errors import FolderLost, InvalidSettings
+from ..preprocessing import EXTENSIONS
+from ..reading import Reader
+from . import parquet
+from .decoding import Decoder, shape_of
+from .journal import Journal, writing
+from .judging import judge
+from .walk import Found, find
+from .workers import Workers
+
+# Photos that are decoded and judged together: more are no faster.
+BATCH = 32
+# Workers, unless asked otherwise: one per core, and no more than this.
+MOST_WORKERS = 16
+FORMATS = (".csv", ".parquet")
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a run did.
+
+    photos     photos that have rows now
+    failed     those among them with an error
+    judged     photos that this run added
+    finished   whether none is left
+    seconds    from the start of the walk to the last row
+    """
+
+    photos: int
+    failed: int
+    judged: int
+    finished: bool
+    seconds: float
+    photos_per_second: float
+    out: str
+
+
+def check(folder: Path, out: Path) -> None:
+    """Raise InvalidSettings for a folder without photos and for results that cannot be written so."""
+    if out.suffix.lower() not in FORMATS:
+        raise InvalidSettings(f"--out must end in {' or '.join(FORMATS)}. Received: {out}.")
+    if out.suffix.lower() == ".parquet":
+        parquet.require_pyarrow()
+    first = next(find(folder), None)
+    if first is None:
+        raise InvalidSettings(f"{folder} holds no photo; accepted are {', '.join(EXTENSIONS)}.")
+    if not first.path:
+        raise InvalidSettings(f"{folder}: {first.problem}")
+
+
+def classify(
+    folder: Path,
+    out: Path,
+    comparator: Comparator,
+    *,
+    models: Sequence[str] = (),
+    workers: int | None = None,
+    restart: bool = False,
+    stop: threading.Event | None = None,
+) -> Summary:
+    """Ask the models, all or those named, about every photo in a folder and in the folders in it.
+
+    The answers go to `out`, a .csv or .parquet file. Photos that it holds already are not asked about
+    again, unless with `restart`. A photo that cannot be read is a row with its error. Progress is shown on
+    stderr. `stop`, once set, ends the run early.
+
+    Raises InvalidSettings, UnknownModel, NotWritten, NoWorker or FolderLost; but for the first two, what is
+    written stays and a later run goes on.
+    """
+    start = time.perf_counter()
+    check(folder, out)
+    classifiers = [classifier for name in models or [None] for classifier in comparator.chosen(name)]
+    classifiers = [classifier for classifier in comparator.models.values() if classifier in classifiers]
+    stop = stop or threading.Event()
+    csv = out if out.suffix.lower() == ".csv" else out.with_name(out.name + ".csv")
+    with Journal(csv, folder, [classifier.spec for classifier in classifiers], restart=restart) as journal:
+        before = journal.photos
+        _add_missing(journal, folder, comparator.read, classifiers, workers or min(cores(), MOST_WORKERS), stop)
+        journal.sync()
+        if out != csv and not stop.is_set():
+            with writing(out):
+                parquet.write(csv, out, journal.columns, journal.models)
+    seconds = time.perf_counter() - start
+    judged = journal.photos - before
+    return Summary(
+        photos=journal.photos,
+        failed=journal.failed,
+        judged=judged,
+        finished=not stop.is_set(),
+        seconds=round(seconds, 3),
+        photos_per_second=round(judged / seconds, 1),
+        out=str(out),
+    )
+
+
+def cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _add_missing(
+    journal: Journal,
+    folder: Path,
+    read: Reader,
+    classifiers: Sequence[Classifier],
+    workers: int,
+    stop: threading.Event,
+) -> None:
+    """Judge the photos that have no rows yet."""
+
+    def missing() -> Iterator[Found]:
+        return (found for found in find(folder) if found.path not in journal and not stop.is_set())
+
+    total = journal.photos + sum(1 for _ in missing())
+    shapes = dict.fromkeys(shape_of(classifier.spec) for classifier in classifiers)
+    decoder = Decoder(str(folder), read, tuple(shapes))
+    every = 0.5 if sys.stderr.isatty() else 30  # seconds; in a log, now and then
+    progress = tqdm(
+        total=total, initial=journal.photos, unit=" photos", mininterval=every, maxinterval=2 * every, smoothing=0.1
+    )
+    place = _place(folder)
+    with progress, Workers(decoder, workers) as decoding:
+        for chunk, decoded in decoding.decode(_chunks(missing())):
+            if stop.is_set():
+                break
+            if any(decoded.errors) and _place(folder) != place:
+                raise FolderLost(f"{folder} is gone, or another one now. Bring it back, and the same command goes on.")
+            journal.append(judge(chunk, decoded, classifiers))
+            progress.update(len(chunk))
+
+
+def _place(folder: Path) -> tuple[int, int] | None:
+    """What tells a folder from any other: one on a lost disk or share is not itself any more."""
+    try:
+        status = os.stat(folder)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _chunks(photos: Iterator[Found]) -> Iterator[list[Found]]:
+    while chunk := list(itertools.islice(photos, BATCH)):
+        yield chunk

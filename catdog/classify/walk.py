@@ -1,0 +1,69 @@
+"""The photos of a folder and of all folders in it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from ..preprocessing import EXTENSIONS
+
+
+class Found(NamedTuple):
+    """A photo, or a folder that cannot be looked into.
+
+    path     relative to the folder of the walk, with `/`; a folder's ends with one
+    problem  why it cannot be looked into, in one sentence; empty for a photo
+    """
+
+    path: str
+    problem: str = ""
+
+
+def find(folder: Path) -> Iterator[Found]:
+    """Files with the extension of a photo, sorted by path as text; what is hidden is left out.
+
+    Links are followed, but for one to a folder that it lies in. Holds the names of the folders on the
+    way to the current photo, and no others. A file that is none, such as a pipe, is found as well:
+    reading it says so.
+    """
+    waiting = [""]  # paths yet to visit, the next one last
+    above: list[tuple[str, tuple[int, int]]] = []  # the folders around the current path, and what tells each apart
+    while waiting:
+        path = waiting.pop()
+        if path and not path.endswith("/"):
+            yield Found(path)
+            continue
+        while above and not path.startswith(above[-1][0]):
+            above.pop()
+        try:
+            status = os.stat(folder / path)
+            identity = status.st_dev, status.st_ino
+            if any(identity == other for _, other in above):
+                continue
+            names = sorted(_names(folder / path), reverse=True)
+        except OSError as error:
+            yield Found(path, f"The folder cannot be read: {error.strerror}.")
+            continue
+        above.append((path, identity))
+        waiting += [path + name for name in names]
+
+
+def _names(folder: Path) -> Iterator[str]:
+    """Visible photos, and visible folders with a `/`, which is what makes the order of paths that of names."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.startswith("."):
+                continue
+            if _is_folder(entry):
+                yield entry.name + "/"
+            elif os.path.splitext(entry.name)[1].lower() in EXTENSIONS:
+                yield entry.name
+
+
+def _is_folder(entry: os.DirEntry) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads in circles
+        return False
