@@ -1,6 +1,6 @@
 """The command line.
 
-    python -m catdog predict IMAGE... [--model NAME] [--json]
+    python -m catdog predict IMAGE... [--model NAME] [--json [--explain]]
     python -m catdog classify DIR --out FILE.csv|FILE.parquet [--model NAME ...] [--workers N] [--restart]
     python -m catdog models [--json]
     python -m catdog convert
@@ -74,6 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     predict.add_argument("images", nargs="+", metavar="IMAGE", help="a photo's file")
     predict.add_argument("--model", metavar="NAME", help="ask only this model")
     predict.add_argument("--json", action="store_true", help="print JSON Lines: one object per photo")
+    predict.add_argument("--explain", action="store_true", help="with --json: where in the photo each label was found")
     predict.set_defaults(run=_predict)
 
     classify = commands.add_parser("classify", help="ask the models about all photos of a folder")
@@ -105,7 +106,7 @@ def _predict(arguments: argparse.Namespace) -> int:
         _complain(*comparator.problems)
         for path in arguments.images:
             try:
-                comparison = comparator.compare(path, model=arguments.model)
+                comparison = comparator.compare(path, model=arguments.model, explain=arguments.explain)
             except UnknownModel:
                 raise  # the same for every photo
             except CatDogError as error:

@@ -81,6 +81,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     evaluate.set_defaults(run_command=_evaluate, after_stop="nothing was recorded")
 
+    calibrate = commands.add_parser("calibrate", help="learn on val how sure, strange and right answers are")
+    calibrate.add_argument("--data", type=Path, required=True)
+    calibrate.add_argument("--weights", type=Path, default=Path("weights"))
+    calibrate.set_defaults(run_command=_calibrate, after_stop="nothing was recorded")
+
     compare = commands.add_parser("compare", help="list the models by validation accuracy and name the default")
     compare.add_argument("--weights", type=Path, default=Path("weights"))
     compare.set_defaults(run_command=_compare, after_stop="nothing was written", needs_keras=False)
@@ -197,6 +202,14 @@ def _report(arguments: argparse.Namespace) -> None:
 def _complain(problems) -> None:
     for problem in problems:
         print(problem, file=sys.stderr)
+
+
+def _calibrate(arguments: argparse.Namespace) -> None:
+    from . import calibrate
+
+    for name, spec in calibrate.calibrate(arguments.weights, arguments.data).items():
+        sizes = {field: len(json.dumps(getattr(spec, field))) for field in ("sureness", "novelty", "disagreement")}
+        print(json.dumps({"model": name, "characters": sizes}))
 
 
 def _recipe(recipe, arguments: argparse.Namespace):

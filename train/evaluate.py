@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,9 @@ from tqdm import tqdm
 
 from catdog import Settings, load
 from catdog.compare import Classifier, Comparator, calibrated
-from catdog.engine import has_bfloat16, load_engine, precision_of
+from catdog.engine import Outputs, has_bfloat16, load_engine, precision_of
 from catdog.errors import InvalidSettings, ModelMismatch
+from catdog.preprocessing import to_array
 from catdog.spec import ModelSpec, sha256_of
 
 from .dataset import DatasetError, Split, find, read
@@ -90,11 +91,18 @@ def _changes(before: np.ndarray, after: np.ndarray) -> dict[str, Any]:
 
 
 def _record(figures: dict[str, Any], split_name: str, measured: ModelSpec, path: Path) -> None:
-    """Add figures to a spec, unless another model took its place while they were measured."""
+    """Add figures to a spec."""
+    amend(path, measured, metrics={**ModelSpec.read(path).metrics, split_name: figures})
+
+
+def amend(path: Path, measured: ModelSpec, **fields: Any) -> ModelSpec:
+    """Replace fields of a spec and return it; refuses when another model took its place meanwhile."""
     spec = ModelSpec.read(path)
     if spec.sha256 != measured.sha256:
         raise ModelMismatch(f"{path} describes another model than the one that was measured: measure again.")
-    dataclasses.replace(spec, metrics={**spec.metrics, split_name: figures}).write(path)
+    spec = dataclasses.replace(spec, **fields)
+    spec.write(path)
+    return spec
 
 
 def describe(results: dict[str, dict[str, Any]]) -> str:
@@ -128,16 +136,47 @@ def predict(
     `change` is what is done to each decoded RGB photo before the models see it; `progress` names
     the progress bar. Raises DatasetError when a model does not know the classes of the folder.
     """
+    outputs = outputs_of(classifiers, split, ("probabilities",), change, progress)
+    return {name: rows.probabilities for name, rows in outputs.items()}
+
+
+def outputs_of(
+    classifiers: Iterable[Classifier],
+    split: Split,
+    parts: Sequence[str] = Outputs._fields,
+    change: Callable[[Image.Image], Image.Image] | None = None,
+    progress: str = "evaluate",
+) -> dict[str, Outputs]:
+    """What each model says of a split: name -> Outputs, of which the probabilities have columns as in the split.
+
+    `parts` are the fields to keep, besides the probabilities; the rest is as for `predict`.
+    """
     classifiers = list(classifiers)
     columns = {c.spec.name: _columns(c, split) for c in classifiers}
-    rows: dict[str, list[np.ndarray]] = {c.spec.name: [] for c in classifiers}
-    for start in tqdm(range(0, len(split), BATCH), desc=progress, unit="batch"):
-        images = [read(path) for path in split.paths[start : start + BATCH]]
+    kept: dict[str, list[Outputs]] = {name: [] for name in columns}
+    for batch in looked_at(classifiers, split.paths, change, progress):
+        for name, outputs in batch.items():
+            wanted = {part: getattr(outputs, part) for part in parts}
+            kept[name].append(Outputs(**wanted | {"probabilities": outputs.probabilities[:, columns[name]]}))
+    return {name: joined(rows) for name, rows in kept.items()}
+
+
+def looked_at(
+    classifiers: Sequence[Classifier],
+    paths: Sequence[Path],
+    change: Callable[[Image.Image], Image.Image] | None = None,
+    progress: str = "evaluate",
+) -> Iterator[dict[str, Outputs]]:
+    """What each model says of photos, as `Classifier.outputs`, in batches: name -> Outputs."""
+    for start in tqdm(range(0, len(paths), BATCH), desc=progress, unit="batch"):
+        images = [read(path) for path in paths[start : start + BATCH]]
         images = [change(image) for image in images] if change else images
-        for classifier in classifiers:
-            name = classifier.spec.name
-            rows[name].append(classifier.probabilities(images)[:, columns[name]])
-    return {name: np.concatenate(parts) for name, parts in rows.items()}
+        yield {c.spec.name: c.outputs(np.stack([to_array(image, c.spec) for image in images])) for c in classifiers}
+
+
+def joined(batches: Sequence[Outputs]) -> Outputs:
+    """Outputs on several batches as those on one."""
+    return Outputs(*(None if part[0] is None else np.concatenate(part) for part in zip(*batches, strict=True)))
 
 
 def measure(
