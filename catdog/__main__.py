@@ -1,6 +1,6 @@
 """The command line.
 
-    python -m catdog predict IMAGE... [--model NAME] [--json]
+    python -m catdog predict IMAGE... [--model NAME] [--json [--explain]]
     python -m catdog models [--json]
     python -m catdog convert
 
@@ -70,6 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     predict.add_argument("images", nargs="+", metavar="IMAGE", help="a photo's file")
     predict.add_argument("--model", metavar="NAME", help="ask only this model")
     predict.add_argument("--json", action="store_true", help="print JSON Lines: one object per photo")
+    predict.add_argument("--explain", action="store_true", help="with --json: where in the photo each label was found")
     predict.set_defaults(run=_predict)
 
     models = commands.add_parser("models", help="list the models, without loading them")
@@ -89,7 +90,7 @@ def _predict(arguments: argparse.Namespace) -> int:
         _complain(*comparator.problems)
         for path in arguments.images:
             try:
-                comparison = comparator.compare(path, model=arguments.model)
+                comparison = comparator.compare(path, model=arguments.model, explain=arguments.explain)
             except UnknownModel:
                 raise  # the same for every photo
             except CatDogError as error:

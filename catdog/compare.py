@@ -17,10 +17,14 @@ from PIL import Image
 
 from .batching import Batcher
 from .config import Settings
-from .engine import Engine, are_probabilities, load_engines
+from .disagreement import UsuallyRight, usually_right
+from .engine import Engine, Outputs, are_probabilities, load_engines
 from .errors import Busy, CatDogError, ImageTooLarge, InvalidImage, ModelMismatch, ModelUnavailable, UnknownModel
+from .explain import heatmap
+from .novelty import Novelty
 from .preprocessing import decode, from_pillow, to_array
 from .spec import ModelSpec
+from .sureness import Sureness
 from .weights import locate
 
 # Photos that are decoded at a time: a large one takes several hundred megabytes meanwhile.
@@ -29,6 +33,9 @@ AT_ONCE = 4
 MOST_TOGETHER = 8
 # A JPEG file is decoded at no less than this many times the size that the largest model asks for.
 OVERSAMPLING = 2
+
+# The verdict on a photo of none of the classes.
+NEITHER = "neither"
 
 Photo = bytes | str | os.PathLike | IO[bytes] | Image.Image
 
@@ -40,6 +47,10 @@ class Verdict:
     confidence     probability of `label`, 0 to 1, calibrated by the spec's temperature
     probabilities  class -> probability; they add up to 1
     milliseconds   time from RGB image to probabilities, as measured for this photo
+    error_rate     share of the validation answers about this sure that were wrong, 0 to 1, or None
+    strangeness    how unlike the animals of the training the photo is: what is above 1, at most 2 % of
+                   cats and dogs are; None when the spec does not know
+    heatmap        where the label was found, if it was asked for: `explain.heatmap`
     """
 
     model: str
@@ -47,6 +58,9 @@ class Verdict:
     confidence: float
     probabilities: dict[str, float]
     milliseconds: float
+    error_rate: float | None = None
+    strangeness: float | None = None
+    heatmap: list[list[float]] | None = None
 
 
 @dataclass(frozen=True)
@@ -57,6 +71,8 @@ class Comparison:
     models      one Verdict per model, in the order of display
     agree       whether all labels are the same
     source      where the models came from, as in `weights.Located`
+    verdict     label of the default model, or NEITHER for a photo that is too strange for any
+    usually_right  when the models disagree, who is usually right in such cases; None when unknown
     """
 
     prediction: str
@@ -64,6 +80,8 @@ class Comparison:
     models: tuple[Verdict, ...]
     agree: bool
     source: str
+    verdict: str
+    usually_right: UsuallyRight | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """As plain dicts, lists, strings and numbers, ready for `json.dumps`."""
@@ -77,6 +95,8 @@ class Classifier:
 
     def __init__(self, spec: ModelSpec, engine: Engine):
         self.spec, self.engine = spec, engine
+        self.sureness = Sureness.from_dict(spec.sureness) if spec.sureness else None
+        self.novelty = Novelty.from_dict(spec.novelty) if spec.novelty else None
 
     def probabilities(self, images: Sequence[Image.Image]) -> np.ndarray:
         """Calibrated probabilities of RGB images: float64 (N, classes), rows add up to 1.
@@ -87,32 +107,47 @@ class Classifier:
 
     def judge(self, batch: np.ndarray) -> np.ndarray:
         """Calibrated probabilities of what `to_array` made: float64 (N, classes); raises as `probabilities`."""
-        outputs = self.engine(batch).probabilities
-        if not are_probabilities(outputs):
+        return self.outputs(batch).probabilities
+
+    def outputs(self, batch: np.ndarray) -> Outputs:
+        """As `judge`, with what else the engine says: the features and the activation maps, as they are."""
+        outputs = self.engine(batch)
+        if not are_probabilities(outputs.probabilities):
             raise ModelMismatch(
                 f"Model {self.spec.name} gave no usable answer to this photo: its outputs are not probabilities "
-                f"from 0 to 1. Received: {outputs.tolist()}."
+                f"from 0 to 1. Received: {outputs.probabilities.tolist()}."
             )
-        return calibrated(outputs, self.spec.temperature)
+        return outputs._replace(probabilities=calibrated(outputs.probabilities, self.spec.temperature))
 
-    def verdict(self, row: np.ndarray, seconds: float) -> Verdict:
-        """Put one row of probabilities, and the time that it took, into words."""
-        best = int(row.argmax())
+    def verdict(self, row: Outputs, seconds: float, *, explain: bool = False) -> Verdict:
+        """Put what `outputs` returned for one photo, and the time that it took, into words."""
+        probabilities, features, maps = row
+        best = int(probabilities.argmax())
+        confidence = float(probabilities[best])
         return Verdict(
             model=self.spec.name,
             label=self.spec.classes[best],
-            confidence=float(row[best]),
-            probabilities=dict(zip(self.spec.classes, map(float, row), strict=True)),
+            confidence=confidence,
+            probabilities=dict(zip(self.spec.classes, map(float, probabilities), strict=True)),
             milliseconds=round(seconds * 1000, 2),
+            error_rate=self.sureness.at(confidence) if self.sureness else None,
+            strangeness=self.novelty.strangeness(features) if self.novelty and features is not None else None,
+            heatmap=heatmap(maps, best, self.spec.temperature) if explain and maps is not None else None,
         )
 
 
 @dataclass(frozen=True)
 class _Request:
-    """A photo that waits for its verdicts: the models to ask and, per `ModelSpec.input`, the array and its seconds."""
+    """A photo that waits for its verdicts.
+
+    classifiers  the models to ask
+    arrays       per `ModelSpec.input`, the array and the seconds that it took
+    explain      whether heat maps are wanted
+    """
 
     classifiers: Sequence[Classifier]
     arrays: dict[tuple, tuple[np.ndarray, float]]
+    explain: bool
 
 
 class Comparator:
@@ -170,8 +205,8 @@ class Comparator:
         """The spec with the highest validation accuracy; the first of equals."""
         return default_of(self.specs)
 
-    def compare(self, photo: Photo, *, model: str | None = None) -> Comparison:
-        """Ask all models, or the one named `model`, about one photo.
+    def compare(self, photo: Photo, *, model: str | None = None, explain: bool = False) -> Comparison:
+        """Ask all models, or the one named `model`, about one photo; with `explain`, also where they looked.
 
         photo is encoded bytes, a path, a binary file or a Pillow image. Raises InvalidImage,
         ImageTooLarge, UnknownModel, ModelMismatch for a model whose answer is not usable, or Busy
@@ -181,16 +216,19 @@ class Comparator:
         classifiers = self._chosen(model)
         with self._place():
             with self._turns:
-                request = _Request(classifiers, _arrays(self.read(photo), classifiers))
+                request = _Request(classifiers, _arrays(self.read(photo), classifiers), explain)
             verdicts = self._batcher.submit(request).result()
         default = self.default.name
         leading = next((v for v in verdicts if v.model == default), verdicts[0])
+        specs = [classifier.spec for classifier in classifiers]
         return Comparison(
             prediction=leading.label.capitalize(),
             confidence=leading.confidence,
             models=verdicts,
             agree=len({verdict.label for verdict in verdicts}) == 1,
             source=self.source,
+            verdict=NEITHER if is_neither(verdicts, specs) else leading.label,
+            usually_right=usually_right({verdict.model: verdict.label for verdict in verdicts}, specs),
         )
 
     def read(self, photo: Photo) -> Image.Image:
@@ -230,7 +268,7 @@ class Comparator:
         verdicts: list[list[Verdict] | Exception] = [[] for _ in requests]
         for classifier in self.models.values():
             asked = [i for i, request in enumerate(requests) if classifier in request.classifiers]
-            judged = _judge_together(classifier, [requests[i].arrays[classifier.spec.input] for i in asked])
+            judged = _judge_together(classifier, [requests[i] for i in asked])
             for i, verdict in zip(asked, judged, strict=True):
                 if isinstance(verdict, Exception):
                     verdicts[i] = verdict
@@ -251,6 +289,12 @@ def default_of(specs: Iterable[ModelSpec]) -> ModelSpec:
     return max(specs, key=lambda spec: spec.validation_accuracy)
 
 
+def is_neither(verdicts: Sequence[Verdict], specs: Sequence[ModelSpec]) -> bool:
+    """Whether a photo is too strange to be any of the classes: models that cannot tell have no say."""
+    known = [verdict.strangeness for verdict in verdicts if verdict.strangeness is not None]
+    return bool(known) and sum(known) / len(known) > 1
+
+
 def _arrays(image: Image.Image, classifiers: Iterable[Classifier]) -> dict[tuple, tuple[np.ndarray, float]]:
     """One array, and the seconds that it took, per distinct input of the models."""
     arrays = {}
@@ -262,21 +306,28 @@ def _arrays(image: Image.Image, classifiers: Iterable[Classifier]) -> dict[tuple
     return arrays
 
 
-def _judge_together(
-    classifier: Classifier, arrays: Sequence[tuple[np.ndarray, float]]
-) -> Sequence[Verdict | Exception]:
+def _judge_together(classifier: Classifier, requests: Sequence[_Request]) -> Sequence[Verdict | Exception]:
     """One model's verdicts on several photos; a photo that it cannot answer spoils no other's."""
-    if not arrays:
+    if not requests:
         return []
+    arrays, before = zip(*(request.arrays[classifier.spec.input] for request in requests), strict=True)
     start = time.perf_counter()
     try:
-        rows = classifier.judge(np.stack([array for array, _ in arrays]))
+        outputs = classifier.outputs(np.stack(arrays))
+        seconds = time.perf_counter() - start
+        return [
+            classifier.verdict(_row(outputs, i), seconds + before[i], explain=request.explain)
+            for i, request in enumerate(requests)
+        ]
     except Exception as error:  # a broken model may raise anything
-        if len(arrays) == 1:
+        if len(requests) == 1:
             return [error]
-        return [verdict for entry in arrays for verdict in _judge_together(classifier, [entry])]
-    seconds = time.perf_counter() - start
-    return [classifier.verdict(row, seconds + before) for row, (_, before) in zip(rows, arrays, strict=True)]
+        return [verdict for request in requests for verdict in _judge_together(classifier, [request])]
+
+
+def _row(outputs: Outputs, index: int) -> Outputs:
+    """What a model says of one of the photos."""
+    return Outputs(*(None if values is None else values[index] for values in outputs))
 
 
 def calibrated(outputs: np.ndarray, temperature: float) -> np.ndarray:

@@ -7,12 +7,15 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from .disagreement import cases_from_list
 from .errors import ModelMismatch
+from .novelty import Novelty
+from .sureness import Sureness
 
 RESIZES = ("stretch", "crop")
 SCALINGS = {"none": (1.0, 0.0), "unit": (1 / 255, 0.0), "symmetric": (2 / 255, -1.0)}
@@ -39,6 +42,9 @@ class ModelSpec:
     temperature  logits are divided by it before they become probabilities (Guo et al. 2017)
     metrics      measured figures per split, each with the number of images behind it
     training     provenance: data, base weights, epochs, seconds, backend, seed, command, ...
+    sureness     how often answers of a given confidence are wrong, as `sureness.Sureness`, or None
+    novelty      what the features of the training animals look like, as `novelty.Novelty`, or None
+    disagreement  how often the model is right where others disagree, each entry as `disagreement.Case`
     """
 
     name: str
@@ -54,6 +60,9 @@ class ModelSpec:
     temperature: float = 1.0
     metrics: dict[str, Any] = field(default_factory=dict)
     training: dict[str, Any] = field(default_factory=dict)
+    sureness: dict[str, Any] | None = None
+    novelty: dict[str, Any] | None = None
+    disagreement: list[dict[str, Any]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         problems = list(_problems(self))
@@ -150,6 +159,17 @@ def _problems(spec: ModelSpec) -> Iterator[str]:
         yield f"training must be an object, received {spec.training!r}"
     if not _are_metrics(spec.metrics):
         yield f"metrics must hold an object per split, each accuracy from 0 to 1, received {spec.metrics!r}"
+    for name, read in (("sureness", Sureness.from_dict), ("novelty", Novelty.from_dict)):
+        yield from _unreadable(spec, name, read)
+    yield from _unreadable(spec, "disagreement", cases_from_list)
+
+
+def _unreadable(spec: ModelSpec, name: str, read: Callable[[Any], Any]) -> Iterator[str]:
+    try:
+        if getattr(spec, name) is not None:
+            read(getattr(spec, name))
+    except ValueError as error:
+        yield f"{name} cannot be used: {error}"
 
 
 def _matches(pattern: re.Pattern[str], value: Any) -> bool:

@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING
 from .spec import ModelSpec
 
 if TYPE_CHECKING:
-    from .compare import Comparison
+    from .compare import Comparison, Verdict
 
 SURE = 0.7  # confidence of the default model below which a verdict is worded as a leaning
+
+# Share of wrong answers up to which a verdict is called so.
+CERTAINTIES = ((0.01, "very sure"), (0.05, "sure"), (0.2, "fairly sure"), (1.0, "unsure"))
 
 
 def introduction(specs: Sequence[ModelSpec]) -> str:
@@ -42,6 +45,26 @@ def leading(comparison: Comparison, default: ModelSpec) -> str:
     label = next(verdict.label for verdict in comparison.models if verdict.model == default.name)
     says = "," if comparison.agree else f" says {label},"
     return f"{best}: {default.title}{says} {percent(comparison.confidence)} sure."
+
+
+def certainty(verdict: Verdict) -> str:
+    """How sure a model is, in a word or two, measured by how often it errs when it is this sure."""
+    error_rate = 1 - verdict.confidence if verdict.error_rate is None else verdict.error_rate
+    return next(word for limit, word in CERTAINTIES if error_rate <= limit)
+
+
+def sureness(verdict: Verdict) -> str:
+    """One sentence on what a model's confidence is worth; empty when it was never measured."""
+    if verdict.error_rate is None:
+        return ""
+    if verdict.error_rate > 0.4:
+        return "About half of its answers this sure are wrong."
+    return f"About 1 in {_rough(1 / max(verdict.error_rate, 1e-6)):,} answers this sure is wrong."
+
+
+def _rough(count: float) -> int:
+    """A whole number to two significant digits."""
+    return int(float(f"{count:.2g}"))
 
 
 def facts(spec: ModelSpec) -> list[str]:

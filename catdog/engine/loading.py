@@ -11,6 +11,7 @@ import numpy as np
 
 from ..config import Settings
 from ..errors import CatDogError, ModelMismatch, NotConverted
+from ..novelty import Novelty
 from ..spec import ModelSpec
 from . import cache
 from .convert import Job, convert
@@ -150,7 +151,7 @@ def _check(engine: Engine, path: Path, spec: ModelSpec) -> None:
     """Ask about one black photo and compare what comes back with the spec; raises ModelMismatch."""
     shape = (1, spec.image_size, spec.image_size, 3)
     try:
-        outputs = engine(np.zeros(shape, np.float32)).probabilities
+        outputs, features, _ = engine(np.zeros(shape, np.float32))
     except Exception as error:
         raise ModelMismatch(
             f"{path.name} does not turn pixels of shape {shape} into one array: {first_line(error)}"
@@ -165,4 +166,9 @@ def _check(engine: Engine, path: Path, spec: ModelSpec) -> None:
         raise ModelMismatch(
             f"{path.name} returns values that are not probabilities from 0 to 1: {outputs[0].tolist()}. "
             "Its last layer must be a sigmoid or a softmax, and its weights numbers."
+        )
+    if spec.novelty and features is not None and features.shape[1] != Novelty.from_dict(spec.novelty).means.shape[1]:
+        raise ModelMismatch(
+            f"{path.name} has {features.shape[1]} features, for another number of which its spec has a novelty: "
+            "run `python -m train calibrate` again."
         )

@@ -46,7 +46,7 @@ class NoModels:
     def __init__(self, settings: Settings):
         self.settings = settings
 
-    def compare(self, photo: object, *, model: str | None = None) -> NoReturn:
+    def compare(self, photo: object, *, model: str | None = None, explain: bool = False) -> NoReturn:
         raise ModelUnavailable(self.problems[0])
 
 

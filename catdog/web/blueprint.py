@@ -35,7 +35,7 @@ class Answering(Protocol):
     problems: tuple[str, ...]
     settings: Settings
 
-    def compare(self, photo: IO[bytes], *, model: str | None = None) -> Comparison: ...
+    def compare(self, photo: IO[bytes], *, model: str | None = None, explain: bool = False) -> Comparison: ...
 
 
 def create_blueprint(comparator: Answering, *, name: str = "catdog") -> Blueprint:
@@ -43,7 +43,7 @@ def create_blueprint(comparator: Answering, *, name: str = "catdog") -> Blueprin
 
     GET  /              upload page
     POST /              the same form, answered with the page: works without JavaScript
-    POST /predict       multipart field `file`, optional field `model` -> Comparison as JSON
+    POST /predict       multipart field `file`, optional fields `model` and `explain` -> Comparison as JSON
     GET  /models        what is loaded and where it comes from
     GET  /healthz       200 while the process lives
     GET  /readyz        200 when at least one model answers, 503 otherwise
@@ -132,7 +132,7 @@ class _Views:
         return read_upload(request, self.comparator.settings.max_upload_bytes)
 
     def _compare(self, upload: Upload) -> Comparison:
-        return self.comparator.compare(upload.photo, model=upload.model)
+        return self.comparator.compare(upload.photo, model=upload.model, explain=upload.explain)
 
     def _render(self, upload: Upload | None, comparison: Comparison | None, error: str | None) -> str:
         specs, default = self.comparator.specs, self.comparator.default

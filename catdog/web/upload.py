@@ -1,4 +1,4 @@
-"""The multipart form of a request -> one photo and the name of a model."""
+"""The multipart form of a request -> one photo and what to ask about it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
 from ..errors import CatDogError, ImageTooLarge
 
 FIELD = "file"
-# Boundaries, headers and the `model` field around a photo of the largest accepted size.
+YES = ("1", "true")
+# Boundaries, headers and the other fields around a photo of the largest accepted size.
 ENVELOPE_BYTES = 64 * 1024
 MAX_PARTS = 20
 
@@ -50,14 +51,16 @@ class NotMultipart(CatDogError, ValueError):
 class Upload:
     """One photo as sent.
 
-    photo  binary stream of the encoded photo
-    name   file name that the client gave: for display alone, never a path
-    model  name of the model to ask, or None for all
+    photo    binary stream of the encoded photo
+    name     file name that the client gave: for display alone, never a path
+    model    name of the model to ask, or None for all
+    explain  whether heat maps are wanted
     """
 
     photo: IO[bytes]
     name: str
     model: str | None
+    explain: bool
 
 
 def read_upload(request: Request, max_bytes: int) -> Upload:
@@ -81,7 +84,12 @@ def read_upload(request: Request, max_bytes: int) -> Upload:
     except BadRequest as error:
         raise IncompleteUpload("The upload ended before its announced length. Send it again.") from error
     file = _only_file(files.getlist(FIELD), received=[*form, *files])
-    return Upload(photo=file.stream, name=file.filename or "", model=form.get("model") or None)
+    return Upload(
+        photo=file.stream,
+        name=file.filename or "",
+        model=form.get("model") or None,
+        explain=form.get("explain", "").lower() in YES,
+    )
 
 
 def _only_file(files: list[FileStorage], received: list[str]) -> FileStorage:

@@ -7,6 +7,10 @@ import pytest
 from catdog.errors import ModelMismatch
 from catdog.spec import ModelSpec, sha256_of
 
+NOVELTY = {
+    "means": {"shape": [2, 3], "float16": "AAAAAAAAADwAAAAA"}, "axes": {"shape": [1, 3], "float16": "AAAAPAAA"},
+    "variances": [2.0], "rest": 0.5, "threshold": 3.0,
+}  # fmt: skip
 CONTENT = {
     "name": "xception", "title": "Xception", "architecture": "xception", "file": "xception.h5", "sha256": "a" * 64,
     "bytes": 123, "image_size": 112, "classes": ["cat", "dog"],
@@ -14,6 +18,8 @@ CONTENT = {
 FULL = CONTENT | {
     "resize": "crop", "scaling": "symmetric", "temperature": 1.5,
     "metrics": {"val": {"accuracy": 0.98, "images": 1000}}, "training": {"epochs": 3, "data": "Katzen & Hündchen"},
+    "sureness": {"confidence": [0.0, 0.9], "error_rate": [0.2, 0.01]}, "novelty": NOVELTY,
+    "disagreement": [{"others": {"b": "b" * 64}, "same": [], "photos": 20, "right": 15}],
 }  # fmt: skip
 
 

@@ -386,7 +386,7 @@ def verdict(model: str, label: str, **probabilities: float) -> Verdict:
 def compared(*verdicts: Verdict) -> Comparison:
     first = verdicts[0]
     agree = len({verdict.label for verdict in verdicts}) == 1
-    return Comparison(first.label.capitalize(), first.confidence, verdicts, agree, "bundled")
+    return Comparison(first.label.capitalize(), first.confidence, verdicts, agree, "bundled", first.label)
 
 
 CAT, UNSURE_CAT, DOG = {"cat": 0.94, "dog": 0.06}, {"cat": 0.55, "dog": 0.45}, {"cat": 0.2, "dog": 0.8}

@@ -66,5 +66,5 @@ def test_facts_take_what_the_spec_has(metrics, first):
 def test_a_label_keeps_its_case():
     specs = [spec(name, classes=("Felis catus", "dog")) for name in "ab"]
     verdicts = tuple(Verdict(name, label, 1.0, {}, 1.0) for name, label in (("a", "Felis catus"), ("b", "dog")))
-    comparison = Comparison("Felis catus", 1.0, verdicts, False, "bundled")
+    comparison = Comparison("Felis catus", 1.0, verdicts, False, "bundled", "Felis catus")
     assert wording.leading(comparison, specs[0]).endswith("A says Felis catus, 100.0% sure.")

@@ -31,7 +31,7 @@ def check(value: Any, schema: dict[str, Any], document: dict[str, Any], at: str 
     """Assert that a value matches a schema."""
     schema = resolve(schema, document)
     for keyword, rule in schema.items():
-        if keyword not in NOTES:
+        if keyword not in NOTES and (value is not None or keyword in ("type", "enum", "const")):
             CHECKS[keyword](value, rule, schema, document, at)
 
 

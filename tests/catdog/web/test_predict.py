@@ -42,7 +42,8 @@ def test_formats(send, fmt):
 
 
 def test_fields_keep_the_order_of_the_contract(send):
-    assert list(send().json) == ["prediction", "confidence", "models", "agree", "source"]
+    fields = ["prediction", "confidence", "models", "agree", "source", "verdict", "usually_right"]
+    assert list(send().json) == fields
 
 
 def test_classes_keep_the_order_of_the_model():
