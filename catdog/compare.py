@@ -266,14 +266,15 @@ class Comparator:
         verdicts = self._batcher.submit(request).result()
         default = self.default.name
         leading = next((v for v in verdicts if v.model == default), verdicts[0])
-        specs = [classifier.spec for classifier in request.classifiers]
+        classifiers = request.classifiers
+        specs = [classifier.spec for classifier in classifiers]
         return Comparison(
             prediction=leading.label.capitalize(),
             confidence=leading.confidence,
             models=verdicts,
             agree=len({verdict.label for verdict in verdicts}) == 1,
             source=self.source,
-            verdict=NEITHER if is_neither(verdicts, specs) else leading.label,
+            verdict=NEITHER if is_strange(verdicts, classifiers) else leading.label,
             usually_right=usually_right({verdict.model: verdict.label for verdict in verdicts}, specs),
         )
 
@@ -303,10 +304,15 @@ def default_of(specs: Iterable[ModelSpec]) -> ModelSpec:
     return max(specs, key=lambda spec: spec.validation_accuracy)
 
 
-def is_neither(verdicts: Sequence[Verdict], specs: Sequence[ModelSpec]) -> bool:
-    """Whether a photo is too strange to be any of the classes: models that cannot tell have no say."""
-    known = [verdict.strangeness for verdict in verdicts if verdict.strangeness is not None]
-    return bool(known) and sum(known) / len(known) > 1
+def is_strange(verdicts: Sequence[Verdict], classifiers: Iterable[Classifier]) -> bool:
+    """Whether a photo is too strange to be of any class, by the mean of the models that can tell."""
+    strangeness = {verdict.model: verdict.strangeness for verdict in verdicts if verdict.strangeness is not None}
+    asked = [classifier for classifier in classifiers if classifier.spec.name in strangeness]
+    if not asked:
+        return False
+    models = {classifier.spec.name: classifier.spec.sha256 for classifier in asked}
+    threshold = max(classifier.novelty.threshold_together(models) for classifier in asked)
+    return sum(strangeness.values()) / len(asked) > threshold
 
 
 def _arrays(image: Image.Image, classifiers: Iterable[Classifier]) -> dict[tuple, tuple[np.ndarray, float]]:

@@ -3,29 +3,33 @@
 from __future__ import annotations
 
 import base64
-import binascii
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-MOST_FEATURES, MOST_AXES, MOST_CLASSES = 16_384, 256, 1000
-# A distance a million times the threshold says no more than a thousand times.
-LARGEST = 1e6
+MOST_FEATURES, MOST_AXES, MOST_CLASSES, MOST_TOGETHER = 16_384, 256, 1000, 1000
+TINY = 1e-12  # what variances, thresholds and steps may be at least
+LARGEST = 1e6  # strangeness beyond which more says nothing more
 
 
 @dataclass(frozen=True)
 class Novelty:
-    """Mahalanobis distance to the nearest class (Lee et al. 2018), with a covariance of low rank.
+    """Mahalanobis distance to the nearest class (Lee et al. 2018), of features brought to length 1.
 
-    The covariance, shared by all classes, is that of probabilistic principal component analysis
-    (Tipping and Bishop 1999): a variance along each of a few axes, and one for all that is left.
+    The covariance is the same for all classes and of low rank. What lies along its axes and what lies
+    beside them count alike, however many directions each has: as the distance in and the distance
+    from the feature space (Moghaddam and Pentland 1997).
 
     means      (classes, F) mean features of each class
-    axes       (K, F) orthonormal principal axes of what is left when the class means are taken away
+    axes       (K, F) principal axes of what is left when the class means are taken away, nearly orthonormal
     variances  (K,) along the axes
-    rest       variance along every other direction
+    rest       sum of the variances along all other directions
     threshold  distance that counts as 1
+    together   thresholds for the mean strangeness of several models, each for exactly these:
+               (name -> sha256, threshold)
     """
 
     means: np.ndarray
@@ -33,66 +37,91 @@ class Novelty:
     variances: np.ndarray
     rest: float
     threshold: float
+    together: tuple[tuple[dict[str, str], float], ...] = ()
 
     def distances(self, features: np.ndarray) -> np.ndarray:
         """Distances (N,), float64, of features (N, F); not divided by the threshold."""
-        features = np.asarray(features, np.float64)
-        nearest = np.full(len(features), np.inf)
+        features = unit(features)
+        squares = np.full(len(features), np.inf)
         for mean in self.means:
             offset = features - mean
             along = offset @ self.axes.T
-            left = np.maximum((offset**2).sum(axis=1) - (along**2).sum(axis=1), 0)
-            nearest = np.minimum(nearest, (along**2 / self.variances).sum(axis=1) + left / self.rest)
-        return np.sqrt(nearest)
+            beside = np.maximum((offset**2).sum(axis=1) - (along**2).sum(axis=1), 0)
+            squares = np.minimum(squares, (along**2 / self.variances).mean(axis=1) + beside / self.rest)
+        return np.sqrt(squares)
 
-    def strangeness(self, features: np.ndarray) -> float:
-        """The distance of one photo's features (F,) in units of the threshold, 0 to LARGEST."""
-        with np.errstate(over="ignore", invalid="ignore"):
-            scaled = float(self.distances(features[None])[0]) / self.threshold
-        return round(min(scaled, LARGEST), 4) if scaled == scaled else LARGEST
+    def strangeness(self, features: np.ndarray) -> float | None:
+        """The distance of one photo's features (F,) in units of the threshold; None when they are no numbers."""
+        scaled = float(self.distances(features[None])[0]) / self.threshold
+        return round(min(scaled, LARGEST), 4) if math.isfinite(scaled) else None
+
+    def threshold_together(self, models: Mapping[str, str]) -> float:
+        """What counts as strange in the mean of these models (name -> sha256): 1 where it was not measured."""
+        return next((threshold for those, threshold in self.together if those == models), 1.0)
 
     @classmethod
     def from_dict(cls, content: Any) -> Novelty:
         """Read the `novelty` of a spec; raises ValueError when it makes no sense."""
         if not isinstance(content, dict):
             raise ValueError("it is no object")
-        means = _unpacked(content, "means", (MOST_CLASSES, MOST_FEATURES))
-        axes = _unpacked(content, "axes", (MOST_AXES, MOST_FEATURES))
+        means = _unpacked(content, "means", MOST_CLASSES)
+        axes = _unpacked(content, "axes", MOST_AXES)
         variances = np.array([_positive(value, "variances") for value in _list(content, "variances", MOST_AXES)])
-        if not (len(means) and means.shape[1] == axes.shape[1] and len(axes) == len(variances)):
+        if means.shape[1] != axes.shape[1] or len(axes) != len(variances):
             raise ValueError("its means, axes and variances do not fit together")
-        return cls(means, axes, variances, *(_positive(content.get(name), name) for name in ("rest", "threshold")))
+        rest, threshold = (_positive(content.get(name), name) for name in ("rest", "threshold"))
+        together = tuple(_threshold(entry) for entry in _list(content, "together", MOST_TOGETHER))
+        return cls(means, axes, variances, rest, threshold, together)
 
     def to_dict(self) -> dict[str, Any]:
-        """As a spec keeps it: matrices as base64 of little-endian float16."""
+        """As a spec keeps it: each row of a matrix as base64 of whole numbers from -127 to 127, and their unit."""
         return {
             "means": _packed(self.means),
             "axes": _packed(self.axes),
-            "variances": [float(f"{value:.6g}") for value in self.variances],
-            "rest": float(f"{self.rest:.6g}"),
-            "threshold": float(f"{self.threshold:.6g}"),
+            "variances": [_short(value) for value in self.variances],
+            "rest": _short(self.rest),
+            "threshold": _short(self.threshold),
+            "together": [{"models": models, "threshold": _short(threshold)} for models, threshold in self.together],
         }
 
 
+def unit(features: np.ndarray) -> np.ndarray:
+    """Features (N, F) of length 1 each, float64."""
+    features = np.asarray(features, np.float64)
+    return features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)
+
+
 def _packed(matrix: np.ndarray) -> dict[str, Any]:
-    content = np.ascontiguousarray(matrix, "<f2").tobytes()
-    return {"shape": list(matrix.shape), "float16": base64.b64encode(content).decode()}
+    steps = np.array([_short(peak / 127) for peak in np.abs(matrix).max(axis=1)])
+    whole = np.clip(np.round(matrix / steps[:, None]), -127, 127).astype(np.int8)
+    return {"steps": steps.tolist(), "int8": base64.b64encode(whole.tobytes()).decode()}
 
 
-def _unpacked(content: dict[str, Any], name: str, most: tuple[int, int]) -> np.ndarray:
-    """A matrix, float64; raises ValueError."""
+def _unpacked(content: dict[str, Any], name: str, most: int) -> np.ndarray:
+    """A matrix of at least one row and one column, float64; raises ValueError."""
     packed = content.get(name)
-    shape, text = (packed.get("shape"), packed.get("float16")) if isinstance(packed, dict) else (None, None)
-    fits = isinstance(shape, (list, tuple)) and len(shape) == 2 and all(type(size) is int for size in shape)
-    if not fits or not all(0 <= size <= limit for size, limit in zip(shape, most, strict=True)):
-        raise ValueError(f"its {name} have no shape of two numbers up to {most[0]} and {most[1]}")
+    if not isinstance(packed, dict):
+        raise ValueError(f"its {name} are no object")
+    steps = np.array([_positive(value, f"{name} steps") for value in _list(packed, "steps", most)])
     try:
-        values = np.frombuffer(base64.b64decode(text, validate=True), "<f2")
-    except (TypeError, ValueError, binascii.Error) as error:
-        raise ValueError(f"its {name} are not base64 of float16") from error
-    if values.size != shape[0] * shape[1] or not np.isfinite(values).all():
-        raise ValueError(f"its {name} are not {shape[0]} x {shape[1]} numbers")
-    return values.reshape(shape).astype(np.float64)
+        whole = np.frombuffer(base64.b64decode(packed.get("int8"), validate=True), np.int8)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"its {name} are not in base64") from error
+    if not len(steps) or not len(whole) or len(whole) % len(steps) or len(whole) > len(steps) * MOST_FEATURES:
+        raise ValueError(f"its {name} are {len(whole)} numbers in {len(steps)} rows")
+    return steps[:, None] * whole.reshape(len(steps), -1)
+
+
+def _threshold(entry: Any) -> tuple[dict[str, str], float]:
+    models = entry.get("models") if isinstance(entry, dict) else None
+    if not isinstance(models, dict) or not all(isinstance(text, str) for text in models.values()):
+        raise ValueError("its together must name models with their sha256")
+    return models, _positive(entry.get("threshold"), "thresholds together")
+
+
+def _short(value: float) -> float:
+    """A positive number to six digits: what is written is what is used."""
+    return max(float(f"{value:.6g}"), TINY)
 
 
 def _list(content: dict[str, Any], name: str, most: int) -> list[Any]:
@@ -103,6 +132,6 @@ def _list(content: dict[str, Any], name: str, most: int) -> list[Any]:
 
 
 def _positive(value: Any, name: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 1e-30 < value < 1e30:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not TINY <= value <= 1 / TINY:
         raise ValueError(f"its {name} must be positive numbers")
     return float(value)

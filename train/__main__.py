@@ -1,4 +1,4 @@
-"""Make and measure the models: `python -m train prepare | fit | distill | evaluate`."""
+"""Make and measure the models: `python -m train prepare | fit | distill | evaluate | calibrate`."""
 
 from __future__ import annotations
 
@@ -85,6 +85,11 @@ def _parser() -> argparse.ArgumentParser:
         "--exact", type=Path, action="append", default=[], help="unrounded .h5 in a run folder, to count what changed"
     )
     evaluate.set_defaults(run_command=_evaluate, after_stop="nothing was recorded")
+
+    calibrate = commands.add_parser("calibrate", help="learn on val how sure, strange and right answers are")
+    calibrate.add_argument("--data", type=Path, required=True)
+    calibrate.add_argument("--weights", type=Path, default=Path("weights"))
+    calibrate.set_defaults(run_command=_calibrate, after_stop="nothing was recorded")
     return parser
 
 
@@ -161,6 +166,14 @@ def _evaluate(arguments: argparse.Namespace) -> None:
             print(f"Rounding the weights of {name}: {figures['rounding']}")
     accuracy = {name: figures["accuracy"] for name, figures in results.items()}
     print(json.dumps({"split": arguments.split, "accuracy": accuracy}))
+
+
+def _calibrate(arguments: argparse.Namespace) -> None:
+    from . import calibrate
+
+    for name, spec in calibrate.calibrate(arguments.weights, arguments.data).items():
+        sizes = {field: len(json.dumps(getattr(spec, field))) for field in ("sureness", "novelty", "disagreement")}
+        print(json.dumps({"model": name, "characters": sizes}))
 
 
 def _recipe(recipe, arguments: argparse.Namespace):

@@ -1,11 +1,23 @@
-"""The temperature that makes a model's confidence mean what it says."""
+"""What a model learns about itself on val: the temperature that makes its confidence mean what it says, and more."""
 
 from __future__ import annotations
+
+import dataclasses
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy.optimize import minimize_scalar
 
-from catdog.compare import calibrated
+from catdog import Settings, load
+from catdog.compare import Classifier, calibrated
+from catdog.novelty import Novelty
+from catdog.spec import ModelSpec
+
+from . import disagreement, evaluate, novelty, sureness
+from .dataset import Split, find
 
 
 def fit_temperature(probabilities: np.ndarray, labels: np.ndarray) -> float:
@@ -21,3 +33,54 @@ def fit_temperature(probabilities: np.ndarray, labels: np.ndarray) -> float:
 
     best = minimize_scalar(log_loss, bounds=(np.log(0.05), np.log(20)), method="bounded")
     return round(float(np.exp(best.x)), 4)
+
+
+def calibrate(weights: Path, data: Path) -> dict[str, ModelSpec]:
+    """Learn on `data`/val what every model in `weights` may say of itself, and write it into its spec.
+
+    sureness      how often its answers of a given confidence are wrong
+    novelty       what the features of cats and dogs look like; None for a model without features
+    disagreement  how often it is right where others disagree
+
+    What was learned before is replaced. A model that cannot be used is named on stderr and left as it is.
+    """
+    split = find(data, "val")
+    comparator = load(Settings(weights=weights))
+    print(*comparator.problems, sep="\n", end="\n" if comparator.problems else "", file=sys.stderr)
+    try:
+        learned = learn(list(comparator.models.values()), split)
+    finally:
+        comparator.close()
+    return {
+        spec.name: evaluate.amend(weights / f"{spec.name}.json", spec, **learned[spec.name])
+        for spec in comparator.specs
+    }
+
+
+def learn(classifiers: Sequence[Classifier], split: Split) -> dict[str, dict[str, Any]]:
+    """What `calibrate` writes, for models on photos that they were not trained on: name -> fields of its spec."""
+    answers = evaluate.outputs_of(classifiers, split)
+    sha256 = {classifier.spec.name: classifier.spec.sha256 for classifier in classifiers}
+    predicted = {name: outputs.probabilities.argmax(axis=1) for name, outputs in answers.items()}
+    novelties = _novelties({name: o.features for name, o in answers.items()}, split.labels, sha256)
+    return {
+        name: {
+            "sureness": dataclasses.asdict(
+                sureness.fit(outputs.probabilities.max(axis=1), predicted[name] == split.labels)
+            ),
+            "novelty": novelties[name].to_dict() if name in novelties else None,
+            "disagreement": [case.to_dict() for case in disagreement.count(name, predicted, split.labels, sha256)],
+        }
+        for name, outputs in answers.items()
+    }
+
+
+def _novelties(
+    features: Mapping[str, np.ndarray | None], labels: np.ndarray, sha256: Mapping[str, str]
+) -> dict[str, Novelty]:
+    """The statistics of the models that have features, with the threshold for all of them together."""
+    fits = {name: novelty.fit(values, labels) for name, values in features.items() if values is not None}
+    if not fits:
+        return {}
+    statistics, strangeness = ({name: pair[i] for name, pair in fits.items()} for i in (0, 1))
+    return novelty.together(statistics, strangeness, {name: sha256[name] for name in fits})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,9 @@ from tqdm import tqdm
 
 from catdog import Settings, load
 from catdog.compare import Classifier, Comparator
-from catdog.engine import load_engine
+from catdog.engine import Outputs, load_engine
 from catdog.errors import InvalidSettings, ModelMismatch
+from catdog.preprocessing import to_array
 from catdog.spec import ModelSpec
 
 from .dataset import DatasetError, Split, find, read
@@ -65,11 +66,18 @@ def _changes(before: np.ndarray, after: np.ndarray) -> dict[str, Any]:
 
 
 def _record(figures: dict[str, Any], split_name: str, measured: ModelSpec, path: Path) -> None:
-    """Add figures to a spec, unless another model took its place while they were measured."""
+    """Add figures to a spec."""
+    amend(path, measured, metrics={**ModelSpec.read(path).metrics, split_name: figures})
+
+
+def amend(path: Path, measured: ModelSpec, **fields: Any) -> ModelSpec:
+    """Replace fields of a spec and return it; refuses when another model took its place meanwhile."""
     spec = ModelSpec.read(path)
     if spec.sha256 != measured.sha256:
         raise ModelMismatch(f"{path} describes another model than the one that was measured: measure again.")
-    dataclasses.replace(spec, metrics={**spec.metrics, split_name: figures}).write(path)
+    spec = dataclasses.replace(spec, **fields)
+    spec.write(path)
+    return spec
 
 
 def describe(results: dict[str, dict[str, Any]]) -> str:
@@ -89,15 +97,36 @@ def predict(classifiers: Iterable[Classifier], split: Split) -> dict[str, np.nda
 
     Raises DatasetError when a model does not know the classes of the folder.
     """
+    return {name: outputs.probabilities for name, outputs in outputs_of(classifiers, split, ("probabilities",)).items()}
+
+
+def outputs_of(
+    classifiers: Iterable[Classifier], split: Split, parts: Sequence[str] = Outputs._fields
+) -> dict[str, Outputs]:
+    """What each model says of a split: name -> Outputs, of which the probabilities have columns as in the split.
+
+    `parts` are the fields to keep, besides the probabilities; raises as `predict`.
+    """
     classifiers = list(classifiers)
     columns = {c.spec.name: _columns(c, split) for c in classifiers}
-    rows: dict[str, list[np.ndarray]] = {c.spec.name: [] for c in classifiers}
-    for start in tqdm(range(0, len(split), BATCH), desc="evaluate", unit="batch"):
-        images = [read(path) for path in split.paths[start : start + BATCH]]
-        for classifier in classifiers:
-            name = classifier.spec.name
-            rows[name].append(classifier.probabilities(images)[:, columns[name]])
-    return {name: np.concatenate(parts) for name, parts in rows.items()}
+    kept: dict[str, list[Outputs]] = {name: [] for name in columns}
+    for batch in looked_at(classifiers, split.paths):
+        for name, outputs in batch.items():
+            wanted = {part: getattr(outputs, part) for part in parts}
+            kept[name].append(Outputs(**wanted | {"probabilities": outputs.probabilities[:, columns[name]]}))
+    return {name: joined(rows) for name, rows in kept.items()}
+
+
+def looked_at(classifiers: Sequence[Classifier], paths: Sequence[Path]) -> Iterator[dict[str, Outputs]]:
+    """What each model says of photos, as `Classifier.outputs`, in batches: name -> Outputs."""
+    for start in tqdm(range(0, len(paths), BATCH), desc="evaluate", unit="batch"):
+        images = [read(path) for path in paths[start : start + BATCH]]
+        yield {c.spec.name: c.outputs(np.stack([to_array(image, c.spec) for image in images])) for c in classifiers}
+
+
+def joined(batches: Sequence[Outputs]) -> Outputs:
+    """Outputs on several batches as those on one."""
+    return Outputs(*(None if part[0] is None else np.concatenate(part) for part in zip(*batches, strict=True)))
 
 
 def measure(probabilities: np.ndarray, labels: np.ndarray, classes: Sequence[str]) -> dict[str, Any]:

@@ -1,0 +1,67 @@
+"""What the features of real cats and dogs look like, so that a model can tell when it sees neither."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+
+import numpy as np
+
+from catdog.novelty import Novelty, unit
+
+AXES = 16
+# Of the photos it is set on, a threshold refuses somewhat less than the 2 % that it may refuse of others.
+REFUSED = 0.015
+FOLDS = 5
+
+
+def fit(features: np.ndarray, labels: np.ndarray) -> tuple[Novelty, np.ndarray]:
+    """The statistics of a model, and how strange each photo (N,) is to those of the other photos.
+
+    features  (N, F) of val, or of any other photos that the model was not trained on
+    labels    (N,) index of the true class
+
+    The threshold comes from distances across folds: each photo is measured by statistics that do not know it.
+    """
+    folds = _folds(labels)
+    distances = np.empty(len(labels))
+    for fold in range(FOLDS):
+        known = folds != fold
+        distances[~known] = _statistics(features[known], labels[known]).distances(features[~known])
+    statistics = dataclasses.replace(_statistics(features, labels), threshold=_threshold(distances))
+    return Novelty.from_dict(statistics.to_dict()), distances / statistics.threshold
+
+
+def together(
+    novelties: Mapping[str, Novelty], strangeness: Mapping[str, np.ndarray], models: Mapping[str, str]
+) -> dict[str, Novelty]:
+    """The same statistics, each with the threshold for the mean over all these models (name -> sha256)."""
+    threshold = _threshold(np.mean([strangeness[name] for name in models], axis=0))
+    entry = (dict(models), threshold)
+    return {name: dataclasses.replace(novelty, together=(entry,)) for name, novelty in novelties.items()}
+
+
+def _statistics(features: np.ndarray, labels: np.ndarray) -> Novelty:
+    """As `fit`, with threshold 1, after rounding to what a spec keeps."""
+    features = unit(features)
+    means = np.stack([features[labels == label].mean(axis=0) for label in np.unique(labels)])
+    left = features - means[np.searchsorted(np.unique(labels), labels)]
+    count = min(AXES, left.shape[1] - 1, len(left) // 4)
+    _, lengths, directions = np.linalg.svd(left, full_matrices=False)
+    variances = lengths**2 / len(left)
+    statistics = Novelty(means, directions[:count], variances[:count], variances[count:].sum(), 1.0)
+    return Novelty.from_dict(statistics.to_dict())
+
+
+def _threshold(distances: np.ndarray) -> float:
+    """The distance above which at most the share REFUSED is."""
+    return float(np.quantile(distances, 1 - REFUSED, method="higher"))
+
+
+def _folds(labels: np.ndarray) -> np.ndarray:
+    """A fold (N,) for each photo, classes dealt evenly."""
+    folds = np.empty(len(labels), int)
+    for label in np.unique(labels):
+        members = np.flatnonzero(labels == label)
+        folds[members] = np.random.default_rng(0).permutation(len(members)) % FOLDS
+    return folds
