@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ..spec import ModelSpec
-from .judge import Judged
+from .judging import Judged
 
 # A spreadsheet takes a text that begins so for a formula, which a stranger's file name must not be.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")

@@ -40,7 +40,8 @@ def spec(name: str, **changes) -> ModelSpec:
         "right": 30 if same else 10,
     }  # fmt: skip
     values = {
-        "name": name, "title": NAMES[name], "architecture": name, "file": f"{name}.h5", "sha256": SHA[name],
+        "name": name, "title": NAMES.get(name, name.upper()), "architecture": name, "file": f"{name}.h5",
+        "sha256": SHA.get(name, "f" * 64),
         "bytes": 6_500_000, "image_size": 32, "classes": ("cat", "dog"), "novelty": NOVELTY.to_dict(),
         "metrics": {"val": {"accuracy": 0.97, "images": 2000}}, "disagreement": [disputes],
         "sureness": {"confidence": [0.0, 0.9], "error_rate": [0.3, 0.02]},
