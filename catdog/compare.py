@@ -19,7 +19,7 @@ from .config import Settings
 from .disagreement import UsuallyRight, usually_right
 from .engine import Engine, Outputs, are_probabilities, load_engines
 from .errors import Busy, CatDogError, ModelMismatch, ModelUnavailable, UnknownModel
-from .explain import heatmap
+from .explain import LARGEST_SIDE, heatmap
 from .novelty import Novelty
 from .preprocessing import to_array
 from .reading import Photo, Reader
@@ -214,19 +214,17 @@ class Comparator:
         with self._place():
             with self._turns:
                 request = _Request(classifiers, _arrays(self.read(photo), classifiers), explain)
-            verdicts = self._answered(request)
-        default = self.default.name
-        leading = next((v for v in verdicts if v.model == default), verdicts[0])
-        specs = [classifier.spec for classifier in classifiers]
-        return Comparison(
-            prediction=leading.label.capitalize(),
-            confidence=leading.confidence,
-            models=verdicts,
-            agree=len({verdict.label for verdict in verdicts}) == 1,
-            source=self.source,
-            verdict=NEITHER if is_strange(verdicts, classifiers) else leading.label,
-            usually_right=usually_right({verdict.model: verdict.label for verdict in verdicts}, specs),
-        )
+            return self._comparison(request)
+
+    def look(self, photo: Photo, *, model: str | None = None, explain: bool = False) -> tuple[Comparison, Image.Image]:
+        """As `compare`, with what was looked at: the upright RGB photo, of at most LARGEST_SIDE pixels a side."""
+        classifiers = self.chosen(model)
+        with self._place():
+            with self._turns:
+                image = self.read(photo)
+                request = _Request(classifiers, _arrays(image, classifiers), explain)
+                image.thumbnail((LARGEST_SIDE, LARGEST_SIDE))
+            return self._comparison(request), image
 
     def chosen(self, model: str | None) -> list[Classifier]:
         """All models, or the one named; raises UnknownModel."""
@@ -252,13 +250,25 @@ class Comparator:
         finally:
             self._places.release()
 
-    def _answered(self, request: _Request) -> tuple[Verdict, ...]:
-        """The verdicts on a photo, given in the worker thread."""
+    def _comparison(self, request: _Request) -> Comparison:
+        """Wait for the verdicts on a photo, given in the worker thread, and compare them."""
         try:
             answer = self._batcher.submit(request)
         except RuntimeError as error:
             raise ModelUnavailable("The models have been closed. Load them again.") from error
-        return answer.result()
+        verdicts, classifiers = answer.result(), request.classifiers
+        default = self.default.name
+        leading = next((v for v in verdicts if v.model == default), verdicts[0])
+        specs = [classifier.spec for classifier in classifiers]
+        return Comparison(
+            prediction=leading.label.capitalize(),
+            confidence=leading.confidence,
+            models=verdicts,
+            agree=len({verdict.label for verdict in verdicts}) == 1,
+            source=self.source,
+            verdict=NEITHER if is_strange(verdicts, classifiers) else leading.label,
+            usually_right=usually_right({verdict.model: verdict.label for verdict in verdicts}, specs),
+        )
 
     def _judge(self, requests: list[_Request]) -> list[tuple[Verdict, ...] | Exception]:
         """The verdicts on photos that wait together: one model after the other, each on all cores."""
