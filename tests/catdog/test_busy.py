@@ -14,8 +14,9 @@ from catdog import Settings
 from catdog.compare import Comparator
 from catdog.engine import Outputs
 from catdog.web import create_app
-from tests.catdog.test_ui import call, data_url, refused, served
+from tests.catdog.test_ui import call, data_url, refused
 from tests.catdog.web import fakes
+from tests.servers import served_page
 
 PATIENCE = 20  # seconds; nothing here takes one
 SENTENCE = "Too many photos at once: 1 are being judged or waiting. Try again shortly."
@@ -77,7 +78,7 @@ def test_flask_says_so_and_when_to_come_back(busy, cat):
 def test_gradio_says_so(busy, cat):
     comparator, free = busy
     photo = {"url": data_url(cat.read_bytes())}
-    with served(comparator) as (_, url):
+    with served_page(comparator) as (_, url):
         assert refused(url, photo) == SENTENCE
         free()
         event, (*_, comparison) = call(url, photo)
