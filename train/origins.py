@@ -30,12 +30,12 @@ def described(spec: ModelSpec) -> str:
 def _steps(training: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """What was done, and with which command."""
     match training.get("base"):
-        case {"went_on_from": _, "training": dict(earlier)} if earlier:
+        case {"training": dict(earlier)} if earlier:
             yield from _steps(earlier)
-        case {"teacher": _} as distilled:
+        case {"teacher": _} as distilled:  # base weights alone, as `distill` once made them
             yield _run(distilled)
         case {"file": name, **rest} | {"went_on_from": name, **rest}:
-            yield f"Weights from {name} (sha256 `{_short(rest.get('sha256'))}`), of which nothing else is recorded", ""
+            yield f"Weights from {name}{_sha256(rest)}, of which nothing else is recorded", ""
         case str(name):
             yield f"{name[:1].upper()}{name[1:]}", ""
         case _:
@@ -44,10 +44,10 @@ def _steps(training: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _run(run: dict[str, Any]) -> tuple[str, str]:
-    """One run of `fit` or `distill`; what an older spec does not say is left out."""
+    """One run of `fit` or `distill`; what a spec does not say is left out."""
     photos = run.get("photos")
     parts = [
-        f"Distilled from {run['teacher']} (sha256 `{_short(run.get('teacher_sha256'))}`)" if "teacher" in run else "",
+        _taught(run),
         f"{count(run['epochs'])} epoch{'' if run['epochs'] == 1 else 's'}" if "epochs" in run else "",
         f"{count(photos['train'])} training photos" if isinstance(photos, dict) and "train" in photos else "",
         str(run.get("dataset") or ""),
@@ -58,6 +58,19 @@ def _run(run: dict[str, Any]) -> tuple[str, str]:
         *(str(run[key]) for key in ("precision", "date") if key in run),
     ]
     return "; ".join(filter(None, parts)) or "A run of which nothing is recorded", str(run.get("command") or "")
+
+
+def _taught(run: dict[str, Any]) -> str:
+    match run.get("teacher"):
+        case {"file": name, **rest}:
+            return f"Distilled from {name}{_sha256(rest)}"
+        case str(name):
+            return f"Distilled from {name}{_sha256({'sha256': run.get('teacher_sha256')})}"
+    return ""
+
+
+def _sha256(origin: dict[str, Any]) -> str:
+    return f" (sha256 `{origin['sha256'][:12]}`)" if isinstance(origin.get("sha256"), str) else ""
 
 
 def prose(text: str, indent: str = "") -> str:
@@ -72,7 +85,3 @@ def count(value: Any) -> str:
 
 def is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
-def _short(sha256: Any) -> str:
-    return str(sha256)[:12]

@@ -113,6 +113,14 @@ def test_every_step_that_made_the_weights_is_told_first_things_first():
     assert re.findall(r"`(distill|fit one|fit two)`", steps) == ["distill", "fit one", "fit two"]
 
 
+def test_a_distilled_classifier_names_its_teacher():
+    teacher = {"file": "teacher.h5", "sha256": "e461a42c3c5d8888", "training": RUN}
+    earlier = {"file": "x.h5", "sha256": "1", "training": {**RUN, "command": "fit one"}}
+    text = described(spec(training={**RUN, "teacher": teacher, "base": earlier, "command": "distill"}))
+    assert re.findall(r"`(fit one|distill)`", text) == ["fit one", "distill"]
+    assert "3. Distilled from teacher.h5 (sha256 `e461a42c3c5d`); 24 epochs" in text
+
+
 @pytest.mark.parametrize(
     ("base", "said"),
     [
@@ -120,6 +128,7 @@ def test_every_step_that_made_the_weights_is_told_first_things_first():
         ("keras.applications, ImageNet", "1. Keras.applications, ImageNet."),
         ({"file": "base.weights.h5", "sha256": "abc"}, "1. Weights from base.weights.h5 (sha256 `abc`)"),
         ({"went_on_from": "old.h5", "sha256": "abc", "training": {}}, "1. Weights from old.h5 (sha256 `abc`)"),
+        ({"file": "old.h5", "sha256": None}, "1. Weights from old.h5, of which"),
         (None, "1. Weights of which nothing is recorded."),
         (["?"], "1. Weights of which nothing is recorded."),
     ],
