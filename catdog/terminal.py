@@ -6,7 +6,7 @@ import contextlib
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from .errors import CatDogError
 
@@ -34,6 +34,12 @@ def hidden_stderr() -> Iterator[None]:
                 os.dup2(kept, 2)
     finally:
         os.close(kept)
+
+
+def tell(problems: Iterable[object]) -> None:
+    """Print each problem to stderr, on a line of its own."""
+    for problem in problems:
+        print(problem, file=sys.stderr)
 
 
 def never_fail_to_print() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from catdog.compare import Classifier, Comparator, calibrated
 from catdog.engine import load_engine
 from catdog.errors import InvalidSettings, ModelMismatch
 from catdog.spec import ModelSpec, sha256_of
+from catdog.terminal import tell
 
 from .dataset import DatasetError, Split, find, read
 from .statistics import calibration_error, wilson
@@ -37,7 +37,7 @@ def evaluate(
     split = find(data, split_name)
     settings = Settings(weights=weights)
     comparator = load(settings)
-    print(*comparator.problems, sep="\n", end="\n" if comparator.problems else "", file=sys.stderr)
+    tell(comparator.problems)
     try:
         unrounded = {path: _unrounded(path, comparator, settings) for path in exact}
         outputs = predict(map(uncalibrated, comparator.models.values()), split)
