@@ -8,7 +8,7 @@ import signal
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import IO
 
 from .errors import CatDogError
@@ -60,6 +60,12 @@ def stopping() -> Iterator[threading.Event]:
         yield stop
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def tell(problems: Iterable[object]) -> None:
+    """Print each problem to stderr, on a line of its own."""
+    for problem in problems:
+        print(problem, file=sys.stderr)
 
 
 def never_fail_to_print() -> None:

@@ -11,7 +11,7 @@ import warnings
 from pathlib import Path
 
 from catdog.errors import CatDogError
-from catdog.terminal import never_fail_to_print
+from catdog.terminal import never_fail_to_print, tell
 
 from . import release
 from .quiet import load_keras
@@ -183,7 +183,7 @@ def _compare(arguments: argparse.Namespace) -> None:
     from . import compare
 
     specs, default, problems = compare.compare(arguments.weights)
-    _complain(problems)
+    tell(problems)
     print(compare.describe(specs, default))
     print(json.dumps(compare.summary(specs, default)))
 
@@ -197,11 +197,6 @@ def _report(arguments: argparse.Namespace) -> None:
     )
     accuracy = {name: model["figures"]["accuracy"] for name, model in found["models"].items()}
     print(json.dumps({"report": str(arguments.out / "README.md"), "split": arguments.split, "accuracy": accuracy}))
-
-
-def _complain(problems) -> None:
-    for problem in problems:
-        print(problem, file=sys.stderr)
 
 
 def _calibrate(arguments: argparse.Namespace) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from catdog.engine import Outputs, has_bfloat16, load_engine, precision_of
 from catdog.errors import InvalidSettings, ModelMismatch
 from catdog.preprocessing import to_array
 from catdog.spec import ModelSpec, sha256_of
+from catdog.terminal import tell
 
 from .dataset import DatasetError, Split, find, read
 from .statistics import calibration_error, wilson
@@ -39,7 +39,7 @@ def evaluate(
     split = find(data, split_name)
     settings = Settings(weights=weights)
     comparator = load(settings)
-    print(*comparator.problems, sep="\n", end="\n" if comparator.problems else "", file=sys.stderr)
+    tell(comparator.problems)
     try:
         unrounded = {path: _unrounded(path, comparator, settings) for path in exact}
         others = _in_other_arithmetic(comparator, weights, settings)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
 from catdog import InvalidSettings, Settings, load
+from catdog.terminal import tell
 
 from . import page
 from .answers import ask
@@ -46,7 +46,7 @@ def report(
     split = find(data, split_name).head(limit)
     require_writable(out)
     with contextlib.closing(load(Settings(weights=weights))) as comparator:
-        print(*comparator.problems, sep="\n", end="\n" if comparator.problems else "", file=sys.stderr)
+        tell(comparator.problems)
         answers = ask(list(comparator.models.values()), split, data / ".cache")
     found = {
         "dataset": dataset,
