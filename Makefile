@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
+COMPILE = $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate \
+  --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 
 .PHONY: demo web train-setup test check lock clean help
 
@@ -25,11 +27,9 @@ check: $(VENV)/.all ## style and formatting
 
 lock: $(VENV)/.all ## pin everything below requirements*.txt again
 	$(BIN)/pip install --quiet uv
-	for pair in runtime:requirements.txt all:requirements-test.txt; do \
-	  $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate \
-	    --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
-	    $${pair#*:} -o locks/$${pair%%:*}.txt || exit 1; \
-	done
+	$(COMPILE) requirements.txt --output-file locks/runtime.txt
+	$(COMPILE) requirements-serve.txt --constraint locks/runtime.txt --output-file locks/serve.txt
+	$(COMPILE) requirements-test.txt --output-file locks/all.txt
 
 clean: ## remove the environment and the caches of the tools
 	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis
