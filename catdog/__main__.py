@@ -2,6 +2,7 @@
 
     python -m catdog predict IMAGE... [--model NAME] [--json]
     python -m catdog models [--json]
+    python -m catdog convert
 
 Settings come from the environment, as `catdog.config` says. Answers go to stdout; what went wrong
 goes to stderr, one sentence each. Exit codes: 0 done, 1 some inputs failed or no model could be
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import dataclasses
 import json
 import os
 import sys
@@ -22,6 +24,7 @@ from typing import Any
 
 from . import Settings, __version__, load
 from .compare import Comparison, default_of
+from .engine import describe
 from .errors import CatDogError, InvalidSettings, UnknownModel
 from .spec import ModelSpec
 from .terminal import hidden_stderr, never_fail_to_print
@@ -75,6 +78,9 @@ def _parser() -> argparse.ArgumentParser:
     models = commands.add_parser("models", help="list the models, without loading them")
     models.add_argument("--json", action="store_true", help="print one JSON object")
     models.set_defaults(run=_models)
+
+    convert = commands.add_parser("convert", help="convert the models for OpenVINO now rather than at the first start")
+    convert.set_defaults(run=_convert)
     return parser
 
 
@@ -104,18 +110,31 @@ def _predict(arguments: argparse.Namespace) -> int:
 
 
 def _models(arguments: argparse.Namespace) -> int:
-    located = locate(Settings.from_env())
+    settings = Settings.from_env()
+    located = locate(settings)
     specs = [model.spec for model in located.models]
     default = default_of(specs).name
+    runtimes = [describe(spec, settings) for spec in specs]
     if arguments.json:
-        models = [spec.public() for spec in specs]
+        models = [spec.public() | {"runtime": runtime} for spec, runtime in zip(specs, runtimes, strict=True)]
         _print_json({"default": default, "source": located.source, "problems": located.problems, "models": models})
         return DONE
     _complain(*located.problems)
-    header = ("name", "title", "input", "classes", "val accuracy", "test accuracy", "file", "sha256")
-    print(*_aligned([header, *map(_summary, specs)]), sep="\n")
+    header = ("name", "title", "input", "classes", "val accuracy", "test accuracy", "file", "sha256", "runs on")
+    rows = [(*_summary(spec), runtime) for spec, runtime in zip(specs, runtimes, strict=True)]
+    print(*_aligned([header, *rows]), sep="\n")
     print(f"Default: {default}. Source: {located.source}.")
     return DONE
+
+
+def _convert(arguments: argparse.Namespace) -> int:
+    """Load every model, which converts it, on OpenVINO or not at all."""
+    settings = dataclasses.replace(Settings.from_env(), engine="openvino")
+    with hidden_stderr(), contextlib.closing(load(settings)) as comparator:
+        runtimes = {name: classifier.engine.runtime for name, classifier in comparator.models.items()}
+    print(*(f"{name} is ready to run on {runtime}." for name, runtime in runtimes.items()), sep="\n")
+    _complain(*comparator.problems)
+    return FAILED if comparator.problems else DONE
 
 
 def _report(path: str, comparison: Comparison) -> str:

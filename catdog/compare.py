@@ -8,24 +8,27 @@ import os
 import reprlib
 import threading
 import time
-from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import IO, Any
 
 import numpy as np
 from PIL import Image
 
+from .batching import Batcher
 from .config import Settings
-from .engine import Engine, are_probabilities, load_engine
-from .errors import CatDogError, ImageTooLarge, InvalidImage, ModelMismatch, ModelUnavailable, UnknownModel
+from .engine import Engine, are_probabilities, load_engines
+from .errors import Busy, CatDogError, ImageTooLarge, InvalidImage, ModelMismatch, ModelUnavailable, UnknownModel
 from .preprocessing import decode, from_pillow, to_array
 from .spec import ModelSpec
 from .weights import locate
 
-# Photos in memory at a time: a large one takes several hundred megabytes while it is decoded, and each
-# is judged by all models on all cores, so that more at a time would not be faster.
+# Photos that are decoded at a time: a large one takes several hundred megabytes meanwhile.
 AT_ONCE = 4
+# Photos that are judged together: more would be little faster, and take memory for good.
+MOST_TOGETHER = 8
+# A JPEG file is decoded at no less than this many times the size that the largest model asks for.
+OVERSAMPLING = 2
 
 Photo = bytes | str | os.PathLike | IO[bytes] | Image.Image
 
@@ -80,7 +83,11 @@ class Classifier:
 
         Raises ModelMismatch when the model answers with anything but probabilities.
         """
-        outputs = self.engine(np.stack([to_array(image, self.spec) for image in images]))
+        return self.judge(np.stack([to_array(image, self.spec) for image in images]))
+
+    def judge(self, batch: np.ndarray) -> np.ndarray:
+        """Calibrated probabilities of what `to_array` made: float64 (N, classes); raises as `probabilities`."""
+        outputs = self.engine(batch).probabilities
         if not are_probabilities(outputs):
             raise ModelMismatch(
                 f"Model {self.spec.name} gave no usable answer to this photo: its outputs are not probabilities "
@@ -88,19 +95,24 @@ class Classifier:
             )
         return calibrated(outputs, self.spec.temperature)
 
-    def verdict(self, image: Image.Image) -> Verdict:
-        """The verdict on one RGB image."""
-        start = time.perf_counter()
-        row = self.probabilities([image])[0]
-        milliseconds = (time.perf_counter() - start) * 1000
+    def verdict(self, row: np.ndarray, seconds: float) -> Verdict:
+        """Put one row of probabilities, and the time that it took, into words."""
         best = int(row.argmax())
         return Verdict(
             model=self.spec.name,
             label=self.spec.classes[best],
             confidence=float(row[best]),
             probabilities=dict(zip(self.spec.classes, map(float, row), strict=True)),
-            milliseconds=round(milliseconds, 2),
+            milliseconds=round(seconds * 1000, 2),
         )
+
+
+@dataclass(frozen=True)
+class _Request:
+    """A photo that waits for its verdicts: the models to ask and, per `ModelSpec.input`, the array and its seconds."""
+
+    classifiers: Sequence[Classifier]
+    arrays: dict[tuple, tuple[np.ndarray, float]]
 
 
 class Comparator:
@@ -123,8 +135,10 @@ class Comparator:
             raise ModelUnavailable(f"No model could be loaded. {' '.join(problems)}".strip())
         self.models = {classifier.spec.name: classifier for classifier in classifiers}
         self.source, self.problems, self.settings = source, tuple(problems), settings or Settings()
-        self._pool = ThreadPoolExecutor(max_workers=len(classifiers), thread_name_prefix="catdog")
+        self._enough = OVERSAMPLING * max(spec.image_size for spec in self.specs)
         self._turns = threading.BoundedSemaphore(AT_ONCE)
+        self._places = threading.BoundedSemaphore(self.settings.max_waiting)
+        self._batcher = Batcher(self._judge, MOST_TOGETHER)
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Comparator:
@@ -133,16 +147,18 @@ class Comparator:
         Raises ModelUnavailable when none is left.
         """
         located = locate(settings)
-        classifiers, problems = [], list(located.problems)
+        named = {}
+        problems = list(located.problems)
         for model in located.models:
-            try:
-                if any(model.spec.name == other.spec.name for other in classifiers):
-                    raise ModelMismatch(
-                        f"{model.path.name} is not used: another model is already named {model.spec.name}."
-                    )
-                classifiers.append(Classifier(model.spec, load_engine(model.path, model.spec, settings)))
-            except CatDogError as error:
-                problems.append(str(error))
+            if model.spec.name in named:
+                problems.append(f"{model.path.name} is not used: another model is already named {model.spec.name}.")
+            named.setdefault(model.spec.name, model)
+        engines = load_engines([(model.path, model.spec) for model in named.values()], settings)
+        loaded = [(model.spec, engine) for model, engine in zip(named.values(), engines, strict=True)]
+        problems += [str(engine) for _, engine in loaded if isinstance(engine, CatDogError)]
+        loaded = [(spec, engine) for spec, engine in loaded if not isinstance(engine, CatDogError)]
+        problems += [engine.problem for _, engine in loaded if engine.problem]
+        classifiers = [Classifier(spec, engine) for spec, engine in loaded]
         return cls(classifiers, source=located.source, problems=problems, settings=settings)
 
     @property
@@ -158,13 +174,15 @@ class Comparator:
         """Ask all models, or the one named `model`, about one photo.
 
         photo is encoded bytes, a path, a binary file or a Pillow image. Raises InvalidImage,
-        ImageTooLarge, UnknownModel, or ModelMismatch for a model whose answer is not usable. Waits
-        while AT_ONCE other photos are being judged.
+        ImageTooLarge, UnknownModel, ModelMismatch for a model whose answer is not usable, or Busy
+        when `settings.max_waiting` other photos are in work. Photos that come at the same time from
+        several threads are judged together.
         """
         classifiers = self._chosen(model)
-        with self._turns:
-            image = self.read(photo)
-            verdicts = tuple(self._pool.map(lambda classifier: classifier.verdict(image), classifiers))
+        with self._place():
+            with self._turns:
+                request = _Request(classifiers, _arrays(self.read(photo), classifiers))
+            verdicts = self._batcher.submit(request).result()
         default = self.default.name
         leading = next((v for v in verdicts if v.model == default), verdicts[0])
         return Comparison(
@@ -176,7 +194,11 @@ class Comparator:
         )
 
     def read(self, photo: Photo) -> Image.Image:
-        """Any accepted form of a photo -> upright RGB image within the limits of the settings."""
+        """Any accepted form of a photo -> upright RGB image within the limits of the settings.
+
+        Large JPEG files come out smaller than they are, as `decode` says, but never smaller than the
+        models need.
+        """
         if isinstance(photo, Image.Image):
             return from_pillow(photo, max_pixels=self.settings.max_pixels)
         limit = self.settings.max_upload_bytes
@@ -185,11 +207,36 @@ class Comparator:
             raise ImageTooLarge(
                 f"The file is larger than the {limit / 2**20:g} MB that are accepted. Send a smaller copy."
             )
-        return decode(data, max_pixels=self.settings.max_pixels)
+        return decode(data, max_pixels=self.settings.max_pixels, enough=self._enough)
 
     def close(self) -> None:
-        """End the worker threads."""
-        self._pool.shutdown()
+        """Answer what is waiting, then end the worker thread."""
+        self._batcher.close()
+
+    @contextlib.contextmanager
+    def _place(self) -> Iterator[None]:
+        """Take one of the places for photos in work; raise Busy when there is none."""
+        if not self._places.acquire(blocking=False):
+            raise Busy(
+                f"Too many photos at once: {self.settings.max_waiting} are being judged or waiting. Try again shortly."
+            )
+        try:
+            yield
+        finally:
+            self._places.release()
+
+    def _judge(self, requests: list[_Request]) -> list[tuple[Verdict, ...] | Exception]:
+        """The verdicts on photos that wait together: one model after the other, each on all cores."""
+        verdicts: list[list[Verdict] | Exception] = [[] for _ in requests]
+        for classifier in self.models.values():
+            asked = [i for i, request in enumerate(requests) if classifier in request.classifiers]
+            judged = _judge_together(classifier, [requests[i].arrays[classifier.spec.input] for i in asked])
+            for i, verdict in zip(asked, judged, strict=True):
+                if isinstance(verdict, Exception):
+                    verdicts[i] = verdict
+                elif not isinstance(verdicts[i], Exception):
+                    verdicts[i].append(verdict)
+        return [entry if isinstance(entry, Exception) else tuple(entry) for entry in verdicts]
 
     def _chosen(self, model: str | None) -> list[Classifier]:
         if model is None:
@@ -202,6 +249,34 @@ class Comparator:
 def default_of(specs: Iterable[ModelSpec]) -> ModelSpec:
     """The spec with the highest validation accuracy; the first of equals."""
     return max(specs, key=lambda spec: spec.validation_accuracy)
+
+
+def _arrays(image: Image.Image, classifiers: Iterable[Classifier]) -> dict[tuple, tuple[np.ndarray, float]]:
+    """One array, and the seconds that it took, per distinct input of the models."""
+    arrays = {}
+    for classifier in classifiers:
+        if classifier.spec.input not in arrays:
+            start = time.perf_counter()
+            array = to_array(image, classifier.spec)
+            arrays[classifier.spec.input] = array, time.perf_counter() - start
+    return arrays
+
+
+def _judge_together(
+    classifier: Classifier, arrays: Sequence[tuple[np.ndarray, float]]
+) -> Sequence[Verdict | Exception]:
+    """One model's verdicts on several photos; a photo that it cannot answer spoils no other's."""
+    if not arrays:
+        return []
+    start = time.perf_counter()
+    try:
+        rows = classifier.judge(np.stack([array for array, _ in arrays]))
+    except Exception as error:  # a broken model may raise anything
+        if len(arrays) == 1:
+            return [error]
+        return [verdict for entry in arrays for verdict in _judge_together(classifier, [entry])]
+    seconds = time.perf_counter() - start
+    return [classifier.verdict(row, seconds + before) for row, (_, before) in zip(rows, arrays, strict=True)]
 
 
 def calibrated(outputs: np.ndarray, temperature: float) -> np.ndarray:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import os
 import re
+import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from .bundled import bundled
@@ -14,7 +15,7 @@ from .errors import InvalidSettings
 from .preprocessing import MAX_PIXELS
 
 BUNDLED_WEIGHTS = bundled("weights")
-ENGINES = ("auto", "tensorflow")
+ENGINES = ("auto", "openvino", "tensorflow")
 _REPO = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*")
 # Above twice its own limit Pillow opens no image, whatever is set here.
 PILLOW_LIMIT = 178_956_970
@@ -29,6 +30,8 @@ class Settings:
     hub_revision      commit, tag or branch of it              CATDOG_HUB_REVISION
     engine            what runs the models: ENGINES            CATDOG_ENGINE
     threads           threads per model, 0 for all cores       CATDOG_THREADS
+    cache             folder of converted models               CATDOG_CACHE
+    max_waiting       photos in work or waiting, then "busy"   CATDOG_MAX_WAITING
     max_upload_bytes  largest accepted file, bytes             CATDOG_MAX_UPLOAD_MB
     max_pixels        largest accepted photo, width x height   CATDOG_MAX_PIXELS
     """
@@ -38,6 +41,8 @@ class Settings:
     hub_revision: str = "main"
     engine: str = "auto"
     threads: int = 0
+    cache: Path = field(default_factory=lambda: _user_cache())
+    max_waiting: int = 64
     max_upload_bytes: int = 20 * 1024 * 1024
     max_pixels: int = MAX_PIXELS
 
@@ -49,7 +54,9 @@ class Settings:
         _require(0 <= self.threads <= 1024, "CATDOG_THREADS", "0 to 1024", self.threads)
         _require(self.max_upload_bytes >= 1, "CATDOG_MAX_UPLOAD_MB", "more than 0", self.max_upload_bytes / 2**20)
         _require(1 <= self.max_pixels <= PILLOW_LIMIT, "CATDOG_MAX_PIXELS", f"1 to {PILLOW_LIMIT}", self.max_pixels)
+        _require(1 <= self.max_waiting <= 10_000, "CATDOG_MAX_WAITING", "1 to 10000", self.max_waiting)
         object.__setattr__(self, "weights", Path(self.weights))
+        object.__setattr__(self, "cache", Path(self.cache))
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> Settings:
@@ -64,9 +71,19 @@ class Settings:
             hub_revision=values.get("CATDOG_HUB_REVISION", cls.hub_revision),
             engine=values.get("CATDOG_ENGINE", cls.engine),
             threads=_whole(values, "CATDOG_THREADS", cls.threads),
+            cache=Path(values.get("CATDOG_CACHE") or _user_cache()),
+            max_waiting=_whole(values, "CATDOG_MAX_WAITING", cls.max_waiting),
             max_upload_bytes=int(_number(values, "CATDOG_MAX_UPLOAD_MB", cls.max_upload_bytes / 2**20) * 2**20),
             max_pixels=_whole(values, "CATDOG_MAX_PIXELS", cls.max_pixels),
         )
+
+
+def _user_cache() -> Path:
+    """Where a user's programs keep what they can make again (XDG Base Directory Specification)."""
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()) / "catdog"
+    except RuntimeError:  # a user without a home, as in some containers
+        return Path(tempfile.gettempdir()) / "catdog"
 
 
 def _number(values: Mapping[str, str], name: str, default: float) -> float:

@@ -6,7 +6,9 @@ CatDogError                  what a surface catches; has `code` and `status`
 ├── UnknownModel (LookupError)       no model of that name is loaded
 ├── InvalidSettings (ValueError)     an environment variable or argument makes no sense
 ├── ModelMismatch (ValueError)       a model file and its spec do not belong together
-└── ModelUnavailable (RuntimeError)  no usable model could be found or fetched
+├── ModelUnavailable (RuntimeError)  no usable model could be found or fetched
+├── NotConverted (RuntimeError)      a model cannot run on the engine that was asked for
+└── Busy (RuntimeError)              more photos at once than the settings allow
 
 Each message is one sentence or two that say what is wrong, with what was received, and what to do.
 """
@@ -53,3 +55,13 @@ class ModelMismatch(CatDogError, ValueError):
 class ModelUnavailable(CatDogError, RuntimeError):
     code = "model_unavailable"
     status = 503
+
+
+class NotConverted(CatDogError, RuntimeError):
+    code = "not_converted"
+    status = 503
+
+
+class Busy(CatDogError, RuntimeError):
+    code = "busy"
+    status = 429

@@ -64,8 +64,11 @@ _NOT_PHOTOS = {
 }
 
 
-def decode(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Image.Image:
+def decode(data: bytes, *, max_pixels: int = MAX_PIXELS, enough: int | None = None) -> Image.Image:
     """Decode an encoded photo to an upright RGB image.
+
+    With `enough`, a JPEG file may come out at a half, a quarter or an eighth of its size, as long as
+    both sides keep at least so many pixels: its decoder skips what nobody will look at.
 
     1. Refuse what is empty, not one of FORMATS, or of more than `max_pixels` pixels (read from
        the header, before any pixel is decoded).
@@ -79,6 +82,9 @@ def decode(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Image.Image:
     _register_heif()
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            _require_size(image, max_pixels)
+            if enough:
+                image.draft(None, (enough, enough))
             return from_pillow(image, max_pixels=max_pixels)
     except CatDogError:
         raise
@@ -96,11 +102,7 @@ def from_pillow(image: Image.Image, *, max_pixels: int = MAX_PIXELS) -> Image.Im
 
     Raises InvalidImage or ImageTooLarge.
     """
-    width, height = image.size
-    if width < 1 or height < 1:
-        raise InvalidImage(f"The photo has no pixels: its size is {width} x {height}.")
-    if width * height > max_pixels:
-        raise _too_large(f"{width} x {height}", max_pixels)
+    _require_size(image, max_pixels)
     try:
         return to_rgb(image)
     except Exception as error:
@@ -146,6 +148,14 @@ def resized(image: Image.Image, size: int, resize: str) -> Image.Image:
     if resize == "crop":
         return ImageOps.fit(image, (size, size), Image.Resampling.BILINEAR)
     return image.resize((size, size), Image.Resampling.BILINEAR)
+
+
+def _require_size(image: Image.Image, max_pixels: int) -> None:
+    width, height = image.size
+    if width < 1 or height < 1:
+        raise InvalidImage(f"The photo has no pixels: its size is {width} x {height}.")
+    if width * height > max_pixels:
+        raise _too_large(f"{width} x {height}", max_pixels)
 
 
 def _upright(image: Image.Image) -> Image.Image:

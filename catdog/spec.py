@@ -66,6 +66,11 @@ class ModelSpec:
         """Accuracy on the validation split, 0 to 1; 0 when it was never measured."""
         return float(self.metrics.get("val", {}).get("accuracy", 0.0))
 
+    @property
+    def input(self) -> tuple[int, str, str]:
+        """What `to_array` depends on: models of equal input see the same array."""
+        return self.image_size, self.resize, self.scaling
+
     def public(self) -> dict[str, Any]:
         """What clients may know of the model, ready for `json.dumps`: not how or where it was trained."""
         names = ("name", "title", "architecture", "classes", "image_size", "bytes", "sha256", "temperature", "metrics")

@@ -28,11 +28,39 @@ QUIET = (
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.fixture(scope="session")
+def shared_cache(tmp_path_factory) -> Path:
+    """Converted models of this run of the tests, so that each is converted once."""
+    return tmp_path_factory.mktemp("cache")
+
+
 @pytest.fixture(autouse=True)
-def clean_environment(monkeypatch):
-    """No CATDOG_ variable of the person who runs the tests reaches a test."""
+def clean_environment(monkeypatch, shared_cache):
+    """No CATDOG_ variable of the person who runs the tests reaches a test, and no test fills their cache."""
     for name in [name for name in os.environ if name.startswith("CATDOG_")]:
         monkeypatch.delenv(name)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(shared_cache))
+
+
+@pytest.fixture(autouse=True)
+def converted_in_process(request, monkeypatch):
+    """Convert models in the process of the tests, which has TensorFlow already: seconds less per model.
+
+    A test that asks for the fixture `child_process` gets what everybody else gets.
+    """
+    if "child_process" not in request.fixturenames:
+        monkeypatch.setattr("catdog.engine.loading.convert", convert_here)
+
+
+@pytest.fixture
+def child_process():
+    """Asks for conversion in a child process, as outside the tests."""
+
+
+def convert_here(jobs):
+    from catdog.engine import convert
+
+    return [convert.attempt(job) for job in jobs]
 
 
 @pytest.fixture

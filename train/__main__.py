@@ -63,22 +63,19 @@ def _parser() -> argparse.ArgumentParser:
     prepare.set_defaults(run_command=_prepare, after_stop="nothing was written")
 
     fit = commands.add_parser("fit", help="train a classifier and write its .h5 and spec")
-    fit.add_argument("name", help="scratch_cnn or xception")
+    fit.add_argument("name", help="scratch_cnn, xception, mobilenet_v2, ...")
     beginning = fit.add_mutually_exclusive_group()
-    beginning.add_argument("--base", default=None, help="imagenet, none or a .weights.h5 file from distill")
+    beginning.add_argument("--base", default=None, help="imagenet, none or an .h5 that begins with this base")
     beginning.add_argument("--start", type=Path, default=None, help="an .h5 of the same architecture to go on from")
-    fit.add_argument("--image-size", type=int, default=None, help="input size of the served model, pixels")
-    fit.add_argument("--out", type=Path, default=Path("weights"), help="folder for the result (default weights)")
     _add_training_arguments(fit)
-    fit.set_defaults(run_command=_fit, after_stop=GOES_ON)
+    fit.set_defaults(run_command=_fit, after_stop=GOES_ON, verb="fit")
 
-    distill = commands.add_parser("distill", help="a teacher's features -> base weights for fit --base")
-    distill.add_argument("name", help="the student: xception")
+    distill = commands.add_parser("distill", help="train a classifier to imitate a teacher's features, too")
+    distill.add_argument("name", help="the student: xception, ...")
     distill.add_argument("--teacher", type=Path, required=True, help=".h5 whose first layer is the feature extractor")
     distill.add_argument("--start", type=Path, default=None, help="an .h5 of the student to go on from")
-    distill.add_argument("--out", type=Path, default=None, help="default runs/NAME-base.weights.h5")
     _add_training_arguments(distill)
-    distill.set_defaults(run_command=_distill, after_stop=GOES_ON)
+    distill.set_defaults(run_command=_distill, after_stop=GOES_ON, verb="distill")
 
     evaluate = commands.add_parser("evaluate", help="measure the served models and record it in their specs")
     evaluate.add_argument("--data", type=Path, required=True)
@@ -93,6 +90,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_training_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder made by prepare")
+    parser.add_argument("--out", type=Path, default=Path("weights"), help="folder for the result (default weights)")
+    parser.add_argument("--image-size", type=int, default=None, help="input size of the served model, pixels")
     parser.add_argument("--run", type=Path, default=None, help="where checkpoints go (default runs/COMMAND-NAME)")
     parser.add_argument("--restart", action="store_true", help="forget the checkpoints of an earlier run")
     parser.add_argument("--stages", default=None, metavar="SIZExEPOCHS,...", help="e.g. 96x20,128x4")
@@ -114,54 +113,42 @@ def _prepare(arguments: argparse.Namespace) -> None:
 
 
 def _fit(arguments: argparse.Namespace) -> None:
-    from . import architectures, fit
+    from . import fit
 
-    architectures.get(arguments.name)
-    spec = fit.fit(
-        arguments.name,
-        arguments.data,
-        base=arguments.base,
-        start=arguments.start,
-        recipe=_recipe(fit.RECIPES[arguments.name], arguments),
-        run=_run_folder("fit", arguments),
-        out=arguments.out,
-        image_size=arguments.image_size,
-        limit=arguments.limit,
-        dataset_name=arguments.dataset,
-        command=arguments.command,
-    )
-    val = spec.metrics["val"]
-    print(
-        json.dumps(
-            {
-                "model": spec.name,
-                "file": str(arguments.out / spec.file),
-                "bytes": spec.bytes,
-                "val_accuracy": val["accuracy"],
-                "images": val["images"],
-                "temperature": spec.temperature,
-            }
-        )
-    )
+    job = _job(arguments, fit.RECIPES[_known(arguments.name)])
+    _say_trained(fit.fit(job, base=arguments.base, start=arguments.start), job)
 
 
 def _distill(arguments: argparse.Namespace) -> None:
-    from . import architectures, distill
+    from . import distill
 
-    architectures.get(arguments.name)
-    out = distill.distill(
-        arguments.name,
-        arguments.data,
-        teacher=arguments.teacher,
-        start=arguments.start,
-        recipe=_recipe(distill.RECIPE, arguments),
-        run=_run_folder("distill", arguments),
-        out=arguments.out or Path("runs") / f"{arguments.name}-base.weights.h5",
-        limit=arguments.limit,
-        dataset_name=arguments.dataset,
-        command=arguments.command,
+    _known(arguments.name)
+    job = _job(arguments, distill.RECIPE)
+    _say_trained(distill.distill(job, teacher=arguments.teacher, start=arguments.start), job)
+
+
+def _known(name: str) -> str:
+    from . import architectures
+
+    architectures.get(name)
+    return name
+
+
+def _job(arguments: argparse.Namespace, recipe):
+    from .fit import Job
+
+    same = ("name", "data", "out", "image_size", "limit", "dataset", "command")
+    return Job(
+        recipe=_recipe(recipe, arguments),
+        run=_run_folder(arguments),
+        **{name: getattr(arguments, name) for name in same},
     )
-    print(json.dumps({"base": str(out)}))
+
+
+def _say_trained(spec, job) -> None:
+    val = spec.metrics["val"]
+    figures = {"val_accuracy": val["accuracy"], "images": val["images"], "temperature": spec.temperature}
+    print(json.dumps({"model": spec.name, "file": str(job.file), "bytes": spec.bytes} | figures))
 
 
 def _evaluate(arguments: argparse.Namespace) -> None:
@@ -189,10 +176,10 @@ def _recipe(recipe, arguments: argparse.Namespace):
     return dataclasses.replace(recipe, **given)
 
 
-def _run_folder(command: str, arguments: argparse.Namespace) -> Path:
+def _run_folder(arguments: argparse.Namespace) -> Path:
     from . import trainer
 
-    run = arguments.run or Path("runs") / f"{command}-{arguments.name}"
+    run = arguments.run or Path("runs") / f"{arguments.verb}-{arguments.name}"
     if arguments.restart:
         trainer.forget(run)
     return run

@@ -50,7 +50,8 @@ def build_base(name: str, *, image_size: int | None = None, weights: str | None 
     """Build the feature extractor of an architecture: pixels 0..255 to pooled features.
 
     `weights` is None or "none" (random), "imagenet" (fetched by keras.applications; needs a
-    network) or the path of a `.weights.h5` file of the base, as `distill` writes it.
+    network) or the path of a Keras `.h5` model that begins with this base: a classifier of the same
+    architecture for any classes, or a model whose first layer is the base.
     """
     architecture = get(name)
     if weights not in (None, "none") and not architecture.pretrained:
@@ -65,19 +66,22 @@ def build_base(name: str, *, image_size: int | None = None, weights: str | None 
 
 def _load_base(network: keras.Model, path: str) -> None:
     if not os.path.isfile(path):
-        raise InvalidSettings(f"The base must be imagenet, none or an existing .weights.h5 file. Received: {path!r}.")
-    try:
-        network.load_weights(path)
-    except (ValueError, OSError, KeyError) as error:
-        raise InvalidSettings(f"{path} does not hold the weights of {network.name}: {error}") from error
+        raise InvalidSettings(f"The base must be imagenet, none or an existing .h5 file. Received: {path!r}.")
+    _copy_weights(network, path, f"{path} does not begin with the weights of {network.name}")
 
 
 def load_classifier(network: keras.Model, path: Path) -> None:
     """Copy the weights of a whole `.h5` classifier of the same architecture into `network`."""
+    _copy_weights(network, path, f"{path} cannot be gone on from as a {network.name}", whole=True)
+
+
+def _copy_weights(network: keras.Model, path: str | Path, problem: str, *, whole: bool = False) -> None:
+    """Set the weights of `network` to the first, or with `whole` to all, of a file."""
     try:
-        network.set_weights(keras.models.load_model(path, compile=False).get_weights())
+        weights = keras.models.load_model(path, compile=False).get_weights()
+        network.set_weights(weights if whole else weights[: len(network.weights)])
     except Exception as error:  # Keras and h5py raise many kinds on broken files
-        raise InvalidSettings(f"{path} cannot be gone on from as a {network.name}: {error}") from error
+        raise InvalidSettings(f"{problem}: {error}") from error
 
 
 def get(name: str) -> Architecture:
@@ -123,7 +127,14 @@ def _xception_features(pixels, weights: str | None):
     return keras.applications.Xception(include_top=False, weights=weights, input_tensor=scaled, pooling="avg").output
 
 
+def _mobilenet_v2_features(pixels, weights: str | None):
+    """Sandler et al. 2018, width 1.0, without its top, as keras.applications builds it."""
+    scaled = layers.Rescaling(1 / 127.5, offset=-1.0)(pixels)
+    return keras.applications.MobileNetV2(include_top=False, weights=weights, input_tensor=scaled, pooling="avg").output
+
+
 ARCHITECTURES = {
     "scratch_cnn": Architecture("CNN from scratch", 128, _scratch_features, pretrained=False, dropout=0.3),
     "xception": Architecture("Xception", 128, _xception_features, pretrained=True, dropout=0.2),
+    "mobilenet_v2": Architecture("MobileNetV2", 224, _mobilenet_v2_features, pretrained=True, dropout=0.2),
 }

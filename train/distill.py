@@ -1,16 +1,15 @@
-"""A pretrained teacher's features -> base weights of a student.
+"""A pretrained teacher's features -> a student classifier.
 
 A linear projection of the student's pooled features, on a random crop, learns the teacher's pooled
 features of the whole photo (Romero et al. 2015, "FitNets", with the last layer as the hint). The
-teacher sees each photo once, before training. The labels help a little, through a head that is
-thrown away afterwards.
+teacher sees each photo once, before training. The labels teach the student's own last layer, and
+help a little with the rest.
 """
 
 from __future__ import annotations
 
 import contextlib
 import itertools
-import json
 from pathlib import Path
 
 import keras
@@ -18,12 +17,11 @@ import numpy as np
 from keras import layers, ops
 
 from catdog.errors import InvalidSettings
-from catdog.spec import sha256_of
+from catdog.spec import ModelSpec, sha256_of
 
 from . import architectures, augment, dataset, trainer
-from .files import require_writable, whole
-from .fit import load_data, loss
-from .provenance import description_of, identity, provenance
+from .fit import Job, finish, loss, prepared, started
+from .provenance import identity, origin_of, provenance
 from .trainer import Recipe
 
 RECIPE = Recipe(
@@ -33,46 +31,28 @@ LABEL_WEIGHT = 0.3
 TEACHER_SIZE = 224
 
 
-def distill(
-    name: str,
-    data: Path,
-    *,
-    teacher: Path,
-    start: Path | None = None,
-    recipe: Recipe,
-    run: Path,
-    out: Path,
-    limit: int | None = None,
-    dataset_name: str = "",
-    command: str = "",
-) -> Path:
-    """Train the base of `name` to imitate `teacher` and write its weights to `out`.
+def distill(job: Job, *, teacher: Path, start: Path | None = None) -> ModelSpec:
+    """Train a classifier to imitate `teacher` as well as the labels; write it and its spec.
 
-    A JSON file beside the weights says where they come from; `fit --base` copies it into the spec.
-    A run that was killed goes on from its last finished epoch.
+    `fit --start` goes on from it with the labels alone, `fit --base` takes all of it but its last
+    layer. A run that was killed goes on from its last finished epoch. `start` is an `.h5` of the
+    student to begin with.
     """
-    if not architectures.get(name).pretrained:
-        raise InvalidSettings(f"{name} is trained from random weights: there is no use in a base for it.")
-    if not out.name.endswith(".weights.h5"):
-        raise InvalidSettings(f"Base weights are written to a file named NAME.weights.h5. Received: {str(out)!r}.")
-    require_writable(out.parent)
-    train_split, val_split = dataset.find_training(data, limit)
-    photos = load_data(train_split, val_split, architectures.get(name).image_size, data / ".cache")
-    taught = Taught(*(teacher_features(teacher, split, data / ".cache") for split in (train_split, val_split)))
+    if not architectures.get(job.name).pretrained:
+        raise InvalidSettings(f"{job.name} is trained without pretrained knowledge: it takes no teacher.")
+    (train_split, val_split), photos = prepared(job, start)
+    cache = job.data / ".cache"
+    taught = Taught(*(teacher_features(teacher, split, cache) for split in (train_split, val_split)))
 
     def make_model(size: int, optimizer: keras.Optimizer) -> keras.Model:
-        student = architectures.build(name, classes=photos.classes)
-        if start:
-            architectures.load_classifier(student, start)
-        return _training_model(student, taught.train.shape[1], size, recipe, optimizer)
+        return _training_model(started(job, photos.classes, start), taught, size, job.recipe, optimizer)
 
-    inputs = {"model": name, "teacher": identity(teacher), "start": identity(start)} | photos.counts()
-    with trainer.precision(recipe.precision) as precision:
-        model, history = trainer.train(make_model, recipe, photos, run, inputs=inputs, batches=taught.batches)
-    origin = provenance(photos, recipe, history, precision=precision, command=command, dataset=dataset_name)
-    origin |= {"teacher": teacher.name, "teacher_sha256": sha256_of(teacher)}
-    _write(model.get_layer(f"{name}_base"), out, origin)
-    return out
+    inputs = {"model": job.name, "teacher": identity(teacher), "start": identity(start)} | photos.counts()
+    with trainer.precision(job.recipe.precision) as precision:
+        trained, history = trainer.train(make_model, job.recipe, photos, job.run, inputs=inputs, batches=taught.batches)
+    training = provenance(photos, job, history, precision=precision)
+    training |= {"base": origin_of(start) if start else "random weights", "teacher": origin_of(teacher)}
+    return finish(trained.get_layer(job.name), job, val_split, training)
 
 
 class Taught:
@@ -142,7 +122,7 @@ def load_teacher(path: Path) -> keras.Model:
     return keras.Model(pixels, base(layers.Rescaling(1 / 127.5, offset=-1.0)(pixels)), name="teacher")
 
 
-def _training_model(student: keras.Model, features: int, size: int, recipe: Recipe, optimizer) -> keras.Model:
+def _training_model(student: keras.Model, taught: Taught, size: int, recipe: Recipe, optimizer) -> keras.Model:
     """Crops of photos -> what the student says of them, and its features projected onto the teacher's."""
     pixels = keras.Input((None, None, 3), dtype="uint8", name="photos")
     crop = augment.RandomResizedCrop(size, recipe.scale, name="crop")
@@ -150,7 +130,7 @@ def _training_model(student: keras.Model, features: int, size: int, recipe: Reci
     # The same layers with their pooled features as a second output.
     both = keras.Model(student.input, [student.output, student.get_layer("dropout").input], name=student.name)
     probabilities, pooled = both(seen)
-    projection = layers.Dense(features, dtype="float32", name="projection")(pooled)
+    projection = layers.Dense(taught.train.shape[1], dtype="float32", name="projection")(pooled)
     # A layer of its own gives the output its name, by which losses and targets are found.
     probabilities = layers.Identity(dtype="float32", name="probabilities")(probabilities)
     model = keras.Model(pixels, {"probabilities": probabilities, "projection": projection})
@@ -162,11 +142,3 @@ def _training_model(student: keras.Model, features: int, size: int, recipe: Reci
         metrics={"probabilities": "accuracy"},
     )
     return model
-
-
-def _write(student: keras.Model, out: Path, origin: dict) -> None:
-    with whole(out) as partial:
-        student.save_weights(partial)
-        origin = origin | {"sha256": sha256_of(partial)}
-    with whole(description_of(out)) as partial:
-        partial.write_text(json.dumps(origin, indent=2) + "\n")

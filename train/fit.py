@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from dataclasses import dataclass
 from pathlib import Path
 
 import keras
@@ -10,18 +11,20 @@ import keras
 from catdog.compare import Classifier, calibrated
 from catdog.config import Settings
 from catdog.engine import load_engine
+from catdog.engine.reference import KerasEngine
 from catdog.errors import InvalidSettings
 from catdog.spec import ModelSpec, sha256_of
 
 from . import architectures, augment, calibrate, dataset, evaluate, h5, trainer
 from .files import require_writable, whole
-from .provenance import base_provenance, identity, provenance, start_provenance
+from .provenance import base_provenance, identity, origin_of, provenance
 from .trainer import Recipe
 
 # Watched on the validation photos of Dogs vs. Cats; its test photos played no part.
 RECIPES = {
     "scratch_cnn": Recipe(stages=((64, 6), (96, 16), (112, 2)), learning_rate=2e-3, weight_decay=0.05, ema=0.998),
     "xception": Recipe(stages=((96, 1),), learning_rate=2e-4, scale=(0.5, 1.0), ema=0.99),
+    "mobilenet_v2": Recipe(stages=((160, 3),), learning_rate=3e-4, scale=(0.35, 1.0), ema=0.998),
 }
 # Photos are kept somewhat larger than the crops that are cut from them.
 STORED_SIZE = 160
@@ -29,59 +32,83 @@ STORED_SIZE = 160
 SIGNIFICANT_BITS = (11, 12, 13, 14, 24)
 
 
-def fit(
-    name: str,
-    data: Path,
-    *,
-    base: str | None,
-    start: Path | None = None,
-    recipe: Recipe,
-    run: Path,
-    out: Path,
-    image_size: int | None = None,
-    limit: int | None = None,
-    dataset_name: str = "",
-    command: str = "",
-) -> ModelSpec:
-    """Train `name` on `data`/train, watched on `data`/val; write `out`/name.h5 and its spec.
+@dataclass(frozen=True)
+class Job:
+    """What to train on what, and where the results go; `fit` and `distill` take one.
+
+    name        key of the registry of architectures
+    data        folder made by `prepare`
+    run         folder of the checkpoints; the model before its weights are rounded stays there
+    out         folder for the `.h5` and its spec
+    image_size  input height and width of the served model, pixels; None for the architecture's own
+    limit       take the first photos of each class only
+    dataset     name of the data, for the model card
+    command     how to repeat this
+    """
+
+    name: str
+    data: Path
+    recipe: Recipe
+    run: Path
+    out: Path
+    image_size: int | None = None
+    limit: int | None = None
+    dataset: str = ""
+    command: str = ""
+
+    def __post_init__(self) -> None:
+        size = architectures.get(self.name).image_size if self.image_size is None else self.image_size
+        if not 8 <= size <= trainer.LARGEST_SIZE:
+            raise InvalidSettings(f"The image size must be 8 to {trainer.LARGEST_SIZE} pixels. Received: {size}.")
+        object.__setattr__(self, "image_size", size)
+
+    @property
+    def file(self) -> Path:
+        return self.out / f"{self.name}.h5"
+
+
+def fit(job: Job, *, base: str | None = None, start: Path | None = None) -> ModelSpec:
+    """Train a classifier on `data`/train, watched on `data`/val; write it and its spec.
 
     A run that was killed goes on from its last finished epoch when called with the same settings.
-    The model before its weights are rounded stays in `run`, for `evaluate` to compare with.
-    `start` is an `.h5` of the same architecture and number of classes to go on from, instead of a
-    base. `limit` takes the first photos of each class only.
+    `base` is as in `architectures.build_base`; `start` is an `.h5` of the same architecture and
+    number of classes to go on from, instead of a base.
     """
-    image_size = architectures.get(name).image_size if image_size is None else image_size
-    if not 8 <= image_size <= trainer.LARGEST_SIZE:
-        raise InvalidSettings(f"The image size must be 8 to {trainer.LARGEST_SIZE} pixels. Received: {image_size}.")
-    if start and start.resolve() == (out / f"{name}.h5").resolve():
-        raise InvalidSettings(f"The run would replace {start}, from which it starts: choose another --out.")
-    require_writable(out)
-    train_split, val_split = dataset.find_training(data, limit)
-    photos = load_data(train_split, val_split, image_size, data / ".cache")
+    splits, photos = prepared(job, start)
 
     def make_model(size: int, optimizer: keras.Optimizer) -> keras.Model:
-        network = architectures.build(name, classes=photos.classes, base=base)
-        if start:
-            architectures.load_classifier(network, start)
-        return _training_model(network, size, photos.classes, recipe, optimizer)
+        network = started(job, photos.classes, start, base=base)
+        return _training_model(network, size, photos.classes, job.recipe, optimizer)
 
-    inputs = {"model": name, "base": identity(base), "start": identity(start)} | photos.counts()
-    with trainer.precision(recipe.precision) as precision:
-        trained, history = trainer.train(make_model, recipe, photos, run, inputs=inputs)
-    model = architectures.build(name, classes=photos.classes, image_size=image_size)
-    model.set_weights(trained.get_layer(name).get_weights())
-    training = provenance(photos, recipe, history, precision=precision, command=command, dataset=dataset_name)
-    training |= {
-        "base": start_provenance(start) if start else base_provenance(base),
-        "parameters": model.count_params(),
-    }
-    h5.save(model, run / f"{name}.h5")
-    return finish(model, name, val_split, training, out)
+    inputs = {"model": job.name, "base": identity(base), "start": identity(start)} | photos.counts()
+    with trainer.precision(job.recipe.precision) as precision:
+        trained, history = trainer.train(make_model, job.recipe, photos, job.run, inputs=inputs)
+    training = provenance(photos, job, history, precision=precision)
+    training["base"] = origin_of(start) if start else base_provenance(base)
+    return finish(trained.get_layer(job.name), job, splits[1], training)
 
 
-def finish(model: keras.Model, name: str, val: dataset.Split, training: dict, out: Path) -> ModelSpec:
-    """Save, reload, calibrate and measure a trained model; the spec is written last.
+def prepared(job: Job, start: Path | None) -> tuple[tuple[dataset.Split, dataset.Split], trainer.Data]:
+    """The splits train and val of a job and their decoded photos; raises before anything is trained."""
+    if start and start.resolve() == job.file.resolve():
+        raise InvalidSettings(f"The run would replace {start}, from which it starts: choose another --out.")
+    require_writable(job.out)
+    train_split, val_split = dataset.find_training(job.data, job.limit)
+    return (train_split, val_split), load_data(train_split, val_split, job.image_size, job.data / ".cache")
 
+
+def started(job: Job, classes: int, start: Path | None, *, base: str | None = None) -> keras.Model:
+    """The network of a job for photos of any size, with the weights it begins with."""
+    network = architectures.build(job.name, classes=classes, base=base)
+    if start:
+        architectures.load_classifier(network, start)
+    return network
+
+
+def finish(trained: keras.Model, job: Job, val: dataset.Split, training: dict) -> ModelSpec:
+    """Save, reload, calibrate and measure a trained network; the spec is written last.
+
+    0. Save it as it is in the run's folder, for `evaluate` to compare with.
     1. Save the `.h5` under a temporary name with rounded weights and load it as serving does.
     2. If a label of `val` differs from the trained model's, save it again with a bit more, up to
        full precision.
@@ -91,26 +118,29 @@ def finish(model: keras.Model, name: str, val: dataset.Split, training: dict, ou
     A process killed between the two files leaves a model that serving refuses, by its checksum; the
     same command mends it, without training again.
     """
-    out.mkdir(parents=True, exist_ok=True)
-    with whole(out / f"{name}.h5") as partial:
+    model = architectures.build(job.name, classes=len(val.classes), image_size=job.image_size)
+    model.set_weights(trained.get_weights())
+    h5.save(model, job.run / job.file.name)
+    with whole(job.file) as partial:
         labels = None
         for bits in SIGNIFICANT_BITS:
-            spec, outputs = _saved(model, name, val, partial, bits)
+            spec, outputs = _saved(model, val, partial, bits)
             if labels is None:
-                exact = Classifier(spec, model.predict_on_batch)
-                labels = evaluate.predict([exact], val)[name].argmax(axis=1)
+                exact = Classifier(spec, KerasEngine(model))
+                labels = evaluate.predict([exact], val)[job.name].argmax(axis=1)
             if (outputs.argmax(axis=1) == labels).all():
                 break
-        training = training | {"significant_bits": bits}
+        training = training | {"parameters": model.count_params(), "significant_bits": bits}
         temperature = calibrate.fit_temperature(outputs, val.labels)
         figures = evaluate.measure(calibrated(outputs, temperature), val.labels, val.classes)
         spec = dataclasses.replace(spec, temperature=temperature, metrics={"val": figures}, training=training)
-    spec.write(out / f"{name}.json")
+    spec.write(job.file.with_suffix(".json"))
     return spec
 
 
-def _saved(model: keras.Model, name: str, val: dataset.Split, path: Path, bits: int):
+def _saved(model: keras.Model, val: dataset.Split, path: Path, bits: int):
     """Save to `path`; return the file's spec and its probabilities on `val` through serving."""
+    name = model.name
     h5.save(model, path, bits=bits)
     spec = ModelSpec(
         name=name,
@@ -122,7 +152,7 @@ def _saved(model: keras.Model, name: str, val: dataset.Split, path: Path, bits: 
         image_size=model.input_shape[1],
         classes=val.classes,
     )
-    served = Classifier(spec, load_engine(path, spec, Settings()))
+    served = Classifier(spec, load_engine(path, spec, Settings(engine="tensorflow")))
     return spec, evaluate.predict([served], val)[name]
 
 

@@ -4,36 +4,36 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 
 from catdog.spec import ModelSpec, sha256_of
 
 from . import hardware
-from .trainer import Data, Recipe
+
+if TYPE_CHECKING:
+    from .fit import Job
+    from .trainer import Data
 
 
-def provenance(
-    photos: Data, recipe: Recipe, history: list[dict], *, precision: str, command: str, dataset: str
-) -> dict[str, Any]:
+def provenance(photos: Data, job: Job, history: list[dict], *, precision: str) -> dict[str, Any]:
     """Describe a finished run: data, recipe, the precision that it came to, time, software and hardware."""
     return {
-        "dataset": dataset,
+        "dataset": job.dataset,
         "photos": {"train": len(photos.labels), "val": len(photos.validation_labels)},
         "epochs": len(history),
         "seconds": round(sum(row["seconds"] for row in history)),
-        "recipe": dataclasses.asdict(recipe),
+        "recipe": dataclasses.asdict(job.recipe),
         "precision": precision,
         "history": history,
         "backend": keras.backend.backend(),
         "keras": keras.__version__,
         "hardware": hardware.describe(),
-        "seed": recipe.seed,
+        "seed": job.recipe.seed,
         "date": datetime.date.today().isoformat(),
-        "command": command,
+        "command": job.command,
     }
 
 
@@ -44,28 +44,19 @@ def identity(source: str | Path | None) -> str | None:
     return sha256_of(source) if Path(source).is_file() else str(source)
 
 
-def description_of(base: Path) -> Path:
-    """The JSON that `distill` writes beside `NAME.weights.h5`: NAME.json."""
-    return base.with_name(base.name.removesuffix(".weights.h5") + ".json")
-
-
 def base_provenance(base: str | None) -> Any:
-    """What is known of the base weights: the JSON that `distill` wrote beside them, or their name."""
+    """What is known of the base weights: their name, or their file and its own training."""
     if base in (None, "none"):
         return "random weights"
-    if base == "imagenet":
-        return "keras.applications, ImageNet"
-    path, actual = Path(base), sha256_of(base)
-    described = description_of(path)
-    origin = json.loads(described.read_text()) if described.is_file() else {}
-    # A description of other weights, left by a process that was killed between the two files, says nothing.
-    if origin and origin.get("sha256", actual) == actual:
-        return origin
-    return {"file": path.name, "sha256": actual}
+    return "keras.applications, ImageNet" if base == "imagenet" else origin_of(Path(base))
 
 
-def start_provenance(start: Path) -> dict[str, Any]:
-    """What is known of the classifier that a run went on from: its file and its own training."""
-    described = start.with_suffix(".json")
-    training = ModelSpec.read(described).training if described.is_file() else {}
-    return {"went_on_from": start.name, "sha256": sha256_of(start), "training": training}
+def origin_of(path: Path) -> dict[str, Any]:
+    """What is known of an `.h5` that a run began with: its file and, from the spec beside it, its own training."""
+    origin = {"file": path.name, "sha256": sha256_of(path)}
+    described = path.with_suffix(".json")
+    spec = ModelSpec.read(described) if described.is_file() else None
+    # A spec of other weights, left by a process that was killed between the two files, says nothing.
+    if spec and spec.sha256 == origin["sha256"]:
+        origin["training"] = spec.training
+    return origin

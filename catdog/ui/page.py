@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 # What `/predict` returns before the JSON. Clients rely on these two and on their order.
 LABELLED = ("scratch_cnn", "xception")
-RUNNING = 2  # photos judged at a time; each already uses all models and all cores
+RUNNING = 16  # photos given to the models at a time, which judge together what comes together
 WAITING = 32  # photos in the queue before further ones are turned away
 KEPT = 3600  # seconds that uploads stay, and seconds between two sweeps
 

@@ -8,7 +8,7 @@ from typing import IO, TYPE_CHECKING, Any, Protocol
 from flask import Blueprint, Response, json, render_template, request, url_for
 
 from .. import __version__, wording
-from ..errors import CatDogError, ModelUnavailable
+from ..errors import Busy, CatDogError, ModelUnavailable
 from .upload import Upload, read_upload
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class _Views:
         self.comparator = comparator
         self.description = json.loads(Path(__file__).with_name("openapi.json").read_bytes())
 
-    def page(self) -> tuple[str, int]:
+    def page(self) -> tuple[str, int, dict[str, str]]:
         upload = comparison = error = None
         status = 200 if self.comparator.specs else ModelUnavailable.status
         if request.method == "POST":
@@ -95,7 +95,7 @@ class _Views:
                 comparison = self._compare(upload)
             except CatDogError as caught:
                 error, status = str(caught), caught.status
-        return self._render(upload, comparison, error), status
+        return self._render(upload, comparison, error), status, _retry(status)
 
     def predict(self) -> dict[str, Any]:
         return self._compare(self._upload()).to_dict()
@@ -152,5 +152,10 @@ def _summary(comparison: Comparison, specs: tuple[ModelSpec, ...], default: Mode
     return f"{wording.agreement(comparison, specs)}. {wording.leading(comparison, default)}".strip()
 
 
-def _json_error(error: CatDogError) -> tuple[dict[str, Any], int]:
-    return error_body(error.code, str(error)), error.status
+def _json_error(error: CatDogError) -> tuple[dict[str, Any], int, dict[str, str]]:
+    return error_body(error.code, str(error)), error.status, _retry(error.status)
+
+
+def _retry(status: int) -> dict[str, str]:
+    """The header that tells a client to come back soon, for the statuses that pass."""
+    return {"Retry-After": "1"} if status == Busy.status else {}

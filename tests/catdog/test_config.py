@@ -21,12 +21,15 @@ def test_every_variable_is_read():
         "CATDOG_HUB_REVISION": "0123abcd",
         "CATDOG_ENGINE": "tensorflow",
         "CATDOG_THREADS": "2",
+        "CATDOG_CACHE": "/cache",
+        "CATDOG_MAX_WAITING": "8",
         "CATDOG_MAX_UPLOAD_MB": "1.5",
         "CATDOG_MAX_PIXELS": "1e6",
         "OTHER": "x",
     })  # fmt: skip
     assert settings == Settings(
         weights=Path("/models"), hub_repo="user/cat.dog-1", hub_revision="0123abcd", engine="tensorflow", threads=2,
+        cache=Path("/cache"), max_waiting=8,
         max_upload_bytes=3 * 2**19, max_pixels=1_000_000,
     )  # fmt: skip
 
@@ -38,7 +41,17 @@ def test_the_process_environment_is_read_when_called(monkeypatch):
 
 @pytest.mark.parametrize("blank", ["", "  "])
 def test_an_empty_variable_counts_as_not_set(blank):
-    names = ("WEIGHTS", "HUB_REPO", "HUB_REVISION", "ENGINE", "THREADS", "MAX_UPLOAD_MB", "MAX_PIXELS")
+    names = (
+        "WEIGHTS",
+        "HUB_REPO",
+        "HUB_REVISION",
+        "ENGINE",
+        "THREADS",
+        "CACHE",
+        "MAX_WAITING",
+        "MAX_UPLOAD_MB",
+        "MAX_PIXELS",
+    )
     assert Settings.from_env({f"CATDOG_{name}": blank for name in names}) == Settings()
 
 
@@ -53,6 +66,7 @@ def test_an_empty_variable_counts_as_not_set(blank):
         ("CATDOG_THREADS", "-1"),
         ("CATDOG_THREADS", "2.5"),
         ("CATDOG_THREADS", "many"),
+        ("CATDOG_MAX_WAITING", "0"),
         ("CATDOG_MAX_UPLOAD_MB", "0"),
         ("CATDOG_MAX_UPLOAD_MB", "nan"),
         ("CATDOG_MAX_UPLOAD_MB", "inf"),
@@ -78,3 +92,11 @@ def test_a_weights_folder_may_be_a_text():
 
 def test_more_pixels_than_pillow_opens_cannot_be_allowed():
     assert PILLOW_LIMIT == 2 * Image.MAX_IMAGE_PIXELS
+
+
+def test_converted_models_are_kept_where_the_user_keeps_caches(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert Settings().cache == Settings.from_env({}).cache == tmp_path / "catdog"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    assert Settings().cache == tmp_path / "home" / ".cache" / "catdog"

@@ -51,28 +51,28 @@ def test_a_model_gives_one_row_per_photo(tmp_path, classes, outputs):
     spec = write_tiny_model(tmp_path, "tiny", image_size=32, classes=classes)
     engine = load_engine(tmp_path / spec.file, spec, Settings())
     batch = np.random.default_rng(0).uniform(0, 255, (5, 32, 32, 3)).astype(np.float32)
-    together = engine(batch)
+    together = engine(batch).probabilities
     assert together.shape == (5, outputs)
     assert together.dtype == np.float32
     assert ((together >= 0) & (together <= 1)).all()
-    one_by_one = np.concatenate([engine(batch[i : i + 1]) for i in range(5)])
+    one_by_one = np.concatenate([engine(batch[i : i + 1]).probabilities for i in range(5)])
     assert np.allclose(together, one_by_one, atol=1e-6)
 
 
 def test_two_softmax_outputs_are_accepted_with_exact_values(tmp_path):
     engine = load(saved(tmp_path, dense(2, "softmax", kernel_initializer="zeros")))
-    assert engine(np.ones((1, SIZE, SIZE, 3), np.float32)).tolist() == [[0.5, 0.5]]
+    assert engine(np.ones((1, SIZE, SIZE, 3), np.float32)).probabilities.tolist() == [[0.5, 0.5]]
 
 
 def test_a_model_without_a_fixed_input_size_is_accepted(tmp_path):
     engine = load(saved(tmp_path, dense(1, "sigmoid"), inputs=(None, None, 3)))
-    assert engine(np.zeros((2, SIZE, SIZE, 3), np.float32)).shape == (2, 1)
+    assert engine(np.zeros((2, SIZE, SIZE, 3), np.float32)).probabilities.shape == (2, 1)
 
 
 def test_threads_can_be_limited(tmp_path):
     spec = write_tiny_model(tmp_path, "tiny", image_size=16)
     engine = load_engine(tmp_path / spec.file, spec, Settings(threads=1))
-    assert engine(np.zeros((1, 16, 16, 3), np.float32)).shape == (1, 1)
+    assert engine(np.zeros((1, 16, 16, 3), np.float32)).probabilities.shape == (1, 1)
 
 
 def lambda_layer(folder: Path) -> Path:
@@ -157,7 +157,7 @@ def test_a_model_without_an_input_layer_is_accepted(tmp_path):
     model.build((None, SIZE, SIZE, 3))
     model.save(tmp_path / "model.h5")
     engine = load(tmp_path / "model.h5")
-    assert engine(np.zeros((1, SIZE, SIZE, 3), np.float32)).shape == (1, 1)
+    assert engine(np.zeros((1, SIZE, SIZE, 3), np.float32)).probabilities.shape == (1, 1)
 
 
 @pytest.mark.parametrize(

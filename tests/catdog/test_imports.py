@@ -17,7 +17,7 @@ MODULES = {
     for path in sorted((ROOT / "catdog").rglob("*.py"))
 }
 # Each may import those before it. Surfaces come last, so that no part of the core knows one.
-CORE = ["errors", "spec", "preprocessing", "config", "weights", "engine", "compare"]
+CORE = ["errors", "spec", "preprocessing", "config", "weights", "batching", "engine", "compare"]
 SURFACES = ["ui", "web", "__main__"]
 HEAVY = ["keras", "tensorflow", "openvino", "gradio", "flask", "huggingface_hub"]
 
@@ -71,7 +71,7 @@ def test_imports_point_one_way(name):
     allowed = {*CORE[: CORE.index(name)]}
     imported = {part(module) for module in GRAPH[f"catdog.{name}"]}
     assert "" not in imported, "the core imports its modules, not the package"
-    assert not imported & ({*CORE, *SURFACES} - allowed)
+    assert not imported & ({*CORE, *SURFACES} - allowed - {name})
 
 
 def test_only_surfaces_import_surfaces():

@@ -17,7 +17,7 @@ import pytest
 from catdog import InvalidSettings, ModelMismatch, ModelSpec, Settings, load
 from catdog.spec import sha256_of
 from tests.conftest import ROOT
-from train import architectures, evaluate, h5, trainer
+from train import architectures, distill, evaluate, h5, trainer
 from train.__main__ import main
 from train.dataset import DatasetError
 from train.provenance import base_provenance
@@ -154,19 +154,18 @@ def test_a_model_is_not_replaced_by_a_run_that_starts_from_it(tiny_data, tmp_pat
     assert "choose another --out" in capsys.readouterr().err
     assert fit(tiny_data, tmp_path, *start, "--run", str(tmp_path / "second"), "--out", str(tmp_path / "out")) == 0
     base = ModelSpec.read(tmp_path / "out" / "scratch_cnn.json").training["base"]
-    assert base["went_on_from"] == "scratch_cnn.h5"
+    assert base["file"] == "scratch_cnn.h5"
     assert base["training"]["base"] == "random weights"
 
 
-def test_a_description_of_other_base_weights_is_not_believed(tmp_path):
-    base = tmp_path / "x.weights.h5"
-    base.write_bytes(b"weights")
-    assert base_provenance(str(base)) == {"file": "x.weights.h5", "sha256": sha256_of(base)}
-    described = {"teacher": "t.h5", "sha256": sha256_of(base)}
-    (tmp_path / "x.json").write_text(json.dumps(described))
-    assert base_provenance(str(base)) == described
-    base.write_bytes(b"other weights")
-    assert base_provenance(str(base)) == {"file": "x.weights.h5", "sha256": sha256_of(base)}
+def test_a_spec_of_other_weights_is_not_believed(tiny_data, tmp_path):
+    assert fit(tiny_data, tmp_path) == 0
+    base = tmp_path / "weights" / "scratch_cnn.h5"
+    spec = ModelSpec.read(base.with_suffix(".json"))
+    named = {"file": "scratch_cnn.h5", "sha256": spec.sha256}
+    assert base_provenance(str(base)) == named | {"training": spec.training}
+    dataclasses.replace(spec, sha256="0" * 64).write(base.with_suffix(".json"))
+    assert base_provenance(str(base)) == named
 
 
 def test_three_classes_train_and_serve(tmp_path):
@@ -180,50 +179,65 @@ def test_three_classes_train_and_serve(tmp_path):
     assert np.array(results["scratch_cnn"]["confusion"]).sum() == 3 * COUNTS["test"]
 
 
-def test_distilled_base_starts_xception(tiny_data, tmp_path):
+def write_teacher(path):
+    """A model whose first layer is a feature extractor on pixels of -1..1, of any size."""
     pixels = keras.Input((None, None, 3))
     features = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(6, 3, strides=4)(pixels))
     head = keras.layers.Dense(2, activation="softmax")
-    teacher = keras.Sequential([keras.Input((None, None, 3)), keras.Model(pixels, features), head])
-    teacher.save(tmp_path / "teacher.h5")
-    base = tmp_path / "base.weights.h5"
-    common = [
-        "--data",
-        str(tiny_data),
-        "--stages",
-        "24x1",
-        "--batch-size",
-        "4",
-        "--limit",
-        "2",
-        "--precision",
-        "float32",
-    ]
-    assert (
-        main(
-            [
-                "distill",
-                "xception",
-                "--teacher",
-                str(tmp_path / "teacher.h5"),
-                "--out",
-                str(base),
-                "--run",
-                str(tmp_path / "distill"),
-                *common,
-            ]
-        )
-        == 0
+    keras.Sequential([keras.Input((None, None, 3)), keras.Model(pixels, features), head]).save(path)
+
+
+def test_a_distilled_classifier_is_gone_on_from(tiny_data, tmp_path):
+    write_teacher(tmp_path / "teacher.h5")
+    common = ["--data", str(tiny_data), "--limit", "2", "--stages", "24x1", "--batch-size", "4"]
+    common += ["--precision", "float32", "--image-size", "24"]
+
+    def run(command: str, folder: str, *more: str) -> ModelSpec:
+        out = ["--out", str(tmp_path / folder), "--run", str(tmp_path / f"run-{folder}")]
+        assert main([command, "xception", *common, *out, *more]) == 0
+        return ModelSpec.read(tmp_path / folder / "xception.json")
+
+    teacher = ["--teacher", str(tmp_path / "teacher.h5")]
+    first = run("distill", "first", *teacher)
+    assert first.training["teacher"]["sha256"] == sha256_of(tmp_path / "teacher.h5")
+    assert first.training["base"] == "random weights"
+    second = run("distill", "second", *teacher, "--start", str(tmp_path / "first" / "xception.h5"))
+    assert second.training["base"]["training"] == first.training
+    base = run("fit", "base", "--base", str(tmp_path / "second" / "xception.h5"))
+    assert base.training["base"]["training"] == second.training
+    started = run("fit", "started", "--start", str(tmp_path / "second" / "xception.h5"))
+    assert started.training["base"]["sha256"] == second.sha256
+    assert load(Settings(weights=tmp_path / "started")).compare(next(tiny_data.rglob("*.png"))).models
+
+
+@pytest.mark.parametrize("name", ["xception", "mobilenet_v2"])
+def test_a_distilled_network_keeps_its_outputs(full_networks, tmp_path, name):
+    """What is saved answers as what was trained: the second output for the teacher changes no order of weights."""
+    student = architectures.build(name, image_size=48)
+    trained = distill._training_model(student, FakeTaught(), 48, Recipe(((48, 1),)), keras.optimizers.SGD())
+    saved = architectures.build(name, image_size=48)
+    saved.set_weights(trained.get_layer(name).get_weights())
+    pixels = np.random.default_rng(0).uniform(0, 255, (2, 48, 48, 3)).astype(np.float32)
+    expected = trained.predict_on_batch(pixels)["probabilities"]
+    np.testing.assert_allclose(saved.predict_on_batch(pixels), expected, atol=1e-5)
+
+
+class FakeTaught:
+    train = np.zeros((4, 6), np.float32)
+
+
+def test_the_base_of_a_pretrained_model_is_taken_whole(full_networks, tmp_path):
+    """As mobilenet_v2 is fine-tuned: a model whose first layer is the network on pixels of -1..1."""
+    network = keras.applications.MobileNetV2(
+        include_top=False, weights=None, pooling="avg", input_shape=(None, None, 3)
     )
-    described = json.loads((tmp_path / "base.json").read_text())
-    assert described["teacher"] == "teacher.h5"
-    fitted = ["fit", "xception", "--base", str(base), "--out", str(tmp_path / "weights"), "--image-size", "24"]
-    assert main([*fitted, "--run", str(tmp_path / "fit"), *common]) == 0
-    spec = ModelSpec.read(tmp_path / "weights" / "xception.json")
-    assert spec.training["base"] == described
-    assert (
-        load(Settings(weights=tmp_path / "weights")).compare(next(tiny_data.rglob("*.png"))).models[0].confidence >= 0.5
-    )
+    keras.Sequential([keras.Input((64, 64, 3)), network, keras.layers.Dense(7, "softmax")]).save(tmp_path / "base.h5")
+    base = architectures.build_base("mobilenet_v2", weights=str(tmp_path / "base.h5"))
+    pixels = np.random.default_rng(0).uniform(0, 255, (2, 64, 64, 3)).astype(np.float32)
+    expected = network.predict_on_batch(pixels / 127.5 - 1)
+    np.testing.assert_allclose(base.predict_on_batch(pixels), expected, atol=1e-5)
+    with pytest.raises(InvalidSettings, match="does not begin with the weights of xception_base"):
+        architectures.build_base("xception", weights=str(tmp_path / "base.h5"))
 
 
 @pytest.mark.parametrize(
@@ -232,7 +246,7 @@ def test_distilled_base_starts_xception(tiny_data, tmp_path):
         (["fit", "resnext", "--data", "D"], "no architecture 'resnext'"),
         (["fit", "scratch_cnn", "--data", "missing"], "missing/train must hold one folder per class"),
         (["fit", "scratch_cnn", "--data", "D", "--base", "imagenet"], "takes no base"),
-        (["fit", "xception", "--data", "D", "--base", "nowhere.h5"], "existing .weights.h5 file"),
+        (["fit", "xception", "--data", "D", "--base", "nowhere.h5"], "existing .h5 file"),
         (["fit", "scratch_cnn", "--data", "D", "--stages", "96"], "SIZExEPOCHS"),
         (["fit", "scratch_cnn", "--data", "D", "--precision", "int4"], "Precision must be one of"),
         (["fit", "scratch_cnn", "--data", "D", "--seed", "-1"], "seed must be 0 to"),
@@ -244,8 +258,7 @@ def test_distilled_base_starts_xception(tiny_data, tmp_path):
         (["fit", "scratch_cnn", "--data", "D", "--out", "file/weights"], "cannot be read or written: file/weights"),
         (["distill", "xception", "--data", "D", "--teacher", "nowhere.h5"], "teacher nowhere.h5 does not exist"),
         (["distill", "xception", "--data", "D", "--teacher", "file"], "teacher file cannot be loaded"),
-        (["distill", "xception", "--data", "D", "--teacher", "file", "--out", "x.h5"], "NAME.weights.h5"),
-        (["distill", "scratch_cnn", "--data", "D", "--teacher", "file"], "no use in a base"),
+        (["distill", "scratch_cnn", "--data", "D", "--teacher", "file"], "takes no teacher"),
         (["evaluate", "--data", "D", "--weights", "nowhere"], "weights folder nowhere does not exist"),
     ],
 )

@@ -6,6 +6,7 @@ import numpy as np
 
 from catdog import ModelSpec, Settings
 from catdog.compare import Classifier, Comparator
+from catdog.engine import Outputs
 
 
 def classifier(name: str, outputs: dict[str, float], *, accuracy: float = 0.9) -> Classifier:
@@ -15,7 +16,7 @@ def classifier(name: str, outputs: dict[str, float], *, accuracy: float = 0.9) -
         image_size=32, classes=tuple(outputs), metrics={"val": {"accuracy": accuracy, "images": 2000}},
     )  # fmt: skip
     row = np.array([list(outputs.values())], dtype=np.float32)
-    return Classifier(spec, lambda batch: np.repeat(row, len(batch), axis=0))
+    return Classifier(spec, lambda batch: Outputs(np.repeat(row, len(batch), axis=0)))
 
 
 def comparator(

@@ -1,0 +1,11 @@
+"""One `.h5` file -> a callable from pixels to probabilities, features and activation maps.
+
+The `.h5` stays the file of record; OpenVINO runs a converted copy of it, kept in a cache. Keras on
+TensorFlow is the reference that the copy is checked against, and runs the models where OpenVINO
+cannot. With a filled cache neither Keras nor TensorFlow is imported.
+"""
+
+from .interface import Engine, Outputs, are_probabilities
+from .loading import describe, load_engine, load_engines
+
+__all__ = ["Engine", "Outputs", "are_probabilities", "describe", "load_engine", "load_engines"]

@@ -1,0 +1,119 @@
+"""`.h5` -> OpenVINO, in a process of its own: `python -m catdog.engine.convert < jobs.json`.
+
+Only this process pays for TensorFlow: a gigabyte of memory that the server would keep. It reads a list
+of `{"path", "out", "spec"}` from stdin and writes one JSON line per job to stdout: `{}`, or
+`{"code", "message"}` of what went wrong.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from ..errors import CatDogError, ModelMismatch, NotConverted
+from ..preprocessing import to_array
+from ..spec import ModelSpec
+from . import cache
+from .converted import OpenVINOEngine, import_openvino
+from .reference import KerasEngine, first_line, load_model
+
+# A label is never in doubt for less; float32 arithmetic in another order moves far less.
+LARGEST_DIFFERENCE = 1e-4
+PATIENCE = 15 * 60  # seconds
+# The photos of examples/ in a row, squeezed to squares; see SOURCES.md there.
+PHOTOS = Path(__file__).with_name("photos.jpg")
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Job(NamedTuple):
+    """A verified `.h5`, its spec, and an empty folder for its conversion."""
+
+    path: Path
+    spec: ModelSpec
+    out: Path
+
+
+def convert(jobs: Sequence[Job]) -> list[CatDogError | None]:
+    """Convert in a child process; per job None, or why it failed: ModelMismatch or NotConverted."""
+    request = [
+        {"path": str(job.path.resolve()), "out": str(job.out.resolve()), "spec": dataclasses.asdict(job.spec)}
+        for job in jobs
+    ]
+    command = [sys.executable, "-m", __name__]
+    try:
+        child = subprocess.run(
+            command, input=json.dumps(request), cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE, check=False
+        )
+        lines = [json.loads(line) for line in child.stdout.splitlines() if line.startswith("{")]
+    except (OSError, ValueError, subprocess.SubprocessError) as error:
+        return [NotConverted(f"The process that converts models failed: {error}")] * len(jobs)
+    died = {"code": NotConverted.code, "message": f"The process that converts models ended with {child.returncode}."}
+    return [_error(line) for line in [*lines, *[died] * len(jobs)][: len(jobs)]]
+
+
+def _error(line: dict[str, str]) -> CatDogError | None:
+    if not line:
+        return None
+    kind = ModelMismatch if line["code"] == ModelMismatch.code else NotConverted
+    return kind(line["message"])
+
+
+def main() -> None:
+    """Answer the jobs on stdin; what libraries print to stdout goes to stderr."""
+    with os.fdopen(os.dup(1), "w", encoding="utf-8") as stdout:
+        os.dup2(2, 1)
+        for job in json.load(sys.stdin):
+            error = attempt(Job(Path(job["path"]), ModelSpec(**job["spec"]), Path(job["out"])))
+            print(json.dumps(error.to_dict() if error else {}), file=stdout, flush=True)
+
+
+def attempt(job: Job) -> CatDogError | None:
+    """Convert in this process; None, or why it failed: ModelMismatch or NotConverted."""
+    try:
+        _convert(job)
+    except CatDogError as error:
+        return error
+    except Exception as error:  # Keras, OpenVINO and a full disk raise many kinds
+        return NotConverted(f"{type(error).__name__}: {first_line(error)}")
+    return None
+
+
+def _convert(job: Job) -> None:
+    """Convert one model, read it back and compare it with Keras on real photos.
+
+    Raises ModelMismatch for a file that is no such model, NotConverted when the answers differ.
+    """
+    import_openvino()
+    reference = KerasEngine(load_model(job.path, job.spec))
+    reference.model.export(str(job.out / cache.GRAPH), format="openvino", verbose=False)
+    batch = check_batch(job.spec)
+    expected, actual = reference(batch), OpenVINOEngine(job.out)(batch)
+    difference = float(np.abs(expected.probabilities - actual.probabilities).max())
+    if not difference <= LARGEST_DIFFERENCE:  # also for NaN
+        raise NotConverted(
+            f"OpenVINO answers otherwise than Keras: a probability differs by {difference:.1e}, "
+            f"more than {LARGEST_DIFFERENCE:g}."
+        )
+    cache.describe(job.out, job.spec.sha256, difference)
+
+
+def check_batch(spec: ModelSpec) -> np.ndarray:
+    """Real photos and their mirror images as the model's input: float32 (10, size, size, 3)."""
+    with Image.open(PHOTOS) as row:
+        side = row.height
+        photos = [row.crop((x, 0, x + side, side)) for x in range(0, row.width, side)]
+    photos += [photo.transpose(Image.Transpose.FLIP_LEFT_RIGHT) for photo in photos]
+    return np.stack([to_array(photo, spec) for photo in photos])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,55 @@
+"""OpenVINO: runs a converted model."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+
+from .cache import GRAPH
+from .interface import Outputs
+
+PRECISIONS = {"f32": "float32", "bf16": "bfloat16"}
+
+
+def import_openvino() -> ModuleType:
+    """OpenVINO without its telemetry, which would report conversions unasked; it has a stub for this case."""
+    sys.modules.setdefault("openvino_telemetry", None)
+    import openvino
+
+    return openvino
+
+
+class OpenVINOEngine:
+    """Runs the conversion in a folder.
+
+    threads    0 for all cores
+    precision  arithmetic, a key of PRECISIONS: OpenVINO itself would take bfloat16 wherever it is fast
+    """
+
+    problem = ""
+
+    def __init__(self, folder: Path, *, threads: int = 0, precision: str = "f32"):
+        openvino = import_openvino()
+        options = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": precision}
+        if threads:
+            options["INFERENCE_NUM_THREADS"] = threads
+        core = openvino.Core()
+        self.request = core.compile_model(folder / GRAPH, "CPU", options).create_infer_request()
+        self.runtime = f"OpenVINO {openvino.__version__.split('-')[0]}, {PRECISIONS[precision]}"
+        self.lock = threading.Lock()
+
+    def __call__(self, batch: np.ndarray) -> Outputs:
+        # One request at a time uses all cores; its results live in memory that the next one reuses.
+        with self.lock:
+            results = self.request.infer([batch])
+            named = {name: np.array(results[port]) for port in results for name in port.names}
+        return Outputs(**{name: named[name] for name in Outputs._fields if name in named})
+
+
+def has_bfloat16() -> bool:
+    """Whether OpenVINO multiplies bfloat16 faster than float32 on this processor."""
+    return "BF16" in import_openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")

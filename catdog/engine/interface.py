@@ -1,0 +1,40 @@
+"""What every engine takes and returns."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+
+class Outputs(NamedTuple):
+    """What a model says of N photos, each array float32.
+
+    probabilities  (N, outputs): one sigmoid or several softmax outputs, not calibrated
+    features       (N, F) what the last layer sees, or None for a model whose last layer is not dense
+    maps           (N, h, w, outputs) class activation maps (Zhou et al. 2016): what each place adds to
+                   the logit of each output; their mean over places, plus the bias, is the logit. None
+                   for a model that does not average over places right before its last layer
+    """
+
+    probabilities: np.ndarray
+    features: np.ndarray | None = None
+    maps: np.ndarray | None = None
+
+
+class Engine(Protocol):
+    """Runs one model; safe to share between threads.
+
+    Call with float32 (N, H, W, 3), scaled as the spec says. `runtime` says what runs the model, and
+    `problem` in one sentence why it is not what was asked for; empty when it is.
+    """
+
+    runtime: str
+    problem: str
+
+    def __call__(self, batch: np.ndarray) -> Outputs: ...
+
+
+def are_probabilities(outputs: np.ndarray) -> bool:
+    """Whether all values are numbers from 0 to 1, but for rounding."""
+    return bool(np.all((outputs >= -1e-4) & (outputs <= 1 + 1e-4)))  # False for NaN

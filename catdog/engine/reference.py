@@ -1,0 +1,105 @@
+"""Keras on TensorFlow: the reference that every other engine is held to."""
+
+from __future__ import annotations
+
+import contextlib
+import textwrap
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..errors import ModelMismatch
+from ..spec import ModelSpec
+from .interface import Outputs
+
+if TYPE_CHECKING:
+    import keras
+
+
+class KerasEngine:
+    """Runs a Keras model as it is."""
+
+    def __init__(self, model: keras.Model, *, problem: str = ""):
+        import keras
+
+        self.model, self.problem = with_insight(model), problem
+        self.runtime = f"Keras {keras.__version__} on {keras.backend.backend()}, float32"
+
+    def __call__(self, batch: np.ndarray) -> Outputs:
+        # predict_on_batch runs one compiled call; predict would build a data pipeline each time.
+        outputs = self.model.predict_on_batch(batch)
+        return Outputs(**{name: np.asarray(values, dtype=np.float32) for name, values in outputs.items()})
+
+
+def load_model(path: Path, spec: ModelSpec) -> keras.Model:
+    """Open a `.h5` file and compare its declared input and output with its spec.
+
+    Raises ModelMismatch when the file cannot be opened as a model or does not fit the spec.
+    """
+    import keras
+
+    try:
+        # Without compile no training code is restored; safe mode refuses pickled functions.
+        model = keras.models.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:  # Keras and h5py raise many kinds on broken files
+        reason = first_line(error).replace(str(path), path.name)  # pages show it, and nobody's folders
+        raise ModelMismatch(f"{path.name} cannot be loaded as a Keras model: {reason}") from error
+    _check_input(model, path, spec)
+    return model
+
+
+def with_insight(model: keras.Model) -> keras.Model:
+    """The same layers with up to three named outputs, as in `Outputs`: those that the model allows."""
+    import keras
+    from keras import layers
+
+    head = model.layers[-1]
+    (probabilities,) = model.outputs
+    outputs = {"probabilities": probabilities}
+    if isinstance(head, layers.Dense) and probabilities is head.output:
+        before = _before(head)
+        while isinstance(before, layers.Dropout):
+            before = _before(before)
+        outputs["features"] = before.output
+        if isinstance(before, layers.GlobalAveragePooling2D) and before.data_format == "channels_last":
+            maps = layers.Dense(head.units, use_bias=False, name="maps")
+            outputs["maps"] = maps(before.input)
+            maps.set_weights([np.asarray(head.kernel)])
+    return keras.Model(model.inputs[0], outputs)
+
+
+def limit_threads(threads: int) -> None:
+    """Let TensorFlow use so many threads, 0 for all cores; the first model of a process decides."""
+    if threads:
+        import tensorflow
+
+        with contextlib.suppress(RuntimeError):  # already running: the first model's limit holds
+            tensorflow.config.threading.set_intra_op_parallelism_threads(threads)
+            tensorflow.config.threading.set_inter_op_parallelism_threads(threads)
+
+
+def first_line(error: Exception) -> str:
+    """The part of a library's message that people can use; Keras goes on with whole configurations."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return textwrap.shorten(lines[0], 300)
+
+
+def _before(layer: keras.layers.Layer) -> keras.layers.Layer:
+    return layer.input._keras_history.operation
+
+
+def _check_input(model: keras.Model, path: Path, spec: ModelSpec) -> None:
+    """Compare the declared input with the spec: a model that averages over its area runs at any size, wrongly."""
+    wanted = (None, spec.image_size, spec.image_size, 3)
+    declared = [tuple(tensor.shape) for tensor in model.inputs]
+    if (
+        len(declared) != 1
+        or len(declared[0]) != 4
+        or any(size not in (None, want) for size, want in zip(declared[0], wanted, strict=True))
+    ):
+        raise ModelMismatch(f"{path.name} takes inputs of shape {declared}; its spec says {wanted}.")
+    if len(model.outputs) != 1:
+        raise ModelMismatch(
+            f"{path.name} does not turn pixels of shape {wanted} into one array: it has {len(model.outputs)} outputs."
+        )
