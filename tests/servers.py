@@ -66,13 +66,17 @@ def running(command: Sequence[str | Path], folder: Path, **environment: str) -> 
     try:
         yield process
     finally:
-        process.kill()
-        process.communicate()
+        process.terminate()  # which a server passes on to its workers
+        try:
+            process.communicate(timeout=20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
 
 
 def until_it_answers(url: str, process: subprocess.Popen) -> None:
     """Wait for the server of a process."""
-    for _ in range(240):
+    for _ in range(480):
         assert process.poll() is None, process.communicate()
         try:
             httpx.get(url).raise_for_status()

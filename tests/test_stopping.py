@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import re
+import shlex
 import signal
 import socket
 import sys
@@ -57,6 +59,22 @@ def test_the_page(tiny_weights, tmp_path, cat):
         verdicts = httpx.get(f"{url}{call}/{answer['event_id']}", timeout=20).text
         assert "event: complete" in verdicts and "xception" in verdicts
         assert process.wait(timeout=20) == 0
+
+
+def test_the_web_service(tiny_weights, tmp_path, cat):
+    unit = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
+    arguments = shlex.split(re.search(r"^ExecStart=\S+/gunicorn (.*catdog\.web.*)$", unit, re.MULTILINE)[1])
+    port = free_port()
+    command = [sys.executable, "-m", "gunicorn", *arguments, "--bind", f"{HOST}:{port}", "--chdir", ROOT]
+    form = b'--b\r\nContent-Disposition: form-data; name="file"; filename="x"\r\n\r\n%s\r\n--b--\r\n'
+    with running(command, tmp_path, CATDOG_WEIGHTS=str(tiny_weights)) as process:
+        until_it_answers(f"http://{HOST}:{port}/readyz", process)
+        slow = Slow(port, "/predict", "multipart/form-data; boundary=b", form % cat.read_bytes())
+        process.send_signal(signal.SIGTERM)
+        status, answer = slow.finish()
+        assert status.endswith(b"200 OK")
+        assert len(answer["models"]) == 2
+        assert process.wait(timeout=40) == 0
 
 
 @pytest.mark.parametrize(("path", "counted"), [("/gradio_api/queue/data", 1), ("/gradio_api/heartbeat/abc", 0)])

@@ -1,0 +1,45 @@
+"""The Dockerfile finds what it copies, and its last stage gets the versions that everything else is tested with."""
+
+from __future__ import annotations
+
+import re
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from tests.conftest import ROOT
+
+# What makes models and converts them, and is left out where they are only served.
+MAKERS = {"keras", "scipy", "tensorflow", "tensorflow-cpu"}
+
+
+def pins(name: str) -> dict[str, str]:
+    """Package -> version of a requirements file or a lock; empty where it names none."""
+    lines = re.findall(r"^[A-Za-z][^\\#;\n]*", (ROOT / name).read_text(), re.MULTILINE)
+    requirements = [Requirement(line.strip()) for line in lines]
+    return {canonicalize_name(each.name): str(each.specifier) for each in requirements}
+
+
+def test_serving_needs_what_the_app_needs_but_for_the_makers():
+    assert pins("requirements.txt").keys() - MAKERS == pins("requirements-serve.txt").keys() - MAKERS
+    assert not any(pins("requirements-serve.txt").values()), "the versions are those of requirements.txt"
+
+
+def test_the_lock_for_serving_agrees_with_the_lock_of_the_app():
+    serve, app = pins("locks/serve.txt"), pins("locks/runtime.txt")
+    assert pins("requirements-serve.txt").keys() <= serve.keys()
+    assert not serve.keys() & MAKERS
+    assert {name: app[name] for name in serve.keys() & app.keys()}.items() <= serve.items()
+
+
+def test_what_is_copied_is_there_and_not_ignored():
+    copies = re.findall(r"^COPY (?!--from)(\S+) ", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    kept = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
+    assert {*copies} == kept
+    assert all((ROOT / name).exists() for name in kept)
+
+
+def test_the_stages_share_one_base_with_a_full_version():
+    dockerfile = (ROOT / "Dockerfile").read_text()
+    assert re.search(r"^ARG PYTHON=python:3\.\d+\.\d+-slim-\w+$", dockerfile, re.MULTILINE)
+    assert {line.split()[1] for line in dockerfile.splitlines() if line.startswith("FROM ")} == {"${PYTHON}"}
