@@ -17,7 +17,7 @@ from ..preprocessing import resized
 from ..spec import ModelSpec
 from .walk import Found
 
-# Seconds that one photo may take. The slowest that the limits allow take a few.
+# The slowest photos that the limits allow take a few seconds.
 PATIENCE = 60
 
 Shape = tuple[int, str]  # image_size and resize of a spec
@@ -44,20 +44,22 @@ class Decoded(NamedTuple):
 class Decoder:
     """What a worker does with each photo; sent to it when it starts.
 
-    folder  where the paths begin
-    read    binary file -> RGB image, as `Reader`
-    shapes  what the models want
+    folder    where the paths begin
+    read      binary file -> RGB image, as `Reader`
+    shapes    what the models want
+    patience  seconds that one photo may take, after which it ends the process
     """
 
     folder: str
     read: Callable[[IO[bytes]], Image.Image]
     shapes: tuple[Shape, ...]
+    patience: float = PATIENCE
 
     def decode(self, chunk: Sequence[Found]) -> Decoded:
         """Decode a few photos, one after the other."""
         decoded = black(len(chunk), self.shapes)
         for i, found in enumerate(chunk):
-            signal.alarm(PATIENCE)  # nobody hears it, so it ends the process, and no loop in a decoder holds that up
+            signal.setitimer(signal.ITIMER_REAL, self.patience)  # not handled here: no loop in a decoder holds it up
             try:
                 image = self._read(found)
                 for shape, pixels in decoded.pixels.items():
@@ -67,7 +69,7 @@ class Decoder:
             except Exception as error:  # whatever it is, the photo's row says it
                 decoded.errors[i] = str(error) or type(error).__name__
             finally:
-                signal.alarm(0)
+                signal.setitimer(signal.ITIMER_REAL, 0)
         return decoded
 
     def _read(self, found: Found) -> Image.Image:

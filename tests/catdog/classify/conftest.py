@@ -1,0 +1,79 @@
+"""Folders of plain grey photos, and models that tell their brightness."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from catdog import ModelSpec
+from catdog.compare import Classifier, Comparator
+from catdog.engine import Outputs
+
+
+class Brightness:
+    """An engine for which a photo is the more of a dog the brighter it is."""
+
+    runtime, problem = "a test", ""
+
+    def __init__(self):
+        self.batches = []
+
+    def __call__(self, batch: np.ndarray) -> Outputs:
+        self.batches.append(len(batch))
+        return Outputs(batch.mean(axis=(1, 2, 3))[:, None] / np.float32(255))
+
+
+def brightness(name: str = "grey", *, engine=None, **changes) -> Classifier:
+    values = {
+        "name": name, "title": name, "architecture": name, "file": f"{name}.h5", "sha256": "0" * 64, "bytes": 1,
+        "image_size": 8, "classes": ("cat", "dog"), "metrics": {"val": {"accuracy": 0.9}},
+    }  # fmt: skip
+    return Classifier(ModelSpec(**values | changes), engine or Brightness())
+
+
+@pytest.fixture
+def comparator():
+    """Make a Comparator of the given classifiers, by default one that tells brightness."""
+    made = []
+
+    def make(*classifiers: Classifier) -> Comparator:
+        made.append(Comparator(classifiers or [brightness()]))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+@pytest.fixture
+def greys(tmp_path):
+    """Write photos 000.png, 001.png, ... of that grey to a folder."""
+
+    def write(count: int, name: str = "photos") -> Path:
+        folder = tmp_path / name
+        folder.mkdir(exist_ok=True)
+        for grey in range(count):
+            Image.new("L", (8, 8), grey).save(folder / f"{grey:03}.png")
+        return folder
+
+    return write
+
+
+def read_csv(path: Path) -> list[dict[str, str]]:
+    with open(path, encoding="utf-8", newline="") as stream:
+        return list(csv.DictReader(stream, strict=True))
+
+
+def grey_row(grey: int, model: str = "grey") -> dict[str, str]:
+    """What `brightness` says of a photo of `greys`."""
+    share = float(np.float32(grey) / np.float32(255))
+    cat, dog = f"{1 - share:.6f}", f"{share:.6f}"
+    label, confidence = ("dog", dog) if grey > 127 else ("cat", cat)
+    return {
+        "path": f"{grey:03}.png", "model": model, "label": label, "confidence": confidence,
+        "p_cat": cat, "p_dog": dog, "error": "",
+    }  # fmt: skip

@@ -1,0 +1,130 @@
+"""`python -m catdog classify`, in this process and as real processes that are killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from catdog.__main__ import DONE, FAILED, INTERRUPTED, WRONG_USAGE, main
+from catdog.classify.run import BATCH
+
+from .conftest import read_csv
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture(autouse=True)
+def weights(tiny_weights, monkeypatch) -> Path:
+    monkeypatch.setenv("CATDOG_WEIGHTS", str(tiny_weights))
+    return tiny_weights
+
+
+def run_until(name: str, batch: int, *arguments: object) -> subprocess.CompletedProcess:
+    """Run the command line in a process group of its own, signalled at a batch."""
+    command = [sys.executable, "-m", f"{__package__}.interrupted", name, str(batch), *map(str, arguments)]
+    return subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=120, start_new_session=True, check=False
+    )
+
+
+def wait_for_the_end_of(pid: int) -> None:
+    try:
+        descriptor = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    ended, _, _ = select.select([descriptor], [], [], 60)
+    os.close(descriptor)
+    assert ended, f"process {pid} is still there"
+
+
+def test_the_last_line_is_json_and_the_exit_code_tells_of_failures(greys, tmp_path, capsys):
+    folder, out = greys(3), tmp_path / "out.csv"
+    assert main(["classify", str(folder), "--out", str(out), "--workers", "1"]) == DONE
+    stdout, stderr = capsys.readouterr()
+    summary = json.loads(stdout.splitlines()[-1])
+    assert list(summary) == ["photos", "failed", "judged", "finished", "seconds", "photos_per_second", "out"]
+    assert (summary["photos"], summary["failed"], summary["finished"], summary["out"]) == (3, 0, True, str(out))
+    assert "3/3" in stderr and "photos/s" in stderr
+    assert [row["model"] for row in read_csv(out)] == ["scratch_cnn", "xception"] * 3
+
+    (folder / "bad.png").touch()
+    assert main(["classify", str(folder), "--out", str(out)]) == FAILED
+    stdout, stderr = capsys.readouterr()
+    assert json.loads(stdout)["failed"] == 1
+    assert "catdog: 1 of 4 photos have an error: see the last column.\n" in stderr
+
+
+def test_models_can_be_chosen_before_and_after_the_folder(greys, tmp_path, capsys):
+    folder, out = greys(1), tmp_path / "out.csv"
+    models = ["--model", "xception", "scratch_cnn", "--model", "xception"]
+    assert main(["classify", str(folder), "--out", str(out), *models]) == DONE
+    assert main(["classify", "--model", "xception", "--out", str(out), str(folder)]) == WRONG_USAGE
+    assert "holds answers of other models (scratch_cnn, xception" in capsys.readouterr().err
+    assert main(["classify", "--model", "xception", "--restart", "--out", str(out), str(folder)]) == DONE
+    assert [row["model"] for row in read_csv(out)] == ["xception"]
+
+
+@pytest.mark.parametrize(
+    "arguments", ["", "DIR", "--out x.csv", "DIR --out x.csv --workers 0", "DIR --out x.csv --workers x", "DIR --out"]
+)
+def test_wrong_arguments_end_with_the_usage(arguments, greys, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(["classify", *arguments.replace("DIR", str(greys(1))).split()])
+    assert caught.value.code == WRONG_USAGE
+    assert "usage: python -m catdog classify" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", ["none --out x.csv", ". --out x.txt", "DIR --out x.csv --model resnet"])
+def test_what_cannot_be_done_is_a_sentence(arguments, greys, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["classify", *arguments.replace("DIR", str(greys(1))).split()]) == WRONG_USAGE
+    stdout, stderr = capsys.readouterr()
+    assert (stdout, stderr.count("\n")) == ("", 1) and stderr.startswith("catdog: ")
+    assert not (tmp_path / "x.csv").exists()
+
+
+def test_results_that_cannot_be_written_are_a_failure(greys, tmp_path, capsys):
+    assert main(["classify", str(greys(1)), "--out", str(tmp_path / "none" / "x.csv")]) == FAILED
+    assert "cannot be written: No such file or directory" in capsys.readouterr().err
+
+
+def test_a_killed_run_goes_on_to_the_rows_of_an_unbroken_one(greys, tmp_path, capsys):
+    folder = greys(4 * BATCH + 5)
+    (folder / "bad.png").touch()
+    part, whole = tmp_path / "part.csv", tmp_path / "whole.csv"
+    killed = run_until("SIGKILL", 3, "classify", folder, "--out", part)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert len(read_csv(part)) == 2 * 2 * BATCH
+    workers = killed.stdout.split()
+    assert workers
+    for pid in workers:
+        wait_for_the_end_of(int(pid))
+    with open(part, "ab") as torn:
+        torn.write(b"128.png,scratch_cnn,cat,0.9")
+
+    assert main(["classify", str(folder), "--out", str(part)]) == FAILED
+    summary = json.loads(capsys.readouterr().out)
+    assert (summary["photos"], summary["judged"]) == (4 * BATCH + 6, 2 * BATCH + 6)
+    assert main(["classify", str(folder), "--out", str(whole)]) == FAILED
+    assert part.read_bytes() == whole.read_bytes()
+
+
+def test_ctrl_c_finishes_cleanly_and_says_how_to_go_on(greys, tmp_path):
+    folder, out = greys(4 * BATCH), tmp_path / "out.csv"
+    stopped = run_until("SIGINT", 2, "classify", folder, "--out", out)
+    assert stopped.returncode == INTERRUPTED
+    assert f"catdog: Stopped after {2 * BATCH} photos. The same command goes on from there.\n" in stopped.stderr
+    assert "Traceback" not in stopped.stderr
+    pids, summary = stopped.stdout.splitlines()
+    assert (json.loads(summary)["photos"], json.loads(summary)["finished"]) == (2 * BATCH, False)
+    for pid in pids.split():
+        wait_for_the_end_of(int(pid))
+    assert main(["classify", str(folder), "--out", str(out)]) == DONE
+    assert [row["path"] for row in read_csv(out)] == [f"{i:03}.png" for i in range(4 * BATCH) for _ in range(2)]

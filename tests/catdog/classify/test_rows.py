@@ -1,0 +1,137 @@
+"""Rows as CSV: names of all kinds, and what is read back."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from catdog.classify.rows import LONGEST_ERROR, Columns, Row, read_groups, to_csv, to_path, to_text
+from catdog.errors import InvalidSettings
+
+from .conftest import brightness
+
+SPECS = [brightness("one").spec, brightness("two", classes=("dog", "owl", "cat")).spec]
+NAMES = st.binary(min_size=1).map(lambda name: os.fsdecode(name.replace(b"\0", b"")))
+ODD = st.lists(st.sampled_from([b"\\", b"x", b"\\x", b"5c", b"ff", b"\xff", b"\xc3", b"\xa4"])).map(
+    lambda parts: os.fsdecode(b"".join(parts))
+)
+
+
+@given(NAMES | ODD)
+def test_every_name_survives(name):
+    text = to_text(name)
+    assert to_path(text) == name
+    assert text.encode("utf-8").decode("utf-8") == text
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        (b"cats/1.jpg", "cats/1.jpg"),
+        ("ä 猫.jpg".encode(), "ä 猫.jpg"),
+        (b"back\\slash", "back\\slash"),
+        (b"\xff\xc3.jpg", r"\xff\xc3.jpg"),
+        (rb"\xff.jpg", r"\x5cxff.jpg"),
+    ],
+)
+def test_names_are_shown_as_they_are_but_for_what_is_no_text(name, text):
+    assert to_text(os.fsdecode(name)) == text
+
+
+def test_the_columns_hold_the_classes_of_all_models():
+    columns = Columns(SPECS)
+    assert columns.names == ["path", "model", "label", "confidence", "p_cat", "p_dog", "p_owl", "error"]
+    row = Row("a.jpg", "one", "dog", {"cat": 0.25, "dog": 0.75})
+    assert columns.cells(row) == ["a.jpg", "one", "dog", "0.750000", "0.250000", "0.750000", "", ""]
+
+
+def test_an_error_is_one_line_of_bounded_length():
+    cells = Columns(SPECS).cells(Row("a.jpg", error="It is\nbad: " + "x" * 5000))
+    assert cells[:7] == ["a.jpg", "", "", "", "", "", ""]
+    assert cells[7].startswith("It is bad: xxx") and len(cells[7]) == LONGEST_ERROR
+
+
+def test_the_csv_is_that_of_rfc_4180():
+    cells = ["a,b", 'c"d', "e\nf", "g\rh", "", "plain"]
+    assert to_csv([cells]) == b'"a,b","c""d","e\nf","g\rh",,plain\r\n'
+
+
+@given(st.lists(NAMES, min_size=1))
+def test_any_reader_of_csv_gets_the_cells_back(names):
+    cells = list(map(to_text, names))
+    assert list(csv.reader(io.StringIO(to_csv([cells]).decode(), newline=""), strict=True)) == [cells]
+
+
+# --- reading back -------------------------------------------------------------------------------
+
+
+def row(path: str, model: str = "", error: str = "") -> list[str]:
+    return [path, model, "", "", "", "", "", error]
+
+
+HEADER = Columns(SPECS).names
+PHOTOS = [
+    [row("a.jpg", "one"), row("a.jpg", "two")],
+    [row('b\n"b".jpg', error="It is bad.")],
+    [row("c,ä.jpg", "one", "It failed."), row("c,ä.jpg", "two")],
+]
+
+
+def content(photos) -> bytes:
+    return to_csv([HEADER, *(cells for photo in photos for cells in photo)])
+
+
+def read(path):
+    return list(read_groups(path, Columns(SPECS), ["one", "two"]))
+
+
+def test_photos_are_read_with_all_their_rows(tmp_path):
+    path = tmp_path / "x.csv"
+    path.write_bytes(content(PHOTOS))
+    names, *photos = read(path)
+    assert names.rows == []
+    assert [photo.rows for photo in photos] == PHOTOS
+    assert [photo.failed for photo in photos] == [False, True, True]
+    assert photos[-1].end == path.stat().st_size
+
+
+def test_of_every_beginning_of_a_file_the_complete_photos_are_read(tmp_path):
+    path = tmp_path / "x.csv"
+    ends = [len(content(PHOTOS[:count])) for count in range(4)]
+    for size in range(ends[-1] + 1):
+        path.write_bytes(content(PHOTOS)[:size])
+        assert [group.end for group in read(path)] == [end for end in ends if end <= size]
+
+
+@pytest.mark.parametrize(
+    ("rows", "reason"),
+    [
+        ([["path", "model"]], "other columns"),
+        ([HEADER, row("a.jpg", "three")], "row 1"),
+        ([HEADER, row("a.jpg", "two")], "row 1"),
+        ([HEADER, row("a.jpg", "one"), row("b.jpg", "two")], "row 2"),
+        ([HEADER, row("a.jpg", "one"), row("a.jpg", "one")], "row 2"),
+        ([HEADER, row("a.jpg", "one"), row("a.jpg", error="?")], "row 2"),
+        ([HEADER, row("a.jpg", "one"), row("b.jpg", "one"), row("b.jpg", "two")], "row 2"),
+        ([HEADER, ["a.jpg", "one"]], "row 1"),
+        ([HEADER, []], "row 1"),
+    ],
+)
+def test_rows_of_something_else_are_refused(tmp_path, rows, reason):
+    path = tmp_path / "x.csv"
+    path.write_bytes(to_csv(rows))
+    with pytest.raises(InvalidSettings, match=rf"x\.csv is not as this command wrote it \(.*{reason}.*--restart"):
+        read(path)
+
+
+@pytest.mark.parametrize("line", [b'a"b,"c"d\r\n', b"\xff\xfe\r\n"])
+def test_what_is_no_csv_is_refused(tmp_path, line):
+    path = tmp_path / "x.csv"
+    path.write_bytes(to_csv([HEADER]) + line + to_csv(PHOTOS[0]))
+    with pytest.raises(InvalidSettings, match="not as this command wrote it"):
+        read(path)

@@ -1,0 +1,238 @@
+"""A folder of photos -> rows, through real workers."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+
+import numpy as np
+import pytest
+from pyarrow import parquet
+
+from catdog.classify import classify, to_path
+from catdog.classify.run import BATCH
+from catdog.errors import FolderLost, InvalidSettings, UnknownModel
+
+from .conftest import Brightness, brightness, grey_row, read_csv
+
+
+class Then:
+    """An engine that tells brightness and does something else at its second batch."""
+
+    runtime, problem = "a test", ""
+
+    def __init__(self, act):
+        self.act, self.brightness = act, Brightness()
+
+    def __call__(self, batch: np.ndarray):
+        if len(self.brightness.batches) == 1:
+            self.act()
+        return self.brightness(batch)
+
+
+def test_every_photo_gets_its_own_answers_in_order(greys, comparator, tmp_path):
+    folder, out = greys(BATCH + 3), tmp_path / "out.csv"
+    summary = classify(folder, out, comparator(), workers=2)
+    assert read_csv(out) == [grey_row(grey) for grey in range(BATCH + 3)]
+    assert (summary.photos, summary.failed, summary.judged, summary.finished) == (BATCH + 3, 0, BATCH + 3, True)
+    assert summary.photos_per_second == pytest.approx(summary.judged / summary.seconds, rel=0.01)
+
+
+def test_the_numbers_are_those_of_compare(cat, dog, tiny_comparator, tmp_path):
+    folder = tmp_path / "photos"
+    (folder / "more").mkdir(parents=True)
+    (folder / "more" / "cat.jpg").symlink_to(cat)
+    (folder / "dog.jpg").symlink_to(dog)
+    classify(folder, tmp_path / "out.csv", tiny_comparator)
+    rows = read_csv(tmp_path / "out.csv")
+    expected = [
+        (name, v) for name in ("dog.jpg", "more/cat.jpg") for v in tiny_comparator.compare(folder / name).models
+    ]
+    assert [(row["path"], row["model"], row["label"]) for row in rows] == [(n, v.model, v.label) for n, v in expected]
+    for row, (_, verdict) in zip(rows, expected, strict=True):
+        numbers = [float(row[name]) for name in ("confidence", "p_cat", "p_dog")]
+        assert numbers == pytest.approx([verdict.confidence, *verdict.probabilities.values()], abs=1e-6)
+
+
+def test_models_may_differ_in_input_scaling_and_classes(greys, comparator, tmp_path):
+    class Unit(Brightness):
+        def __call__(self, batch):
+            assert batch.shape[1:] == (12, 12, 3) and batch.max() <= 1
+            return super().__call__(batch * 255)
+
+    unit = brightness("unit", image_size=12, resize="crop", scaling="unit", classes=("owl", "cat"), engine=Unit())
+    classify(greys(3), tmp_path / "out.csv", comparator(brightness(), unit))
+    rows = read_csv(tmp_path / "out.csv")
+    assert [row["model"] for row in rows] == ["grey", "unit"] * 3
+    for row in rows:
+        assert list(row) == ["path", "model", "label", "confidence", "p_cat", "p_dog", "p_owl", "error"]
+        assert (row["p_owl"] == "") == (row["model"] == "grey")
+        assert (row["p_dog"] == "") == (row["model"] == "unit")
+    assert (rows[5]["label"], rows[5]["p_cat"]) == ("owl", f"{2 / 255:.6f}")
+
+
+def test_one_model_can_be_asked_and_the_order_is_that_of_display(greys, comparator, tmp_path):
+    models = comparator(brightness("a"), brightness("b"), brightness("c"))
+    classify(greys(1), tmp_path / "out.csv", models, models=["c", "a", "c"])
+    assert [row["model"] for row in read_csv(tmp_path / "out.csv")] == ["a", "c"]
+    with pytest.raises(UnknownModel, match="no model 'd'"):
+        classify(greys(1), tmp_path / "other.csv", models, models=["a", "d"])
+    assert not (tmp_path / "other.csv").exists()
+
+
+def test_bad_files_and_odd_names_are_rows(greys, comparator, tmp_path, cat):
+    folder, jpeg = greys(2), cat.read_bytes()
+    bad = {
+        "empty.jpg": b"",
+        "pdf.jpg": b"%PDF-1.7",
+        "torn.jpg": jpeg[:5000],
+        "text.png": b"hello",
+        "zero.png": bytes(99),
+    }
+    for name, content in bad.items():
+        (folder / name).write_bytes(content)
+    (folder / "broken.jpg").symlink_to("nowhere")
+    os.mkfifo(folder / "pipe.jpg")
+    odd = ["a,b.png", "new\nline.png", 'quo"te.png', os.fsdecode(b"\xff\xfe.png"), r"\xff.png", "=1.png"]
+    for name in odd:
+        os.link(folder / "001.png", folder / name)
+
+    summary = classify(folder, tmp_path / "out.csv", comparator())
+    rows = {to_path(row["path"]): row for row in read_csv(tmp_path / "out.csv")}
+    assert rows.keys() == {"000.png", "001.png", *odd, *bad, "broken.jpg", "pipe.jpg"}
+    assert (summary.photos, summary.failed) == (len(rows), len(bad) + 2)
+    for name in odd:
+        assert {**rows[name], "path": "001.png"} == grey_row(1)
+    for name in (*bad, "broken.jpg", "pipe.jpg"):
+        error = rows[name].pop("error")
+        assert error.endswith(".") and set(rows[name].values()) == {name, ""}
+
+
+def test_a_model_that_cannot_answer_one_photo_spoils_no_others(greys, comparator, tmp_path):
+    class Picky(Brightness):
+        def __call__(self, batch):
+            outputs = super().__call__(batch)
+            outputs.probabilities[batch[:, 0, 0, 0] == 2] = np.nan
+            return outputs
+
+    models = comparator(brightness(), brightness("picky", engine=Picky()))
+    summary = classify(greys(4), tmp_path / "out.csv", models)
+    rows = read_csv(tmp_path / "out.csv")
+    assert (summary.photos, summary.failed) == (4, 1)
+    assert "not probabilities" in rows[5].pop("error")
+    assert set(rows.pop(5).values()) == {"002.png", "picky", ""}
+    assert rows == [
+        grey_row(grey, model) for grey in range(4) for model in ("grey", "picky") if (grey, model) != (2, "picky")
+    ]
+
+
+def test_a_later_run_asks_about_new_photos_only(greys, comparator, tmp_path):
+    out, models = tmp_path / "out.csv", comparator()
+    folder = greys(2)
+    (folder / "bad.png").touch()
+    classify(folder, out, models)
+    first = out.read_bytes()
+    os.link(folder / "001.png", folder / "000a.png")
+    again = classify(folder, out, models)
+    assert (again.photos, again.failed, again.judged) == (4, 1, 1)
+    assert out.read_bytes().startswith(first)
+    assert [row["path"] for row in read_csv(out)] == ["000.png", "001.png", "bad.png", "000a.png"]
+    anew = classify(folder, out, models, restart=True)
+    assert (anew.photos, anew.judged) == (4, 4)
+    assert [row["path"] for row in read_csv(out)] == ["000.png", "000a.png", "001.png", "bad.png"]
+
+
+def test_a_run_that_is_stopped_goes_on_to_the_same_rows(greys, comparator, tmp_path):
+    folder, stop = greys(3 * BATCH), threading.Event()
+    part, whole = tmp_path / "part.csv", tmp_path / "whole.csv"
+    stopped = classify(folder, part, comparator(brightness(engine=Then(stop.set))), stop=stop)
+    assert (stopped.photos, stopped.finished) == (2 * BATCH, False)
+    finished = classify(folder, part, comparator())
+    assert (finished.photos, finished.judged, finished.finished) == (3 * BATCH, BATCH, True)
+    classify(folder, whole, comparator())
+    assert part.read_bytes() == whole.read_bytes()
+
+
+def test_a_folder_that_goes_away_makes_no_rows_of_errors(greys, comparator, tmp_path):
+    folder, out = greys(8 * BATCH), tmp_path / "out.csv"
+    gone = Then(lambda: folder.rename(tmp_path / "elsewhere"))
+    with pytest.raises(FolderLost, match="is gone"):
+        classify(folder, out, comparator(brightness(engine=gone)), workers=1)
+    (tmp_path / "elsewhere").rename(folder)
+    assert classify(folder, out, comparator()).failed == 0
+    assert read_csv(out) == [grey_row(grey) for grey in range(8 * BATCH)]
+
+
+# --- Parquet ------------------------------------------------------------------------------------
+
+
+def test_parquet_holds_what_csv_holds(greys, comparator, tmp_path):
+    folder = greys(3)
+    (folder / "bad\n.png").touch()
+    (folder / os.fsdecode(b"\xff.png")).symlink_to("002.png")
+    models = comparator(brightness("a"), brightness("b", classes=("cat", "dog", "owl"), engine=Broken()))
+    for name in ("out.csv", "out.parquet"):
+        summary = classify(folder, tmp_path / name, models)
+        assert (summary.photos, summary.failed) == (5, 5)
+    table = parquet.read_table(tmp_path / "out.parquet")
+    numbers = ["confidence", "p_cat", "p_dog", "p_owl"]
+    assert {field.name: str(field.type) for field in table.schema} == {
+        name: "double" if name in numbers else "string"
+        for name in ["path", "model", "label", *numbers, "error"]
+    }  # fmt: skip
+    shown = [
+        {name: "" if value is None else f"{value:.6f}" if name in numbers else value for name, value in row.items()}
+        for row in table.to_pylist()
+    ]
+    assert shown == read_csv(tmp_path / "out.csv")
+    assert (tmp_path / "out.parquet.csv").read_bytes() == (tmp_path / "out.csv").read_bytes()
+
+
+class Broken:
+    """An engine that answers nothing."""
+
+    runtime, problem = "a test", ""
+
+    def __call__(self, batch):
+        raise RuntimeError("no memory")
+
+
+def test_parquet_appears_when_all_is_done(greys, comparator, tmp_path):
+    folder, out, stop = greys(2 * BATCH), tmp_path / "out.parquet", threading.Event()
+    out.write_bytes(b"of an earlier run")
+    first = brightness(engine=Then(stop.set))
+    first.engine.brightness.batches.append(0)  # stop at the first batch
+    assert not classify(folder, out, comparator(first), stop=stop).finished
+    assert out.read_bytes() == b"of an earlier run"
+    classify(folder, out, comparator())
+    assert parquet.read_table(out).num_rows == 2 * BATCH
+
+
+def test_without_pyarrow_parquet_is_refused_at_once(greys, comparator, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(InvalidSettings, match=r"needs pyarrow: `pip install pyarrow`, or let --out end in \.csv\."):
+        classify(greys(1), tmp_path / "out.parquet", comparator())
+    assert classify(greys(1), tmp_path / "out.csv", comparator()).photos == 1
+
+
+# --- wrong usage --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["out", "out.txt", "out.csv.gz", ".csv"])
+def test_other_kinds_of_files_are_refused(greys, comparator, tmp_path, name):
+    with pytest.raises(InvalidSettings, match=rf"must end in \.csv or \.parquet\. Received: .*{name}"):
+        classify(greys(1), tmp_path / name, comparator())
+
+
+def test_folders_without_photos_are_refused(comparator, tmp_path):
+    out = tmp_path / "out.csv"
+    (tmp_path / "notes.txt").touch()
+    for folder, reason in (
+        (tmp_path, r"holds no photo; accepted are \.jpg"),
+        (tmp_path / "none", "No such file or directory"),
+        (tmp_path / "notes.txt", "Not a directory"),
+    ):
+        with pytest.raises(InvalidSettings, match=reason):
+            classify(folder, out, comparator())
+    assert not out.exists()

@@ -1,0 +1,114 @@
+"""Decoding in processes: results in order, files that end their process, processes that do not start."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from catdog.classify.decoding import Decoder
+from catdog.classify.walk import Found
+from catdog.classify.workers import AHEAD, LOST, Workers
+from catdog.errors import NoWorker
+from catdog.preprocessing import MAX_PIXELS
+from catdog.reading import Reader
+
+SHAPES = ((8, "stretch"), (12, "crop"))
+READER = Reader(max_bytes=100_000, max_pixels=MAX_PIXELS, enough=24)
+DEADLY = {
+    b"crash": lambda: os.kill(os.getpid(), signal.SIGSEGV),
+    b"exit": lambda: os._exit(0),
+    b"forever": lambda: [None for _ in iter(int, 1)],
+}
+
+
+def deadly(stream: IO[bytes]) -> Image.Image:
+    """A reader that some files kill."""
+    data = stream.read()
+    DEADLY.get(data, lambda: None)()
+    return READER(data)
+
+
+class Stillborn:
+    """A reader that ends the process which it is sent to."""
+
+    def __reduce__(self):
+        return os._exit, (1,)
+
+
+def chunks(names: Sequence[str], size: int) -> list[list[Found]]:
+    return [[Found(name) for name in names[i : i + size]] for i in range(0, len(names), size)]
+
+
+def test_chunks_come_decoded_in_their_order_with_their_errors(greys):
+    folder = greys(10)
+    (folder / "003.png").write_bytes(b"%PDF-1.7")
+    (folder / "007.png").unlink()
+    os.mkfifo(folder / "pipe.png")
+    wanted = chunks([f"{i:03}.png" for i in range(10)], 4)
+    wanted[-1] += [Found("pipe.png"), Found("far/", "The folder is far.")]
+    with Workers(Decoder(str(folder), READER, SHAPES), 2) as workers:
+        results = list(workers.decode(wanted))
+    assert [chunk for chunk, _ in results] == wanted
+    errors = [error for _, decoded in results for error in decoded.errors]
+    assert [i for i, error in enumerate(errors) if error] == [3, 7, 10, 11]
+    assert "a PDF document" in errors[3]
+    assert errors[7] == "The file cannot be read: No such file or directory."
+    assert errors[10:] == ["It is not a regular file.", "The folder is far."]
+    for shape in SHAPES:
+        pixels = np.concatenate([decoded.pixels[shape] for _, decoded in results])
+        assert (pixels.shape, pixels.dtype) == ((12, shape[0], shape[0], 3), np.uint8)
+        greys_seen = [0 if errors[i] else i for i in range(12)]
+        assert (pixels == np.array(greys_seen)[:, None, None, None]).all()
+
+
+def test_a_file_that_ends_its_process_is_an_error_and_the_others_are_decoded(greys):
+    folder = greys(6)
+    (folder / "001.png").write_bytes(b"crash")
+    (folder / "002.png").write_bytes(b"exit")
+    with Workers(Decoder(str(folder), deadly, SHAPES), 2) as workers:
+        results = list(workers.decode(chunks([f"{i:03}.png" for i in range(6)], 4)))
+    assert [error for _, decoded in results for error in decoded.errors] == ["", LOST, LOST, "", "", ""]
+    pixels = np.concatenate([decoded.pixels[SHAPES[0]] for _, decoded in results])
+    assert pixels[:, 0, 0, 0].tolist() == [0, 0, 0, 3, 4, 5]
+
+
+def test_a_file_that_never_ends_is_given_up(tmp_path):
+    (tmp_path / "x.png").write_bytes(b"forever")
+    with Workers(Decoder(str(tmp_path), deadly, SHAPES, patience=0.1), 1) as workers:
+        ((_, decoded),) = workers.decode([[Found("x.png")]])
+    assert decoded.errors == [LOST]
+
+
+def test_no_more_is_decoded_ahead_than_memory_is_meant_for(greys):
+    folder, taken = greys(1), []
+
+    def endless():
+        while True:
+            taken.append(None)
+            yield [Found("000.png")]
+
+    with Workers(Decoder(str(folder), READER, SHAPES), 1) as workers:
+        results = workers.decode(endless())
+        for count in range(1, 4):
+            next(results)
+            assert len(taken) == AHEAD + count
+
+
+def test_workers_that_do_not_start_end_the_run_instead_of_spoiling_every_photo(greys):
+    workers = Workers(Decoder(str(greys(1)), Stillborn(), SHAPES), 2)
+    with workers, pytest.raises(NoWorker, match="could not be started: it ended at once"):
+        next(workers.decode([[Found("000.png")]]))
+
+
+def test_leaving_early_waits_for_nobody(tmp_path: Path):
+    (tmp_path / "x.png").write_bytes(b"forever")
+    with Workers(Decoder(str(tmp_path), deadly, SHAPES, patience=600), 1) as workers:
+        results = workers.decode([[Found("none.png")], [Found("x.png")], [Found("x.png")], [Found("x.png")]])
+        assert next(results)[1].errors == ["The file cannot be read: No such file or directory."]
