@@ -62,6 +62,27 @@ def sureness(verdict: Verdict) -> str:
     return f"About 1 in {_rough(1 / max(verdict.error_rate, 1e-6)):,} answers this sure is wrong."
 
 
+def neither(specs: Sequence[ModelSpec]) -> str:
+    """What is said of a photo that is too strange for all models, without a full stop."""
+    classes = list(dict.fromkeys(name for spec in specs for name in spec.classes))
+    if len(classes) > 4:
+        return "Probably nothing that the models know"
+    names = [f"{'an' if name[0].lower() in 'aeiou' else 'a'} {name}" for name in classes]
+    return f"Probably neither {' nor '.join(names)}"
+
+
+def usually_right(comparison: Comparison, specs: Sequence[ModelSpec]) -> str:
+    """One sentence on whom to believe when the models disagree; empty when they agree or nothing is known."""
+    known = comparison.usually_right
+    if known is None:
+        return ""
+    title = next(spec.title for spec in specs if spec.name == known["model"])
+    return (
+        f"When they disagree like this, {title} is most often right: on {percent(known['rate'])} "
+        f"of {known['photos']:,} validation photos."
+    )
+
+
 def _rough(count: float) -> int:
     """A whole number to two significant digits."""
     return int(float(f"{count:.2g}"))
