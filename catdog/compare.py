@@ -321,18 +321,13 @@ def _judge_together(classifier: Classifier, requests: Sequence[_Request]) -> Seq
         outputs = classifier.outputs(np.stack(arrays))
         seconds = time.perf_counter() - start
         return [
-            classifier.verdict(_row(outputs, i), seconds + before[i], explain=request.explain)
+            classifier.verdict(outputs.of(i), seconds + before[i], explain=request.explain)
             for i, request in enumerate(requests)
         ]
     except Exception as error:  # a broken model may raise anything
         if len(requests) == 1:
             return [error]
         return [verdict for request in requests for verdict in _judge_together(classifier, [request])]
-
-
-def _row(outputs: Outputs, index: int) -> Outputs:
-    """What a model says of one of the photos."""
-    return Outputs(*(None if values is None else values[index] for values in outputs))
 
 
 def calibrated(outputs: np.ndarray, temperature: float) -> np.ndarray:

@@ -52,7 +52,8 @@ class Novelty:
 
     def strangeness(self, features: np.ndarray) -> float | None:
         """The distance of one photo's features (F,) in units of the threshold; None when they are no numbers."""
-        scaled = float(self.distances(features[None])[0]) / self.threshold
+        with np.errstate(invalid="ignore"):
+            scaled = float(self.distances(features[None])[0]) / self.threshold
         return round(min(scaled, LARGEST), 4) if math.isfinite(scaled) else None
 
     def threshold_together(self, models: Mapping[str, str]) -> float:

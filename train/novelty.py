@@ -55,7 +55,7 @@ def _statistics(features: np.ndarray, labels: np.ndarray) -> Novelty:
 
 def _threshold(distances: np.ndarray) -> float:
     """The distance above which at most the share REFUSED is."""
-    return float(np.quantile(distances, 1 - REFUSED, method="higher"))
+    return max(float(np.quantile(distances, 1 - REFUSED, method="higher")), 1e-6)
 
 
 def _folds(labels: np.ndarray) -> np.ndarray:

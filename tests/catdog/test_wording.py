@@ -63,6 +63,53 @@ def test_facts_take_what_the_spec_has(metrics, first):
     assert wording.facts(spec(metrics=metrics))[-1] == "32 × 32 px"
 
 
+def verdict(confidence: float = 0.9, error_rate: float | None = None) -> Verdict:
+    return Verdict("m", "cat", confidence, {}, 1.0, error_rate)
+
+
+@pytest.mark.parametrize(
+    ("error_rate", "word", "sentence"),
+    [
+        (0.6, "unsure", "About half of its answers this sure are wrong."),
+        (0.3, "unsure", "About 1 in 3 answers this sure is wrong."),
+        (0.12, "fairly sure", "About 1 in 8 answers this sure is wrong."),
+        (0.02, "sure", "About 1 in 50 answers this sure is wrong."),
+        (0.0022, "very sure", "About 1 in 450 answers this sure is wrong."),
+        (1 / 7400, "very sure", "About 1 in 7,400 answers this sure is wrong."),
+        (0.0, "very sure", "About 1 in 1,000,000 answers this sure is wrong."),
+    ],
+)
+def test_sureness(error_rate, word, sentence):
+    assert wording.sureness(verdict(error_rate=error_rate)) == sentence
+    assert wording.certainty(verdict(error_rate=error_rate)) == word
+
+
+@pytest.mark.parametrize(("confidence", "word"), [(0.5, "unsure"), (0.9, "fairly sure"), (0.99999, "very sure")])
+def test_without_measured_errors_confidence_counts_and_nothing_is_claimed(confidence, word):
+    assert wording.sureness(verdict(confidence)) == ""
+    assert wording.certainty(verdict(confidence)) == word
+
+
+@pytest.mark.parametrize(
+    ("classes", "text"),
+    [
+        (("cat", "dog"), "Probably neither a cat nor a dog"),
+        (("cat", "owl", "dog"), "Probably neither a cat nor an owl nor a dog"),
+        (tuple("abcde"), "Probably nothing that the models know"),
+    ],
+)
+def test_neither(classes, text):
+    assert wording.neither([spec(classes=classes)] * 2) == text
+
+
+def test_usually_right():
+    known = {"model": "b", "rate": 0.75, "photos": 1200}
+    comparison = Comparison("Cat", 0.9, (), False, "bundled", "cat", known)
+    text = "When they disagree like this, B is most often right: on 75.0% of 1,200 validation photos."
+    assert wording.usually_right(comparison, [spec("a"), spec("b")]) == text
+    assert wording.usually_right(Comparison("Cat", 0.9, (), False, "bundled", "cat"), [spec("a")]) == ""
+
+
 def test_a_label_keeps_its_case():
     specs = [spec(name, classes=("Felis catus", "dog")) for name in "ab"]
     verdicts = tuple(Verdict(name, label, 1.0, {}, 1.0) for name, label in (("a", "Felis catus"), ("b", "dog")))
