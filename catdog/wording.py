@@ -104,8 +104,8 @@ def map_alt(verdict: Verdict) -> str:
         return ""
     rows, columns = len(verdict.heatmap), len(verdict.heatmap[0])
     _, row, column = max((value, y, x) for y, line in enumerate(verdict.heatmap) for x, value in enumerate(line))
-    vertical = ("upper ", "", "lower ")[3 * row // rows]
-    horizontal = ("left", "middle", "right")[3 * column // columns]
+    vertical = ("upper ", "", "lower ")[int(3 * (row + 0.5) / rows)]
+    horizontal = ("left", "middle", "right")[int(3 * (column + 0.5) / columns)]
     return f"Heat map over the photo: what speaks most for {verdict.label} is in the {vertical}{horizontal}."
 
 

@@ -11,7 +11,7 @@ from ..pages.html import accent, all_classes, banner, bar
 from ..pages.icons import icon
 from ..pages.pictures import data_url
 from ..spec import ModelSpec
-from ..wording import is_neither, percent
+from ..wording import is_neither, neither, percent
 
 THUMBNAIL_QUALITY = 70
 
@@ -45,24 +45,23 @@ def results(judged: Sequence[Judged], specs: Sequence[ModelSpec], *, planned: in
     bad = [entry for entry in judged if not entry.comparison]
     return (
         '<div class="cd-many">'
-        f"{_summary(good, judged, planned)}{_download(good + bad, specs)}{_scores(good, specs)}{_failures(bad)}"
+        f"{_summary(good, judged, specs, planned)}{_download(good + bad, specs)}{_scores(good, specs)}{_failures(bad)}"
         f'<ol class="cd-gallery" aria-label="Photos, the most doubtful first">'
         f"{''.join(_item(entry, specs) for entry in good)}</ol></div>"
     )
 
 
-def _summary(good: Sequence[Judged], judged: Sequence[Judged], planned: int | None) -> str:
+def _summary(good: Sequence[Judged], judged: Sequence[Judged], specs: Sequence[ModelSpec], planned: int | None) -> str:
     if not good:
         return banner("No photo could be judged", "Below is why.", "error", role="alert")
     title = f"{len(good):,} {'photo' if len(good) == 1 else 'photos'} judged"
     if planned is not None:
         title = f"Stopped after {len(judged):,} of {planned:,} photos"
     counts = {
-        "the models disagree on {}": sum(not entry.comparison.agree for entry in good),
-        "{} are probably of none of their animals": sum(is_neither(entry.comparison) for entry in good),
+        "Disputed": sum(not entry.comparison.agree for entry in good),
+        neither(specs): sum(is_neither(entry.comparison) for entry in good),
     }
-    found = ", ".join(words.format(f"{number:,}") for words, number in counts.items() if number)
-    found = f"{found[0].upper()}{found[1:]}. " if found else ""
+    found = "".join(f"{words}: {number:,}. " for words, number in counts.items() if number)
     return banner(title, f"{found}The most doubtful come first.", "split")
 
 

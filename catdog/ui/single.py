@@ -17,7 +17,6 @@ from . import example_row
 from .judging import JUDGING, judge
 from .parts import html
 from .photo import PhotoInput
-from .uploads import refusal
 
 # The element stays while its content changes, so screen readers read out each new headline. Its only
 # button asks once more.
@@ -33,12 +32,14 @@ def add(comparator: Comparator) -> PhotoInput:
     with gr.Row(elem_classes="cd-main"):
         with gr.Column(scale=4, min_width=280):
             photo = _photo_input()
-            _add_examples(photo)
+            row = _example_row()
         with gr.Column(scale=8, min_width=280):
             headline = html(banners.waiting(), js_on_load=_HEADLINE_ON_LOAD)
             maps = gr.Checkbox(True, label="Show what the models looked at", container=False, elem_id="cd-maps")
-            row = html(cards.blank(specs))
-    _add_events(comparator, photo, maps, [headline, row])
+            shown = html(cards.blank(specs))
+    if row:
+        _add_example_events(row, photo, headline)
+    _add_events(comparator, photo, maps, [headline, shown])
     return photo
 
 
@@ -55,20 +56,23 @@ def _photo_input() -> PhotoInput:
     )
 
 
-def _add_examples(photo: PhotoInput) -> None:
-    """A row of buttons, each of which puts an example into `photo`; `?example=name` in the address does the same."""
+def _example_row() -> gr.HTML | None:
+    """A row of buttons, or nothing when there are no examples."""
     files = find()
-    if not files:
-        return
+    return html(example_row.buttons(files), js_on_load=example_row.ON_LOAD) if files else None
 
-    def choose(click: gr.EventData) -> str:
+
+def _add_example_events(row: gr.HTML, photo: PhotoInput, headline: gr.HTML) -> None:
+    """Put an example into `photo` when its button is pressed, or the address of the page names it."""
+    files = find()
+
+    def choose(click: gr.EventData) -> tuple:
         name = click._data.get("example") if isinstance(click._data, dict) else None
         if not isinstance(name, str) or name not in files:
-            raise refusal(f"There is no example of that name; choose one of {', '.join(files)}.")
-        return str(files[name])
+            return gr.skip(), banners.refused(f"There is no example of that name; choose one of {', '.join(files)}.")
+        return str(files[name]), gr.skip()
 
-    row = html(example_row.buttons(files), js_on_load=example_row.ON_LOAD)
-    row.click(choose, None, photo, queue=False, show_progress="hidden", api_visibility="private")
+    row.click(choose, None, [photo, headline], queue=False, show_progress="hidden", api_visibility="private")
     photo.input(None, js=example_row.FORGET, api_visibility="private")
 
 
