@@ -98,7 +98,7 @@ def test_the_command_judges_a_photo(run, tmp_path):
     answer = json.loads(run("catdog", "predict", "--json", photo))
     assert answer["prediction"] == "Cat"
     assert answer["source"] == "bundled"
-    assert [verdict["model"] for verdict in answer["models"]] == ["scratch_cnn", "xception"]
+    assert [verdict["model"] for verdict in answer["models"]][:2] == ["scratch_cnn", "xception"]
 
 
 def test_the_command_goes_by_its_name(run):

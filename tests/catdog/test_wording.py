@@ -102,17 +102,6 @@ def test_neither(classes, text):
 
 
 @pytest.mark.parametrize(
-    ("error_rate", "text"),
-    [
-        (None, ""), (0.5, "About half of its answers this sure are wrong."), (0.3, "About 1 in 3 answers"),
-        (0.02, "About 1 in 50 answers this sure is wrong."), (0.0012, "About 1 in 830 answers"),
-    ],
-)  # fmt: skip
-def test_sureness(error_rate, text):
-    assert wording.sureness(Verdict("m", "cat", 0.9, {}, 1.0, error_rate)).startswith(text)
-
-
-@pytest.mark.parametrize(
     ("heatmap", "where"),
     [
         ([[1.0]], "in the middle"),
@@ -152,22 +141,11 @@ def test_without_measured_errors_confidence_counts_and_nothing_is_claimed(confid
     assert wording.certainty(verdict(confidence)) == word
 
 
-@pytest.mark.parametrize(
-    ("classes", "text"),
-    [
-        (("cat", "dog"), "Probably neither a cat nor a dog"),
-        (("cat", "owl", "dog"), "Probably neither a cat nor an owl nor a dog"),
-        (tuple("abcde"), "Probably nothing that the models know"),
-    ],
-)
-def test_neither(classes, text):
-    assert wording.neither([spec(classes=classes)] * 2) == text
-
-
 def test_usually_right():
     known = {"model": "b", "rate": 0.75, "photos": 1200}
-    comparison = Comparison("Cat", 0.9, (), False, "bundled", "cat", known)
-    text = "When they disagree like this, B is most often right: on 75.0% of 1,200 validation photos."
+    verdicts = (Verdict("a", "cat", 0.9, {}, 1.0), Verdict("b", "dog", 0.8, {}, 1.0))
+    comparison = Comparison("Cat", 0.9, verdicts, False, "bundled", "cat", known)
+    text = "When they disagree like this, B is usually right: on 75.0% of 1,200 validation photos. It says dog."
     assert wording.usually_right(comparison, [spec("a"), spec("b")]) == text
     assert wording.usually_right(Comparison("Cat", 0.9, (), False, "bundled", "cat"), [spec("a")]) == ""
 
