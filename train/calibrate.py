@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.optimize import minimize_scalar
+from scipy.optimize import minimize, minimize_scalar
 
 from catdog import Settings, load
 from catdog.compare import Classifier, calibrated
@@ -33,6 +33,26 @@ def fit_temperature(probabilities: np.ndarray, labels: np.ndarray) -> float:
 
     best = minimize_scalar(log_loss, bounds=(np.log(0.05), np.log(20)), method="bounded")
     return round(float(np.exp(best.x)), 4)
+
+
+def fit_shift(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """What to add to the logits so that, with the best temperature, the log loss is least: (classes,), first 0.
+
+    Bias-corrected temperature scaling (Alexandari et al. 2020, "Maximum likelihood with
+    bias-corrected calibration"), for a network that leans towards a class on photos it was not
+    trained on.
+    """
+    logits = np.log(np.clip(probabilities, 1e-12, 1.0))
+    rows = np.arange(len(labels))
+
+    def log_loss(parameters: np.ndarray) -> float:
+        scaled = logits * np.exp(parameters[0]) + np.append(0.0, parameters[1:])
+        return float((np.logaddexp.reduce(scaled, axis=1) - scaled[rows, labels]).mean())
+
+    sharpness, *shifts = minimize(
+        log_loss, np.zeros(logits.shape[1]), method="L-BFGS-B", bounds=[(-3, 3)] * logits.shape[1]
+    ).x
+    return np.append(0.0, np.array(shifts) / np.exp(sharpness))
 
 
 def calibrate(weights: Path, data: Path) -> dict[str, ModelSpec]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import keras
+import numpy as np
 
 from catdog.compare import Classifier, calibrated
 from catdog.config import Settings
@@ -111,7 +112,8 @@ def started(job: Job, classes: int, start: Path | None, *, base: str | None = No
 def finish(trained: keras.Model, job: Job, val: dataset.Split, training: dict) -> ModelSpec:
     """Save, reload, calibrate and measure a trained network; the spec is written last.
 
-    0. Save it as it is in the run's folder, for `evaluate` to compare with.
+    0. Balance its last layer on `val`, and save it as it is in the run's folder, for `evaluate` to
+       compare with.
     1. Save the `.h5` under a temporary name with rounded weights and load it as serving does.
     2. If a label of `val` differs from the trained model's, save it again with a bit more, up to
        full precision.
@@ -123,8 +125,9 @@ def finish(trained: keras.Model, job: Job, val: dataset.Split, training: dict) -
     """
     model = architectures.build(job.name, classes=len(val.classes), image_size=job.image_size)
     model.set_weights(trained.get_weights())
-    h5.save(model, job.run / job.file.name)
     with whole(job.file) as partial:
+        _balance(model, _saved(model, val, partial, h5.FLOAT32_BITS)[1], val.labels)
+        h5.save(model, job.run / job.file.name)
         labels = None
         for bits in SIGNIFICANT_BITS:
             spec, outputs = _saved(model, val, partial, bits)
@@ -140,6 +143,13 @@ def finish(trained: keras.Model, job: Job, val: dataset.Split, training: dict) -
         spec = dataclasses.replace(spec, temperature=temperature, metrics={"val": figures}, training=training)
     spec.write(job.file.with_suffix(".json"))
     return spec
+
+
+def _balance(model: keras.Model, outputs: np.ndarray, labels: np.ndarray) -> None:
+    """Add to the bias of the last layer what its `outputs` on photos with these labels ask for."""
+    shift = calibrate.fit_shift(outputs, labels)
+    bias = model.layers[-1].bias
+    bias.assign_add(shift if bias.shape[0] > 1 else shift[1:])
 
 
 def _saved(model: keras.Model, val: dataset.Split, path: Path, bits: int):
