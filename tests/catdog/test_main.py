@@ -128,6 +128,8 @@ def test_models_are_listed_as_json(weights, capsys):
         "metrics": {"val": {"accuracy": 0.95, "images": 10}},
         "bytes": spec.bytes,
         "sha256": spec.sha256,
+        "parameters": None,
+        "training_seconds": None,
         "runtime": f"OpenVINO {version('openvino')}, float32",
     }
 
