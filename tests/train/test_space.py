@@ -263,12 +263,19 @@ def started(python: Path, folder: Path, variables: dict[str, str]):
         process = subprocess.Popen([python, "app.py"], cwd=folder, env=variables, stdout=log, stderr=log)
         try:
             url = f"http://127.0.0.1:{port}"
-            for _ in range(600):
-                assert process.poll() is None, Path(log.name).read_text()
-                with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=5):
-                    break
-                time.sleep(0.25)
+            until_it_answers(url, process, Path(log.name))
             yield url
         finally:
             process.kill()
             process.wait()
+
+
+def until_it_answers(url: str, process: subprocess.Popen, log: Path) -> None:
+    """Wait as long as a Space may take to start; a busy machine may need some minutes to compile it all."""
+    end = time.monotonic() + 600
+    while time.monotonic() < end:
+        assert process.poll() is None, log.read_text()
+        with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=5):
+            return
+        time.sleep(0.25)
+    raise AssertionError(f"It does not answer. {log.read_text()}")
