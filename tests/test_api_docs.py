@@ -60,7 +60,7 @@ def test_client(language, code, addresses, tiny_weights, tiny_comparator, cat, r
     else:
         command = {"python": [sys.executable, "-c", code], "sh": ["sh", "-e", "-c", code]}[language]
     environment = os.environ | {"CATDOG_WEIGHTS": str(tiny_weights), "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     assert repr(tiny_comparator.compare(cat).confidence) in done.stdout
     if "not a photo" in code or "README.md" in code:

@@ -65,7 +65,7 @@ def run(programs, tmp_path, monkeypatch):
 
     def run(program: str, *arguments: str | Path) -> str:
         command = [shutil.which(program, path=programs), *arguments]
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
