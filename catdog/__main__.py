@@ -123,7 +123,7 @@ def _predict(arguments: argparse.Namespace) -> int:
 
 
 def _classify(arguments: argparse.Namespace) -> int:
-    from .classify import check, classify
+    from .classify.run import check, classify
 
     settings = Settings.from_env()
     check(arguments.folder, arguments.out)

@@ -46,11 +46,13 @@ def _scratch() -> IO[bytes]:
 
 @contextlib.contextmanager
 def stopping() -> Iterator[threading.Event]:
-    """Let Ctrl-C set an event, and only a second one raise KeyboardInterrupt."""
+    """Let Ctrl-C set an event and say so on stderr, and only a second one raise KeyboardInterrupt."""
     stop = threading.Event()
 
     def handle(*_) -> None:
         stop.set()
+        # Not print, which this may have interrupted.
+        os.write(2, b"\ncatdog: Finishing what is at hand. Ctrl-C once more stops at once.\n")
         signal.signal(signal.SIGINT, before)
 
     before = signal.getsignal(signal.SIGINT)

@@ -1,6 +1,7 @@
-"""All photos of a folder -> a CSV or Parquet file of answers, in a run that may be stopped and go on."""
+"""All photos of a folder -> a CSV or Parquet file of answers, in a run that may be stopped and go on.
 
-from .rows import to_path
-from .run import Summary, check, classify
+    from catdog.classify.run import classify
+    classify(Path("photos"), Path("answers.csv"), catdog.load())
 
-__all__ = ["Summary", "check", "classify", "to_path"]
+The package itself imports nothing: each process that decodes starts with importing it.
+"""

@@ -26,7 +26,7 @@ LOST = (
 # Chunks per worker that are decoded, or wait to be, while the models are busy.
 AHEAD = 2
 # Workers step back for the models, which share their work among all cores and wait for the slowest.
-NICENESS = 10
+NICENESS = 5
 
 
 class Workers:

@@ -122,3 +122,10 @@ def test_the_public_names_exist():
     assert catdog.__all__ == sorted(catdog.__all__)
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = catdog.nothing
+
+
+def test_a_process_that_decodes_starts_with_little():
+    code = "import sys, catdog.classify.workers\nprint([name for name in sys.modules if name.startswith('catdog.')])"
+    result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert not {"catdog.compare", "catdog.engine", "tqdm"} & set(ast.literal_eval(result.stdout))
+    assert "catdog.classify.decoding" in result.stdout

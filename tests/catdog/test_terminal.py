@@ -9,12 +9,13 @@ import pytest
 from catdog.terminal import stopping
 
 
-def test_the_first_ctrl_c_is_noted_and_the_second_interrupts():
+def test_the_first_ctrl_c_is_noted_and_the_second_interrupts(capfd):
     before = signal.getsignal(signal.SIGINT)
     with stopping() as stop:
         assert not stop.is_set()
         signal.raise_signal(signal.SIGINT)
         assert stop.is_set()
+        assert "once more stops at once" in capfd.readouterr().err
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is before

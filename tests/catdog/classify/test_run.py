@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from pyarrow import parquet
 
-from catdog.classify import classify, to_path
-from catdog.classify.run import BATCH
+from catdog.classify.rows import to_path
+from catdog.classify.run import BATCH, classify
 from catdog.errors import FolderLost, InvalidSettings, UnknownModel
 
 from .conftest import Brightness, brightness, grey_row, read_csv
