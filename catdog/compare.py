@@ -27,8 +27,9 @@ from .weights import locate
 AT_ONCE = 4
 # Photos that are judged together: more would be little faster, and take memory for good.
 MOST_TOGETHER = 8
-# A JPEG file is decoded at no less than this many times the size that the largest model asks for.
-OVERSAMPLING = 2
+# A large photo is reduced to no less than this many times the size that the largest model asks for: with
+# less, probabilities move (see docs/benchmarks.md); with more, a photo of 12 megapixels takes longer.
+OVERSAMPLING = 4
 
 Photo = bytes | str | os.PathLike | IO[bytes] | Image.Image
 
@@ -196,11 +197,11 @@ class Comparator:
     def read(self, photo: Photo) -> Image.Image:
         """Any accepted form of a photo -> upright RGB image within the limits of the settings.
 
-        Large JPEG files come out smaller than they are, as `decode` says, but never smaller than the
-        models need.
+        Large photos come out smaller than they are, as `decode` says, but never smaller than the models
+        need.
         """
         if isinstance(photo, Image.Image):
-            return from_pillow(photo, max_pixels=self.settings.max_pixels)
+            return from_pillow(photo, max_pixels=self.settings.max_pixels, enough=self._enough)
         limit = self.settings.max_upload_bytes
         data = _read_bytes(photo, limit + 1)
         if len(data) > limit:
