@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from catdog import preprocessing
+from catdog.compare import OVERSAMPLING
 from catdog.errors import CatDogError, ImageTooLarge, InvalidImage
 from catdog.preprocessing import decode, from_pillow, resized, to_array, to_rgb
 from catdog.spec import ModelSpec
@@ -38,6 +39,7 @@ from tests.catdog.photos import (
     small_files,
     with_exif,
 )
+from tests.conftest import EXAMPLES
 
 # Pillow remarks on metadata that are broken on purpose here.
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:PIL")
@@ -247,6 +249,76 @@ def test_a_good_orientation_among_broken_entries_counts():
     exif = b"II*\0\x08\0\0\0\x02\0" + TURN_RIGHT + struct.pack("<HHII", 34665, 4, 1, 0xFFFFFFFF) + bytes(4)
     image = decode(with_exif(encoded(flag(), "JPEG"), exif))
     assert (image.size, blue_corner(image)) == UPRIGHT[6]
+
+
+# --- reduction ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "HEIC"])
+@pytest.mark.parametrize(
+    ("size", "enough", "reduced"),
+    [
+        ((80, 60), 40, (80, 60)),
+        ((80, 79), 40, (80, 79)),
+        ((80, 120), 40, (40, 60)),
+        ((320, 240), 40, (80, 60)),
+        ((360, 330), 40, (45, 42)),
+        ((800, 32), 40, (800, 32)),
+        ((800, 720), 40, (50, 45)),
+    ],
+)
+def test_large_photos_are_reduced_and_keep_enough(format, size, enough, reduced):
+    image = flag(*size)
+    data = heic(image) if format == "HEIC" else encoded(image, format)
+    assert decode(data, enough=enough).size == reduced
+    assert decode(data).size == size
+
+
+@pytest.mark.parametrize("value", UPRIGHT)
+def test_reduced_photos_are_upright_too(value):
+    data = encoded(flag(512, 256), "JPEG", exif=orientation(value))
+    image = decode(data, enough=32)
+    assert (image.size, blue_corner(image)) == UPRIGHT[value]
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("enough", [13, 24, 1000])
+def test_small_photos_are_not_touched(name, enough):
+    assert np.array_equal(decode(FILES[name], enough=enough), decode(FILES[name]))
+
+
+@pytest.mark.parametrize("image_size", [96, 128, 160])
+@pytest.mark.parametrize("size", [(200, 200), (500, 374), (320, 767)])
+def test_photos_as_they_are_trained_on_become_the_same_arrays_as_in_training(image_size, size):
+    """No matter that serving reduces large photos and training does not."""
+    data, model = encoded(noise(*size), "JPEG"), spec(image_size=image_size)
+    assert np.array_equal(
+        to_array(decode(data, enough=OVERSAMPLING * image_size), model), to_array(decode(data), model)
+    )
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "P", "1", "I;16", "F", "CMYK"])
+def test_reduction_is_a_mean_of_pixels(mode):
+    image = Image.linear_gradient("L").convert(mode if mode != "I;16" else "I").convert(mode)
+    reduced = from_pillow(image, enough=64)
+    assert (reduced.mode, reduced.size) == ("RGB", (64, 64))
+    means = np.asarray(from_pillow(image), float).reshape(64, 4, 64, 4, 3).mean(axis=(1, 3))
+    assert np.allclose(reduced, means, atol=0.51)
+
+
+@pytest.mark.parametrize("format", ["JPEG", "PNG"])
+def test_reduced_photos_look_as_the_whole_ones_to_a_model(format):
+    image = Image.open(EXAMPLES / "cat.jpg").resize((1600, 1200), Image.Resampling.LANCZOS)
+    data, model = encoded(image, format), spec(image_size=96)
+    fast, full = (to_array(decode(data, enough=enough), model) for enough in (OVERSAMPLING * 96, None))
+    assert 0 < np.abs(fast - full).mean() < 1
+
+
+def test_a_photo_that_was_cut_is_refused_at_every_size():
+    data = encoded(noise(640, 480), "JPEG")
+    for enough in (None, 60):
+        with pytest.raises(InvalidImage, match="JPEG file is damaged or incomplete"):
+            decode(data[: len(data) // 2], enough=enough)
 
 
 # --- refusals -----------------------------------------------------------------------------------
