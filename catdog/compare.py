@@ -20,7 +20,7 @@ from .config import Settings
 from .disagreement import UsuallyRight, usually_right
 from .engine import Engine, Outputs, are_probabilities, load_engines
 from .errors import Busy, CatDogError, ImageTooLarge, InvalidImage, ModelMismatch, ModelUnavailable, UnknownModel
-from .explain import heatmap
+from .explain import LARGEST_SIDE, heatmap
 from .novelty import Novelty
 from .preprocessing import decode, from_pillow, to_array
 from .spec import ModelSpec
@@ -217,19 +217,17 @@ class Comparator:
         with self._place():
             with self._turns:
                 request = _Request(classifiers, _arrays(self.read(photo), classifiers), explain)
-            verdicts = self._batcher.submit(request).result()
-        default = self.default.name
-        leading = next((v for v in verdicts if v.model == default), verdicts[0])
-        specs = [classifier.spec for classifier in classifiers]
-        return Comparison(
-            prediction=leading.label.capitalize(),
-            confidence=leading.confidence,
-            models=verdicts,
-            agree=len({verdict.label for verdict in verdicts}) == 1,
-            source=self.source,
-            verdict=NEITHER if is_strange(verdicts, classifiers) else leading.label,
-            usually_right=usually_right({verdict.model: verdict.label for verdict in verdicts}, specs),
-        )
+            return self._comparison(request)
+
+    def look(self, photo: Photo, *, model: str | None = None, explain: bool = False) -> tuple[Comparison, Image.Image]:
+        """As `compare`, with what was looked at: the upright RGB photo, of at most LARGEST_SIDE pixels a side."""
+        classifiers = self._chosen(model)
+        with self._place():
+            with self._turns:
+                image = self.read(photo)
+                request = _Request(classifiers, _arrays(image, classifiers), explain)
+                image.thumbnail((LARGEST_SIDE, LARGEST_SIDE))
+            return self._comparison(request), image
 
     def read(self, photo: Photo) -> Image.Image:
         """Any accepted form of a photo -> upright RGB image within the limits of the settings.
@@ -262,6 +260,23 @@ class Comparator:
             yield
         finally:
             self._places.release()
+
+    def _comparison(self, request: _Request) -> Comparison:
+        """Wait for the verdicts on a photo and compare them."""
+        verdicts = self._batcher.submit(request).result()
+        default = self.default.name
+        leading = next((v for v in verdicts if v.model == default), verdicts[0])
+        classifiers = request.classifiers
+        specs = [classifier.spec for classifier in classifiers]
+        return Comparison(
+            prediction=leading.label.capitalize(),
+            confidence=leading.confidence,
+            models=verdicts,
+            agree=len({verdict.label for verdict in verdicts}) == 1,
+            source=self.source,
+            verdict=NEITHER if is_strange(verdicts, classifiers) else leading.label,
+            usually_right=usually_right({verdict.model: verdict.label for verdict in verdicts}, specs),
+        )
 
     def _judge(self, requests: list[_Request]) -> list[tuple[Verdict, ...] | Exception]:
         """The verdicts on photos that wait together: one model after the other, each on all cores."""

@@ -117,7 +117,8 @@ def to_rgb(image: Image.Image) -> Image.Image:
        taken as 0..1 when none is above 1, and as 0..255 otherwise.
     3. Lay transparency on white.
 
-    Colours stay in the photo's own colour space: an ICC profile is not applied.
+    Colours stay in the photo's own colour space: an ICC profile is not applied. Metadata are left
+    out: what is upright must not be turned once more by who reads its orientation.
     """
     image.load()
     image = _upright(image)
@@ -127,7 +128,9 @@ def to_rgb(image: Image.Image) -> Image.Image:
         image = image.convert("RGBA")
         white = Image.new("RGBA", image.size, "white")
         image = Image.alpha_composite(white, image)
-    return image.convert("RGB")
+    image = image.convert("RGB")
+    image.info.clear()
+    return image
 
 
 def to_array(image: Image.Image, spec: ModelSpec) -> np.ndarray:

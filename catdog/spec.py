@@ -80,9 +80,28 @@ class ModelSpec:
         """What `to_array` depends on: models of equal input see the same array."""
         return self.image_size, self.resize, self.scaling
 
+    @property
+    def parameters(self) -> int | None:
+        """How many numbers the model learned; None when its spec does not say."""
+        count = self.training.get("parameters")
+        return count if _is_number(count, int) and count > 0 else None
+
+    @property
+    def training_seconds(self) -> float | None:
+        """Duration of the training, with all that the model went on from; None when its spec does not say."""
+        seconds, run = [], self.training
+        while isinstance(run, dict):
+            seconds += [run["seconds"]] if _is_number(run.get("seconds")) else []
+            base = run.get("base")
+            run = base.get("training", base) if isinstance(base, dict) else None
+        return float(sum(seconds)) if seconds else None
+
     def public(self) -> dict[str, Any]:
         """What clients may know of the model, ready for `json.dumps`: not how or where it was trained."""
-        names = ("name", "title", "architecture", "classes", "image_size", "bytes", "sha256", "temperature", "metrics")
+        names = (
+            "name", "title", "architecture", "classes", "image_size", "bytes", "sha256", "temperature", "metrics",
+            "parameters", "training_seconds",
+        )  # fmt: skip
         return {name: getattr(self, name) for name in names} | {"classes": list(self.classes)}
 
     @classmethod

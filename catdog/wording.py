@@ -10,6 +10,8 @@ from .spec import ModelSpec
 if TYPE_CHECKING:
     from .compare import Comparison, Verdict
 
+BUSY = "Many people are asking at the moment. Try again in a few seconds."
+
 SURE = 0.7  # confidence of the default model below which a verdict is worded as a leaning
 
 # Share of wrong answers up to which a verdict is called so.
@@ -18,10 +20,44 @@ CERTAINTIES = ((0.01, "very sure"), (0.05, "sure"), (0.2, "fairly sure"), (1.0, 
 
 def introduction(specs: Sequence[ModelSpec]) -> str:
     """One sentence at the top of a page."""
+    if not specs:
+        return ""
     if len(specs) == 1:
         return "One neural network looks at your photo and says how sure it is."
-    count = {2: "Two", 3: "Three", 4: "Four"}.get(len(specs), str(len(specs)))
-    return f"{count} neural networks look at your photo and answer side by side."
+    return f"{_count(len(specs)).capitalize()} neural networks look at your photo and answer side by side."
+
+
+def neither(specs: Sequence[ModelSpec]) -> str:
+    """The verdict on a photo of none of the classes, without a full stop."""
+    names = [name.lower() for name in specs[0].classes]
+    if len(names) == 2:
+        return f"Probably neither {_with_article(names[0])} nor {_with_article(names[1])}"
+    return f"Probably none of {', '.join(names[:-1])} and {names[-1]}"
+
+
+def headline(comparison: Comparison, specs: Sequence[ModelSpec]) -> str:
+    """The verdict on a photo in a few words, without a full stop."""
+    return neither(specs) if is_neither(comparison) else agreement(comparison, specs)
+
+
+def explanation(comparison: Comparison, specs: Sequence[ModelSpec], default: ModelSpec) -> str:
+    """What a visitor should know besides the headline: a sentence or two, or nothing."""
+    if is_neither(comparison):
+        return "It is unlike the photos that the models learned from: do not trust the answers below."
+    return usually_right(comparison, specs) or leading(comparison, default)
+
+
+def usually_right(comparison: Comparison, specs: Sequence[ModelSpec]) -> str:
+    """Whom to believe when the models disagree, in a sentence; empty when they agree or nobody knows."""
+    known = comparison.usually_right
+    if not known:
+        return ""
+    title = next(spec.title for spec in specs if spec.name == known["model"])
+    label = next(verdict.label for verdict in comparison.models if verdict.model == known["model"])
+    return (
+        f"When they disagree like this, {title} is usually right: on {percent(known['rate'])} of "
+        f"{known['photos']:,} validation photos. It says {label}."
+    )
 
 
 def agreement(comparison: Comparison, specs: Sequence[ModelSpec]) -> str:
@@ -33,7 +69,7 @@ def agreement(comparison: Comparison, specs: Sequence[ModelSpec]) -> str:
     if len(verdicts) == 1:
         title = next(spec.title for spec in specs if spec.name == verdicts[0].model)
         return f"{title} {'says' if firm else 'leans towards'} {label}"
-    everyone = "Both models" if len(verdicts) == 2 else f"All {len(verdicts)} models"
+    everyone = "Both models" if len(verdicts) == 2 else f"All {_count(len(verdicts))} models"
     return f"{everyone} {'say' if firm else 'lean towards'} {label}"
 
 
@@ -62,25 +98,15 @@ def sureness(verdict: Verdict) -> str:
     return f"About 1 in {_rough(1 / max(verdict.error_rate, 1e-6)):,} answers this sure is wrong."
 
 
-def neither(specs: Sequence[ModelSpec]) -> str:
-    """What is said of a photo that is too strange for all models, without a full stop."""
-    classes = list(dict.fromkeys(name for spec in specs for name in spec.classes))
-    if len(classes) > 4:
-        return "Probably nothing that the models know"
-    names = [f"{'an' if name[0].lower() in 'aeiou' else 'a'} {name}" for name in classes]
-    return f"Probably neither {' nor '.join(names)}"
-
-
-def usually_right(comparison: Comparison, specs: Sequence[ModelSpec]) -> str:
-    """One sentence on whom to believe when the models disagree; empty when they agree or nothing is known."""
-    known = comparison.usually_right
-    if known is None:
+def map_alt(verdict: Verdict) -> str:
+    """What a model's heat map shows, for those who do not see it."""
+    if not verdict.heatmap:
         return ""
-    title = next(spec.title for spec in specs if spec.name == known["model"])
-    return (
-        f"When they disagree like this, {title} is most often right: on {percent(known['rate'])} "
-        f"of {known['photos']:,} validation photos."
-    )
+    rows, columns = len(verdict.heatmap), len(verdict.heatmap[0])
+    _, row, column = max((value, y, x) for y, line in enumerate(verdict.heatmap) for x, value in enumerate(line))
+    vertical = ("upper ", "", "lower ")[int(3 * (row + 0.5) / rows)]
+    horizontal = ("left", "middle", "right")[int(3 * (column + 0.5) / columns)]
+    return f"Heat map over the photo: what speaks most for {verdict.label} is in the {vertical}{horizontal}."
 
 
 def _rough(count: float) -> int:
@@ -88,9 +114,26 @@ def _rough(count: float) -> int:
     return int(float(f"{count:.2g}"))
 
 
-def facts(spec: ModelSpec) -> list[str]:
-    """What is known of a model before it sees a photo, each in a few words."""
-    return [*_measured(spec), readable_size(spec.bytes), f"{spec.image_size} × {spec.image_size} px"]
+def measured(spec: ModelSpec) -> str:
+    """How often the model was right, on the first split of test and val that was measured; empty for neither."""
+    for split, name in (("test", "test"), ("val", "validation")):
+        figures = spec.metrics.get(split, {})
+        if "accuracy" in figures:
+            count = f"{figures['images']:,} " if isinstance(figures.get("images"), int) else ""
+            return f"Right on {percent(figures['accuracy'])} of {count}{name} photos"
+    return ""
+
+
+def costs(spec: ModelSpec, verdict: Verdict | None = None) -> dict[str, str]:
+    """What a verdict of a model takes: name -> value, of what is known."""
+    values = {
+        "Time": milliseconds(verdict.milliseconds) if verdict else "–",
+        "Size": readable_size(spec.bytes),
+        "Parameters": readable_count(spec.parameters) if spec.parameters else "",
+        "Training": duration(spec.training_seconds) if spec.training_seconds else "",
+        "Input": f"{spec.image_size} × {spec.image_size} px",
+    }
+    return {name: value for name, value in values.items() if value}
 
 
 def percent(probability: float) -> str:
@@ -114,11 +157,30 @@ def readable_size(size: int) -> str:
     return f"{size / 1e6:.0f} MB" if size >= 1e7 else f"{size / 1e6:.1f} MB"
 
 
-def _measured(spec: ModelSpec) -> list[str]:
-    """How often the model was right, on the first split of test and val that was measured."""
-    for split, name in (("test", "test"), ("val", "validation")):
-        figures = spec.metrics.get(split, {})
-        if "accuracy" in figures:
-            count = f"{figures['images']:,} " if isinstance(figures.get("images"), int) else ""
-            return [f"Right on {percent(figures['accuracy'])} of {count}{name} photos"]
-    return []
+def readable_count(count: int) -> str:
+    """A number of parameters as text, e.g. `850`, `12 thousand`, `2.9 million`."""
+    if count < 1000:
+        return str(count)
+    value, unit = (count / 1e6, "million") if count >= 999_500 else (count / 1e3, "thousand")
+    return f"{value:.1f} {unit}" if value < 9.95 else f"{value:.0f} {unit}"
+
+
+def duration(seconds: float) -> str:
+    """A duration as text, e.g. `40 s`, `21 min`, `1 h 5 min`."""
+    minutes = round(seconds / 60)
+    if minutes < 1:
+        return f"{seconds:.0f} s"
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def is_neither(comparison: Comparison) -> bool:
+    """Whether a photo is probably of none of the classes."""
+    return comparison.verdict not in {verdict.label for verdict in comparison.models}
+
+
+def _count(number: int) -> str:
+    return {2: "two", 3: "three", 4: "four"}.get(number, str(number))
+
+
+def _with_article(name: str) -> str:
+    return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"

@@ -28,6 +28,10 @@ QUIET = (
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_addoption(parser):
+    parser.addoption("--screenshots", type=Path, metavar="FOLDER", help="take the screenshots of the docs into FOLDER")
+
+
 @pytest.fixture(scope="session")
 def shared_cache(tmp_path_factory) -> Path:
     """Converted models of this run of the tests, so that each is converted once."""

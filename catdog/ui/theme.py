@@ -1,8 +1,14 @@
-"""Gradio's theme in the colours of the page; its stylesheet is `page.css`."""
+"""Gradio's theme in the colours of the page; its stylesheets are STYLES."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import gradio as gr
+
+from ..pages import STYLE
+
+STYLES = [STYLE, *(Path(__file__).with_name(name) for name in ("page.css", "many.css", "quiz.css"))]
 
 # Fonts of the system only: nothing is fetched before the first paint.
 _FONT = [
@@ -32,4 +38,13 @@ def theme() -> gr.themes.Base:
         body_text_color_dark="#f5efe8",
         body_text_color_subdued="#6a5f54",
         body_text_color_subdued_dark="#b8aca0",
+        block_label_text_color="#6a5f54",
+        block_label_text_color_dark="#b8aca0",
+        # White on the orange of the theme would be too weak to read.
+        button_primary_background_fill="#b4440b",
+        button_primary_background_fill_dark="#ff9d57",
+        button_primary_background_fill_hover="#9a3a09",
+        button_primary_background_fill_hover_dark="#ffb57f",
+        button_primary_text_color="#ffffff",
+        button_primary_text_color_dark="#171412",
     )

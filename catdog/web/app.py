@@ -49,6 +49,8 @@ class NoModels:
     def compare(self, photo: object, *, model: str | None = None, explain: bool = False) -> NoReturn:
         raise ModelUnavailable(self.problems[0])
 
+    look = compare
+
 
 def _loaded(settings: Settings, log: logging.Logger) -> Answering:
     try:

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import reprlib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
-from flask import Blueprint, Response, json, render_template, request, url_for
+from flask import Blueprint, Response, json, render_template, request, send_file, url_for
+from markupsafe import Markup
 
-from .. import __version__, wording
+from .. import __version__
 from ..errors import Busy, CatDogError, ModelUnavailable
-from .upload import Upload, read_upload
+from ..pages import STYLE, banners, cards, examples
+from ..pages.pictures import overlay_urls
+from .upload import YES, Upload, read_upload
 
 if TYPE_CHECKING:
+    from PIL import Image
+
     from ..compare import Comparison
     from ..config import Settings
     from ..spec import ModelSpec
@@ -37,11 +44,22 @@ class Answering(Protocol):
 
     def compare(self, photo: IO[bytes], *, model: str | None = None, explain: bool = False) -> Comparison: ...
 
+    def look(
+        self, photo: IO[bytes] | Path, *, model: str | None = None, explain: bool = False
+    ) -> tuple[Comparison, Image.Image]: ...
+
+
+class UnknownExample(CatDogError, LookupError):
+    """The page's address names an example that there is none of."""
+
+    code = "unknown_example"
+    status = 404
+
 
 def create_blueprint(comparator: Answering, *, name: str = "catdog") -> Blueprint:
     """Routes that answer with one comparator; mount it under any `url_prefix`, twice under two names.
 
-    GET  /              upload page
+    GET  /              upload page; with `?example=name`, the verdicts on that example
     POST /              the same form, answered with the page: works without JavaScript
     POST /predict       multipart field `file`, optional fields `model` and `explain` -> Comparison as JSON
     GET  /models        what is loaded and where it comes from
@@ -57,6 +75,7 @@ def create_blueprint(comparator: Answering, *, name: str = "catdog") -> Blueprin
         name, __name__, template_folder="templates", static_folder="static", static_url_path="/assets"
     )
     blueprint.add_url_rule("/", view_func=views.page, methods=["GET", "POST"])
+    blueprint.add_url_rule("/assets/verdicts.css", "verdicts", view_func=views.style)
     blueprint.add_url_rule("/predict", view_func=views.predict, methods=["POST"])
     blueprint.add_url_rule("/models", view_func=views.models)
     blueprint.add_url_rule("/healthz", view_func=views.healthz)
@@ -85,17 +104,28 @@ class _Views:
     def __init__(self, comparator: Answering):
         self.comparator = comparator
         self.description = json.loads(Path(__file__).with_name("openapi.json").read_bytes())
+        self.examples = examples.find()
+        self.thumbnails = {name: examples.thumbnail(path) for name, path in self.examples.items()}
 
     def page(self) -> tuple[str, int, dict[str, str]]:
-        upload = comparison = error = None
-        status = 200 if self.comparator.specs else ModelUnavailable.status
-        if request.method == "POST":
-            try:
+        shown, status = _Shown(example=request.args.get("example", "")), 200
+        try:
+            if request.method == "POST":
                 upload = self._upload()
-                comparison = self._compare(upload)
-            except CatDogError as caught:
-                error, status = str(caught), caught.status
-        return self._render(upload, comparison, error), status, _retry(status)
+                shown = _Shown(photo=upload.name, explain=upload.explain)
+                self._judge(shown, upload.photo, upload.model)
+            elif shown.example:
+                shown.explain = request.args.get("explain", "1") in YES
+                self._judge(shown, self._example(shown.example), None)
+            elif not self.comparator.specs:
+                status = ModelUnavailable.status
+        except CatDogError as error:
+            status = error.status
+            shown.headline = banners.busy() if isinstance(error, Busy) else banners.refused(str(error))
+        return self._render(shown), status, _retry(status)
+
+    def style(self) -> Response:
+        return send_file(STYLE)
 
     def predict(self) -> dict[str, Any]:
         return self._compare(self._upload()).to_dict()
@@ -134,22 +164,51 @@ class _Views:
     def _compare(self, upload: Upload) -> Comparison:
         return self.comparator.compare(upload.photo, model=upload.model, explain=upload.explain)
 
-    def _render(self, upload: Upload | None, comparison: Comparison | None, error: str | None) -> str:
+    def _example(self, name: str) -> Path:
+        if name not in self.examples:
+            names = ", ".join(self.examples) or "none"
+            raise UnknownExample(f"There is no example {reprlib.repr(name)}; choose one of {names}.")
+        return self.examples[name]
+
+    def _judge(self, shown: _Shown, photo: IO[bytes] | Path, model: str | None) -> None:
+        """Put the verdicts on a photo into what is shown."""
         specs, default = self.comparator.specs, self.comparator.default
+        comparison, image = self.comparator.look(photo, model=model, explain=shown.explain)
+        shown.headline = banners.judged(comparison, specs, default)
+        shown.cards = cards.judged(comparison, specs, overlay_urls(comparison, image, specs))
+
+    def _render(self, shown: _Shown) -> str:
+        specs, comparator = self.comparator.specs, self.comparator
+        headline = shown.headline or (_WAITING if specs else banners.refused("No model is loaded."))
         return render_template(
             "catdog.html",
-            comparator=self.comparator,
-            photo=upload.name if upload else "",
-            verdicts={verdict.model: verdict for verdict in comparison.models} if comparison else {},
-            agree=comparison.agree if comparison else None,
-            error=error,
-            summary=_summary(comparison, specs, default) if comparison and default else "",
-            wording=wording,
+            comparator=comparator,
+            heading=Markup(cards.heading(specs)),
+            headline=Markup(headline),
+            cards=Markup(shown.cards or cards.blank(specs)),
+            about=Markup(cards.about(specs, comparator.source, comparator.problems, "Photos are not kept.")),
+            states={name: Markup(state) for name, state in _STATES.items()},
+            examples=self.thumbnails if specs else {},
+            example=shown.example,
+            explain=shown.explain,
+            photo=shown.photo,
         )
 
 
-def _summary(comparison: Comparison, specs: tuple[ModelSpec, ...], default: ModelSpec) -> str:
-    return f"{wording.agreement(comparison, specs)}. {wording.leading(comparison, default)}".strip()
+@dataclass
+class _Shown:
+    """What a page shows: the name of a photo or of an example, whether with heat maps, and the HTML of verdicts."""
+
+    photo: str = ""
+    example: str = ""
+    explain: bool = True
+    headline: str = ""
+    cards: str = ""
+
+
+_WAITING = banners.waiting("Choose one, drop one, paste one, or try an example.")
+# What the script of the page shows before and instead of an answer.
+_STATES = {"looking": banners.looking(), "failed": banners.refused("The server did not answer.")}
 
 
 def _json_error(error: CatDogError) -> tuple[dict[str, Any], int, dict[str, str]]:

@@ -291,6 +291,37 @@ def test_features_that_are_not_those_of_the_spec_are_found_when_loading(two_mode
 # --- the answer ---------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("name", ["cat.jpg", "dog.jpg"])
+def test_looking_gives_the_same_answer_and_the_photo(tiny_comparator, name):
+    path = DESIGN.parents[1] / "examples" / name
+    plain, (comparison, photo) = tiny_comparator.compare(path), tiny_comparator.look(path)
+    assert without_times(comparison) == without_times(plain)
+    assert photo.mode == "RGB" and photo.width / photo.height == 4 / 3
+    assert all(verdict.heatmap is None for verdict in comparison.models)
+    assert all(verdict.heatmap for verdict in tiny_comparator.look(path, explain=True)[0].models)
+
+
+def test_the_photo_that_was_looked_at_is_small_and_the_given_one_is_left_alone(tiny_comparator):
+    given = Image.new("RGB", (1600, 900), "red")
+    assert tiny_comparator.look(given)[1].size == (800, 450)
+    assert given.size == (1600, 900)
+
+
+def test_a_photo_that_was_read_is_not_turned_again(tiny_comparator):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    stream = io.BytesIO()
+    image = Image.linear_gradient("L").convert("RGB").resize((120, 90))
+    image.save(stream, "PNG", exif=exif)
+    read = tiny_comparator.read(stream.getvalue())
+    assert read.size == (90, 120)
+    assert without_times(tiny_comparator.compare(read)) == without_times(tiny_comparator.compare(stream.getvalue()))
+
+
+def without_times(comparison) -> list[tuple]:
+    return [(verdict.model, verdict.probabilities) for verdict in comparison.models]
+
+
 def test_two_real_models_answer_in_order(tiny_comparator, cat):
     comparison = tiny_comparator.compare(cat)
     assert [verdict.model for verdict in comparison.models] == ["scratch_cnn", "xception"]

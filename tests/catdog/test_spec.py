@@ -135,6 +135,28 @@ def test_a_missing_or_unreadable_file_is_refused(tmp_path):
             ModelSpec.read(path)
 
 
+@pytest.mark.parametrize(
+    ("training", "parameters", "seconds"),
+    [
+        ({}, None, None),
+        ({"parameters": 2_899_665, "seconds": 531}, 2_899_665, 531),
+        (
+            {"seconds": 531, "base": {"file": "a.h5", "training": {"seconds": 2878, "base": "random weights"}}},
+            None,
+            3409,
+        ),
+        ({"seconds": 764, "base": {"training": {"seconds": 630, "base": {"seconds": 2518}}}}, None, 3912),
+        ({"parameters": "many", "seconds": True, "base": {"training": {"seconds": 5}}}, None, 5),
+        ({"parameters": -1, "seconds": "long", "base": 7}, None, None),
+    ],
+)
+def test_what_training_took_counts_what_it_went_on_from(training, parameters, seconds):
+    spec = ModelSpec(**CONTENT | {"training": training})
+    assert (spec.parameters, spec.training_seconds) == (parameters, seconds)
+    assert (spec.public()["parameters"], spec.public()["training_seconds"]) == (parameters, seconds)
+    assert "training" not in spec.public()
+
+
 def test_a_spec_cannot_be_changed():
     with pytest.raises(dataclasses.FrozenInstanceError):
         ModelSpec(**CONTENT).temperature = 2.0

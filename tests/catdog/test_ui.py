@@ -24,10 +24,11 @@ from gradio_client.exceptions import AppError
 from PIL import Image
 
 from catdog import Settings, load, ui
-from catdog.compare import Comparison, Verdict
-from catdog.spec import ModelSpec
-from catdog.ui import cards
-from catdog.ui.photo import refusal
+from catdog.errors import CatDogError
+from catdog.ui.judging import judge
+from catdog.ui.limits import LARGEST_PHOTOS
+from catdog.ui.uploads import refusal
+from tests.catdog import fakes
 from tests.catdog.photos import encoded, heic, huge_png, png
 from tests.tiny import write_tiny_model
 
@@ -273,6 +274,71 @@ def test_malformed_requests_end_in_an_error(url, payload):
     assert message and "Traceback" not in message
 
 
+@pytest.fixture
+def press(url):
+    """press(trigger, data) -> the last message of a private event of the page, called by its number."""
+    config = httpx.get(f"{url}/config").json()
+
+    def call_event(name: str, data: list, session: str = "session") -> dict:
+        (number,) = (entry["id"] for entry in config["dependencies"] if entry["api_name"] == name)
+        body = {"data": data, "fn_index": number, "session_hash": session}
+        event = httpx.post(f"{url}/gradio_api/queue/join", json=body).raise_for_status().json()["event_id"]
+        with httpx.stream(
+            "GET", f"{url}/gradio_api/queue/data", params={"session_hash": session}, timeout=30
+        ) as stream:
+            for line in stream.iter_lines():
+                message = json.loads(line.removeprefix("data: ") or "{}")
+                if message.get("event_id") == event and message["msg"] == "process_completed":
+                    return message
+        raise AssertionError("the event did not end")
+
+    return call_event
+
+
+@pytest.mark.parametrize("extra", [{}, META], ids=["bare", "meta"])
+@pytest.mark.parametrize("path", ["/etc/passwd", "{outside}", "{uploads}/../{outside}", "{uploads}", "app.py", ""])
+def test_many_files_are_refused_where_one_was_not_uploaded(press, outside, path, extra):
+    from gradio.utils import get_upload_folder
+
+    path = path.format(outside=outside, uploads=get_upload_folder())
+    message = press("work", [[{"path": path, **extra}], None], session=f"s{path}{len(extra)}")
+    assert not message["success"]
+    assert "root:" not in str(message) and "Traceback" not in str(message)
+
+
+def test_many_files_are_never_fetched(press, other_site):
+    site, address = other_site
+    message = press("work", [[{"path": address, "url": address, **META}], None])
+    assert not message["success"] and "not fetched" in str(message)
+    assert site.hits == 0
+
+
+def test_many_files_leave_nothing_behind(press, url):
+    from gradio.utils import get_upload_folder
+
+    sent = [("files", (f"{i}.png", encoded(fakes.photo((i, i, 99)), "PNG"), "image/png")) for i in range(3)]
+    paths = httpx.post(f"{url}/gradio_api/upload", files=sent).json()
+    before = sorted(Path(get_upload_folder()).rglob("*"))
+    message = press("work", [[{"path": path, **META} for path in paths], None])
+    assert message["success"] and "3 photos judged" in str(message)
+    assert sorted(Path(get_upload_folder()).rglob("*")) == before
+
+
+def test_only_uploads_may_bring_many_photos(url):
+    body = bytes(LIMIT * 2)
+    for path in (
+        "gradio_api/call/predict",
+        "gradio_api/call/upload",
+        "gradio_api/queue/join/upload",
+        "upload",
+        "x/gradio_api/upload",
+    ):
+        assert httpx.post(f"{url}/{path}", content=body, timeout=30).status_code == 413, path
+    small = [("files", (f"{i}.bin", bytes(LIMIT - 1), "image/jpeg")) for i in range(LARGEST_PHOTOS)]
+    assert httpx.post(f"{url}/gradio_api/upload", files=small, timeout=30).status_code == 200
+    assert httpx.post(f"{url}/gradio_api/upload", files=small * 2, timeout=30).status_code == 413
+
+
 @pytest.mark.parametrize("megabytes", [3, 50])
 def test_uploads_over_the_limit_are_cut_off(url, megabytes):
     start = time.monotonic()
@@ -306,13 +372,32 @@ def test_largest_accepted_photo_fits_into_a_data_url(url, comparator):
     assert "larger than" in refused(url, {"url": data_url(padded + b"\0")})
 
 
-def test_only_predict_is_public(client):
+def test_what_is_public(client):
     info = client.view_api(return_format="dict", print_info=False)
-    assert list(info["named_endpoints"]) == ["/predict"] and not info["unnamed_endpoints"]
-    endpoint = info["named_endpoints"]["/predict"]
-    assert [parameter["parameter_name"] for parameter in endpoint["parameters"]] == ["image"]
-    assert [returned["label"] for returned in endpoint["returns"]] == ["scratch_cnn", "xception", "Comparison"]
-    assert "HEIC" in endpoint["description"]
+    returns = {"/predict": ["scratch_cnn", "xception", "Comparison"], "/explain": ["Heat maps", "Comparison"]}
+    assert list(info["named_endpoints"]) == list(returns) and not info["unnamed_endpoints"]
+    for name, endpoint in info["named_endpoints"].items():
+        assert [parameter["parameter_name"] for parameter in endpoint["parameters"]] == ["image"]
+        assert [returned["label"] for returned in endpoint["returns"]] == returns[name]
+        assert "HEIC" in endpoint["description"] and "heatmap" in endpoint["description"]
+
+
+def test_explain_returns_a_picture_per_model_and_the_maps(client, comparator, cat):
+    pictures, comparison = client.predict(handle_file(cat), api_name="/explain")
+    expected = comparator.compare(cat, explain=True).to_dict()
+    assert without_times(comparison) == without_times(json.loads(json.dumps(expected)))
+    assert [verdict["heatmap"] is not None for verdict in comparison["models"]] == [True, True]
+    assert [picture["caption"].partition(":")[0] for picture in pictures] == ["scratch_cnn", "xception"]
+    for picture in pictures:
+        with Image.open(picture["image"]) as image:
+            assert image.width / image.height == 4 / 3
+
+
+def test_explain_refuses_what_predict_refuses(client, tmp_path):
+    path = tmp_path / "text.jpg"
+    path.write_bytes(b"not a photo at all")
+    with pytest.raises(AppError, match="not a photo"):
+        client.predict(handle_file(path), api_name="/explain")
 
 
 def test_many_at_once_all_get_their_own_answer(url, comparator):
@@ -349,16 +434,11 @@ def test_missing_model_leaves_its_label_empty(tmp_path, cat):
 class Broken:
     """A Comparator whose models fail in a way that nobody foresaw."""
 
-    specs, problems, source, settings = (), (), "bundled", Settings()
-
-    def compare(self, photo):
+    def look(self, photo, *, explain):
         raise RuntimeError("secret detail <b>")
 
 
 def test_unforeseen_failure_tells_no_details():
-    from catdog.errors import CatDogError
-    from catdog.ui.page import judge
-
     with pytest.raises(CatDogError, match="our fault") as raised:
         judge(Broken(), b"")
     assert "secret" not in str(raised.value)
@@ -366,105 +446,6 @@ def test_unforeseen_failure_tells_no_details():
 
 def test_error_text_is_escaped():
     assert refusal("<img src=x onerror=alert(1)> & it's").message == "&lt;img src=x onerror=alert(1)&gt; &amp; it's"
-
-
-# Cards
-
-
-def spec(name: str = "xception", **changes) -> ModelSpec:
-    values = {
-        "name": name, "title": name.title(), "architecture": name, "file": f"{name}.h5", "sha256": "0" * 64,
-        "bytes": 1, "image_size": 32, "classes": ("cat", "dog"),
-    }  # fmt: skip
-    return ModelSpec(**values | changes)
-
-
-def verdict(model: str, label: str, **probabilities: float) -> Verdict:
-    return Verdict(model, label, probabilities[label], probabilities, 12.34)
-
-
-def compared(*verdicts: Verdict) -> Comparison:
-    first = verdicts[0]
-    agree = len({verdict.label for verdict in verdicts}) == 1
-    return Comparison(first.label.capitalize(), first.confidence, verdicts, agree, "bundled", first.label)
-
-
-CAT, UNSURE_CAT, DOG = {"cat": 0.94, "dog": 0.06}, {"cat": 0.55, "dog": 0.45}, {"cat": 0.2, "dog": 0.8}
-
-
-@pytest.mark.parametrize(
-    ("labels", "text"),
-    [
-        ([("cat", CAT)], "A says cat"),
-        ([("cat", UNSURE_CAT)], "A leans towards cat"),
-        ([("cat", CAT), ("cat", CAT)], "Both models say cat"),
-        ([("cat", CAT), ("cat", UNSURE_CAT)], "Both models say cat"),
-        ([("cat", UNSURE_CAT), ("cat", CAT)], "Both models lean towards cat"),
-        ([("cat", CAT), ("dog", DOG)], "The models disagree"),
-        ([("dog", DOG)] * 3, "All 3 models say dog"),
-    ],
-)
-def test_banner_says_whether_the_models_agree(labels, text):
-    specs = [spec(name) for name in "abc"[: len(labels)]]
-    verdicts = [verdict(s.name, label, **values) for s, (label, values) in zip(specs, labels, strict=True)]
-    html = cards.judged(compared(*verdicts), specs, specs[0])
-    assert f"<h2>{text}</h2>" in html
-    assert html.count("<article") == len(labels)
-
-
-def test_card_shows_label_confidence_probabilities_and_time():
-    html = cards.judged(compared(verdict("xception", "cat", **CAT)), [spec()], spec())
-    for text in ("<h3>Xception</h3>", "<strong>Cat</strong>", "94.0% sure", ">94.0%<", ">6.0%<", "12 ms"):
-        assert text in html
-
-
-@pytest.mark.parametrize(
-    ("metrics", "text"),
-    [
-        ({"val": {"accuracy": 0.9, "images": 10}}, "Right on 90.0% of 10 validation photos"),
-        ({"val": {"accuracy": 0.9, "images": 10}, "test": {"accuracy": 0.975, "images": 2000}},
-         "Right on 97.5% of 2,000 test photos"),
-        ({}, None), ({"test": {"images": 3}}, None),
-    ],
-)  # fmt: skip
-def test_card_shows_measured_accuracy_when_there_is_one(metrics, text):
-    html = cards.waiting([spec(metrics=metrics)])
-    assert text in html if text else "Right on" not in html
-
-
-@pytest.mark.parametrize("state", ["heading", "waiting", "looking", "refused", "judged", "about"])
-def test_cards_escape_every_text_that_is_not_ours(state):
-    evil = "<script>alert('x')</script>"
-    model = spec(title=evil, classes=(evil, "dog"))
-    comparison = compared(Verdict(model.name, evil, 0.9, {evil: 0.9, "dog": 0.1}, 1.0))
-    html = {
-        "heading": lambda: cards.heading([model]),
-        "waiting": lambda: cards.waiting([model]),
-        "looking": lambda: cards.looking([model]),
-        "refused": lambda: cards.refused(evil, [model]),
-        "judged": lambda: cards.judged(comparison, [model], model),
-        "about": lambda: cards.about([model], evil, [evil]),
-    }[state]()
-    assert "<script" not in html.lower() and "&lt;script" in html.lower()
-
-
-@pytest.mark.parametrize(
-    ("second", "accuracy", "text"),
-    [
-        (("cat", CAT), 0.9, "Best on validation photos: A, 94.0% sure."),
-        (("dog", DOG), 0.9, "Best on validation photos: A says cat, 94.0% sure."),
-        (("dog", DOG), 0, "Asked first: A says cat, 94.0% sure."),
-    ],
-)
-def test_banner_names_the_model_to_trust(second, accuracy, text):
-    specs = [spec("a", metrics={"val": {"accuracy": accuracy}}), spec("b")]
-    comparison = compared(verdict("a", "cat", **CAT), verdict("b", second[0], **second[1]))
-    assert f"<p>{text}</p>" in cards.judged(comparison, specs, specs[0])
-
-
-def test_problems_and_source_are_shown():
-    html = cards.about([spec()], "hub user/name@abc", ["scratch_cnn.h5 is damaged."])
-    assert "hub user/name@abc" in html and "<li>scratch_cnn.h5 is damaged.</li>" in html
 
 
 # app.py

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from catdog import ModelSpec, wording
@@ -48,19 +50,70 @@ def test_milliseconds(value, text):
 
 
 @pytest.mark.parametrize(
-    ("metrics", "first"),
+    ("metrics", "text"),
     [
-        ({}, "1.3 MB"),
-        ({"test": {"images": 3}}, "1.3 MB"),
+        ({}, ""),
+        ({"test": {"images": 3}}, ""),
         ({"val": {"accuracy": 0.9, "images": 2000}}, "Right on 90.0% of 2,000 validation photos"),
         ({"val": {"accuracy": 0.9}, "test": {"accuracy": 0.8, "images": 5}}, "Right on 80.0% of 5 test photos"),
         ({"val": {"accuracy": 0.9}}, "Right on 90.0% of validation photos"),
         ({"val": {"accuracy": 0.9, "images": "many"}}, "Right on 90.0% of validation photos"),
     ],
 )
-def test_facts_take_what_the_spec_has(metrics, first):
-    assert wording.facts(spec(metrics=metrics))[0] == first
-    assert wording.facts(spec(metrics=metrics))[-1] == "32 × 32 px"
+def test_what_was_measured(metrics, text):
+    assert wording.measured(spec(metrics=metrics)) == text
+
+
+def test_costs_are_those_that_are_known():
+    assert wording.costs(spec()) == {"Time": "–", "Size": "1.3 MB", "Input": "32 × 32 px"}
+    verdict = Verdict("m", "cat", 1.0, {}, 12.3)
+    assert wording.costs(spec(training={"parameters": 2_899_665, "seconds": 3409}), verdict) == {
+        "Time": "12 ms", "Size": "1.3 MB", "Parameters": "2.9 million", "Training": "57 min", "Input": "32 × 32 px",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [
+        (850, "850"), (1200, "1.2 thousand"), (12_345, "12 thousand"), (999_400, "999 thousand"),
+        (999_500, "1.0 million"), (2_899_665, "2.9 million"), (9_960_000, "10 million"), (20_863_529, "21 million"),
+    ],
+)  # fmt: skip
+def test_readable_count(count, text):
+    assert wording.readable_count(count) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(4, "4 s"), (29.6, "30 s"), (40, "1 min"), (1260, "21 min"), (3600, "1 h 0 min"), (3912, "1 h 5 min")],
+)
+def test_duration(seconds, text):
+    assert wording.duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("classes", "text"),
+    [
+        (("cat", "dog"), "Probably neither a cat nor a dog"),
+        (("Owl", "dog"), "Probably neither an owl nor a dog"),
+        (("cat", "dog", "owl"), "Probably none of cat, dog and owl"),
+    ],
+)
+def test_neither(classes, text):
+    assert wording.neither([spec(classes=classes)]) == text
+
+
+@pytest.mark.parametrize(
+    ("heatmap", "where"),
+    [
+        ([[1.0]], "in the middle"),
+        ([[0, 0, 0], [0, 1, 0], [0, 0, 0]], "in the middle"),
+        ([[-3, -2], [-3, -1]], "lower right"),
+    ],
+)
+def test_a_map_is_told_in_words(heatmap, where):
+    assert where in wording.map_alt(Verdict("m", "cat", 0.9, {}, 1.0, heatmap=heatmap))
+    assert wording.map_alt(Verdict("m", "cat", 0.9, {}, 1.0)) == ""
 
 
 def verdict(confidence: float = 0.9, error_rate: float | None = None) -> Verdict:
@@ -90,24 +143,13 @@ def test_without_measured_errors_confidence_counts_and_nothing_is_claimed(confid
     assert wording.certainty(verdict(confidence)) == word
 
 
-@pytest.mark.parametrize(
-    ("classes", "text"),
-    [
-        (("cat", "dog"), "Probably neither a cat nor a dog"),
-        (("cat", "owl", "dog"), "Probably neither a cat nor an owl nor a dog"),
-        (tuple("abcde"), "Probably nothing that the models know"),
-    ],
-)
-def test_neither(classes, text):
-    assert wording.neither([spec(classes=classes)] * 2) == text
-
-
 def test_usually_right():
     known = {"model": "b", "rate": 0.75, "photos": 1200}
-    comparison = Comparison("Cat", 0.9, (), False, "bundled", "cat", known)
-    text = "When they disagree like this, B is most often right: on 75.0% of 1,200 validation photos."
+    verdicts = (Verdict("a", "cat", 0.9, {}, 1.0), Verdict("b", "dog", 0.8, {}, 1.0))
+    comparison = Comparison("Cat", 0.9, verdicts, False, "bundled", "cat", known)
+    text = "When they disagree like this, B is usually right: on 75.0% of 1,200 validation photos. It says dog."
     assert wording.usually_right(comparison, [spec("a"), spec("b")]) == text
-    assert wording.usually_right(Comparison("Cat", 0.9, (), False, "bundled", "cat"), [spec("a")]) == ""
+    assert wording.usually_right(dataclasses.replace(comparison, usually_right=None), [spec("a")]) == ""
 
 
 def test_a_label_keeps_its_case():

@@ -6,17 +6,18 @@ const input = document.querySelector("#file");
 const preview = document.querySelector("#preview");
 const invitation = document.querySelector("#invitation");
 const chosen = document.querySelector("#chosen");
-const summary = document.querySelector("#summary");
+const headline = document.querySelector("#headline");
 const cards = document.querySelector("#cards");
 let running = new AbortController();
 
-function say(text, state) {
-  summary.textContent = text;
-  summary.dataset.state = state;
+// The server wrote what the page says while it waits, and when it fails, into templates.
+function say(state, text) {
+  headline.replaceChildren(document.querySelector(`#${state}`).content.cloneNode(true));
+  if (text) headline.querySelector("p").textContent = text;
 }
 
 function fail(text) {
-  say(text, "error");
+  say("failed", text);
   cards.hidden = true; // verdicts on an earlier photo would mislead
 }
 
@@ -38,19 +39,18 @@ async function ask(file) {
   running.abort();
   running = new AbortController();
   const { signal } = running;
+  forgetExample();
   show(file);
   const limit = Number(form.dataset.maxBytes);
   if (file.size > limit) {
     return fail(`The file is larger than ${limit / 2 ** 20} MB. Send a smaller copy.`);
   }
-  say("Looking at your photo…", "busy");
+  say("looking");
   cards.setAttribute("aria-busy", "true");
   try {
     const response = await fetch(form.action, { method: "POST", body: new FormData(form), signal });
     const page = new DOMParser().parseFromString(await response.text(), "text/html");
-    const answer = page.querySelector("#summary");
-    summary.replaceChildren(...answer.childNodes);
-    summary.dataset.state = answer.dataset.state;
+    headline.replaceChildren(...page.querySelector("#headline").childNodes);
     cards.replaceChildren(...page.querySelector("#cards").childNodes);
     cards.hidden = false;
   } catch {
@@ -58,6 +58,13 @@ async function ask(file) {
   } finally {
     if (!signal.aborted) cards.removeAttribute("aria-busy");
   }
+}
+
+// What is shown is no longer the example that the address leads to.
+function forgetExample() {
+  history.replaceState(null, "", form.action);
+  document.querySelectorAll("[aria-current]").forEach((link) => link.removeAttribute("aria-current"));
+  document.querySelectorAll("section > .cd-hint").forEach((name) => name.remove());
 }
 
 function take(files) {
@@ -69,6 +76,15 @@ function take(files) {
 }
 
 input.addEventListener("change", () => input.files.length && ask(input.files[0]));
+
+const explain = form.elements.explain;
+explain.addEventListener("change", () => {
+  if (input.files.length) return ask(input.files[0]);
+  const address = new URL(location.href);
+  if (!address.searchParams.has("example")) return;
+  address.searchParams.set("explain", explain.checked ? "1" : "0");
+  location.assign(address);
+});
 
 document.addEventListener("paste", (event) => {
   if (event.clipboardData.files.length) take(event.clipboardData.files);

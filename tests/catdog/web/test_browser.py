@@ -50,15 +50,14 @@ def open_page(chromium, server):
 
 
 def expect_verdicts(page):
-    expect(page.locator("article .verdict[data-class]")).to_have_count(2)
-    expect(page.locator("#summary")).to_contain_text(re.compile("say|lean"))
-    assert page.locator("#summary").get_attribute("data-state") in ("agree", "disagree")
+    expect(page.locator(".cd-cards[data-state=done] .cd-card")).to_have_count(2)
+    expect(page.locator("#headline h2")).to_contain_text(re.compile("say|lean|disagree"))
 
 
 def expect_error(page, text: str):
-    expect(page.locator("#summary")).to_contain_text(text)
-    expect(page.locator("#summary")).to_have_attribute("data-state", "error")
-    expect(page.locator(".verdict[data-class]:visible")).to_have_count(0)
+    expect(page.locator("#headline")).to_contain_text(text)
+    expect(page.locator("#headline .cd-banner")).to_have_attribute("data-accent", "error")
+    expect(page.locator(".cd-cards[data-state=done]:visible")).to_have_count(0)
 
 
 def test_choosing_a_photo_sends_it(open_page, server, cat):
@@ -122,16 +121,16 @@ def test_a_server_that_is_gone(chromium, server, cat):
 def test_the_page_without_a_script(open_page, cat):
     page = open_page(script=False)
     page.set_input_files("#file", cat)
-    page.click("button")
+    page.click("form button")
     expect_verdicts(page)
-    expect(page.locator("#summary")).to_contain_text("cat.jpg")
+    expect(page.locator("section")).to_contain_text("cat.jpg")
 
 
 def test_the_keyboard_reaches_the_photo(open_page):
     page = open_page()
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.id") == "file"
-    assert page.locator("label").evaluate("label => getComputedStyle(label).outlineStyle") == "solid"
+    assert page.locator("#drop").evaluate("label => getComputedStyle(label).outlineStyle") == "solid"
 
 
 @pytest.mark.parametrize("script", [True, False], ids=["script", "no script"])
@@ -140,9 +139,9 @@ def test_it_fits_the_screen(open_page, cat, width, script):
     page = open_page(width, script)
     page.set_input_files("#file", cat)
     if not script:
-        page.click("button")
+        page.click("form button")
     expect_verdicts(page)
-    for part in page.locator("h1, label, article, #summary, footer").all():
+    for part in page.locator("h1, label, article, #headline, footer").all():
         box = part.bounding_box()
         assert box["x"] >= 0
         assert box["x"] + box["width"] <= width

@@ -84,7 +84,7 @@ def test_bad_files(send, path, content, status, code):
     if path == "/predict":
         assert error_of(response) == code
     else:
-        assert 'data-state="error"' in response.text
+        assert 'data-accent="error"' in response.text
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The drawings of the page, as inline SVG: they need no font and no request.
+"""The drawings of the pages, as inline SVG: they need no font and no request.
 
 The class `cd-gap` is filled, and `cd-line` drawn, in the colour of what lies behind the drawing.
 """
@@ -30,6 +30,13 @@ _SHAPES = {
         '<rect class="cd-gap" x="22" y="16" width="4" height="13" rx="2"/>'
         '<circle class="cd-gap" cx="24" cy="34" r="2.4"/>'
     ),
+    "neither": (
+        '<circle cx="24" cy="24" r="19"/>'
+        '<path class="cd-line cd-wide" d="M18 19.5c0-4 3-6.5 6.3-6.5 3.4 0 6.2 2.2 6.2 5.6 0 4.4-6.3 4.8-6.3 9.6"/>'
+        '<circle class="cd-gap" cx="24.2" cy="34.5" r="2.3"/>'
+    ),
+    "right": '<path d="M6 25l11 11L42 11l-5-4-20 20-7-7z"/>',
+    "wrong": '<path d="M10 6l14 14L38 6l4 4-14 14 14 14-4 4-14-14-14 14-4-4 14-14L6 10z"/>',
     "split": '<path d="M20 9v30L5 24z"/><path d="M28 9v30l15-15z"/>',
 }
 

@@ -1,0 +1,86 @@
+"""Photos -> what the models say of each, several at a time."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..errors import Busy, CatDogError
+from .collect import Photo
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from ..compare import Comparator, Comparison
+
+log = logging.getLogger(__name__)
+
+WORKERS = 4  # photos that are read and judged at a time
+THUMBNAIL = 192  # pixels, largest side
+PATIENCE, PAUSE = 60.0, 0.2  # seconds to wait for a free place, and between two tries
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A photo and what became of it: a comparison and a thumbnail, or an error in a sentence."""
+
+    name: str
+    label: str | None
+    comparison: Comparison | None = None
+    thumbnail: Image.Image | None = None
+    error: str = ""
+
+
+def judge(comparator: Comparator, photos: Sequence[Photo]) -> Iterator[Judged]:
+    """Ask all models about each photo; yields in the order in which they are done.
+
+    A photo that cannot be judged is yielded with its error. When the iterator is closed, what was not
+    begun is left out.
+    """
+    stopped = threading.Event()
+    with ThreadPoolExecutor(WORKERS, thread_name_prefix="catdog-many") as pool:
+        futures = [pool.submit(_judge_one, comparator, photo, stopped) for photo in photos]
+        try:
+            for future in as_completed(futures):
+                yield future.result()
+        finally:
+            stopped.set()
+            pool.shutdown(cancel_futures=True)
+
+
+def doubt(comparison: Comparison) -> float:
+    """How doubtful a verdict is, 0 to 1: for sorting.
+
+    One less the smallest probability that any model gives to the label of the default model: above a
+    half where two-class models disagree. A photo that is probably of no class is doubted most.
+    """
+    label = comparison.verdict
+    return 1 - min(verdict.probabilities.get(label, 0.0) for verdict in comparison.models)
+
+
+def _judge_one(comparator: Comparator, photo: Photo, stopped: threading.Event) -> Judged:
+    try:
+        comparison, thumbnail = _patiently(comparator, photo.read(), stopped)
+    except CatDogError as error:
+        return Judged(photo.name, photo.label, error=str(error))
+    except Exception:  # a broken model may raise anything, and the other photos are still to be judged
+        log.exception("judging one of many photos failed")
+        return Judged(photo.name, photo.label, error="The models failed on this photo, which is our fault.")
+    thumbnail.thumbnail((THUMBNAIL, THUMBNAIL))
+    return Judged(photo.name, photo.label, comparison, thumbnail)
+
+
+def _patiently(comparator: Comparator, data: bytes, stopped: threading.Event) -> tuple[Comparison, Image.Image]:
+    """Wait for a place among the photos of other visitors; raises Busy when there is none for long."""
+    end = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return comparator.look(data)
+        except Busy:
+            if time.monotonic() > end or stopped.wait(PAUSE):
+                raise

@@ -1,0 +1,79 @@
+"""Judged photos -> how often each model was right, and a CSV file."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from ..spec import ModelSpec
+from .judging import Judged
+
+# A spreadsheet takes a text that begins so for a formula, which a stranger's file name must not be.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+@dataclass(frozen=True)
+class Score:
+    """How one model did on labelled photos.
+
+    confusion  rows are true classes, columns the model's labels, in the order of `classes`
+    """
+
+    model: str
+    classes: tuple[str, ...]
+    confusion: tuple[tuple[int, ...], ...]
+
+    @property
+    def photos(self) -> int:
+        return sum(map(sum, self.confusion))
+
+    @property
+    def right(self) -> int:
+        return sum(row[i] for i, row in enumerate(self.confusion))
+
+    @property
+    def accuracy(self) -> float:
+        return self.right / self.photos
+
+
+def scores(judged: Iterable[Judged], specs: Sequence[ModelSpec]) -> list[Score]:
+    """One Score per model, on the photos whose label it knows; none for a model without such photos."""
+    known = [(entry.label, verdict) for entry in judged if entry.comparison for verdict in entry.comparison.models]
+    found = [
+        _score(spec, [(true, verdict.label) for true, verdict in known if verdict.model == spec.name]) for spec in specs
+    ]
+    return [score for score in found if score.photos]
+
+
+def _score(spec: ModelSpec, pairs: list[tuple[str | None, str]]) -> Score:
+    """Count (true, said) pairs; one whose true class the model does not know is left out."""
+    confusion = tuple(tuple(pairs.count((true, said)) for said in spec.classes) for true in spec.classes)
+    return Score(spec.name, spec.classes, confusion)
+
+
+def to_csv(judged: Iterable[Judged], specs: Sequence[ModelSpec]) -> str:
+    """One row per photo and model, or per photo with an error; a header names the columns."""
+    classes = list(dict.fromkeys(name for spec in specs for name in spec.classes))
+    columns = ["path", "model", "label", "confidence", *(f"p_{name}" for name in classes), "error", "truth", "verdict"]
+    stream = io.StringIO(newline="")
+    writer = csv.DictWriter(stream, columns, restval="")
+    writer.writeheader()
+    for entry in judged:
+        writer.writerows(_rows(entry))
+    return stream.getvalue()
+
+
+def _rows(entry: Judged) -> list[dict[str, object]]:
+    path = f"'{entry.name}" if entry.name.startswith(_FORMULA) else entry.name
+    row = {"path": path, "truth": entry.label or ""}
+    if not entry.comparison:
+        return [row | {"error": entry.error}]
+    return [
+        row
+        | {"model": verdict.model, "label": verdict.label, "confidence": f"{verdict.confidence:.6f}"}
+        | {f"p_{name}": f"{value:.6f}" for name, value in verdict.probabilities.items()}
+        | {"verdict": entry.comparison.verdict}
+        for verdict in entry.comparison.models
+    ]

@@ -1,0 +1,109 @@
+"""Verdicts as HTML: pure functions from specs and a Comparison to escaped text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+
+from ..compare import Comparison, Verdict
+from ..spec import ModelSpec
+from ..wording import certainty, costs, introduction, map_alt, measured, percent, sureness
+from .html import accent, all_classes, bar, listed
+from .icons import icon
+from .pictures import legend_url
+
+
+def heading(specs: Sequence[ModelSpec]) -> str:
+    """The top of the page."""
+    return (
+        f'<header class="cd-head"><div class="cd-logo">{icon("cat")}{icon("dog")}</div>'
+        f"<div><h1>{escape(_question(specs))}</h1><p>{escape(introduction(specs))}</p></div></header>"
+    )
+
+
+def blank(specs: Sequence[ModelSpec], *, busy: bool = False) -> str:
+    """The cards without verdicts."""
+    return _row([_blank_card(spec) for spec in specs], "busy" if busy else "idle")
+
+
+def judged(comparison: Comparison, specs: Sequence[ModelSpec], maps: Mapping[str, str]) -> str:
+    """One card per verdict; `maps` holds the address of each model's heat map, as far as there is one."""
+    by_name = {spec.name: spec for spec in specs}
+    cards = [_card(verdict, by_name[verdict.model], maps.get(verdict.model, "")) for verdict in comparison.models]
+    return _row(cards, "done") + (_legend() if maps else "")
+
+
+def about(specs: Sequence[ModelSpec], source: str, problems: Sequence[str], privacy: str) -> str:
+    """Where the models came from, what went wrong while loading them, what they cannot know, and what is kept."""
+    notices = "".join(f"<li>{escape(problem)}</li>" for problem in problems)
+    warning = f'<ul class="cd-problems" aria-label="Problems">{notices}</ul>' if notices else ""
+    known = f"They know nothing but {listed(sorted(all_classes(specs)), 'and')}. " if specs else ""
+    return (
+        f'{warning}<p class="cd-about">Models: <strong>{escape(source)}</strong>. {escape(known)}{escape(privacy)}</p>'
+    )
+
+
+def _row(cards: Sequence[str], state: str) -> str:
+    busy = ' aria-busy="true"' if state == "busy" else ""
+    return f'<div class="cd-cards" data-state="{state}" data-count="{len(cards)}"{busy}>{"".join(cards)}</div>'
+
+
+def _card(verdict: Verdict, spec: ModelSpec, address: str) -> str:
+    bars = "".join(
+        f'<li data-accent="{accent(name, spec.classes)}"><span>{escape(name.capitalize())}</span>{bar(value)}'
+        f"<span>{escape(percent(value))}</span></li>"
+        for name, value in verdict.probabilities.items()
+    )
+    label = f"<strong>{escape(verdict.label.capitalize())}</strong>"
+    return _frame(
+        spec,
+        picture=f'<img class="cd-map" src="{address}" alt="{escape(map_alt(verdict))}">' if address else "",
+        colour=accent(verdict.label, spec.classes),
+        answer=f"{label}<span>{escape(certainty(verdict).capitalize())}: {escape(percent(verdict.confidence))}</span>",
+        bars=bars,
+        worth=sureness(verdict),
+        verdict=verdict,
+    )
+
+
+def _blank_card(spec: ModelSpec) -> str:
+    bars = "".join(f"<li><span>{escape(name.capitalize())}</span>{bar(0)}<span>–</span></li>" for name in spec.classes)
+    return _frame(spec, colour="none", answer='<strong aria-hidden="true">–</strong>', bars=bars)
+
+
+def _frame(
+    spec: ModelSpec,
+    *,
+    colour: str,
+    answer: str,
+    bars: str,
+    picture: str = "",
+    worth: str = "",
+    verdict: Verdict | None = None,
+) -> str:
+    """A card; `answer`, `bars` and `picture` are HTML that was escaped by the caller."""
+    title = f"cd-{escape(spec.name)}"
+    worth = f'<p class="cd-worth">{escape(worth)}</p>' if worth else ""
+    facts = "".join(
+        f"<div><dt>{name}</dt><dd>{escape(value)}</dd></div>" for name, value in costs(spec, verdict).items()
+    )
+    return (
+        f'<article class="cd-card" data-accent="{colour}" data-model="{escape(spec.name)}" aria-labelledby="{title}">'
+        f'<h3 id="{title}">{escape(spec.title)}</h3>{picture}'
+        f'<p class="cd-verdict">{icon("paw" if colour == "none" else colour)}<span>{answer}</span></p>'
+        f'<ul class="cd-bars">{bars}</ul>{worth}'
+        f'<dl class="cd-costs">{facts}</dl><p class="cd-note">{escape(measured(spec))}</p></article>'
+    )
+
+
+def _legend() -> str:
+    return (
+        '<p class="cd-legend"><span>Speaks against the answer</span>'
+        f'<img src="{legend_url()}" alt="" width="160" height="10"><span>for it</span>'
+        '<span class="cd-legend-note">One scale for all models</span></p>'
+    )
+
+
+def _question(specs: Sequence[ModelSpec]) -> str:
+    names = specs[0].classes if specs else ("cat", "dog")
+    return f"{listed([name.lower() for name in names], 'or').capitalize()}?" if len(names) <= 4 else "What is it?"

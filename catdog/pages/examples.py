@@ -1,0 +1,25 @@
+"""Example photos that come with the project."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PIL import Image, ImageOps
+
+from .pictures import data_url
+
+FOLDER = Path(__file__).resolve().parents[2] / "examples"
+THUMBNAIL = 144  # pixels; twice the size on screen, for dense displays
+
+
+def find(folder: Path = FOLDER) -> dict[str, Path]:
+    """Name -> file of every example, a cat and a dog first; empty when there is no such folder."""
+    found = {path.stem: path for path in sorted(folder.glob("*.jpg"))}
+    first = [name for name in ("cat", "dog") if name in found]
+    return {name: found[name] for name in [*first, *(name for name in found if name not in first)]}
+
+
+def thumbnail(path: Path) -> str:
+    """A small square of an example, as a data: URL."""
+    with Image.open(path) as image:
+        return data_url(ImageOps.fit(image.convert("RGB"), (THUMBNAIL, THUMBNAIL)))

@@ -1,0 +1,50 @@
+"""Photos and heat maps as data: URLs, which a page shows without asking for anything more."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+
+from ..explain import overlay, scale_of
+
+if TYPE_CHECKING:
+    from ..compare import Comparison
+    from ..spec import ModelSpec
+
+LARGEST_SIDE = 560  # pixels: twice a card on a page, for dense displays
+GREY = (214, 214, 214)
+
+
+def data_url(image: Image.Image, quality: int = 80) -> str:
+    """An RGB image as a JPEG data: URL."""
+    stream = io.BytesIO()
+    image.save(stream, "JPEG", quality=quality)
+    return f"data:image/jpeg;base64,{base64.b64encode(stream.getvalue()).decode()}"
+
+
+def overlays(comparison: Comparison, photo: Image.Image, specs: Sequence[ModelSpec]) -> dict[str, Image.Image]:
+    """Model -> its heat map over the RGB photo, all on one scale, for the models that have one."""
+    scale = scale_of(comparison.models)
+    resize = {spec.name: spec.resize for spec in specs}
+    return {
+        verdict.model: overlay(photo, verdict.heatmap, scale, resize=resize[verdict.model])
+        for verdict in comparison.models
+        if verdict.heatmap
+    }
+
+
+def overlay_urls(comparison: Comparison, photo: Image.Image, specs: Sequence[ModelSpec]) -> dict[str, str]:
+    """As `overlays`, small and as data: URLs."""
+    small = photo.copy()
+    small.thumbnail((LARGEST_SIDE, LARGEST_SIDE))
+    return {model: data_url(image) for model, image in overlays(comparison, small, specs).items()}
+
+
+def legend_url() -> str:
+    """The scale of the maps, from against to for the label, over grey."""
+    return data_url(overlay(Image.new("RGB", (256, 16), GREY), np.linspace(-1, 1, 64)[None], 1.0), quality=95)

@@ -1,0 +1,42 @@
+"""Example photos as a row of buttons."""
+
+from __future__ import annotations
+
+from html import escape
+from pathlib import Path
+
+from ..pages.examples import thumbnail
+
+# Sent as a click of the whole component, with the name of the example. The address of the page then
+# leads to it, and whoever opens such an address sees it.
+ON_LOAD = """
+element.addEventListener('click', (event) => {
+  const button = event.target.closest('button[data-example]');
+  if (!button) return;
+  trigger('click', {example: button.dataset.example});
+  const address = new URL(location.href);
+  address.searchParams.set('example', button.dataset.example);
+  history.replaceState(null, '', address);
+});
+const asked = new URLSearchParams(location.search).get('example');
+if (asked) trigger('click', {example: asked});
+"""
+# For when the photo is no longer the example that the address leads to.
+FORGET = """() => {
+  const address = new URL(location.href);
+  address.searchParams.delete('example');
+  history.replaceState(null, '', address);
+}"""
+
+
+def buttons(examples: dict[str, Path]) -> str:
+    """One button per example, with its thumbnail inside as a data: URL."""
+    items = "".join(
+        f'<button type="button" data-example="{escape(name)}" aria-label="Try the {escape(name)} photo">'
+        f'<img src="{thumbnail(path)}" alt="" width="72" height="72"><span>{escape(name.capitalize())}</span></button>'
+        for name, path in examples.items()
+    )
+    return (
+        '<p class="cd-hint" id="cd-examples-label">Or try one, and share it by its address</p>'
+        f'<div class="cd-examples" role="group" aria-labelledby="cd-examples-label">{items}</div>'
+    )

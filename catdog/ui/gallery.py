@@ -1,0 +1,141 @@
+"""Many judged photos as HTML: pure functions from plain values to escaped text."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from html import escape
+
+from ..many import Judged, Score, doubt, scores, to_csv
+from ..pages.html import accent, all_classes, banner, bar
+from ..pages.icons import icon
+from ..pages.pictures import data_url
+from ..spec import ModelSpec
+from ..wording import is_neither, neither, percent
+
+THUMBNAIL_QUALITY = 70
+
+
+def waiting() -> str:
+    """Before anything was sent."""
+    return banner(
+        "Waiting for photos",
+        "The most doubtful come first. Photos in folders named after their animals are marked right or wrong.",
+        "idle",
+    )
+
+
+def progress(done: int, count: int, text: str) -> str:
+    """While photos are judged; the numbers are not read out each time."""
+    bar = f'<progress max="{count}" value="{done}" aria-label="Photos judged">{done} of {count}</progress>'
+    return (
+        f'<div class="cd-banner cd-progress" data-accent="busy" aria-live="off">{icon("paw")}'
+        f"<div><h2>{escape(text)}</h2>{bar}</div></div>"
+    )
+
+
+def refused(message: str) -> str:
+    """When nothing is judged; `message` is plain text that says why."""
+    return banner("Nothing was judged", message, "error", role="alert")
+
+
+def results(judged: Sequence[Judged], specs: Sequence[ModelSpec], *, planned: int | None = None) -> str:
+    """The gallery, sorted by doubt, with what goes before it; `planned` photos if judging was stopped early."""
+    good = sorted((entry for entry in judged if entry.comparison), key=lambda entry: -doubt(entry.comparison))
+    bad = [entry for entry in judged if not entry.comparison]
+    return (
+        '<div class="cd-many">'
+        f"{_summary(good, judged, specs, planned)}{_download(good + bad, specs)}{_scores(good, specs)}{_failures(bad)}"
+        f'<ol class="cd-gallery" aria-label="Photos, the most doubtful first">'
+        f"{''.join(_item(entry, specs) for entry in good)}</ol></div>"
+    )
+
+
+def _summary(good: Sequence[Judged], judged: Sequence[Judged], specs: Sequence[ModelSpec], planned: int | None) -> str:
+    if not good:
+        return banner("No photo could be judged", "Below is why.", "error", role="alert")
+    title = f"{len(good):,} {'photo' if len(good) == 1 else 'photos'} judged"
+    if planned is not None:
+        title = f"Stopped after {len(judged):,} of {planned:,} photos"
+    counts = {
+        "Disputed": sum(not entry.comparison.agree for entry in good),
+        neither(specs): sum(is_neither(entry.comparison) for entry in good),
+    }
+    found = "".join(f"{words}: {number:,}. " for words, number in counts.items() if number)
+    return banner(title, f"{found}The most doubtful come first.", "split")
+
+
+def _download(judged: Sequence[Judged], specs: Sequence[ModelSpec]) -> str:
+    content = base64.b64encode(to_csv(judged, specs).encode("utf-8-sig")).decode()
+    return (
+        f'<p><a class="cd-button" download="catdog.csv" href="data:text/csv;charset=utf-8;base64,{content}">'
+        "Download all figures as CSV</a></p>"
+    )
+
+
+def _scores(judged: Sequence[Judged], specs: Sequence[ModelSpec]) -> str:
+    """The accuracy table and the confusion matrices; empty without labelled photos."""
+    found = scores(judged, specs)
+    if not found:
+        return ""
+    titles = {spec.name: spec.title for spec in specs}
+    rows = "".join(
+        f'<tr><th scope="row">{escape(titles[s.model])}</th><td>{s.right:,} of {s.photos:,}</td>'
+        f"<td>{bar(s.accuracy)}{percent(s.accuracy)}</td></tr>"
+        for s in found
+    )
+    matrices = "".join(_matrix(score, titles[score.model]) for score in found)
+    return (
+        '<div class="cd-scores"><table><caption>How often each model was right</caption>'
+        '<thead><tr><th scope="col">Model</th><th scope="col">Right</th><th scope="col">Accuracy</th></tr></thead>'
+        f'<tbody>{rows}</tbody></table><div class="cd-matrices">{matrices}</div></div>'
+    )
+
+
+def _matrix(score: Score, title: str) -> str:
+    heads = "".join(f'<th scope="col">says {escape(name)}</th>' for name in score.classes)
+    rows = "".join(
+        f'<tr><th scope="row">is {escape(name)}</th>'
+        + "".join(f'<td data-right="{str(i == j).lower()}">{n:,}</td>' for j, n in enumerate(row))
+        + "</tr>"
+        for i, (name, row) in enumerate(zip(score.classes, score.confusion, strict=True))
+    )
+    return (
+        f'<table><caption><span class="cd-hidden">Confusion matrix: </span>{escape(title)}</caption>'
+        f"<thead><tr><td></td>{heads}</tr></thead><tbody>{rows}</tbody></table>"
+    )
+
+
+def _failures(bad: Sequence[Judged]) -> str:
+    if not bad:
+        return ""
+    items = "".join(f"<li><strong>{escape(entry.name)}</strong> {escape(entry.error)}</li>" for entry in bad)
+    return (
+        f'<details class="cd-failures" open><summary>{len(bad):,} could not be judged</summary>'
+        f"<ul>{items}</ul></details>"
+    )
+
+
+def _item(entry: Judged, specs: Sequence[ModelSpec]) -> str:
+    comparison = entry.comparison
+    titles, classes = {spec.name: spec.title for spec in specs}, all_classes(specs)
+    colour = "neither" if is_neither(comparison) else accent(comparison.verdict, classes)
+    said = "".join(
+        f'<li data-accent="{accent(v.label, classes)}"><span>{escape(titles[v.model])}</span>'
+        f"<b>{escape(v.label)}</b> <span>{escape(percent(v.confidence))}</span></li>"
+        for v in comparison.models
+    )
+    return (
+        f'<li class="cd-item" data-accent="{colour if comparison.agree else "split"}">'
+        f'<img src="{data_url(entry.thumbnail, THUMBNAIL_QUALITY)}" alt="" decoding="async">'
+        f"{_mark(entry)}<h3>{escape(entry.name)}</h3><ul>{said}</ul></li>"
+    )
+
+
+def _mark(entry: Judged) -> str:
+    """Whether the verdict on a labelled photo is right."""
+    if entry.label is None:
+        return f'<p class="cd-mark">{escape(entry.comparison.verdict.capitalize())}</p>'
+    right = entry.comparison.verdict == entry.label
+    word = "right" if right else "wrong"
+    return f'<p class="cd-mark" data-mark="{word}">{icon(word)} {word.capitalize()}: {escape(entry.label)}</p>'

@@ -1,0 +1,118 @@
+"""The tab for many photos at once: its parts and its events."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import gradio as gr
+
+from ..compare import Comparator
+from ..errors import CatDogError
+from ..many import MOST_PHOTOS, Judged, collect, judge
+from ..pages.examples import find
+from ..pages.html import all_classes
+from ..wording import BUSY
+from . import gallery
+from .files import FilesInput
+from .limits import LARGEST_PHOTOS
+from .parts import html
+
+AT_ONCE = 2  # visitors whose photos are judged at a time; others wait in the queue
+EVERY = 0.2  # seconds between two reports of progress
+
+_LIVE = "element.setAttribute('aria-live', 'polite');"
+_Upload = list[tuple[str, Path]]
+
+
+@dataclass
+class Run:
+    """A visitor's wish: the page's button to stop sets it while photos are judged."""
+
+    stopped: bool = False
+
+
+def add(comparator: Comparator) -> None:
+    """Build the tab inside the current one."""
+    megabytes = comparator.settings.max_upload_bytes / 2**20
+    with gr.Row(elem_classes="cd-main"):
+        with gr.Column(scale=4, min_width=280):
+            files = FilesInput(label="Photos, or a zip", file_count="multiple", height=220, elem_id="cd-files")
+            html(_hint(comparator, megabytes))
+            _add_samples(files)
+            with gr.Row():
+                start = gr.Button("Judge them", variant="primary", elem_id="cd-start")
+                stop = gr.Button("Stop", interactive=False, elem_id="cd-stop")
+        with gr.Column(scale=8, min_width=280):
+            results = html(gallery.waiting(), js_on_load=_LIVE, elem_id="cd-many")
+    _add_events(comparator, files, start, stop, results)
+
+
+def _add_samples(files: FilesInput) -> None:
+    """A button that fills `files` with the examples, for who has no photos at hand."""
+    paths = [str(path) for path in find().values()]
+    if paths:
+        button = gr.Button("Or take our examples", variant="secondary", size="sm")
+        button.click(lambda: paths, None, files, queue=False, show_progress="hidden", api_visibility="private")
+
+
+def _hint(comparator: Comparator, megabytes: float) -> str:
+    names = " and ".join(f"<code>{name}s</code>" for name in all_classes(comparator.specs)[:2])
+    return (
+        f'<p class="cd-hint">Up to {MOST_PHOTOS} photos of {megabytes:g} MB each, {LARGEST_PHOTOS * megabytes:g} MB '
+        f"together; or a zip of up to {megabytes:g} MB. If its folders are named {names}, you see how often each model "
+        "is right.</p>"
+    )
+
+
+def _add_events(comparator: Comparator, files: FilesInput, start: gr.Button, stop: gr.Button, results: gr.HTML) -> None:
+    run = gr.State(Run())
+    outputs = [results, start, stop]
+
+    def begin(run: Run) -> tuple[str, gr.Button, gr.Button]:
+        run.stopped = False
+        return gallery.progress(0, 1, "Waiting for a turn…"), gr.Button(interactive=False), gr.Button(interactive=True)
+
+    def work(files: _Upload, run: Run) -> Iterator[tuple[str, gr.Button, gr.Button]]:
+        idle = gr.Button(interactive=True), gr.Button(interactive=False)
+        busy = gr.Button(interactive=False), gr.Button(interactive=True)
+        try:
+            for shown in _judged(comparator, files, run):
+                yield shown, *busy
+        except CatDogError as error:
+            shown = gallery.refused(str(error))
+        yield shown, *idle
+
+    def halt(run: Run) -> None:
+        run.stopped = True
+
+    quiet = {"show_progress": "hidden", "api_visibility": "private"}
+    begun = start.click(begin, run, outputs, queue=False, **quiet)
+    done = begun.then(work, [files, run], outputs, concurrency_id="many", concurrency_limit=AT_ONCE, **quiet)
+    # Refused by the queue, or the connection is lost: the server has no say in what is shown then.
+    gone = [gallery.refused(BUSY), *({"__type__": "update", "interactive": on} for on in (True, False))]
+    done.failure(None, None, outputs, js=f"() => {json.dumps(gone)}", api_visibility="private")
+    stop.click(halt, run, None, queue=False, **quiet)
+
+
+def _judged(comparator: Comparator, files: _Upload, run: Run) -> Iterator[str]:
+    """Progress now and then, and the results at last; raises CatDogError for what cannot be judged at all."""
+    if not files:
+        raise CatDogError("No photos were sent. Choose some, or a zip, and then press the button.")
+    specs = comparator.specs
+    with collect(files, all_classes(specs), comparator.settings.max_upload_bytes) as found:
+        done = [Judged(name, None, error=error) for name, error in found.refused]
+        planned, reported = len(done) + len(found.photos), 0.0
+        with contextlib.closing(judge(comparator, found.photos)) as entries:
+            for entry in entries:
+                done.append(entry)
+                if run.stopped:
+                    break
+                if time.monotonic() - reported > EVERY:
+                    reported = time.monotonic()
+                    yield gallery.progress(len(done), planned, f"Judged {len(done):,} of {planned:,} photos")
+    yield gallery.results(done, specs, planned=planned if len(done) < planned else None)

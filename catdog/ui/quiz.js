@@ -1,0 +1,70 @@
+// Leads through the quiz, whose questions are all on the page: one at a time, in another order each time.
+// `element` and `trigger` are given by Gradio.
+
+let left = [];
+let right = 0;
+
+const all = (selector) => [...element.querySelectorAll(selector)];
+const current = () => element.querySelector('.cd-question:not([hidden])');
+
+function begin() {
+  right = 0;
+  left = all('.cd-question').sort(() => Math.random() - 0.5);
+  left.forEach((question, index) => {
+    question.querySelector('[data-number]').textContent = `${index + 1} of ${left.length}`;
+    question.querySelector('.cd-told').hidden = true;
+    question.querySelector('.cd-answers').hidden = false;
+  });
+  show();
+}
+
+function show() {
+  all('.cd-question, .cd-end').forEach((article) => { article.hidden = true; });
+  const next = left.shift() ?? end();
+  next.hidden = false;
+  next.querySelector('h2').focus();
+}
+
+function answer(label) {
+  const question = current();
+  const truth = question.dataset.truth;
+  right += label === truth ? 1 : 0;
+  question.querySelector('.cd-answers').hidden = true;
+  question.querySelector('.cd-told').hidden = false;
+  question.querySelector('.cd-told p').textContent = `${label === truth ? 'Right' : 'Wrong'}: it is a ${truth}.`;
+  const next = question.querySelector('[data-do=next]');
+  next.textContent = left.length ? 'Next photo' : 'See the score';
+  next.focus();
+}
+
+function end() {
+  const article = element.querySelector('.cd-end');
+  const count = Number(article.dataset.count);
+  const mine = article.querySelector('[data-you]');
+  mine.dataset.score = right;
+  mine.querySelector('b').textContent = `${right} of ${count}`;
+  mine.querySelector('rect').setAttribute('width', `${(100 * right) / count}%`);
+  const models = all('.cd-ranking [data-score]:not([data-you])').map((row) => Number(row.dataset.score));
+  const best = Math.max(...models);
+  const words = right > best ? 'You beat the models' : right === best ? 'You are as good as the best model'
+    : right > Math.min(...models) ? 'You beat one of the models' : 'The models were better';
+  article.querySelector('h2').textContent = `${words}: ${right} of ${count}`;
+  article.querySelector('ol').append(...all('.cd-ranking li').sort((a, b) => b.dataset.score - a.dataset.score));
+  return article;
+}
+
+element.addEventListener('click', (event) => {
+  const button = event.target.closest('button');
+  if (!button) return;
+  const actions = { answer: () => answer(button.dataset.label), next: show, again: begin };
+  (actions[button.dataset.do] ?? (() => trigger('start')))();
+});
+
+// While the quiz has the focus, a number is an answer.
+element.addEventListener('keydown', (event) => {
+  if (event.ctrlKey || event.altKey || event.metaKey) return;
+  const buttons = current()?.querySelectorAll('.cd-answers:not([hidden]) button') ?? [];
+  buttons[Number(event.key) - 1]?.click();
+});
+
+watch('value', () => { if (element.querySelector('.cd-question')) begin(); });

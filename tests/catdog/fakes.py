@@ -1,0 +1,66 @@
+"""Comparators around engines of a few lines that look at nothing but colour: every kind of verdict, at once."""
+
+from __future__ import annotations
+
+import numpy as np
+from PIL import Image
+
+from catdog import ModelSpec, Settings
+from catdog.compare import Classifier, Comparator
+from catdog.engine import Outputs
+from catdog.novelty import Novelty, unit
+
+# What the models of `comparator` say of photos of one colour.
+CAT, DOG, DISPUTED, NEITHER = (200, 40, 40), (40, 200, 40), (200, 200, 40), (40, 40, 200)
+NAMES = {"scratch_cnn": "CNN from scratch", "xception": "Xception", "mobilenet_v2": "MobileNetV2"}
+SHA = {name: f"{number:064x}" for number, name in enumerate(NAMES)}
+NOVELTY = Novelty(unit(np.array([CAT, DOG])), np.array([[0.0, 0.0, 1.0]]), np.array([0.01]), 0.1, 3.0)
+
+
+class Colours:
+    """Red is a cat, green a dog; with as much of both, the sign of `bias` decides."""
+
+    runtime, problem = "fake", ""
+
+    def __init__(self, bias: float):
+        self.bias = bias
+
+    def __call__(self, batch: np.ndarray) -> Outputs:
+        places = batch[:, 4::8, 4::8] / 255
+        maps = 8 * (places[..., 1:2] - places[..., 0:1])
+        logits = maps.mean(axis=(1, 2)) + self.bias
+        return Outputs(1 / (1 + np.exp(-logits)), places.mean(axis=(1, 2)), maps)
+
+
+def spec(name: str, **changes) -> ModelSpec:
+    """A spec that knows all that a spec can know."""
+    same = [other for other in ("xception", "mobilenet_v2") if name in ("xception", "mobilenet_v2") and other != name]
+    disputes = {
+        "others": {other: SHA[other] for other in NAMES if other != name}, "same": same, "photos": 40,
+        "right": 30 if same else 10,
+    }  # fmt: skip
+    values = {
+        "name": name, "title": NAMES.get(name, name.upper()), "architecture": name, "file": f"{name}.h5",
+        "sha256": SHA.get(name, "f" * 64),
+        "bytes": 6_500_000, "image_size": 32, "classes": ("cat", "dog"), "novelty": NOVELTY.to_dict(),
+        "metrics": {"val": {"accuracy": 0.97, "images": 2000}}, "disagreement": [disputes],
+        "sureness": {"confidence": [0.0, 0.9], "error_rate": [0.3, 0.02]},
+        "training": {"parameters": 2_900_000, "seconds": 1260},
+    }  # fmt: skip
+    return ModelSpec(**values | changes)
+
+
+def classifiers() -> list[Classifier]:
+    return [Classifier(spec(name), Colours(0.3 if name != "scratch_cnn" else -0.3)) for name in NAMES]
+
+
+def comparator(settings: Settings | None = None) -> Comparator:
+    """Three models that agree on CAT and DOG, and on what is neither, and disagree on DISPUTED."""
+    return Comparator(classifiers(), settings=settings)
+
+
+def photo(colour: tuple[int, int, int], size: tuple[int, int] = (320, 240)) -> Image.Image:
+    """A photo of one colour with a darker half, so that its maps are not flat."""
+    image = Image.new("RGB", size, colour)
+    image.paste(tuple(value // 2 for value in colour), (0, 0, size[0] // 2, size[1]))
+    return image

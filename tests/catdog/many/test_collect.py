@@ -1,0 +1,180 @@
+"""What is taken out of an upload, and what no zip can do."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from catdog.errors import InvalidImage
+from catdog.many.collect import DEEPEST, LARGEST_INDEX, MOST_PHOTOS, MOST_UNPACKED, TooMuch, collect, label_of
+
+CLASSES = ("cat", "dog")
+LIMIT = 1000
+
+
+@pytest.fixture
+def zipped(tmp_path):
+    """zipped({name: content}, **options) -> the path of a zip with these files."""
+
+    def write(files: dict[str, bytes], name: str = "pets.zip", **options) -> Path:
+        with zipfile.ZipFile(tmp_path / name, "w", **options) as archive:
+            for member, content in files.items():
+                archive.writestr(member, content)
+        return tmp_path / name
+
+    return write
+
+
+def collected(*paths: Path) -> tuple[dict[str, bytes], dict[str, str | None], dict[str, str]]:
+    """Contents, labels and refusals by name."""
+    with collect([(path.name, path) for path in paths], CLASSES, LIMIT) as found:
+        contents = {photo.name: photo.read() for photo in found.photos}
+        return contents, {photo.name: photo.label for photo in found.photos}, dict(found.refused)
+
+
+def test_photos_and_zips_together(zipped, tmp_path):
+    (tmp_path / "a.jpg").write_bytes(b"a")
+    path = zipped({"pets/cats/1.jpg": b"1", "pets/dogs/2.jpg": b"2", "3.jpg": b"3"})
+    contents, labels, refused = collected(tmp_path / "a.jpg", path)
+    assert contents == {"a.jpg": b"a", "pets/cats/1.jpg": b"1", "pets/dogs/2.jpg": b"2", "3.jpg": b"3"}
+    assert labels == {"a.jpg": None, "pets/cats/1.jpg": "cat", "pets/dogs/2.jpg": "dog", "3.jpg": None}
+    assert refused == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "label"),
+    [
+        ("cats/1.jpg", "cat"), ("Cat/1.jpg", "cat"), ("test/DOGS/1.jpg", "dog"), ("cats/dogs/1.jpg", "dog"),
+        ("dogs/old/1.jpg", "dog"), ("cats\\1.jpg", "cat"), ("1.jpg", None), ("birds/1.jpg", None), ("cat.jpg", None),
+        ("/cats/1.jpg", "cat"), ("cats", None),
+    ],
+)  # fmt: skip
+def test_the_innermost_known_folder_is_the_label(name, label):
+    assert label_of(name, CLASSES) == label
+
+
+def test_what_systems_add_is_left_out(zipped):
+    path = zipped({"__MACOSX/cats/._1.jpg": b"", "cats/.DS_Store": b"", "cats/Thumbs.db": b"", "cats/1.jpg": b"1"})
+    assert list(collected(path)[0]) == ["cats/1.jpg"]
+
+
+def test_nothing_is_written(zipped, tmp_path):
+    path = zipped({"../../evil.jpg": b"1", "/etc/evil.jpg": b"2", "C:\\evil.jpg": b"3"})
+    before = sorted(tmp_path.rglob("*"))
+    contents, _, _ = collected(path)
+    assert sorted(contents.values()) == [b"1", b"2", b"3"]
+    assert sorted(tmp_path.rglob("*")) == before
+    assert not (tmp_path.parent.parent / "evil.jpg").exists()
+
+
+@pytest.mark.parametrize(
+    ("files", "options", "words"),
+    [
+        ({"big.jpg": bytes(LIMIT + 1)}, {}, "larger than"),
+        ({"/".join(["a"] * (DEEPEST + 1)) + "/1.jpg": b"1"}, {}, "folders"),
+        ({"1.jpg": bytes(100)}, {"compression": zipfile.ZIP_LZMA}, "packed"),
+        ({"1.jpg": bytes(100)}, {"compression": zipfile.ZIP_BZIP2}, "packed"),
+    ],
+)
+def test_a_bad_member_is_refused_alone(zipped, files, options, words):
+    contents, _, refused = collected(zipped({"good.jpg": b"1"}, "good.zip"), zipped(files, **options))
+    assert list(contents) == ["good.jpg"]
+    (sentence,) = refused.values()
+    assert words in sentence
+
+
+def test_an_encrypted_member_is_refused(zipped):
+    path = zipped({"1.jpg": b"1"})
+    data = bytearray(path.read_bytes())
+    data[data.index(b"PK\x01\x02") + 8] |= 1  # the flag in the index
+    path.write_bytes(data)
+    assert "encrypted" in collected(path)[2]["1.jpg"]
+
+
+def test_a_damaged_member_is_said_when_it_is_read(zipped):
+    path = zipped({"1.jpg": b"0123456789"})
+    path.write_bytes(path.read_bytes().replace(b"0123456789", b"0123456780"))
+    with collect([("x.zip", path)], CLASSES, LIMIT) as found, pytest.raises(InvalidImage, match="damaged in the zip"):
+        found.photos[0].read()
+
+
+@pytest.mark.parametrize("cut", [4, 30, 60])
+def test_a_damaged_zip_is_refused_beside_good_files(zipped, tmp_path, cut):
+    (tmp_path / "a.jpg").write_bytes(b"a")
+    path = zipped({"1.jpg": b"1"})
+    path.write_bytes(path.read_bytes()[:cut])
+    contents, _, refused = collected(tmp_path / "a.jpg", path)
+    assert list(contents) == ["a.jpg"]
+    assert "damaged" in refused["pets.zip"]
+
+
+def test_an_upload_that_is_gone_is_said_when_it_is_read(tmp_path):
+    path = tmp_path / "a.jpg"
+    with collect([("a.jpg", path)], CLASSES, LIMIT) as found, pytest.raises(InvalidImage, match="Send it again"):
+        found.photos[0].read()
+
+
+def test_too_many_photos_are_refused_together(zipped, tmp_path):
+    with pytest.raises(TooMuch, match=f"holds {MOST_PHOTOS + 1} files"):
+        collected(zipped({f"{i}.jpg": b"" for i in range(MOST_PHOTOS + 1)}))
+    half = {f"{i}.jpg": b"" for i in range(MOST_PHOTOS // 2 + 1)}
+    with pytest.raises(TooMuch, match="At most 200"):
+        collected(zipped(half, "a.zip"), zipped(half, "b.zip"))
+
+
+def with_declared_size(path: Path, size: int) -> Path:
+    """Let the index of a zip say another size of its first member."""
+    data = bytearray(path.read_bytes())
+    start = data.index(b"PK\x01\x02")
+    data[start + 24 : start + 28] = struct.pack("<I", size)
+    path.write_bytes(data)
+    return path
+
+
+def test_a_zip_bomb_is_refused_before_it_is_read(zipped):
+    path = zipped({"1.jpg": bytes(1000), "2.jpg": b""}, compression=zipfile.ZIP_DEFLATED)
+    with pytest.raises(TooMuch, match="unpacked"):
+        collected(with_declared_size(path, MOST_UNPACKED + 1))
+
+
+def test_a_member_gives_no_more_than_its_index_says(zipped):
+    """A bomb that lies: the index says 10 bytes, the data are a megabyte."""
+    path = with_declared_size(zipped({"1.jpg": bytes(2**20)}, compression=zipfile.ZIP_DEFLATED), 10)
+    with collect([("x.zip", path)], CLASSES, LIMIT) as found, pytest.raises(InvalidImage):
+        found.photos[0].read()
+
+
+def test_a_long_index_is_refused_before_it_is_read(tmp_path):
+    """Wherever its end is written, even where zipfile would look second."""
+    index = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 1, 1, LARGEST_INDEX + 1, 0, 0)
+    harmless = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 0, 0, 0, 0, 0)
+    for tail in (index, index[:-2] + b"\x05\x00hello", harmless + index, index + harmless):
+        path = tmp_path / "x.zip"
+        path.write_bytes(b"PK\x03\x04" + tail)
+        with pytest.raises(TooMuch, match="too many"):
+            collected(path)
+
+
+def test_a_zip_of_the_64_bit_form_is_refused(tmp_path):
+    end = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 0, 0, 0, 0, 0)
+    path = tmp_path / "x.zip"
+    path.write_bytes(b"PK\x03\x04" + struct.pack("<4sLQL", b"PK\x06\x07", 0, 0, 1) + end)
+    with pytest.raises(TooMuch):
+        collected(path)
+
+
+def test_a_zip_in_a_zip_is_one_file(zipped):
+    inner = io.BytesIO()
+    with zipfile.ZipFile(inner, "w") as archive:
+        archive.writestr("1.jpg", b"1")
+    contents, _, _ = collected(zipped({"inner.zip": inner.getvalue()}))
+    assert list(contents) == ["inner.zip"]
+
+
+def test_names_are_made_fit_to_show(zipped):
+    (name,) = collected(zipped({"a" * 300 + "\u202e\n.jpg": b"1"}))[0]
+    assert len(name) <= 200 and name.isprintable() and name.endswith(".jpg")

@@ -1,0 +1,93 @@
+"""Many photos are judged, each for itself, until somebody stops."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from catdog import Settings
+from catdog.errors import Busy, InvalidImage
+from catdog.many import doubt, judge
+from catdog.many.collect import Photo
+from tests.catdog import fakes
+from tests.catdog.photos import encoded
+
+
+@pytest.fixture
+def comparator():
+    comparator = fakes.comparator()
+    yield comparator
+    comparator.close()
+
+
+def photo(name: str, colour: tuple[int, int, int] = fakes.CAT) -> Photo:
+    return Photo(name, None, lambda: encoded(fakes.photo(colour), "PNG"))
+
+
+def gone() -> bytes:
+    raise InvalidImage("It is gone.")
+
+
+def test_each_photo_gets_its_own_verdict(comparator):
+    colours = {"a": fakes.CAT, "b": fakes.DOG, "c": fakes.NEITHER}
+    judged = {entry.name: entry for entry in judge(comparator, [photo(*item) for item in colours.items()])}
+    assert {name: entry.comparison.verdict for name, entry in judged.items()} == {
+        "a": "cat",
+        "b": "dog",
+        "c": "neither",
+    }
+    assert max(judged["a"].thumbnail.size) == 192
+
+
+def test_bad_photos_are_named_and_the_others_judged(comparator):
+    photos = [Photo("text", None, lambda: b"no photo"), Photo("gone", "cat", gone), photo("good")]
+    judged = {entry.name: entry for entry in judge(comparator, photos)}
+    assert "not a photo" in judged["text"].error
+    assert (judged["gone"].error, judged["gone"].label) == ("It is gone.", "cat")
+    assert judged["good"].comparison and not judged["good"].error
+
+
+def test_a_model_that_breaks_is_no_end(comparator):
+    broken = Photo("broken", None, lambda: 1 / 0)
+    judged = {entry.name: entry for entry in judge(comparator, [broken, photo("good")])}
+    assert "our fault" in judged["broken"].error and "division" not in judged["broken"].error
+    assert judged["good"].comparison
+
+
+def test_closing_leaves_out_what_was_not_begun(comparator):
+    read = []
+    photos = [
+        Photo(str(i), None, lambda i=i: read.append(i) or encoded(fakes.photo(fakes.CAT), "PNG")) for i in range(100)
+    ]
+    entries = judge(comparator, photos)
+    next(entries)
+    entries.close()
+    assert 1 <= len(read) < 100
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("catdog-many")]
+
+
+def test_photos_wait_while_others_take_the_places():
+    comparator = fakes.comparator(Settings(max_waiting=1))
+    try:
+        judged = list(judge(comparator, [photo(str(i)) for i in range(12)]))
+    finally:
+        comparator.close()
+    assert all(entry.comparison for entry in judged) and len(judged) == 12
+
+
+def test_whoever_waits_too_long_is_told(monkeypatch):
+    class Full:
+        def look(self, data):
+            raise Busy("Too many photos at once.")
+
+    monkeypatch.setattr("catdog.many.judging.PATIENCE", 0.0)
+    (entry,) = judge(Full(), [photo("a")])
+    assert entry.error == "Too many photos at once."
+
+
+def test_doubt_sorts_strange_before_disputed_before_unsure(comparator):
+    colours = (fakes.NEITHER, fakes.DISPUTED, (160, 120, 40), fakes.CAT)
+    doubts = [doubt(comparator.compare(fakes.photo(colour))) for colour in colours]
+    assert doubts == sorted(doubts, reverse=True) and len(set(doubts)) == 4
+    assert doubts[0] == 1 and doubts[1] > 0.5 > doubts[2]

@@ -1,0 +1,69 @@
+"""The headline, in every state."""
+
+from __future__ import annotations
+
+import pytest
+
+from catdog.pages import banners
+
+from .test_cards import CAT, DOG, UNSURE_CAT, bare, compared, verdict
+
+
+def shown(*labels: tuple[str, dict[str, float]], accuracy: float = 0.9, **options) -> str:
+    """The banner of verdicts by models a, b, c, of which a is the default."""
+    names = list("abc"[: len(labels)])
+    specs = [bare(name, metrics={"val": {"accuracy": accuracy if name == "a" else 0}}) for name in names]
+    verdicts = [verdict(name, *label) for name, label in zip(names, labels, strict=True)]
+    return banners.judged(compared(*verdicts, **options), specs, specs[0])
+
+
+@pytest.mark.parametrize(
+    ("labels", "text", "accent"),
+    [
+        ([("cat", CAT)], "A says cat", "cat"),
+        ([("cat", UNSURE_CAT)], "A leans towards cat", "cat"),
+        ([("cat", CAT), ("cat", CAT)], "Both models say cat", "cat"),
+        ([("cat", CAT), ("cat", UNSURE_CAT)], "Both models say cat", "cat"),
+        ([("cat", UNSURE_CAT), ("cat", CAT)], "Both models lean towards cat", "cat"),
+        ([("cat", CAT), ("dog", DOG)], "The models disagree", "split"),
+        ([("dog", DOG)] * 3, "All three models say dog", "dog"),
+    ],
+)
+def test_it_says_whether_the_models_agree(labels, text, accent):
+    html = shown(*labels)
+    assert f"<h2>{text}</h2>" in html
+    assert f'data-accent="{accent}"' in html
+
+
+@pytest.mark.parametrize(
+    ("second", "accuracy", "text"),
+    [
+        (("cat", CAT), 0.9, "Best on validation photos: A, 94.0% sure."),
+        (("dog", DOG), 0.9, "Best on validation photos: A says cat, 94.0% sure."),
+        (("dog", DOG), 0, "Asked first: A says cat, 94.0% sure."),
+    ],
+)
+def test_it_names_the_model_to_trust(second, accuracy, text):
+    assert f"<p>{text}</p>" in shown(("cat", CAT), second, accuracy=accuracy)
+
+
+def test_in_a_dispute_it_says_who_is_usually_right():
+    html = shown(("cat", CAT), ("dog", DOG), usually_right={"model": "b", "rate": 0.75, "photos": 40})
+    text = "When they disagree like this, B is usually right: on 75.0% of 40 validation photos. It says dog."
+    assert f"<p>{text}</p>" in html
+
+
+def test_neither_comes_before_everything_else():
+    html = shown(
+        ("cat", CAT), ("dog", DOG), verdict="neither", usually_right={"model": "b", "rate": 0.75, "photos": 40}
+    )
+    assert "<h2>Probably neither a cat nor a dog</h2>" in html
+    assert "do not trust the answers below" in html
+    assert 'data-accent="neither"' in html
+
+
+def test_errors_are_alerts():
+    assert 'role="alert"' in banners.refused("It is damaged.") and "It is damaged." in banners.refused("It is damaged.")
+    assert "Many people are asking" in banners.busy()
+    assert "<button" not in banners.busy() and ">Try again</button>" in banners.busy("Try again")
+    assert "role=" not in banners.waiting() + banners.looking()

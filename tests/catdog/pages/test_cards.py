@@ -1,0 +1,101 @@
+"""Cards, heading and the note about the models."""
+
+from __future__ import annotations
+
+import pytest
+
+from catdog.compare import Comparison, Verdict
+from catdog.pages import banners, cards
+from tests.catdog import fakes
+
+CAT, UNSURE_CAT, DOG = {"cat": 0.94, "dog": 0.06}, {"cat": 0.55, "dog": 0.45}, {"cat": 0.2, "dog": 0.8}
+
+
+def bare(name: str = "xception", **changes):
+    """A spec that knows nothing but what it must."""
+    empty = {"metrics": {}, "training": {}, "novelty": None, "sureness": None, "disagreement": []}
+    return fakes.spec(name, **empty | changes)
+
+
+def verdict(model: str, label: str, probabilities: dict[str, float], **known) -> Verdict:
+    return Verdict(model, label, probabilities[label], probabilities, 12.34, **known)
+
+
+def compared(*verdicts: Verdict, verdict: str | None = None, usually_right=None) -> Comparison:
+    first = verdicts[0]
+    agree = len({verdict.label for verdict in verdicts}) == 1
+    label = verdict or first.label
+    return Comparison(first.label.capitalize(), first.confidence, verdicts, agree, "bundled", label, usually_right)
+
+
+def test_a_card_shows_label_confidence_probabilities_and_costs():
+    html = cards.judged(compared(verdict("xception", "cat", CAT, error_rate=0.02)), [fakes.spec("xception")], {})
+    for text in (
+        ">Xception</h3>", "<strong>Cat</strong>", "Sure: 94.0%", ">94.0%<", ">6.0%<", "12 ms", "6.5 MB", "2.9 million",
+        "21 min", "32 × 32 px", "About 1 in 50 answers this sure is wrong.",
+        "Right on 97.0% of 2,000 validation photos",
+    ):  # fmt: skip
+        assert text in html, text
+
+
+def test_a_card_leaves_out_what_nobody_knows():
+    html = cards.judged(compared(verdict("xception", "cat", CAT)), [bare()], {})
+    for text in ("answers this sure", "Parameters", "Training", "Right on", "<img", "cd-legend"):
+        assert text not in html, text
+    assert "Fairly sure: 94.0%" in html
+
+
+def test_maps_stand_on_their_cards_with_a_legend_and_words():
+    shown = verdict("xception", "cat", CAT, heatmap=[[0.0, 2.0, 0.0], [0.0, 0.0, 0.0], [-1.0, 0.0, 0.0]])
+    html = cards.judged(compared(shown), [bare()], {"xception": "data:image/jpeg;base64,AAAA"})
+    assert 'src="data:image/jpeg;base64,AAAA"' in html
+    assert 'alt="Heat map over the photo: what speaks most for cat is in the upper middle."' in html
+    assert "One scale for all models" in html
+
+
+def test_the_cards_keep_the_order_of_the_models():
+    specs = [bare(name) for name in fakes.NAMES]
+    html = cards.judged(compared(*(verdict(spec.name, "dog", DOG) for spec in specs)), specs, {})
+    assert [html.index(f'data-model="{name}"') for name in fakes.NAMES] == sorted(
+        html.index(f'data-model="{name}"') for name in fakes.NAMES
+    )
+    assert 'data-count="3"' in html
+
+
+@pytest.mark.parametrize("state", ["heading", "blank", "refused", "judged", "banner", "about"])
+def test_every_text_that_is_not_ours_is_escaped(state):
+    evil = "<script>alert('x')</script>"
+    model = bare(title=evil, classes=(evil, "dog"))
+    comparison = compared(Verdict(model.name, evil, 0.9, {evil: 0.9, "dog": 0.1}, 1.0, heatmap=[[1.0]]))
+    html = {
+        "heading": lambda: cards.heading([model]),
+        "blank": lambda: cards.blank([model]),
+        "refused": lambda: banners.refused(evil),
+        "judged": lambda: cards.judged(comparison, [model], {model.name: "data:,"}),
+        "banner": lambda: banners.judged(comparison, [model], model),
+        "about": lambda: cards.about([model], evil, [evil], "Photos are not kept."),
+    }[state]()
+    assert "<script" not in html.lower() and "&lt;script" in html.lower()
+
+
+def test_problems_source_and_privacy_are_shown():
+    html = cards.about([bare()], "hub user/name@abc", ["scratch_cnn.h5 is damaged."], "Photos are not kept.")
+    assert "hub user/name@abc" in html and "<li>scratch_cnn.h5 is damaged.</li>" in html
+    assert "They know nothing but cat and dog. Photos are not kept." in html
+
+
+def test_a_page_without_models_has_a_heading_and_a_note():
+    assert "<h1>Cat or dog?</h1>" in cards.heading([])
+    assert "No model" in cards.about([], "none", ["No model could be loaded."], "")
+
+
+@pytest.mark.parametrize(
+    ("classes", "question"),
+    [
+        (("cat", "dog"), "Cat or dog?"),
+        (("cat", "dog", "owl"), "Cat, dog or owl?"),
+        (tuple("abcde"), "What is it?"),
+    ],
+)
+def test_the_heading_asks_for_the_classes(classes, question):
+    assert f"<h1>{question}</h1>" in cards.heading([bare(classes=classes)])

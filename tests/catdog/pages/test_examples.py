@@ -1,0 +1,23 @@
+"""The example photos."""
+
+from __future__ import annotations
+
+import shutil
+
+from catdog.pages import examples
+
+from .test_pictures import decoded
+
+
+def test_cat_and_dog_come_first():
+    assert list(examples.find())[:3] == ["cat", "dog", "duck"]
+
+
+def test_a_folder_without_examples_has_none(tmp_path, cat):
+    assert examples.find(tmp_path) == examples.find(tmp_path / "nowhere") == {}
+    shutil.copy(cat, tmp_path / "zebra.jpg")
+    assert list(examples.find(tmp_path)) == ["zebra"]
+
+
+def test_thumbnails_are_square(cat):
+    assert decoded(examples.thumbnail(cat)).size == (examples.THUMBNAIL, examples.THUMBNAIL)

@@ -1,0 +1,43 @@
+"""Heat maps as pictures that a page can show at once."""
+
+from __future__ import annotations
+
+import base64
+import io
+
+import numpy as np
+from PIL import Image
+
+from catdog.pages.pictures import LARGEST_SIDE, data_url, legend_url, overlay_urls, overlays
+from tests.catdog import fakes
+
+
+def decoded(url: str) -> Image.Image:
+    head, _, content = url.partition(",")
+    assert head == "data:image/jpeg;base64"
+    return Image.open(io.BytesIO(base64.b64decode(content)))
+
+
+def test_each_model_has_its_map_over_the_photo():
+    comparator = fakes.comparator()
+    comparison, photo = comparator.look(fakes.photo(fakes.CAT, (900, 600)), explain=True)
+    plain = comparator.look(fakes.photo(fakes.CAT, (900, 600)))[0]
+    comparator.close()
+    urls = overlay_urls(comparison, photo, comparator.specs)
+    assert list(urls) == list(fakes.NAMES)
+    assert decoded(urls["xception"]).size == (LARGEST_SIDE, round(LARGEST_SIDE * 2 / 3))
+    assert photo.size == (800, 533), "the photo itself stays as it is"
+    drawn = overlays(comparison, photo, comparator.specs)["xception"]
+    assert drawn.size == photo.size and np.any(np.asarray(drawn) != np.asarray(photo))
+    assert overlay_urls(plain, photo, comparator.specs) == {}
+
+
+def test_the_legend_goes_from_cool_over_grey_to_warm():
+    image = decoded(legend_url()).convert("RGB")
+    left, middle, right = (image.getpixel((x, 8)) for x in (2, image.width // 2, image.width - 3))
+    assert left[2] > left[1] and right[0] > right[2]
+    assert max(middle) - min(middle) < 30
+
+
+def test_a_data_url_holds_the_image():
+    assert decoded(data_url(Image.new("RGB", (8, 4), "red"))).size == (8, 4)

@@ -1,0 +1,87 @@
+"""What is shown of many judged photos."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import io
+import re
+
+import pytest
+
+from catdog.many import Judged, judge
+from catdog.many.collect import Photo
+from catdog.ui import gallery
+from tests.catdog import fakes
+from tests.catdog.photos import encoded
+
+COLOURS = {"cat": fakes.CAT, "dog": fakes.DOG, "disputed": fakes.DISPUTED, "strange": fakes.NEITHER}
+
+
+@pytest.fixture(scope="module")
+def comparator():
+    comparator = fakes.comparator()
+    yield comparator
+    comparator.close()
+
+
+@pytest.fixture(scope="module")
+def judged(comparator):
+    labels = {"cat": "cat", "dog": "cat"}
+    photos = [
+        Photo(f"{name}.png", labels.get(name), lambda colour=colour: encoded(fakes.photo(colour), "PNG"))
+        for name, colour in COLOURS.items()
+    ]
+    return [*judge(comparator, photos), Judged("bad.txt", None, error="It is a text.")]
+
+
+def test_the_most_doubtful_come_first(comparator, judged):
+    html = gallery.results(judged, comparator.specs)
+    names = re.findall(r"<h3>(.*?)</h3>", html)
+    assert names[:2] == ["strange.png", "disputed.png"] and sorted(names[2:]) == ["cat.png", "dog.png"]
+    assert "4 photos judged" in html
+    assert "Disputed: 2. Probably neither a cat nor a dog: 1." in html
+
+
+def test_labelled_photos_are_marked_and_counted(comparator, judged):
+    html = gallery.results(judged, comparator.specs)
+    assert html.count('data-mark="right"') == html.count('data-mark="wrong"') == 1
+    assert html.count("1 of 2") == 3
+    assert html.count("Confusion matrix") == 3
+    assert re.findall(r'<td data-right="\w+">(\d+)</td>', html)[:4] == ["1", "1", "0", "0"]
+    unlabelled = gallery.results([entry for entry in judged if not entry.label], comparator.specs)
+    assert "Confusion" not in unlabelled and "data-mark" not in unlabelled
+
+
+def test_bad_files_are_listed(comparator, judged):
+    html = gallery.results(judged, comparator.specs)
+    assert "1 could not be judged" in html and "<strong>bad.txt</strong> It is a text." in html
+    assert "could not be judged" not in gallery.results(judged[:4], comparator.specs)
+    assert "No photo could be judged" in gallery.results(judged[4:], comparator.specs)
+
+
+def test_the_download_is_the_csv_in_the_order_of_the_gallery(comparator, judged):
+    html = gallery.results(judged, comparator.specs)
+    content = re.search(r'href="data:text/csv;charset=utf-8;base64,([^"]*)"', html)[1]
+    rows = list(csv.DictReader(io.StringIO(base64.b64decode(content).decode("utf-8-sig"))))
+    assert len(rows) == 13
+    assert rows[0]["path"] == "strange.png" and rows[-1]["path"] == "bad.txt"
+
+
+def test_what_was_stopped_says_how_far_it_came(comparator, judged):
+    assert "Stopped after 5 of 90 photos" in gallery.results(judged, comparator.specs, planned=90)
+
+
+def test_names_and_errors_are_escaped(comparator, judged):
+    evil = "<script>alert(1)</script>"
+    entry = next(entry for entry in judged if entry.comparison)
+    html = gallery.results(
+        [Judged(evil, None, entry.comparison, entry.thumbnail), Judged(evil, None, error=evil)], comparator.specs
+    ) + gallery.refused(evil)
+    assert "<script" not in html and html.count("&lt;script&gt;") == 4
+
+
+def test_progress_is_a_bar_that_is_not_read_out_each_time():
+    html = gallery.progress(3, 10, "Judged 3 of 10 photos")
+    assert '<progress max="10" value="3" aria-label="Photos judged">3 of 10</progress>' in html
+    assert 'aria-live="off"' in html
