@@ -102,10 +102,11 @@ def cost(comparator: Comparator, paths: Sequence[Path]) -> dict[str, Any]:
     """
 
     def drawn(data: bytes) -> None:
-        found, image = comparator.compare(data, explain=True).models, comparator.read(data)
-        for verdict in found:
+        comparison, image = comparator.look(data, explain=True)
+        scale = scale_of(comparison.models)
+        for verdict in comparison.models:
             if verdict.heatmap:
-                overlay(image, verdict.heatmap, scale_of(found), resize=comparator.models[verdict.model].spec.resize)
+                overlay(image, verdict.heatmap, scale, resize=comparator.models[verdict.model].spec.resize)
 
     ways = {
         "plain": comparator.compare,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from catdog import ModelSpec, wording
@@ -147,7 +149,7 @@ def test_usually_right():
     comparison = Comparison("Cat", 0.9, verdicts, False, "bundled", "cat", known)
     text = "When they disagree like this, B is usually right: on 75.0% of 1,200 validation photos. It says dog."
     assert wording.usually_right(comparison, [spec("a"), spec("b")]) == text
-    assert wording.usually_right(Comparison("Cat", 0.9, (), False, "bundled", "cat"), [spec("a")]) == ""
+    assert wording.usually_right(dataclasses.replace(comparison, usually_right=None), [spec("a")]) == ""
 
 
 def test_a_label_keeps_its_case():
