@@ -25,7 +25,7 @@ from .trainer import Recipe
 RECIPES = {
     "scratch_cnn": Recipe(stages=((64, 6), (96, 16), (112, 2)), learning_rate=2e-3, weight_decay=0.05, ema=0.998),
     "xception": Recipe(stages=((96, 1),), learning_rate=2e-4, scale=(0.5, 1.0), ema=0.99),
-    "mobilenet_v2": Recipe(stages=((160, 3),), learning_rate=3e-4, scale=(0.35, 1.0), ema=0.998),
+    "mobilenet_v2": Recipe(stages=((160, 2),), learning_rate=2e-4, scale=(0.5, 1.0), ema=0.998),
     "resnet50": Recipe(stages=((160, 2), (160, 2)), frozen_stages=1, learning_rate=1e-4, scale=(0.5, 1.0), ema=0.99),
 }
 # Photos are kept somewhat larger than the crops that are cut from them.
