@@ -45,7 +45,7 @@ class Job(NamedTuple):
 def convert(jobs: Sequence[Job]) -> list[CatDogError | None]:
     """Convert in a child process; per job None, or why it failed, as `attempt` says."""
     request = [
-        {"path": str(job.path.resolve()), "out": str(job.out.resolve()), "spec": dataclasses.asdict(job.spec)}
+        {"path": str(job.path.absolute()), "out": str(job.out.resolve()), "spec": dataclasses.asdict(job.spec)}
         for job in jobs
     ]
     command = [sys.executable, "-m", __name__]

@@ -150,13 +150,12 @@ def test_a_disk_that_cannot_be_written_is_said(tmp_path):
 def child(tmp_path, monkeypatch):
     """Let a shell script stand for Python: child(script) -> what `convert` returns for two jobs."""
 
-    def run(script: str):
+    def run(script: str, model: Path = Path(__file__)):
         path = tmp_path / "python"
         path.write_text(f"#!/bin/sh\n{script}\n")
         path.chmod(0o755)
         monkeypatch.setattr(sys, "executable", str(path))
-        spec = spec_of(Path(__file__))
-        return convert.convert([Job(Path(__file__), spec, tmp_path)] * 2)
+        return convert.convert([Job(model, spec_of(model), tmp_path)] * 2)
 
     return run
 
@@ -176,6 +175,14 @@ def test_the_child_gets_the_jobs_and_its_answers_are_read(child, tmp_path):
     first, second = json.loads((tmp_path / "jobs").read_text())
     assert first == second
     assert (first["path"], first["out"], first["spec"]["image_size"]) == (__file__, str(tmp_path), SIZE)
+
+
+def test_a_file_of_the_hub_keeps_its_name(child, tmp_path):
+    """The Hub's cache links names to blobs without a suffix, by which Keras would not know the format."""
+    (tmp_path / "blob").write_bytes(b"weights")
+    (tmp_path / "model.h5").symlink_to("blob")
+    child(f"cat > {tmp_path}/jobs", tmp_path / "model.h5")
+    assert {job["path"] for job in json.loads((tmp_path / "jobs").read_text())} == {str(tmp_path / "model.h5")}
 
 
 @pytest.mark.parametrize(
