@@ -14,18 +14,11 @@ from catdog.spec import ModelSpec
 from . import agreement, evaluate, history, mistakes
 from .answers import Answers
 from .robustness import CONDITIONS
-from .statistics import bootstrap, calibration_bins, wilson
+from .statistics import bootstrap, calibration_bins, middle, middle_less_bias, wilson
 
 # Figures whose intervals come from resamples; accuracy has Wilson's.
-RESAMPLED = (
-    "precision",
-    "recall",
-    "f1",
-    "roc_auc",
-    "log_loss",
-    "calibration_error",
-    "calibration_error_uncalibrated",
-)
+RESAMPLED = ("precision", "recall", "f1", "roc_auc", "log_loss")
+BIASED = ("calibration_error", "calibration_error_uncalibrated")
 PLACES = 5
 
 
@@ -98,9 +91,13 @@ def _figures(answers: Answers, name: str, rows: np.ndarray | slice = slice(None)
 def _intervals(answers: Answers, name: str, resamples: int) -> dict[str, tuple[float, float]]:
     def figures(rows: np.ndarray) -> dict[str, float]:
         measured = _figures(answers, name, rows)
-        return {key: measured[key] for key in RESAMPLED if key in measured}
+        return {key: measured[key] for key in (*RESAMPLED, *BIASED) if key in measured}
 
-    return bootstrap(figures, len(answers.split), resamples)
+    measured = _figures(answers, name)
+    return {
+        key: middle_less_bias(values, measured[key]) if key in BIASED else middle(values)
+        for key, values in bootstrap(figures, len(answers.split), resamples).items()
+    }
 
 
 def _photo(answers: Answers, index: int) -> dict[str, Any]:

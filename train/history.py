@@ -7,6 +7,8 @@ from typing import Any
 
 # Within so much of its last validation accuracy a training counts as converged.
 NEAR = 0.01
+# As `provenance.base_provenance` calls it.
+RANDOM = "random weights"
 FIGURES = ("accuracy", "loss", "val_accuracy", "val_loss")
 
 
@@ -89,4 +91,6 @@ def _of_labels(name: str) -> str:
 def _title(training: dict[str, Any], goes_on: bool) -> str:
     if "teacher" in training:
         return "distilled"
-    return "went on" if goes_on else "trained"
+    if goes_on:
+        return "went on"
+    return "trained" if training.get("base", RANDOM) == RANDOM else "fine-tuned"

@@ -65,8 +65,8 @@ def _accuracy(found: dict[str, Any]) -> str:
         _row("file", found, lambda m: readable_size(m["bytes"])),
     ]
     resampled = (
-        f", and for the other figures the middle 95 % of {found['resamples']:,} bootstrap resamples of the photos "
-        "(those of the calibration error lie high, since resampling can only add noise to it)"
+        f", and for the other figures the middle 95 % of {found['resamples']:,} bootstrap resamples of the photos, "
+        "for the calibration error less their bias, since resampling adds noise to it"
         if found["resamples"]
         else ""
     )
@@ -237,7 +237,8 @@ def _learnt_from(model: dict[str, Any]) -> str:
 def _converged(near: dict[str, Any] | None) -> list[str]:
     if near is None:
         return ["-"] * 4
-    after = f"{near['near_after_epochs']} epochs, {_duration(near['near_after_seconds'])}"
+    epochs = near["near_after_epochs"]
+    after = f"{epochs} epoch{'s' * (epochs > 1)}, {_duration(near['near_after_seconds'])}"
     return [str(near["epochs"]), _duration(near["seconds"]), f"{near['last_accuracy']:.2%}", after]
 
 

@@ -78,10 +78,10 @@ def reliability(bins: Mapping[str, tuple[Sequence[Bin], Sequence[Bin]]], classes
         x, y = _points(after)
         axes.errorbar(x, y, np.abs(intervals - y), fmt="o", ms=5, color=colour, elinewidth=1.2, zorder=3)
         for b in after:
-            axes.text(b.confidence, -0.01, f"{b.total}", ha="center", va="top", size=6.5, color=colour)
+            axes.text(b.confidence, -0.05, f"{b.total}", ha="center", va="top", size=6.5, color=colour)
         _plain(axes, title, grid="both")
         axes.set_xlim(low - 0.02, 1.02)
-        axes.set_ylim(-0.09, 1.04)
+        axes.set_ylim(-0.13, 1.04)
         axes.set_yticks(np.linspace(0, 1, 6))
         axes.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
         for axis in (axes.xaxis, axes.yaxis):

@@ -75,15 +75,30 @@ def mcnemar(first_right: np.ndarray, second_right: np.ndarray) -> Paired:
 
 def bootstrap(
     figures: Callable[[np.ndarray], dict[str, float]], count: int, resamples: int = RESAMPLES, seed: int = 0
-) -> dict[str, tuple[float, float]]:
-    """The middle 95 % of each figure over resamples of `count` photos, drawn with replacement.
+) -> dict[str, np.ndarray]:
+    """Named figures of resamples of `count` photos, drawn with replacement (Efron 1979): name -> (resamples,).
 
-    `figures` turns row numbers into named figures; one that cannot be computed of a resample is
-    left out of its result. Efron 1979, the percentile method.
+    `figures` turns row numbers into figures; one that cannot be computed of a resample is left out
+    of its result.
     """
     random = np.random.default_rng(seed)
     found: dict[str, list[float]] = {}
     for _ in range(resamples):
         for name, value in figures(random.integers(count, size=count)).items():
             found.setdefault(name, []).append(value)
-    return {name: tuple(map(float, np.percentile(values, (2.5, 97.5)))) for name, values in found.items()}
+    return {name: np.array(values) for name, values in found.items()}
+
+
+def middle(values: np.ndarray) -> tuple[float, float]:
+    """The interval that holds the middle 95 % of resampled figures: the percentile method."""
+    low, high = np.percentile(values, (2.5, 97.5))
+    return float(low), float(high)
+
+
+def middle_less_bias(values: np.ndarray, figure: float) -> tuple[float, float]:
+    """The same, moved so that the mean of the resamples meets the figure, and never below 0.
+
+    For a figure to which resampling adds noise that is always positive, as the calibration error.
+    """
+    low, high = middle(values - (values.mean() - figure))
+    return max(0.0, low), max(0.0, high)

@@ -90,6 +90,15 @@ def test_a_base_may_be_the_record_of_a_run_itself_or_a_name():
 
 
 @pytest.mark.parametrize(
+    ("base", "title"),
+    [("random weights", "trained"), ("keras.applications, ImageNet", "fine-tuned"), ({"file": "x.h5"}, "fine-tuned")],
+)
+def test_a_run_is_called_by_what_it_began_with(base, title):
+    (run,) = history.runs({"history": epochs(0.5), "base": base})
+    assert run.title == title
+
+
+@pytest.mark.parametrize(
     "training",
     [{}, None, "text", {"history": []}, {"history": "text"}, {"history": [1]}, {"history": [{"epoch": 1}]}],
 )

@@ -5,7 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from train.statistics import Bin, bootstrap, calibration_bins, calibration_error, mcnemar, wilson
+from train.statistics import (
+    Bin,
+    bootstrap,
+    calibration_bins,
+    calibration_error,
+    mcnemar,
+    middle,
+    middle_less_bias,
+    wilson,
+)
 
 
 @pytest.mark.parametrize(
@@ -53,13 +62,23 @@ def test_mcnemar_is_the_exact_binomial_test_of_the_discordant(counts, p):
 
 def test_bootstrap_interval_of_a_proportion_is_near_wilsons():
     rights = np.repeat([1.0, 0.0], (180, 20))
-    interval = bootstrap(lambda rows: {"accuracy": rights[rows].mean()}, len(rights))["accuracy"]
-    assert interval == pytest.approx(wilson(180, 200), abs=0.02)
-    assert interval == bootstrap(lambda rows: {"accuracy": rights[rows].mean()}, len(rights))["accuracy"]
+    values = bootstrap(lambda rows: {"accuracy": rights[rows].mean()}, len(rights))["accuracy"]
+    assert middle(values) == pytest.approx(wilson(180, 200), abs=0.02)
+    again = bootstrap(lambda rows: {"accuracy": rights[rows].mean()}, len(rights))["accuracy"]
+    np.testing.assert_array_equal(values, again)
 
 
-def test_a_figure_that_some_resamples_lack_has_an_interval_still():
+def test_a_figure_that_some_resamples_lack_is_resampled_still():
     def figures(rows):
         return {"first": 1.0, **({"second": 2.0} if 0 in rows else {})}
 
-    assert bootstrap(figures, 3, resamples=50) == {"first": (1.0, 1.0), "second": (2.0, 2.0)}
+    values = bootstrap(figures, 3, resamples=50)
+    assert len(values["first"]) == 50
+    assert 0 < len(values["second"]) < 50
+    assert middle(values["second"]) == (2.0, 2.0)
+
+
+def test_an_interval_less_its_bias_holds_the_figure():
+    values = np.linspace(0.02, 0.12, 101)  # all above the figure, as noise makes a calibration error
+    assert middle_less_bias(values, 0.05) == pytest.approx((0.0025, 0.0975))
+    assert middle_less_bias(values, 0.01) == pytest.approx((0.0, 0.0575))
