@@ -369,6 +369,29 @@ def test_temperature_mends_overconfidence():
     assert fit_temperature(np.stack([1 - overconfident, overconfident], axis=1), labels) == pytest.approx(2.5, rel=0.1)
 
 
+def test_the_shift_undoes_a_lean_towards_classes():
+    """Labels drawn from known logits; the model sharpens them, then leans by 1 and -2."""
+    from train.calibrate import fit_shift
+
+    random = np.random.default_rng(0)
+    honest = random.normal(0, 2, (20000, 3))
+    labels = (honest + random.gumbel(size=honest.shape)).argmax(axis=1)
+    leaning = np.exp(2 * honest + [0, 1, -2])
+    shift = fit_shift(leaning / leaning.sum(axis=1, keepdims=True), labels)
+    assert shift == pytest.approx([0, -1, 2], abs=0.15)
+
+
+def test_a_model_that_leans_is_balanced_on_val():
+    from train.fit import _balance
+
+    model = architectures.build("scratch_cnn")
+    before = float(model.layers[-1].bias[0])
+    labels = np.array([0, 1] * 50)
+    leaning = np.where(labels == 1, 0.95, np.linspace(0.1, 0.9, 100))[:, None]
+    _balance(model, np.concatenate([1 - leaning, leaning], axis=1), labels)
+    assert float(model.layers[-1].bias[0]) < before - 0.5
+
+
 def test_evaluate_records_what_it_measured(tiny_data, tiny_weights, tmp_path, capsys):
     weights = shutil.copytree(tiny_weights, tmp_path / "weights")
     assert main(["evaluate", "--data", str(tiny_data), "--weights", str(weights)]) == 0
