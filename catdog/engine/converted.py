@@ -34,7 +34,8 @@ class OpenVINOEngine:
 
     def __init__(self, folder: Path, *, threads: int = 0, precision: str = "f32"):
         openvino = import_openvino()
-        options = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": precision}
+        # Threads that are tied to cores wait for whatever else runs there, such as the decoding of photos.
+        options = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": precision, "ENABLE_CPU_PINNING": False}
         if threads:
             options["INFERENCE_NUM_THREADS"] = threads
         core = openvino.Core()
