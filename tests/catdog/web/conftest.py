@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 
 import pytest
 
 from catdog import Settings
 from catdog.web import create_app
+from tests.catdog import fakes as colours
 from tests.servers import served_app
 
 from . import fakes
@@ -36,10 +38,23 @@ def send(client):
     return post
 
 
-@pytest.fixture(scope="module")
-def port(tiny_comparator):
-    """The port of a server that takes photos of up to 1 MB."""
-    comparator = fakes.comparator(*tiny_comparator.models.values(), settings=Settings(max_upload_bytes=2**20))
+@contextlib.contextmanager
+def served(comparator):
+    """The port of a server on a comparator, which is closed at the end."""
     with served_app(create_app(comparator)) as port:
         yield port
     comparator.close()
+
+
+@pytest.fixture(scope="module")
+def port(tiny_comparator):
+    """The port of a server that takes photos of up to 1 MB."""
+    with served(fakes.comparator(*tiny_comparator.models.values(), settings=Settings(max_upload_bytes=2**20))) as port:
+        yield port
+
+
+@pytest.fixture(scope="module")
+def knowing_port():
+    """The port of a server on three models that know everything that models can know."""
+    with served(colours.comparator()) as port:
+        yield port
