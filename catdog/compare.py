@@ -19,6 +19,7 @@ from .batching import Batcher
 from .config import Settings
 from .engine import Engine, are_probabilities, load_engines
 from .errors import Busy, CatDogError, ImageTooLarge, InvalidImage, ModelMismatch, ModelUnavailable, UnknownModel
+from .memory import give_back_large_blocks
 from .preprocessing import decode, from_pillow, to_array
 from .spec import ModelSpec
 from .weights import locate
@@ -147,6 +148,7 @@ class Comparator:
 
         Raises ModelUnavailable when none is left.
         """
+        give_back_large_blocks()
         located = locate(settings)
         named = {}
         problems = list(located.problems)

@@ -17,7 +17,7 @@ MODULES = {
     for path in sorted((ROOT / "catdog").rglob("*.py"))
 }
 # Each may import those before it. Surfaces come last, so that no part of the core knows one.
-CORE = ["errors", "spec", "preprocessing", "config", "weights", "batching", "engine", "compare"]
+CORE = ["errors", "spec", "preprocessing", "config", "weights", "batching", "memory", "engine", "compare"]
 SURFACES = ["ui", "web", "__main__"]
 HEAVY = ["keras", "tensorflow", "openvino", "gradio", "flask", "huggingface_hub"]
 
