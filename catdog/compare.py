@@ -20,6 +20,7 @@ from .disagreement import UsuallyRight, usually_right
 from .engine import Engine, Outputs, are_probabilities, load_engines
 from .errors import Busy, CatDogError, ModelMismatch, ModelUnavailable, UnknownModel
 from .explain import LARGEST_SIDE, heatmap
+from .memory import give_back_large_blocks
 from .novelty import Novelty
 from .preprocessing import to_array
 from .reading import Photo, Reader
@@ -178,6 +179,7 @@ class Comparator:
 
         Raises ModelUnavailable when none is left.
         """
+        give_back_large_blocks()
         located = locate(settings)
         named = {}
         problems = list(located.problems)

@@ -19,7 +19,7 @@ MODULES = {
 # Each may import those before it. Surfaces come last, so that no part of the core knows one.
 CORE = [
     "errors", "files", "sureness", "novelty", "disagreement", "spec", "preprocessing", "config", "reading", "weights",
-    "batching", "engine", "explain", "compare", "classify",
+    "batching", "memory", "engine", "explain", "compare", "classify",
 ]  # fmt: skip
 SURFACES = ["ui", "web", "__main__"]
 HEAVY = ["keras", "tensorflow", "openvino", "gradio", "flask", "huggingface_hub"]
