@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from catdog import preprocessing
-from catdog.reading import OVERSAMPLING
 from catdog.errors import CatDogError, ImageTooLarge, InvalidImage
 from catdog.preprocessing import decode, from_pillow, resized, to_array, to_rgb
+from catdog.reading import OVERSAMPLING
 from catdog.spec import ModelSpec
 from tests.catdog.photos import (
     BLACK,
