@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from catdog import Settings, load
-from catdog.compare import Classifier, Comparator, Verdict, is_strange
+from catdog.compare import Classifier, Comparator, Verdict, keenest
 from catdog.disagreement import usually_right
 from catdog.engine import Outputs
 from catdog.explain import overlay, scale_of
@@ -70,7 +70,7 @@ def find_strangers(folder: Path) -> dict[str, list[Path]]:
 def measure(
     comparator: Comparator, split: Split, strangers: Mapping[str, Sequence[Path]], photos: int
 ) -> tuple[dict[str, Any], dict[str, list[float]]]:
-    """All figures, each with the number of photos behind it, and the strangeness of pets and of each kind of others."""
+    """All figures, each with the number of photos behind it, and how strange pets and others are."""
     classifiers = list(comparator.models.values())
     sample = _sample(split, photos)
     pets = verdicts(classifiers, split.paths)
@@ -84,7 +84,11 @@ def measure(
         "neither": neither(classifiers, pets, others),
         "disagreement": disagreement(comparator, pets, truth),
     }
-    strangeness = {kind: [_mean_strangeness(row) for row in rows] for kind, rows in ({"pets": pets} | others).items()}
+    decider = figures["neither"]["decided_by"]
+    strangeness = {
+        kind: [verdict.strangeness for row in rows for verdict in row if verdict.model == decider]
+        for kind, rows in ({"pets": pets} | others).items()
+    }
     return figures, strangeness
 
 
@@ -144,13 +148,13 @@ def neither(
     pets: Sequence[Sequence[Verdict]],
     others: Mapping[str, Sequence[Sequence[Verdict]]],
 ) -> dict[str, Any]:
-    """How many pets are refused and how many photos of other things are caught, by each model and by all together."""
+    """How many pets are refused and how many photos of other things are caught, were each model to decide."""
     every = [row for rows in others.values() for row in rows]
     rules = {verdict.model: _rule_of(verdict.model) for verdict in pets[0] if verdict.strangeness is not None}
-    if len(rules) > 1:
-        rules["together"] = lambda row: (_mean_strangeness(row), is_strange(row, classifiers))
+    keen = keenest(classifiers)
     return {
         "pets": len(pets),
+        "decided_by": keen.spec.name if keen else None,
         "others": {kind: len(rows) for kind, rows in others.items()},
         "rules": {name: _caught(rule, pets, others) for name, rule in rules.items()},
         "sure_of_others": {
@@ -194,10 +198,6 @@ def _rule_of(name: str) -> Rule:
         return strangeness, strangeness > 1
 
     return rule
-
-
-def _mean_strangeness(row: Sequence[Verdict]) -> float:
-    return float(np.mean([v.strangeness for v in row if v.strangeness is not None] or [0.0]))
 
 
 def _caught(

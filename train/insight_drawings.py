@@ -90,7 +90,7 @@ def _neither(strangeness: Mapping[str, Sequence[float]], figures: Mapping[str, A
     _histogram(axes, strangeness["pets"], bins, "cats and dogs", histtype="stepfilled", alpha=0.4)
     for kind in figures["neither"]["others"]:
         _histogram(axes, strangeness[kind], bins, kind.replace("_", " "), histtype="step", linewidth=1.5)
-    axes.set(xlabel="strangeness, mean of the models", ylabel="share of photos per bin")
+    axes.set(xlabel=f"strangeness, as {figures['neither']['decided_by']} sees it", ylabel="share of photos per bin")
     axes.legend(fontsize=8)
     return figure
 

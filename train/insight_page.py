@@ -90,10 +90,20 @@ def _neither(figures: Mapping[str, Any]) -> Iterator[str]:
     yield "## Neither"
     yield ""
     yield f"{neither['pets']} photos of the classes, and photos of other things: {kinds}. Thresholds are those of val."
+    if neither["decided_by"]:
+        yield f"The verdict follows {neither['decided_by']}, whose features vary most; the others are there to compare."
     yield ""
     rows = []
     for name, rule in neither["rules"].items():
-        rows.append((f"**{name}**", "all", _of(rule["refused_pets"]), _of(rule["caught"]), _area(rule["auroc"])))
+        rows.append(
+            (
+                f"**{name}**" if name == neither["decided_by"] else name,
+                "all",
+                _of(rule["refused_pets"]),
+                _of(rule["caught"]),
+                _area(rule["auroc"]),
+            )
+        )
         for kind, row in rule["kinds"].items():
             rows.append((name, kind.replace("_", " "), "", _of(row["caught"]), _area(row["auroc"])))
     yield from _table(("decided by", "photos of", "pets refused", "others caught", "AUROC"), rows)

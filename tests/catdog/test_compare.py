@@ -330,9 +330,9 @@ class Insightful(Fixed):
         return super().__call__(batch)._replace(features=np.array([self.features] * len(batch), np.float32), maps=maps)
 
 
-def insightful(name: str, *outputs: float, features=(1.0, 0.0, 0.0), maps=None, together=(), **changes) -> Classifier:
+def insightful(name: str, *outputs: float, features=(1.0, 0.0, 0.0), maps=None, **changes) -> Classifier:
     """A model whose animals have features along the first two directions; along the third the strangeness is 4."""
-    novelty = Novelty(np.eye(3)[:2], np.eye(3)[1:2], np.ones(1), 1.0, np.sqrt(2) / 4, together)
+    novelty = Novelty(np.eye(3)[:2], np.eye(3)[1:2], np.ones(1), 1.0, np.sqrt(2) / 4)
     plain = classifier(name, *outputs, **{"novelty": novelty.to_dict()} | changes)
     return Classifier(plain.spec, Insightful(*outputs, features=list(features), maps=maps))
 
@@ -374,7 +374,7 @@ def test_the_error_rate_is_that_of_the_confidence(compare):
 
 @pytest.mark.parametrize(
     ("strange", "verdict"),
-    [([True], "neither"), ([False], "cat"), ([True, False], "neither"), ([True, None], "neither"), ([None], "cat")],
+    [([True], "neither"), ([False], "cat"), ([True, False], "neither"), ([None, True], "neither"), ([None], "cat")],
 )
 def test_a_strange_photo_is_neither(compare, strange, verdict):
     features = {True: (0.0, 0.0, 1.0), False: (1.0, 0.0, 0.0)}
@@ -389,11 +389,15 @@ def test_a_strange_photo_is_neither(compare, strange, verdict):
     assert [v.strangeness for v in comparison.models] == expected
 
 
-def test_together_models_have_a_threshold_of_their_own(compare):
-    both = (({"a": "0" * 64, "b": "0" * 64}, 5.0),)
-    models = [insightful(name, 0.1, features=(0.0, 0.0, 1.0), together=both) for name in "ab"]
-    assert compare(*models).verdict == "cat"
-    assert compare(*models, model="a").verdict == "neither"
+def test_the_model_with_the_richest_features_decides_what_is_strange(compare):
+    rich = Novelty(np.eye(3)[:2], np.eye(3)[1:], np.ones(2), 1.0, 0.5).to_dict()
+    sees, sees_not = {"features": (0.0, 0.0, 1.0)}, {"features": (1.0, 0.0, 0.0)}
+    assert compare(insightful("a", 0.1, **sees), insightful("b", 0.1, **sees_not, novelty=rich)).verdict == "cat"
+    assert compare(insightful("a", 0.1, **sees_not), insightful("b", 0.1, **sees, novelty=rich)).verdict == "neither"
+    # Of equally rich ones, the better; and alone, each decides for itself.
+    better = insightful("b", 0.1, **sees, accuracy=0.95)
+    assert compare(insightful("a", 0.1, **sees_not), better).verdict == "neither"
+    assert compare(insightful("a", 0.1, **sees_not), better, model="a").verdict == "cat"
 
 
 def test_when_models_disagree_it_is_said_who_is_usually_right(compare):

@@ -15,7 +15,6 @@ def plain(**changes) -> Novelty:
     """Two classes along the first and the second of four features, one axis along the third."""
     values = {
         "means": np.eye(4)[:2], "axes": np.eye(4)[2:3], "variances": np.array([0.04]), "rest": 0.25, "threshold": 2.0,
-        "together": (({"a": "0" * 64}, 0.9),),
     }  # fmt: skip
     return Novelty(**values | changes)
 
@@ -61,12 +60,6 @@ def test_strangeness_has_an_end():
     assert plain(rest=1e-12, threshold=1e-12).strangeness(np.array([0, 0, 0, 1.0])) == LARGEST
 
 
-def test_a_threshold_is_for_exactly_these_models():
-    assert plain().threshold_together({"a": "0" * 64}) == 0.9
-    assert plain().threshold_together({"a": "1" * 64}) == 1
-    assert plain().threshold_together({"a": "0" * 64, "b": "0" * 64}) == 1
-
-
 def rows(values: bytes, steps: list) -> dict:
     return {"steps": steps, "int8": base64.b64encode(values).decode()}
 
@@ -82,8 +75,7 @@ BAD = [
     CONTENT | {"axes": rows(b"abcd" * 300, [0.1] * 300)}, CONTENT | {"variances": []}, CONTENT | {"variances": [0]},
     CONTENT | {"variances": ["1"]}, CONTENT | {"variances": 1}, CONTENT | {"rest": 0}, CONTENT | {"rest": None},
     CONTENT | {"rest": True}, CONTENT | {"rest": float("inf")}, CONTENT | {"threshold": -1},
-    CONTENT | {"threshold": 10**400}, CONTENT | {"together": None}, CONTENT | {"together": [1]},
-    CONTENT | {"together": [{"models": {"a": 1}, "threshold": 1}]}, CONTENT | {"together": [{"models": {}}]},
+    CONTENT | {"threshold": 10**400},
 ]  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from catdog.spec import ModelSpec, sha256_of
 
 NOVELTY = {
     "means": {"steps": [0.01, 0.01], "int8": "fwAAAH8A"}, "axes": {"steps": [0.01], "int8": "AAB/"},
-    "variances": [2.0], "rest": 0.5, "threshold": 3.0, "together": [{"models": {"b": "b" * 64}, "threshold": 0.9}],
+    "variances": [2.0], "rest": 0.5, "threshold": 3.0,
 }  # fmt: skip
 CONTENT = {
     "name": "xception", "title": "Xception", "architecture": "xception", "file": "xception.h5", "sha256": "a" * 64,

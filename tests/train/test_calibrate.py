@@ -33,7 +33,7 @@ def test_calibrate_writes_what_serving_uses_and_can_be_run_again(tiny_data, weig
         spec = ModelSpec.read(weights / f"{name}.json")
         learned = {field: getattr(spec, field) for field in ("sureness", "novelty", "disagreement")}
         assert spec == dataclasses.replace(old, **learned)
-        assert learned["sureness"] and learned["novelty"]["together"][0]["models"].keys() == before.keys()
+        assert learned["sureness"] and learned["novelty"]
     comparator = load(Settings(weights=weights))
     comparison = comparator.compare(tiny_data / "test" / "cats" / "cats.0.png")
     comparator.close()
@@ -106,33 +106,19 @@ def features(random: np.random.Generator, count: int) -> tuple[np.ndarray, np.nd
 
 def test_at_most_two_in_a_hundred_of_new_animals_are_strange_and_other_things_are():
     random = np.random.default_rng(0)
-    learned, strangeness = novelty.fit(*features(random, 1000))
-    assert (strangeness > 1).mean() <= novelty.REFUSED
+    learned = novelty.fit(*features(random, 1000))
     fresh = learned.distances(features(random, 5000)[0]) / learned.threshold
     assert 0.002 < (fresh > 1).mean() < 0.025
     other = np.eye(40)[np.full(200, 20)] * 3 + random.normal(size=(200, 40)) * 0.05
     assert (learned.distances(other) / learned.threshold > 1).all()
 
 
-def test_the_threshold_of_all_together_is_met_by_as_many():
-    random = np.random.default_rng(0)
-    both = {name: novelty.fit(*features(random, 600)) for name in "ab"}
-    strangeness = {name: pair[1] for name, pair in both.items()}
-    models = {name: name * 64 for name in "ab"}
-    learned = novelty.together({name: pair[0] for name, pair in both.items()}, strangeness, models)
-    thresholds = {statistics.threshold_together(models) for statistics in learned.values()}
-    (threshold,) = thresholds
-    share = (np.mean(list(strangeness.values()), axis=0) > threshold).mean()
-    assert novelty.REFUSED - 1 / 600 - 1e-9 <= share <= novelty.REFUSED
-
-
 @pytest.mark.parametrize(
     "values", [np.zeros((20, 6)), np.ones((20, 6)), np.eye(6)[np.arange(20) % 6], np.ones((20, 2))]
 )
 def test_features_that_hardly_vary_make_usable_statistics(values):
-    learned, strangeness = novelty.fit(values.astype(np.float32), np.arange(20) % 2)
+    learned = novelty.fit(values.astype(np.float32), np.arange(20) % 2)
     assert Novelty.from_dict(learned.to_dict()).to_dict() == learned.to_dict()
-    assert np.isfinite(strangeness).all()
     assert learned.strangeness(np.zeros(values.shape[1])) is not None
 
 

@@ -47,18 +47,19 @@ def test_one_command_writes_page_figures_and_drawings(tiny_data, tiny_weights, s
     ]  # fmt: skip
     assert figures["split"] == "test"
     assert figures["neither"]["pets"] == 16 and figures["neither"]["others"] == {"red": 2, "waves": 3}
-    assert set(figures["neither"]["rules"]) == {"scratch_cnn", "xception", "together"} == set(said["neither"])
-    assert figures["neither"]["rules"]["together"]["caught"]["of"] == 5
+    assert set(figures["neither"]["rules"]) == {"scratch_cnn", "xception"} == set(said["neither"])
+    assert figures["neither"]["decided_by"] == "xception"
+    assert figures["neither"]["rules"]["xception"]["caught"]["of"] == 5
     assert figures["cost"]["photos"] == figures["heat_maps"]["xception"]["photos"] == 5
     assert sum(level["photos"] for level in figures["sureness"]["xception"]) == 16
-    area = figures["neither"]["rules"]["together"]["auroc"]["area"]
-    assert f"| **together** | all | {insight_of(figures, 'refused_pets')}" in page and f"| {area:.3f} (" in page
+    area = figures["neither"]["rules"]["xception"]["auroc"]["area"]
+    assert f"| **xception** | all | {insight_of(figures, 'refused_pets')}" in page and f"| {area:.3f} (" in page
     for name in ("maps", "faithfulness", "sureness", "neither"):
         assert f"({name}.png)" in page
 
 
 def insight_of(figures: dict, key: str) -> str:
-    share = figures["neither"]["rules"]["together"][key]
+    share = figures["neither"]["rules"]["xception"][key]
     return f"{share['count']} of {share['of']}, {share['share']:.1%}"
 
 
@@ -105,7 +106,7 @@ def test_refused_and_caught_are_counted():
     assert (rule["caught"]["count"], rule["caught"]["of"]) == (1, 2)
     assert rule["auroc"]["area"] == rule["kinds"]["owls"]["auroc"]["area"] == pytest.approx(6 / 8)
     assert figures["sure_of_others"]["m"]["share"] == 1
-    assert "together" not in figures["rules"]
+    assert figures["decided_by"] is None  # its spec has no statistics
 
 
 # --- faithfulness -------------------------------------------------------------------------------
