@@ -87,8 +87,9 @@ def _add_events(comparator: Comparator, files: FilesInput, start: gr.Button, sto
             shown = gallery.refused(str(error))
         yield shown, *idle
 
-    def halt(run: Run) -> None:
+    def halt(run: Run) -> gr.Button:
         run.stopped = True
+        return gr.Button(interactive=False)
 
     quiet = {"show_progress": "hidden", "api_visibility": "private"}
     begun = start.click(begin, run, outputs, queue=False, **quiet)
@@ -96,7 +97,7 @@ def _add_events(comparator: Comparator, files: FilesInput, start: gr.Button, sto
     # Refused by the queue, or the connection is lost: the server has no say in what is shown then.
     gone = [gallery.refused(BUSY), *({"__type__": "update", "interactive": on} for on in (True, False))]
     done.failure(None, None, outputs, js=f"() => {json.dumps(gone)}", api_visibility="private")
-    stop.click(halt, run, None, queue=False, **quiet)
+    stop.click(halt, run, stop, queue=False, **quiet)
 
 
 def _judged(comparator: Comparator, files: _Upload, run: Run) -> Iterator[str]:

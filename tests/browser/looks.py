@@ -7,11 +7,15 @@ import pytest
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs axe-playwright-python")
 
 
+# Not `wait_for_function`, which a page's Content-Security-Policy may forbid.
+SETTLED = """() => Promise.allSettled(document.getAnimations()
+  .filter((animation) => animation.effect.getTiming().iterations !== Infinity)
+  .map((animation) => animation.finished))"""
+
+
 def settle(page) -> None:
-    """Wait until no animation runs: opacity and widths are final."""
-    page.wait_for_function(
-        "document.getAnimations().every(a => a.playState !== 'running' || a.effect.getTiming().iterations === Infinity)"
-    )
+    """Wait until all animations that end have ended: opacity and widths are final."""
+    page.evaluate(SETTLED)
 
 
 def assert_looks_right(page) -> None:

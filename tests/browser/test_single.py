@@ -207,10 +207,7 @@ def test_loading_and_busy(open_page, slow, photo):
 
 
 def test_a_full_queue_says_so(open_page, photo):
-    may = threading.Event()
-    comparator = Comparator([Classifier(fakes.spec("xception"), Slow(may))])
-    with launched(comparator, max_size=0) as url:
+    with launched(fakes.comparator(), max_size=0) as url:
         page = open_page(url)
         choose(page, photo(fakes.CAT))
         expect_headline(page, "Please wait a moment")
-        may.set()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import threading
 
@@ -10,6 +11,7 @@ from werkzeug.serving import make_server
 
 from catdog import Settings
 from catdog.web import create_app
+from tests.catdog import fakes as colours
 
 from . import fakes
 from .photos import CAT
@@ -37,15 +39,30 @@ def send(client):
     return post
 
 
-@pytest.fixture(scope="module")
-def port(tiny_comparator):
-    """The port of a server that takes photos of up to 1 MB."""
-    comparator = fakes.comparator(*tiny_comparator.models.values(), settings=Settings(max_upload_bytes=2**20))
+@contextlib.contextmanager
+def served(comparator):
+    """The port of a server on a comparator, which is closed at the end."""
     server = make_server("127.0.0.1", 0, create_app(comparator), threaded=True)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
-    yield server.port
-    server.shutdown()
-    thread.join()
-    server.server_close()
-    comparator.close()
+    try:
+        yield server.port
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+        comparator.close()
+
+
+@pytest.fixture(scope="module")
+def port(tiny_comparator):
+    """The port of a server that takes photos of up to 1 MB."""
+    with served(fakes.comparator(*tiny_comparator.models.values(), settings=Settings(max_upload_bytes=2**20))) as port:
+        yield port
+
+
+@pytest.fixture(scope="module")
+def knowing_port():
+    """The port of a server on three models that know everything that models can know."""
+    with served(colours.comparator()) as port:
+        yield port

@@ -6,6 +6,10 @@ import re
 
 import pytest
 
+from tests.browser.looks import assert_looks_right
+from tests.catdog import fakes as colours
+from tests.catdog.photos import encoded
+
 from .photos import CAT
 
 pytestmark = pytest.mark.browser
@@ -32,21 +36,22 @@ def open_page(chromium, server):
     """open_page(width=..., script=...) -> the page; afterwards nothing may have gone wrong or outside."""
     contexts, complaints, addresses = [], [], []
 
-    def opened(width: int = 1440, script: bool = True):
-        context = chromium.new_context(viewport={"width": width, "height": 900}, java_script_enabled=script)
+    def opened(width: int = 1440, script: bool = True, url: str = server, **options):
+        viewport = {"width": width, "height": 900}
+        context = chromium.new_context(viewport=viewport, java_script_enabled=script, **options)
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("console", lambda message: complaints.append(message.text))
         page.on("request", lambda request: addresses.append(request.url))
-        page.goto(server)
+        page.goto(url)
         return page
 
     yield opened
     for context in contexts:
         context.close()
     assert [text for text in complaints if "the server responded with a status of 4" not in text] == []
-    assert [url for url in addresses if not url.startswith((server, "blob:"))] == []
+    assert [url for url in addresses if not re.match(r"http://127\.0\.0\.1:|blob:|data:", url)] == []
 
 
 def expect_verdicts(page):
@@ -147,3 +152,58 @@ def test_it_fits_the_screen(open_page, cat, width, script):
         assert box["x"] + box["width"] <= width
     first, second = (card.bounding_box() for card in page.locator("article").all())
     assert (first["y"] == second["y"]) == (width >= 768)
+
+
+@pytest.fixture
+def knowing(knowing_port):
+    return f"http://127.0.0.1:{knowing_port}/"
+
+
+def png(colour: tuple[int, int, int]) -> dict:
+    return {"name": "photo.png", "mimeType": "image/png", "buffer": encoded(colours.photo(colour), "PNG")}
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 1440])
+def test_every_state_looks_right(open_page, knowing, width, scheme):
+    page = open_page(width, url=knowing, color_scheme=scheme)
+    assert_looks_right(page)
+    headlines = {"All three models say cat": colours.CAT, "The models disagree": colours.DISPUTED,
+                 "Probably neither a cat nor a dog": colours.NEITHER}  # fmt: skip
+    for headline, colour in headlines.items():
+        page.set_input_files("#file", png(colour))
+        expect(page.locator("#headline h2")).to_have_text(headline)
+        expect(page.locator(".cd-map")).to_have_count(3)
+        assert_looks_right(page)
+    page.set_input_files("#file", {"name": "x.pdf", "mimeType": "application/pdf", "buffer": b"%PDF-1.7"})
+    expect_error(page, "not a photo")
+    assert_looks_right(page)
+
+
+@pytest.mark.parametrize("script", [True, False], ids=["script", "no script"])
+def test_maps_can_be_switched_off(open_page, knowing, script):
+    page = open_page(url=knowing, script=script)
+    page.set_input_files("#file", png(colours.CAT))
+    if not script:
+        page.click("form button")
+    expect(page.locator(".cd-map")).to_have_count(3)
+    page.get_by_label("Show what the models looked at").uncheck()
+    if not script:
+        page.set_input_files("#file", png(colours.CAT))
+        page.click("form button")
+    expect(page.locator(".cd-map")).to_have_count(0)
+    expect(page.locator(".cd-cards[data-state=done] .cd-card")).to_have_count(3)
+
+
+@pytest.mark.parametrize("script", [True, False], ids=["script", "no script"])
+def test_an_example_has_an_address(open_page, knowing, script):
+    page = open_page(url=knowing, script=script)
+    page.get_by_role("link", name="Dog").click()
+    expect(page.locator(".cd-cards[data-state=done] .cd-card")).to_have_count(3)
+    assert page.url == f"{knowing}?example=dog"
+    if script:
+        page.get_by_label("Show what the models looked at").uncheck()
+        expect(page.locator(".cd-map")).to_have_count(0)
+        page.set_input_files("#file", png(colours.CAT))
+        expect(page.locator("#headline h2")).to_have_text("All three models say cat")
+        assert page.url == knowing

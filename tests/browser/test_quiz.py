@@ -1,0 +1,92 @@
+"""The quiz, by mouse and by keyboard."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from .looks import assert_looks_right
+
+pytestmark = pytest.mark.browser
+expect = pytest.importorskip("playwright.sync_api", reason="needs Playwright: pip install playwright").expect
+
+# In the order of the buttons.
+CLASSES = ("cat", "dog")
+
+
+def start(page) -> None:
+    page.get_by_role("tab", name="You against the models").click()
+    page.get_by_role("button", name="Start the quiz").click()
+    expect(question(page)).to_have_count(1, timeout=20_000)
+
+
+def question(page):
+    return page.locator(".cd-question:not([hidden])")
+
+
+def test_all_states(any_page):
+    page = any_page
+    page.get_by_role("tab", name="You against the models").click()
+    expect(page.get_by_role("heading", name="Can you beat the models?")).to_be_visible()
+    assert_looks_right(page)
+    start(page)
+    expect(page.get_by_role("heading", name="Photo 1 of 10")).to_be_focused()
+    assert_looks_right(page)
+    page.keyboard.press("1")
+    expect(question(page).locator(".cd-told li")).to_have_count(3)
+    expect(page.get_by_role("button", name="Next photo")).to_be_focused()
+    assert_looks_right(page)
+    for _ in range(9):
+        page.keyboard.press("Enter")
+        page.keyboard.press("2")
+    page.get_by_role("button", name="See the score").press("Enter")
+    expect(page.locator(".cd-end h2")).to_be_focused()
+    assert_looks_right(page)
+
+
+def test_a_perfect_score_by_keyboard(page):
+    start(page)
+    seen = []
+    for number in range(1, 11):
+        expect(page.get_by_role("heading", name=f"Photo {number} of 10")).to_be_focused()
+        seen.append(question(page).locator("img").get_attribute("src"))
+        truth = question(page).get_attribute("data-truth")
+        page.keyboard.press(str(CLASSES.index(truth) + 1))
+        expect(question(page).locator("[role=status]")).to_have_text(f"Right: it is a {truth}.")
+        page.keyboard.press("Enter")
+    assert len(set(seen)) == 10
+    expect(page.locator(".cd-end h2")).to_contain_text(re.compile("You (beat|are as good as).*: 10 of 10"))
+    expect(page.locator("[data-you] b")).to_have_text("10 of 10")
+    expect(page.locator(".cd-ranking li").first).to_contain_text("You")
+    assert page.locator("[data-you] rect").get_attribute("width") == "100%"
+
+
+def test_answers_by_mouse_and_playing_again(page):
+    start(page)
+    for _ in range(10):
+        truth = question(page).get_attribute("data-truth")
+        wrong = CLASSES[1 - CLASSES.index(truth)]
+        question(page).locator(f"[data-label={wrong}]").click()
+        expect(question(page).locator("[role=status]")).to_have_text(f"Wrong: it is a {truth}.")
+        question(page).locator("[data-do=next]").click()
+    expect(page.locator(".cd-end h2")).to_have_text("The models were better: 0 of 10")
+    page.get_by_role("button", name="Play again").click()
+    expect(page.get_by_role("heading", name="Photo 1 of 10")).to_be_visible()
+    expect(question(page).locator(".cd-answers")).to_be_visible()
+
+
+def test_other_keys_and_shortcuts_answer_nothing(page):
+    start(page)
+    for key in ("3", "a", "Control+1", "0", "Escape"):
+        page.keyboard.press(key)
+    expect(question(page).locator(".cd-answers")).to_be_visible()
+
+
+def test_a_score_survives_a_look_at_another_tab(page):
+    start(page)
+    page.keyboard.press("1")
+    page.keyboard.press("Enter")
+    page.get_by_role("tab", name="One photo").click()
+    page.get_by_role("tab", name="You against the models").click()
+    expect(page.get_by_role("heading", name="Photo 2 of 10")).to_be_visible()
