@@ -7,10 +7,12 @@ import shutil
 import signal
 from pathlib import Path
 
-# Before anything imports Keras, Gradio or huggingface_hub, which read these once.
+# Before anything imports Keras, Gradio or huggingface_hub, which read these once. Without oneDNN: its kernels
+# crashed TensorFlow 2.21 while it trained on photos as tiny as those of the tests, on four cores.
 os.environ.update(
-    GRADIO_ANALYTICS_ENABLED="False", HF_HUB_DISABLE_TELEMETRY="1", HF_HUB_DISABLE_XET="1", TF_CPP_MIN_LOG_LEVEL="3"
-)
+    GRADIO_ANALYTICS_ENABLED="False", HF_HUB_DISABLE_TELEMETRY="1", HF_HUB_DISABLE_XET="1", TF_CPP_MIN_LOG_LEVEL="3",
+    TF_ENABLE_ONEDNN_OPTS="0",
+)  # fmt: skip
 
 import pytest
 

@@ -57,6 +57,7 @@ def test_three_classes_from_a_folder_to_a_report(photos, small_networks, tmp_pat
     found = json.loads((tmp_path / "report" / "report.json").read_text())
     assert found["photos"] == {"birds": 4, "fish": 4, "horses": 4}
     reported = found["models"]["scratch_cnn"]["figures"]
+    figures.pop("bfloat16", None)  # measured where the processor is fast at it, for the engine alone
     assert reported["confusion"] == figures.pop("confusion")
     assert {key: reported[key] for key in figures} == {key: pytest.approx(figures[key], abs=1e-4) for key in figures}
     page = (tmp_path / "report" / "README.md").read_text()
