@@ -50,13 +50,16 @@ def test_the_page(tiny_weights, tmp_path, cat):
     call = "/gradio_api/call/predict"
     environment = {"CATDOG_WEIGHTS": str(tiny_weights), "GRADIO_SERVER_PORT": port}
     payload = {"data": [{"url": "data:image/jpeg;base64," + base64.b64encode(cat.read_bytes()).decode()}]}
-    with running([sys.executable, ROOT / "app.py"], tmp_path, **environment) as process:
+    with (
+        running([sys.executable, ROOT / "app.py"], tmp_path, **environment) as process,
+        httpx.Client(base_url=url, timeout=20) as client,
+    ):
         until_it_answers(url, process)
         slow = Slow(port, call, "application/json", json.dumps(payload).encode())
         process.send_signal(signal.SIGTERM)
         status, answer = slow.finish()
         assert status.endswith(b"200 OK")
-        verdicts = httpx.get(f"{url}{call}/{answer['event_id']}", timeout=20).text
+        verdicts = client.get(f"{call}/{answer['event_id']}").text
         assert "event: complete" in verdicts and "xception" in verdicts
         assert process.wait(timeout=20) == 0
 

@@ -16,7 +16,7 @@ from ..config import Settings
 from .page import launch_options
 
 GRACE = 8.0  # seconds for what is in flight at SIGTERM; `docker stop` kills after 10
-QUIET = 0.5  # seconds without a request; a verdict takes three, one after the other
+QUIET = 2.0  # seconds without a request; a verdict takes three, one after the other, over slow networks too
 
 
 def serve(page: gr.Blocks, settings: Settings) -> None:
