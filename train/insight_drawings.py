@@ -17,7 +17,7 @@ from .faithfulness import CURVES
 from .files import whole
 
 SHOWN = 4  # photos with their maps
-CLIP = 3.0  # strangeness at the right end of the drawing
+CLIP = 2.0  # strangeness at the right end of the drawing
 
 
 def draw(
@@ -56,18 +56,16 @@ def _maps(comparator: Comparator, photos: Sequence[Path]) -> Figure:
 
 def _faithfulness(figures: Mapping[str, Any]) -> Figure:
     measured = figures["heat_maps"]
-    figure, grid = _grid(1, len(measured) * len(CURVES), 2.6)
-    pairs = [(name, curve) for name in measured for curve in CURVES]
-    for axes, (name, curve) in zip(grid[0], pairs, strict=True):
-        for kind, style in (("map", "-"), ("random", ":")):
-            values = measured[name][curve]["curves"][kind]
-            axes.plot(np.linspace(0, 100, len(values)), values, style, label=kind)
-        axes.set(
-            title=f"{name}: {curve}", ylim=(0, 1), xlabel=f"{curve.replace('ion', 'ed').replace('sert', 'sert')}, %"
-        )
-        axes.title.set_fontsize(9)
-        axes.legend(fontsize=8)
-    grid[0][0].set_ylabel("probability of the label")
+    figure, grid = _grid(len(CURVES), len(measured), 2.6)
+    for curve, row in zip(CURVES, grid, strict=True):
+        for axes, name in zip(row, measured, strict=True):
+            for kind, style in (("map", "-"), ("random", ":")):
+                values = measured[name][curve]["curves"][kind]
+                axes.plot(np.linspace(0, 100, len(values)), values, style, label=kind)
+            axes.set(ylim=(0, 1), xlabel="pixels, %")
+            axes.set_title(f"{name}: {curve}", fontsize=9)
+            axes.legend(fontsize=8)
+        row[0].set_ylabel("probability of the label")
     return figure
 
 
@@ -78,15 +76,16 @@ def _sureness(figures: Mapping[str, Any]) -> Figure:
         promised, found = ([level[key] for level in levels] for key in ("promised", "rate"))
         errors = np.abs(np.array([level["interval"] for level in levels]).T - found)
         axes.errorbar(promised, found, errors, fmt="o", capsize=3, label=name)
-    axes.set(xscale="log", yscale="symlog", xlabel="promised share of wrong answers", ylabel="share that was wrong")
-    axes.set_yscale("symlog", linthresh=1e-3)
+    axes.set(xscale="log", xlabel="promised share of wrong answers", ylabel="share that was wrong")
+    axes.set_yscale("symlog", linthresh=1e-3)  # shows zero too
+    axes.set_ylim(-1e-4, 1)
     axes.legend()
     return figure
 
 
 def _neither(strangeness: Mapping[str, Sequence[float]], figures: Mapping[str, Any]) -> Figure:
     figure, ((axes,),) = _grid(1, 1, 4.5)
-    bins = np.linspace(0, CLIP, 46)
+    bins = np.linspace(0, CLIP, 51)
     _histogram(axes, strangeness["pets"], bins, "cats and dogs", histtype="stepfilled", alpha=0.4)
     for kind in figures["neither"]["others"]:
         _histogram(axes, strangeness[kind], bins, kind.replace("_", " "), histtype="step", linewidth=1.5)
