@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: demo web train-setup test check lock clean help
+.PHONY: demo web train-setup test check bench lock clean help
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/:/'
@@ -22,6 +22,9 @@ test: $(VENV)/.all ## all tests
 check: $(VENV)/.all ## style and formatting
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+bench: $(VENV)/.all ## measure speed and memory, and write docs/benchmarks.md: takes half an hour, on a quiet machine
+	$(BIN)/python -m benchmarks
 
 lock: $(VENV)/.all ## pin everything below requirements*.txt again
 	$(BIN)/pip install --quiet uv
