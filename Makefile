@@ -5,7 +5,7 @@ BIN = $(VENV)/bin
 COMPILE = $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate \
   --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 
-.PHONY: demo web train-setup test check lock clean help
+.PHONY: demo web train-setup test check bench lock clean help
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/:/'
@@ -24,6 +24,9 @@ test: $(VENV)/.all ## all tests
 check: $(VENV)/.all ## style and formatting
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+bench: $(VENV)/.all ## measure speed and memory, and write docs/benchmarks.md: takes half an hour, on a quiet machine
+	$(BIN)/python -m benchmarks
 
 lock: $(VENV)/.all ## pin everything below requirements*.txt again
 	$(BIN)/pip install --quiet uv

@@ -1,0 +1,45 @@
+"""What the figures should be, and which are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+
+class Aim(NamedTuple):
+    """One figure beside what it should be; `value` is None where it was not measured."""
+
+    what: str
+    wanted: str
+    value: float | None
+    unit: str
+    met: bool | None
+
+
+def check(results: Mapping[str, Any]) -> list[Aim]:
+    """Every aim that there is, in the order of the page."""
+    most = max(results["serving"]["clients"], key=int)
+    http, memory = results["serving"]["clients"][most], results["serving"]["peak_megabytes"]
+    classify, large = results["folder"] or {}, results["large"]
+    changes = [figures for by_model in large["agreement"].values() for figures in by_model.values()]
+    return [
+        _at_least(8, "compare(), to the plain way", results["compare"]["ratio"]),
+        _at_least(6, f"Flask with {most} clients, photos/s to the plain way", http["flask"]["ratio"]),
+        _at_least(6, f"Gradio with {most} clients, photos/s to the plain way", http["gradio"]["ratio"]),
+        _at_least(2, "classify, photos/s to TensorFlow in batches", classify.get("to_tensorflow")),
+        _at_least(0.8, "classify, photos/s to bare OpenVINO on decoded photos", classify.get("to_bare")),
+        _at_most(1.5, " s", "first answer of the command line, warm start", results["start"]["warm"]),
+        _at_most(500, " MB", "peak memory, Flask", memory["flask"]),
+        _at_most(500, " MB", "peak memory, Gradio", memory["gradio"]),
+        _at_most(60, " ms", "compare() of a photo of 12 megapixels, median", large["compare"]["catdog"]["p50"]),
+        _at_most(0.02, "", "probability moved by reduced decoding", max(row["largest_change"] for row in changes)),
+        _at_most(0, "", "labels changed by reduced decoding", sum(row["labels_changed"] for row in changes)),
+    ]
+
+
+def _at_least(least: float, what: str, value: float | None) -> Aim:
+    return Aim(what, f"at least {least:g}×", value, "×", None if value is None else value >= least)
+
+
+def _at_most(most: float, unit: str, what: str, value: float | None) -> Aim:
+    return Aim(what, f"at most {most:g}{unit}", value, unit, None if value is None else value <= most)

@@ -1,0 +1,34 @@
+"""One photo after the other, in a process: `compare()` beside the plain way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from .plan import Plan, in_turns, milliseconds
+from .processes import Failed, Worker
+
+
+def measure(plan: Plan, catdog: Worker, plain: Worker, photos: list[str]) -> dict[str, Any]:
+    """Milliseconds from encoded bytes to the answers of all models; `ratio` is that of the medians.
+
+    Raises Failed when the two disagree: then one of them measures nonsense.
+    """
+    for photo in photos:
+        ours, theirs = catdog.ask("answers", photo=photo), plain.ask("answers", photo=photo)
+        if any(_disagree(ours[name], theirs[name]) for name in theirs):
+            raise Failed(f"The plain way says {theirs} of {photo}, and catdog {ours}.")
+    sides = {
+        "catdog": lambda: catdog.ask("compare", photos=photos, count=plan.photos),
+        "plain": lambda: plain.ask("compare", photos=photos, count=plan.photos),
+    }
+    figures = {
+        name: milliseconds([seconds for turn in turns for seconds in turn])
+        for name, turns in in_turns(plan.rounds, sides).items()
+    }
+    return {**figures, "ratio": figures["plain"]["p50"] / figures["catdog"]["p50"]}
+
+
+def _disagree(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> bool:
+    """Whether labels differ that neither side is in doubt about."""
+    return ours["label"] != theirs["label"] and min(ours["confidence"], theirs["confidence"]) > 0.6

@@ -1,0 +1,62 @@
+"""A folder of photos: `python -m catdog classify` beside TensorFlow in batches and beside the engine alone."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import shlex
+import statistics
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from .plan import Plan, in_turns, some
+from .processes import PATIENCE, Failed, Worker, python, started
+
+
+def measure(
+    plan: Plan, catdog: Worker, plain: Worker, photos: list[Path], environment: Mapping[str, str]
+) -> dict[str, Any]:
+    """Photos per second of each way, all models asked about each photo; files to answers, but for `bare`.
+
+    The medians of all turns. Raises Failed when the command does.
+
+    classify     the command, as it says itself: from the start of the walk to the last row
+    tensorflow   in batches of 32, decoded by threads meanwhile; the models loaded before
+    bare         the engine in batches of 32, on photos decoded before
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        files = [Path(folder) / "photos" / f"{i:06}{Path(p).suffix}" for i, p in enumerate(some(photos, plan.folder))]
+        files[0].parent.mkdir()
+        for file, photo in zip(files, some(photos, plan.folder), strict=True):
+            file.write_bytes(Path(photo).read_bytes())
+        paths, runs = [str(file) for file in files], itertools.count()
+
+        def classify() -> float:
+            out = Path(folder) / f"{next(runs)}.csv"
+            return _classify(files[0].parent, out, environment, len(paths))
+
+        sides = {
+            "classify": classify,
+            "tensorflow": lambda: len(paths) / plain.ask("batches", photos=paths),
+            "bare": lambda: len(paths) / catdog.ask("bare", photos=paths),
+        }
+        catdog.ask("bare", photos=paths)  # decodes, and warms up
+        figures = {name: statistics.median(turns) for name, turns in in_turns(plan.rounds, sides).items()}
+    rate = figures["classify"]
+    ratios = {"to_tensorflow": rate / figures["tensorflow"], "to_bare": rate / figures["bare"]}
+    return {**figures, **ratios, "photos": len(paths)}
+
+
+def _classify(folder: Path, out: Path, environment: Mapping[str, str], count: int) -> float:
+    command = python("-m", "catdog", "classify", folder, "--out", out)
+    with started(command, environment, stdout=subprocess.PIPE) as process:
+        printed, _ = process.communicate(timeout=PATIENCE)
+    if process.returncode:
+        raise Failed(f"{shlex.join(command)} ended with {process.returncode}.")
+    summary = json.loads(printed.splitlines()[-1])
+    if summary["photos"] != count:
+        raise Failed(f"classify gave rows of {summary['photos']} photos, of {count}.")
+    return summary["photos_per_second"]

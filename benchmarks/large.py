@@ -1,0 +1,71 @@
+"""Large photos: whether the fast way to decode them agrees with decoding all of them."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from catdog.compare import OVERSAMPLING, Classifier, Comparator
+from catdog.preprocessing import decode, to_array
+from catdog.spec import SCALINGS
+
+MEGAPIXELS = 12
+
+
+def enough_of(image_sizes: Iterable[int]) -> int:
+    """Pixels a side that models of these sizes need at least; a side of twice as many is reduced to just that."""
+    return OVERSAMPLING * max(image_sizes)
+
+
+def enlarged(photo: Path, *, megapixels: float | None = None, side: int | None = None) -> bytes:
+    """A photo at another size, as JPEG: so many megapixels, or a shorter side of so many pixels."""
+    image = decode(photo.read_bytes())
+    factor = (megapixels * 1e6 / (image.width * image.height)) ** 0.5 if megapixels else side / min(image.size)
+    size = (round(image.width * factor), round(image.height * factor))
+    stream = io.BytesIO()
+    image.resize(size, Image.Resampling.LANCZOS).save(stream, "JPEG", quality=90)
+    return stream.getvalue()
+
+
+def agreement(comparator: Comparator, photos: Sequence[str], **size: float) -> dict[str, Any]:
+    """Per model, what it changes that enlarged photos are reduced while they are decoded; `size` as in `enlarged`.
+
+    largest_change  of a probability; `mean_change` is the mean over photos
+    labels_changed  photos that got another label
+    one_grey_level  for scale: the largest change when every value of the model's input is moved by -1, 0 or 1
+    """
+    enough = enough_of(spec.image_size for spec in comparator.specs)
+    random = np.random.default_rng(0)
+    rows = {name: [] for name in comparator.models}
+    for photo in photos:
+        data = enlarged(Path(photo), **size)
+        whole, fast = decode(data), decode(data, enough=enough)
+        for name, classifier in comparator.models.items():
+            rows[name].append(_probabilities(classifier, whole, fast, random))
+    return {name: _figures(np.array(values)) for name, values in rows.items()}
+
+
+def _probabilities(classifier: Classifier, whole: Image.Image, fast: Image.Image, random: np.random.Generator):
+    """Probabilities (3, classes): of the whole photo, of the reduced one, and of the whole one with noise."""
+    spec = classifier.spec
+    exact = to_array(whole, spec)
+    level, _ = SCALINGS[spec.scaling]
+    noisy = exact + np.float32(level) * random.integers(-1, 2, exact.shape).astype(np.float32)
+    return classifier.judge(np.stack([exact, to_array(fast, spec), noisy]))
+
+
+def _figures(probabilities: np.ndarray) -> dict[str, Any]:
+    """Figures of probabilities (photos, 3, classes)."""
+    whole, fast, noisy = probabilities.transpose(1, 0, 2)
+    return {
+        "photos": len(probabilities),
+        "largest_change": float(np.abs(fast - whole).max()),
+        "mean_change": float(np.abs(fast - whole).max(axis=1).mean()),
+        "labels_changed": int((fast.argmax(axis=1) != whole.argmax(axis=1)).sum()),
+        "one_grey_level": float(np.abs(noisy - whole).max()),
+    }

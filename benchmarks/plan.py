@@ -1,0 +1,64 @@
+"""How much is measured, on which photos."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+from .processes import ROOT
+
+Result = TypeVar("Result")
+
+EXAMPLES = sorted((ROOT / "examples").glob("*.jpg"))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Numbers of repetitions.
+
+    rounds    turns that each side of a comparison gets
+    photos    calls of compare() per turn
+    requests  HTTP requests per turn and client
+    clients   how many ask a server at once
+    starts    processes started per kind
+    folder    photos that are classified per turn
+    large     photos that are enlarged to compare ways to decode them
+    """
+
+    rounds: int = 5
+    photos: int = 60
+    requests: int = 12
+    clients: tuple[int, ...] = (1, 4, 16)
+    starts: int = 5
+    folder: int = 2000
+    large: int = 100
+
+
+QUICK = Plan(rounds=1, photos=2, requests=1, clients=(1, 2), starts=1, folder=40, large=2)
+
+
+def in_turns(rounds: int, sides: Mapping[str, Callable[[], Result]]) -> dict[str, list[Result]]:
+    """What each side returned in each round; what else the machine does meanwhile hits all sides alike."""
+    results: dict[str, list[Result]] = {name: [] for name in sides}
+    for _ in range(rounds):
+        for name, run in sides.items():
+            results[name].append(run())
+    return results
+
+
+def milliseconds(seconds: Sequence[float]) -> dict[str, float]:
+    """Percentiles of durations."""
+    p50, p95, p99 = (float(value) * 1000 for value in np.percentile(seconds, [50, 95, 99]))
+    return {"p50": p50, "p95": p95, "p99": p99, "count": len(seconds)}
+
+
+def some(photos: Sequence[Path], count: int) -> list[str]:
+    """So many photos, evenly spaced; each more than once where there are too few."""
+    if len(photos) >= count:
+        return [str(photos[i * len(photos) // count]) for i in range(count)]
+    return [str(path) for path in itertools.islice(itertools.cycle(photos), count)]

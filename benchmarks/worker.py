@@ -1,0 +1,129 @@
+"""A process that does what is measured, when it is asked: `python -m benchmarks.worker catdog|plain`.
+
+It reads one JSON request a line from stdin and writes one JSON answer a line to stdout. Two of them, asked in
+turns, do not disturb each other.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from catdog import Settings, load
+from catdog.preprocessing import decode, to_array
+
+from . import plain
+from .large import agreement
+from .processes import cores
+
+BATCH = 32
+
+
+def times(judge: Callable[[bytes], Any], photos: Sequence[str], count: int) -> list[float]:
+    """Seconds that each of `count` photos took, one after the other; encoded bytes to answer."""
+    contents = [Path(path).read_bytes() for path in photos]
+    seconds = []
+    for number in range(count):
+        start = time.perf_counter()
+        judge(contents[number % len(contents)])
+        seconds.append(time.perf_counter() - start)
+    return seconds
+
+
+class Catdog:
+    """The product."""
+
+    def __init__(self):
+        self.comparator = load(Settings.from_env())
+        self.arrays: dict[str, list[np.ndarray]] = {}
+
+    def describe(self) -> list[dict[str, Any]]:
+        """What runs, for the report."""
+        models = self.comparator.models.items()
+        return [
+            {"name": name, "image_size": c.spec.image_size, "sha256": c.spec.sha256[:12], "runtime": c.engine.runtime}
+            for name, c in models
+        ]
+
+    def answers(self, photo: str) -> dict[str, Any]:
+        verdicts = self.comparator.compare(photo).models
+        return {v.model: {"label": v.label, "confidence": v.confidence} for v in verdicts}
+
+    def compare(self, photos: list[str], count: int) -> list[float]:
+        return times(self.comparator.compare, photos, count)
+
+    def bare(self, photos: list[str]) -> float:
+        """Seconds for photos that are decoded already, in batches: what the engine alone takes."""
+        if not self.arrays:
+            images = [decode(Path(path).read_bytes()) for path in photos]
+            self.arrays = {
+                name: [to_array(image, classifier.spec) for image in images]
+                for name, classifier in self.comparator.models.items()
+            }
+        start = time.perf_counter()
+        for name, classifier in self.comparator.models.items():
+            for i in range(0, len(photos), BATCH):
+                classifier.engine(np.stack(self.arrays[name][i : i + BATCH]))
+        return time.perf_counter() - start
+
+    def agreement(self, photos: list[str], **size: float) -> dict[str, Any]:
+        return agreement(self.comparator, photos, **size)
+
+
+class Plain:
+    """The plain way, and TensorFlow in batches."""
+
+    def __init__(self):
+        self.models = plain.load(Settings.from_env().weights)
+
+    def answers(self, photo: str) -> dict[str, Any]:
+        with open(photo, "rb") as stream:
+            return plain.judge(self.models, stream)
+
+    def compare(self, photos: list[str], count: int) -> list[float]:
+        return times(lambda content: plain.judge(self.models, io.BytesIO(content)), photos, count)
+
+    def batches(self, photos: list[str]) -> float:
+        """Seconds for files in batches, decoded by threads while TensorFlow computes."""
+        sizes = {model.size for model in self.models}
+
+        def arrays(path: str) -> dict[int, np.ndarray]:
+            with Image.open(path) as image:
+                image = image.convert("RGB")
+            return {
+                size: np.asarray(image.resize((size, size), Image.Resampling.BILINEAR), dtype=np.float32)
+                for size in sizes
+            }
+
+        start = time.perf_counter()
+        with ThreadPoolExecutor(cores()) as pool:
+            decoded = list(pool.map(arrays, photos[:BATCH]))
+            for i in range(0, len(photos), BATCH):
+                following = pool.map(arrays, photos[i + BATCH : i + 2 * BATCH])
+                for model in self.models:
+                    model.model.predict_on_batch(np.stack([array[model.size] for array in decoded]))
+                decoded = list(following)
+        return time.perf_counter() - start
+
+
+def main() -> None:
+    kind = {"catdog": Catdog, "plain": Plain}[sys.argv[1]]()
+    with os.fdopen(os.dup(1), "w", encoding="utf-8") as answers:
+        os.dup2(2, 1)  # what libraries print goes to stderr
+        for line in sys.stdin:
+            request = json.loads(line)
+            print(json.dumps(getattr(kind, request.pop("task"))(**request)), file=answers, flush=True)
+
+
+if __name__ == "__main__":
+    main()
