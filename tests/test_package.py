@@ -108,12 +108,12 @@ def test_the_command_goes_by_its_name(run):
 
 def test_the_installed_pages_find_their_files(run, tmp_path):
     code = """if True:
-        import catdog, catdog.web, catdog.ui.examples, catdog.ui.page
+        import catdog, catdog.web, catdog.pages.examples, catdog.ui.page
         client = catdog.web.create_app(settings=catdog.Settings(weights="empty")).test_client()
         paths = "/", "/openapi.json", "/assets/catdog.css", "/assets/catdog.js", "/assets/catdog.svg"
         print(catdog.__file__, *(client.get(path).status_code for path in paths))
         options = catdog.ui.page.launch_options(catdog.Settings())
-        print(options["css_paths"].is_file(), *catdog.ui.examples.find())
+        print(all(path.is_file() for path in options["css_paths"]), *catdog.pages.examples.find())
     """
     (tmp_path / "empty").mkdir()
     where, *rest = run("python", "-c", code).split()
