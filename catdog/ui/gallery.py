@@ -51,9 +51,7 @@ def results(judged: Sequence[Judged], specs: Sequence[ModelSpec], *, planned: in
     )
 
 
-def _summary(
-    good: Sequence[Judged], judged: Sequence[Judged], specs: Sequence[ModelSpec], planned: int | None
-) -> str:
+def _summary(good: Sequence[Judged], judged: Sequence[Judged], specs: Sequence[ModelSpec], planned: int | None) -> str:
     if not good:
         return banner("No photo could be judged", "Below is why.", "error", role="alert")
     title = f"{len(good):,} {'photo' if len(good) == 1 else 'photos'} judged"
