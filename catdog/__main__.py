@@ -21,14 +21,13 @@ import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from . import Settings, __version__, load
-from .compare import Comparison, default_of
+from . import Settings, __version__, load, wording
+from .compare import NEITHER, Comparator, Comparison, default_of
 from .engine import describe
 from .errors import CatDogError, InvalidSettings, UnknownModel
 from .spec import ModelSpec
 from .terminal import hidden_stderr, never_fail_to_print
 from .weights import locate
-from .wording import percent
 
 DONE, FAILED, WRONG_USAGE = 0, 1, 2
 INTERRUPTED, CLOSED_PIPE = 130, 141  # 128 + the signal, as shells report them
@@ -103,7 +102,7 @@ def _predict(arguments: argparse.Namespace) -> int:
                 if arguments.json:
                     _print_json({"path": path, **comparison.to_dict()})
                 else:
-                    print(_report(path, comparison), flush=True)
+                    print(_report(path, comparison, comparator), flush=True)
     return code
 
 
@@ -135,8 +134,8 @@ def _convert(arguments: argparse.Namespace) -> int:
     return FAILED if comparator.problems else DONE
 
 
-def _report(path: str, comparison: Comparison) -> str:
-    """The answers about one photo, a line per model, for people."""
+def _report(path: str, comparison: Comparison, comparator: Comparator) -> str:
+    """The answers about one photo, a line per model, and what else is known of them, for people."""
     classes = list(dict.fromkeys(name for verdict in comparison.models for name in verdict.probabilities))
     rows = [("model", "label", "confidence", *classes, "time")]
     for verdict in comparison.models:
@@ -146,7 +145,22 @@ def _report(path: str, comparison: Comparison) -> str:
     lines = [_shown(path), *(f"  {line}" for line in _aligned(rows, left=2))]
     if len(comparison.models) > 1:
         lines.append("  The models agree." if comparison.agree else "  The models disagree.")
+    lines += [f"  {remark}" for remark in _remarks(comparison, comparator)]
     return "\n".join(lines)
+
+
+def _remarks(comparison: Comparison, comparator: Comparator) -> Iterator[str]:
+    """Sentences on how far the answers can be trusted; none where the specs do not know."""
+    specs = comparator.specs
+    if favourite := wording.usually_right(comparison, specs):
+        yield favourite
+    if comparison.verdict == NEITHER:
+        yield f"{wording.neither(specs)}."
+        return
+    default = comparator.default.name
+    leading = next((v for v in comparison.models if v.model == default), comparison.models[0])
+    if rate := wording.sureness(leading):
+        yield f"{leading.model} is {wording.certainty(leading)}. {rate}"
 
 
 def _summary(spec: ModelSpec) -> tuple[str, ...]:
@@ -167,7 +181,7 @@ def _megabytes(count: int) -> str:
 
 
 def _percent(share: float | None) -> str:
-    return "-" if share is None else percent(share)
+    return "-" if share is None else wording.percent(share)
 
 
 def _aligned(rows: Sequence[Sequence[str]], left: int | None = None) -> Iterator[str]:

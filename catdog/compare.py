@@ -71,7 +71,7 @@ class Comparison:
     models      one Verdict per model, in the order of display
     agree       whether all labels are the same
     source      where the models came from, as in `weights.Located`
-    verdict     label of the default model, or NEITHER for a photo that is too strange for any
+    verdict     label of the default model, or NEITHER for a photo that is too strange, as `keenest` says
     usually_right  when the models disagree, who is usually right in such cases; None when unknown
     """
 
@@ -305,14 +305,20 @@ def default_of(specs: Iterable[ModelSpec]) -> ModelSpec:
 
 
 def is_strange(verdicts: Sequence[Verdict], classifiers: Iterable[Classifier]) -> bool:
-    """Whether a photo is too strange to be of any class, by the mean of the models that can tell."""
-    strangeness = {verdict.model: verdict.strangeness for verdict in verdicts if verdict.strangeness is not None}
-    asked = [classifier for classifier in classifiers if classifier.spec.name in strangeness]
-    if not asked:
-        return False
-    models = {classifier.spec.name: classifier.spec.sha256 for classifier in asked}
-    threshold = max(classifier.novelty.threshold_together(models) for classifier in asked)
-    return sum(strangeness.values()) / len(asked) > threshold
+    """Whether a photo is too strange to be of any class, as `keenest` says."""
+    keen = keenest(classifiers)
+    found = next((verdict.strangeness for verdict in verdicts if keen and verdict.model == keen.spec.name), None)
+    return found is not None and found > 1
+
+
+def keenest(classifiers: Iterable[Classifier]) -> Classifier | None:
+    """The model that decides what is strange: the one whose features vary most, of those with statistics.
+
+    A network that learned nothing but its classes sees little else: its features collapse to a few
+    directions (Papyan, Han and Donoho 2020), while one that knows more keeps many.
+    """
+    able = [classifier for classifier in classifiers if classifier.novelty]
+    return max(able, key=lambda able: (len(able.novelty.axes), able.spec.validation_accuracy), default=None)
 
 
 def _arrays(image: Image.Image, classifiers: Iterable[Classifier]) -> dict[tuple, tuple[np.ndarray, float]]:
@@ -336,18 +342,13 @@ def _judge_together(classifier: Classifier, requests: Sequence[_Request]) -> Seq
         outputs = classifier.outputs(np.stack(arrays))
         seconds = time.perf_counter() - start
         return [
-            classifier.verdict(_row(outputs, i), seconds + before[i], explain=request.explain)
+            classifier.verdict(outputs.of(i), seconds + before[i], explain=request.explain)
             for i, request in enumerate(requests)
         ]
     except Exception as error:  # a broken model may raise anything
         if len(requests) == 1:
             return [error]
         return [verdict for request in requests for verdict in _judge_together(classifier, [request])]
-
-
-def _row(outputs: Outputs, index: int) -> Outputs:
-    """What a model says of one of the photos."""
-    return Outputs(*(None if values is None else values[index] for values in outputs))
 
 
 def calibrated(outputs: np.ndarray, temperature: float) -> np.ndarray:

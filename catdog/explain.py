@@ -57,11 +57,17 @@ def overlay(
     drawn = image.copy()
     drawn.thumbnail((LARGEST_SIDE, LARGEST_SIDE))
     seen = _seen(drawn.size, resize)
-    values = _enlarged(np.asarray(heatmap, np.float32) / max(scale, 1e-9), seen)
+    values = enlarged(heatmap, seen[2] - seen[0], seen[3] - seen[1]) / max(scale, 1e-9)
     for colour, towards in ((WARM, values), (COOL, -values)):
         opacity = Image.fromarray((255 * STRONGEST * np.clip(towards, 0, 1) ** GAMMA).astype(np.uint8))
         drawn.paste(colour, seen, opacity)
     return drawn
+
+
+def enlarged(heatmap: Sequence[Sequence[float]], width: int, height: int) -> np.ndarray:
+    """A map over every pixel of what the model sees, bicubic: float32 (height, width)."""
+    values = Image.fromarray(np.asarray(heatmap, np.float32))
+    return np.asarray(values.resize((width, height), Image.Resampling.BICUBIC))
 
 
 def _seen(size: tuple[int, int], resize: str) -> tuple[int, int, int, int]:
@@ -72,8 +78,3 @@ def _seen(size: tuple[int, int], resize: str) -> tuple[int, int, int, int]:
         return 0, 0, width, height
     left, top = (width - side) // 2, (height - side) // 2
     return left, top, left + side, top + side
-
-
-def _enlarged(values: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarray:
-    left, top, right, bottom = box
-    return np.asarray(Image.fromarray(values).resize((right - left, bottom - top), Image.Resampling.BICUBIC))

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import base64
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-MOST_FEATURES, MOST_AXES, MOST_CLASSES, MOST_TOGETHER = 16_384, 256, 1000, 1000
+MOST_FEATURES, MOST_AXES, MOST_CLASSES = 16_384, 256, 1000
 TINY = 1e-12  # what variances, thresholds and steps may be at least
 LARGEST = 1e6  # strangeness beyond which more says nothing more
 
@@ -28,8 +27,6 @@ class Novelty:
     variances  (K,) along the axes
     rest       sum of the variances along all other directions
     threshold  distance that counts as 1
-    together   thresholds for the mean strangeness of several models, each for exactly these:
-               (name -> sha256, threshold)
     """
 
     means: np.ndarray
@@ -37,7 +34,6 @@ class Novelty:
     variances: np.ndarray
     rest: float
     threshold: float
-    together: tuple[tuple[dict[str, str], float], ...] = ()
 
     def distances(self, features: np.ndarray) -> np.ndarray:
         """Distances (N,), float64, of features (N, F); not divided by the threshold."""
@@ -52,12 +48,9 @@ class Novelty:
 
     def strangeness(self, features: np.ndarray) -> float | None:
         """The distance of one photo's features (F,) in units of the threshold; None when they are no numbers."""
-        scaled = float(self.distances(features[None])[0]) / self.threshold
+        with np.errstate(invalid="ignore"):
+            scaled = float(self.distances(features[None])[0]) / self.threshold
         return round(min(scaled, LARGEST), 4) if math.isfinite(scaled) else None
-
-    def threshold_together(self, models: Mapping[str, str]) -> float:
-        """What counts as strange in the mean of these models (name -> sha256): 1 where it was not measured."""
-        return next((threshold for those, threshold in self.together if those == models), 1.0)
 
     @classmethod
     def from_dict(cls, content: Any) -> Novelty:
@@ -70,8 +63,7 @@ class Novelty:
         if means.shape[1] != axes.shape[1] or len(axes) != len(variances):
             raise ValueError("its means, axes and variances do not fit together")
         rest, threshold = (_positive(content.get(name), name) for name in ("rest", "threshold"))
-        together = tuple(_threshold(entry) for entry in _list(content, "together", MOST_TOGETHER))
-        return cls(means, axes, variances, rest, threshold, together)
+        return cls(means, axes, variances, rest, threshold)
 
     def to_dict(self) -> dict[str, Any]:
         """As a spec keeps it: each row of a matrix as base64 of whole numbers from -127 to 127, and their unit."""
@@ -81,7 +73,6 @@ class Novelty:
             "variances": [_short(value) for value in self.variances],
             "rest": _short(self.rest),
             "threshold": _short(self.threshold),
-            "together": [{"models": models, "threshold": _short(threshold)} for models, threshold in self.together],
         }
 
 
@@ -110,13 +101,6 @@ def _unpacked(content: dict[str, Any], name: str, most: int) -> np.ndarray:
     if not len(steps) or not len(whole) or len(whole) % len(steps) or len(whole) > len(steps) * MOST_FEATURES:
         raise ValueError(f"its {name} are {len(whole)} numbers in {len(steps)} rows")
     return steps[:, None] * whole.reshape(len(steps), -1)
-
-
-def _threshold(entry: Any) -> tuple[dict[str, str], float]:
-    models = entry.get("models") if isinstance(entry, dict) else None
-    if not isinstance(models, dict) or not all(isinstance(text, str) for text in models.values()):
-        raise ValueError("its together must name models with their sha256")
-    return models, _positive(entry.get("threshold"), "thresholds together")
 
 
 def _short(value: float) -> float:

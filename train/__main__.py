@@ -1,4 +1,4 @@
-"""Make and measure the models: `python -m train prepare | fit | distill | evaluate | calibrate`."""
+"""Make and measure the models: `python -m train prepare | fit | distill | evaluate | calibrate | insight`."""
 
 from __future__ import annotations
 
@@ -90,6 +90,20 @@ def _parser() -> argparse.ArgumentParser:
     calibrate.add_argument("--data", type=Path, required=True)
     calibrate.add_argument("--weights", type=Path, default=Path("weights"))
     calibrate.set_defaults(run_command=_calibrate, after_stop="nothing was recorded")
+
+    insight = commands.add_parser("insight", help="measure heat maps, sureness and what is refused as neither")
+    insight.add_argument("--data", type=Path, required=True)
+    insight.add_argument("--split", choices=("val", "test"), default="test")
+    insight.add_argument("--strangers", type=Path, required=True, help="folders with photos of neither class")
+    insight.add_argument("--weights", type=Path, default=Path("weights"))
+    insight.add_argument("--out", type=Path, default=Path("docs/report"))
+    insight.add_argument("--photos", type=int, default=200, help="photos for heat maps (default 200)")
+    insight.set_defaults(run_command=_insight, after_stop="nothing was written")
+
+    strangers = commands.add_parser("strangers", help="a folder of photos of neither, from Debian's gcompris-qt-data")
+    strangers.add_argument("--package", type=Path, default=Path("/usr/share/gcompris-qt/rcc"))
+    strangers.add_argument("--out", type=Path, required=True)
+    strangers.set_defaults(run_command=_strangers, after_stop="the same command starts again")
     return parser
 
 
@@ -174,6 +188,22 @@ def _calibrate(arguments: argparse.Namespace) -> None:
     for name, spec in calibrate.calibrate(arguments.weights, arguments.data).items():
         sizes = {field: len(json.dumps(getattr(spec, field))) for field in ("sureness", "novelty", "disagreement")}
         print(json.dumps({"model": name, "characters": sizes}))
+
+
+def _insight(arguments: argparse.Namespace) -> None:
+    from . import insight
+
+    same = ("weights", "data", "strangers", "out", "photos")
+    figures = insight.insight(**{name: getattr(arguments, name) for name in same}, split_name=arguments.split)
+    rules = figures["neither"]["rules"]
+    caught = {name: {key: rule[key]["share"] for key in ("refused_pets", "caught")} for name, rule in rules.items()}
+    print(json.dumps({"out": str(arguments.out), "neither": caught, "cost": figures["cost"]["ratio_explained"]}))
+
+
+def _strangers(arguments: argparse.Namespace) -> None:
+    from . import strangers
+
+    print(json.dumps({"out": str(arguments.out)} | strangers.assemble(arguments.package, arguments.out)))
 
 
 def _recipe(recipe, arguments: argparse.Namespace):

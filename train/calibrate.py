@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,6 @@ from scipy.optimize import minimize_scalar
 
 from catdog import Settings, load
 from catdog.compare import Classifier, calibrated
-from catdog.novelty import Novelty
 from catdog.spec import ModelSpec
 
 from . import disagreement, evaluate, novelty, sureness
@@ -62,25 +61,17 @@ def learn(classifiers: Sequence[Classifier], split: Split) -> dict[str, dict[str
     answers = evaluate.outputs_of(classifiers, split)
     sha256 = {classifier.spec.name: classifier.spec.sha256 for classifier in classifiers}
     predicted = {name: outputs.probabilities.argmax(axis=1) for name, outputs in answers.items()}
-    novelties = _novelties({name: o.features for name, o in answers.items()}, split.labels, sha256)
     return {
         name: {
             "sureness": dataclasses.asdict(
                 sureness.fit(outputs.probabilities.max(axis=1), predicted[name] == split.labels)
             ),
-            "novelty": novelties[name].to_dict() if name in novelties else None,
+            "novelty": _novelty(outputs.features, split.labels),
             "disagreement": [case.to_dict() for case in disagreement.count(name, predicted, split.labels, sha256)],
         }
         for name, outputs in answers.items()
     }
 
 
-def _novelties(
-    features: Mapping[str, np.ndarray | None], labels: np.ndarray, sha256: Mapping[str, str]
-) -> dict[str, Novelty]:
-    """The statistics of the models that have features, with the threshold for all of them together."""
-    fits = {name: novelty.fit(values, labels) for name, values in features.items() if values is not None}
-    if not fits:
-        return {}
-    statistics, strangeness = ({name: pair[i] for name, pair in fits.items()} for i in (0, 1))
-    return novelty.together(statistics, strangeness, {name: sha256[name] for name in fits})
+def _novelty(features: np.ndarray | None, labels: np.ndarray) -> dict[str, Any] | None:
+    return None if features is None else novelty.fit(features, labels).to_dict()

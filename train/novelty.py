@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 
 import numpy as np
 
 from catdog.novelty import Novelty, unit
 
-AXES = 16
+# Axes enough for this share of the variance: few where a model has learned few directions, but no more than this.
+EXPLAINED, AXES = 0.9, 48
 # Of the photos it is set on, a threshold refuses somewhat less than the 2 % that it may refuse of others.
 REFUSED = 0.015
 FOLDS = 5
 
 
-def fit(features: np.ndarray, labels: np.ndarray) -> tuple[Novelty, np.ndarray]:
-    """The statistics of a model, and how strange each photo (N,) is to those of the other photos.
+def fit(features: np.ndarray, labels: np.ndarray) -> Novelty:
+    """The statistics of a model.
 
     features  (N, F) of val, or of any other photos that the model was not trained on
     labels    (N,) index of the true class
@@ -29,16 +29,7 @@ def fit(features: np.ndarray, labels: np.ndarray) -> tuple[Novelty, np.ndarray]:
         known = folds != fold
         distances[~known] = _statistics(features[known], labels[known]).distances(features[~known])
     statistics = dataclasses.replace(_statistics(features, labels), threshold=_threshold(distances))
-    return Novelty.from_dict(statistics.to_dict()), distances / statistics.threshold
-
-
-def together(
-    novelties: Mapping[str, Novelty], strangeness: Mapping[str, np.ndarray], models: Mapping[str, str]
-) -> dict[str, Novelty]:
-    """The same statistics, each with the threshold for the mean over all these models (name -> sha256)."""
-    threshold = _threshold(np.mean([strangeness[name] for name in models], axis=0))
-    entry = (dict(models), threshold)
-    return {name: dataclasses.replace(novelty, together=(entry,)) for name, novelty in novelties.items()}
+    return Novelty.from_dict(statistics.to_dict())
 
 
 def _statistics(features: np.ndarray, labels: np.ndarray) -> Novelty:
@@ -46,16 +37,17 @@ def _statistics(features: np.ndarray, labels: np.ndarray) -> Novelty:
     features = unit(features)
     means = np.stack([features[labels == label].mean(axis=0) for label in np.unique(labels)])
     left = features - means[np.searchsorted(np.unique(labels), labels)]
-    count = min(AXES, left.shape[1] - 1, len(left) // 4)
     _, lengths, directions = np.linalg.svd(left, full_matrices=False)
     variances = lengths**2 / len(left)
+    enough = 1 + int(np.searchsorted(np.cumsum(variances), EXPLAINED * variances.sum()))
+    count = min(enough, AXES, left.shape[1] - 1, len(left) // 4)
     statistics = Novelty(means, directions[:count], variances[:count], variances[count:].sum(), 1.0)
     return Novelty.from_dict(statistics.to_dict())
 
 
 def _threshold(distances: np.ndarray) -> float:
     """The distance above which at most the share REFUSED is."""
-    return float(np.quantile(distances, 1 - REFUSED, method="higher"))
+    return max(float(np.quantile(distances, 1 - REFUSED, method="higher")), 1e-6)
 
 
 def _folds(labels: np.ndarray) -> np.ndarray:

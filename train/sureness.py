@@ -21,15 +21,18 @@ def fit(confidence: np.ndarray, right: np.ndarray) -> Sureness:
     3. Estimate each rate by Laplace's rule, (wrong + 1) / (answers + 2): where no answer of n was
        wrong, no less than about 1 in n is promised.
     """
+    # Answers of equal confidence share their errors: nothing tells them apart.
+    _, same = np.unique(confidence, return_inverse=True)
+    wrong = (np.bincount(same, ~right) / np.bincount(same))[same]
     order = np.argsort(confidence, kind="stable")
     groups = np.array_split(order, max(1, len(order) // LEVEL))
-    raw = [1 - right[group].mean() for group in groups]
+    raw = [wrong[group].mean() for group in groups]
     sizes = [len(group) for group in groups]
     joined = IsotonicRegression(increasing=False).fit_transform(np.arange(len(groups)), raw, sample_weight=sizes)
     starts = np.flatnonzero(np.r_[True, np.diff(joined) < -1e-12])
     levels = [np.concatenate(groups[a:b]) for a, b in zip(starts, [*starts[1:], len(groups)], strict=True)]
-    rates = [((~right[level]).sum() + 1) / (len(level) + 2) for level in levels]
+    rates = [(wrong[level].sum() + 1) / (len(level) + 2) for level in levels]
     ends = [0.0, *((confidence[a].max() + confidence[b].min()) / 2 for a, b in itertools.pairwise(levels))]
-    keep = np.flatnonzero(np.r_[True, np.diff(ends) > 0])  # answers of equal confidence cannot be told apart
+    keep = np.flatnonzero(np.r_[True, np.diff(ends) > 0])
     rates = np.minimum.accumulate(rates)
     return Sureness(tuple(float(ends[i]) for i in keep), tuple(round(float(rates[i]), 5) for i in keep))

@@ -21,6 +21,10 @@ class Outputs(NamedTuple):
     features: np.ndarray | None = None
     maps: np.ndarray | None = None
 
+    def of(self, index: int) -> Outputs:
+        """What the model says of one of the photos: each array without its first axis."""
+        return Outputs(*(None if values is None else values[index] for values in self))
+
 
 class Engine(Protocol):
     """Runs one model; safe to share between threads.

@@ -188,6 +188,110 @@ def test_no_more_photos_are_in_memory_than_it_can_hold():
     assert max(most) == AT_ONCE
 
 
+# --- more than a label --------------------------------------------------------------------------
+
+
+class Insightful(Fixed):
+    """An engine that also gives features and maps."""
+
+    def __init__(self, *outputs: float, features: list[float], maps: list | None = None):
+        super().__init__(*outputs)
+        self.features, self.maps = features, maps
+
+    def __call__(self, batch: np.ndarray) -> Outputs:
+        maps = None if self.maps is None else np.array([self.maps] * len(batch), np.float32)
+        return super().__call__(batch)._replace(features=np.array([self.features] * len(batch), np.float32), maps=maps)
+
+
+def insightful(name: str, *outputs: float, features=(1.0, 0.0, 0.0), maps=None, **changes) -> Classifier:
+    """A model whose animals have features along the first two directions; along the third the strangeness is 4."""
+    novelty = Novelty(np.eye(3)[:2], np.eye(3)[1:2], np.ones(1), 1.0, np.sqrt(2) / 4)
+    plain = classifier(name, *outputs, **{"novelty": novelty.to_dict()} | changes)
+    return Classifier(plain.spec, Insightful(*outputs, features=list(features), maps=maps))
+
+
+def test_a_map_comes_when_it_is_asked_for_and_is_calibrated(compare):
+    maps = [[[3.0], [1.0]], [[-2.0], [0.0]]]
+    model = insightful("m", 0.2, maps=maps, temperature=2.0)
+    assert compare(model).models[0].heatmap is None
+    (verdict,) = compare(model, explain=True).models
+    assert (verdict.label, verdict.heatmap) == ("cat", [[-1.5, -0.5], [1.0, 0.0]])
+    assert compare(classifier("m", 0.2), explain=True).models[0].heatmap is None
+
+
+def test_the_maps_of_a_real_model_add_up_to_its_logit(tiny_comparator, cat):
+    heads = {}
+    for verdict in tiny_comparator.compare(cat, explain=True).models:
+        odds = np.log(verdict.confidence / (1 - verdict.confidence))
+        sign = 1 if verdict.label == "dog" else -1
+        heads[verdict.model] = sign * (odds - np.mean(verdict.heatmap))
+    # What is left is the bias, which a fresh model has at zero.
+    assert heads == pytest.approx(dict.fromkeys(heads, 0), abs=1e-3)
+
+
+def test_photos_judged_together_get_their_own_maps(tiny_comparator, cat, dog):
+    expected = [tiny_comparator.compare(photo, explain=True).models[0].heatmap for photo in (cat, dog)]
+    with ThreadPoolExecutor(8) as pool:
+        calls = [pool.submit(tiny_comparator.compare, (cat, dog)[i % 2], explain=i % 3 > 0) for i in range(24)]
+    for i, call in enumerate(calls):
+        found = call.result().models[0].heatmap
+        assert found is None if i % 3 == 0 else np.allclose(found, expected[i % 2], atol=1e-3)
+
+
+def test_the_error_rate_is_that_of_the_confidence(compare):
+    known = {"confidence": [0.0, 0.75], "error_rate": [0.2, 0.01]}
+    models = [classifier(name, output, sureness=known) for name, output in (("a", 0.3), ("b", 0.1))]
+    assert [verdict.error_rate for verdict in compare(*models).models] == [0.2, 0.01]
+    assert compare(classifier("c", 0.1)).models[0].error_rate is None
+
+
+@pytest.mark.parametrize(
+    ("strange", "verdict"),
+    [([True], "neither"), ([False], "cat"), ([True, False], "neither"), ([None, True], "neither"), ([None], "cat")],
+)
+def test_a_strange_photo_is_neither(compare, strange, verdict):
+    features = {True: (0.0, 0.0, 1.0), False: (1.0, 0.0, 0.0)}
+    models = [
+        classifier(str(i), 0.1) if kind is None else insightful(str(i), 0.1, features=features[kind])
+        for i, kind in enumerate(strange)
+    ]
+    comparison = compare(*models)
+    assert comparison.verdict == verdict
+    assert (comparison.prediction, comparison.models[0].label) == ("Cat", "cat")
+    expected = [None if kind is None else pytest.approx(4 * kind, abs=0.01) for kind in strange]
+    assert [v.strangeness for v in comparison.models] == expected
+
+
+def test_the_model_with_the_richest_features_decides_what_is_strange(compare):
+    rich = Novelty(np.eye(3)[:2], np.eye(3)[1:], np.ones(2), 1.0, 0.5).to_dict()
+    sees, sees_not = {"features": (0.0, 0.0, 1.0)}, {"features": (1.0, 0.0, 0.0)}
+    assert compare(insightful("a", 0.1, **sees), insightful("b", 0.1, **sees_not, novelty=rich)).verdict == "cat"
+    assert compare(insightful("a", 0.1, **sees_not), insightful("b", 0.1, **sees, novelty=rich)).verdict == "neither"
+    # Of equally rich ones, the better; and alone, each decides for itself.
+    better = insightful("b", 0.1, **sees, accuracy=0.95)
+    assert compare(insightful("a", 0.1, **sees_not), better).verdict == "neither"
+    assert compare(insightful("a", 0.1, **sees_not), better, model="a").verdict == "cat"
+
+
+def test_when_models_disagree_it_is_said_who_is_usually_right(compare):
+    def cases(other: str, right: int) -> list:
+        return [{"others": {other: "0" * 64}, "same": [], "photos": 20, "right": right}]
+
+    models = [classifier("a", 0.1, disagreement=cases("b", 14)), classifier("b", 0.9, disagreement=cases("a", 6))]
+    assert compare(*models).usually_right == {"model": "a", "rate": 0.7, "photos": 20}
+    assert compare(*models, model="a").usually_right is None
+    assert compare(models[0], classifier("b", 0.2)).usually_right is None
+
+
+def test_features_that_are_not_those_of_the_spec_are_found_when_loading(two_models):
+    path = two_models / "xception.json"
+    novelty = Novelty(np.zeros((2, 5)), np.eye(5)[:1], np.ones(1), 1.0, 1.0).to_dict()
+    dataclasses.replace(ModelSpec.read(path), novelty=novelty).write(path)
+    with contextlib.closing(catdog.load(Settings(weights=two_models, engine="tensorflow"))) as comparator:
+        assert list(comparator.models) == ["scratch_cnn"]
+        assert "8 features" in comparator.problems[0] and "calibrate" in comparator.problems[0]
+
+
 # --- the answer ---------------------------------------------------------------------------------
 
 

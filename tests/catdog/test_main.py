@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import shutil
@@ -10,9 +11,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from catdog.__main__ import CLOSED_PIPE, DONE, FAILED, INTERRUPTED, WRONG_USAGE, main
+from catdog.novelty import Novelty
 from catdog.spec import ModelSpec
 from tests.tiny import write_tiny_model
 
@@ -200,6 +203,37 @@ def test_a_bad_photo_is_a_sentence_and_the_others_are_answered(weights, cat, tmp
     assert missing.startswith(f"catdog: {tmp_path}/none.jpg: ") and "No such file" in missing
     assert "Is a directory" in folder
     assert "a PDF document" in pdf and "\x1b" not in pdf
+
+
+def learned(folder: Path, threshold: float) -> None:
+    """Let the specs of a folder know how often the models are wrong and, by a threshold, what is strange."""
+    novelty = Novelty(np.ones((2, 8)), np.eye(8)[:1], np.ones(1), 1.0, threshold).to_dict()
+    for path in folder.glob("*.json"):
+        sureness = {"confidence": [0.0], "error_rate": [0.04]}
+        dataclasses.replace(ModelSpec.read(path), novelty=novelty, sureness=sureness).write(path)
+
+
+@pytest.mark.parametrize(
+    ("threshold", "sentence"),
+    [
+        (1e-6, "Probably neither a cat nor a dog."),
+        (1e6, "xception is sure. About 1 in 25 answers this sure is wrong."),
+    ],
+)
+def test_people_are_told_how_far_to_trust_an_answer(
+    tiny_weights, tmp_path, cat, capsys, monkeypatch, threshold, sentence
+):
+    folder = shutil.copytree(tiny_weights, tmp_path / "weights")
+    learned(folder, threshold)
+    monkeypatch.setenv("CATDOG_WEIGHTS", str(folder))
+    assert main(["predict", str(cat)]) == DONE
+    assert capsys.readouterr().out.splitlines()[-1].strip() == sentence
+
+
+def test_maps_come_as_json_when_they_are_asked_for(weights, cat, capsys):
+    for options, kind in ((["--explain"], list), ([], type(None))):
+        assert main(["predict", "--json", *options, str(cat)]) == DONE
+        assert {type(verdict["heatmap"]) for verdict in json.loads(capsys.readouterr().out)["models"]} == {kind}
 
 
 def test_problems_are_told_once(one_damaged, cat, capsys):

@@ -8,7 +8,7 @@ from catdog.errors import ModelMismatch
 from catdog.spec import ModelSpec, sha256_of
 
 NOVELTY = {
-    "means": {"shape": [2, 3], "float16": "AAAAAAAAADwAAAAA"}, "axes": {"shape": [1, 3], "float16": "AAAAPAAA"},
+    "means": {"steps": [0.01, 0.01], "int8": "fwAAAH8A"}, "axes": {"steps": [0.01], "int8": "AAB/"},
     "variances": [2.0], "rest": 0.5, "threshold": 3.0,
 }  # fmt: skip
 CONTENT = {
@@ -84,6 +84,19 @@ def test_validation_accuracy(metrics, expected):
 )  # fmt: skip
 def test_a_spec_that_makes_no_sense_is_refused_with_what_it_says(tmp_path, field, value):
     with pytest.raises(ModelMismatch, match=rf"is not usable: .*{field}.* received"):
+        ModelSpec.read(written(tmp_path / "x.json", CONTENT | {field: value}))
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("sureness", []), ("sureness", {"confidence": [0.0], "error_rate": [2.0]}), ("novelty", "strange"),
+        ("novelty", NOVELTY | {"rest": 0}), ("novelty", NOVELTY | {"axes": {"steps": [0.01], "int8": "?"}}),
+        ("disagreement", {}), ("disagreement", [{"others": {}, "same": [], "photos": 1, "right": 2}]),
+    ],
+)  # fmt: skip
+def test_what_a_model_learned_of_itself_must_make_sense_too(tmp_path, field, value):
+    with pytest.raises(ModelMismatch, match=rf"is not usable: {field} cannot be used: it"):
         ModelSpec.read(written(tmp_path / "x.json", CONTENT | {field: value}))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from catdog import ModelSpec, wording
@@ -102,17 +104,6 @@ def test_neither(classes, text):
 
 
 @pytest.mark.parametrize(
-    ("error_rate", "text"),
-    [
-        (None, ""), (0.5, "About half of its answers this sure are wrong."), (0.3, "About 1 in 3 answers"),
-        (0.02, "About 1 in 50 answers this sure is wrong."), (0.0012, "About 1 in 830 answers"),
-    ],
-)  # fmt: skip
-def test_sureness(error_rate, text):
-    assert wording.sureness(Verdict("m", "cat", 0.9, {}, 1.0, error_rate)).startswith(text)
-
-
-@pytest.mark.parametrize(
     ("heatmap", "where"),
     [
         ([[1.0]], "in the middle"),
@@ -123,6 +114,42 @@ def test_sureness(error_rate, text):
 def test_a_map_is_told_in_words(heatmap, where):
     assert where in wording.map_alt(Verdict("m", "cat", 0.9, {}, 1.0, heatmap=heatmap))
     assert wording.map_alt(Verdict("m", "cat", 0.9, {}, 1.0)) == ""
+
+
+def verdict(confidence: float = 0.9, error_rate: float | None = None) -> Verdict:
+    return Verdict("m", "cat", confidence, {}, 1.0, error_rate)
+
+
+@pytest.mark.parametrize(
+    ("error_rate", "word", "sentence"),
+    [
+        (0.6, "unsure", "About half of its answers this sure are wrong."),
+        (0.3, "unsure", "About 1 in 3 answers this sure is wrong."),
+        (0.12, "fairly sure", "About 1 in 8 answers this sure is wrong."),
+        (0.02, "sure", "About 1 in 50 answers this sure is wrong."),
+        (0.0022, "very sure", "About 1 in 450 answers this sure is wrong."),
+        (1 / 7400, "very sure", "About 1 in 7,400 answers this sure is wrong."),
+        (0.0, "very sure", "About 1 in 1,000,000 answers this sure is wrong."),
+    ],
+)
+def test_sureness(error_rate, word, sentence):
+    assert wording.sureness(verdict(error_rate=error_rate)) == sentence
+    assert wording.certainty(verdict(error_rate=error_rate)) == word
+
+
+@pytest.mark.parametrize(("confidence", "word"), [(0.5, "unsure"), (0.9, "fairly sure"), (0.99999, "very sure")])
+def test_without_measured_errors_confidence_counts_and_nothing_is_claimed(confidence, word):
+    assert wording.sureness(verdict(confidence)) == ""
+    assert wording.certainty(verdict(confidence)) == word
+
+
+def test_usually_right():
+    known = {"model": "b", "rate": 0.75, "photos": 1200}
+    verdicts = (Verdict("a", "cat", 0.9, {}, 1.0), Verdict("b", "dog", 0.8, {}, 1.0))
+    comparison = Comparison("Cat", 0.9, verdicts, False, "bundled", "cat", known)
+    text = "When they disagree like this, B is usually right: on 75.0% of 1,200 validation photos. It says dog."
+    assert wording.usually_right(comparison, [spec("a"), spec("b")]) == text
+    assert wording.usually_right(dataclasses.replace(comparison, usually_right=None), [spec("a")]) == ""
 
 
 def test_a_label_keeps_its_case():

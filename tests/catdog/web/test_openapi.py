@@ -98,6 +98,7 @@ def requests():
     yield from (("get", path, None) for path in ("/models", "/healthz", "/readyz", "/openapi.json"))
     for path in ("/", "/predict"):
         yield "post", path, form()
+        yield "post", path, form(explain="1")
         yield "post", path, form(model="no")
         yield "post", path, {"photo": (io.BytesIO(CAT), "cat.jpg")}
         yield "post", path, None

@@ -62,6 +62,14 @@ def test_an_empty_model_field_asks_all(send):
     assert len(send(model="").json["models"]) == 2
 
 
+@pytest.mark.parametrize(
+    ("explain", "wanted"), [("1", True), ("true", True), ("True", True), ("", False), ("0", False), ("no", False)]
+)
+def test_maps_come_when_they_are_asked_for(send, explain, wanted):
+    maps = [verdict["heatmap"] for verdict in send(explain=explain).json["models"]]
+    assert [isinstance(rows, list) for rows in maps] == [wanted, wanted]
+
+
 @pytest.mark.parametrize("model", ["vgg", "../../etc/passwd", "xception ", "\0", "<b>", "💥"])
 def test_unknown_model(send, model):
     response = send(model=model)

@@ -1,0 +1,72 @@
+"""Who is usually right."""
+
+from __future__ import annotations
+
+import pytest
+
+from catdog import ModelSpec
+from catdog.disagreement import cases_from_list, usually_right
+
+SHA = {name: letter * 64 for name, letter in zip("abc", "abc", strict=True)}
+
+
+def case(others: str, same: str = "", photos: int = 20, right: int = 10) -> dict:
+    return {"others": {name: SHA[name] for name in others}, "same": list(same), "photos": photos, "right": right}
+
+
+def spec(name: str, *cases: dict, accuracy: float = 0.9) -> ModelSpec:
+    return ModelSpec(
+        name=name, title=name, architecture=name, file=f"{name}.h5", sha256=SHA[name], bytes=1, image_size=8,
+        classes=("cat", "dog"), metrics={"val": {"accuracy": accuracy}}, disagreement=list(cases),
+    )  # fmt: skip
+
+
+def test_the_one_with_the_higher_rate():
+    specs = [spec("a", case("b", right=5)), spec("b", case("a", right=15))]
+    assert usually_right({"a": "cat", "b": "dog"}, specs) == {"model": "b", "rate": 0.75, "photos": 20}
+
+
+def test_nobody_when_they_agree():
+    specs = [spec("a", case("b")), spec("b", case("a"))]
+    assert usually_right({"a": "cat", "b": "cat"}, specs) is None
+    assert usually_right({"a": "cat"}, specs[:1]) is None
+
+
+def test_it_matters_who_sides_with_whom():
+    specs = [
+        spec("a", case("bc", "b", right=18), case("bc", "", right=4)),
+        spec("b", case("ac", "a", right=18), case("ac", "c", right=16)),
+        spec("c", case("ab", "", right=2), case("ab", "b", right=16), accuracy=0.95),
+    ]
+    assert usually_right({"a": "cat", "b": "cat", "c": "dog"}, specs) == {"model": "a", "rate": 0.9, "photos": 20}
+    # Of two that are right equally often, the one with the higher validation accuracy.
+    assert usually_right({"a": "dog", "b": "cat", "c": "cat"}, specs) == {"model": "c", "rate": 0.8, "photos": 20}
+    assert usually_right({"a": "cat", "b": "dog", "c": "cat"}, specs) is None
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        [],
+        [case("b", photos=9, right=9)],
+        [case("bc")],
+        [case("b") | {"others": {"b": "0" * 64}}],
+    ],
+    ids=["nothing known", "too few photos", "other models", "another b"],
+)
+def test_nobody_when_nothing_is_known(entries):
+    assert usually_right({"a": "cat", "b": "dog"}, [spec("a", *entries), spec("b", case("a"))]) is None
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        None, {}, 5, [5], [{}], [case("b") | {"others": []}], [case("b") | {"others": {"b": 1}}],
+        [case("b") | {"same": None}], [case("b") | {"same": ["c"]}], [case("b") | {"same": [["b"]]}],
+        [case("b") | {"photos": 5}], [case("b") | {"right": -1}], [case("b") | {"right": 1.0}],
+        [case("b") | {"photos": True, "right": True}], [case("b")] * 20_000,
+    ],
+)  # fmt: skip
+def test_what_makes_no_sense_is_refused(content):
+    with pytest.raises(ValueError, match=r"^(its?|an entry) "):
+        cases_from_list(content)

@@ -1,0 +1,151 @@
+"""What models learn about themselves on val."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+
+import numpy as np
+import pytest
+
+from catdog import ModelSpec, Settings, load
+from catdog.novelty import Novelty
+from train import disagreement, evaluate, novelty, sureness
+from train.__main__ import main
+
+
+@pytest.fixture
+def weights(tiny_weights, tmp_path):
+    return shutil.copytree(tiny_weights, tmp_path / "weights")
+
+
+# --- the command --------------------------------------------------------------------------------
+
+
+def test_calibrate_writes_what_serving_uses_and_can_be_run_again(tiny_data, weights, capsys):
+    command = ["calibrate", "--data", str(tiny_data), "--weights", str(weights)]
+    before = {path.stem: ModelSpec.read(path) for path in weights.glob("*.json")}
+    assert main(command) == 0
+    written = {path.name: path.read_bytes() for path in weights.iterdir()}
+    assert main(command) == 0
+    assert {path.name: path.read_bytes() for path in weights.iterdir()} == written
+    for name, old in before.items():
+        spec = ModelSpec.read(weights / f"{name}.json")
+        learned = {field: getattr(spec, field) for field in ("sureness", "novelty", "disagreement")}
+        assert spec == dataclasses.replace(old, **learned)
+        assert learned["sureness"] and learned["novelty"]
+    comparator = load(Settings(weights=weights))
+    comparison = comparator.compare(tiny_data / "test" / "cats" / "cats.0.png")
+    comparator.close()
+    assert all(0 < verdict.error_rate <= 1 and verdict.strangeness > 0 for verdict in comparison.models)
+
+
+def test_only_val_is_read(tiny_data, weights, tmp_path):
+    data = tmp_path / "data"
+    shutil.copytree(tiny_data / "val", data / "val")
+    assert main(["calibrate", "--data", str(data), "--weights", str(weights)]) == 0
+
+
+def test_a_model_that_cannot_be_used_is_named_and_left_alone(tiny_data, weights, capsys):
+    (weights / "xception.h5").write_bytes(b"damaged")
+    before = (weights / "xception.json").read_bytes()
+    assert main(["calibrate", "--data", str(tiny_data), "--weights", str(weights)]) == 0
+    assert "xception.h5 is damaged" in capsys.readouterr().err
+    assert (weights / "xception.json").read_bytes() == before
+    assert ModelSpec.read(weights / "scratch_cnn.json").sureness
+
+
+def test_a_spec_of_another_model_is_not_amended(weights):
+    path = weights / "xception.json"
+    measured = ModelSpec.read(path)
+    dataclasses.replace(measured, sha256="0" * 64).write(path)
+    before = path.read_bytes()
+    with pytest.raises(Exception, match="another model than the one that was measured"):
+        evaluate.amend(path, measured, novelty=None)
+    assert path.read_bytes() == before
+
+
+# --- sureness -----------------------------------------------------------------------------------
+
+
+def test_learned_rates_are_those_of_the_answers():
+    random = np.random.default_rng(0)
+    confidence = random.uniform(0.5, 1, 20_000)
+    right = random.random(20_000) < confidence
+    learned = sureness.fit(confidence, right)
+    for value in (0.55, 0.7, 0.85, 0.95):
+        assert learned.at(value) == pytest.approx(1 - value, abs=0.05)
+    assert list(learned.error_rate) == sorted(learned.error_rate, reverse=True)
+
+
+def test_what_never_failed_may_still_fail():
+    learned = sureness.fit(np.linspace(0.9, 1, 400), np.ones(400, bool))
+    assert (learned.confidence, learned.error_rate) == ((0.0,), (round(1 / 402, 5),))
+
+
+@pytest.mark.parametrize("count", [1, 7, 51])
+def test_few_answers_make_one_level(count):
+    learned = sureness.fit(np.full(count, 0.9), np.zeros(count, bool))
+    assert (learned.confidence, learned.error_rate) == ((0.0,), (round((count + 1) / (count + 2), 5),))
+
+
+def test_answers_of_equal_confidence_are_of_one_level():
+    right = np.r_[np.zeros(100, bool), np.ones(100, bool)]
+    assert sureness.fit(np.full(200, 0.9), right).confidence == (0.0,)
+
+
+# --- novelty ------------------------------------------------------------------------------------
+
+
+def features(random: np.random.Generator, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Two classes in 40 dimensions, of which few vary much."""
+    labels = random.integers(2, size=count)
+    spread = np.r_[np.full(5, 0.5), np.full(35, 0.05)]
+    return (np.eye(40)[labels] * 3 + random.normal(size=(count, 40)) * spread).astype(np.float32), labels
+
+
+def test_at_most_two_in_a_hundred_of_new_animals_are_strange_and_other_things_are():
+    random = np.random.default_rng(0)
+    learned = novelty.fit(*features(random, 1000))
+    fresh = learned.distances(features(random, 5000)[0]) / learned.threshold
+    assert 0.002 < (fresh > 1).mean() < 0.025
+    other = np.eye(40)[np.full(200, 20)] * 3 + random.normal(size=(200, 40)) * 0.05
+    assert (learned.distances(other) / learned.threshold > 1).all()
+
+
+@pytest.mark.parametrize(
+    "values", [np.zeros((20, 6)), np.ones((20, 6)), np.eye(6)[np.arange(20) % 6], np.ones((20, 2))]
+)
+def test_features_that_hardly_vary_make_usable_statistics(values):
+    learned = novelty.fit(values.astype(np.float32), np.arange(20) % 2)
+    assert Novelty.from_dict(learned.to_dict()).to_dict() == learned.to_dict()
+    assert learned.strangeness(np.zeros(values.shape[1])) is not None
+
+
+# --- disagreement -------------------------------------------------------------------------------
+
+
+def test_every_way_to_disagree_is_counted():
+    labels = np.array([0, 0, 0, 1, 1, 1])
+    predicted = {
+        "a": np.array([0, 0, 1, 1, 0, 1]),
+        "b": np.array([0, 1, 0, 1, 1, 1]),
+        "c": np.array([0, 1, 0, 0, 1, 1]),
+    }
+    sha256 = {name: name * 64 for name in "abc"}
+    found = {
+        (frozenset(case.others), case.same): (case.photos, case.right)
+        for case in disagreement.count("a", predicted, labels, sha256)
+    }
+    assert found == {
+        (frozenset("b"), frozenset()): (3, 1),
+        (frozenset("c"), frozenset()): (4, 2),
+        (frozenset("bc"), frozenset()): (3, 1),
+        (frozenset("bc"), frozenset("b")): (1, 1),
+    }
+    assert disagreement.count("a", predicted, labels, sha256)[0].others == {"b": "b" * 64}
+
+
+def test_models_that_always_agree_have_no_cases():
+    same = np.array([0, 1])
+    assert disagreement.count("a", {"a": same, "b": same}, same, {"a": "", "b": ""}) == []
