@@ -169,7 +169,7 @@ def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
     """The bytes of a member; zipfile reads no more of them than its index says."""
     try:
         return archive.read(member)
-    except _UNREADABLE as error:
+    except (*_UNREADABLE, ValueError) as error:  # ValueError: the zip was closed, as nobody waits for the photo
         raise InvalidImage(f"It is damaged in the zip file: {error}.") from error
 
 

@@ -40,17 +40,17 @@ def judge(comparator: Comparator, photos: Sequence[Photo]) -> Iterator[Judged]:
     """Ask all models about each photo; yields in the order in which they are done.
 
     A photo that cannot be judged is yielded with its error. When the iterator is closed, what was not
-    begun is left out.
+    begun is left out, and nobody waits for what was.
     """
     stopped = threading.Event()
-    with ThreadPoolExecutor(WORKERS, thread_name_prefix="catdog-many") as pool:
-        futures = [pool.submit(_judge_one, comparator, photo, stopped) for photo in photos]
-        try:
-            for future in as_completed(futures):
-                yield future.result()
-        finally:
-            stopped.set()
-            pool.shutdown(cancel_futures=True)
+    # Not as a context manager, which would wait: a server may close the iterator on its event loop.
+    pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="catdog-many")
+    try:
+        for future in as_completed([pool.submit(_judge_one, comparator, photo, stopped) for photo in photos]):
+            yield future.result()
+    finally:
+        stopped.set()
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def doubt(comparison: Comparison) -> float:

@@ -5,6 +5,8 @@ The class `cd-gap` is filled, and `cd-line` drawn, in the colour of what lies be
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 _EYES = '<circle class="cd-gap" cx="18" cy="25" r="2.4"/><circle class="cd-gap" cx="30" cy="25" r="2.4"/>'
 _SHAPES = {
     "cat": (
@@ -45,3 +47,10 @@ def icon(name: str) -> str:
     """A drawing by name, 48 units wide, in the colour of the text; a paw for an unknown name."""
     shape = _SHAPES.get(name, _SHAPES["paw"])
     return f'<svg class="cd-icon" viewBox="0 0 48 48" aria-hidden="true" focusable="false">{shape}</svg>'
+
+
+def drawing(name: str, colour: str) -> str:
+    """A drawing as the address of an image: a data: URL of an SVG file with space around."""
+    shape = _SHAPES[name]
+    svg = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="-48 -36 144 120" fill="{colour}">{shape}</svg>'
+    return f"data:image/svg+xml,{quote(svg)}"

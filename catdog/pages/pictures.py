@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -45,6 +46,7 @@ def overlay_urls(comparison: Comparison, photo: Image.Image, specs: Sequence[Mod
     return {model: data_url(image) for model, image in overlays(comparison, small, specs).items()}
 
 
+@functools.cache
 def legend_url() -> str:
     """The scale of the maps, from against to for the label, over grey."""
     return data_url(overlay(Image.new("RGB", (256, 16), GREY), np.linspace(-1, 1, 64)[None], 1.0), quality=95)

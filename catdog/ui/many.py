@@ -56,7 +56,7 @@ def _add_samples(files: FilesInput) -> None:
     """A button that fills `files` with the examples, for who has no photos at hand."""
     paths = [str(path) for path in find().values()]
     if paths:
-        button = gr.Button("Or take our examples", variant="secondary", size="sm")
+        button = gr.Button("Or take our examples", variant="secondary")
         button.click(lambda: paths, None, files, queue=False, show_progress="hidden", api_visibility="private")
 
 

@@ -12,6 +12,7 @@ from ..compare import Comparator
 from ..errors import Busy, CatDogError
 from ..pages import banners, cards
 from ..pages.examples import find
+from ..pages.icons import drawing
 from ..pages.pictures import overlay_urls
 from . import example_row
 from .judging import JUDGING, judge
@@ -19,10 +20,14 @@ from .parts import html
 from .photo import PhotoInput
 
 # The element stays while its content changes, so screen readers read out each new headline. Its only
-# button asks once more.
-_HEADLINE_ON_LOAD = """
+# button asks once more. A photo that the browser cannot show (HEIC, or no photo at all) becomes a drawing.
+_HEADLINE_ON_LOAD = f"""
 element.setAttribute('aria-live', 'polite');
-element.addEventListener('click', (event) => { if (event.target.closest('button')) trigger('click'); });
+element.addEventListener('click', (event) => {{ if (event.target.closest('button')) trigger('click'); }});
+document.addEventListener('error', (event) => {{
+  const photo = event.target.closest?.('#cd-photo img:not([src^="data:"])');
+  if (photo) photo.src = {json.dumps(drawing("paw", "#b5a999"))};
+}}, true);
 """
 
 

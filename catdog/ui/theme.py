@@ -48,6 +48,13 @@ def theme() -> gr.themes.Base:
         link_text_color_active_dark="#4fd6c8",
         link_text_color_visited="#0c6f69",
         link_text_color_visited_dark="#4fd6c8",
+        button_secondary_background_fill="#ffffff",
+        button_secondary_background_fill_dark="#221e1b",
+        button_secondary_background_fill_hover="#efe8de",
+        button_secondary_background_fill_hover_dark="#39322c",
+        button_secondary_border_color="#e4dcd1",
+        button_secondary_border_color_dark="#3b342e",
+        button_border_width="1px",
         # White on the orange of the theme would be too weak to read.
         button_primary_background_fill="#b4440b",
         button_primary_background_fill_dark="#ff9d57",

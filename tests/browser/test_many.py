@@ -122,3 +122,15 @@ def test_stopping_keeps_what_was_done(open_page, stepwise, photo):
     expect(page.locator("#cd-many h2").first).to_contain_text("Stopped after", timeout=20_000)
     assert 1 <= page.locator(".cd-item").count() < 20
     expect(page.get_by_role("button", name="Judge them")).to_be_enabled()
+
+
+def test_whoever_leaves_keeps_nobody_waiting(open_page, stepwise, photo):
+    url, model = stepwise
+    page = open_page(url)
+    open_tab(page)
+    send(page, *(photo((200, i, i), f"{i:02}.png") for i in range(20)))
+    model.turns.release()
+    expect(page.locator("#cd-many h2")).to_contain_text("of 20 photos", timeout=20_000)
+    page.close()
+    other = open_page(url)
+    expect(other.locator(".cd-banner h2")).to_have_text("Waiting for a photo")

@@ -112,6 +112,7 @@ def test_a_photo_that_the_browser_cannot_show_is_judged(page, tmp_path):
     path.write_bytes(heic(noise()))
     choose(page, path)
     expect(page.locator(".cd-cards[data-state=done] .cd-card")).to_have_count(3)
+    expect(page.locator("#cd-photo img")).to_have_attribute("src", re.compile("^data:image/svg"))
 
 
 def test_a_file_over_the_limit_is_refused_before_it_is_sent(page, tmp_path):

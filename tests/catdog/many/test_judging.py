@@ -10,6 +10,7 @@ from catdog import Settings
 from catdog.errors import Busy, InvalidImage
 from catdog.many import doubt, judge
 from catdog.many.collect import Photo
+from catdog.many.judging import WORKERS
 from tests.catdog import fakes
 from tests.catdog.photos import encoded
 
@@ -55,16 +56,21 @@ def test_a_model_that_breaks_is_no_end(comparator):
     assert judged["good"].comparison
 
 
-def test_closing_leaves_out_what_was_not_begun(comparator):
-    read = []
-    photos = [
-        Photo(str(i), None, lambda i=i: read.append(i) or encoded(fakes.photo(fakes.CAT), "PNG")) for i in range(100)
-    ]
-    entries = judge(comparator, photos)
-    next(entries)
+def test_closing_leaves_out_what_was_not_begun_and_waits_for_nothing(comparator):
+    go_on, read = threading.Event(), []
+
+    def slowly() -> bytes:
+        read.append(1)
+        go_on.wait(60)
+        return b""
+
+    entries = judge(comparator, [photo("first"), *(Photo("slow", None, slowly) for _ in range(100))])
+    assert next(entries).name == "first"
     entries.close()
-    assert 1 <= len(read) < 100
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("catdog-many")]
+    go_on.set()
+    for thread in [thread for thread in threading.enumerate() if thread.name.startswith("catdog-many")]:
+        thread.join(60)
+    assert len(read) <= WORKERS + 1
 
 
 def test_photos_wait_while_others_take_the_places():
