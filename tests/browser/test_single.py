@@ -75,7 +75,7 @@ def choose_again(page, path) -> None:
 def test_maps_can_be_switched_off_and_on(page, photo):
     choose(page, photo(fakes.CAT))
     maps = page.locator(".cd-map")
-    expect(maps).to_have_count(3)
+    expect(maps).to_have_count(3, timeout=30_000)
     assert maps.first.evaluate("image => image.naturalWidth > 0")
     assert "Heat map over the photo" in maps.first.get_attribute("alt")
     expect(page.locator(".cd-legend")).to_contain_text("One scale for all models")
@@ -83,7 +83,7 @@ def test_maps_can_be_switched_off_and_on(page, photo):
     expect(maps).to_have_count(0)
     assert verdicts(page) == ["Cat"] * 3
     page.get_by_label("Show what the models looked at").check()
-    expect(maps).to_have_count(3)
+    expect(maps).to_have_count(3, timeout=30_000)
 
 
 def test_an_example_has_an_address_that_leads_to_it(page, open_page, photo):
@@ -111,7 +111,7 @@ def test_a_photo_that_the_browser_cannot_show_is_judged(page, tmp_path):
     path = tmp_path / "phone.heic"
     path.write_bytes(heic(noise()))
     choose(page, path)
-    expect(page.locator(".cd-cards[data-state=done] .cd-card")).to_have_count(3)
+    expect(page.locator(".cd-cards[data-state=done] .cd-card")).to_have_count(3, timeout=30_000)
     expect(page.locator("#cd-photo img")).to_have_attribute("src", re.compile("^data:image/svg"))
 
 
@@ -163,7 +163,7 @@ def test_the_camera_takes_a_photo(camera, url):
     page.get_by_label("Capture from camera").click()
     page.get_by_role("button", name="Access Webcam").click()
     page.get_by_label("capture photo").click()
-    expect(page.locator(".cd-cards[data-state=done] .cd-card")).to_have_count(3)
+    expect(page.locator(".cd-cards[data-state=done] .cd-card")).to_have_count(3, timeout=30_000)
 
 
 class Slow(fakes.Colours):
