@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from logging import getLogger
 
 from catdog.terminal import hidden_stderr
 
@@ -15,3 +16,5 @@ def load_keras() -> None:
         from absl import logging
 
     logging.set_verbosity(logging.ERROR)
+    # Several models in one process, as after each training, are no mistake.
+    getLogger("tensorflow").setLevel(logging.ERROR)
