@@ -17,4 +17,4 @@ def load_keras() -> None:
 
     logging.set_verbosity(logging.ERROR)
     # Several models in one process, as after each training, are no mistake.
-    getLogger("tensorflow").setLevel(logging.ERROR)
+    getLogger("tensorflow").setLevel("ERROR")
