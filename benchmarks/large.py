@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from catdog.compare import OVERSAMPLING, Classifier, Comparator
+from catdog.compare import Classifier, Comparator
 from catdog.preprocessing import decode, to_array
+from catdog.reading import OVERSAMPLING
 from catdog.spec import SCALINGS
 
 MEGAPIXELS = 12
