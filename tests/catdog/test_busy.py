@@ -14,6 +14,7 @@ from catdog import Settings
 from catdog.compare import Comparator
 from catdog.engine import Outputs
 from catdog.web import create_app
+from catdog.wording import BUSY
 from tests.catdog.test_ui import call, data_url, refused
 from tests.catdog.web import fakes
 from tests.servers import served_page
@@ -65,7 +66,7 @@ def test_flask_says_so_and_when_to_come_back(busy, cat):
     assert refused.json == {"error": {"code": "busy", "message": SENTENCE}}
     page = send("/")
     assert (page.status_code, page.headers["Retry-After"]) == (429, "1")
-    assert SENTENCE in page.text and 'data-state="error"' in page.text
+    assert BUSY in page.text and 'data-state="error"' in page.text
     assert client.get("/readyz").status_code == 200
 
     free()
