@@ -66,7 +66,7 @@ def test_flask_says_so_and_when_to_come_back(busy, cat):
     assert refused.json == {"error": {"code": "busy", "message": SENTENCE}}
     page = send("/")
     assert (page.status_code, page.headers["Retry-After"]) == (429, "1")
-    assert BUSY in page.text and 'data-state="error"' in page.text
+    assert BUSY in page.text and 'role="alert"' in page.text
     assert client.get("/readyz").status_code == 200
 
     free()
