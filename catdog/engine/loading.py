@@ -148,7 +148,6 @@ def _on_openvino(model: Model, settings: Settings, conversion: Path | CatDogErro
         engine = _opened(conversion, spec, settings.threads, precision or precision_of(spec))
     except Exception as error:  # a library or a processor that do not fit; its text names folders, pages show this one
         raise NotConverted(f"OpenVINO fails on this machine ({type(error).__name__}).") from error
-    engine.check_input(path.name, spec.image_size)
     if conversion.parent != settings.cache:
         engine.problem = (
             f"{path.name} is converted anew at every start, which takes long, because the cache cannot be written: "
