@@ -16,7 +16,7 @@ from catdog import Settings, load
 from catdog.compare import Classifier, Comparator, Verdict, keenest
 from catdog.disagreement import usually_right
 from catdog.engine import Outputs
-from catdog.explain import overlay, scale_of
+from catdog.pages.pictures import overlay_urls
 from catdog.preprocessing import to_array
 
 from . import faithfulness, insight_drawings, insight_page
@@ -100,17 +100,14 @@ def verdicts(classifiers: Sequence[Classifier], paths: Sequence[Path]) -> list[l
 
 
 def cost(comparator: Comparator, paths: Sequence[Path]) -> dict[str, Any]:
-    """What maps cost: milliseconds (medians) of one comparison without them, with them, and with them drawn.
+    """What maps cost: medians in milliseconds of one comparison without them, with them, and with a page's pictures.
 
     Interleaved, so that whatever else the machine does falls on all three alike.
     """
 
     def drawn(data: bytes) -> None:
         comparison, image = comparator.look(data, explain=True)
-        scale = scale_of(comparison.models)
-        for verdict in comparison.models:
-            if verdict.heatmap:
-                overlay(image, verdict.heatmap, scale, resize=comparator.models[verdict.model].spec.resize)
+        overlay_urls(comparison, image, comparator.specs)
 
     ways = {
         "plain": comparator.compare,

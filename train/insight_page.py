@@ -57,7 +57,7 @@ def _maps(figures: Mapping[str, Any]) -> Iterator[str]:
     yield (
         f"A comparison with maps takes {cost['ratio_explained']:.2f} times as long as one without "
         f"({times['explained']:.1f} and {times['plain']:.1f} ms, medians over {cost['photos']} photos, interleaved), "
-        f"and {cost['ratio_drawn']:.2f} times with all maps drawn over the photo."
+        f"and {cost['ratio_drawn']:.2f} times with the pictures of all maps that a page shows."
     )
     yield ""
 
