@@ -95,10 +95,13 @@ def test_an_example_has_an_address_that_leads_to_it(page, open_page, photo):
     expect(other.locator(".cd-cards[data-state=done]")).to_be_visible(timeout=20_000)
     assert verdicts(other) == verdicts(page)
     expect(other.locator("#cd-photo img")).to_have_js_property("naturalWidth", 800)
+    pressed = other.locator(".cd-examples [aria-pressed=true]")
+    expect(pressed).to_have_text("Dog")
 
     other.click("[aria-label='Remove Image']")
     expect_headline(other, "Waiting for a photo")
     assert "example" not in other.url
+    expect(pressed).to_have_count(0)
 
 
 def test_an_address_of_no_example_says_so(open_page, url):

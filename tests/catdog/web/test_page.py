@@ -92,6 +92,13 @@ def test_maps_are_shown_when_they_are_asked_for(knowing):
     assert 'name="explain" value="1" checked' in with_maps and 'value="1" checked' not in without
 
 
+def test_the_photo_that_was_judged_is_shown(knowing):
+    shown = '<img id="preview" alt="The photo to judge" src="data:image/jpeg;base64,'
+    assert shown in post(knowing, colours.CAT) and shown in knowing.get("/?example=dog").text
+    for text in (knowing.get("/").text, knowing.get("/?example=nobody").text):
+        assert '<img id="preview" alt="The photo to judge" hidden>' in text
+
+
 def test_sureness_costs_and_disputes_are_shown(knowing):
     text = post(knowing, colours.CAT)
     assert text.count("About 1 in 50 answers this sure is wrong.") == 3
