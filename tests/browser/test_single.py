@@ -165,6 +165,9 @@ def test_the_camera_takes_a_photo(camera, url):
     page.goto(url)
     page.get_by_label("Capture from camera").click()
     page.get_by_role("button", name="Access Webcam").click()
+    page.wait_for_function(
+        "document.querySelector('#cd-photo video')?.readyState >= HTMLMediaElement.HAVE_CURRENT_DATA"
+    )
     page.get_by_label("capture photo").click()
     expect(page.locator(".cd-cards[data-state=done] .cd-card")).to_have_count(3, timeout=30_000)
 
