@@ -1,12 +1,15 @@
-"""Memory that goes back to the system when a photo is done with."""
+"""Memory that goes back to the system when it is done with."""
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
+from collections.abc import Container
+from pathlib import Path
 
 M_MMAP_THRESHOLD = -3  # of mallopt(3)
 LARGE = 2**20  # bytes
+MADV_DONTNEED = 4  # of madvise(2)
 
 
 def give_back_large_blocks() -> None:
@@ -17,3 +20,18 @@ def give_back_large_blocks() -> None:
     """
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL("libc.so.6").mallopt(M_MMAP_THRESHOLD, LARGE)
+
+
+def give_back_mapped_files(names: Container[str]) -> None:
+    """Let Linux take back what it holds in memory of mapped files of these names, for the whole process.
+
+    It reads them again if they are asked for; a mapping that can be written to is left alone. Other
+    systems decide for themselves.
+    """
+    with contextlib.suppress(OSError, AttributeError, ValueError):
+        madvise = ctypes.CDLL("libc.so.6").madvise
+        for line in Path("/proc/self/maps").read_text().splitlines():
+            addresses, rights, *_, path = line.split(maxsplit=5)
+            if "w" not in rights and path.rpartition("/")[2].removesuffix(" (deleted)") in names:
+                start, end = (int(address, 16) for address in addresses.split("-"))
+                madvise(ctypes.c_void_p(start), ctypes.c_size_t(end - start), MADV_DONTNEED)

@@ -108,7 +108,7 @@ def head(classes: int) -> layers.Dense:
 
 
 def _scratch_features(pixels, weights: None):
-    """A residual network (He et al. 2016): a strided convolution, then stages that halve the size."""
+    """A residual network with excited channels (He et al. 2016): a strided convolution, stages that halve the size."""
     x = layers.Rescaling(1 / 127.5, offset=-1.0)(pixels)
     x = layers.ReLU()(layers.BatchNormalization()(_conv(48, 3, strides=2)(x)))
     for filters, blocks in ((48, 1), (96, 1), (192, 2), (320, 1)):
@@ -124,7 +124,14 @@ def _residual_block(x, filters: int, strides: int):
     x = layers.ReLU()(layers.BatchNormalization()(_conv(filters, 3, strides)(x)))
     # Starting each block as its shortcut makes early training steadier (Goyal et al. 2017).
     x = layers.BatchNormalization(gamma_initializer="zeros")(_conv(filters, 3)(x))
-    return layers.ReLU()(layers.Add()([x, shortcut]))
+    return layers.ReLU()(layers.Add()([_excited(x, filters), shortcut]))
+
+
+def _excited(x, filters: int):
+    """Scale each channel by what all of them say of the whole photo (Hu et al. 2018, "Squeeze-and-excitation")."""
+    squeezed = layers.GlobalAveragePooling2D(keepdims=True)(x)
+    hidden = layers.Dense(filters // 8, activation="relu")(squeezed)
+    return layers.Multiply()([x, layers.Dense(filters, activation="sigmoid")(hidden)])
 
 
 def _conv(filters: int, size: int, strides: int = 1) -> layers.Conv2D:

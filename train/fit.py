@@ -16,7 +16,7 @@ from catdog.engine.reference import KerasEngine
 from catdog.errors import InvalidSettings
 from catdog.spec import ModelSpec, sha256_of
 
-from . import architectures, augment, calibrate, dataset, evaluate, h5, trainer
+from . import architectures, augment, calibrate, dataset, evaluate, h5, normalization, trainer
 from .files import require_writable, whole
 from .provenance import base_provenance, identity, origin_of, provenance
 from .trainer import Recipe
@@ -92,13 +92,15 @@ def fit(job: Job, *, base: str | None = None, start: Path | None = None) -> Mode
     return finish(trained.get_layer(job.name), job, splits[1], training)
 
 
-def prepared(job: Job, start: Path | None) -> tuple[tuple[dataset.Split, dataset.Split], trainer.Data]:
+def prepared(
+    job: Job, start: Path | None, *, stored_size: int = STORED_SIZE
+) -> tuple[tuple[dataset.Split, dataset.Split], trainer.Data]:
     """The splits train and val of a job and their decoded photos; raises before anything is trained."""
     if start and start.resolve() == job.file.resolve():
         raise InvalidSettings(f"The run would replace {start}, from which it starts: choose another --out.")
     require_writable(job.out)
     train_split, val_split = dataset.find_training(job.data, job.limit)
-    return (train_split, val_split), load_data(train_split, val_split, job.image_size, job.data / ".cache")
+    return (train_split, val_split), load_data(train_split, val_split, job.image_size, job.data / ".cache", stored_size)
 
 
 def started(job: Job, classes: int, start: Path | None, *, base: str | None = None) -> keras.Model:
@@ -106,7 +108,7 @@ def started(job: Job, classes: int, start: Path | None, *, base: str | None = No
     network = architectures.build(job.name, classes=classes, base=base)
     if start:
         architectures.load_classifier(network, start)
-    return network
+    return normalization.fused(network)
 
 
 def finish(trained: keras.Model, job: Job, val: dataset.Split, training: dict) -> ModelSpec:
@@ -170,10 +172,12 @@ def _saved(model: keras.Model, val: dataset.Split, path: Path, bits: int):
     return spec, evaluate.predict([served], val)[name]
 
 
-def load_data(train: dataset.Split, val: dataset.Split, image_size: int, cache: Path) -> trainer.Data:
-    """Decode both splits: training photos at STORED_SIZE, validation photos as they are served."""
+def load_data(
+    train: dataset.Split, val: dataset.Split, image_size: int, cache: Path, stored_size: int = STORED_SIZE
+) -> trainer.Data:
+    """Decode both splits: training photos at `stored_size` or more, validation photos as they are served."""
     return trainer.Data(
-        dataset.load_images(train, max(STORED_SIZE, image_size), cache=cache),
+        dataset.load_images(train, max(stored_size, image_size), cache=cache),
         train.labels,
         dataset.load_images(val, image_size, cache=cache),
         val.labels,

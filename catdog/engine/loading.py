@@ -12,16 +12,18 @@ import numpy as np
 
 from ..config import Settings
 from ..errors import CatDogError, ModelMismatch, NotConverted
+from ..memory import give_back_mapped_files
 from ..novelty import Novelty
 from ..spec import ModelSpec
 from . import cache
+from .careful import CarefulEngine
 from .convert import Job, convert
 from .converted import PRECISIONS, OpenVINOEngine, has_bfloat16
 from .interface import Engine, are_probabilities
 from .reference import KerasEngine, first_line, limit_threads, load_model
 
-# bfloat16 runs a model only where it was measured on at least so many photos, none of which got another
-# label, and no probability moved by more than this.
+# bfloat16, and float32 when in doubt, runs a model only where it was measured on at least so many photos,
+# none of which got another label, and no probability moved by more than this.
 BFLOAT16_PHOTOS, BFLOAT16_CHANGE = 1000, 0.01
 
 Model = tuple[Path, ModelSpec]  # a verified `.h5` and its spec
@@ -53,16 +55,18 @@ def load_engines(
         return [_attempt(_reference, model, settings) for model in models]
     with contextlib.ExitStack() as temporary:
         folders = _converted(models, settings, temporary)
-        return [
-            _attempt(_from_conversion, model, settings, folder, precision)
-            for model, folder in zip(models, folders, strict=True)
-        ]
+        engines = []
+        for model, folder in zip(models, folders, strict=True):
+            engines.append(_attempt(_from_conversion, model, settings, folder, precision))
+            give_back_mapped_files({cache.WEIGHTS})  # the engine has a copy in an order of its own by now
+    return engines
 
 
 def describe(spec: ModelSpec, settings: Settings) -> str:
     """What runs a model, without loading it: library, version, arithmetic."""
     if _with_openvino(settings):
-        return f"OpenVINO {cache.installed('openvino')}, {PRECISIONS[precision_of(spec)]}"
+        in_doubt = "; float32 when in doubt" if precision_of(spec) == "bf16" else ""
+        return f"OpenVINO {cache.installed('openvino')}, {PRECISIONS[precision_of(spec)]}{in_doubt}"
     return f"TensorFlow {cache.installed('tensorflow')}, float32"
 
 
@@ -139,7 +143,7 @@ def _on_openvino(model: Model, settings: Settings, conversion: Path | CatDogErro
     if isinstance(conversion, CatDogError):
         raise conversion
     try:
-        engine = OpenVINOEngine(conversion, threads=settings.threads, precision=precision or precision_of(spec))
+        engine = _opened(conversion, spec, settings.threads, precision or precision_of(spec))
     except Exception as error:  # a library or a processor that do not fit; its text names folders, pages show this one
         raise NotConverted(f"OpenVINO fails on this machine ({type(error).__name__}).") from error
     if conversion.parent != settings.cache:
@@ -148,6 +152,15 @@ def _on_openvino(model: Model, settings: Settings, conversion: Path | CatDogErro
             "set CATDOG_CACHE to a folder that can."
         )
     return engine
+
+
+def _opened(conversion: Path, spec: ModelSpec, threads: int, precision: str) -> Engine:
+    """Run a conversion in float32, or in bfloat16 as long as that is sure of its answers."""
+    exact = OpenVINOEngine(conversion, threads=threads)
+    if precision == "f32":
+        return exact
+    exact(_black_photo(spec))  # so that the first doubt is answered as fast as the next
+    return CarefulEngine(OpenVINOEngine(conversion, threads=threads, precision=precision), exact)
 
 
 def _has_keras() -> bool:
@@ -183,12 +196,12 @@ def _attempt(load, model: Model, *arguments) -> Engine | CatDogError:
 
 def _check(engine: Engine, path: Path, spec: ModelSpec) -> None:
     """Ask about one black photo and compare what comes back with the spec; raises ModelMismatch."""
-    shape = (1, spec.image_size, spec.image_size, 3)
+    photo = _black_photo(spec)
     try:
-        outputs, features, _ = engine(np.zeros(shape, np.float32))
+        outputs, features, _ = engine(photo)
     except Exception as error:
         raise ModelMismatch(
-            f"{path.name} does not turn pixels of shape {shape} into one array: {first_line(error)}"
+            f"{path.name} does not turn pixels of shape {photo.shape} into one array: {first_line(error)}"
         ) from error
     allowed = [(1, len(spec.classes))] + ([(1, 1)] if len(spec.classes) == 2 else [])
     if outputs.shape not in allowed:
@@ -206,3 +219,7 @@ def _check(engine: Engine, path: Path, spec: ModelSpec) -> None:
             f"{path.name} has {features.shape[1]} features, for another number of which its spec has a novelty: "
             "run `python -m train calibrate` again."
         )
+
+
+def _black_photo(spec: ModelSpec) -> np.ndarray:
+    return np.zeros((1, spec.image_size, spec.image_size, 3), np.float32)

@@ -1,13 +1,16 @@
-"""Photos leave no memory behind in the threads that judged them."""
+"""Neither photos nor weights that have been read leave memory behind."""
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from catdog.memory import give_back_mapped_files
 from tests.catdog.photos import encoded, flag
 
 ROOT = Path(__file__).parents[2]
@@ -41,3 +44,27 @@ def test_many_threads_keep_no_memory(tiny_weights, tiny_comparator, tmp_path, mo
         cwd=ROOT, capture_output=True, text=True, timeout=120, check=True,
     )  # fmt: skip
     assert float(done.stdout) < 100  # 400 and more without the care taken
+
+
+def resident(path: Path) -> int:
+    """Kilobytes in memory of this process's mappings of a file."""
+    smaps = Path("/proc/self/smaps").read_text()
+    return sum(map(int, re.findall(rf"{re.escape(str(path))}\n(?:[A-Z].*\n)*?Rss:\s+(\d+)", smaps)))
+
+
+@pytest.mark.skipif(not STATUS.exists(), reason="only Linux can be told")
+def test_a_mapped_file_is_given_back_and_stays_readable(tmp_path):
+    mapped, other, written = (tmp_path / name for name in ("a.bin", "b.bin", "folder/a.bin"))
+    written.parent.mkdir()
+    content = np.arange(250_000, dtype=np.float32)
+    for path in (mapped, other, written):
+        content.tofile(path)
+    read, kept = np.memmap(mapped, np.float32, "r"), np.memmap(other, np.float32, "r")
+    changed = np.memmap(written, np.float32, "c")
+    changed += 1
+    total = read.sum() + kept.sum()
+    assert min(map(resident, (mapped, other, written))) > 900
+    give_back_mapped_files({"a.bin"})
+    assert resident(mapped) < 100 < 900 < min(resident(other), resident(written))
+    assert read.sum() + kept.sum() == total
+    np.testing.assert_array_equal(changed, content + 1)

@@ -7,7 +7,7 @@ import pytest
 from keras import ops
 from PIL import Image
 
-from train.augment import ColorJitter, RandomResizedCrop, _sampling_matrix
+from train.augment import ColorJitter, RandomResizedCrop, Reduction, _sampling_matrix
 
 _numpy = ops.convert_to_numpy
 
@@ -29,6 +29,12 @@ def test_resampling_is_that_of_pillow(pixels, start, length, size):
     # Pillow rounds after each direction, and cuts the filter at the edge of the box, not the photo.
     inner = slice(2, -2)
     assert np.abs(ours - np.asarray(pillow, np.float32))[inner, inner].max() < 1.5
+
+
+def test_reduction_is_that_of_pillow(pixels):
+    ours = _numpy(Reduction(48)(pixels[None].astype(np.float32), training=True))[0]
+    pillow = Image.fromarray(pixels).resize((48, 48), Image.Resampling.BILINEAR)
+    assert np.abs(ours - np.asarray(pillow, np.float32)).max() < 1.5
 
 
 def test_whole_photo_at_its_own_size_is_unchanged(pixels):
@@ -62,6 +68,8 @@ def test_jitter_changes_colours_within_range(pixels):
     assert all(np.abs(a - b).mean() > 1 for a, b in zip(changed, images, strict=True))
 
 
-@pytest.mark.parametrize("layer", [RandomResizedCrop(32), ColorJitter(0.3)], ids=["crop", "jitter"])
+@pytest.mark.parametrize(
+    "layer", [RandomResizedCrop(32), ColorJitter(0.3), Reduction(16)], ids=["crop", "jitter", "reduction"]
+)
 def test_nothing_happens_outside_training(pixels, layer):
     np.testing.assert_array_equal(_numpy(layer(pixels[None].astype(np.float32), training=False))[0], pixels)

@@ -16,7 +16,7 @@ import pytest
 
 from catdog import InvalidSettings, ModelMismatch, ModelSpec, Settings, load
 from catdog.compare import calibrated
-from catdog.engine import has_bfloat16
+from catdog.engine import careful, has_bfloat16
 from catdog.spec import sha256_of
 from tests.conftest import ROOT
 from train import architectures, dataset, distill, evaluate, h5, trainer
@@ -220,17 +220,46 @@ def test_a_distilled_classifier_is_gone_on_from(tiny_data, tmp_path):
 @pytest.mark.parametrize("name", ["xception", "mobilenet_v2"])
 def test_a_distilled_network_keeps_its_outputs(full_networks, tmp_path, name):
     """What is saved answers as what was trained: the second output for the teacher changes no order of weights."""
-    student = architectures.build(name, image_size=48)
-    trained = distill._training_model(student, FakeTaught(), 48, Recipe(((48, 1),)), keras.optimizers.SGD())
+    student = architectures.build(name)
+    taught = distill.Taught(tiny_teacher(), np.zeros((2, 48, 48, 3), np.uint8))
+    trained = distill._training_model(student, taught, 48, 2, Recipe(((48, 1),)), keras.optimizers.SGD())
     saved = architectures.build(name, image_size=48)
     saved.set_weights(trained.get_layer(name).get_weights())
     pixels = np.random.default_rng(0).uniform(0, 255, (2, 48, 48, 3)).astype(np.float32)
-    expected = trained.predict_on_batch(pixels)["probabilities"]
+    expected = trained.predict_on_batch(pixels)
     np.testing.assert_allclose(saved.predict_on_batch(pixels), expected, atol=1e-5)
 
 
-class FakeTaught:
-    train = np.zeros((4, 6), np.float32)
+def tiny_teacher() -> keras.Model:
+    """Mean colours as features."""
+    pixels = keras.Input((None, None, 3))
+    return keras.Model(pixels, keras.layers.GlobalAveragePooling2D()(pixels))
+
+
+def test_the_teacher_sees_the_very_crop_of_the_student():
+    photos = np.random.default_rng(0).uniform(0, 255, (4, 8, 8, 3)).astype(np.float32)
+    features = photos.mean(axis=(1, 2))
+    taught = distill.Taught(tiny_teacher(), photos)
+    np.testing.assert_allclose(taught.mean, features.mean(axis=0), rtol=1e-5)
+    imitation = distill.Imitation(taught)
+    probabilities, pooled = np.full((4, 1), 0.5, np.float32), np.ones((4, 2), np.float32)
+    np.testing.assert_array_equal(imitation(probabilities, pooled, photos, training=True), probabilities)
+    (error,) = imitation.losses
+    target = (features - taught.mean) / taught.deviation
+    projected = pooled @ keras.ops.convert_to_numpy(imitation.projection.kernel)
+    assert float(error) == pytest.approx(float(((projected - target) ** 2).mean()), rel=1e-4)
+    assert len(imitation.trainable_weights) == 2  # the projection's
+    imitation(probabilities, pooled, photos, training=False)
+    assert not imitation.losses
+
+
+def test_a_classifier_that_was_trained_here_can_teach(full_networks, tmp_path):
+    classifier = architectures.build("mobilenet_v2", image_size=48)
+    classifier.save(tmp_path / "teacher.h5")
+    pixels = np.random.default_rng(0).uniform(0, 255, (2, 48, 48, 3)).astype(np.float32)
+    expected = keras.Model(classifier.input, classifier.get_layer("dropout").input).predict_on_batch(pixels)
+    features = distill.load_teacher(tmp_path / "teacher.h5").predict_on_batch(pixels)
+    np.testing.assert_allclose(features, expected, atol=1e-4)
 
 
 def test_the_base_of_a_pretrained_model_is_taken_whole(full_networks, tmp_path):
@@ -428,6 +457,7 @@ def test_evaluate_measures_what_bfloat16_changes(tiny_data, tiny_weights, tmp_pa
         dataclasses.replace(spec, metrics=metrics).write(weights / f"{name}.json")
     read = []
     monkeypatch.setattr(evaluate, "read", lambda path: read.append(path) or dataset.read(path))
+    monkeypatch.setattr(careful, "CLEAR", 0.5)  # tiny models are in doubt of everything
     figures = evaluate.evaluate(weights, tiny_data)
     assert len(read) == len(set(read)) == 16  # each photo once for all
     assert figures.keys() == {"scratch_cnn", "xception"}

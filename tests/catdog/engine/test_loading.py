@@ -401,7 +401,7 @@ def test_bfloat16_is_not_used_where_the_processor_is_slow_at_it(tiny, monkeypatc
 def test_the_arithmetic_is_described_as_it_is_loaded(tiny, copies, tmp_path):
     spec = with_figures(tiny[1], GOOD)
     settings = Settings(cache=tmp_path)
-    arithmetic = "bfloat16" if has_bfloat16() else "float32"
+    arithmetic = "bfloat16; float32 when in doubt" if has_bfloat16() else "float32"
     assert load_engine(tiny[0], spec, settings).runtime == describe(spec, settings)
     assert describe(spec, settings) == f"OpenVINO {cache.installed('openvino')}, {arithmetic}"
     assert describe(spec, Settings(engine="tensorflow")) == f"TensorFlow {cache.installed('tensorflow')}, float32"

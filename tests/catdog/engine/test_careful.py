@@ -1,0 +1,66 @@
+"""A careful engine asks twice where it is in doubt, and only there."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from catdog.engine.careful import CLEAR, CarefulEngine
+from catdog.engine.interface import Outputs
+
+
+class Fake:
+    """Answers with the first pixel of each photo, plus `shift`, and keeps count of the photos."""
+
+    problem = ""
+
+    def __init__(self, runtime: str, shift: float, *, softmax: bool = False, only_probabilities: bool = False):
+        self.runtime, self.shift, self.softmax, self.bare = runtime, shift, softmax, only_probabilities
+        self.asked: list[int] = []
+
+    def __call__(self, batch: np.ndarray) -> Outputs:
+        self.asked.append(len(batch))
+        value = batch[:, 0, 0, :1] + np.float32(self.shift)
+        probabilities = np.concatenate([1 - value, value], axis=1) if self.softmax else value
+        return Outputs(probabilities) if self.bare else Outputs(probabilities, value * 10, value[:, None, None] * 100)
+
+
+def photos(*values: float) -> np.ndarray:
+    return np.array(values, np.float32)[:, None, None, None] * np.ones((1, 2, 2, 3), np.float32)
+
+
+def careful(**kinds: bool) -> CarefulEngine:
+    return CarefulEngine(Fake("Engine 1, bfloat16", 0.0, **kinds), Fake("Engine 1, float32", 0.001, **kinds))
+
+
+@pytest.mark.parametrize("softmax", [False, True])
+def test_only_doubtful_photos_are_asked_about_again(softmax):
+    engine = careful(softmax=softmax)
+    outputs = engine(photos(0.99, 0.5, 0.01, 0.9))
+    expected = np.array([0.99, 0.501, 0.01, 0.901], np.float32)
+    np.testing.assert_allclose(outputs.probabilities[:, -1], expected, atol=1e-6)
+    np.testing.assert_allclose(outputs.features[:, 0], expected * 10, atol=1e-5)
+    np.testing.assert_allclose(outputs.maps[:, 0, 0, 0], expected * 100, atol=1e-4)
+    assert engine.exact.asked == [2]
+
+
+def test_clear_answers_are_not_asked_about_again():
+    engine = careful()
+    engine(photos(CLEAR + 0.001, 0.999, 0.001))
+    assert (engine.fast.asked, engine.exact.asked) == ([3], [])
+
+
+def test_what_is_no_number_is_asked_about_again():
+    engine = careful()
+    engine(photos(np.nan, 0.999))
+    assert engine.exact.asked == [1]
+
+
+def test_models_without_features_work():
+    outputs = careful(only_probabilities=True)(photos(0.5))
+    assert outputs.features is None and outputs.maps is None
+    np.testing.assert_allclose(outputs.probabilities, [[0.501]], atol=1e-6)
+
+
+def test_both_arithmetics_are_named():
+    assert careful().runtime == "Engine 1, bfloat16; float32 when in doubt"

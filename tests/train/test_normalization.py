@@ -1,0 +1,63 @@
+"""Fused batch norm learns and answers as Keras's own does."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+
+from train.normalization import FusedBatchNormalization, fused
+
+
+def network() -> keras.Model:
+    pixels = keras.Input((6, 6, 3))
+    x = keras.layers.Conv2D(4, 3, name="convolution")(pixels)
+    x = keras.layers.BatchNormalization(momentum=0.9, name="norm")(x)
+    x = keras.layers.BatchNormalization(scale=False, center=False, name="plain")(x)
+    x = keras.layers.GlobalAveragePooling2D()(keras.layers.ReLU()(x))
+    return keras.Model(pixels, keras.layers.BatchNormalization(name="flat")(x))
+
+
+@pytest.fixture
+def both() -> tuple[keras.Model, keras.Model]:
+    keras.utils.set_random_seed(0)
+    plain = network()
+    return plain, fused(plain)
+
+
+PHOTOS = np.random.default_rng(0).normal(1, 3, (64, 6, 6, 3)).astype(np.float32)
+
+
+def test_every_batch_norm_is_replaced_and_weights_stay(both):
+    plain, fast = both
+    assert [type(layer) for layer in fast.layers].count(FusedBatchNormalization) == 3
+    assert fast.name == plain.name
+    assert [layer.name for layer in fast.layers[1:]] == [layer.name for layer in plain.layers[1:]]
+    for weight, same in zip(plain.get_weights(), fast.get_weights(), strict=True):
+        np.testing.assert_array_equal(weight, same)
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_answers_are_those_of_keras(both, training):
+    expected, outputs = (np.array(model(PHOTOS, training=training)) for model in both)
+    np.testing.assert_allclose(outputs, expected, atol=2e-5)
+
+
+def test_it_learns_as_keras_does(both):
+    targets = np.random.default_rng(1).normal(size=(64, 4)).astype(np.float32)
+    for model in both:
+        model.compile(keras.optimizers.SGD(0.1), loss="mean_squared_error")
+        model.fit(PHOTOS, targets, batch_size=32, epochs=2, shuffle=False, verbose=0)
+    for expected, weight in zip(*(model.get_weights() for model in both), strict=True):
+        # The variance of a sample is N / (N - 1) times that of Keras, here 512 / 511.
+        np.testing.assert_allclose(weight, expected, rtol=2e-3, atol=2e-4)
+
+
+def test_a_frozen_norm_keeps_its_statistics(both):
+    _, fast = both
+    layer = fast.get_layer("norm")
+    layer.trainable = False
+    before = layer.get_weights()
+    fast(PHOTOS, training=True)
+    for weight, same in zip(before, layer.get_weights(), strict=True):
+        np.testing.assert_array_equal(weight, same)
