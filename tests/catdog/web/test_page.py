@@ -55,7 +55,7 @@ def test_disagreement_follows_the_leading_model():
     dog = fakes.classifier("b", {"cat": 0.2, "dog": 0.8}, accuracy=0.9)
     text = answer(cat, dog)
     assert "<h2>The models disagree</h2>" in text
-    assert "Best on validation photos: B says dog, 80.0% sure." in text
+    assert "Best on validation photos: B says dog, fairly sure (80.0%)." in text
 
 
 def test_one_model():
