@@ -30,12 +30,12 @@ class Plan:
     large     photos that are enlarged to compare ways to decode them
     """
 
-    rounds: int = 5
+    rounds: int = 3
     photos: int = 60
     requests: int = 12
     clients: tuple[int, ...] = (1, 4, 16)
     starts: int = 5
-    folder: int = 2000
+    folder: int = 1000
     large: int = 100
 
 

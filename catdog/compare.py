@@ -8,6 +8,7 @@ import reprlib
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -312,14 +313,16 @@ def keenest(classifiers: Iterable[Classifier]) -> Classifier | None:
 
 
 def _arrays(image: Image.Image, classifiers: Iterable[Classifier]) -> dict[tuple, tuple[np.ndarray, float]]:
-    """One array, and the seconds that it took, per distinct input of the models."""
-    arrays = {}
-    for classifier in classifiers:
-        if classifier.spec.input not in arrays:
-            start = time.perf_counter()
-            array = to_array(image, classifier.spec)
-            arrays[classifier.spec.input] = array, time.perf_counter() - start
-    return arrays
+    """One array, and the seconds that it took, per distinct input of the models; each in a thread of its own."""
+    specs = {classifier.spec.input: classifier.spec for classifier in classifiers}
+
+    def timed(spec: ModelSpec) -> tuple[np.ndarray, float]:
+        start = time.perf_counter()
+        return to_array(image, spec), time.perf_counter() - start
+
+    # Threads that are kept would be lost to a forked process, and starting them takes a tenth of a millisecond.
+    with ThreadPoolExecutor(len(specs)) as pool:
+        return dict(zip(specs, pool.map(timed, specs.values()), strict=True))
 
 
 def _judge_together(classifier: Classifier, requests: Sequence[_Request]) -> Sequence[Verdict | Exception]:

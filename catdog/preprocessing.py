@@ -167,7 +167,7 @@ def scaled(pixels: np.ndarray, scaling: str) -> np.ndarray:
 def _reduced(image: Image.Image, enough: int) -> Image.Image:
     """Every 2 x 2, 4 x 4, 8 x 8, ... pixels become their mean, while both sides keep `enough`."""
     possible = max(1, min(image.size) // enough)
-    return image.reduce(1 << possible.bit_length() - 1)
+    return image.reduce(1 << possible.bit_length() - 1) if possible > 1 else image
 
 
 def _require_size(image: Image.Image, max_pixels: int) -> None:

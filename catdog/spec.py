@@ -53,6 +53,8 @@ class ModelSpec:
     sureness     how often answers of a given confidence are wrong, as `sureness.Sureness`, or None
     novelty      what the features of the training animals look like, as `novelty.Novelty`, or None
     disagreement  how often the model is right where others disagree, each entry as `disagreement.Case`
+    clear        the probability of its label from which an answer in bfloat16 needs no second one in
+                 float32, 0 to 1; None when there is none known
     """
 
     name: str
@@ -71,6 +73,7 @@ class ModelSpec:
     sureness: dict[str, Any] | None = None
     novelty: dict[str, Any] | None = None
     disagreement: list[dict[str, Any]] = field(default_factory=list)
+    clear: float | None = None
 
     def __post_init__(self) -> None:
         problems = list(_problems(self))
@@ -205,6 +208,8 @@ def _problems(spec: ModelSpec) -> Iterator[str]:
         yield f"classes must be two or more different names, received {spec.classes!r}"
     if not _is_number(spec.temperature) or not 0 < spec.temperature <= 1e6:
         yield f"temperature must be a positive number of at most a million, received {spec.temperature!r}"
+    if spec.clear is not None and not (_is_number(spec.clear) and 0 <= spec.clear <= 1):
+        yield f"clear must be a number from 0 to 1, received {spec.clear!r}"
     if not isinstance(spec.training, dict):
         yield f"training must be an object, received {spec.training!r}"
     if not _are_metrics(spec.metrics):

@@ -218,7 +218,7 @@ def _calibrate(arguments: argparse.Namespace) -> None:
 
     for name, spec in calibrate.calibrate(arguments.weights, arguments.data).items():
         sizes = {field: len(json.dumps(getattr(spec, field))) for field in ("sureness", "novelty", "disagreement")}
-        print(json.dumps({"model": name, "characters": sizes}))
+        print(json.dumps({"model": name, "characters": sizes, "clear": spec.clear}))
 
 
 def _insight(arguments: argparse.Namespace) -> None:

@@ -13,9 +13,10 @@ from scipy.optimize import minimize, minimize_scalar
 
 from catdog import Settings, load
 from catdog.compare import Classifier, calibrated
+from catdog.engine import has_bfloat16, load_engine
 from catdog.spec import ModelSpec
 
-from . import disagreement, evaluate, novelty, sureness
+from . import arithmetic, disagreement, evaluate, novelty, sureness
 from .dataset import Split, find
 
 
@@ -60,6 +61,7 @@ def calibrate(weights: Path, data: Path) -> dict[str, ModelSpec]:
     sureness      how often its answers of a given confidence are wrong
     novelty       what the features of cats and dogs look like; None for a model without features
     disagreement  how often it is right where others disagree
+    clear         from which confidence on it can be trusted in bfloat16, on a processor that is fast at it
 
     What was learned before is replaced. A model that cannot be used is named on stderr and left as it is.
     """
@@ -67,7 +69,10 @@ def calibrate(weights: Path, data: Path) -> dict[str, ModelSpec]:
     comparator = load(Settings(weights=weights))
     print(*comparator.problems, sep="\n", end="\n" if comparator.problems else "", file=sys.stderr)
     try:
-        learned = learn(list(comparator.models.values()), split)
+        classifiers = list(comparator.models.values())
+        learned = learn(classifiers, split)
+        for name, clear in _clear(classifiers, weights, split).items():
+            learned[name]["clear"] = clear
     finally:
         comparator.close()
     return {
@@ -91,6 +96,23 @@ def learn(classifiers: Sequence[Classifier], split: Split) -> dict[str, dict[str
         }
         for name, outputs in answers.items()
     }
+
+
+def _clear(classifiers: Sequence[Classifier], weights: Path, split: Split) -> dict[str, float | None]:
+    """As `arithmetic.fit_clear`, of each model that could run in bfloat16."""
+    specs = {c.spec.name: dataclasses.replace(c.spec, clear=None) for c in classifiers if evaluate.on_openvino(c)}
+    if not specs or not has_bfloat16():
+        return {}
+    pairs = {
+        f"{name}.{precision}": Classifier(
+            dataclasses.replace(spec, name=f"{name}.{precision}"),
+            load_engine(weights / spec.file, spec, Settings(), precision=precision),
+        )
+        for name, spec in specs.items()
+        for precision in ("bf16", "f32")
+    }
+    answers = evaluate.predict(pairs.values(), split, progress="arithmetic")
+    return {name: arithmetic.fit_clear(answers[f"{name}.bf16"], answers[f"{name}.f32"]) for name in specs}
 
 
 def _novelty(features: np.ndarray | None, labels: np.ndarray) -> dict[str, Any] | None:

@@ -34,7 +34,8 @@ def evaluate(
     Returns name -> figures, as `measure` defines them. A model that cannot be used is named on
     stderr and left out. `exact` are `.h5` files as `fit` leaves them in its run folder, before
     rounding; the figures of their models then say, as `rounding`, what rounding changed. Where the
-    processor is fast at bfloat16 they say, as `bfloat16`, what that changes: `catdog.engine` goes by it.
+    processor is fast at bfloat16 they say, as `bfloat16`, what that changes with float32 below the
+    confidence that the spec calls clear: `catdog.engine` goes by it.
     """
     split = find(data, split_name)
     settings = Settings(weights=weights)
@@ -56,7 +57,7 @@ def evaluate(
         results[name]["rounding"] = _changes(predict([classifier], split)[name], probabilities[name])
     for name, other in others.items():
         changes = _changes(probabilities[name], outputs[other.spec.name])
-        results[name]["bfloat16"] = {"images": len(split), **changes}
+        results[name]["bfloat16"] = {"images": len(split), "clear": other.spec.clear, **changes}
     for spec in comparator.specs:
         _record(results[spec.name], split_name, spec, weights / f"{spec.name}.json")
     return results
@@ -73,7 +74,7 @@ def _unrounded(path: Path, comparator: Comparator, settings: Settings) -> Classi
 
 def _in_other_arithmetic(comparator: Comparator, weights: Path, settings: Settings) -> dict[str, Classifier]:
     """Each model that could run in bfloat16, in float32 where it does and in bfloat16 where it does not."""
-    models = {name: c for name, c in comparator.models.items() if c.engine.runtime.startswith("OpenVINO")}
+    models = {name: classifier for name, classifier in comparator.models.items() if on_openvino(classifier)}
     if not models or not has_bfloat16():
         return {}
     others = {}
@@ -83,6 +84,10 @@ def _in_other_arithmetic(comparator: Comparator, weights: Path, settings: Settin
         engine = load_engine(weights / spec.file, spec, settings, precision=precision)
         others[name] = Classifier(dataclasses.replace(spec, name=f"{name}.{precision}"), engine)
     return others
+
+
+def on_openvino(classifier: Classifier) -> bool:
+    return classifier.engine.runtime.startswith("OpenVINO")
 
 
 def _changes(before: np.ndarray, after: np.ndarray) -> dict[str, Any]:

@@ -6,26 +6,25 @@ import numpy as np
 
 from .interface import Engine, Outputs
 
-# The probability of its label from which an answer is clear: there, what moves a logit by a tenth moves a
-# probability by less than 0.002.
-CLEAR = 0.98
-
 
 class CarefulEngine:
     """Asks `fast` about every photo, and `exact` again about those that it is in doubt of.
+
+    clear  the probability, not calibrated, that a label must have: what moves a logit moves a probability
+           the less the nearer it is to 1
 
     Which of the two answered for a photo does not depend on the photos beside it.
     """
 
     problem = ""
 
-    def __init__(self, fast: Engine, exact: Engine):
-        self.fast, self.exact = fast, exact
+    def __init__(self, fast: Engine, exact: Engine, clear: float):
+        self.fast, self.exact, self.clear = fast, exact, clear
         self.runtime = f"{fast.runtime}; {exact.runtime.rpartition(', ')[2]} when in doubt"
 
     def __call__(self, batch: np.ndarray) -> Outputs:
         outputs = self.fast(batch)
-        doubtful = np.flatnonzero(~(_certainty(outputs.probabilities) >= CLEAR))  # NaN is no clear answer
+        doubtful = np.flatnonzero(~(_certainty(outputs.probabilities) >= self.clear))  # NaN is no clear answer
         if not len(doubtful):
             return outputs
         answers = zip(outputs, self.exact(batch[doubtful]), strict=True)

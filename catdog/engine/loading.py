@@ -22,7 +22,7 @@ from .converted import PRECISIONS, OpenVINOEngine, has_bfloat16
 from .interface import Engine, are_probabilities
 from .reference import KerasEngine, first_line, limit_threads, load_model
 
-# bfloat16, and float32 when in doubt, runs a model only where it was measured on at least so many photos,
+# bfloat16, with float32 when in doubt, runs a model only where it was measured on at least so many photos,
 # none of which got another label, and no probability moved by more than this.
 BFLOAT16_PHOTOS, BFLOAT16_CHANGE = 1000, 0.01
 
@@ -65,8 +65,9 @@ def load_engines(
 def describe(spec: ModelSpec, settings: Settings) -> str:
     """What runs a model, without loading it: library, version, arithmetic."""
     if _with_openvino(settings):
-        in_doubt = "; float32 when in doubt" if precision_of(spec) == "bf16" else ""
-        return f"OpenVINO {cache.installed('openvino')}, {PRECISIONS[precision_of(spec)]}{in_doubt}"
+        precision = precision_of(spec)
+        in_doubt = "; float32 when in doubt" if precision == "bf16" and spec.clear is not None else ""
+        return f"OpenVINO {cache.installed('openvino')}, {PRECISIONS[precision]}{in_doubt}"
     return f"TensorFlow {cache.installed('tensorflow')}, float32"
 
 
@@ -76,10 +77,11 @@ def precision_of(spec: ModelSpec) -> str:
         measured = spec.metrics["test"]["bfloat16"]
         harmless = (
             measured["images"] >= BFLOAT16_PHOTOS
+            and measured.get("clear") == spec.clear
             and measured["labels_changed"] == 0
             and measured["largest_change_of_probability"] <= BFLOAT16_CHANGE
         )
-    except (LookupError, TypeError):  # never measured, or not by this project
+    except (LookupError, TypeError, AttributeError):  # never measured, or not by this project
         harmless = False
     return "bf16" if harmless and has_bfloat16() else "f32"
 
@@ -155,12 +157,13 @@ def _on_openvino(model: Model, settings: Settings, conversion: Path | CatDogErro
 
 
 def _opened(conversion: Path, spec: ModelSpec, threads: int, precision: str) -> Engine:
-    """Run a conversion in float32, or in bfloat16 as long as that is sure of its answers."""
+    """Run a conversion in float32 or in bfloat16; with a spec that says what is clear, in both."""
+    engine = OpenVINOEngine(conversion, threads=threads, precision=precision)
+    if precision == "f32" or spec.clear is None:
+        return engine
     exact = OpenVINOEngine(conversion, threads=threads)
-    if precision == "f32":
-        return exact
     exact(_black_photo(spec))  # so that the first doubt is answered as fast as the next
-    return CarefulEngine(OpenVINOEngine(conversion, threads=threads, precision=precision), exact)
+    return CarefulEngine(engine, exact, spec.clear)
 
 
 def _has_keras() -> bool:

@@ -19,7 +19,7 @@ FULL = CONTENT | {
     "resize": "crop", "scaling": "symmetric", "temperature": 1.5,
     "metrics": {"val": {"accuracy": 0.98, "images": 1000}}, "training": {"epochs": 3, "data": "Katzen & Hündchen"},
     "sureness": {"confidence": [0.0, 0.9], "error_rate": [0.2, 0.01]}, "novelty": NOVELTY,
-    "disagreement": [{"others": {"b": "b" * 64}, "same": [], "photos": 20, "right": 15}],
+    "disagreement": [{"others": {"b": "b" * 64}, "same": [], "photos": 20, "right": 15}], "clear": 0.9,
 }  # fmt: skip
 
 
@@ -79,7 +79,7 @@ def test_validation_accuracy(metrics, expected):
         ("temperature", 0), ("temperature", -1), ("temperature", "1"), ("temperature", True), ("temperature", 10**400),
         ("metrics", []), ("metrics", {"val": 0.9}), ("metrics", {"val": {"accuracy": 90}}),
         ("metrics", {"val": {"accuracy": "0.9"}}), ("metrics", {"val": {"accuracy": None}}),
-        ("training", "yes"),
+        ("training", "yes"), ("clear", "0.9"), ("clear", 1.1), ("clear", True),
     ],
 )  # fmt: skip
 def test_a_spec_that_makes_no_sense_is_refused_with_what_it_says(tmp_path, field, value):

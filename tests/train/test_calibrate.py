@@ -31,7 +31,7 @@ def test_calibrate_writes_what_serving_uses_and_can_be_run_again(tiny_data, weig
     assert {path.name: path.read_bytes() for path in weights.iterdir()} == written
     for name, old in before.items():
         spec = ModelSpec.read(weights / f"{name}.json")
-        learned = {field: getattr(spec, field) for field in ("sureness", "novelty", "disagreement")}
+        learned = {field: getattr(spec, field) for field in ("sureness", "novelty", "disagreement", "clear")}
         assert spec == dataclasses.replace(old, **learned)
         assert learned["sureness"] and learned["novelty"]
     comparator = load(Settings(weights=weights))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from catdog.engine.careful import CLEAR, CarefulEngine
+from catdog.engine.careful import CarefulEngine
 from catdog.engine.interface import Outputs
 
 
@@ -30,7 +30,7 @@ def photos(*values: float) -> np.ndarray:
 
 
 def careful(**kinds: bool) -> CarefulEngine:
-    return CarefulEngine(Fake("Engine 1, bfloat16", 0.0, **kinds), Fake("Engine 1, float32", 0.001, **kinds))
+    return CarefulEngine(Fake("Engine 1, bfloat16", 0.0, **kinds), Fake("Engine 1, float32", 0.001, **kinds), 0.95)
 
 
 @pytest.mark.parametrize("softmax", [False, True])
@@ -46,7 +46,7 @@ def test_only_doubtful_photos_are_asked_about_again(softmax):
 
 def test_clear_answers_are_not_asked_about_again():
     engine = careful()
-    engine(photos(CLEAR + 0.001, 0.999, 0.001))
+    engine(photos(0.951, 0.999, 0.049))
     assert (engine.fast.asked, engine.exact.asked) == ([3], [])
 
 

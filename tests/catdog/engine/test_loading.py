@@ -379,6 +379,7 @@ GOOD = {"images": 2000, "labels_changed": 0, "largest_change_of_probability": 0.
         (GOOD, "bf16"),
         (GOOD | {"images": 999}, "f32"),
         (GOOD | {"labels_changed": 1}, "f32"),
+        (GOOD | {"clear": 0.8}, "f32"),
         (GOOD | {"largest_change_of_probability": 0.011}, "f32"),
         (GOOD | {"largest_change_of_probability": None}, "f32"),
         ({"images": 2000}, "f32"),
@@ -398,10 +399,11 @@ def test_bfloat16_is_not_used_where_the_processor_is_slow_at_it(tiny, monkeypatc
     assert loading.precision_of(with_figures(tiny[1], GOOD)) == "f32"
 
 
-def test_the_arithmetic_is_described_as_it_is_loaded(tiny, copies, tmp_path):
-    spec = with_figures(tiny[1], GOOD)
+@pytest.mark.parametrize(("clear", "arithmetic"), [(None, "bfloat16"), (0.9, "bfloat16; float32 when in doubt")])
+def test_the_arithmetic_is_described_as_it_is_loaded(tiny, copies, tmp_path, clear, arithmetic):
+    spec = dataclasses.replace(with_figures(tiny[1], GOOD | {"clear": clear}), clear=clear)
     settings = Settings(cache=tmp_path)
-    arithmetic = "bfloat16; float32 when in doubt" if has_bfloat16() else "float32"
+    arithmetic = arithmetic if has_bfloat16() else "float32"
     assert load_engine(tiny[0], spec, settings).runtime == describe(spec, settings)
     assert describe(spec, settings) == f"OpenVINO {cache.installed('openvino')}, {arithmetic}"
     assert describe(spec, Settings(engine="tensorflow")) == f"TensorFlow {cache.installed('tensorflow')}, float32"

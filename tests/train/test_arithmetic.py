@@ -1,0 +1,34 @@
+"""From which confidence on bfloat16 can be trusted."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from train.arithmetic import MOST_DOUBTFUL, fit_clear
+
+
+def both(*rows: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
+    """Probabilities in bfloat16 and in float32, from those of the second class; 100 clear ones beside them."""
+    fast, exact = np.array([*rows, *[(0.999, 0.999)] * 100]).T
+    return tuple(np.stack([1 - values, values], axis=1) for values in (fast, exact))
+
+
+@pytest.mark.parametrize(
+    ("rows", "clear"),
+    [
+        ([(0.5, 0.502)], 0.5),  # nothing moved that would matter
+        ([(0.72, 0.74), (0.9, 0.901)], 0.8),
+        ([(0.28, 0.26), (0.1, 0.1)], 0.8),  # the label of a low probability is the other one
+        ([(0.985, 0.97)], 0.99),
+        ([(0.9999, 0.9)], None),  # wrong although it is sure
+    ],
+)
+def test_the_least_confidence_that_is_enough_is_found(rows, clear):
+    assert fit_clear(*both(*rows)) == clear
+
+
+def test_with_too_many_doubts_there_is_none():
+    many = round(100 * MOST_DOUBTFUL / (1 - MOST_DOUBTFUL))
+    assert fit_clear(*both(*[(0.7, 0.75)] * many)) == 0.8
+    assert fit_clear(*both(*[(0.7, 0.75)] * (many + 1))) is None
