@@ -25,7 +25,7 @@ from .memory import give_back_large_blocks
 from .novelty import Novelty
 from .preprocessing import to_array
 from .reading import Photo, Reader
-from .spec import ModelSpec
+from .spec import Cost, ModelSpec
 from .sureness import Sureness
 from .weights import locate
 
@@ -49,6 +49,7 @@ class Verdict:
     strangeness    how unlike the animals of the training the photo is: what is above 1, at most 2 % of
                    cats and dogs are; None when the spec does not know
     heatmap        where the label was found, if it was asked for: `explain.heatmap`
+    cost           what the model takes besides time, as its spec says
     """
 
     model: str
@@ -59,6 +60,7 @@ class Verdict:
     error_rate: float | None = None
     strangeness: float | None = None
     heatmap: list[list[float]] | None = None
+    cost: Cost | None = None
 
 
 @dataclass(frozen=True)
@@ -131,6 +133,7 @@ class Classifier:
             error_rate=self.sureness.at(confidence) if self.sureness else None,
             strangeness=self.novelty.strangeness(features) if self.novelty and features is not None else None,
             heatmap=heatmap(maps, best, self.spec.temperature) if explain and maps is not None else None,
+            cost=self.spec.cost,
         )
 
 

@@ -17,6 +17,7 @@ STRONGEST = 0.72  # opacity of the colour where a map reaches the end of its sca
 GAMMA = 0.75  # below 1: lets the weaker of two models on one scale be seen
 LEAST_SCALE = 1.0  # logits: what is weaker everywhere looks weak
 LARGEST_SIDE = 800  # pixels of a drawn photo
+COARSE = 4  # pixels a side that get one opacity, smoothed afterwards: a map has few places, and powers take time
 
 
 def heatmap(maps: np.ndarray, label: int, temperature: float) -> list[list[float]] | None:
@@ -57,15 +58,17 @@ def overlay(
     drawn = image.copy()
     drawn.thumbnail((LARGEST_SIDE, LARGEST_SIDE))
     seen = _seen(drawn.size, resize)
-    values = enlarged(heatmap, seen[2] - seen[0], seen[3] - seen[1]) / max(scale, 1e-9)
-    for colour, towards in ((WARM, values), (COOL, -values)):
-        opacity = Image.fromarray((255 * STRONGEST * np.clip(towards, 0, 1) ** GAMMA).astype(np.uint8))
-        drawn.paste(colour, seen, opacity)
+    size = seen[2] - seen[0], seen[3] - seen[1]
+    values = enlarged(heatmap, *(-(-side // COARSE) for side in size)) / max(scale, 1e-9)
+    opacity = Image.fromarray((255 * STRONGEST * np.minimum(np.abs(values), 1) ** GAMMA).astype(np.uint8))
+    # Where one colour follows the other, both are clear: only the opacity needs to be smooth.
+    colours = Image.fromarray(np.where(values[..., None] > 0, WARM, COOL).astype(np.uint8))
+    drawn.paste(colours.resize(size, Image.Resampling.NEAREST), seen, opacity.resize(size, Image.Resampling.BILINEAR))
     return drawn
 
 
 def enlarged(heatmap: Sequence[Sequence[float]], width: int, height: int) -> np.ndarray:
-    """A map over every pixel of what the model sees, bicubic: float32 (height, width)."""
+    """A map over so many pixels, bicubic: float32 (height, width)."""
     values = Image.fromarray(np.asarray(heatmap, np.float32))
     return np.asarray(values.resize((width, height), Image.Resampling.BICUBIC))
 

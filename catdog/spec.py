@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from .disagreement import cases_from_list
 from .errors import ModelMismatch
@@ -21,6 +21,14 @@ RESIZES = ("stretch", "crop")
 SCALINGS = {"none": (1.0, 0.0), "unit": (1 / 255, 0.0), "symmetric": (2 / 255, -1.0)}
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+class Cost(TypedDict):
+    """Size of the model's file in bytes, how many numbers it learned, and in how many seconds; None when unknown."""
+
+    bytes: int
+    parameters: int | None
+    training_seconds: float | None
 
 
 @dataclass(frozen=True)
@@ -98,6 +106,11 @@ class ModelSpec:
             base = run.get("base")
             run = base.get("training", base) if isinstance(base, dict) else None
         return float(sum(seconds)) if seconds else None
+
+    @property
+    def cost(self) -> Cost:
+        """What the model takes besides time."""
+        return Cost(bytes=self.bytes, parameters=self.parameters, training_seconds=self.training_seconds)
 
     def public(self) -> dict[str, Any]:
         """What clients may know of the model, ready for `json.dumps`: not how or where it was trained."""

@@ -12,10 +12,9 @@ if TYPE_CHECKING:
 
 BUSY = "Many people are asking at the moment. Try again in a few seconds."
 
-SURE = 0.7  # confidence of the default model below which a verdict is worded as a leaning
-
-# Share of wrong answers up to which a verdict is called so.
-CERTAINTIES = ((0.01, "very sure"), (0.05, "sure"), (0.2, "fairly sure"), (1.0, "unsure"))
+# Share of wrong answers up to which a verdict is called so; one that is UNSURE is worded as a leaning.
+UNSURE = "unsure"
+CERTAINTIES = ((0.01, "very sure"), (0.05, "sure"), (0.2, "fairly sure"), (1.0, UNSURE))
 
 
 def introduction(specs: Sequence[ModelSpec]) -> str:
@@ -65,7 +64,7 @@ def agreement(comparison: Comparison, specs: Sequence[ModelSpec]) -> str:
     verdicts = comparison.models
     if not comparison.agree:
         return "The models disagree"
-    firm, label = comparison.confidence >= SURE, verdicts[0].label
+    firm, label = certainty(_leader(comparison)) != UNSURE, verdicts[0].label
     if len(verdicts) == 1:
         title = next(spec.title for spec in specs if spec.name == verdicts[0].model)
         return f"{title} {'says' if firm else 'leans towards'} {label}"
@@ -78,9 +77,9 @@ def leading(comparison: Comparison, default: ModelSpec) -> str:
     if len(comparison.models) == 1:
         return ""
     best = "Best on validation photos" if default.validation_accuracy > 0 else "Asked first"
-    label = next(verdict.label for verdict in comparison.models if verdict.model == default.name)
-    says = "," if comparison.agree else f" says {label},"
-    return f"{best}: {default.title}{says} {percent(comparison.confidence)} sure."
+    leader = _leader(comparison)
+    says = "," if comparison.agree else f" says {leader.label},"
+    return f"{best}: {default.title}{says} {certainty(leader)} ({percent(leader.confidence)})."
 
 
 def certainty(verdict: Verdict) -> str:
@@ -176,6 +175,12 @@ def duration(seconds: float) -> str:
 def is_neither(comparison: Comparison) -> bool:
     """Whether a photo is probably of none of the classes."""
     return comparison.verdict not in {verdict.label for verdict in comparison.models}
+
+
+def _leader(comparison: Comparison) -> Verdict:
+    """The verdict that the comparison as a whole repeats: that of the default model, if it was asked."""
+    said = comparison.prediction, comparison.confidence
+    return next(v for v in comparison.models if (v.label.capitalize(), v.confidence) == said)
 
 
 def _count(number: int) -> str:

@@ -16,13 +16,14 @@ from catdog import Settings, load
 from catdog.compare import Classifier, Comparator, Verdict, keenest
 from catdog.disagreement import usually_right
 from catdog.engine import Outputs
-from catdog.explain import overlay, scale_of
+from catdog.pages.pictures import overlay_urls
 from catdog.preprocessing import to_array
 
 from . import faithfulness, insight_drawings, insight_page
 from .dataset import DatasetError, Split, find, is_photo, is_visible, read
 from .evaluate import joined, looked_at, wilson
 from .files import require_writable, whole
+from .strangers import ABOUT
 
 PHOTOS = 200  # of the split, for what asks the models many times per photo
 TIMED = 60
@@ -38,7 +39,7 @@ def insight(
 ) -> dict[str, Any]:
     """Measure on `data`/split_name and on photos of other things; write insight.md, insight.json and drawings.
 
-    strangers  folder of folders, one per kind of thing, with photos of neither class
+    strangers  folder of folders, one per kind of thing, with photos of neither class; may hold strangers.ABOUT
     photos     how many of the split are used for heat maps, at most
 
     A model that cannot be used is named on stderr and left out.
@@ -49,6 +50,7 @@ def insight(
         print(*comparator.problems, sep="\n", end="\n" if comparator.problems else "", file=sys.stderr)
         figures, strangeness = measure(comparator, split, others, photos)
         figures = {"split": split_name} | figures
+        figures["neither"]["about"] = _about(strangers)
         insight_drawings.draw(figures, strangeness, comparator, _sample(split, photos).paths, out)
     with whole(out / "insight.json") as partial:
         partial.write_text(json.dumps(_rounded(figures), indent=1, allow_nan=False) + "\n", encoding="utf-8")
@@ -65,6 +67,12 @@ def find_strangers(folder: Path) -> dict[str, list[Path]]:
     if not found:
         raise DatasetError(f"{folder} must hold folders with photos of neither class; see `python -m train strangers`.")
     return found
+
+
+def _about(strangers: Path) -> str:
+    """Where the photos of other things come from, in a sentence; empty when nobody says."""
+    path = strangers / ABOUT
+    return path.read_text(encoding="utf-8").strip() if path.is_file() else ""
 
 
 def measure(
@@ -100,17 +108,14 @@ def verdicts(classifiers: Sequence[Classifier], paths: Sequence[Path]) -> list[l
 
 
 def cost(comparator: Comparator, paths: Sequence[Path]) -> dict[str, Any]:
-    """What maps cost: milliseconds (medians) of one comparison without them, with them, and with them drawn.
+    """What maps cost: medians in milliseconds of one comparison without them, with them, and with a page's pictures.
 
     Interleaved, so that whatever else the machine does falls on all three alike.
     """
 
     def drawn(data: bytes) -> None:
         comparison, image = comparator.look(data, explain=True)
-        scale = scale_of(comparison.models)
-        for verdict in comparison.models:
-            if verdict.heatmap:
-                overlay(image, verdict.heatmap, scale, resize=comparator.models[verdict.model].spec.resize)
+        overlay_urls(comparison, image, comparator.specs)
 
     ways = {
         "plain": comparator.compare,

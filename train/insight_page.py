@@ -57,7 +57,7 @@ def _maps(figures: Mapping[str, Any]) -> Iterator[str]:
     yield (
         f"A comparison with maps takes {cost['ratio_explained']:.2f} times as long as one without "
         f"({times['explained']:.1f} and {times['plain']:.1f} ms, medians over {cost['photos']} photos, interleaved), "
-        f"and {cost['ratio_drawn']:.2f} times with all maps drawn over the photo."
+        f"and {cost['ratio_drawn']:.2f} times with the pictures of all maps that a page shows."
     )
     yield ""
 
@@ -90,6 +90,8 @@ def _neither(figures: Mapping[str, Any]) -> Iterator[str]:
     yield "## Neither"
     yield ""
     yield f"{neither['pets']} photos of the classes, and photos of other things: {kinds}. Thresholds are those of val."
+    if neither.get("about"):
+        yield f"The photos of other things: {neither['about'][0].lower()}{neither['about'][1:]}"
     if neither["decided_by"]:
         yield f"The verdict follows {neither['decided_by']}, whose features vary most; the others are there to compare."
     yield ""

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from catdog.errors import InvalidSettings
 
 from .files import require_writable, whole
 from .qt_resources import files
 
-# The package, and for each kind the photos, FILE/PATH, with the beginnings of their sha256. Each photo is free;
-# the package's own list says under which licence, by whom, and from where.
+# The package, and for each kind the photos, FILE/PATH: the beginning of the sha256, and what the package's own lists
+# say of licence, author and source. All are in the public domain or CC0.
 LIST = Path(__file__).with_name("strangers.json")
+# Beside the folders of photos: a sentence on where they come from.
+ABOUT = "ABOUT.md"
 
 
 def assemble(package: Path, out: Path) -> dict[str, int]:
-    """Write the listed photos to `out`, a folder per kind, and return how many of each there are.
+    """Write the listed photos to `out`, a folder per kind, and ABOUT; return how many there are of each kind.
 
     package  folder of the `.rcc` files of gcompris-qt-data, version 3.1
 
@@ -30,19 +34,30 @@ def assemble(package: Path, out: Path) -> dict[str, int]:
     for kind, photos in listed["photos"].items():
         folder = out / kind
         folder.mkdir(exist_ok=True)
-        for photo, digest in photos.items():
+        for photo, known in photos.items():
             name, _, path = photo.partition("/")
             if name not in contents:
                 contents[name] = dict(_read(package / f"{name}.rcc"))
             content = contents[name].get(f"gcompris/src/activities/{name}/resource/{path}", b"")
-            if not hashlib.sha256(content).hexdigest().startswith(digest):
+            if not hashlib.sha256(content).hexdigest().startswith(known["sha256"]):
                 raise InvalidSettings(
                     f"{package / name}.rcc does not hold the photo {path} that is listed: install {listed['package']}, "
                     "or point --package to its files."
                 )
             with whole(folder / f"{name}-{Path(path).name}") as partial:
                 partial.write_bytes(content)
+    with whole(out / ABOUT) as partial:
+        partial.write_text(_about(listed), encoding="utf-8")
     return {kind: len(photos) for kind, photos in listed["photos"].items()}
+
+
+def _about(listed: dict[str, Any]) -> str:
+    licences = Counter(known["licence"] for photos in listed["photos"].values() for known in photos.values())
+    counts = " and ".join(f"{count} under {licence}" for licence, count in licences.most_common())
+    return (
+        f"From {listed['package']}: {counts}, by that package's own lists. "
+        "Authors and sources of all are in train/strangers.json.\n"
+    ).replace("under public domain", "in the public domain")
 
 
 def _read(path: Path) -> Iterator[tuple[str, bytes]]:

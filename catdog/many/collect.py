@@ -7,6 +7,7 @@ import functools
 import re
 import zipfile
 import zlib
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -64,7 +65,8 @@ def collect(files: Iterable[tuple[str, Path]], classes: Sequence[str], max_bytes
     """Open what was uploaded, as (name, path) of photos and zips; zips stay open meanwhile.
 
     1. A zip stands for the files in it, but for those that systems add unasked; zips in zips are no photos.
-    2. The folder next to a photo that is named like one of `classes`, or its plural, is the photo's label.
+    2. The folder next to a photo that is named like one of `classes`, or its plural, is the photo's label. A photo
+       that a zip holds more than once, under several labels, is refused: one of them must be wrong.
     3. Files that cannot be photos are refused one by one; what is too much, all together.
 
     Nothing is unpacked to the disk. Of a photo in a zip, at most `max_bytes` are read. Raises TooMuch.
@@ -77,7 +79,7 @@ def collect(files: Iterable[tuple[str, Path]], classes: Sequence[str], max_bytes
                 photos.append(Photo(_short(name), None, functools.partial(_read_file, path)))
                 continue
             try:
-                photos += _members(archives, path, classes, max_bytes, refused)
+                photos += _members(archives, name, path, classes, max_bytes, refused)
             except _UNREADABLE as error:
                 refused.append((_short(name), f"The zip file is damaged and cannot be read: {error}."))
         if len(photos) > MOST_PHOTOS:
@@ -102,13 +104,18 @@ def _read_file(path: Path) -> bytes:
 def _is_zip(path: Path) -> bool:
     try:
         with open(path, "rb") as stream:
-            return stream.read(len(_ZIP)) == _ZIP
+            return stream.read(len(_ZIP)) in (_ZIP, _END_OF_INDEX)  # the latter is that of an empty one
     except OSError:  # said again when it is read as a photo
         return False
 
 
 def _members(
-    archives: contextlib.ExitStack, path: Path, classes: Sequence[str], max_bytes: int, refused: list[tuple[str, str]]
+    archives: contextlib.ExitStack,
+    name: str,
+    path: Path,
+    classes: Sequence[str],
+    max_bytes: int,
+    refused: list[tuple[str, str]],
 ) -> list[Photo]:
     """The photos in a zip; what cannot be read is added to `refused`."""
     _check_index(path)
@@ -118,15 +125,37 @@ def _members(
         raise TooMuch(f"The zip holds {len(members):,} files; at most {MOST_PHOTOS} photos are judged at once.")
     if sum(member.file_size for member in members) > MOST_UNPACKED:
         raise TooMuch(f"The zip holds more than {MOST_UNPACKED // 2**20} MB, unpacked. Send fewer or smaller photos.")
-    photos = []
+    if not members:
+        refused.append((_short(name), "The zip holds no files."))
+    photos, labels = [], _labels(members, classes)
     for member in members:
-        problem = _problem(member, max_bytes)
+        problem = _problem(member, max_bytes) or _contradiction(labels[_content(member)])
         if problem:
             refused.append((_short(member.filename), problem))
         else:
             label = label_of(member.filename, classes)
             photos.append(Photo(_short(member.filename), label, functools.partial(_read_member, archive, member)))
     return photos
+
+
+def _content(member: zipfile.ZipInfo) -> tuple[int, int]:
+    """What tells the contents of the files in a zip apart, without reading them."""
+    return member.CRC, member.file_size
+
+
+def _labels(members: Iterable[zipfile.ZipInfo], classes: Sequence[str]) -> dict[tuple[int, int], set[str]]:
+    """For each content, the labels that it has, in whichever folders it lies."""
+    labels: dict[tuple[int, int], set[str]] = defaultdict(set)
+    for member in members:
+        labels[_content(member)] |= {label_of(member.filename, classes)} - {None}
+    return labels
+
+
+def _contradiction(labels: set[str]) -> str:
+    """Why a photo of these labels is not judged; empty when it is."""
+    if len(labels) < 2:
+        return ""
+    return f"The zip holds this photo as {' and as '.join(sorted(labels))}. Keep the copy whose folder is right."
 
 
 def _check_index(path: Path) -> None:
@@ -154,6 +183,8 @@ def _parts(name: str) -> tuple[str, ...]:
 
 def _problem(member: zipfile.ZipInfo, max_bytes: int) -> str:
     """Why a member of a zip is not read; empty when it is."""
+    if member.filename.lower().endswith(".zip"):
+        return "It is a zip in the zip, which is not opened. Send it on its own."
     if len(_parts(member.filename)) > DEEPEST + 1:
         return f"It lies in more than {DEEPEST} folders."
     if member.flag_bits & 1:

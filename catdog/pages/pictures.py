@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ..compare import Comparison
     from ..spec import ModelSpec
 
-LARGEST_SIDE = 560  # pixels: twice a card on a page, for dense displays
+LARGEST_SIDE = 512  # pixels: twice a card on a page, for dense displays
 GREY = (214, 214, 214)
 
 
@@ -41,9 +41,17 @@ def overlays(comparison: Comparison, photo: Image.Image, specs: Sequence[ModelSp
 
 def overlay_urls(comparison: Comparison, photo: Image.Image, specs: Sequence[ModelSpec]) -> dict[str, str]:
     """As `overlays`, small and as data: URLs."""
-    small = photo.copy()
-    small.thumbnail((LARGEST_SIDE, LARGEST_SIDE))
+    if not any(verdict.heatmap for verdict in comparison.models):
+        return {}
+    small = reduced(photo)
     return {model: data_url(image) for model, image in overlays(comparison, small, specs).items()}
+
+
+def reduced(photo: Image.Image) -> Image.Image:
+    """A copy of a photo that is as large as a card shows it."""
+    small = photo.copy()
+    small.thumbnail((LARGEST_SIDE, LARGEST_SIDE), Image.Resampling.BILINEAR)
+    return small
 
 
 @functools.cache

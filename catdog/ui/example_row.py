@@ -14,25 +14,38 @@ element.addEventListener('click', (event) => {
   const button = event.target.closest('button[data-example]');
   if (!button) return;
   trigger('click', {example: button.dataset.example});
+  mark(button.dataset.example);
   const address = new URL(location.href);
   address.searchParams.set('example', button.dataset.example);
   history.replaceState(null, '', address);
 });
 const asked = new URLSearchParams(location.search).get('example');
-if (asked) trigger('click', {example: asked});
+if (asked) {
+  trigger('click', {example: asked});
+  mark(asked);
+}
+function mark(example) {
+  for (const button of element.querySelectorAll('button[data-example]')) {
+    button.setAttribute('aria-pressed', button.dataset.example === example);
+  }
+}
 """
 # For when the photo is no longer the example that the address leads to.
 FORGET = """() => {
   const address = new URL(location.href);
   address.searchParams.delete('example');
   history.replaceState(null, '', address);
+  for (const button of document.querySelectorAll('[data-example][aria-pressed=true]')) {
+    button.setAttribute('aria-pressed', false);
+  }
 }"""
 
 
 def buttons(examples: dict[str, Path]) -> str:
     """One button per example, with its thumbnail inside as a data: URL."""
     items = "".join(
-        f'<button type="button" data-example="{escape(name)}" aria-label="Try the {escape(name)} photo">'
+        f'<button type="button" data-example="{escape(name)}" aria-pressed="false" '
+        f'aria-label="Try the {escape(name)} photo">'
         f'<img src="{thumbnail(path)}" alt="" width="72" height="72"><span>{escape(name.capitalize())}</span></button>'
         for name, path in examples.items()
     )

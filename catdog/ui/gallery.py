@@ -52,20 +52,23 @@ def results(judged: Sequence[Judged], specs: Sequence[ModelSpec], *, planned: in
 
 
 def _summary(good: Sequence[Judged], judged: Sequence[Judged], specs: Sequence[ModelSpec], planned: int | None) -> str:
-    if not good:
-        return banner("No photo could be judged", "Below is why.", "error", role="alert")
-    title = f"{len(good):,} {'photo' if len(good) == 1 else 'photos'} judged"
     if planned is not None:
         title = f"Stopped after {len(judged):,} of {planned:,} photos"
+    elif good:
+        title = f"{len(good):,} {'photo' if len(good) == 1 else 'photos'} judged"
+    else:
+        return banner("No photo could be judged", "Below is why.", "error", role="alert")
     counts = {
         "Disputed": sum(not entry.comparison.agree for entry in good),
         neither(specs): sum(is_neither(entry.comparison) for entry in good),
     }
     found = "".join(f"{words}: {number:,}. " for words, number in counts.items() if number)
-    return banner(title, f"{found}The most doubtful come first.", "split")
+    return banner(title, f"{found}The most doubtful come first." if good else "", "split")
 
 
 def _download(judged: Sequence[Judged], specs: Sequence[ModelSpec]) -> str:
+    if not judged:
+        return ""
     content = base64.b64encode(to_csv(judged, specs).encode("utf-8-sig")).decode()
     return (
         f'<p><a class="cd-button" download="catdog.csv" href="data:text/csv;charset=utf-8;base64,{content}">'
@@ -133,9 +136,12 @@ def _item(entry: Judged, specs: Sequence[ModelSpec]) -> str:
 
 
 def _mark(entry: Judged) -> str:
-    """Whether the verdict on a labelled photo is right."""
+    """The verdict, and on a labelled photo whether it is right."""
+    verdict = entry.comparison.verdict
     if entry.label is None:
-        return f'<p class="cd-mark">{escape(entry.comparison.verdict.capitalize())}</p>'
-    right = entry.comparison.verdict == entry.label
+        return f'<p class="cd-mark">{escape(verdict.capitalize())}</p>'
+    right = verdict == entry.label
     word = "right" if right else "wrong"
-    return f'<p class="cd-mark" data-mark="{word}">{icon(word)} {word.capitalize()}: {escape(entry.label)}</p>'
+    said = f'<span class="cd-hidden">{word}:</span>{escape(verdict.capitalize())}'
+    truth = "" if right else f", is {escape(entry.label)}"
+    return f'<p class="cd-mark" data-mark="{word}">{icon(word)} {said}{truth}</p>'

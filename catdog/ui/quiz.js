@@ -31,7 +31,9 @@ function answer(label) {
   right += label === truth ? 1 : 0;
   question.querySelector('.cd-answers').hidden = true;
   question.querySelector('.cd-told').hidden = false;
-  question.querySelector('.cd-told p').textContent = `${label === truth ? 'Right' : 'Wrong'}: it is a ${truth}.`;
+  const told = question.querySelector('.cd-told p');
+  told.dataset.mark = label === truth ? 'right' : 'wrong';
+  told.textContent = `${label === truth ? 'Right' : 'Wrong'}: it is a ${truth}.`;
   const next = question.querySelector('[data-do=next]');
   next.textContent = left.length ? 'Next photo' : 'See the score';
   next.focus();

@@ -94,7 +94,7 @@ def _question(number: int, path: Path, label: str, comparison: Comparison, specs
         f'<h2 tabindex="-1">Photo <span data-number>{number}</span></h2>'
         f'<img src="{_picture(path)}" alt="A hard photo of an animal, to be judged by eye">'
         f'<div class="cd-answers" role="group" aria-label="Your answer">{buttons}</div>'
-        f'<div class="cd-told" hidden><p role="status" data-accent="{accent(label, classes)}"></p><ul>{said}</ul>'
+        f'<div class="cd-told" hidden><p role="status"></p><ul>{said}</ul>'
         '<button type="button" class="cd-button cd-primary" data-do="next">Next</button></div></article>'
     )
 

@@ -13,7 +13,7 @@ from markupsafe import Markup
 from .. import __version__
 from ..errors import Busy, CatDogError, ModelUnavailable
 from ..pages import STYLE, banners, cards, examples
-from ..pages.pictures import overlay_urls
+from ..pages.pictures import data_url, overlay_urls, reduced
 from .upload import YES, Upload, read_upload
 
 if TYPE_CHECKING:
@@ -174,6 +174,7 @@ class _Views:
         """Put the verdicts on a photo into what is shown."""
         specs, default = self.comparator.specs, self.comparator.default
         comparison, image = self.comparator.look(photo, model=model, explain=shown.explain)
+        shown.picture = data_url(reduced(image))
         shown.headline = banners.judged(comparison, specs, default)
         shown.cards = cards.judged(comparison, specs, overlay_urls(comparison, image, specs))
 
@@ -192,15 +193,23 @@ class _Views:
             example=shown.example,
             explain=shown.explain,
             photo=shown.photo,
+            picture=shown.picture,
         )
 
 
 @dataclass
 class _Shown:
-    """What a page shows: the name of a photo or of an example, whether with heat maps, and the HTML of verdicts."""
+    """What a page shows.
+
+    photo, example   name of the photo, or of the example, that is judged
+    picture          the address of what was judged
+    explain          whether with heat maps
+    headline, cards  the HTML of the verdicts
+    """
 
     photo: str = ""
     example: str = ""
+    picture: str = ""
     explain: bool = True
     headline: str = ""
     cards: str = ""

@@ -24,7 +24,7 @@ def archive(tmp_path):
     """A zip of labelled photos, one of them strange, and a text."""
     photos = {
         "pets/cats/1.png": fakes.CAT, "pets/cats/2.png": fakes.DISPUTED, "pets/dogs/1.png": fakes.DOG,
-        "pets/dogs/2.png": fakes.CAT, "pets/owl.png": fakes.NEITHER,
+        "pets/dogs/2.png": (190, 40, 40), "pets/owl.png": fakes.NEITHER,
     }  # fmt: skip
     with zipfile.ZipFile(tmp_path / "pets.zip", "w") as archive:
         for name, colour in photos.items():

@@ -95,10 +95,13 @@ def test_an_example_has_an_address_that_leads_to_it(page, open_page, photo):
     expect(other.locator(".cd-cards[data-state=done]")).to_be_visible(timeout=20_000)
     assert verdicts(other) == verdicts(page)
     expect(other.locator("#cd-photo img")).to_have_js_property("naturalWidth", 800)
+    pressed = other.locator(".cd-examples [aria-pressed=true]")
+    expect(pressed).to_have_text("Dog")
 
     other.click("[aria-label='Remove Image']")
     expect_headline(other, "Waiting for a photo")
     assert "example" not in other.url
+    expect(pressed).to_have_count(0)
 
 
 def test_an_address_of_no_example_says_so(open_page, url):
@@ -162,6 +165,9 @@ def test_the_camera_takes_a_photo(camera, url):
     page.goto(url)
     page.get_by_label("Capture from camera").click()
     page.get_by_role("button", name="Access Webcam").click()
+    page.wait_for_function(
+        "document.querySelector('#cd-photo video')?.readyState >= HTMLMediaElement.HAVE_CURRENT_DATA"
+    )
     page.get_by_label("capture photo").click()
     expect(page.locator(".cd-cards[data-state=done] .cd-card")).to_have_count(3, timeout=30_000)
 

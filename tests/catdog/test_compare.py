@@ -365,6 +365,13 @@ def test_photos_judged_together_get_their_own_maps(tiny_comparator, cat, dog):
         assert found is None if i % 3 == 0 else np.allclose(found, expected[i % 2], atol=1e-3)
 
 
+def test_a_verdict_says_what_its_model_costs(compare):
+    training = {"parameters": 1234, "seconds": 60, "base": {"seconds": 30}}
+    known, unknown = compare(classifier("a", 0.6, training=training), classifier("b", 0.6)).to_dict()["models"]
+    assert known["cost"] == {"bytes": 1, "parameters": 1234, "training_seconds": 90.0}
+    assert unknown["cost"] == {"bytes": 1, "parameters": None, "training_seconds": None}
+
+
 def test_the_error_rate_is_that_of_the_confidence(compare):
     known = {"confidence": [0.0, 0.75], "error_rate": [0.2, 0.01]}
     models = [classifier(name, output, sureness=known) for name, output in (("a", 0.3), ("b", 0.1))]

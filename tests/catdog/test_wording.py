@@ -156,4 +156,10 @@ def test_a_label_keeps_its_case():
     specs = [spec(name, classes=("Felis catus", "dog")) for name in "ab"]
     verdicts = tuple(Verdict(name, label, 1.0, {}, 1.0) for name, label in (("a", "Felis catus"), ("b", "dog")))
     comparison = Comparison("Felis catus", 1.0, verdicts, False, "bundled", "Felis catus")
-    assert wording.leading(comparison, specs[0]).endswith("A says Felis catus, 100.0% sure.")
+    assert wording.leading(comparison, specs[0]).endswith("A says Felis catus, very sure (100.0%).")
+
+
+@pytest.mark.parametrize(("error_rate", "says"), [(0.01, "M says cat"), (0.25, "M leans towards cat")])
+def test_a_confident_answer_of_a_kind_that_is_often_wrong_is_a_leaning(error_rate, says):
+    verdicts = (Verdict("m", "cat", 0.95, {}, 1.0, error_rate),)
+    assert wording.agreement(Comparison("Cat", 0.95, verdicts, True, "bundled", "cat"), [spec("m")]) == says

@@ -1,4 +1,4 @@
-"""ResNet50 as published, in a file that opens anywhere, and ImageNet weights that cannot be had."""
+"""Maps that fit any architecture, ResNet50 as published, and ImageNet weights that cannot be had."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from catdog import InvalidSettings
+from catdog.engine.reference import KerasEngine
 from train import architectures
 
 
@@ -33,6 +34,15 @@ def test_resnet50_takes_published_weights_and_opens_without_this_package(pixels,
     opened = keras.models.load_model(tmp_path / "resnet50.h5", compile=False)
     assert {type(layer).__module__.split(".")[0] for layer in opened.layers} == {"keras"}
     np.testing.assert_allclose(opened.predict_on_batch(pixels), model.predict_on_batch(pixels), atol=1e-6)
+
+
+@pytest.mark.parametrize("name", architectures.ARCHITECTURES)
+def test_each_has_maps_whose_mean_and_bias_are_the_logit(pixels, name):
+    model = architectures.build(name, image_size=48)
+    outputs = KerasEngine(model)(pixels)
+    assert outputs.maps.shape[0] == 2 and outputs.maps.shape[1] == outputs.maps.shape[2] > 1
+    logits = outputs.maps.mean(axis=(1, 2)) + np.asarray(model.layers[-1].bias)
+    np.testing.assert_allclose(outputs.probabilities, 1 / (1 + np.exp(-logits)), atol=1e-5)
 
 
 def test_imagenet_weights_that_cannot_be_fetched_are_told(monkeypatch):

@@ -65,7 +65,13 @@ def package(tmp_path, monkeypatch):
     folder.mkdir()
     tree = {"gcompris": {"src": {"activities": {"zoo": {"resource": {"owl.webp": b"owl"}}}}}}
     (folder / "zoo.rcc").write_bytes(packed(tree))
-    listed = {"package": "zoo 1", "photos": {"birds": {"zoo/owl.webp": hashlib.sha256(b"owl").hexdigest()[:16]}}}
+    owl = {
+        "sha256": hashlib.sha256(b"owl").hexdigest()[:16],
+        "licence": "CC0 1.0",
+        "author": "A",
+        "source": "https://a",
+    }
+    listed = {"package": "zoo 1", "photos": {"birds": {"zoo/owl.webp": owl}}}
     path = tmp_path / "strangers.json"
     path.write_text(json.dumps(listed))
     monkeypatch.setattr(strangers, "LIST", path)
@@ -80,6 +86,7 @@ def test_listed_photos_are_written_per_kind(package, tmp_path, capsys):
     assert {path.relative_to(out).as_posix(): path.read_bytes() for path in out.rglob("*.webp")} == {
         "birds/zoo-owl.webp": b"owl"
     }
+    assert (out / strangers.ABOUT).read_text().startswith("From zoo 1: 1 under CC0 1.0, by that package's own lists.")
 
 
 def test_another_version_or_none_of_the_package_is_refused(package, tmp_path):
@@ -91,7 +98,12 @@ def test_another_version_or_none_of_the_package_is_refused(package, tmp_path):
         strangers.assemble(tmp_path / "nowhere", tmp_path / "out")
 
 
-def test_the_list_names_each_photo_once():
-    listed = json.loads(strangers.LIST.read_text())
-    photos = [photo for kind in listed["photos"].values() for photo in kind]
-    assert len(photos) == len(set(photos)) == 246
+def test_each_listed_photo_is_free_and_says_whose_it_is():
+    listed = json.loads(strangers.LIST.read_text(encoding="utf-8"))
+    photos = {name: known for kind in listed["photos"].values() for name, known in kind.items()}
+    assert len(photos) == sum(map(len, listed["photos"].values())) >= 100
+    assert len({known["sha256"] for known in photos.values()}) == len(photos)
+    for known in photos.values():
+        assert known["licence"] in ("public domain", "CC0 1.0")
+        assert known["author"] and known["source"].startswith("https://")
+        assert len(known["sha256"]) == 16

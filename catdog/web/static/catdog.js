@@ -21,15 +21,14 @@ function fail(text) {
   cards.hidden = true; // verdicts on an earlier photo would mislead
 }
 
-function show(file) {
+function show(address) {
   URL.revokeObjectURL(preview.src);
-  preview.src = URL.createObjectURL(file);
-  preview.alt = `The photo ${file.name}`;
+  preview.src = address;
   preview.hidden = chosen.hidden = false;
   invitation.hidden = true;
 }
 
-// Browsers cannot draw every format that the server reads, HEIC for one.
+// Browsers cannot draw every format that the server reads, HEIC for one; its answer brings a copy that they can.
 preview.addEventListener("error", () => {
   preview.hidden = chosen.hidden = true;
   invitation.hidden = false;
@@ -40,7 +39,8 @@ async function ask(file) {
   running = new AbortController();
   const { signal } = running;
   forgetExample();
-  show(file);
+  show(URL.createObjectURL(file));
+  preview.alt = `The photo ${file.name}`;
   const limit = Number(form.dataset.maxBytes);
   if (file.size > limit) {
     return fail(`The file is larger than ${limit / 2 ** 20} MB. Send a smaller copy.`);
@@ -53,6 +53,7 @@ async function ask(file) {
     headline.replaceChildren(...page.querySelector("#headline").childNodes);
     cards.replaceChildren(...page.querySelector("#cards").childNodes);
     cards.hidden = false;
+    if (preview.hidden && page.querySelector("#preview").src) show(page.querySelector("#preview").src);
   } catch {
     if (!signal.aborted) fail("The server did not answer as it should. Try again in a moment.");
   } finally {

@@ -57,6 +57,21 @@ def test_the_innermost_known_folder_is_the_label(name, label):
     assert label_of(name, CLASSES) == label
 
 
+def test_a_photo_under_two_labels_is_refused(zipped):
+    files = {"cats/1.jpg": b"same", "dogs/2.jpg": b"same", "3.jpg": b"same", "cats/4.jpg": b"a", "cats/5.jpg": b"a"}
+    contents, labels, refused = collected(zipped(files))
+    assert labels == {"cats/4.jpg": "cat", "cats/5.jpg": "cat"} and set(contents.values()) == {b"a"}
+    assert set(refused) == {"cats/1.jpg", "dogs/2.jpg", "3.jpg"}
+    assert refused["3.jpg"] == "The zip holds this photo as cat and as dog. Keep the copy whose folder is right."
+
+
+def test_an_empty_zip_says_so(zipped, tmp_path):
+    with zipfile.ZipFile(tmp_path / "folders.zip", "w") as archive:
+        archive.writestr("cats/", "")
+    for path in (zipped({}, "empty.zip"), tmp_path / "folders.zip"):
+        assert collected(path) == ({}, {}, {path.name: "The zip holds no files."})
+
+
 def test_what_systems_add_is_left_out(zipped):
     path = zipped({"__MACOSX/cats/._1.jpg": b"", "cats/.DS_Store": b"", "cats/Thumbs.db": b"", "cats/1.jpg": b"1"})
     assert list(collected(path)[0]) == ["cats/1.jpg"]
@@ -167,12 +182,13 @@ def test_a_zip_of_the_64_bit_form_is_refused(tmp_path):
         collected(path)
 
 
-def test_a_zip_in_a_zip_is_one_file(zipped):
+def test_a_zip_in_a_zip_is_not_opened(zipped):
     inner = io.BytesIO()
     with zipfile.ZipFile(inner, "w") as archive:
         archive.writestr("1.jpg", b"1")
-    contents, _, _ = collected(zipped({"inner.zip": inner.getvalue()}))
-    assert list(contents) == ["inner.zip"]
+    contents, _, refused = collected(zipped({"inner.zip": inner.getvalue()}))
+    assert contents == {}
+    assert refused == {"inner.zip": "It is a zip in the zip, which is not opened. Send it on its own."}
 
 
 def test_names_are_made_fit_to_show(zipped):

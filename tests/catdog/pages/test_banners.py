@@ -38,9 +38,9 @@ def test_it_says_whether_the_models_agree(labels, text, accent):
 @pytest.mark.parametrize(
     ("second", "accuracy", "text"),
     [
-        (("cat", CAT), 0.9, "Best on validation photos: A, 94.0% sure."),
-        (("dog", DOG), 0.9, "Best on validation photos: A says cat, 94.0% sure."),
-        (("dog", DOG), 0, "Asked first: A says cat, 94.0% sure."),
+        (("cat", CAT), 0.9, "Best on validation photos: A, fairly sure (94.0%)."),
+        (("dog", DOG), 0.9, "Best on validation photos: A says cat, fairly sure (94.0%)."),
+        (("dog", DOG), 0, "Asked first: A says cat, fairly sure (94.0%)."),
     ],
 )
 def test_it_names_the_model_to_trust(second, accuracy, text):

@@ -46,6 +46,8 @@ def test_the_most_doubtful_come_first(comparator, judged):
 def test_labelled_photos_are_marked_and_counted(comparator, judged):
     html = gallery.results(judged, comparator.specs)
     assert html.count('data-mark="right"') == html.count('data-mark="wrong"') == 1
+    marks = re.findall(r'data-mark="(\w+)">.*?</span>(.*?)</p>', html)
+    assert sorted(marks) == [("right", "Cat"), ("wrong", "Dog, is cat")]
     assert html.count("1 of 2") == 3
     assert html.count("Confusion matrix") == 3
     assert re.findall(r'<td data-right="\w+">(\d+)</td>', html)[:4] == ["1", "1", "0", "0"]
@@ -70,6 +72,8 @@ def test_the_download_is_the_csv_in_the_order_of_the_gallery(comparator, judged)
 
 def test_what_was_stopped_says_how_far_it_came(comparator, judged):
     assert "Stopped after 5 of 90 photos" in gallery.results(judged, comparator.specs, planned=90)
+    at_once = gallery.results([], comparator.specs, planned=90)
+    assert "Stopped after 0 of 90 photos" in at_once and "download" not in at_once
 
 
 def test_names_and_errors_are_escaped(comparator, judged):

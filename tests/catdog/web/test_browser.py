@@ -8,7 +8,7 @@ import pytest
 
 from tests.browser.looks import assert_looks_right
 from tests.catdog import fakes as colours
-from tests.catdog.photos import encoded
+from tests.catdog.photos import encoded, heic, noise
 
 from .photos import CAT
 
@@ -195,12 +195,21 @@ def test_maps_can_be_switched_off(open_page, knowing, script):
     expect(page.locator(".cd-cards[data-state=done] .cd-card")).to_have_count(3)
 
 
+def test_a_photo_that_the_browser_cannot_show_is_shown_all_the_same(open_page, knowing):
+    page = open_page(url=knowing)
+    page.set_input_files("#file", {"name": "x.heic", "mimeType": "image/heic", "buffer": heic(noise())})
+    expect(page.locator(".cd-cards[data-state=done] .cd-card")).to_have_count(3)
+    expect(page.locator("#preview")).to_have_attribute("src", re.compile("^data:image/jpeg"))
+    assert page.locator("#preview").evaluate("image => image.decode().then(() => image.naturalWidth)") > 0
+
+
 @pytest.mark.parametrize("script", [True, False], ids=["script", "no script"])
 def test_an_example_has_an_address(open_page, knowing, script):
     page = open_page(url=knowing, script=script)
     page.get_by_role("link", name="Dog").click()
     expect(page.locator(".cd-cards[data-state=done] .cd-card")).to_have_count(3)
     assert page.url == f"{knowing}?example=dog"
+    expect(page.locator("#preview")).to_be_visible()
     if script:
         page.get_by_label("Show what the models looked at").uncheck()
         expect(page.locator(".cd-map")).to_have_count(0)

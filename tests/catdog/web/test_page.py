@@ -55,7 +55,7 @@ def test_disagreement_follows_the_leading_model():
     dog = fakes.classifier("b", {"cat": 0.2, "dog": 0.8}, accuracy=0.9)
     text = answer(cat, dog)
     assert "<h2>The models disagree</h2>" in text
-    assert "Best on validation photos: B says dog, 80.0% sure." in text
+    assert "Best on validation photos: B says dog, fairly sure (80.0%)." in text
 
 
 def test_one_model():
@@ -90,6 +90,13 @@ def test_maps_are_shown_when_they_are_asked_for(knowing):
     assert with_maps.count('<img class="cd-map" src="data:image/jpeg;base64,') == 3
     assert 'class="cd-map"' not in without
     assert 'name="explain" value="1" checked' in with_maps and 'value="1" checked' not in without
+
+
+def test_the_photo_that_was_judged_is_shown(knowing):
+    shown = '<img id="preview" alt="The photo to judge" src="data:image/jpeg;base64,'
+    assert shown in post(knowing, colours.CAT) and shown in knowing.get("/?example=dog").text
+    for text in (knowing.get("/").text, knowing.get("/?example=nobody").text):
+        assert '<img id="preview" alt="The photo to judge" hidden>' in text
 
 
 def test_sureness_costs_and_disputes_are_shown(knowing):
