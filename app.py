@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 
 from catdog import CatDogError, Settings, load
+from catdog.config import keep_uploads_apart
 from catdog.terminal import hidden_stderr
 
 
@@ -20,6 +21,7 @@ def main() -> int:
     except CatDogError as error:
         print(error, file=sys.stderr)
         return 1
+    keep_uploads_apart()
     from catdog import ui
 
     demo = ui.build(comparator)

@@ -78,6 +78,15 @@ class Settings:
         )
 
 
+def keep_uploads_apart() -> None:
+    """Give this user's uploads a folder of their own, unless GRADIO_TEMP_DIR names one; before Gradio is imported.
+
+    Gradio puts those of all users of a machine into one folder, in which only the first of them may write.
+    """
+    if hasattr(os, "getuid"):  # elsewhere the system's folder for temporary files is a user's own
+        os.environ.setdefault("GRADIO_TEMP_DIR", str(Path(tempfile.gettempdir()) / f"gradio-{os.getuid()}"))
+
+
 def _user_cache() -> Path:
     """Where a user's programs keep what they can make again (XDG Base Directory Specification)."""
     try:

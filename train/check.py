@@ -76,7 +76,7 @@ def _measure_again(classifier: Classifier, data: Path, again: str) -> str:
     if len(split) != recorded["images"]:
         raise DatasetError(
             f"{data / name} holds {len(split)} photos; the figures of {spec.name} are recorded for "
-            f"{recorded['images']}. Give the folder on which they were measured. {again}"
+            f"{recorded['images']}. Give the folder on which they were measured as --data, or --unmeasured. {again}"
         )
     sample = _sample(split)
     figures = evaluate.measure(evaluate.predict([classifier], sample)[spec.name], sample.labels, sample.classes)

@@ -76,6 +76,7 @@ def rewrapped(name: str, state: str, unanswered: str | None = None) -> Iterator[
     try:
         yield
     except Exception as error:  # the client raises its own, httpx's, OSError, ValueError and RuntimeError
+        _end_progress_bars()
         if isinstance(error, RuntimeError) and isinstance(error.__cause__, Exception):
             error = error.__cause__  # "while uploading", raised from what really happened
         if isinstance(error, OSError) and error.errno and error.filename:
@@ -83,6 +84,14 @@ def rewrapped(name: str, state: str, unanswered: str | None = None) -> Iterator[
         refusal = _refusal(error, name)
         sentence = refusal or str(hub.translated(error, name, "main"))
         raise PublishError(f"{sentence} {state if refusal else unanswered or state}".rstrip()) from error
+
+
+def _end_progress_bars() -> None:
+    """Close the bars that the client leaves behind when it fails, and that would be drawn once more after the error."""
+    from huggingface_hub.utils import tqdm
+
+    for bar in list(getattr(tqdm, "_instances", ())):
+        bar.close()
 
 
 def _refusal(error: Exception, name: str) -> str | None:

@@ -2,7 +2,7 @@
 
 python -m train card
 python -m train publish --repo USER/NAME
-python -m train publish --space USER/NAME --repo USER/MODELS
+python -m train publish --space USER/NAME [--repo USER/MODELS]
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from . import card, client, hub, publish, space
 from .quiet import load_keras
 from .upload import Upload
 
+DATA = Path("data")  # where the other commands are told to put it
+
 
 def add_commands(commands: argparse._SubParsersAction) -> None:
     """Add the two commands to those of `python -m train`."""
@@ -28,15 +30,24 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
     parser.set_defaults(run_command=_card, needs_keras=False, after_stop="nothing was written")
 
     parser = commands.add_parser("publish", help="models -> a Hub repository, or the app -> a Space; one commit")
-    parser.add_argument("--repo", type=_repository, required=True, metavar="USER/NAME", help="repository of the models")
+    parser.add_argument("--repo", type=_repository, metavar="USER/NAME", help="repository of the models")
     parser.add_argument("--dry-run", action="store_true", help="show what would go, and publish nothing")
     parser.add_argument("--private", action="store_true", help="make a new repository or Space private")
     models = parser.add_argument_group("the models")
     _add_folders(models)
-    models.add_argument("--data", type=Path, help="data folder, to measure the recorded figures again")
+    figures = models.add_mutually_exclusive_group()
+    figures.add_argument(
+        "--data", type=Path, help="photos to measure the figures on again (default data, if it exists)"
+    )
+    figures.add_argument("--unmeasured", action="store_true", help="do not measure the recorded figures again")
     models.add_argument("--replace-card", action="store_true", help="put the folder's card in place of the Hub's text")
     app = parser.add_argument_group("the app")
-    app.add_argument("--space", type=_repository, metavar="USER/NAME", help="publish the app to this Space instead")
+    app.add_argument(
+        "--space",
+        type=_repository,
+        metavar="USER/NAME",
+        help="publish the app to this Space instead; without --repo it keeps its models, or takes those of its name",
+    )
     app.add_argument("--revision", help="commit, tag or branch of the models that it pins (default main)")
     parser.set_defaults(run_command=_publish, needs_keras=False, after_stop="the same command goes on")
 
@@ -86,6 +97,8 @@ def _publish(arguments: argparse.Namespace) -> None:
 
 
 def _models(arguments: argparse.Namespace) -> Upload:
+    if not arguments.repo:
+        raise InvalidSettings("Say what to publish: the models with --repo USER/NAME, the app with --space USER/NAME.")
     if arguments.revision:
         raise InvalidSettings("--revision says which models a Space pins: give it with --space.")
     repository = hub.Repository(arguments.repo)
@@ -93,7 +106,8 @@ def _models(arguments: argparse.Namespace) -> Upload:
     load_keras()
     from . import check
 
-    specs, report = check.check(arguments.weights, arguments.data)
+    data = None if arguments.unmeasured else arguments.data or (DATA if DATA.is_dir() else None)
+    specs, report = check.check(arguments.weights, data)
     print(*report, sep="\n", flush=True)
     return publish.models(
         repository, remote, specs, arguments.weights, arguments.report, replace_card=arguments.replace_card
@@ -103,7 +117,8 @@ def _models(arguments: argparse.Namespace) -> Upload:
 def _space(arguments: argparse.Namespace) -> Upload:
     repository = hub.Repository(arguments.space, "space")
     remote = _remote(repository, arguments.dry_run)
-    return space.space(repository, remote, hub.Repository(arguments.repo), arguments.revision or "main")
+    models = arguments.repo or space.models_of(repository, remote)
+    return space.space(repository, remote, hub.Repository(models), arguments.revision or "main")
 
 
 def _remote(repository: hub.Repository, dry_run: bool) -> hub.Remote | None:

@@ -68,6 +68,7 @@ def model_index(specs: Sequence[ModelSpec]) -> list[dict[str, Any]]:
                 # Where the entries of several models are shown as one list, only this tells them apart.
                 metric_name=f"{METRICS[key]} of {spec.name}",
                 metric_value=figures[key],
+                metric_args=_interval_of(figures, key),
             )
             for split, figures in _splits(spec)
             for key in METRICS
@@ -114,7 +115,18 @@ def _format(figures: dict[str, Any], key: str) -> str:
 
 
 def _interval(figures: dict[str, Any]) -> str:
-    match figures.get("accuracy_interval"):
+    bounds = _bounds(figures, "accuracy")
+    return "{:.2%} to {:.2%}".format(*bounds) if bounds else "-"
+
+
+def _interval_of(figures: dict[str, Any], key: str) -> dict[str, Any] | None:
+    """What the `model-index` says about how sure a figure is."""
+    bounds = _bounds(figures, key)
+    return {"confidence_level": 0.95, "confidence_interval": bounds} if bounds else None
+
+
+def _bounds(figures: dict[str, Any], key: str) -> list[float] | None:
+    match figures.get(f"{key}_interval"):
         case [low, high] if is_number(low) and is_number(high):
-            return f"{low:.2%} to {high:.2%}"
-    return "-"
+            return [low, high]
+    return None

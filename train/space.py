@@ -31,6 +31,15 @@ TEXT = """
 """
 
 
+def models_of(repository: Repository, remote: Remote | None) -> str:
+    """The repository of the models that a Space serves now; of a Space that serves none, its own name."""
+    current = _current(repository, remote)
+    match readme.parse(current, f"{README} of {repository.name}")[0].get("models") if current else None:
+        case [str(name), *_]:
+            return name
+    return repository.name
+
+
 def space(
     repository: Repository, remote: Remote | None, models: Repository, revision: str, root: Path = ROOT
 ) -> Upload:
@@ -43,13 +52,13 @@ def space(
     if there is None:
         raise PublishError(
             f"There is no Hub repository {models.name} for this token. Publish the models first: "
-            f"python -m train publish --repo {models.name}. {UNTOUCHED}"
+            f"python -m train publish --repo {models.name}; or name others with --repo. {UNTOUCHED}"
         )
     preloaded = sorted(name for name in there.files if PRELOADED.fullmatch(name))
     if {Path(name).suffix for name in preloaded} != {".h5", ".json"}:
         raise PublishError(f"{models.name} holds no models at {there.commit}. {UNTOUCHED}")
     files: dict[str, Content] = dict(_files(root))
-    current = repository.read(README, remote.commit) if remote and README in remote.files else None
+    current = _current(repository, remote)
     files[README] = _readme(root, current, repository.name, models.name, there.commit, preloaded).encode()
     owned = tuple(f"{folder}/" for folder in FOLDERS)
     stale = [name for name in (remote.files if remote else ()) if name.startswith(owned) and name not in files]
@@ -65,6 +74,11 @@ def space(
         variables={"CATDOG_HUB_REPO": models.name, "CATDOG_HUB_REVISION": there.commit},
         notes=notes,
     )
+
+
+def _current(repository: Repository, remote: Remote | None) -> str | None:
+    """The README.md that the Space has."""
+    return repository.read(README, remote.commit) if remote and README in remote.files else None
 
 
 def _files(root: Path) -> Iterator[tuple[str, Path]]:

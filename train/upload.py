@@ -42,7 +42,8 @@ class Upload:
         rows = [(state, _size(size_of(self.files[path])), path) for path, state in differing.items()]
         rows += [("deleted", "", path) for path in self.deleted]
         rows += [("variable", "", f"{name}={value}") for name, value in self.variables.items()]
-        rows += [("unchanged", "", f"{len(states) - len(differing)} files")]
+        if unchanged := len(states) - len(differing):
+            rows.append(("unchanged", "", f"{unchanged} file{'' if unchanged == 1 else 's'}"))
         return "\n".join(
             [f"{self.repository.name}:", *(f"  {s:9}  {n:>9}  {text}" for s, n, text in rows), *self.notes]
         )

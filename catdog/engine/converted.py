@@ -40,10 +40,13 @@ class OpenVINOEngine:
             options["INFERENCE_NUM_THREADS"] = threads
         core = openvino.Core()
         self.request = core.compile_model(folder / GRAPH, "CPU", options).create_infer_request()
+        self.takes = self.request.get_compiled_model().input(0).get_partial_shape()
         self.runtime = f"OpenVINO {openvino.__version__.split('-')[0]}, {PRECISIONS[precision]}"
         self.lock = threading.Lock()
 
     def __call__(self, batch: np.ndarray) -> Outputs:
+        if not self.takes.compatible(type(self.takes)(batch.shape)):  # it might answer nothing, and go on doing so
+            raise ValueError(f"it takes inputs of shape {self.takes}")
         # One request at a time uses all cores; its results live in memory that the next one reuses.
         with self.lock:
             results = self.request.infer([batch])

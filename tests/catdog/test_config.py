@@ -1,9 +1,11 @@
+import os
+import tempfile
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from catdog.config import PILLOW_LIMIT, Settings
+from catdog.config import PILLOW_LIMIT, Settings, keep_uploads_apart
 from catdog.errors import InvalidSettings
 
 
@@ -84,6 +86,16 @@ def test_a_bad_value_is_refused_by_name(name, value):
 def test_settings_made_in_python_are_checked_too(field):
     with pytest.raises(InvalidSettings):
         Settings(**field)
+
+
+def test_uploads_of_several_users_of_a_machine_are_kept_apart(monkeypatch, tmp_path):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setenv("GRADIO_TEMP_DIR", "mine")
+    keep_uploads_apart()
+    assert os.environ["GRADIO_TEMP_DIR"] == "mine"
+    monkeypatch.delenv("GRADIO_TEMP_DIR")
+    keep_uploads_apart()
+    assert os.environ["GRADIO_TEMP_DIR"] == str(tmp_path / f"gradio-{os.getuid()}")
 
 
 def test_a_weights_folder_may_be_a_text():

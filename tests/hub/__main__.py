@@ -1,4 +1,8 @@
-"""Serve the stand-in Hub until interrupted, to try publishing without an account: `python -m tests.hub`."""
+"""Serve the stand-in Hub until interrupted, to try publishing without an account: `python -m tests.hub`.
+
+Faults can be tried as well: `--fault 429 2 'POST .*/commit/'` throttles the first two commits,
+`--fault cut 1 'PUT /lfs/'` cuts the first upload of a large file off; tests/hub/server.py lists the kinds.
+"""
 
 from __future__ import annotations
 
@@ -17,12 +21,25 @@ In another terminal:
   CATDOG_HUB_REPO=user/cats-and-dogs python -m catdog models
 
 HF_TOKEN={read_only} is a token that may not write. Ctrl-C ends it all."""
+RETRY_AFTER = 2  # seconds that a throttled client is told to wait
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m tests.hub", description=__doc__)
+    about, faults = __doc__.split("\n\n")
+    parser = argparse.ArgumentParser(prog="python -m tests.hub", description=about, epilog=faults)
     parser.add_argument("--port", type=int, default=0, help="default: one that is free")
-    with StandInHub(parser.parse_args().port) as hub, contextlib.suppress(KeyboardInterrupt):
+    parser.add_argument(
+        "--fault",
+        nargs=3,
+        action="append",
+        default=[],
+        metavar=("KIND", "TIMES", "PATTERN"),
+        help="hang, cut, lost or an HTTP status, for the first TIMES requests whose 'METHOD path' matches PATTERN",
+    )
+    arguments = parser.parse_args()
+    with StandInHub(arguments.port) as hub, contextlib.suppress(KeyboardInterrupt):
+        for kind, times, pattern in arguments.fault:
+            hub.inject(int(kind) if kind.isdigit() else kind, pattern, times=int(times), retry_after=RETRY_AFTER)
         print(HINT.format(endpoint=hub.endpoint, token=hub.token, read_only=hub.read_only_token), flush=True)
         hub.closing.wait()
 

@@ -123,10 +123,14 @@ def test_front_matter_that_the_hub_refuses(content, kind, said):
 
 
 def test_it_serves_on_its_own_and_says_how_to_use_it():
-    process = subprocess.Popen([sys.executable, "-m", "tests.hub"], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    command = [sys.executable, "-m", "tests.hub", "--fault", "403", "1", "GET .*whoami"]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     try:
         endpoint = re.search(r"http://\S+", process.stdout.readline())[0]
-        assert HfApi(endpoint=endpoint, token="hf_read_only").whoami()["auth"]["accessToken"]["role"] == "read"
+        api = HfApi(endpoint=endpoint, token="hf_read_only")
+        with pytest.raises(HfHubHTTPError, match="403"):
+            api.whoami()
+        assert api.whoami()["auth"]["accessToken"]["role"] == "read"
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=20) == 0
     finally:

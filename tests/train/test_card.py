@@ -71,7 +71,10 @@ def test_the_model_index_has_an_entry_per_model_and_a_result_per_split():
     assert {row["type"]: row["value"] for row in test["metrics"]} == {
         "accuracy": 0.9435, "log_loss": 0.14465, "calibration_error": 0.01792,
     }  # fmt: skip
-    assert test["metrics"][0]["name"] == "Accuracy of scratch_cnn"
+    accuracy, log_loss, _ = test["metrics"]
+    assert accuracy["name"] == "Accuracy of scratch_cnn"
+    assert accuracy["args"] == {"confidence_level": 0.95, "confidence_interval": [0.93251, 0.95279]}
+    assert "args" not in log_loss
     assert validation["dataset"]["split"] == "validation"
     assert [row["value"] for row in second["results"][0]["metrics"]] == [1.0]
 

@@ -32,8 +32,9 @@ def folder(tiny_weights, tmp_path):
 
 
 @pytest.fixture
-def publish(folder, tmp_path, capsys):
-    """Run the command on `folder`; returns its exit code, what it printed, and the JSON of the last line."""
+def publish(folder, tmp_path, capsys, monkeypatch):
+    """Run the command on `folder`, where there is no `data`; returns its exit code, output, and last line's JSON."""
+    monkeypatch.chdir(tmp_path)
 
     def run(*more: str, repo: str = REPO, weights=folder):
         code = main(["publish", "--repo", repo, "--weights", str(weights), "--report", str(tmp_path / "report"), *more])
@@ -118,6 +119,15 @@ def test_models_are_measured_again_with_data(stand_in, publish, tiny_data):
     code, said, _ = publish("--data", str(tiny_data))
     assert code == 1 and "16 photos" in said and "recorded for 10" in said
     assert stand_in.repositories == {}
+
+
+def test_the_folder_data_is_used_unasked_and_left_alone_on_request(stand_in, publish, tiny_data, tmp_path):
+    (tmp_path / "data").symlink_to(tiny_data)
+    code, said, _ = publish()
+    assert code == 1 and "16 photos" in said and "--unmeasured" in said
+    assert stand_in.repositories == {}
+    code, said, _ = publish("--unmeasured")
+    assert code == 0 and "were not measured again" in said
 
 
 def test_a_damaged_folder_is_not_published(stand_in, publish, folder):
@@ -244,6 +254,11 @@ def test_a_name_that_is_none_is_wrong_usage(publish, repo, capsys):
     with pytest.raises(SystemExit) as caught:
         publish(repo=repo)
     assert caught.value.code == 2 and "--repo" in capsys.readouterr().err
+
+
+def test_what_to_publish_must_be_said(hub, capsys):
+    assert main(["publish"]) == 1
+    assert "--repo USER/NAME, the app with --space" in capsys.readouterr().err and hub.requests == []
 
 
 def test_a_revision_goes_with_a_space(stand_in, publish):

@@ -49,8 +49,8 @@ def models(stand_in, tiny_weights):
 def publish(capsys):
     """Run the command; returns its exit code, what it printed, and the JSON of the last line."""
 
-    def run(*more: str, repo: str = MODELS):
-        code = main(["publish", "--space", SPACE, "--repo", repo, *more])
+    def run(*more: str, repo: str | None = MODELS):
+        code = main(["publish", "--space", SPACE, *(["--repo", repo] if repo else []), *more])
         out, err = capsys.readouterr()
         return code, out + err, json.loads(out.splitlines()[-1]) if code == 0 else None
 
@@ -120,6 +120,17 @@ def test_an_older_commit_can_be_pinned(stand_in, models, publish):
     assert publish()[0] == 1
     publish("--revision", models)
     assert stand_in.repositories[KEY].variables["CATDOG_HUB_REVISION"] == models
+
+
+def test_a_space_keeps_its_models_and_a_new_one_takes_those_of_its_name(stand_in, models, publish, tiny_weights):
+    code, said, _ = publish(repo=None)
+    assert code == 1 and f"no Hub repository {SPACE}" in said and "name others with --repo" in said
+    stand_in.publish(SPACE, tiny_weights)
+    publish(repo=None)
+    assert stand_in.repositories[KEY].variables["CATDOG_HUB_REPO"] == SPACE
+    publish()
+    assert publish(repo=None)[2]["files"] == []
+    assert stand_in.repositories[KEY].variables["CATDOG_HUB_REPO"] == MODELS
 
 
 def test_publishing_again_makes_no_commit(stand_in, models, publish):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import time
 
@@ -179,6 +180,17 @@ def test_an_upload_that_never_succeeds_publishes_nothing(stand_in, monkeypatch):
     with pytest.raises(PublishError, match=f"cannot be reached.*{NOT_MADE}"):
         publish()
     assert files_of(stand_in) == {}
+
+
+def test_no_progress_bar_is_drawn_after_the_error(stand_in, monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
+    stand_in.inject("cut", "PUT /lfs/")
+    (tmp_path / "model.h5").write_bytes(FILES["model.h5"])
+    with pytest.raises(PublishError):
+        publish({"model.h5": tmp_path / "model.h5"})
+    assert "model.h5" in capsys.readouterr().err
+    gc.collect()
+    assert capsys.readouterr().err == ""
 
 
 def test_a_hub_that_is_gone_is_said_to_be(stand_in):
