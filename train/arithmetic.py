@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from catdog.compare import calibrated
+
 # Half of what may move on test, where it is checked.
 MOST_MOVED = 0.005
 # With more photos asked about twice, bfloat16 would save nothing.
@@ -11,14 +13,15 @@ MOST_DOUBTFUL = 0.25
 CANDIDATES = (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.92, 0.94, 0.96, 0.97, 0.98, 0.99)
 
 
-def fit_clear(fast: np.ndarray, exact: np.ndarray) -> float | None:
-    """The least confidence from which no probability moved by more than MOST_MOVED.
+def fit_clear(fast: np.ndarray, exact: np.ndarray, temperature: float = 1.0) -> float | None:
+    """The least uncalibrated probability of a label from which no calibrated one moved by more than MOST_MOVED.
 
-    fast, exact  calibrated probabilities (N, classes) of the same photos in bfloat16 and in float32
+    fast, exact  uncalibrated probabilities (N, classes) of the same photos in bfloat16 and in float32
 
     None when there is none that leaves at most MOST_DOUBTFUL of the photos in doubt.
     """
-    certainty, moved = fast.max(axis=1), np.abs(fast - exact).max(axis=1)
+    certainty = fast.max(axis=1)
+    moved = np.abs(calibrated(fast, temperature) - calibrated(exact, temperature)).max(axis=1)
     for clear in CANDIDATES:
         if (certainty < clear).mean() > MOST_DOUBTFUL:
             return None

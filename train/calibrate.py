@@ -103,16 +103,19 @@ def _clear(classifiers: Sequence[Classifier], weights: Path, split: Split) -> di
     specs = {c.spec.name: dataclasses.replace(c.spec, clear=None) for c in classifiers if evaluate.on_openvino(c)}
     if not specs or not has_bfloat16():
         return {}
-    pairs = {
-        f"{name}.{precision}": Classifier(
-            dataclasses.replace(spec, name=f"{name}.{precision}"),
+    pairs = [
+        Classifier(
+            dataclasses.replace(spec, name=f"{name}.{precision}", temperature=1.0),
             load_engine(weights / spec.file, spec, Settings(), precision=precision),
         )
         for name, spec in specs.items()
         for precision in ("bf16", "f32")
+    ]
+    answers = evaluate.predict(pairs, split, progress="arithmetic")
+    return {
+        name: arithmetic.fit_clear(answers[f"{name}.bf16"], answers[f"{name}.f32"], spec.temperature)
+        for name, spec in specs.items()
     }
-    answers = evaluate.predict(pairs.values(), split, progress="arithmetic")
-    return {name: arithmetic.fit_clear(answers[f"{name}.bf16"], answers[f"{name}.f32"]) for name in specs}
 
 
 def _novelty(features: np.ndarray | None, labels: np.ndarray) -> dict[str, Any] | None:
