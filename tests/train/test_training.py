@@ -440,7 +440,13 @@ def test_evaluate_counts_what_rounding_changed(tiny_data, tmp_path, capsys):
     assert main([*command, str(exact)]) == 0
     rounding = ModelSpec.read(tmp_path / "weights" / "scratch_cnn.json").metrics["test"]["rounding"]
     assert rounding["labels_changed"] == 0
-    assert 0 < rounding["largest_change_of_probability"] < 0.01
+    assert rounding["largest_change_of_probability"] < 0.01
+    (tmp_path / "untrained").mkdir()
+    untrained = tmp_path / "untrained" / "scratch_cnn.h5"
+    architectures.build("scratch_cnn", image_size=32).save(untrained)
+    assert main([*command, str(untrained)]) == 0
+    changed = ModelSpec.read(tmp_path / "weights" / "scratch_cnn.json").metrics["test"]["rounding"]
+    assert changed["largest_change_of_probability"] > 0.01
     other = exact.rename(tmp_path / "run" / "other.h5")
     assert main([*command, str(other)]) == 1
     assert "must be named like a model: scratch_cnn" in capsys.readouterr().err
