@@ -203,8 +203,7 @@ def _remarks(comparison: Comparison, comparator: Comparator) -> Iterator[str]:
     if comparison.verdict == NEITHER:
         yield f"{wording.neither(specs)}."
         return
-    default = comparator.default.name
-    leading = next((v for v in comparison.models if v.model == default), comparison.models[0])
+    leading = wording.leader(comparison, comparator.default)
     if rate := wording.sureness(leading):
         yield f"{leading.model} is {wording.certainty(leading)}. {rate}"
 

@@ -320,9 +320,13 @@ def _arrays(image: Image.Image, classifiers: Iterable[Classifier]) -> dict[tuple
         start = time.perf_counter()
         return to_array(image, spec), time.perf_counter() - start
 
-    # Threads that are kept would be lost to a forked process, and starting them takes a tenth of a millisecond.
-    with ThreadPoolExecutor(len(specs)) as pool:
-        return dict(zip(specs, pool.map(timed, specs.values()), strict=True))
+    try:
+        # Threads that are kept would be lost to a forked process, and starting them takes a tenth of a millisecond.
+        with ThreadPoolExecutor(len(specs)) as pool:
+            arrays = list(pool.map(timed, specs.values()))
+    except RuntimeError:  # the interpreter ends, and executors start nothing any more
+        arrays = list(map(timed, specs.values()))
+    return dict(zip(specs, arrays, strict=True))
 
 
 def _judge_together(classifier: Classifier, requests: Sequence[_Request]) -> Sequence[Verdict | Exception]:

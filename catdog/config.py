@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import re
@@ -84,7 +85,10 @@ def keep_uploads_apart() -> None:
     Gradio puts those of all users of a machine into one folder, in which only the first of them may write.
     """
     if hasattr(os, "getuid"):  # elsewhere the system's folder for temporary files is a user's own
-        os.environ.setdefault("GRADIO_TEMP_DIR", str(Path(tempfile.gettempdir()) / f"gradio-{os.getuid()}"))
+        folder = Path(tempfile.gettempdir()) / f"gradio-{os.getuid()}"
+        with contextlib.suppress(OSError):  # Gradio says what is wrong with it
+            folder.mkdir(mode=0o700, exist_ok=True)
+        os.environ.setdefault("GRADIO_TEMP_DIR", str(folder))
 
 
 def _user_cache() -> Path:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-from collections.abc import Container
 from pathlib import Path
 
 M_MMAP_THRESHOLD = -3  # of mallopt(3)
@@ -22,16 +21,16 @@ def give_back_large_blocks() -> None:
         ctypes.CDLL("libc.so.6").mallopt(M_MMAP_THRESHOLD, LARGE)
 
 
-def give_back_mapped_files(names: Container[str]) -> None:
-    """Let Linux take back what it holds in memory of mapped files of these names, for the whole process.
+def give_back_mapped_file(file: Path) -> None:
+    """Let Linux take back what this process holds in memory of a file that it maps and never writes to.
 
-    It reads them again if they are asked for; a mapping that can be written to is left alone. Other
-    systems decide for themselves.
+    It reads it again if it is asked for. Whoever calls this keeps the file mapped meanwhile, or something
+    else could take its place. Other systems decide for themselves.
     """
     with contextlib.suppress(OSError, AttributeError, ValueError):
         madvise = ctypes.CDLL("libc.so.6").madvise
         for line in Path("/proc/self/maps").read_text().splitlines():
             addresses, rights, *_, path = line.split(maxsplit=5)
-            if "w" not in rights and path.rpartition("/")[2].removesuffix(" (deleted)") in names:
+            if path == str(file) and "w" not in rights:
                 start, end = (int(address, 16) for address in addresses.split("-"))
                 madvise(ctypes.c_void_p(start), ctypes.c_size_t(end - start), MADV_DONTNEED)

@@ -53,7 +53,7 @@ class ModelSpec:
     sureness     how often answers of a given confidence are wrong, as `sureness.Sureness`, or None
     novelty      what the features of the training animals look like, as `novelty.Novelty`, or None
     disagreement  how often the model is right where others disagree, each entry as `disagreement.Case`
-    clear        the probability of its label from which an answer in bfloat16 needs no second one in
+    clear        the probability of its label, not calibrated, from which an answer in bfloat16 needs no second one in
                  float32, 0 to 1; None when there is none known
     """
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from .compare import default_of
 from .spec import ModelSpec
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def agreement(comparison: Comparison, specs: Sequence[ModelSpec]) -> str:
     verdicts = comparison.models
     if not comparison.agree:
         return "The models disagree"
-    firm, label = certainty(_leader(comparison)) != UNSURE, verdicts[0].label
+    firm, label = certainty(leader(comparison, default_of(specs))) != UNSURE, verdicts[0].label
     if len(verdicts) == 1:
         title = next(spec.title for spec in specs if spec.name == verdicts[0].model)
         return f"{title} {'says' if firm else 'leans towards'} {label}"
@@ -77,9 +78,14 @@ def leading(comparison: Comparison, default: ModelSpec) -> str:
     if len(comparison.models) == 1:
         return ""
     best = "Best on validation photos" if default.validation_accuracy > 0 else "Asked first"
-    leader = _leader(comparison)
-    says = "," if comparison.agree else f" says {leader.label},"
-    return f"{best}: {default.title}{says} {certainty(leader)} ({percent(leader.confidence)})."
+    verdict = leader(comparison, default)
+    says = "," if comparison.agree else f" says {verdict.label},"
+    return f"{best}: {default.title}{says} {certainty(verdict)} ({percent(verdict.confidence)})."
+
+
+def leader(comparison: Comparison, default: ModelSpec) -> Verdict:
+    """The verdict that the comparison as a whole repeats: that of the default model, if it was asked."""
+    return next((v for v in comparison.models if v.model == default.name), comparison.models[0])
 
 
 def certainty(verdict: Verdict) -> str:
@@ -175,12 +181,6 @@ def duration(seconds: float) -> str:
 def is_neither(comparison: Comparison) -> bool:
     """Whether a photo is probably of none of the classes."""
     return comparison.verdict not in {verdict.label for verdict in comparison.models}
-
-
-def _leader(comparison: Comparison) -> Verdict:
-    """The verdict that the comparison as a whole repeats: that of the default model, if it was asked."""
-    said = comparison.prediction, comparison.confidence
-    return next(v for v in comparison.models if (v.label.capitalize(), v.confidence) == said)
 
 
 def _count(number: int) -> str:

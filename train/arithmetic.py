@@ -14,7 +14,8 @@ CANDIDATES = (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.92, 0.94, 0.96, 0.97, 0.98, 0.99)
 
 
 def fit_clear(fast: np.ndarray, exact: np.ndarray, temperature: float = 1.0) -> float | None:
-    """The least uncalibrated probability of a label from which no calibrated one moved by more than MOST_MOVED.
+    """The least uncalibrated probability of a label from which no label changed and no calibrated one moved
+    by more than MOST_MOVED.
 
     fast, exact  uncalibrated probabilities (N, classes) of the same photos in bfloat16 and in float32
 
@@ -22,9 +23,10 @@ def fit_clear(fast: np.ndarray, exact: np.ndarray, temperature: float = 1.0) -> 
     """
     certainty = fast.max(axis=1)
     moved = np.abs(calibrated(fast, temperature) - calibrated(exact, temperature)).max(axis=1)
+    harmless = (moved <= MOST_MOVED) & (fast.argmax(axis=1) == exact.argmax(axis=1))
     for clear in CANDIDATES:
         if (certainty < clear).mean() > MOST_DOUBTFUL:
             return None
-        if (moved[certainty >= clear] <= MOST_MOVED).all():
+        if harmless[certainty >= clear].all():
             return clear
     return None

@@ -56,28 +56,6 @@ class RandomResizedCrop(keras.layers.Layer):
         return (input_shape[0], None, None, 3)
 
 
-class Reduction(keras.layers.Layer):
-    """While training, resize whole square crops to `size`, antialiased, as RandomResizedCrop does.
-
-    Call arguments: images float (B, S, S, 3). Returns float32 (B, size, size, 3); outside training
-    the images as they are.
-    """
-
-    def __init__(self, size, **kwargs):
-        super().__init__(dtype="float32", **kwargs)
-        self.size = size
-
-    def call(self, images, training=False):
-        if not training or images.shape[1] == self.size:
-            return images
-        side = images.shape[1]
-        matrix = _sampling_matrix(ops.zeros(1), ops.full((1,), float(side)), side, self.size)[0]
-        return ops.einsum("oh,pw,bhwc->bopc", matrix, matrix, images)
-
-    def compute_output_shape(self, input_shape):
-        return (input_shape[0], None, None, 3)
-
-
 class ColorJitter(keras.layers.Layer):
     """Change brightness, contrast and saturation of each image by a random factor of 1 +- amount.
 

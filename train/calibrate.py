@@ -61,7 +61,8 @@ def calibrate(weights: Path, data: Path) -> dict[str, ModelSpec]:
     sureness      how often its answers of a given confidence are wrong
     novelty       what the features of cats and dogs look like; None for a model without features
     disagreement  how often it is right where others disagree
-    clear         from which confidence on it can be trusted in bfloat16, on a processor that is fast at it
+    clear         from which uncalibrated probability on it can be trusted in bfloat16; left as it is where
+                  the processor is not fast at that
 
     What was learned before is replaced. A model that cannot be used is named on stderr and left as it is.
     """

@@ -41,7 +41,7 @@ def distill(job: Job, *, teacher: Path, start: Path | None = None) -> ModelSpec:
     """
     if not architectures.get(job.name).pretrained:
         raise InvalidSettings(f"{job.name} is trained without pretrained knowledge: it takes no teacher.")
-    splits, photos = prepared(job, start, stored_size=TEACHER_SIZE)
+    splits, photos = prepared(job, start, stored_size=max(TEACHER_SIZE, *(size for size, _ in job.recipe.stages)))
     with trainer.precision(job.recipe.precision) as precision:
         taught = Taught(load_teacher(teacher), photos.images)
 
@@ -60,12 +60,12 @@ class Taught:
     """A frozen teacher and how its features spread.
 
     teacher          pixels 0..255 (N, H, W, 3) to features (N, F)
-    mean, deviation  float32 (F,), of its features of photos, a sample of `images` (uint8 (N, S, S, 3))
+    mean, deviation  float32 (F,), of its features of whole photos, a sample of `images` (uint8 (N, S, S, 3))
     """
 
     def __init__(self, teacher: keras.Model, images: np.ndarray):
         self.teacher = teacher
-        sample = images[:: max(1, len(images) // SAMPLE)]
+        sample = images[:: -(-len(images) // SAMPLE)]
         features = np.concatenate(
             [
                 ops.convert_to_numpy(ops.cast(teacher.predict_on_batch(sample[i : i + 64]), "float32"))
@@ -84,8 +84,7 @@ class Imitation(layers.Layer):
 
     def __init__(self, taught: Taught, **kwargs):
         super().__init__(dtype="float32", **kwargs)
-        self.taught, self.teacher = taught, taught.teacher
-        self.teacher.trainable = False
+        self.taught = taught  # no layer: checkpoints need no teacher
         self.projection = layers.Dense(len(taught.mean), dtype="float32", name="projection")
 
     def build(self, probabilities_shape, pooled_shape, crops_shape):
@@ -93,7 +92,7 @@ class Imitation(layers.Layer):
 
     def call(self, probabilities, pooled, crops, training=False):
         if training:
-            features = ops.cast(self.teacher(crops, training=False), "float32")
+            features = ops.cast(self.taught.teacher(crops, training=False), "float32")
             target = ops.stop_gradient((features - self.taught.mean) / self.taught.deviation)
             self.add_loss(ops.mean(ops.square(self.projection(pooled) - target)))
         return probabilities
@@ -127,11 +126,12 @@ def load_teacher(path: Path) -> keras.Model:
 def _training_model(student, taught: Taught, size: int, classes: int, recipe: Recipe, optimizer) -> keras.Model:
     """Photos -> what the student says of crops of them, with the teacher's word on them in the loss."""
     pixels = keras.Input((None, None, 3), dtype="uint8", name="photos")
-    crop = augment.RandomResizedCrop(TEACHER_SIZE, recipe.scale, name="crop")
+    crop = augment.RandomResizedCrop(max(TEACHER_SIZE, size), recipe.scale, name="crop")
     crops = augment.ColorJitter(recipe.jitter, name="jitter")(crop(pixels))
+    reduction = augment.RandomResizedCrop(size, (1.0, 1.0), (1.0, 1.0), mirror=False, name="reduction")
     # The same layers with their pooled features as a second output.
     both = keras.Model(student.input, [student.output, student.get_layer("dropout").input], name=student.name)
-    probabilities, pooled = both(augment.Reduction(size, name="reduction")(crops))
+    probabilities, pooled = both(reduction(crops))
     model = keras.Model(pixels, Imitation(taught, name="imitation")(probabilities, pooled, crops))
     model.compile(optimizer, loss=loss(classes, recipe.label_smoothing), metrics=["accuracy"])
     return model

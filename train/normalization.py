@@ -15,7 +15,12 @@ class FusedBatchNormalization(layers.BatchNormalization):
     """
 
     def call(self, inputs, training=None, mask=None):
-        if keras.backend.backend() != "tensorflow" or len(inputs.shape) != 4 or self.axis not in (-1, 3):
+        if (
+            keras.backend.backend() != "tensorflow"
+            or len(inputs.shape) != 4
+            or self.axis not in (-1, 3)
+            or self.synchronized
+        ):
             return super().call(inputs, training=training, mask=mask)
         import tensorflow as tf
 
@@ -37,6 +42,8 @@ def fused(network: keras.Model) -> keras.Model:
     """The same network with the same weights, in which every batch norm is a fused one."""
 
     def clone(layer):
+        if isinstance(layer, keras.Model):
+            return fused(layer)
         kind = FusedBatchNormalization if type(layer) is layers.BatchNormalization else type(layer)
         return kind.from_config(layer.get_config())
 

@@ -35,7 +35,7 @@ def models_of(repository: Repository, remote: Remote | None) -> str:
     """The repository of the models that a Space serves now; of a Space that serves none, its own name."""
     current = _current(repository, remote)
     match readme.parse(current, f"{README} of {repository.name}")[0].get("models") if current else None:
-        case [str(name), *_]:
+        case str(name) | [str(name), *_]:
             return name
     return repository.name
 

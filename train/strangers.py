@@ -53,11 +53,15 @@ def assemble(package: Path, out: Path) -> dict[str, int]:
 
 def _about(listed: dict[str, Any]) -> str:
     licences = Counter(known["licence"] for photos in listed["photos"].values() for known in photos.values())
-    counts = " and ".join(f"{count} under {licence}" for licence, count in licences.most_common())
+    counts = " and ".join(f"{count} {_freedom(licence)}" for licence, count in licences.most_common())
     return (
         f"From {listed['package']}: {counts}, by that package's own lists. "
         "Authors and sources of all are in train/strangers.json.\n"
-    ).replace("under public domain", "in the public domain")
+    )
+
+
+def _freedom(licence: str) -> str:
+    return "in the public domain" if licence == "public domain" else f"under {licence}"
 
 
 def _read(path: Path) -> Iterator[tuple[str, bytes]]:

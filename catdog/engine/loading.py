@@ -12,11 +12,11 @@ import numpy as np
 
 from ..config import Settings
 from ..errors import CatDogError, ModelMismatch, NotConverted
-from ..memory import give_back_mapped_files
+from ..memory import give_back_mapped_file
 from ..novelty import Novelty
 from ..spec import ModelSpec
 from . import cache
-from .careful import CarefulEngine
+from .careful import IN_DOUBT, CarefulEngine
 from .convert import Job, convert
 from .converted import PRECISIONS, OpenVINOEngine, has_bfloat16
 from .interface import Engine, are_probabilities
@@ -58,7 +58,8 @@ def load_engines(
         engines = []
         for model, folder in zip(models, folders, strict=True):
             engines.append(_attempt(_from_conversion, model, settings, folder, precision))
-            give_back_mapped_files({cache.WEIGHTS})  # the engine has a copy in an order of its own by now
+            if isinstance(folder, Path):  # the engine has a copy in an order of its own by now
+                give_back_mapped_file((folder / cache.WEIGHTS).resolve())
     return engines
 
 
@@ -66,7 +67,7 @@ def describe(spec: ModelSpec, settings: Settings) -> str:
     """What runs a model, without loading it: library, version, arithmetic."""
     if _with_openvino(settings):
         precision = precision_of(spec)
-        in_doubt = "; float32 when in doubt" if precision == "bf16" and spec.clear is not None else ""
+        in_doubt = IN_DOUBT if precision == "bf16" else ""
         return f"OpenVINO {cache.installed('openvino')}, {PRECISIONS[precision]}{in_doubt}"
     return f"TensorFlow {cache.installed('tensorflow')}, float32"
 
@@ -77,11 +78,11 @@ def precision_of(spec: ModelSpec) -> str:
         measured = spec.metrics["test"]["bfloat16"]
         harmless = (
             measured["images"] >= BFLOAT16_PHOTOS
-            and measured.get("clear") == spec.clear
+            and measured["clear"] == spec.clear is not None
             and measured["labels_changed"] == 0
             and measured["largest_change_of_probability"] <= BFLOAT16_CHANGE
         )
-    except (LookupError, TypeError, AttributeError):  # never measured, or not by this project
+    except (LookupError, TypeError):  # never measured, or not by this project
         harmless = False
     return "bf16" if harmless and has_bfloat16() else "f32"
 
@@ -161,9 +162,7 @@ def _opened(conversion: Path, spec: ModelSpec, threads: int, precision: str) -> 
     engine = OpenVINOEngine(conversion, threads=threads, precision=precision)
     if precision == "f32" or spec.clear is None:
         return engine
-    exact = OpenVINOEngine(conversion, threads=threads)
-    exact(_black_photo(spec))  # so that the first doubt is answered as fast as the next
-    return CarefulEngine(engine, exact, spec.clear)
+    return CarefulEngine(engine, OpenVINOEngine(conversion, threads=threads), spec.clear)
 
 
 def _has_keras() -> bool:
@@ -191,7 +190,9 @@ def _reference(model: Model, settings: Settings, *, why: str = "") -> Engine:
 def _attempt(load, model: Model, *arguments) -> Engine | CatDogError:
     try:
         engine = load(model, *arguments)
-        _check(engine, *model)
+        # The exact one by itself, too: so that the first doubt is answered as fast as the next.
+        for part in (engine.exact, engine) if isinstance(engine, CarefulEngine) else (engine,):
+            _check(part, *model)
     except CatDogError as error:
         return error
     return engine
@@ -199,7 +200,7 @@ def _attempt(load, model: Model, *arguments) -> Engine | CatDogError:
 
 def _check(engine: Engine, path: Path, spec: ModelSpec) -> None:
     """Ask about one black photo and compare what comes back with the spec; raises ModelMismatch."""
-    photo = _black_photo(spec)
+    photo = np.zeros((1, spec.image_size, spec.image_size, 3), np.float32)
     try:
         outputs, features, _ = engine(photo)
     except Exception as error:
@@ -222,7 +223,3 @@ def _check(engine: Engine, path: Path, spec: ModelSpec) -> None:
             f"{path.name} has {features.shape[1]} features, for another number of which its spec has a novelty: "
             "run `python -m train calibrate` again."
         )
-
-
-def _black_photo(spec: ModelSpec) -> np.ndarray:
-    return np.zeros((1, spec.image_size, spec.image_size, 3), np.float32)

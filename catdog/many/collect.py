@@ -147,7 +147,8 @@ def _labels(members: Iterable[zipfile.ZipInfo], classes: Sequence[str]) -> dict[
     """For each content, the labels that it has, in whichever folders it lies."""
     labels: dict[tuple[int, int], set[str]] = defaultdict(set)
     for member in members:
-        labels[_content(member)] |= {label_of(member.filename, classes)} - {None}
+        if member.file_size:  # empty files are no copies of each other
+            labels[_content(member)] |= {label_of(member.filename, classes)} - {None}
     return labels
 
 

@@ -43,12 +43,11 @@ def overlay_urls(comparison: Comparison, photo: Image.Image, specs: Sequence[Mod
     """As `overlays`, small and as data: URLs."""
     if not any(verdict.heatmap for verdict in comparison.models):
         return {}
-    small = reduced(photo)
-    return {model: data_url(image) for model, image in overlays(comparison, small, specs).items()}
+    return {model: data_url(image) for model, image in overlays(comparison, reduced(photo), specs).items()}
 
 
 def reduced(photo: Image.Image) -> Image.Image:
-    """A copy of a photo that is as large as a card shows it."""
+    """A copy of a photo that is twice as large as a card shows it."""
     small = photo.copy()
     small.thumbnail((LARGEST_SIDE, LARGEST_SIDE), Image.Resampling.BILINEAR)
     return small

@@ -6,7 +6,10 @@ import contextlib
 import dataclasses
 import io
 import json
+import os
 import re
+import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -625,3 +628,26 @@ def test_two_models_of_one_name_are_not_mixed_up(two_models):
 def test_a_comparator_needs_a_model():
     with pytest.raises(ModelUnavailable, match=r"^No model could be loaded\. The disk is full\.$"):
         Comparator([], problems=["The disk is full."])
+
+
+LATE = """
+import sys, threading
+import catdog
+
+comparator = catdog.load()
+
+def ask():
+    threading.main_thread().join()
+    print(len(comparator.compare(sys.argv[1]).models), flush=True)
+
+threading.Thread(target=ask).start()
+"""
+
+
+def test_a_thread_that_outlives_the_program_is_answered(two_models, cat):
+    done = subprocess.run(
+        [sys.executable, "-c", LATE, str(cat)],
+        cwd=DESIGN.parents[1], env=os.environ | {"CATDOG_WEIGHTS": str(two_models)},
+        capture_output=True, text=True, timeout=120, check=True,
+    )  # fmt: skip
+    assert done.stdout == "2\n", done.stderr

@@ -37,6 +37,9 @@ def main() -> None:
         help="hang, cut, lost or an HTTP status, for the first TIMES requests whose 'METHOD path' matches PATTERN",
     )
     arguments = parser.parse_args()
+    for kind, times, _ in arguments.fault:
+        if not (kind.isdigit() or kind in ("hang", "cut", "lost")) or not times.isdigit():
+            parser.error(f"a fault is hang, cut, lost or an HTTP status, and a number of times; not {kind} {times}")
     with StandInHub(arguments.port) as hub, contextlib.suppress(KeyboardInterrupt):
         for kind, times, pattern in arguments.fault:
             hub.inject(int(kind) if kind.isdigit() else kind, pattern, times=int(times), retry_after=RETRY_AFTER)

@@ -17,7 +17,8 @@ def both(*rows: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
 @pytest.mark.parametrize(
     ("rows", "clear"),
     [
-        ([(0.5, 0.502)], 0.5),  # nothing moved that would matter
+        ([(0.51, 0.512)], 0.5),  # nothing moved that would matter
+        ([(0.501, 0.499)], 0.6),  # but the label
         ([(0.72, 0.74), (0.9, 0.901)], 0.8),
         ([(0.28, 0.26), (0.1, 0.1)], 0.8),  # the label of a low probability is the other one
         ([(0.985, 0.97)], 0.99),

@@ -366,11 +366,11 @@ def test_tensorflow_in_a_forked_process_says_why_it_cannot_answer(tiny, monkeypa
 # --- arithmetic ---------------------------------------------------------------------------------
 
 
-def with_figures(spec: ModelSpec, figures) -> ModelSpec:
-    return dataclasses.replace(spec, metrics={"test": {"bfloat16": figures}})
+def with_figures(spec: ModelSpec, figures, clear: float | None = 0.9) -> ModelSpec:
+    return dataclasses.replace(spec, metrics={"test": {"bfloat16": figures}}, clear=clear)
 
 
-GOOD = {"images": 2000, "labels_changed": 0, "largest_change_of_probability": 0.01}
+GOOD = {"images": 2000, "clear": 0.9, "labels_changed": 0, "largest_change_of_probability": 0.01}
 
 
 @pytest.mark.parametrize(
@@ -392,6 +392,7 @@ def test_bfloat16_is_used_only_where_it_was_measured_to_be_harmless(tiny, monkey
     monkeypatch.setattr(loading, "has_bfloat16", lambda: True)
     assert loading.precision_of(with_figures(tiny[1], figures)) == precision
     assert loading.precision_of(tiny[1]) == "f32"
+    assert loading.precision_of(with_figures(tiny[1], GOOD | {"clear": None}, clear=None)) == "f32"
 
 
 def test_bfloat16_is_not_used_where_the_processor_is_slow_at_it(tiny, monkeypatch):
@@ -399,11 +400,23 @@ def test_bfloat16_is_not_used_where_the_processor_is_slow_at_it(tiny, monkeypatc
     assert loading.precision_of(with_figures(tiny[1], GOOD)) == "f32"
 
 
-@pytest.mark.parametrize(("clear", "arithmetic"), [(None, "bfloat16"), (0.9, "bfloat16; float32 when in doubt")])
-def test_the_arithmetic_is_described_as_it_is_loaded(tiny, copies, tmp_path, clear, arithmetic):
-    spec = dataclasses.replace(with_figures(tiny[1], GOOD | {"clear": clear}), clear=clear)
+def test_the_arithmetic_is_described_as_it_is_loaded(tiny, copies, tmp_path):
+    spec = with_figures(tiny[1], GOOD)
     settings = Settings(cache=tmp_path)
-    arithmetic = arithmetic if has_bfloat16() else "float32"
+    arithmetic = "bfloat16; float32 when in doubt" if has_bfloat16() else "float32"
     assert load_engine(tiny[0], spec, settings).runtime == describe(spec, settings)
     assert describe(spec, settings) == f"OpenVINO {cache.installed('openvino')}, {arithmetic}"
     assert describe(spec, Settings(engine="tensorflow")) == f"TensorFlow {cache.installed('tensorflow')}, float32"
+
+
+def test_two_arithmetics_are_two_engines_on_one_conversion(tiny, copies, tmp_path, monkeypatch):
+    """On any processor: OpenVINO takes bfloat16 as a wish."""
+    monkeypatch.setattr(loading, "has_bfloat16", lambda: True)
+    settings = Settings(cache=tmp_path)
+    spec = with_figures(tiny[1], GOOD)
+    careful, exact = load_engine(tiny[0], spec, settings), load_engine(*tiny, settings)
+    assert probability(careful) == pytest.approx(probability(exact), abs=0.01)
+    assert careful.clear == 0.9
+    wrong = dataclasses.replace(spec, image_size=spec.image_size * 2)
+    with pytest.raises(ModelMismatch):
+        load_engine(tiny[0], wrong, settings)
