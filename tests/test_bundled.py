@@ -14,7 +14,7 @@ from tests.conftest import EXAMPLES, ROOT
 WEIGHTS = ROOT / "weights"
 LARGEST = 48 * 2**20
 # Accuracy on the 2,000 test photos below which a model is not shipped.
-LEAST_ACCURACY = {"scratch_cnn": 0.93, "xception": 0.94, "mobilenet_v2": 0.98}
+LEAST_ACCURACY = {"scratch_cnn": 0.95, "xception": 0.965, "mobilenet_v2": 0.98}
 
 
 @pytest.fixture(scope="module")
