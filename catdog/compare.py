@@ -8,7 +8,6 @@ import reprlib
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,7 +31,7 @@ from .weights import locate
 # Photos that are decoded at a time: a large one takes several hundred megabytes meanwhile.
 AT_ONCE = 4
 # Photos that are judged together: more would be little faster, and take memory for good.
-MOST_TOGETHER = 8
+MOST_TOGETHER = 4
 
 # The verdict on a photo of none of the classes.
 NEITHER = "neither"
@@ -313,20 +312,14 @@ def keenest(classifiers: Iterable[Classifier]) -> Classifier | None:
 
 
 def _arrays(image: Image.Image, classifiers: Iterable[Classifier]) -> dict[tuple, tuple[np.ndarray, float]]:
-    """One array, and the seconds that it took, per distinct input of the models; each in a thread of its own."""
-    specs = {classifier.spec.input: classifier.spec for classifier in classifiers}
-
-    def timed(spec: ModelSpec) -> tuple[np.ndarray, float]:
-        start = time.perf_counter()
-        return to_array(image, spec), time.perf_counter() - start
-
-    try:
-        # Threads that are kept would be lost to a forked process, and starting them takes a tenth of a millisecond.
-        with ThreadPoolExecutor(len(specs)) as pool:
-            arrays = list(pool.map(timed, specs.values()))
-    except RuntimeError:  # the interpreter ends, and executors start nothing any more
-        arrays = list(map(timed, specs.values()))
-    return dict(zip(specs, arrays, strict=True))
+    """One array, and the seconds that it took, per distinct input of the models."""
+    arrays = {}
+    for classifier in classifiers:
+        if classifier.spec.input not in arrays:
+            start = time.perf_counter()
+            array = to_array(image, classifier.spec)
+            arrays[classifier.spec.input] = array, time.perf_counter() - start
+    return arrays
 
 
 def _judge_together(classifier: Classifier, requests: Sequence[_Request]) -> Sequence[Verdict | Exception]:
