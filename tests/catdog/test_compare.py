@@ -240,10 +240,11 @@ def test_photos_that_come_meanwhile_are_judged_together_and_each_gets_its_own_an
     with gated(engine, classifier("other", 0.25)) as (comparator, ask):
         answers = [ask(0)]
         assert engine.reached.wait(PATIENCE)
-        answers += [ask(shade) for shade in range(20, 200, 20)]
-        wait_until_waiting(comparator, 9)
+        shades = [20 * number for number in range(1, MOST_TOGETHER + 2)]
+        answers += [ask(shade) for shade in shades]
+        wait_until_waiting(comparator, len(shades))
         engine.open.set()
-        for shade, answer in zip(range(0, 200, 20), answers, strict=True):
+        for shade, answer in zip([0, *shades], answers, strict=True):
             gate, other = answer.result(PATIENCE).models
             assert gate.probabilities["dog"] == pytest.approx(shade / 255, abs=1e-6)
             assert other.probabilities["dog"] == pytest.approx(0.25)
