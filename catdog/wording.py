@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-from .compare import default_of
+from .compare import Comparison, Verdict, default_of
 from .spec import ModelSpec
-
-if TYPE_CHECKING:
-    from .compare import Comparison, Verdict
 
 BUSY = "Many people are asking at the moment. Try again in a few seconds."
 

@@ -13,7 +13,7 @@ from scipy.optimize import minimize, minimize_scalar
 
 from catdog import Settings, load
 from catdog.compare import Classifier, calibrated
-from catdog.engine import has_bfloat16, load_engine
+from catdog.engine import has_bfloat16
 from catdog.spec import ModelSpec
 
 from . import arithmetic, disagreement, evaluate, novelty, sureness
@@ -67,12 +67,13 @@ def calibrate(weights: Path, data: Path) -> dict[str, ModelSpec]:
     What was learned before is replaced. A model that cannot be used is named on stderr and left as it is.
     """
     split = find(data, "val")
-    comparator = load(Settings(weights=weights))
+    settings = Settings(weights=weights)
+    comparator = load(settings)
     print(*comparator.problems, sep="\n", end="\n" if comparator.problems else "", file=sys.stderr)
     try:
         classifiers = list(comparator.models.values())
         learned = learn(classifiers, split)
-        for name, clear in _clear(classifiers, weights, split).items():
+        for name, clear in _clear(classifiers, weights, settings, split).items():
             learned[name]["clear"] = clear
     finally:
         comparator.close()
@@ -99,20 +100,19 @@ def learn(classifiers: Sequence[Classifier], split: Split) -> dict[str, dict[str
     }
 
 
-def _clear(classifiers: Sequence[Classifier], weights: Path, split: Split) -> dict[str, float | None]:
+def _clear(
+    classifiers: Sequence[Classifier], weights: Path, settings: Settings, split: Split
+) -> dict[str, float | None]:
     """As `arithmetic.fit_clear`, of each model that could run in bfloat16."""
     specs = {c.spec.name: dataclasses.replace(c.spec, clear=None) for c in classifiers if evaluate.on_openvino(c)}
     if not specs or not has_bfloat16():
         return {}
     pairs = [
-        Classifier(
-            dataclasses.replace(spec, name=f"{name}.{precision}", temperature=1.0),
-            load_engine(weights / spec.file, spec, Settings(), precision=precision),
-        )
-        for name, spec in specs.items()
+        evaluate.in_arithmetic(precision, spec, weights, settings)
+        for spec in specs.values()
         for precision in ("bf16", "f32")
     ]
-    answers = evaluate.predict(pairs, split, progress="arithmetic")
+    answers = evaluate.predict(map(evaluate.uncalibrated, pairs), split, progress="arithmetic")
     return {
         name: arithmetic.fit_clear(answers[f"{name}.bf16"], answers[f"{name}.f32"], spec.temperature)
         for name, spec in specs.items()

@@ -216,12 +216,8 @@ class Batches(keras.utils.PyDataset):
         return max(1, count // self.batch_size) if self.seed is not None else -(-count // self.batch_size)
 
     def __getitem__(self, index: int):
-        rows = self.rows(index)
+        rows = self.order[index * self.batch_size : (index + 1) * self.batch_size]
         return self.images[rows], targets(self.labels[rows], self.classes)
-
-    def rows(self, index: int) -> np.ndarray:
-        """Which photos batch `index` holds."""
-        return self.order[index * self.batch_size : (index + 1) * self.batch_size]
 
     def on_epoch_end(self) -> None:
         self.epoch += 1

@@ -114,7 +114,9 @@ def load_teacher(path: Path) -> keras.Model:
     except Exception as error:  # Keras and h5py raise many kinds on broken files
         raise InvalidSettings(f"The teacher {path} cannot be loaded: {error}") from error
     if model.name in architectures.ARCHITECTURES:
-        return normalization.fused(architectures.build_base(model.name, weights=str(path)))
+        base = architectures.build_base(model.name)  # for photos of any size
+        base.set_weights(model.get_weights()[: len(base.weights)])
+        return normalization.fused(base)
     base = model.layers[0]
     if not isinstance(base, keras.Model) or len(base.output.shape) != 2:
         raise InvalidSettings(f"The first layer of {path} is not a model with pooled features.")

@@ -77,13 +77,16 @@ def _in_other_arithmetic(comparator: Comparator, weights: Path, settings: Settin
     models = {name: classifier for name, classifier in comparator.models.items() if on_openvino(classifier)}
     if not models or not has_bfloat16():
         return {}
-    others = {}
-    for name, classifier in models.items():
-        spec = classifier.spec
-        precision = "f32" if precision_of(spec) == "bf16" else "bf16"
-        engine = load_engine(weights / spec.file, spec, settings, precision=precision)
-        others[name] = Classifier(dataclasses.replace(spec, name=f"{name}.{precision}"), engine)
-    return others
+    return {
+        name: in_arithmetic("f32" if precision_of(c.spec) == "bf16" else "bf16", c.spec, weights, settings)
+        for name, c in models.items()
+    }
+
+
+def in_arithmetic(precision: str, spec: ModelSpec, weights: Path, settings: Settings) -> Classifier:
+    """A model of the folder `weights` in the arithmetic `f32` or `bf16`, by which its name is extended."""
+    engine = load_engine(weights / spec.file, spec, settings, precision=precision)
+    return Classifier(dataclasses.replace(spec, name=f"{spec.name}.{precision}"), engine)
 
 
 def on_openvino(classifier: Classifier) -> bool:

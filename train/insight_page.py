@@ -91,7 +91,7 @@ def _neither(figures: Mapping[str, Any]) -> Iterator[str]:
     yield ""
     yield f"{neither['pets']} photos of the classes, and photos of other things: {kinds}. Thresholds are those of val."
     if neither.get("about"):
-        yield f"Those of other things: {neither['about']}"
+        yield neither["about"]
     if neither["decided_by"]:
         yield f"The verdict follows {neither['decided_by']}, whose features vary most; the others are there to compare."
     yield ""

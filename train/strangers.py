@@ -55,7 +55,7 @@ def _about(listed: dict[str, Any]) -> str:
     licences = Counter(known["licence"] for photos in listed["photos"].values() for known in photos.values())
     counts = " and ".join(f"{count} {_freedom(licence)}" for licence, count in licences.most_common())
     return (
-        f"From {listed['package']}: {counts}, by that package's own lists. "
+        f"The photos of other things are from {listed['package']}: {counts}, by that package's own lists. "
         "Authors and sources of all are in train/strangers.json.\n"
     )
 

@@ -120,7 +120,7 @@ class Data:
         return {"photos": len(self.labels), "validation_photos": len(self.validation_labels), "classes": self.classes}
 
 
-def batches(data: Data, recipe: Recipe, epoch: int) -> tuple[Batches, Batches]:
+def _batches(data: Data, recipe: Recipe, epoch: int) -> tuple[Batches, Batches]:
     """Shuffled training batches that begin with `epoch`, and validation batches in order."""
     return (
         Batches(data.images, data.labels, data.classes, recipe.batch_size, shuffle_seed=recipe.seed, epoch=epoch),
@@ -135,7 +135,6 @@ def train(
     run: Path,
     *,
     inputs: dict,
-    batches: Callable[[Data, Recipe, int], tuple[keras.utils.PyDataset, keras.utils.PyDataset]] = batches,
 ) -> tuple[keras.Model, list[dict]]:
     """Train through all stages; return the trained model and one row of figures per epoch.
 
@@ -168,7 +167,7 @@ def train(
             _unfreeze(build(size, frozen=True), model, checkpoints)
         else:
             checkpoints.restore(model)
-        training, validation = batches(data, recipe, done)
+        training, validation = _batches(data, recipe, done)
         print(f"{size} px: epochs {done + 1} to {end} of {recipe.epochs}", flush=True)
         callbacks = [*_ema_callbacks(recipe), _SaveEachEpoch(checkpoints, size)]
         try:

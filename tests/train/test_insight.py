@@ -55,7 +55,7 @@ def test_one_command_writes_page_figures_and_drawings(tiny_data, tiny_weights, s
     assert sum(level["photos"] for level in figures["sureness"]["xception"]) == 16
     area = figures["neither"]["rules"]["xception"]["auroc"]["area"]
     assert f"| **xception** | all | {insight_of(figures, 'refused_pets')}" in page and f"| {area:.3f} (" in page
-    assert "Those of other things: From a test: all free.\n" in page
+    assert "From a test: all free.\n" in page
     for name in ("maps", "faithfulness", "sureness", "neither"):
         assert f"({name}.png)" in page
 

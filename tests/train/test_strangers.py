@@ -86,7 +86,8 @@ def test_listed_photos_are_written_per_kind(package, tmp_path, capsys):
     assert {path.relative_to(out).as_posix(): path.read_bytes() for path in out.rglob("*.webp")} == {
         "birds/zoo-owl.webp": b"owl"
     }
-    assert (out / strangers.ABOUT).read_text().startswith("From zoo 1: 1 under CC0 1.0, by that package's own lists.")
+    about = "The photos of other things are from zoo 1: 1 under CC0 1.0, by that package's own lists."
+    assert (out / strangers.ABOUT).read_text().startswith(about)
 
 
 def test_another_version_or_none_of_the_package_is_refused(package, tmp_path):
