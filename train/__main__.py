@@ -128,6 +128,7 @@ def _add_training_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--batch-size", type=int, default=None)
     parser.add_argument("--learning-rate", type=float, default=None)
     parser.add_argument("--crop", type=float, default=None, help="least share of a photo that a random crop keeps")
+    parser.add_argument("--cutmix", type=float, default=None, help="share of photos with a box of another pasted in")
     parser.add_argument("--seed", type=int, default=None)
     parser.add_argument("--precision", default=None, help="auto, float32 or mixed_bfloat16")
     parser.add_argument("--limit", type=int, default=None, help="use only the first photos of each class")
@@ -241,7 +242,7 @@ def _recipe(recipe, arguments: argparse.Namespace):
     """The default recipe with what the command line says instead."""
     from .trainer import parse_stages
 
-    names = ("batch_size", "learning_rate", "seed", "precision", "frozen_stages")
+    names = ("batch_size", "learning_rate", "cutmix", "seed", "precision", "frozen_stages")
     given = {name: getattr(arguments, name) for name in names if getattr(arguments, name, None) is not None}
     if arguments.stages:
         given["stages"] = parse_stages(arguments.stages)

@@ -77,16 +77,49 @@ class ColorJitter(keras.layers.Layer):
             return keras.random.uniform(shape, low, high, dtype="float32", seed=self.generator)
 
         images = images * factor()
-        images = _blend(images, ops.mean(images, axis=(1, 2, 3), keepdims=True), factor())
-        images = _blend(images, ops.mean(images, axis=3, keepdims=True), factor())
+        images = _blend(images, ops.mean(images, axis=(1, 2, 3), keepdims=True), 1.0 - factor())
+        images = _blend(images, ops.mean(images, axis=3, keepdims=True), 1.0 - factor())
         return ops.clip(images, 0.0, 255.0)
 
     def compute_output_shape(self, input_shape):
         return input_shape
 
 
+class CutMix(keras.layers.Layer):
+    """Paste a box of another photo into each image (Yun et al. 2019, "CutMix").
+
+    The other photo is the one as far from the end of the batch as this one is from its beginning;
+    `dataset.Batches` mixes the targets alike. Does nothing outside training.
+
+    Call arguments: images float32 (B, H, W, 3); shares float32 (B, 1), how much of each image's area
+    stays, where 1 leaves it whole. The box has the shape of the image and lies anywhere inside it.
+    """
+
+    def __init__(self, seed=None, **kwargs):
+        super().__init__(dtype="float32", **kwargs)
+        self.generator = keras.random.SeedGenerator(seed)
+
+    def call(self, images, shares, training=False):
+        if not training:
+            return images
+        side = ops.sqrt(1.0 - shares)
+        rows, columns = self._stretch(side, images.shape[1]), self._stretch(side, images.shape[2])
+        box = rows[:, :, None, None] * columns[:, None, :, None]
+        return _blend(images, ops.flip(images, axis=0), box)
+
+    def _stretch(self, side, length: int):
+        """A random stretch, `side` (B, 1) of `length` pixels: (B, length), 1 inside, between 0 and 1 at its ends."""
+        start = keras.random.uniform(ops.shape(side), dtype="float32", seed=self.generator) * (1.0 - side) * length
+        pixels = ops.arange(length, dtype="float32")[None, :]
+        return ops.clip(ops.minimum(pixels + 1.0, start + side * length) - ops.maximum(pixels, start), 0.0, 1.0)
+
+    def compute_output_shape(self, images_shape, shares_shape):
+        return images_shape
+
+
 def _blend(images, towards, factor):
-    return towards + (images - towards) * factor
+    """`towards` where the factor is 1, the image where it is 0; a factor below 0 leads away from `towards`."""
+    return images + (towards - images) * factor
 
 
 def _sampling_matrix(start, length, source_size: int, size: int):

@@ -195,19 +195,30 @@ def fingerprint(split: Split, *what: object) -> str:
 
 
 class Batches(keras.utils.PyDataset):
-    """Batches of (uint8 images, float32 targets), shuffled anew in each epoch from a seed.
+    """Batches of ({"photos": uint8 images, "shares": float32 (B, 1)}, float32 targets).
 
-    The order of epoch e depends on (seed, e) alone, so a resumed run sees what an unbroken one
-    would have seen. Targets have shape (B, 1) for two classes (1 is the second class) and are
-    one-hot of shape (B, classes) for more.
+    Shuffled anew in each epoch from a seed. What epoch e holds depends on (seed, e) alone, so a
+    resumed run sees what an unbroken one would have seen. Targets have shape (B, 1) for two classes
+    (1 is the second class) and are one-hot of shape (B, classes) for more.
+
+    `cutmix` is how many of the photos, 0..1, `augment.CutMix` is to mix with the one at the same
+    place of the reversed batch: their shares are below 1, and their targets are mixed by them.
     """
 
     def __init__(
-        self, images, labels, classes: int, batch_size: int, *, shuffle_seed: int | None = None, epoch: int = 0
+        self,
+        images,
+        labels,
+        classes: int,
+        batch_size: int,
+        *,
+        shuffle_seed: int | None = None,
+        epoch: int = 0,
+        cutmix: float = 0.0,
     ):
         super().__init__(workers=1)
         self.images, self.labels, self.classes, self.batch_size = images, labels, classes, batch_size
-        self.seed, self.epoch = shuffle_seed, epoch
+        self.seed, self.epoch, self.cutmix = shuffle_seed, epoch, cutmix
         self._shuffle()
 
     def __len__(self) -> int:
@@ -217,7 +228,8 @@ class Batches(keras.utils.PyDataset):
 
     def __getitem__(self, index: int):
         rows = self.order[index * self.batch_size : (index + 1) * self.batch_size]
-        return self.images[rows], targets(self.labels[rows], self.classes)
+        whole, shares = targets(self.labels[rows], self.classes), self.shares[rows]
+        return {"photos": self.images[rows], "shares": shares}, shares * whole + (1 - shares) * whole[::-1]
 
     def on_epoch_end(self) -> None:
         self.epoch += 1
@@ -225,8 +237,12 @@ class Batches(keras.utils.PyDataset):
 
     def _shuffle(self) -> None:
         self.order = np.arange(len(self.labels))
+        self.shares = np.ones((len(self.labels), 1), np.float32)
         if self.seed is not None:
-            np.random.default_rng((self.seed, self.epoch)).shuffle(self.order)
+            random = np.random.default_rng((self.seed, self.epoch))
+            random.shuffle(self.order)
+            mixed = random.random(self.shares.shape) < self.cutmix
+            self.shares[mixed] = random.random(mixed.sum())
 
 
 def targets(labels: np.ndarray, classes: int) -> np.ndarray:

@@ -19,7 +19,7 @@ from catdog.errors import InvalidSettings
 from catdog.spec import ModelSpec
 
 from . import architectures, augment, normalization, trainer
-from .fit import Job, finish, loss, prepared, started
+from .fit import Job, accuracy, augmented, finish, loss, prepared, started
 from .provenance import identity, origin_of, provenance
 from .trainer import Recipe
 
@@ -127,13 +127,11 @@ def load_teacher(path: Path) -> keras.Model:
 
 def _training_model(student, taught: Taught, size: int, classes: int, recipe: Recipe, optimizer) -> keras.Model:
     """Photos -> what the student says of crops of them, with the teacher's word on them in the loss."""
-    pixels = keras.Input((None, None, 3), dtype="uint8", name="photos")
-    crop = augment.RandomResizedCrop(max(TEACHER_SIZE, size), recipe.scale, name="crop")
-    crops = augment.ColorJitter(recipe.jitter, name="jitter")(crop(pixels))
+    batch, crops = augmented(max(TEACHER_SIZE, size), recipe)
     reduction = augment.RandomResizedCrop(size, (1.0, 1.0), (1.0, 1.0), mirror=False, name="reduction")
     # The same layers with their pooled features as a second output.
     both = keras.Model(student.input, [student.output, student.get_layer("dropout").input], name=student.name)
     probabilities, pooled = both(reduction(crops))
-    model = keras.Model(pixels, Imitation(taught, name="imitation")(probabilities, pooled, crops))
-    model.compile(optimizer, loss=loss(classes, recipe.label_smoothing), metrics=["accuracy"])
+    model = keras.Model(batch, Imitation(taught, name="imitation")(probabilities, pooled, crops))
+    model.compile(optimizer, loss=loss(classes, recipe.label_smoothing), metrics=[accuracy])
     return model

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import keras
 import numpy as np
+from keras import ops
 
 from catdog.compare import Classifier, calibrated
 from catdog.config import Settings
@@ -186,12 +187,30 @@ def load_data(
 
 
 def _training_model(network, size, classes, recipe, optimizer) -> keras.Model:
-    crop = augment.RandomResizedCrop(size, recipe.scale, name="crop")
-    pixels = keras.Input((None, None, 3), dtype="uint8", name="photos")
-    crops = augment.ColorJitter(recipe.jitter, name="jitter")(crop(pixels))
-    model = keras.Model(pixels, network(crops))
-    model.compile(optimizer, loss=loss(classes, recipe.label_smoothing), metrics=["accuracy"])
+    batch, crops = augmented(size, recipe)
+    model = keras.Model(batch, network(crops))
+    model.compile(optimizer, loss=loss(classes, recipe.label_smoothing), metrics=[accuracy])
     return model
+
+
+def augmented(size: int, recipe: Recipe) -> tuple[dict[str, keras.KerasTensor], keras.KerasTensor]:
+    """The inputs of a training model, as `dataset.Batches` fills them, and crops of `size` pixels of them."""
+    batch = {
+        "photos": keras.Input((None, None, 3), dtype="uint8", name="photos"),
+        "shares": keras.Input((1,), name="shares"),
+    }
+    crop = augment.RandomResizedCrop(size, recipe.scale, name="crop")
+    crops = augment.ColorJitter(recipe.jitter, name="jitter")(crop(batch["photos"]))
+    return batch, augment.CutMix(name="cutmix")(crops, batch["shares"])
+
+
+def accuracy(targets, outputs):
+    """Whether the class said is the one that most of the photo shows: float32 (B,)."""
+    if outputs.shape[-1] == 1:
+        right = ops.equal(targets[:, 0] > 0.5, outputs[:, 0] > 0.5)
+    else:
+        right = ops.equal(ops.argmax(targets, axis=-1), ops.argmax(outputs, axis=-1))
+    return ops.cast(right, "float32")
 
 
 def loss(classes: int, label_smoothing: float) -> keras.losses.Loss:

@@ -40,6 +40,7 @@ class Recipe:
 
     stages           ((photo size in pixels, epochs), ...), in order
     scale            share of the photo's area that a random crop keeps, (least, most)
+    cutmix           how many of the photos, 0..1, get a box of another one pasted in (Yun et al. 2019)
     jitter           largest relative change of brightness, contrast and saturation
     label_smoothing  0..1 (Szegedy et al. 2016)
     ema              momentum per step of the moving average of the weights, lower in runs so short
@@ -62,12 +63,15 @@ class Recipe:
     precision: str = "auto"
     frozen_stages: int = 0
     head_learning_rate: float = 1e-3
+    cutmix: float = 0.0
 
     def __post_init__(self) -> None:
         if not 0 < self.scale[0] <= self.scale[1] <= 1:
             raise InvalidSettings(
                 f"The share that a crop keeps must be above 0 and at most 1. Received: {self.scale[0]}."
             )
+        if not 0 <= self.cutmix <= 1:
+            raise InvalidSettings(f"The share of mixed photos must be 0 to 1. Received: {self.cutmix}.")
         if self.batch_size < 1 or not 0 < self.learning_rate < math.inf:
             raise InvalidSettings(
                 f"Batch size and learning rate must be positive. Received: {self.batch_size} and {self.learning_rate}."
@@ -122,8 +126,9 @@ class Data:
 
 def _batches(data: Data, recipe: Recipe, epoch: int) -> tuple[Batches, Batches]:
     """Shuffled training batches that begin with `epoch`, and validation batches in order."""
+    training = {"shuffle_seed": recipe.seed, "epoch": epoch, "cutmix": recipe.cutmix}
     return (
-        Batches(data.images, data.labels, data.classes, recipe.batch_size, shuffle_seed=recipe.seed, epoch=epoch),
+        Batches(data.images, data.labels, data.classes, recipe.batch_size, **training),
         Batches(data.validation_images, data.validation_labels, data.classes, recipe.batch_size),
     )
 

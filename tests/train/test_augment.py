@@ -7,7 +7,7 @@ import pytest
 from keras import ops
 from PIL import Image
 
-from train.augment import ColorJitter, RandomResizedCrop, _sampling_matrix
+from train.augment import ColorJitter, CutMix, RandomResizedCrop, _sampling_matrix
 
 _numpy = ops.convert_to_numpy
 
@@ -70,6 +70,33 @@ def test_jitter_changes_colours_within_range(pixels):
     assert all(np.abs(a - b).mean() > 1 for a, b in zip(changed, images, strict=True))
 
 
+def test_a_box_of_the_photo_at_the_other_end_is_pasted_in():
+    values = np.array([10.0, 20.0, 30.0, 40.0], np.float32)
+    images = np.broadcast_to(values[:, None, None, None], (4, 12, 20, 3))
+    shares = np.array([[1.0], [0.75], [0.3], [0.0]], np.float32)
+    mixed = _numpy(CutMix(seed=1)(images, shares, training=True))
+    np.testing.assert_array_equal(mixed[0], images[0])
+    np.testing.assert_allclose(mixed[3], images[0], atol=1e-4)
+    # As much of the area stays as the share says, also where a box ends inside a pixel.
+    expected = shares[:, 0] * values + (1 - shares[:, 0]) * values[::-1]
+    np.testing.assert_allclose(mixed.mean(axis=(1, 2, 3)), expected, rtol=1e-4)
+    inside = mixed[1] == 30.0
+    assert inside.sum() == pytest.approx(0.25 * inside.size, rel=0.4)
+
+
+def test_boxes_lie_anywhere():
+    images = np.stack([np.zeros((16, 16, 3)), np.ones((16, 16, 3))] * 50).astype(np.float32)
+    mixed = _numpy(CutMix(seed=1)(images, np.full((100, 1), 0.75, np.float32), training=True))
+    pasted = np.abs(mixed - images).mean(axis=(0, 3))
+    assert pasted.min() > 0
+    assert pasted[4:12, 4:12].mean() > pasted[[0, 0, -1, -1], [0, -1, 0, -1]].mean()
+
+
 @pytest.mark.parametrize("layer", [RandomResizedCrop(32), ColorJitter(0.3)], ids=["crop", "jitter"])
 def test_nothing_happens_outside_training(pixels, layer):
     np.testing.assert_array_equal(_numpy(layer(pixels[None].astype(np.float32), training=False))[0], pixels)
+
+
+def test_nothing_is_pasted_outside_training(pixels):
+    images = np.stack([pixels, 255 - pixels]).astype(np.float32)
+    np.testing.assert_array_equal(_numpy(CutMix()(images, np.zeros((2, 1), np.float32), training=False)), images)

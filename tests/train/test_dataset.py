@@ -124,7 +124,7 @@ def test_shuffling_depends_on_seed_and_epoch_alone():
 
     def order(seed, epoch):
         batches = Batches(images, labels, 2, 5, shuffle_seed=seed, epoch=epoch)
-        return [int(i) for index in range(len(batches)) for i in batches[index][0].ravel()]
+        return [int(i) for index in range(len(batches)) for i in batches[index][0]["photos"].ravel()]
 
     going_on = Batches(images, labels, 2, 5, shuffle_seed=7)
     going_on.on_epoch_end()
@@ -135,7 +135,24 @@ def test_shuffling_depends_on_seed_and_epoch_alone():
 
 def test_unshuffled_batches_hold_every_photo_in_order():
     batches = Batches(np.arange(7), np.zeros(7, int), 2, 3)
-    assert [len(batches[i][0]) for i in range(len(batches))] == [3, 3, 1]
+    assert [list(batches[i][0]["photos"]) for i in range(len(batches))] == [[0, 1, 2], [3, 4, 5], [6]]
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_targets_are_mixed_by_the_shares_that_stay(classes):
+    labels = np.arange(24) % classes
+    batches = Batches(np.arange(24), labels, classes, 8, shuffle_seed=3, cutmix=0.5)
+    mixed = []
+    for inputs, mixtures in (batches[index] for index in range(len(batches))):
+        whole, shares = dataset.targets(labels[inputs["photos"]], classes), inputs["shares"]
+        np.testing.assert_allclose(
+            mixtures, [s * a + (1 - s) * b for s, a, b in zip(shares, whole, whole[::-1], strict=True)]
+        )
+        mixed += list(shares[:, 0] < 1)
+    assert 6 <= sum(mixed) <= 18
+    again = Batches(np.arange(24), labels, classes, 8, shuffle_seed=3, cutmix=0.5)
+    np.testing.assert_array_equal(again.shares, batches.shares)
+    assert (Batches(np.arange(24), labels, classes, 8, shuffle_seed=3).shares == 1).all()
 
 
 def test_targets():

@@ -31,8 +31,9 @@ def make_model(size: int, optimizer: keras.Optimizer) -> keras.Model:
     convolution = layers.Conv2D(4, 3, kernel_initializer=keras.initializers.GlorotUniform(seed=1))
     features = layers.GlobalAveragePooling2D()(layers.BatchNormalization()(convolution(pixels)))
     network = keras.Model(pixels, layers.Dense(1, activation="sigmoid")(features), name="network")
-    photos = keras.Input((None, None, 3), dtype="uint8")
-    model = keras.Model(photos, network(layers.Rescaling(1 / 255)(photos)))
+    photos = keras.Input((None, None, 3), dtype="uint8", name="photos")
+    shares = keras.Input((1,), name="shares")
+    model = keras.Model({"photos": photos, "shares": shares}, network(layers.Rescaling(1 / 255)(photos)))
     model.compile(optimizer, loss="binary_crossentropy", metrics=["accuracy"])
     return model
 

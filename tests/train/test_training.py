@@ -99,7 +99,7 @@ def test_a_base_of_random_weights_is_not_frozen(tiny_data, tmp_path):
 
 
 def test_a_killed_run_ends_like_an_unbroken_one(tiny_data, tmp_path, monkeypatch):
-    assert fit(tiny_data, tmp_path / "unbroken") == 0
+    assert fit(tiny_data, tmp_path / "unbroken", "--cutmix", "0.5") == 0
     real = Checkpoints.save
 
     def killed_after_one_epoch(self, model, row):
@@ -108,10 +108,10 @@ def test_a_killed_run_ends_like_an_unbroken_one(tiny_data, tmp_path, monkeypatch
 
     with monkeypatch.context() as patch:
         patch.setattr(Checkpoints, "save", killed_after_one_epoch)
-        assert fit(tiny_data, tmp_path / "killed") == 130
+        assert fit(tiny_data, tmp_path / "killed", "--cutmix", "0.5") == 130
     assert list((tmp_path / "killed" / "weights").iterdir()) == []
     (tmp_path / "killed" / "run" / "epoch-0002.partial").mkdir()
-    assert fit(tiny_data, tmp_path / "killed") == 0
+    assert fit(tiny_data, tmp_path / "killed", "--cutmix", "0.5") == 0
     unbroken, resumed = (
         keras.models.load_model(tmp_path / kind / "weights" / "scratch_cnn.h5").get_weights()
         for kind in ("unbroken", "killed")
@@ -226,7 +226,7 @@ def test_a_distilled_network_keeps_its_outputs(full_networks, tmp_path, name):
     saved = architectures.build(name, image_size=48)
     saved.set_weights(trained.get_layer(name).get_weights())
     pixels = np.random.default_rng(0).uniform(0, 255, (2, 48, 48, 3)).astype(np.float32)
-    expected = trained.predict_on_batch(pixels)
+    expected = trained.predict_on_batch({"photos": pixels, "shares": np.ones((2, 1), np.float32)})
     np.testing.assert_allclose(saved.predict_on_batch(pixels), expected, atol=1e-5)
 
 
