@@ -111,7 +111,7 @@ def _scratch_features(pixels, weights: None):
     """A residual network with excited channels (He et al. 2016): a strided convolution, stages that halve the size."""
     x = layers.Rescaling(1 / 127.5, offset=-1.0)(pixels)
     x = layers.ReLU()(layers.BatchNormalization()(_conv(48, 3, strides=2)(x)))
-    for filters, blocks in ((48, 1), (96, 1), (192, 2), (320, 1)):
+    for filters, blocks in ((48, 1), (96, 1), (192, 2), (320, 2)):
         for block in range(blocks):
             x = _residual_block(x, filters, strides=2 if block == 0 else 1)
     return layers.GlobalAveragePooling2D(name="features")(x)

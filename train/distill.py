@@ -18,7 +18,7 @@ from keras import layers, ops
 from catdog.errors import InvalidSettings
 from catdog.spec import ModelSpec
 
-from . import architectures, augment, normalization, trainer
+from . import architectures, augment, history, normalization, trainer
 from .fit import Job, accuracy, augmented, finish, loss, prepared, started
 from .provenance import identity, origin_of, provenance
 from .trainer import Recipe
@@ -26,7 +26,7 @@ from .trainer import Recipe
 RECIPE = Recipe(
     stages=((72, 2), (96, 2)), learning_rate=1.5e-3, label_smoothing=0.0, scale=(0.5, 1.0), jitter=0.1, ema=0.0
 )
-# Pixels of the crops that the teacher sees, and the least for what is kept of a photo.
+# Pixels of the crops that the teacher sees.
 TEACHER_SIZE = 192
 # From so many photos the mean and deviation of the teacher's features are known well enough.
 SAMPLE = 2048
@@ -41,7 +41,7 @@ def distill(job: Job, *, teacher: Path, start: Path | None = None) -> ModelSpec:
     """
     if not architectures.get(job.name).pretrained:
         raise InvalidSettings(f"{job.name} is trained without pretrained knowledge: it takes no teacher.")
-    splits, photos = prepared(job, start, stored_size=max(TEACHER_SIZE, *(size for size, _ in job.recipe.stages)))
+    splits, photos = prepared(job, start)
     with trainer.precision(job.recipe.precision) as precision:
         taught = Taught(load_teacher(teacher), photos.images)
 
@@ -50,8 +50,8 @@ def distill(job: Job, *, teacher: Path, start: Path | None = None) -> ModelSpec:
             return _training_model(network, taught, size, photos.classes, job.recipe, optimizer)
 
         inputs = {"model": job.name, "teacher": identity(teacher), "start": identity(start)} | photos.counts()
-        trained, history = trainer.train(make_model, job.recipe, photos, job.run, inputs=inputs)
-    training = provenance(photos, job, history, precision=precision)
+        trained, rows = trainer.train(make_model, job.recipe, photos, job.run, inputs=inputs)
+    training = provenance(photos, job, rows, precision=precision)
     training |= {"base": origin_of(start) if start else "random weights", "teacher": origin_of(teacher)}
     return finish(trained.get_layer(job.name), job, splits[1], training)
 
@@ -89,6 +89,10 @@ class Imitation(layers.Layer):
 
     def build(self, probabilities_shape, pooled_shape, crops_shape):
         self.projection.build(pooled_shape)
+        mean, deviation = self.taught.mean, self.taught.deviation
+        if pooled_shape[-1] == len(mean):
+            # Perhaps they have their features in common, which a random projection would first lose.
+            self.projection.set_weights([np.diag(1 / deviation), -mean / deviation])
 
     def call(self, probabilities, pooled, crops, training=False):
         if training:
@@ -133,5 +137,8 @@ def _training_model(student, taught: Taught, size: int, classes: int, recipe: Re
     both = keras.Model(student.input, [student.output, student.get_layer("dropout").input], name=student.name)
     probabilities, pooled = both(reduction(crops))
     model = keras.Model(batch, Imitation(taught, name="imitation")(probabilities, pooled, crops))
-    model.compile(optimizer, loss=loss(classes, recipe.label_smoothing), metrics=[accuracy])
+    word = keras.metrics.BinaryCrossentropy if classes == 2 else keras.metrics.CategoricalCrossentropy
+    # By itself, too: while training, the loss holds what the student owes the teacher.
+    label_loss = word(name=history.LABEL_LOSS, label_smoothing=recipe.label_smoothing)
+    model.compile(optimizer, loss=loss(classes, recipe.label_smoothing), metrics=[accuracy, label_loss])
     return model

@@ -35,31 +35,35 @@ def evaluate(
     stderr and left out. `exact` are `.h5` files as `fit` leaves them in its run folder, before
     rounding; the figures of their models then say, as `rounding`, what rounding changed. Where the
     processor is fast at bfloat16 they say, as `bfloat16`, what that changes with float32 below the
-    confidence that the spec calls clear: `catdog.engine` goes by it.
+    confidence that the spec calls clear: `catdog.engine` goes by it, and the other figures are those
+    of the arithmetic that it chooses from then on.
     """
     split = find(data, split_name)
     settings = Settings(weights=weights)
     comparator = load(settings)
     tell(comparator.problems)
     try:
-        unrounded = {path: _unrounded(path, comparator, settings) for path in exact}
+        unrounded = {path.stem: _unrounded(path, comparator, settings) for path in exact}
         others = _in_other_arithmetic(comparator, weights, settings)
-        outputs = predict([*map(uncalibrated, comparator.models.values()), *others.values()], split)
+        outputs = predict(map(uncalibrated, [*comparator.models.values(), *others.values()]), split)
     finally:
         comparator.close()
-    probabilities = {spec.name: calibrated(outputs[spec.name], spec.temperature) for spec in comparator.specs}
-    results = {
-        name: measure(rows, split.labels, split.classes, uncalibrated=outputs[name])
-        for name, rows in probabilities.items()
-    }
-    for classifier in unrounded.values():
-        name = classifier.spec.name
-        results[name]["rounding"] = _changes(predict([classifier], split)[name], probabilities[name])
-    for name, other in others.items():
-        changes = _changes(probabilities[name], outputs[other.spec.name])
-        results[name]["bfloat16"] = {"images": len(split), "clear": other.spec.clear, **changes}
-    for spec in comparator.specs:
-        _record(results[spec.name], split_name, spec, weights / f"{spec.name}.json")
+    results = {}
+    for name, classifier in comparator.models.items():
+        spec, precision, extra = classifier.spec, _precision(classifier), {}
+        raw = {precision: outputs[name]}
+        if name in others:
+            raw[_other(precision)] = outputs[others[name].spec.name]
+        answers = {key: calibrated(rows, spec.temperature) for key, rows in raw.items()}
+        if "bf16" in answers:
+            changes = _changes(answers["f32"], answers["bf16"])
+            extra["bfloat16"] = {"images": len(split), "clear": spec.clear, **changes}
+            precision = precision_of(dataclasses.replace(spec, metrics={**spec.metrics, split_name: extra}))
+        if name in unrounded:
+            extra["rounding"] = _changes(predict([unrounded[name]], split)[name], answers["f32"])
+        figures = measure(answers[precision], split.labels, split.classes, uncalibrated=raw[precision])
+        results[name] = figures | extra
+        _record(results[name], split_name, spec, weights / f"{name}.json")
     return results
 
 
@@ -69,7 +73,7 @@ def _unrounded(path: Path, comparator: Comparator, settings: Settings) -> Classi
         raise InvalidSettings(f"{path} must be named like a model: {', '.join(comparator.models)}.")
     # Engines know a file by its sha256: with the other's they would run the other.
     spec = dataclasses.replace(comparator.models[path.stem].spec, sha256=sha256_of(path))
-    return Classifier(spec, load_engine(path, spec, settings))
+    return Classifier(spec, load_engine(path, spec, settings, precision="f32"))
 
 
 def _in_other_arithmetic(comparator: Comparator, weights: Path, settings: Settings) -> dict[str, Classifier]:
@@ -77,10 +81,16 @@ def _in_other_arithmetic(comparator: Comparator, weights: Path, settings: Settin
     models = {name: classifier for name, classifier in comparator.models.items() if on_openvino(classifier)}
     if not models or not has_bfloat16():
         return {}
-    return {
-        name: in_arithmetic("f32" if precision_of(c.spec) == "bf16" else "bf16", c.spec, weights, settings)
-        for name, c in models.items()
-    }
+    return {name: in_arithmetic(_other(_precision(c)), c.spec, weights, settings) for name, c in models.items()}
+
+
+def _precision(classifier: Classifier) -> str:
+    """The arithmetic that a loaded model runs in, as `in_arithmetic` names it."""
+    return precision_of(classifier.spec) if on_openvino(classifier) else "f32"
+
+
+def _other(precision: str) -> str:
+    return {"f32": "bf16", "bf16": "f32"}[precision]
 
 
 def in_arithmetic(precision: str, spec: ModelSpec, weights: Path, settings: Settings) -> Classifier:

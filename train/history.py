@@ -10,6 +10,8 @@ NEAR = 0.01
 # As `provenance.base_provenance` calls it.
 RANDOM = "random weights"
 FIGURES = ("accuracy", "loss", "val_accuracy", "val_loss")
+# What `distill` calls the loss of the labels alone, without that of the teacher's features.
+LABEL_LOSS = "label_loss"
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,8 @@ def runs(training: Any) -> list[Run]:
     base = training.get("base")
     earlier = runs(base.get("training", base)) if isinstance(base, dict) else []
     history = training.get("history")
-    rows = tuple(map(_row, history)) if isinstance(history, list) and all(map(_is_row, history)) else ()
+    is_history = isinstance(history, list) and all(map(_is_row, history))
+    rows = tuple(_row(row, "teacher" in training) for row in history) if is_history else ()
     return (
         [*earlier, Run(_title(training, bool(earlier)), rows, str(training.get("hardware", "")))] if rows else earlier
     )
@@ -77,9 +80,14 @@ def _is_row(row: Any) -> bool:
     return isinstance(row, dict) and isinstance(row.get("seconds"), (int, float))
 
 
-def _row(row: dict[str, Any]) -> dict[str, float]:
-    """Figures by their plain names: a model with two outputs has `probabilities_accuracy` and the like."""
+def _row(row: dict[str, Any], taught: bool) -> dict[str, float]:
+    """Figures by their plain names: a model with two outputs has `probabilities_accuracy` and the like.
+
+    The loss is that of the labels, and left out where only its sum with the teacher's was recorded.
+    """
     figures = {name: row.get(_of_labels(name), row.get(name)) for name in FIGURES}
+    if taught and _of_labels("loss") not in row:
+        figures["loss"] = row.get(LABEL_LOSS)
     numbers = {name: value for name, value in figures.items() if isinstance(value, (int, float))}
     return {"seconds": row["seconds"], "size": row.get("size", 0)} | numbers
 

@@ -83,6 +83,17 @@ def test_runs_are_found_through_all_that_a_model_began_with():
     assert (chain[0].hardware, chain[0].seconds) == ("1 GPU", 120)
 
 
+def test_the_loss_of_a_distilled_run_is_that_of_the_labels():
+    both, alone = (
+        {"epoch": 1, "seconds": 1.0, "loss": 0.8},
+        {"epoch": 2, "seconds": 1.0, "loss": 0.8, "label_loss": 0.1},
+    )
+    (taught,) = history.runs({"teacher": "t.h5", "history": [both, alone]})
+    assert [row.get("loss") for row in taught.epochs] == [None, 0.1]
+    (fitted,) = history.runs({"history": [both]})
+    assert fitted.epochs[0]["loss"] == 0.8
+
+
 def test_a_base_may_be_the_record_of_a_run_itself_or_a_name():
     first = {"history": epochs(0.5), "base": "random weights"}
     assert len(history.runs({"history": epochs(0.9), "base": first})) == 2

@@ -16,7 +16,7 @@ import pytest
 
 from catdog import InvalidSettings, ModelMismatch, ModelSpec, Settings, load
 from catdog.compare import calibrated
-from catdog.engine import has_bfloat16
+from catdog.engine import has_bfloat16, precision_of
 from catdog.spec import sha256_of
 from tests.conftest import ROOT
 from train import architectures, dataset, distill, evaluate, h5, trainer
@@ -253,6 +253,14 @@ def test_the_teacher_sees_the_very_crop_of_the_student():
     assert not imitation.losses
 
 
+def test_a_student_with_the_features_of_its_teacher_owes_it_nothing_at_first():
+    photos = np.random.default_rng(0).uniform(0, 255, (4, 8, 8, 3)).astype(np.float32)
+    imitation = distill.Imitation(distill.Taught(tiny_teacher(), photos))
+    imitation(np.full((4, 1), 0.5, np.float32), photos.mean(axis=(1, 2)), photos, training=True)
+    (error,) = imitation.losses
+    assert float(error) < 1e-6
+
+
 def test_a_classifier_that_was_trained_here_can_teach(full_networks, tmp_path):
     classifier = architectures.build("mobilenet_v2", image_size=48)
     classifier.save(tmp_path / "teacher.h5")
@@ -472,6 +480,24 @@ def test_evaluate_measures_what_bfloat16_changes(tiny_data, tiny_weights, tmp_pa
         assert changes.keys() == {*harmless, "clear"}
         assert (changes["images"], changes["labels_changed"]) == (16, 0)
         assert 0 < changes["largest_change_of_probability"] < 0.01
+
+
+@pytest.mark.skipif(not has_bfloat16(), reason="this processor is not fast at bfloat16")
+def test_the_figures_are_those_of_the_arithmetic_that_serves_from_then_on(
+    tiny_data, tiny_weights, tmp_path, monkeypatch
+):
+    weights = shutil.copytree(tiny_weights, tmp_path / "weights")
+    for name in ("scratch_cnn", "xception"):
+        dataclasses.replace(ModelSpec.read(weights / f"{name}.json"), metrics={}, clear=0.5).write(
+            weights / f"{name}.json"
+        )
+    float32 = evaluate.evaluate(weights, tiny_data)
+    assert all(precision_of(ModelSpec.read(weights / f"{name}.json")) == "f32" for name in float32)
+    monkeypatch.setattr("catdog.engine.loading.BFLOAT16_PHOTOS", 16)
+    first, again = (evaluate.evaluate(weights, tiny_data) for _ in range(2))
+    for name in first:
+        assert precision_of(ModelSpec.read(weights / f"{name}.json")) == "bf16"
+        assert first[name]["log_loss"] == again[name]["log_loss"] != float32[name]["log_loss"]
 
 
 def test_evaluate_says_nothing_of_bfloat16_where_the_processor_is_slow_at_it(
