@@ -10,10 +10,9 @@ import dataclasses
 import datetime
 import json
 import shlex
-import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from .plan import EXAMPLES, QUICK, Plan, some
 from .processes import ROOT, Failed, Worker
 
 PHOTOS = (".jpg", ".jpeg", ".png", ".webp")
+SPLITS = {"validation": "val", "test": "test"}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -39,7 +39,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.large:
         plan = dataclasses.replace(plan, large=arguments.large)
     try:
-        results = measure(plan, arguments.weights.resolve(), _photos(arguments.data))
+        splits = {split: _photos(arguments.data / folder) for split, folder in SPLITS.items()}
+        results = measure(plan, arguments.weights.resolve(), **splits)
     except Failed as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -51,8 +52,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def measure(plan: Plan, weights: Path, photos: list[Path]) -> dict[str, Any]:
-    """All results but for what the command line adds; raises Failed."""
+def measure(plan: Plan, weights: Path, *, validation: list[Path], test: list[Path]) -> dict[str, Any]:
+    """All results but for what the command line adds, on photos of two splits; raises Failed."""
     results: dict[str, Any] = {"machine": machine.describe(), "plan": dataclasses.asdict(plan)}
     with tempfile.TemporaryDirectory() as cache:
         environment = {"CATDOG_WEIGHTS": str(weights), "CATDOG_CACHE": cache, "TF_CPP_MIN_LOG_LEVEL": "3"}
@@ -63,14 +64,14 @@ def measure(plan: Plan, weights: Path, photos: list[Path]) -> dict[str, Any]:
             results["models"] = catdog.ask("describe")
             results["compare"] = comparing.measure(plan, catdog, plain, [str(path) for path in EXAMPLES])
             _say("large photos")
-            results["large"] = _large(plan, catdog, plain, photos)
+            results["large"] = _large(plan, catdog, plain, test)
             _say("a folder of photos")
-            results["folder"] = _folder(plan, catdog, plain, photos, environment)
+            results["folder"] = folders.measure(plan, catdog, plain, validation, environment)
         _say("servers")
         results["serving"] = serving.measure(plan, environment)
     results["photos"] = (
-        f"{len(EXAMPLES)} of examples/ for servers and compare(); for folders and 12 megapixels, from {len(photos)} of "
-        + ("examples/" if photos == EXAMPLES else "the validation split")
+        f"{len(EXAMPLES)} of examples/ for servers, compare() and the time of 12 megapixels; for folders from "
+        f"{_source(validation, 'validation')}; for what reduced decoding changes from {_source(test, 'test')}"
     )
     results["machine"]["load_after"] = machine.load()
     return results
@@ -91,18 +92,13 @@ def _large(plan: Plan, catdog: Worker, plain: Worker, photos: list[Path]) -> dic
     }
 
 
-def _folder(
-    plan: Plan, catdog: Worker, plain: Worker, photos: list[Path], environment: Mapping[str, str]
-) -> dict[str, Any] | None:
-    known = subprocess.run(
-        processes.python("-m", "catdog", "classify", "--help"), cwd=ROOT, capture_output=True, check=False
-    )
-    return None if known.returncode else folders.measure(plan, catdog, plain, photos, environment)
+def _photos(folder: Path) -> list[Path]:
+    """The photos of a split, or those of examples/ where there is none."""
+    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in PHOTOS) or EXAMPLES
 
 
-def _photos(data: Path) -> list[Path]:
-    """The validation photos of a data folder, or those of examples/ where there is none."""
-    return sorted(path for path in (data / "val").rglob("*") if path.suffix.lower() in PHOTOS) or EXAMPLES
+def _source(photos: list[Path], split: str) -> str:
+    return "them, too" if photos == EXAMPLES else f"{len(photos)} of the {split} split"
 
 
 def _say(what: str) -> None:

@@ -20,14 +20,14 @@ def check(results: Mapping[str, Any]) -> list[Aim]:
     """Every aim that there is, in the order of the page."""
     most = max(results["serving"]["clients"], key=int)
     http, memory = results["serving"]["clients"][most], results["serving"]["peak_megabytes"]
-    classify, large = results["folder"] or {}, results["large"]
+    classify, large = results["folder"], results["large"]
     changes = [figures for by_model in large["agreement"].values() for figures in by_model.values()]
     return [
         _at_least(8, "compare(), to the plain way", results["compare"]["ratio"]),
         _at_least(6, f"Flask with {most} clients, photos/s to the plain way", http["flask"]["ratio"]),
         _at_least(6, f"Gradio with {most} clients, photos/s to the plain way", http["gradio"]["ratio"]),
-        _at_least(2, "classify, photos/s to TensorFlow in batches", classify.get("to_tensorflow")),
-        _at_least(0.8, "classify, photos/s to bare OpenVINO on decoded photos", classify.get("to_bare")),
+        _at_least(2, "classify, photos/s to TensorFlow in batches", classify["to_tensorflow"]),
+        _at_least(0.8, "classify, photos/s to bare OpenVINO on decoded photos", classify["to_bare"]),
         _at_most(1.5, " s", "first answer of the command line, warm start", results["start"]["warm"]),
         _at_most(500, " MB", "peak memory, Flask", memory["flask"]),
         _at_most(500, " MB", "peak memory, Gradio", memory["gradio"]),

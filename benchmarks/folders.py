@@ -1,4 +1,4 @@
-"""A folder of photos: `python -m catdog classify` beside TensorFlow in batches and beside the engine alone."""
+"""A folder of photos: `python -m catdog classify` beside TensorFlow in batches and beside OpenVINO alone."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def measure(
 
     classify     the command, as it says itself: from the start of the walk to the last row
     tensorflow   in batches of 32, decoded by threads meanwhile; the models loaded before
-    bare         the engine in batches of 32, on photos decoded before
+    bare         the compiled models in batches of 32, on photos decoded before, no photo twice
     """
     with tempfile.TemporaryDirectory() as folder:
         files = [Path(folder) / "photos" / f"{i:06}{Path(p).suffix}" for i, p in enumerate(some(photos, plan.folder))]

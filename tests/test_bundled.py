@@ -12,7 +12,9 @@ from catdog.spec import sha256_of
 from tests.conftest import EXAMPLES, ROOT
 
 WEIGHTS = ROOT / "weights"
-LARGEST = 48 * 2**20
+# Bytes of the files, and parameters where there is a limit.
+LARGEST = {"scratch_cnn": 48e6, "xception": 48e6, "mobilenet_v2": 10e6}
+MOST_PARAMETERS = {"scratch_cnn": 5_000_000}
 # Accuracy on the 2,000 test photos below which a model is not shipped.
 LEAST_ACCURACY = {"scratch_cnn": 0.95, "xception": 0.965, "mobilenet_v2": 0.98}
 
@@ -29,7 +31,8 @@ def test_a_model_is_what_its_spec_says(name):
     spec = ModelSpec.read(WEIGHTS / f"{name}.json")
     path = WEIGHTS / spec.file
     assert sha256_of(path) == spec.sha256
-    assert path.stat().st_size == spec.bytes <= LARGEST
+    assert path.stat().st_size == spec.bytes <= LARGEST[name]
+    assert spec.training["parameters"] <= MOST_PARAMETERS.get(name, 50_000_000)
     assert spec.metrics["test"]["images"] == 2000
     assert spec.metrics["test"]["accuracy"] >= LEAST_ACCURACY[name]
     assert spec.sureness and spec.novelty and spec.disagreement
@@ -42,6 +45,7 @@ def test_a_model_opens_without_this_package_and_scales_its_own_pixels(name):
     size = ModelSpec.read(WEIGHTS / f"{name}.json").image_size
     assert model.input_shape == (None, size, size, 3)
     assert model.output_shape == (None, 1)
+    assert model.count_params() == ModelSpec.read(WEIGHTS / f"{name}.json").training["parameters"]
     assert any(isinstance(layer, keras.layers.Rescaling) for layer in model.layers)
     assert {type(layer).__module__.split(".")[0] for layer in model.layers} == {"keras"}
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from catdog import Settings, load
 from catdog.compare import Classifier, calibrated
 from catdog.engine import has_bfloat16
 from catdog.spec import ModelSpec
+from catdog.terminal import tell
 
 from . import arithmetic, disagreement, evaluate, novelty, sureness
 from .dataset import Split, find
@@ -69,7 +69,7 @@ def calibrate(weights: Path, data: Path) -> dict[str, ModelSpec]:
     split = find(data, "val")
     settings = Settings(weights=weights)
     comparator = load(settings)
-    print(*comparator.problems, sep="\n", end="\n" if comparator.problems else "", file=sys.stderr)
+    tell(comparator.problems)
     try:
         classifiers = list(comparator.models.values())
         learned = learn(classifiers, split)

@@ -102,7 +102,7 @@ def published(
 
 def images_of(report: Path) -> list[str]:
     """Names of the images of a report, sorted; none when there is no such folder."""
-    return sorted(path.name for path in report.glob("*.png"))
+    return sorted(path.name for path in report.glob("*") if path.suffix in (".png", ".jpg"))
 
 
 def _composed(

@@ -21,7 +21,7 @@ from catdog.spec import ModelSpec, sha256_of
 from catdog.terminal import tell
 
 from .dataset import DatasetError, Split, find, read
-from .statistics import calibration_error, wilson
+from .statistics import calibration_error, rounded, wilson
 
 BATCH = 64
 
@@ -105,7 +105,7 @@ def on_openvino(classifier: Classifier) -> bool:
 
 def _changes(before: np.ndarray, after: np.ndarray) -> dict[str, Any]:
     changed = int((before.argmax(axis=1) != after.argmax(axis=1)).sum())
-    return {"labels_changed": changed, "largest_change_of_probability": _rounded(np.abs(before - after).max())}
+    return {"labels_changed": changed, "largest_change_of_probability": rounded(np.abs(before - after).max())}
 
 
 def _record(figures: dict[str, Any], split_name: str, measured: ModelSpec, path: Path) -> None:
@@ -230,7 +230,7 @@ def measure(
     if len(np.unique(labels)) == len(classes):
         scores = probabilities[:, 1] if len(classes) == 2 else probabilities
         figures["roc_auc"] = sk.roc_auc_score(labels, scores, multi_class="ovr")
-    figures = {key: _rounded(value) for key, value in figures.items()}
+    figures = {key: rounded(value) for key, value in figures.items()}
     return figures | {"confusion": sk.confusion_matrix(labels, predicted, labels=range(len(classes))).tolist()}
 
 
@@ -242,9 +242,3 @@ def _columns(classifier: Classifier, split: Split) -> list[int]:
             f"the data folder has {', '.join(split.classes)}."
         )
     return [known.index(name) for name in split.classes]
-
-
-def _rounded(value: Any) -> Any:
-    if isinstance(value, tuple):
-        return [round(float(v), 5) for v in value]
-    return value if isinstance(value, int) else round(float(value), 5)

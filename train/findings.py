@@ -14,12 +14,11 @@ from catdog.spec import ModelSpec
 from . import agreement, evaluate, history, mistakes
 from .answers import Answers
 from .robustness import CONDITIONS
-from .statistics import bootstrap, calibration_bins, middle, middle_less_bias, wilson
+from .statistics import bootstrap, calibration_bins, middle, middle_less_bias, rounded, wilson
 
 # Figures whose intervals come from resamples; accuracy has Wilson's.
 RESAMPLED = ("precision", "recall", "f1", "roc_auc", "log_loss")
 BIASED = ("calibration_error", "calibration_error_uncalibrated")
-PLACES = 5
 
 
 def findings(answers: Answers, resamples: int) -> dict[str, Any]:
@@ -43,7 +42,7 @@ def findings(answers: Answers, resamples: int) -> dict[str, Any]:
         },
         "mistakes": [_photo(answers, index) for index in worst if not suspected[index]],
     }
-    return _rounded(found)
+    return rounded(found)
 
 
 def accuracy(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
@@ -108,12 +107,3 @@ def _photo(answers: Answers, index: int) -> dict[str, Any]:
         best = int(rows[index].argmax())
         said[name] = {"answer": classes[best], "confidence": float(rows[index, best])}
     return {"photo": answers.name_of(index), "label": classes[answers.split.labels[index]], "answers": said}
-
-
-def _rounded(value: Any) -> Any:
-    """Plain JSON with figures of PLACES decimals: more would be noise, and change from machine to machine."""
-    if isinstance(value, dict):
-        return {key: _rounded(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_rounded(item) for item in value]
-    return round(value, PLACES) if isinstance(value, float) else value

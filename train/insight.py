@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
@@ -18,11 +17,13 @@ from catdog.disagreement import usually_right
 from catdog.engine import Outputs
 from catdog.pages.pictures import overlay_urls
 from catdog.preprocessing import to_array
+from catdog.terminal import tell
 
 from . import faithfulness, insight_drawings, insight_page
 from .dataset import DatasetError, Split, find, is_photo, is_visible, read
-from .evaluate import joined, looked_at, wilson
+from .evaluate import joined, looked_at
 from .files import require_writable, whole
+from .statistics import rounded, wilson
 from .strangers import ABOUT
 
 PHOTOS = 200  # of the split, for what asks the models many times per photo
@@ -47,13 +48,13 @@ def insight(
     require_writable(out)
     split, others = find(data, split_name), find_strangers(strangers)
     with closing(load(Settings(weights=weights))) as comparator:
-        print(*comparator.problems, sep="\n", end="\n" if comparator.problems else "", file=sys.stderr)
+        tell(comparator.problems)
         figures, strangeness = measure(comparator, split, others, photos)
         figures = {"split": split_name} | figures
         figures["neither"]["about"] = _about(strangers)
         insight_drawings.draw(figures, strangeness, comparator, _sample(split, photos).paths, out)
     with whole(out / "insight.json") as partial:
-        partial.write_text(json.dumps(_rounded(figures), indent=1, allow_nan=False) + "\n", encoding="utf-8")
+        partial.write_text(json.dumps(rounded(figures), indent=1, allow_nan=False) + "\n", encoding="utf-8")
     with whole(out / "insight.md") as partial:
         partial.write_text(insight_page.text(figures), encoding="utf-8")
     return figures
@@ -248,11 +249,3 @@ def _sample(split: Split, count: int) -> Split:
     """So many photos of a split, chosen once and for all."""
     chosen = np.sort(np.random.default_rng(0).permutation(len(split))[:count])
     return Split(split.classes, tuple(split.paths[i] for i in chosen), split.labels[chosen])
-
-
-def _rounded(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _rounded(entry) for key, entry in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_rounded(entry) for entry in value]
-    return round(value, 5) if isinstance(value, float) else value

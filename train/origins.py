@@ -51,6 +51,7 @@ def _run(run: dict[str, Any]) -> tuple[str, str]:
         f"{count(run['epochs'])} epoch{'' if run['epochs'] == 1 else 's'}" if "epochs" in run else "",
         f"{count(photos['train'])} training photos" if isinstance(photos, dict) and "train" in photos else "",
         str(run.get("dataset") or ""),
+        _methods(run),
         f"{run['seconds'] / 60:.0f} minutes on {run.get('hardware', 'one machine')}"
         if is_number(run.get("seconds"))
         else "",
@@ -58,6 +59,39 @@ def _run(run: dict[str, Any]) -> tuple[str, str]:
         *(str(run[key]) for key in ("precision", "date") if key in run),
     ]
     return "; ".join(filter(None, parts)) or "A run of which nothing is recorded", str(run.get("command") or "")
+
+
+def _methods(run: dict[str, Any]) -> str:
+    """How it learned, as far as its recipe says: what each number means is in `trainer.Recipe`."""
+    recipe = run.get("recipe")
+    recipe = recipe if isinstance(recipe, dict) else {}
+
+    def said(name: str, text: str, factor: float = 1) -> str:
+        """`text` with the number of a setting, where there is one that is not 0."""
+        value = recipe.get(name)
+        return text.format(factor * value) if is_number(value) and value else ""
+
+    parts = [
+        _crops(recipe),
+        said("learning_rate", "AdamW with warm-up to {:g} and cosine to zero"),
+        said("weight_decay", "weight decay {:g}"),
+        said("batch_size", "batches of {:g}"),
+        said("jitter", "mirroring and colour jitter of {:g} %", 100),
+        said("cutmix", "CutMix of {:g} % of the photos", 100),
+        said("label_smoothing", "label smoothing {:g}"),
+        said("ema", "moving average of the weights ({:g} per step)"),
+        said("frozen_stages", "the base frozen in the first {:g} of its stages"),
+    ]
+    seed = f"seed {recipe['seed']}" if is_number(recipe.get("seed")) else ""  # 0 is one
+    return ", ".join(filter(None, [*parts, seed]))
+
+
+def _crops(recipe: dict[str, Any]) -> str:
+    match recipe:
+        case {"stages": [*stages], "scale": [least, *_]} if is_number(least):
+            sizes = [f"{stage[0]} px" for stage in stages if isinstance(stage, list | tuple) and stage]
+            return f"random crops of {100 * least:g} % and more at {', then '.join(dict.fromkeys(sizes))}" * bool(sizes)
+    return ""
 
 
 def _taught(run: dict[str, Any]) -> str:

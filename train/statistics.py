@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.stats import binomtest
@@ -102,3 +103,12 @@ def middle_less_bias(values: np.ndarray, figure: float) -> tuple[float, float]:
     """
     low, high = middle(values - (values.mean() - figure))
     return max(0.0, low), max(0.0, high)
+
+
+def rounded(value: Any, places: int = 5) -> Any:
+    """Nested dicts, lists and tuples as plain JSON, in which every float has at most so many decimals."""
+    if isinstance(value, dict):
+        return {key: rounded(entry, places) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [rounded(entry, places) for entry in value]
+    return round(float(value), places) if isinstance(value, float | np.floating) else value

@@ -145,6 +145,29 @@ def test_missing_provenance_is_said_to_be_missing(training):
     assert "of which nothing is recorded" in described(spec(training=training))
 
 
+def test_how_a_model_learned_is_told_as_far_as_its_recipe_says():
+    recipe = {
+        "stages": [[64, 4], [96, 20], [96, 2]], "scale": [0.35, 1.0], "learning_rate": 0.002, "weight_decay": 0.05,
+        "batch_size": 64, "jitter": 0.2, "cutmix": 0.5, "label_smoothing": 0.05, "ema": 0.998, "seed": 0,
+    }  # fmt: skip
+    text = " ".join(described(spec(training={**RUN, "recipe": recipe})).split())
+    assert (
+        "random crops of 35 % and more at 64 px, then 96 px, AdamW with warm-up to 0.002 and cosine to zero, weight "
+        "decay 0.05, batches of 64, mirroring and colour jitter of 20 %, CutMix of 50 % of the photos, label smoothing "
+        "0.05, moving average of the weights (0.998 per step), seed 0;"
+    ) in text
+    plain = " ".join(described(spec(training={**RUN, "recipe": recipe | {"cutmix": 0.0, "ema": 0}})).split())
+    assert "CutMix" not in plain
+    assert "moving average" not in plain
+
+
+@pytest.mark.parametrize(
+    "recipe", [3, [], {"stages": 5, "scale": None}, {"stages": [3, []], "scale": ["a"], "ema": "x"}]
+)
+def test_an_odd_recipe_breaks_nothing(recipe):
+    assert "24 epochs; 21,987 training photos" in described(spec(training={**RUN, "recipe": recipe}))
+
+
 # The whole card
 
 
@@ -182,12 +205,13 @@ def test_a_card_that_is_up_to_date_is_not_touched(tmp_path):
 
 def test_images_of_the_report_are_shown(tmp_path):
     (tmp_path / "report").mkdir()
-    for name in ("learning_curves.png", "confusion.png", "notes.md"):
+    for name in ("learning_curves.png", "confusion.png", "mistakes.jpg", "notes.md"):
         (tmp_path / "report" / name).touch()
     (tmp_path / "weights").mkdir()
     card.write(tmp_path / "weights", [spec()], tmp_path / "report")
     content = (tmp_path / "weights" / "README.md").read_text()
     assert "![Confusion](../report/confusion.png)\n\n![Learning curves](../report/learning_curves.png)" in content
+    assert "![Mistakes](../report/mistakes.jpg)" in content
     there, _ = card.published(tmp_path / "weights", None, [spec()], tmp_path / "report", "user/name")
     assert "![Confusion](report/confusion.png)\n\n![Learning curves](report/learning_curves.png)" in there
 

@@ -7,8 +7,10 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import time
 
 import keras
 import numpy as np
@@ -124,6 +126,25 @@ def test_a_killed_run_ends_like_an_unbroken_one(tiny_data, tmp_path, monkeypatch
     assert [row["loss"] for row in again] == pytest.approx([row["loss"] for row in once], rel=1e-3)
     for one, other in zip(unbroken, resumed, strict=True):
         np.testing.assert_allclose(one, other, atol=2e-3)
+
+
+def test_a_run_killed_while_it_writes_its_state_goes_on_from_the_one_before(tiny_data, tmp_path):
+    run, out = tmp_path / "run", tmp_path / "weights"
+    places = ["--data", tiny_data, "--run", run, "--out", out]
+    command = [sys.executable, "-m", "train", "fit", "scratch_cnn", *map(str, places), *TINY, "--stages", "24x8"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        while process.poll() is None and not (any(run.glob("epoch-????")) and any(run.glob("*.partial"))):
+            time.sleep(0.001)
+        process.kill()
+    assert process.returncode == -signal.SIGKILL
+    assert not any(out.glob("*.h5"))
+    done = json.loads(max(run.glob("epoch-????/state.json")).read_text())["history"]
+    assert 1 <= len(done) < 8
+    subprocess.run(command, cwd=ROOT, capture_output=True, check=True, timeout=300)
+    history = ModelSpec.read(out / "scratch_cnn.json").training["history"]
+    assert [row["epoch"] for row in history] == list(range(1, 9))
+    assert history[: len(done)] == done
+    assert len(list(run.glob("epoch-*"))) == 1
 
 
 def test_a_run_with_other_settings_is_not_mixed_in(tiny_data, tmp_path, capsys):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -93,6 +94,27 @@ def test_what_cannot_be_done_is_a_sentence(arguments, greys, tmp_path, capsys, m
 def test_results_that_cannot_be_written_are_a_failure(greys, tmp_path, capsys):
     assert main(["classify", str(greys(1)), "--out", str(tmp_path / "none" / "x.csv")]) == FAILED
     assert "cannot be written: No such file or directory" in capsys.readouterr().err
+
+
+def test_memory_does_not_grow_with_the_number_of_photos(greys, tmp_path):
+    """The command's own process: the workers hold one photo at a time."""
+    code = (
+        "import re, sys; from catdog.__main__ import main; code = main(sys.argv[1:]);"
+        "print(re.search(r'VmHWM:\\s+(\\d+)', open('/proc/self/status').read())[1]); sys.exit(code)"
+    )
+
+    def peak(copies: int) -> int:
+        folder = tmp_path / str(copies)
+        for number in range(copies):
+            shutil.copytree(greys(1), folder / f"{number:05}", copy_function=os.link)
+        command = [sys.executable, "-c", code, "classify", str(folder), "--out", f"{folder}.csv", "--workers", "1"]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=True)
+        summary, kilobytes = done.stdout.splitlines()[-2:]
+        assert json.loads(summary)["photos"] == copies
+        return int(kilobytes)
+
+    few, many = peak(200), peak(4000)
+    assert many - few < 8 * 1024
 
 
 def test_a_killed_run_goes_on_to_the_rows_of_an_unbroken_one(greys, tmp_path, capsys):
