@@ -18,6 +18,8 @@ from .parts import html
 from .theme import STYLES, theme
 
 KEPT = 3600  # seconds that uploads stay, and seconds between two sweeps
+# Visitors, and calls over plain HTTP, of whom Gradio keeps what they see: 50 kB each at least.
+SESSIONS = 1000
 
 _PRIVACY = "Photos are deleted within two hours and never used for anything else."
 _HEAD = '<meta name="description" content="Neural networks say side by side whether a photo shows a cat or a dog.">'
@@ -49,6 +51,7 @@ def launch_options(settings: Settings) -> dict[str, Any]:
         "allowed_paths": [str(path) for path in find().values()],
         "show_error": True,
         "run_history": False,
+        "state_session_capacity": SESSIONS,
         "enable_monitoring": False,
         "ssr_mode": False,  # its worker processes would take uploads past the limit on bodies
         "footer_links": ["api"],

@@ -5,11 +5,24 @@ from __future__ import annotations
 import base64
 import binascii
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 from gradio.data_classes import ImageData
 
 from .uploads import HOW_TO_SEND, check_resource, refusal, uploaded
+
+
+class SentPhoto(ImageData):
+    """What was sent, of which a dump leaves out the photo itself where it came inside the request.
+
+    Gradio keeps the dumps of thousands of sessions, and each call over plain HTTP is one, for links
+    to a filled-in page, which this page does not offer: gigabytes that nobody would ask for.
+    """
+
+    def model_dump(self, **options: Any) -> dict[str, Any]:
+        content = super().model_dump(**options)
+        return content | {"url": None} if _is_data(self.url) else content
 
 
 class PhotoInput(gr.Image):
@@ -20,6 +33,7 @@ class PhotoInput(gr.Image):
     """
 
     is_template = True  # the browser shows it as a plain gr.Image
+    data_model = SentPhoto
 
     def preprocess(self, payload: ImageData | None) -> bytes | Path | None:
         """What was sent -> the path of the uploaded file, or the bytes of a data: URL, or None for nothing.
@@ -28,7 +42,7 @@ class PhotoInput(gr.Image):
         """
         if payload is None:
             return None
-        if payload.url and payload.url.startswith("data:"):
+        if _is_data(payload.url):
             return _from_data_url(payload.url)
         return uploaded(payload.path)
 
@@ -43,6 +57,10 @@ class PhotoInput(gr.Image):
 
     def example_value(self) -> str:
         return "cat.jpg"
+
+
+def _is_data(url: str | None) -> bool:
+    return url is not None and url.startswith("data:")
 
 
 def _from_data_url(url: str) -> bytes:

@@ -25,6 +25,7 @@ from catdog import Settings, load
 from catdog.errors import CatDogError
 from catdog.ui.judging import judge
 from catdog.ui.limits import LARGEST_PHOTOS
+from catdog.ui.page import SESSIONS
 from catdog.ui.uploads import refusal
 from tests.catdog import fakes
 from tests.catdog.photos import encoded, heic, huge_png, png
@@ -153,6 +154,15 @@ def test_data_url_is_judged_as_it_was_sent(url, comparator, name):
     event, answer = call(url, {"url": data_url(GOOD[name]())})
     assert event == "complete"
     assert_same_verdicts(answer, comparator, GOOD[name]())
+
+
+def test_photos_in_calls_are_not_kept(site):
+    page, url = site
+    mark = data_url(encoded(photo(), "PNG"))
+    assert call(url, {"url": mark})[0] == "complete"
+    kept = [session.config_values for session in page.state_holder.session_data.values()]
+    assert kept and mark not in repr(kept)
+    assert page.state_session_capacity == SESSIONS
 
 
 @pytest.mark.parametrize("name", BAD)

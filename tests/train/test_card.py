@@ -269,6 +269,12 @@ def test_the_shipped_card_is_up_to_date(tmp_path):
     assert not card.write(weights, specs, report)
 
 
+def test_the_table_of_the_readme_is_that_of_the_card():
+    specs = [model.spec for model in locate(Settings()).models]
+    table, _, _ = results.table(specs).partition("\n\n")
+    assert table in (ROOT / "README.md").read_text()
+
+
 def test_no_figure_of_the_shipped_card_was_typed_by_hand():
     written = re.sub(
         r"<!-- generated: .*?<!-- end of \w+ -->", "", (BUNDLED_WEIGHTS / "README.md").read_text(), flags=re.S
