@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from .interface import Engine, Outputs
@@ -15,7 +17,8 @@ class CarefulEngine:
     clear  the probability, not calibrated, that a label must have: what moves a logit moves a probability
            the less the nearer it is to 1
 
-    Which of the two answers for a photo is decided for each photo alone. Both keep the weights in memory.
+    Which of the two answers for a photo is decided for each photo alone. Both keep the weights in memory,
+    and working memory for each size of batch that they ever saw: `exact` is asked about one photo at a time.
     """
 
     problem = ""
@@ -29,8 +32,8 @@ class CarefulEngine:
         doubtful = np.flatnonzero(~(_certainty(outputs.probabilities) >= self.clear))  # NaN is no clear answer
         if not len(doubtful):
             return outputs
-        answers = zip(outputs, self.exact(batch[doubtful]), strict=True)
-        return Outputs(*(None if first is None else _with(first, doubtful, again) for first, again in answers))
+        again = zip(*(self.exact(batch[i : i + 1]) for i in doubtful), strict=True)
+        return Outputs(*(_with(first, doubtful, rows) for first, rows in zip(outputs, again, strict=True)))
 
 
 def _certainty(probabilities: np.ndarray) -> np.ndarray:
@@ -40,7 +43,10 @@ def _certainty(probabilities: np.ndarray) -> np.ndarray:
     return probabilities.max(axis=1)
 
 
-def _with(values: np.ndarray, rows: np.ndarray, others: np.ndarray) -> np.ndarray:
+def _with(values: np.ndarray | None, rows: np.ndarray, others: Sequence[np.ndarray | None]) -> np.ndarray | None:
+    """A copy of values (N, ...) whose `rows` (M,) are `others`, M of (1, ...); None where there are no values."""
+    if values is None:
+        return None
     values = values.copy()
-    values[rows] = others
+    values[rows] = np.concatenate(others)
     return values

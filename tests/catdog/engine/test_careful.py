@@ -41,7 +41,7 @@ def test_only_doubtful_photos_are_asked_about_again(softmax):
     np.testing.assert_allclose(outputs.probabilities[:, -1], expected, atol=1e-6)
     np.testing.assert_allclose(outputs.features[:, 0], expected * 10, atol=1e-5)
     np.testing.assert_allclose(outputs.maps[:, 0, 0, 0], expected * 100, atol=1e-4)
-    assert engine.exact.asked == [2]
+    assert engine.exact.asked == [1, 1]  # each size of batch would take memory for good
 
 
 def test_clear_answers_are_not_asked_about_again():
