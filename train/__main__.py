@@ -72,6 +72,14 @@ def _parser() -> argparse.ArgumentParser:
     _add_training_arguments(distill)
     distill.set_defaults(run_command=_distill, after_stop=GOES_ON, verb="distill")
 
+    average = commands.add_parser("average", help="classifiers that went on from the same weights -> one, their mean")
+    average.add_argument("name", help="what they are: mobilenet_v2, ...")
+    average.add_argument("files", nargs="+", type=Path, metavar="FILE", help=".h5, the one with most training last")
+    average.add_argument("--data", type=Path, required=True, help="folder made by prepare")
+    _add_places(average)
+    average.set_defaults(run_command=_average, after_stop="nothing was written", verb="average")
+    average.set_defaults(restart=False, stages=None, crop=None)  # nothing is trained
+
     evaluate = commands.add_parser("evaluate", help="measure the served models and record it in their specs")
     evaluate.add_argument("--data", type=Path, required=True)
     evaluate.add_argument("--split", choices=("val", "test"), default="test")
@@ -120,9 +128,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_training_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder made by prepare")
-    parser.add_argument("--out", type=Path, default=Path("weights"), help="folder for the result (default weights)")
-    parser.add_argument("--image-size", type=int, default=None, help="input size of the served model, pixels")
-    parser.add_argument("--run", type=Path, default=None, help="where checkpoints go (default runs/COMMAND-NAME)")
+    _add_places(parser)
     parser.add_argument("--restart", action="store_true", help="forget the checkpoints of an earlier run")
     parser.add_argument("--stages", default=None, metavar="SIZExEPOCHS,...", help="e.g. 96x20,128x4")
     parser.add_argument("--batch-size", type=int, default=None)
@@ -131,6 +137,13 @@ def _add_training_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cutmix", type=float, default=None, help="share of photos with a box of another pasted in")
     parser.add_argument("--seed", type=int, default=None)
     parser.add_argument("--precision", default=None, help="auto, float32 or mixed_bfloat16")
+
+
+def _add_places(parser: argparse.ArgumentParser) -> None:
+    """What every command takes that makes a model."""
+    parser.add_argument("--out", type=Path, default=Path("weights"), help="folder for the result (default weights)")
+    parser.add_argument("--image-size", type=int, default=None, help="input size of the served model, pixels")
+    parser.add_argument("--run", type=Path, default=None, help="where checkpoints go (default runs/COMMAND-NAME)")
     parser.add_argument("--limit", type=int, default=None, help="use only the first photos of each class")
     parser.add_argument("--dataset", default="", help="name of the data, for the model card")
 
@@ -156,6 +169,14 @@ def _distill(arguments: argparse.Namespace) -> None:
     _known(arguments.name)
     job = _job(arguments, distill.RECIPE)
     _say_trained(distill.distill(job, teacher=arguments.teacher, start=arguments.start), job)
+
+
+def _average(arguments: argparse.Namespace) -> None:
+    from . import average, fit
+
+    # Of the recipe, nothing is used.
+    job = _job(arguments, fit.RECIPES[_known(arguments.name)])
+    _say_trained(average.average(job, arguments.files), job)
 
 
 def _known(name: str) -> str:

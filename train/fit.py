@@ -100,12 +100,18 @@ def fit(job: Job, *, base: str | None = None, start: Path | None = None) -> Mode
 
 def prepared(job: Job, start: Path | None) -> tuple[tuple[dataset.Split, dataset.Split], trainer.Data]:
     """The splits train and val of a job and their decoded photos; raises before anything is trained."""
-    if start and start.resolve() == job.file.resolve():
-        raise InvalidSettings(f"The run would replace {start}, from which it starts: choose another --out.")
+    if start:
+        require_other(job, start)
     require_writable(job.out)
     train_split, val_split = dataset.find_training(job.data, job.limit)
     stored_size = max(STORED_SIZE, job.image_size, *(size for size, _ in job.recipe.stages))
     return (train_split, val_split), load_data(train_split, val_split, stored_size, job.image_size, job.data / ".cache")
+
+
+def require_other(job: Job, start: Path) -> None:
+    """Raise InvalidSettings where a job would replace what it starts from."""
+    if start.resolve() == job.file.resolve():
+        raise InvalidSettings(f"The run would replace {start}, from which it starts: choose another --out.")
 
 
 def started(job: Job, classes: int, start: Path | None, *, base: str | None = None) -> keras.Model:

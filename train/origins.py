@@ -40,11 +40,22 @@ def _steps(training: dict[str, Any]) -> Iterator[tuple[str, str]]:
             yield f"{name[:1].upper()}{name[1:]}", ""
         case _:
             yield "Weights of which nothing is recorded", ""
+    for other in _others(training):
+        yield from _steps(other["training"]) if isinstance(other.get("training"), dict) else ()
     yield _run(training)
 
 
+def _others(run: dict[str, Any]) -> list[dict[str, Any]]:
+    """The models whose weights were averaged with those that a run began with."""
+    found = run.get("averaged_with")
+    return [other for other in found if isinstance(other, dict)] if isinstance(found, list) else []
+
+
 def _run(run: dict[str, Any]) -> tuple[str, str]:
-    """One run of `fit` or `distill`; what a spec does not say is left out."""
+    """One run of `fit` or `distill`, or an average; what a spec does not say is left out."""
+    if others := _others(run):
+        members = [f"{m.get('file')}{_sha256(m)}" for m in [*others, run.get("base")] if isinstance(m, dict)]
+        return f"The mean of the weights of {' and '.join(members)}", str(run.get("command") or "")
     photos = run.get("photos")
     parts = [
         _taught(run),

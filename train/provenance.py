@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,28 @@ def provenance(photos: Data, job: Job, history: list[dict], *, precision: str) -
         "keras": keras.__version__,
         "hardware": hardware.describe(),
         "seed": job.recipe.seed,
+        "date": datetime.date.today().isoformat(),
+        "command": job.command,
+    }
+
+
+def averaged(files: Sequence[Path], job: Job, validation_photos: int) -> dict[str, Any]:
+    """Describe the mean of the weights of some `.h5` files, the last of which counts as what it went on from.
+
+    `seconds` is the time that went into the others; that of the last is in its own training.
+    """
+    *others, last = map(origin_of, files)
+    photos = last.get("training", {}).get("photos", {})
+    recorded = [file.with_suffix(".json") for file in files[:-1] if "training" in origin_of(file)]
+    return {
+        "dataset": job.dataset,
+        "photos": {**photos, "val": validation_photos},
+        "base": last,
+        "averaged_with": others,
+        "seconds": sum(ModelSpec.read(path).training_seconds or 0 for path in recorded),
+        "backend": keras.backend.backend(),
+        "keras": keras.__version__,
+        "hardware": hardware.describe(),
         "date": datetime.date.today().isoformat(),
         "command": job.command,
     }

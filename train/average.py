@@ -1,0 +1,44 @@
+"""Several classifiers -> one with the mean of their weights.
+
+Where they went on from the same pretrained weights, the mean is often better than each of them, and
+as fast as one (Wortsman et al. 2022, "Model soups"); it also keeps more of what was known before
+(Wortsman et al. 2022, "Robust fine-tuning of zero-shot models").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from catdog.errors import InvalidSettings
+from catdog.spec import ModelSpec
+
+from . import architectures, dataset
+from .files import require_writable
+from .fit import Job, finish, require_other
+from .provenance import averaged
+
+
+def average(job: Job, files: Sequence[Path]) -> ModelSpec:
+    """Average the weights of `.h5` classifiers of one architecture and the same classes; write it and its spec.
+
+    Nothing is trained: of `job`, the recipe is not used. The last layer is balanced and the temperature
+    fitted on `data`/val, as after training. Raises InvalidSettings for fewer than two files, or one that
+    is not such a classifier.
+    """
+    if len(files) < 2:
+        raise InvalidSettings("An average needs at least two .h5 files.")
+    for file in files:
+        require_other(job, file)
+    require_writable(job.out)
+    _, val = dataset.find_training(job.data, job.limit)
+    network = architectures.build(job.name, classes=len(val.classes))
+    weights = []
+    for file in files:
+        architectures.load_classifier(network, file)
+        weights.append(network.get_weights())
+    network.set_weights([np.mean(same, axis=0) for same in zip(*weights, strict=True)])
+    job.run.mkdir(parents=True, exist_ok=True)
+    return finish(network, job, val, averaged(files, job, len(val)))
