@@ -25,7 +25,7 @@ def measure(
 
     classify     the command, as it says itself: from the start of the walk to the last row
     tensorflow   in batches of 32, decoded by threads meanwhile; the models loaded before
-    bare         the compiled models in batches of 32, on photos decoded before, no photo twice
+    bare         the compiled models in batches of 32, on photos decoded before, none asked about again in float32
     """
     with tempfile.TemporaryDirectory() as folder:
         files = [Path(folder) / "photos" / f"{i:06}{Path(p).suffix}" for i, p in enumerate(some(photos, plan.folder))]

@@ -61,7 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     beginning = fit.add_mutually_exclusive_group()
     beginning.add_argument("--base", default=None, help="imagenet, none or an .h5 that begins with this base")
     beginning.add_argument("--start", type=Path, default=None, help="an .h5 of the same architecture to go on from")
-    fit.add_argument("--frozen-stages", type=int, default=None, help="first stages with a frozen base (resnet50: 1)")
+    fit.add_argument("--frozen-stages", type=int, default=None, help="first stages with a frozen base")
     _add_training_arguments(fit)
     fit.set_defaults(run_command=_fit, after_stop=GOES_ON, verb="fit")
 
@@ -143,7 +143,7 @@ def _add_places(parser: argparse.ArgumentParser) -> None:
     """What every command takes that makes a model."""
     parser.add_argument("--out", type=Path, default=Path("weights"), help="folder for the result (default weights)")
     parser.add_argument("--image-size", type=int, default=None, help="input size of the served model, pixels")
-    parser.add_argument("--run", type=Path, default=None, help="where checkpoints go (default runs/COMMAND-NAME)")
+    parser.add_argument("--run", type=Path, default=None, help="folder of checkpoints and of the model before rounding")
     parser.add_argument("--limit", type=int, default=None, help="use only the first photos of each class")
     parser.add_argument("--dataset", default="", help="name of the data, for the model card")
 
@@ -266,7 +266,7 @@ def _recipe(recipe, arguments: argparse.Namespace):
     names = ("batch_size", "learning_rate", "cutmix", "seed", "precision", "frozen_stages")
     given = {name: getattr(arguments, name) for name in names if getattr(arguments, name, None) is not None}
     if arguments.stages:
-        given["stages"] = parse_stages(arguments.stages)
+        given = {"stages": parse_stages(arguments.stages), "frozen_stages": 0} | given
     if arguments.crop is not None:
         given["scale"] = (arguments.crop, 1.0)
     return dataclasses.replace(recipe, **given)

@@ -37,8 +37,19 @@ def average(job: Job, files: Sequence[Path]) -> ModelSpec:
     network = architectures.build(job.name, classes=len(val.classes))
     weights = []
     for file in files:
+        _require_classes(file, val.classes)
         architectures.load_classifier(network, file)
         weights.append(network.get_weights())
     network.set_weights([np.mean(same, axis=0) for same in zip(*weights, strict=True)])
     job.run.mkdir(parents=True, exist_ok=True)
     return finish(network, job, val, averaged(files, job, len(val)))
+
+
+def _require_classes(file: Path, classes: tuple[str, ...]) -> None:
+    """Raise InvalidSettings where the spec beside a file says that its outputs mean something else."""
+    described = file.with_suffix(".json")
+    spec = ModelSpec.read(described) if described.is_file() else None
+    if spec and spec.classes != classes:
+        raise InvalidSettings(
+            f"{file} knows the classes {', '.join(spec.classes)}; the data folder has {', '.join(classes)}."
+        )

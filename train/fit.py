@@ -25,7 +25,7 @@ from .trainer import Recipe
 # Watched on the validation photos of Dogs vs. Cats; its test photos played no part.
 RECIPES = {
     "scratch_cnn": Recipe(
-        stages=((64, 4), (96, 20), (128, 30), (160, 4)), learning_rate=2e-3, weight_decay=0.05, ema=0.998, cutmix=0.5
+        stages=((64, 4), (96, 22), (128, 14), (160, 8)), learning_rate=2e-3, weight_decay=0.05, ema=0.998, cutmix=0.15
     ),
     # With weights of ImageNet, which was not tried; how the shipped one was made is in `distill`.
     "xception": Recipe(
@@ -42,7 +42,7 @@ SIGNIFICANT_BITS = (11, 12, 13, 14, 24)
 
 @dataclass(frozen=True)
 class Job:
-    """What to train on what, and where the results go; `fit` and `distill` take one.
+    """What to train on what, and where the results go; `fit`, `distill` and `average` take one.
 
     name        key of the registry of architectures
     data        folder made by `prepare`

@@ -46,12 +46,14 @@ def runs(training: Any) -> list[Run]:
     """The chain of runs that led to a model, first to last; empty where none is recorded.
 
     `training` is that of a spec. What a run began with is its `base`: a file with the `training`
-    behind it, or the record of a run itself.
+    behind it, or the record of a run itself. Of a mean of several models, the runs of all of them.
     """
     if not isinstance(training, dict):
         return []
     base = training.get("base")
-    earlier = runs(base.get("training", base)) if isinstance(base, dict) else []
+    others = training.get("averaged_with")
+    behind = [*(others if isinstance(others, list) else []), base]
+    earlier = [run for origin in behind if isinstance(origin, dict) for run in runs(origin.get("training", origin))]
     history = training.get("history")
     is_history = isinstance(history, list) and all(map(_is_row, history))
     rows = tuple(_row(row, "teacher" in training) for row in history) if is_history else ()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator
 from typing import Any
 
 from catdog.spec import ModelSpec
@@ -27,35 +26,44 @@ def described(spec: ModelSpec) -> str:
     return "\n".join(lines)
 
 
-def _steps(training: dict[str, Any]) -> Iterator[tuple[str, str]]:
+def _steps(training: dict[str, Any]) -> list[tuple[str, str]]:
     """What was done, and with which command."""
-    match training.get("base"):
+    steps: list[tuple[str, str]] = []
+    _add_steps(training, steps)
+    return steps
+
+
+def _add_steps(training: dict[str, Any], steps: list[tuple[str, str]]) -> int:
+    """Append what made a model to `steps`; return the number of the last one."""
+    others = training.get("averaged_with")
+    numbers = [_add_origin(other, steps) for other in others] if isinstance(others, list) else []
+    base = _add_origin(training.get("base"), steps)
+    if numbers:
+        mean = f"The mean of the weights after the steps {', '.join(map(str, numbers))} and {base}"
+        steps.append((mean, str(training.get("command") or "")))
+    else:
+        steps.append(_run(training))
+    return len(steps)
+
+
+def _add_origin(origin: Any, steps: list[tuple[str, str]]) -> int:
+    """As `_add_steps`, for what a run began with."""
+    match origin:
         case {"training": dict(earlier)} if earlier:
-            yield from _steps(earlier)
+            return _add_steps(earlier, steps)
         case {"teacher": _} as distilled:  # base weights alone, as `distill` once made them
-            yield _run(distilled)
+            steps.append(_run(distilled))
         case {"file": name, **rest} | {"went_on_from": name, **rest}:
-            yield f"Weights from {name}{_sha256(rest)}, of which nothing else is recorded", ""
+            steps.append((f"Weights from {name}{_sha256(rest)}, of which nothing else is recorded", ""))
         case str(name):
-            yield f"{name[:1].upper()}{name[1:]}", ""
+            steps.append((f"{name[:1].upper()}{name[1:]}", ""))
         case _:
-            yield "Weights of which nothing is recorded", ""
-    for other in _others(training):
-        yield from _steps(other["training"]) if isinstance(other.get("training"), dict) else ()
-    yield _run(training)
-
-
-def _others(run: dict[str, Any]) -> list[dict[str, Any]]:
-    """The models whose weights were averaged with those that a run began with."""
-    found = run.get("averaged_with")
-    return [other for other in found if isinstance(other, dict)] if isinstance(found, list) else []
+            steps.append(("Weights of which nothing is recorded", ""))
+    return len(steps)
 
 
 def _run(run: dict[str, Any]) -> tuple[str, str]:
-    """One run of `fit` or `distill`, or an average; what a spec does not say is left out."""
-    if others := _others(run):
-        members = [f"{m.get('file')}{_sha256(m)}" for m in [*others, run.get("base")] if isinstance(m, dict)]
-        return f"The mean of the weights of {' and '.join(members)}", str(run.get("command") or "")
+    """One run of `fit` or `distill`; what a spec does not say is left out."""
     photos = run.get("photos")
     parts = [
         _taught(run),

@@ -224,8 +224,8 @@ def _training(found: dict[str, Any]) -> str:
             _image("curves.png", "Accuracy and loss of each model by epoch"),
             "Accuracy and loss of the labels, as Keras measured them in training. Training photos are cropped and "
             "recoloured at random, and may have a box of another photo pasted in, which makes them harder. "
-            "The last layer is balanced after the last epoch, which may change its accuracy. "
-            "Dotted lines part the runs:",
+            "The last layer is balanced after the last epoch, which may change its accuracy, and a model may be the "
+            "mean of the weights that several runs ended with. Dotted lines part the runs:",
             _table(["model", "run", "epochs", "crops", "time", "on"], runs),
         ]
     )

@@ -12,17 +12,19 @@ from gradio.data_classes import ImageData
 
 from .uploads import HOW_TO_SEND, check_resource, refusal, uploaded
 
+LONGEST = 4096  # characters of a path or an address
+
 
 class SentPhoto(ImageData):
-    """What was sent, of which a dump leaves out the photo itself where it came inside the request.
+    """What was sent, of which a dump leaves out long texts, such as a photo inside the request.
 
-    Gradio keeps the dumps of thousands of sessions, and each call over plain HTTP is one, for links
-    to a filled-in page, which this page does not offer: gigabytes that nobody would ask for.
+    Gradio keeps the dumps of all sessions, and each call over plain HTTP is one, for links to a
+    filled-in page, which this page does not offer: gigabytes that nobody would ask for.
     """
 
     def model_dump(self, **options: Any) -> dict[str, Any]:
-        content = super().model_dump(**options)
-        return content | {"url": None} if _is_data(self.url) else content
+        fields = super().model_dump(**options).items()
+        return {name: None if isinstance(value, str) and len(value) > LONGEST else value for name, value in fields}
 
 
 class PhotoInput(gr.Image):
@@ -42,7 +44,7 @@ class PhotoInput(gr.Image):
         """
         if payload is None:
             return None
-        if _is_data(payload.url):
+        if payload.url and payload.url.startswith("data:"):
             return _from_data_url(payload.url)
         return uploaded(payload.path)
 
@@ -57,10 +59,6 @@ class PhotoInput(gr.Image):
 
     def example_value(self) -> str:
         return "cat.jpg"
-
-
-def _is_data(url: str | None) -> bool:
-    return url is not None and url.startswith("data:")
 
 
 def _from_data_url(url: str) -> bytes:

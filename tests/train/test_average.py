@@ -9,10 +9,16 @@ import numpy as np
 import pytest
 
 from catdog import ModelSpec, Settings, load
+from catdog.compare import calibrated
+from catdog.preprocessing import decode, resized
 from catdog.spec import sha256_of
 from train import architectures
 from train.__main__ import main
+from train.fit import Job
+from train.history import runs
 from train.origins import described
+from train.provenance import averaged, origin_of
+from train.trainer import Recipe
 
 
 @pytest.fixture(autouse=True)
@@ -29,11 +35,16 @@ def members(tmp_path):
         paths.append(tmp_path / str(number) / "scratch_cnn.h5")
         paths[-1].parent.mkdir()
         architectures.build("scratch_cnn", image_size=32).save(paths[-1])
-    ModelSpec(
-        name="scratch_cnn", title="1", architecture="scratch_cnn", file="scratch_cnn.h5", sha256=sha256_of(paths[0]),
-        bytes=1, image_size=32, classes=("cat", "dog"), training={"epochs": 3, "seconds": 60, "command": "fit one"},
-    ).write(paths[0].with_suffix(".json"))  # fmt: skip
+    describe(paths[0], {"epochs": 3, "seconds": 60, "command": "fit one"})
     return paths
+
+
+def describe(path, training: dict, classes: tuple[str, ...] = ("cat", "dog")) -> None:
+    """Write the spec of an `.h5`."""
+    ModelSpec(
+        name=path.stem, title="A CNN", architecture=path.stem, file=path.name, sha256=sha256_of(path), bytes=1,
+        image_size=32, classes=classes, training=training,
+    ).write(path.with_suffix(".json"))  # fmt: skip
 
 
 def average(data, tmp_path, *files) -> int:
@@ -56,10 +67,32 @@ def test_the_mean_is_served_and_says_what_it_was_made_of(tiny_data, members, tmp
     assert spec.training["base"]["sha256"] == sha256_of(members[1])
     assert spec.training_seconds == 60
     text = " ".join(described(spec).split())
-    assert "2. Weights of which nothing is recorded. 3. 3 epochs; 1 minutes on one machine. `fit one`" in text
-    assert f"The mean of the weights of scratch_cnn.h5 (sha256 `{sha256_of(members[0])[:12]}`) and scratch" in text
-    comparison = load(Settings(weights=tmp_path / "weights")).compare(tiny_data / "val" / "cats" / "cats.0.png")
-    assert comparison.models[0].confidence >= 0.5
+    assert (
+        "1. Weights of which nothing is recorded. 2. 3 epochs; 1 minutes on one machine. `fit one` "
+        f"3. Weights from scratch_cnn.h5 (sha256 `{sha256_of(members[1])[:12]}`), of which nothing else is recorded. "
+        "4. The mean of the weights after the steps 2 and 3. `python -m train average"
+    ) in text
+    photo = tiny_data / "val" / "cats" / "cats.0.png"
+    (served,) = load(Settings(weights=tmp_path / "weights")).compare(photo).models
+    pixels = np.asarray(resized(decode(photo.read_bytes()), 32, "stretch"), np.float32)[None]
+    exact = keras.models.load_model(tmp_path / "run" / "scratch_cnn.h5", compile=False).predict_on_batch(pixels)
+    assert served.probabilities["dog"] == pytest.approx(calibrated(exact, spec.temperature)[0, 1], abs=1e-2)
+
+
+def test_time_is_counted_once(tmp_path, members):
+    """The second one went on from the first: its own training tells of both."""
+    first, second = members
+    describe(second, {"seconds": 30, "base": origin_of(first)})
+    job = Job("scratch_cnn", tmp_path, Recipe(((8, 1),)), tmp_path / "run", tmp_path / "weights")
+    assert "seconds" not in averaged([first, second], job, 8)
+    assert averaged([second, first], job, 8)["seconds"] == 30
+
+
+def test_the_runs_of_all_members_are_told(tmp_path, members):
+    for number, path in enumerate(members):
+        describe(path, {"history": [{"epoch": 1, "seconds": number}], "base": "random weights"})
+    job = Job("scratch_cnn", tmp_path, Recipe(((8, 1),)), tmp_path / "run", tmp_path / "weights")
+    assert [run.seconds for run in runs(averaged(members, job, 8))] == [0, 1]
 
 
 def test_what_cannot_be_averaged_is_refused(tiny_data, members, tmp_path, capsys):
@@ -68,6 +101,9 @@ def test_what_cannot_be_averaged_is_refused(tiny_data, members, tmp_path, capsys
     (tmp_path / "bad.h5").write_bytes(b"bad")
     assert average(tiny_data, tmp_path, members[0], tmp_path / "bad.h5") == 1
     assert "bad.h5 cannot be gone on from as a scratch_cnn" in capsys.readouterr().err
+    describe(members[1], {}, classes=("dog", "cat"))
+    assert average(tiny_data, tmp_path, *members) == 1
+    assert "knows the classes dog, cat; the data folder has cat, dog" in capsys.readouterr().err
     assert average(tiny_data, tmp_path, members[0], tmp_path / "weights" / "scratch_cnn.h5") == 1
     assert "choose another --out" in capsys.readouterr().err
     assert not (tmp_path / "weights" / "scratch_cnn.h5").exists()

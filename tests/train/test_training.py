@@ -133,7 +133,9 @@ def test_a_run_killed_while_it_writes_its_state_goes_on_from_the_one_before(tiny
     places = ["--data", tiny_data, "--run", run, "--out", out]
     command = [sys.executable, "-m", "train", "fit", "scratch_cnn", *map(str, places), *TINY, "--stages", "24x8"]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        deadline = time.monotonic() + 300
         while process.poll() is None and not (any(run.glob("epoch-????")) and any(run.glob("*.partial"))):
+            assert time.monotonic() < deadline
             time.sleep(0.001)
         process.kill()
     assert process.returncode == -signal.SIGKILL

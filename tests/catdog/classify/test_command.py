@@ -97,23 +97,24 @@ def test_results_that_cannot_be_written_are_a_failure(greys, tmp_path, capsys):
 
 
 def test_memory_does_not_grow_with_the_number_of_photos(greys, tmp_path):
-    """The command's own process: the workers hold one photo at a time."""
+    """That of the command's own process at its end: the workers hold one photo at a time."""
+    one = greys(1)
     code = (
         "import re, sys; from catdog.__main__ import main; code = main(sys.argv[1:]);"
-        "print(re.search(r'VmHWM:\\s+(\\d+)', open('/proc/self/status').read())[1]); sys.exit(code)"
+        "print(re.search(r'VmRSS:\\s+(\\d+)', open('/proc/self/status').read())[1]); sys.exit(code)"
     )
 
-    def peak(copies: int) -> int:
+    def held(copies: int) -> int:
         folder = tmp_path / str(copies)
         for number in range(copies):
-            shutil.copytree(greys(1), folder / f"{number:05}", copy_function=os.link)
+            shutil.copytree(one, folder / f"{number:05}", copy_function=os.link)
         command = [sys.executable, "-c", code, "classify", str(folder), "--out", f"{folder}.csv", "--workers", "1"]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=True)
         summary, kilobytes = done.stdout.splitlines()[-2:]
         assert json.loads(summary)["photos"] == copies
         return int(kilobytes)
 
-    few, many = peak(200), peak(4000)
+    few, many = held(200), held(4000)
     assert many - few < 8 * 1024
 
 
