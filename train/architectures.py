@@ -166,7 +166,7 @@ def _reversed_channels(images):
 
 ARCHITECTURES = {
     "scratch_cnn": Architecture("CNN from scratch", 192, _scratch_features, pretrained=False, dropout=0.3),
-    "xception": Architecture("Xception", 128, _xception_features, pretrained=True, dropout=0.2),
+    "xception": Architecture("Xception", 160, _xception_features, pretrained=True, dropout=0.2),
     "mobilenet_v2": Architecture("MobileNetV2", 224, _mobilenet_v2_features, pretrained=True, dropout=0.2),
     "resnet50": Architecture("ResNet50", 160, _resnet50_features, pretrained=True, dropout=0.2),
 }

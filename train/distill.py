@@ -24,7 +24,12 @@ from .provenance import identity, origin_of, provenance
 from .trainer import Recipe
 
 RECIPE = Recipe(
-    stages=((72, 2), (96, 2)), learning_rate=1.5e-3, label_smoothing=0.0, scale=(0.5, 1.0), jitter=0.1, ema=0.0
+    stages=((72, 2), (96, 16), (128, 5)),
+    learning_rate=1.5e-3,
+    label_smoothing=0.0,
+    scale=(0.5, 1.0),
+    jitter=0.1,
+    ema=0.0,
 )
 # Pixels of the crops that the teacher sees.
 TEACHER_SIZE = 192
