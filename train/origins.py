@@ -109,7 +109,8 @@ def _crops(recipe: dict[str, Any]) -> str:
     match recipe:
         case {"stages": [*stages], "scale": [least, *_]} if is_number(least):
             sizes = [f"{stage[0]} px" for stage in stages if isinstance(stage, list | tuple) and stage]
-            return f"random crops of {100 * least:g} % and more at {', then '.join(dict.fromkeys(sizes))}" * bool(sizes)
+            if sizes:
+                return f"random crops of {100 * least:g} % and more at {', then '.join(dict.fromkeys(sizes))}"
     return ""
 
 

@@ -45,14 +45,14 @@ def averaged(files: Sequence[Path], job: Job, validation_photos: int) -> dict[st
     """
     *others, last = map(origin_of, files)
     photos = last.get("training", {}).get("photos", {})
-    durations = {key: value for other in others for key, value in _durations(other).items()}
-    seconds = [value for key, value in durations.items() if key not in _durations(last)]
+    told = _durations(last)
+    durations = {key: value for other in others for key, value in _durations(other).items() if key not in told}
     return {
         "dataset": job.dataset,
         "photos": {**photos, "val": validation_photos},
         "base": last,
         "averaged_with": others,
-        **({"seconds": sum(seconds)} if seconds else {}),
+        **({"seconds": sum(durations.values())} if durations else {}),
         "backend": keras.backend.backend(),
         "keras": keras.__version__,
         "hardware": hardware.describe(),
