@@ -1,10 +1,10 @@
 """A pretrained teacher's features -> a student classifier.
 
-A linear projection of the student's pooled features learns the teacher's pooled features (Romero et
-al. 2015, "FitNets", with the last layer as the hint). Both see the very same crop, the teacher
-larger, so that its word holds for what the student sees (Beyer et al. 2022, "Knowledge distillation:
-a good teacher is patient and consistent"). The labels teach the student's own last layer, and the
-rest with it.
+A linear projection of the student's last map learns that of the teacher, place by place and in the
+mean (Romero et al. 2015, "FitNets", with the last layer as the hint). Both see the very same crop,
+the teacher larger, so that its word holds for what the student sees (Beyer et al. 2022, "Knowledge
+distillation: a good teacher is patient and consistent"). The labels teach the student's own last
+layer, and the rest with it.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ from keras import layers, ops
 from catdog.errors import InvalidSettings
 from catdog.spec import ModelSpec
 
-from . import architectures, augment, history, normalization, trainer
+from . import architectures, augment, history, trainer
 from .fit import Job, accuracy, augmented, finish, loss, prepared, started
+from .fused import fused
 from .provenance import identity, origin_of, provenance
 from .trainer import Recipe
 
@@ -33,6 +34,8 @@ RECIPE = Recipe(
 )
 # Pixels of the crops that the teacher sees.
 TEACHER_SIZE = 192
+# What the word on each place counts, where that on the whole crop counts 1.
+PLACES = 0.5
 # From so many photos the mean and deviation of the teacher's features are known well enough.
 SAMPLE = 2048
 
@@ -64,27 +67,34 @@ def distill(job: Job, *, teacher: Path, start: Path | None = None) -> ModelSpec:
 class Taught:
     """A frozen teacher and how its features spread.
 
-    teacher          pixels 0..255 (N, H, W, 3) to features (N, F)
-    mean, deviation  float32 (F,), of its features of whole photos, a sample of `images` (uint8 (N, S, S, 3))
+    teacher          pixels 0..255 (N, H, W, 3) to a map of features (N, h, w, F)
+    mean             float32 (F,), of its features in a sample of whole photos, `images` (uint8 (N, S, S, 3))
+    deviation        float32 (F,), of those of a photo, which are the mean of its places
+    place_deviation  float32 (F,), of those of a place
     """
 
     def __init__(self, teacher: keras.Model, images: np.ndarray):
+        teacher.trainable = False
         self.teacher = teacher
         sample = images[:: -(-len(images) // SAMPLE)]
-        features = np.concatenate(
-            [
-                ops.convert_to_numpy(ops.cast(teacher.predict_on_batch(sample[i : i + 64]), "float32"))
-                for i in range(0, len(sample), 64)
-            ]
-        )
-        self.mean, self.deviation = features.mean(axis=0), features.std(axis=0) + 1e-3
+        pooled, squares = [], []
+        for start in range(0, len(sample), 64):
+            places = teacher.predict_on_batch(sample[start : start + 64])
+            places = ops.convert_to_numpy(ops.cast(places, "float32"))
+            pooled.append(places.mean(axis=(1, 2)))
+            squares.append(np.square(places).mean(axis=(1, 2)))
+        pooled = np.concatenate(pooled)
+        self.mean, self.deviation = pooled.mean(axis=0), pooled.std(axis=0) + 1e-3
+        variance = np.concatenate(squares).mean(axis=0) - np.square(self.mean)
+        self.place_deviation = np.sqrt(np.maximum(variance, 0)) + 1e-3
 
 
 class Imitation(layers.Layer):
-    """While training, add the mean squared error of the projected features of the student.
+    """While training, add how far the projected features of the student are from the teacher's.
 
-    Call arguments: what the student says, which is returned as it is; its pooled features (N, S); and
-    the crops, pixels 0..255, of which the teacher's standardised features are the target.
+    That is the mean squared error of the standardised features of each photo, and PLACES times that
+    of each place of it. Call arguments: what the student says, which is returned as it is; its last
+    map (N, h, w, S); and the crops, pixels 0..255, that the teacher sees.
     """
 
     def __init__(self, taught: Taught, **kwargs):
@@ -92,26 +102,33 @@ class Imitation(layers.Layer):
         self.taught = taught  # no layer: checkpoints need no teacher
         self.projection = layers.Dense(len(taught.mean), dtype="float32", name="projection")
 
-    def build(self, probabilities_shape, pooled_shape, crops_shape):
-        self.projection.build(pooled_shape)
-        mean, deviation = self.taught.mean, self.taught.deviation
-        if pooled_shape[-1] == len(mean):
+    def build(self, probabilities_shape, places_shape, crops_shape):
+        self.projection.build(places_shape)
+        mean, deviation = self.taught.mean, self.taught.place_deviation
+        if places_shape[-1] == len(mean):
             # Perhaps they have their features in common, which a random projection would first lose.
             self.projection.set_weights([np.diag(1 / deviation), -mean / deviation])
 
-    def call(self, probabilities, pooled, crops, training=False):
+    def call(self, probabilities, places, crops, training=False):
         if training:
+            mean, deviation = (ops.convert_to_tensor(x) for x in (self.taught.mean, self.taught.place_deviation))
             features = ops.cast(self.taught.teacher(crops, training=False), "float32")
-            target = ops.stop_gradient((features - self.taught.mean) / self.taught.deviation)
-            self.add_loss(ops.mean(ops.square(self.projection(pooled) - target)))
+            wanted = ops.stop_gradient((features - mean) / deviation)
+            said = self.projection(places)
+            of_photo = ops.mean(said, (1, 2)) - ops.mean(wanted, (1, 2))
+            of_places = said - ops.image.resize(wanted, said.shape[1:3], antialias=True, data_format="channels_last")
+            self.add_loss(
+                ops.mean(ops.square(of_photo * deviation / self.taught.deviation))
+                + PLACES * ops.mean(ops.square(of_places))
+            )
         return probabilities
 
-    def compute_output_shape(self, probabilities_shape, pooled_shape, crops_shape):
+    def compute_output_shape(self, probabilities_shape, places_shape, crops_shape):
         return probabilities_shape
 
 
 def load_teacher(path: Path) -> keras.Model:
-    """Load a feature extractor: pixels 0..255 of any size (N, H, W, 3) to features (N, F).
+    """Load a feature extractor: pixels 0..255 of any size (N, H, W, 3) to a map of features (N, h, w, F).
 
     The file holds a classifier that `fit` wrote, or a Keras model whose first layer is a model on
     pixels scaled to -1..1.
@@ -125,23 +142,27 @@ def load_teacher(path: Path) -> keras.Model:
     if model.name in architectures.ARCHITECTURES:
         base = architectures.build_base(model.name)  # for photos of any size
         base.set_weights(model.get_weights()[: len(base.weights)])
-        return normalization.fused(base)
+        return fused(up_to_last_map(base))
     base = model.layers[0]
-    if not isinstance(base, keras.Model) or len(base.output.shape) != 2:
+    if not isinstance(base, keras.Model) or not isinstance(base.layers[-1], layers.GlobalAveragePooling2D):
         raise InvalidSettings(f"The first layer of {path} is not a model with pooled features.")
     pixels = keras.Input((None, None, 3))
     scaled = layers.Rescaling(1 / 127.5, offset=-1.0)(pixels)
-    return keras.Model(pixels, normalization.fused(base)(scaled), name="teacher")
+    return keras.Model(pixels, fused(up_to_last_map(base))(scaled), name="teacher")
+
+
+def up_to_last_map(network: keras.Model, *more: keras.KerasTensor) -> keras.Model:
+    """The layers of a network up to what its last average pooling takes, (N, h, w, F); `more` are further outputs."""
+    pooling = [layer for layer in network.layers if isinstance(layer, layers.GlobalAveragePooling2D)][-1]
+    return keras.Model(network.input, [*more, pooling.input] if more else pooling.input, name=network.name)
 
 
 def _training_model(student, taught: Taught, size: int, classes: int, recipe: Recipe, optimizer) -> keras.Model:
     """Photos -> what the student says of crops of them, with the teacher's word on them in the loss."""
     batch, crops = augmented(max(TEACHER_SIZE, size), recipe)
     reduction = augment.RandomResizedCrop(size, (1.0, 1.0), (1.0, 1.0), mirror=False, name="reduction")
-    # The same layers with their pooled features as a second output.
-    both = keras.Model(student.input, [student.output, student.get_layer("dropout").input], name=student.name)
-    probabilities, pooled = both(reduction(crops))
-    model = keras.Model(batch, Imitation(taught, name="imitation")(probabilities, pooled, crops))
+    probabilities, places = up_to_last_map(student, student.output)(reduction(crops))
+    model = keras.Model(batch, Imitation(taught, name="imitation")(probabilities, places, crops))
     word = keras.metrics.BinaryCrossentropy if classes == 2 else keras.metrics.CategoricalCrossentropy
     # By itself, too: while training, the loss holds what the student owes the teacher.
     label_loss = word(name=history.LABEL_LOSS, label_smoothing=recipe.label_smoothing)

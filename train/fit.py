@@ -17,8 +17,9 @@ from catdog.engine.reference import KerasEngine
 from catdog.errors import InvalidSettings
 from catdog.spec import ModelSpec, sha256_of
 
-from . import architectures, augment, calibrate, dataset, evaluate, h5, normalization, trainer
+from . import architectures, augment, calibrate, dataset, evaluate, h5, trainer
 from .files import require_writable, whole
+from .fused import fused
 from .provenance import base_provenance, identity, origin_of, provenance
 from .trainer import Recipe
 
@@ -119,7 +120,7 @@ def started(job: Job, classes: int, start: Path | None, *, base: str | None = No
     network = architectures.build(job.name, classes=classes, base=base)
     if start:
         architectures.load_classifier(network, start)
-    return normalization.fused(network)
+    return fused(network)
 
 
 def finish(trained: keras.Model, job: Job, val: dataset.Split, training: dict) -> ModelSpec:

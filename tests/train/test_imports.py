@@ -10,7 +10,7 @@ import pytest
 MODULES = sorted((Path(__file__).parents[2] / "train").rglob("*.py"))
 BACKENDS = {"tensorflow", "tf_keras", "jax", "torch", "openvino"}
 # PyTorch alone does not tell Keras about its GPUs, and only TensorFlow has a batch norm that Keras does not use.
-ALLOWED = {"hardware": {"torch"}, "normalization": {"tensorflow"}}
+ALLOWED = {"hardware": {"torch"}, "fused": {"tensorflow"}}
 
 
 def imported(path: Path) -> set[str]:

@@ -254,9 +254,9 @@ def test_a_distilled_network_keeps_its_outputs(full_networks, tmp_path, name):
 
 
 def tiny_teacher() -> keras.Model:
-    """Mean colours as features."""
+    """The colours of each place as features."""
     pixels = keras.Input((None, None, 3))
-    return keras.Model(pixels, keras.layers.GlobalAveragePooling2D()(pixels))
+    return keras.Model(pixels, keras.layers.Identity()(pixels))
 
 
 def test_the_teacher_sees_the_very_crop_of_the_student():
@@ -264,24 +264,45 @@ def test_the_teacher_sees_the_very_crop_of_the_student():
     features = photos.mean(axis=(1, 2))
     taught = distill.Taught(tiny_teacher(), photos)
     np.testing.assert_allclose(taught.mean, features.mean(axis=0), rtol=1e-5)
+    np.testing.assert_allclose(taught.deviation, features.std(axis=0), rtol=1e-2)
+    np.testing.assert_allclose(taught.place_deviation, photos.std(axis=(0, 1, 2)), rtol=1e-2)
     imitation = distill.Imitation(taught)
-    probabilities, pooled = np.full((4, 1), 0.5, np.float32), np.ones((4, 2), np.float32)
-    np.testing.assert_array_equal(imitation(probabilities, pooled, photos, training=True), probabilities)
+    probabilities, places = np.full((4, 1), 0.5, np.float32), np.ones((4, 8, 8, 2), np.float32)
+    np.testing.assert_array_equal(imitation(probabilities, places, photos, training=True), probabilities)
     (error,) = imitation.losses
-    target = (features - taught.mean) / taught.deviation
-    projected = pooled @ keras.ops.convert_to_numpy(imitation.projection.kernel)
-    assert float(error) == pytest.approx(float(((projected - target) ** 2).mean()), rel=1e-4)
+    differences = places @ keras.ops.convert_to_numpy(imitation.projection.kernel) - (
+        (photos - taught.mean) / taught.place_deviation
+    )
+    of_photos = differences.mean(axis=(1, 2)) * taught.place_deviation / taught.deviation
+    expected = (of_photos**2).mean() + distill.PLACES * (differences**2).mean()
+    assert float(error) == pytest.approx(float(expected), rel=1e-4)
     assert len(imitation.trainable_weights) == 2  # the projection's
-    imitation(probabilities, pooled, photos, training=False)
+    imitation(probabilities, places, photos, training=False)
     assert not imitation.losses
 
 
 def test_a_student_with_the_features_of_its_teacher_owes_it_nothing_at_first():
     photos = np.random.default_rng(0).uniform(0, 255, (4, 8, 8, 3)).astype(np.float32)
     imitation = distill.Imitation(distill.Taught(tiny_teacher(), photos))
-    imitation(np.full((4, 1), 0.5, np.float32), photos.mean(axis=(1, 2)), photos, training=True)
+    imitation(np.full((4, 1), 0.5, np.float32), photos, photos, training=True)
     (error,) = imitation.losses
     assert float(error) < 1e-6
+
+
+def test_a_student_with_a_smaller_map_is_told_of_its_places():
+    """The left halves are dark, the right halves bright: so are the places of a map of half the size."""
+    photos = np.zeros((4, 8, 8, 3), np.float32)
+    photos[:, :, 4:] = 200
+    photos += np.random.default_rng(0).uniform(0, 55, (4, 1, 1, 3)).astype(np.float32)
+    taught = distill.Taught(tiny_teacher(), photos)
+
+    def owed(places) -> float:
+        imitation = distill.Imitation(taught)
+        imitation(np.full((4, 1), 0.5, np.float32), places, photos, training=True)
+        return float(imitation.losses[0])
+
+    places = photos[:, ::2, ::2]
+    assert owed(places) < 0.1 < 1 < owed(places[:, :, ::-1])
 
 
 def test_a_classifier_that_was_trained_here_can_teach(full_networks, tmp_path):
@@ -290,7 +311,7 @@ def test_a_classifier_that_was_trained_here_can_teach(full_networks, tmp_path):
     pixels = np.random.default_rng(0).uniform(0, 255, (2, 48, 48, 3)).astype(np.float32)
     expected = keras.Model(classifier.input, classifier.get_layer("dropout").input).predict_on_batch(pixels)
     features = distill.load_teacher(tmp_path / "teacher.h5").predict_on_batch(pixels)
-    np.testing.assert_allclose(features, expected, atol=1e-4)
+    np.testing.assert_allclose(features.mean(axis=(1, 2)), expected, atol=1e-4)
 
 
 def test_the_base_of_a_pretrained_model_is_taken_whole(full_networks, tmp_path):

@@ -1,4 +1,4 @@
-"""Fused batch norm learns and answers as Keras's own does."""
+"""Fused layers learn and answer as Keras's own do."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from train.normalization import FusedBatchNormalization, fused
+from train.fused import FusedBatchNormalization, FusedSeparableConv2D, fused
 
 
 def network() -> keras.Model:
@@ -63,3 +63,39 @@ def test_a_frozen_norm_keeps_its_statistics(both):
     fast(PHOTOS, training=True)
     for weight, same in zip(before, layer.get_weights(), strict=True):
         np.testing.assert_array_equal(weight, same)
+
+
+def separable(**arguments) -> keras.Model:
+    pixels = keras.Input((6, 6, 3))
+    return keras.Model(pixels, keras.layers.SeparableConv2D(5, 3, **arguments)(pixels))
+
+
+@pytest.mark.parametrize(
+    "arguments", [{"use_bias": False}, {"padding": "same", "activation": "relu", "depth_multiplier": 2}, {"strides": 2}]
+)
+def test_a_separable_convolution_learns_as_that_of_keras(arguments):
+    keras.utils.set_random_seed(0)
+    plain = separable(**arguments)
+    fast = fused(plain)
+    assert isinstance(fast.layers[-1], FusedSeparableConv2D)
+    np.testing.assert_allclose(np.array(fast(PHOTOS)), np.array(plain(PHOTOS)), atol=2e-5)
+    targets = np.random.default_rng(1).normal(size=plain.compute_output_shape(PHOTOS.shape)).astype(np.float32)
+    for model in (plain, fast):
+        model.compile(keras.optimizers.SGD(0.01), loss="mean_squared_error")
+        model.fit(PHOTOS, targets, batch_size=32, epochs=2, shuffle=False, verbose=0)
+    for expected, weight in zip(plain.get_weights(), fast.get_weights(), strict=True):
+        np.testing.assert_allclose(weight, expected, atol=1e-5)
+
+
+def test_norm_of_neighbours_side_by_side_is_that_of_keras_nearly():
+    """Of eight channels two columns are taken together: each half of the places has statistics of its own."""
+    pixels = keras.Input((6, 6, 8))
+    plain = keras.Model(pixels, keras.layers.BatchNormalization(momentum=0.5)(pixels))
+    fast = fused(plain)
+    photos = np.random.default_rng(0).normal(1, 3, (256, 6, 6, 8)).astype(np.float32)
+    photos[:, :, ::2] += 0.5  # columns that differ: their variance is more than the mean of both
+    for training, difference in ((True, 0.2), (False, 0.01)):
+        expected, outputs = (np.array(model(photos, training=training)) for model in (plain, fast))
+        np.testing.assert_allclose(outputs, expected, atol=difference)
+    for expected, weight in zip(plain.get_weights(), fast.get_weights(), strict=True):
+        np.testing.assert_allclose(weight, expected, rtol=1e-3, atol=1e-5)

@@ -1,0 +1,87 @@
+"""Layers that learn several times faster on the TensorFlow backend than Keras's own."""
+
+from __future__ import annotations
+
+import keras
+from keras import layers, ops
+
+# oneDNN has fast batch norm for multiples of so many channels.
+LANES = 16
+
+
+class FusedBatchNormalization(layers.BatchNormalization):
+    """Batch norm of photos as one operation.
+
+    Keras composes batch norm of many operations on float32 copies; this layer calls the fused one of
+    TensorFlow on the photos as they are. Where their channels are an odd multiple of half of LANES,
+    as the 728 of Xception, two neighbours are normalized side by side as one place with twice the
+    channels: even and odd columns have a mean and variance of their own then, and together move
+    those of the layer. What it moves its variance by is that of a sample, N / (N - 1) times Keras's.
+    Anywhere else it is Keras's own.
+    """
+
+    def call(self, inputs, training=None, mask=None):
+        if not _on_tensorflow() or len(inputs.shape) != 4 or self.axis not in (-1, 3) or self.synchronized:
+            return super().call(inputs, training=training, mask=mask)
+        import tensorflow as tf
+
+        learns = bool(training and self.trainable)
+        ones = ops.ones_like(self.moving_mean)
+        scale, offset = self.gamma if self.scale else ones, self.beta if self.center else 0 * ones
+        width, channels = inputs.shape[2:]
+        beside = 2 if channels % LANES == LANES // 2 and width and width % 2 == 0 else 1
+        parameters = [ops.tile(one, beside) for one in (scale, offset, self.moving_mean, self.moving_variance)]
+        places = (
+            ops.reshape(inputs, (-1, inputs.shape[1], width // beside, channels * beside)) if beside > 1 else inputs
+        )
+        statistics = {} if learns else {"mean": parameters[2], "variance": parameters[3]}
+        outputs, mean, variance = tf.compat.v1.nn.fused_batch_norm(
+            places, *parameters[:2], epsilon=self.epsilon, is_training=learns, **statistics
+        )
+        if learns:
+            self._move(ops.reshape(mean, (beside, channels)), ops.reshape(variance, (beside, channels)))
+        return ops.reshape(outputs, ops.shape(inputs)) if beside > 1 else outputs
+
+    def _move(self, means, variances):
+        """Move the averages by the statistics (groups, channels) of equally large groups."""
+        mean = ops.mean(means, axis=0)
+        variance = ops.mean(variances + ops.square(means - mean), axis=0)
+        for average, value in ((self.moving_mean, mean), (self.moving_variance, variance)):
+            average.assign(average * self.momentum + value * (1.0 - self.momentum))
+
+
+class FusedSeparableConv2D(layers.SeparableConv2D):
+    """A separable convolution whose second step, of single places, is one product of matrices.
+
+    TensorFlow takes a convolution there, and twice as long for the gradient of its kernel.
+    """
+
+    def call(self, inputs):
+        if not _on_tensorflow() or self.data_format != "channels_last":
+            return super().call(inputs)
+        places = ops.depthwise_conv(
+            inputs, self.depthwise_kernel, self.strides, self.padding, self.data_format, self.dilation_rate
+        )
+        products = ops.matmul(ops.reshape(places, (-1, places.shape[-1])), self.pointwise_kernel[0, 0])
+        outputs = ops.reshape(products, (*ops.shape(places)[:3], self.filters))
+        return self.activation(outputs + self.bias if self.use_bias else outputs)
+
+
+FUSED = {layers.BatchNormalization: FusedBatchNormalization, layers.SeparableConv2D: FusedSeparableConv2D}
+
+
+def fused(network: keras.Model) -> keras.Model:
+    """The same network with the same weights, its layers replaced by those of FUSED."""
+
+    def clone(layer):
+        if isinstance(layer, keras.Model):
+            return fused(layer)
+        return FUSED.get(type(layer), type(layer)).from_config(layer.get_config())
+
+    copy = keras.models.clone_model(network, clone_function=clone)
+    copy.set_weights(network.get_weights())
+    return copy
+
+
+def _on_tensorflow() -> bool:
+    return keras.backend.backend() == "tensorflow"
