@@ -28,10 +28,10 @@ from .spec import Cost, ModelSpec
 from .sureness import Sureness
 from .weights import locate
 
-# Photos that are decoded at a time: a large one takes several hundred megabytes meanwhile.
-AT_ONCE = 4
-# Photos that are judged together: more would be little faster, and take memory for good.
-MOST_TOGETHER = 4
+# Photos that are decoded at a time: a large one takes several hundred megabytes meanwhile, and the models need cores.
+AT_ONCE = 2
+# Photos that are judged together, or else one by one: an engine takes memory for each size of batch, for good.
+TOGETHER = 4
 
 # The verdict on a photo of none of the classes.
 NEITHER = "neither"
@@ -174,7 +174,7 @@ class Comparator:
         self.read = Reader.of(self.specs, self.settings)
         self._turns = threading.BoundedSemaphore(AT_ONCE)
         self._places = threading.BoundedSemaphore(self.settings.max_waiting)
-        self._batcher = Batcher(self._judge, MOST_TOGETHER)
+        self._batcher = Batcher(self._judge, TOGETHER)
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Comparator:
@@ -324,8 +324,8 @@ def _arrays(image: Image.Image, classifiers: Iterable[Classifier]) -> dict[tuple
 
 def _judge_together(classifier: Classifier, requests: Sequence[_Request]) -> Sequence[Verdict | Exception]:
     """One model's verdicts on several photos; a photo that it cannot answer spoils no other's."""
-    if not requests:
-        return []
+    if len(requests) not in (1, TOGETHER):
+        return [verdict for request in requests for verdict in _judge_together(classifier, [request])]
     arrays, before = zip(*(request.arrays[classifier.spec.input] for request in requests), strict=True)
     start = time.perf_counter()
     try:

@@ -100,12 +100,8 @@ class ModelSpec:
     @property
     def training_seconds(self) -> float | None:
         """Duration of the training, with all that the model went on from; None when its spec does not say."""
-        seconds, run = [], self.training
-        while isinstance(run, dict):
-            seconds += [run["seconds"]] if _is_number(run.get("seconds")) else []
-            base = run.get("base")
-            run = base.get("training", base) if isinstance(base, dict) else None
-        return float(sum(seconds)) if seconds else None
+        durations = _durations(self.training)
+        return float(sum(durations.values())) if durations else None
 
     @property
     def cost(self) -> Cost:
@@ -229,6 +225,20 @@ def _unreadable(spec: ModelSpec, name: str, read: Callable[[Any], Any]) -> Itera
 
 def _matches(pattern: re.Pattern[str], value: Any) -> bool:
     return isinstance(value, str) and pattern.fullmatch(value) is not None
+
+
+def _durations(origin: Any, place: tuple[int, ...] = ()) -> dict[str, float]:
+    """The seconds of each run behind a model, counted once: by the sha256 of its file, or its place in the record."""
+    if not isinstance(origin, dict):
+        return {}
+    run = origin.get("training", origin)
+    if not isinstance(run, dict):
+        return {}
+    found = {str(origin.get("sha256", place)): run["seconds"]} if _is_number(run.get("seconds")) else {}
+    others = run.get("averaged_with")
+    for number, earlier in enumerate([run.get("base"), *(others if isinstance(others, list) else ())]):
+        found |= _durations(earlier, (*place, number))
+    return found
 
 
 def _is_number(value: Any, kinds: type | tuple[type, ...] = (int, float)) -> bool:

@@ -28,7 +28,7 @@ RECIPES = {
     "scratch_cnn": Recipe(
         stages=((64, 4), (96, 22), (128, 14), (160, 8)), learning_rate=2e-3, weight_decay=0.05, ema=0.998, cutmix=0.15
     ),
-    # With weights of ImageNet, which was not tried; how the shipped one was made is in `distill`.
+    # With weights of ImageNet, which was not tried: the shipped one was made by `distill`.
     "xception": Recipe(
         stages=((128, 1), (128, 4)), frozen_stages=1, learning_rate=1e-4, scale=(0.5, 1.0), jitter=0.1, ema=0.998
     ),

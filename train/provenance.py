@@ -39,37 +39,20 @@ def provenance(photos: Data, job: Job, history: list[dict], *, precision: str) -
 
 
 def averaged(files: Sequence[Path], job: Job, validation_photos: int) -> dict[str, Any]:
-    """Describe the mean of the weights of some `.h5` files, the last of which counts as what it went on from.
-
-    `seconds` is the time that went into the others and not into the last, whose own training tells of it.
-    """
+    """Describe the mean of the weights of some `.h5` files, the last of which counts as what it went on from."""
     *others, last = map(origin_of, files)
     photos = last.get("training", {}).get("photos", {})
-    told = _durations(last)
-    durations = {key: value for other in others for key, value in _durations(other).items() if key not in told}
     return {
         "dataset": job.dataset,
         "photos": {**photos, "val": validation_photos},
         "base": last,
         "averaged_with": others,
-        **({"seconds": sum(durations.values())} if durations else {}),
         "backend": keras.backend.backend(),
         "keras": keras.__version__,
         "hardware": hardware.describe(),
         "date": datetime.date.today().isoformat(),
         "command": job.command,
     }
-
-
-def _durations(origin: Any) -> dict[str, float]:
-    """The runs behind an origin: what tells one from the others -> its seconds."""
-    if not isinstance(origin, dict):
-        return {}
-    run = origin.get("training", origin)
-    found = {str(origin.get("sha256") or run.get("command")): run["seconds"]} if "seconds" in run else {}
-    for earlier in (run.get("base"), *run.get("averaged_with", ())):
-        found |= _durations(earlier)
-    return found
 
 
 def identity(source: str | Path | None) -> str | None:

@@ -55,12 +55,13 @@ def load_engines(
         return [_attempt(_reference, model, settings) for model in models]
     with contextlib.ExitStack() as temporary:
         folders = _converted(models, settings, temporary)
-        engines = []
-        for model, folder in zip(models, folders, strict=True):
-            engines.append(_attempt(_from_conversion, model, settings, folder, precision))
-            if isinstance(folder, Path):  # the engine has a copy in an order of its own by now
-                give_back_mapped_file((folder / cache.WEIGHTS).resolve())
-    return engines
+        engines = {}
+        # The largest first: while a model is loaded it takes twice its memory, on top of what is there.
+        for i in sorted(range(len(models)), key=lambda i: -models[i][1].bytes):
+            engines[i] = _attempt(_from_conversion, models[i], settings, folders[i], precision)
+            if isinstance(folders[i], Path):  # the engine has a copy in an order of its own by now
+                give_back_mapped_file((folders[i] / cache.WEIGHTS).resolve())
+    return [engines[i] for i in range(len(models))]
 
 
 def describe(spec: ModelSpec, settings: Settings) -> str:

@@ -147,7 +147,16 @@ def test_a_missing_or_unreadable_file_is_refused(tmp_path):
         ),
         ({"seconds": 764, "base": {"training": {"seconds": 630, "base": {"seconds": 2518}}}}, None, 3912),
         ({"parameters": "many", "seconds": True, "base": {"training": {"seconds": 5}}}, None, 5),
-        ({"parameters": -1, "seconds": "long", "base": 7}, None, None),
+        ({"parameters": -1, "seconds": "long", "base": 7, "averaged_with": 8}, None, None),
+        # A mean of two models: the second went on from the first, whose time counts once.
+        (
+            {
+                "base": {"sha256": "b", "training": {"seconds": 30, "base": {"sha256": "a", "seconds": 60}}},
+                "averaged_with": [{"sha256": "a", "seconds": 60}],
+            },
+            None,
+            90,
+        ),
     ],
 )
 def test_what_training_took_counts_what_it_went_on_from(training, parameters, seconds):
