@@ -111,16 +111,14 @@ class Imitation(layers.Layer):
 
     def call(self, probabilities, places, crops, training=False):
         if training:
-            mean, deviation = (ops.convert_to_tensor(x) for x in (self.taught.mean, self.taught.place_deviation))
-            features = ops.cast(self.taught.teacher(crops, training=False), "float32")
-            wanted = ops.stop_gradient((features - mean) / deviation)
+            taught = self.taught
+            mean, of_all, of_each = map(ops.convert_to_tensor, (taught.mean, taught.deviation, taught.place_deviation))
+            features = ops.cast(taught.teacher(crops, training=False), "float32")
+            wanted = ops.stop_gradient((features - mean) / of_each)
             said = self.projection(places)
-            of_photo = ops.mean(said, (1, 2)) - ops.mean(wanted, (1, 2))
-            of_places = said - ops.image.resize(wanted, said.shape[1:3], antialias=True, data_format="channels_last")
-            self.add_loss(
-                ops.mean(ops.square(of_photo * deviation / self.taught.deviation))
-                + PLACES * ops.mean(ops.square(of_places))
-            )
+            photos = (ops.mean(said, (1, 2)) - ops.mean(wanted, (1, 2))) * of_each / of_all
+            places = said - ops.image.resize(wanted, said.shape[1:3], antialias=True, data_format="channels_last")
+            self.add_loss(ops.mean(ops.square(photos)) + PLACES * ops.mean(ops.square(places)))
         return probabilities
 
     def compute_output_shape(self, probabilities_shape, places_shape, crops_shape):

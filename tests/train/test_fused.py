@@ -41,7 +41,7 @@ def test_every_batch_norm_is_replaced_and_weights_stay(both):
 
 @pytest.mark.parametrize("training", [False, True])
 def test_answers_are_those_of_keras(both, training):
-    expected, outputs = (np.array(model(PHOTOS, training=training)) for model in both)
+    expected, outputs = (keras.ops.convert_to_numpy(model(PHOTOS, training=training)) for model in both)
     np.testing.assert_allclose(outputs, expected, atol=2e-5)
 
 
@@ -78,7 +78,9 @@ def test_a_separable_convolution_learns_as_that_of_keras(arguments):
     plain = separable(**arguments)
     fast = fused(plain)
     assert isinstance(fast.layers[-1], FusedSeparableConv2D)
-    np.testing.assert_allclose(np.array(fast(PHOTOS)), np.array(plain(PHOTOS)), atol=2e-5)
+    np.testing.assert_allclose(
+        keras.ops.convert_to_numpy(fast(PHOTOS)), keras.ops.convert_to_numpy(plain(PHOTOS)), atol=2e-5
+    )
     targets = np.random.default_rng(1).normal(size=plain.compute_output_shape(PHOTOS.shape)).astype(np.float32)
     for model in (plain, fast):
         model.compile(keras.optimizers.SGD(0.01), loss="mean_squared_error")
@@ -95,7 +97,7 @@ def test_norm_of_neighbours_side_by_side_is_that_of_keras_nearly():
     photos = np.random.default_rng(0).normal(1, 3, (256, 6, 6, 8)).astype(np.float32)
     photos[:, :, ::2] += 0.5  # columns that differ: their variance is more than the mean of both
     for training, difference in ((True, 0.2), (False, 0.01)):
-        expected, outputs = (np.array(model(photos, training=training)) for model in (plain, fast))
+        expected, outputs = (keras.ops.convert_to_numpy(model(photos, training=training)) for model in (plain, fast))
         np.testing.assert_allclose(outputs, expected, atol=difference)
     for expected, weight in zip(plain.get_weights(), fast.get_weights(), strict=True):
         np.testing.assert_allclose(weight, expected, rtol=1e-3, atol=1e-5)
