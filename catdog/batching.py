@@ -14,16 +14,15 @@ Result = TypeVar("Result")
 
 
 class Batcher(Generic[Item, Result]):
-    """Hands what is waiting to `handle`, at most `most` items at a time.
+    """Hands what is waiting to `handle`: `together` items when so many wait, and otherwise the next one alone.
 
-    Nothing waits for company: an item that comes alone is handled at once, and those that come
-    meanwhile are handled together next. `handle` takes a list and returns a result or an exception
+    Nothing waits for company. `handle` takes a list and returns a result or an exception
     per item; an exception that it raises goes to all of them. A forked process may go on with the copy
     of a Batcher that nobody was using: it starts a thread of its own.
     """
 
-    def __init__(self, handle: Callable[[list[Item]], Sequence[Result | Exception]], most: int):
-        self._handle, self._most = handle, most
+    def __init__(self, handle: Callable[[list[Item]], Sequence[Result | Exception]], together: int):
+        self._handle, self._together = handle, together
         self._lock, self._closed = threading.Lock(), False
         self._start()
 
@@ -68,11 +67,14 @@ class Batcher(Generic[Item, Result]):
                     future.set_result(result)
 
     def _next_group(self) -> tuple[list[tuple[Item, Future]], bool]:
-        """What waits, once there is something, and whether it is the last."""
+        """What to handle next, once there is something, and whether it is the last."""
         group = []
-        while not group or (len(group) < self._most and not self._waiting.empty()):
+        wanted = 1
+        while len(group) < wanted:
             entry = self._waiting.get()
             if entry is None:
                 return group, True
             group.append(entry)
+            if len(group) == 1 and self._waiting.qsize() + 1 >= self._together:
+                wanted = self._together
         return group, False

@@ -234,8 +234,9 @@ def _durations(origin: Any, place: tuple[int, ...] = ()) -> dict[str, float]:
     run = origin.get("training", origin)
     if not isinstance(run, dict):
         return {}
-    found = {str(origin.get("sha256", place)): run["seconds"]} if _is_number(run.get("seconds")) else {}
     others = run.get("averaged_with")
+    trained = _is_number(run.get("seconds")) and others is None  # nothing is trained for a mean
+    found = {str(origin.get("sha256", place)): run["seconds"]} if trained else {}
     for number, earlier in enumerate([run.get("base"), *(others if isinstance(others, list) else ())]):
         found |= _durations(earlier, (*place, number))
     return found

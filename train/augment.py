@@ -117,6 +117,19 @@ class CutMix(keras.layers.Layer):
         return images_shape
 
 
+def resampled(maps, height: int, width: int):
+    """Maps (N, H, W, C) at another size, (N, height, width, C): bilinear, antialiased, as float32.
+
+    Not `keras.ops.image.resize`, whose antialiasing TensorFlow cannot compile for a GPU.
+    """
+
+    def matrix(source: int, size: int):
+        return _sampling_matrix(ops.zeros(1), ops.full((1,), float(source)), source, size)[0]
+
+    squeezed = ops.einsum("oh,bhwc->bowc", matrix(maps.shape[1], height), ops.cast(maps, "float32"))
+    return ops.einsum("pw,bowc->bopc", matrix(maps.shape[2], width), squeezed)
+
+
 def _blend(images, towards, factor):
     """`towards` where the factor is 1, the image where it is 0; a factor below 0 leads away from `towards`."""
     return images + (towards - images) * factor

@@ -36,6 +36,8 @@ RECIPE = Recipe(
 TEACHER_SIZE = 192
 # What the word on each place counts, where that on the whole crop counts 1.
 PLACES = 0.5
+# What else the result depends on, as specs and checkpoints record it.
+OBJECTIVE = {"teacher_size": TEACHER_SIZE, "weight_of_places": PLACES}
 # From so many photos the mean and deviation of the teacher's features are known well enough.
 SAMPLE = 2048
 
@@ -58,8 +60,8 @@ def distill(job: Job, *, teacher: Path, start: Path | None = None) -> ModelSpec:
             return _training_model(network, taught, size, photos.classes, job.recipe, optimizer)
 
         inputs = {"model": job.name, "teacher": identity(teacher), "start": identity(start)} | photos.counts()
-        trained, rows = trainer.train(make_model, job.recipe, photos, job.run, inputs=inputs)
-    training = provenance(photos, job, rows, precision=precision)
+        trained, rows = trainer.train(make_model, job.recipe, photos, job.run, inputs=inputs | OBJECTIVE)
+    training = provenance(photos, job, rows, precision=precision) | OBJECTIVE
     training |= {"base": origin_of(start) if start else "random weights", "teacher": origin_of(teacher)}
     return finish(trained.get_layer(job.name), job, splits[1], training)
 
@@ -112,13 +114,15 @@ class Imitation(layers.Layer):
     def call(self, probabilities, places, crops, training=False):
         if training:
             taught = self.taught
-            mean, of_all, of_each = map(ops.convert_to_tensor, (taught.mean, taught.deviation, taught.place_deviation))
+            mean, deviation, place_deviation = map(
+                ops.convert_to_tensor, (taught.mean, taught.deviation, taught.place_deviation)
+            )
             features = ops.cast(taught.teacher(crops, training=False), "float32")
-            wanted = ops.stop_gradient((features - mean) / of_each)
+            wanted = ops.stop_gradient((features - mean) / place_deviation)
             said = self.projection(places)
-            photos = (ops.mean(said, (1, 2)) - ops.mean(wanted, (1, 2))) * of_each / of_all
-            places = said - ops.image.resize(wanted, said.shape[1:3], antialias=True, data_format="channels_last")
-            self.add_loss(ops.mean(ops.square(photos)) + PLACES * ops.mean(ops.square(places)))
+            of_photos = (ops.mean(said, (1, 2)) - ops.mean(wanted, (1, 2))) * place_deviation / deviation
+            of_places = said - augment.resampled(wanted, *said.shape[1:3])
+            self.add_loss(ops.mean(ops.square(of_photos)) + PLACES * ops.mean(ops.square(of_places)))
         return probabilities
 
     def compute_output_shape(self, probabilities_shape, places_shape, crops_shape):

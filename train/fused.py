@@ -5,7 +5,9 @@ from __future__ import annotations
 import keras
 from keras import layers, ops
 
-# oneDNN has fast batch norm for multiples of so many channels.
+from .hardware import gpus
+
+# oneDNN has fast batch norm for multiples of so many channels, on processors with AVX-512.
 LANES = 16
 
 
@@ -21,7 +23,8 @@ class FusedBatchNormalization(layers.BatchNormalization):
     """
 
     def call(self, inputs, training=None, mask=None):
-        if not _on_tensorflow() or len(inputs.shape) != 4 or self.axis not in (-1, 3) or self.synchronized:
+        photos = len(inputs.shape) == 4 and self.axis in (-1, 3)
+        if not _on_tensorflow() or not photos or self.synchronized or self.renorm or mask is not None:
             return super().call(inputs, training=training, mask=mask)
         import tensorflow as tf
 
@@ -29,18 +32,17 @@ class FusedBatchNormalization(layers.BatchNormalization):
         ones = ops.ones_like(self.moving_mean)
         scale, offset = self.gamma if self.scale else ones, self.beta if self.center else 0 * ones
         width, channels = inputs.shape[2:]
-        beside = 2 if channels % LANES == LANES // 2 and width and width % 2 == 0 else 1
+        beside = 2 if channels % LANES == LANES // 2 and width and width % 2 == 0 and not gpus() else 1
         parameters = [ops.tile(one, beside) for one in (scale, offset, self.moving_mean, self.moving_variance)]
-        places = (
-            ops.reshape(inputs, (-1, inputs.shape[1], width // beside, channels * beside)) if beside > 1 else inputs
-        )
+        # How many rows a photo has makes no difference.
+        places = ops.reshape(inputs, (-1, 1, width // 2, channels * 2)) if beside == 2 else inputs
         statistics = {} if learns else {"mean": parameters[2], "variance": parameters[3]}
         outputs, mean, variance = tf.compat.v1.nn.fused_batch_norm(
             places, *parameters[:2], epsilon=self.epsilon, is_training=learns, **statistics
         )
         if learns:
             self._move(ops.reshape(mean, (beside, channels)), ops.reshape(variance, (beside, channels)))
-        return ops.reshape(outputs, ops.shape(inputs)) if beside > 1 else outputs
+        return ops.reshape(outputs, ops.shape(inputs)) if beside == 2 else outputs
 
     def _move(self, means, variances):
         """Move the averages by the statistics (groups, channels) of equally large groups."""

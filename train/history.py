@@ -46,20 +46,28 @@ def runs(training: Any) -> list[Run]:
     """The chain of runs that led to a model, first to last; empty where none is recorded.
 
     `training` is that of a spec. What a run began with is its `base`: a file with the `training`
-    behind it, or the record of a run itself. Of a mean of several models, the runs of all of them.
+    behind it, or the record of a run itself. Of a mean of several models, the runs of all of them,
+    each once.
     """
+    return _runs(training, set())
+
+
+def _runs(training: Any, seen: set[str]) -> list[Run]:
+    """As `runs`, without those behind files whose sha256 was `seen`, to which these are added."""
     if not isinstance(training, dict):
         return []
     base = training.get("base")
     others = training.get("averaged_with")
-    behind = [*(others if isinstance(others, list) else []), base]
-    earlier = [run for origin in behind if isinstance(origin, dict) for run in runs(origin.get("training", origin))]
+    earlier: list[Run] = []
+    for origin in [*(others if isinstance(others, list) else []), base]:
+        if isinstance(origin, dict) and origin.get("sha256") not in seen:
+            seen |= {sha256} if isinstance(sha256 := origin.get("sha256"), str) else set()
+            earlier += _runs(origin.get("training", origin), seen)
     history = training.get("history")
     is_history = isinstance(history, list) and all(map(_is_row, history))
     rows = tuple(_row(row, "teacher" in training) for row in history) if is_history else ()
-    return (
-        [*earlier, Run(_title(training, bool(earlier)), rows, str(training.get("hardware", "")))] if rows else earlier
-    )
+    went_on = isinstance(base, dict) and bool(_runs(base.get("training", base), set()))
+    return [*earlier, Run(_title(training, went_on), rows, str(training.get("hardware", "")))] if rows else earlier
 
 
 def convergence(chain: list[Run]) -> Convergence | None:

@@ -29,15 +29,18 @@ def described(spec: ModelSpec) -> str:
 def _steps(training: dict[str, Any]) -> list[tuple[str, str]]:
     """What was done, and with which command."""
     steps: list[tuple[str, str]] = []
-    _add_steps(training, steps)
+    _add_steps(training, steps, {})
     return steps
 
 
-def _add_steps(training: dict[str, Any], steps: list[tuple[str, str]]) -> int:
-    """Append what made a model to `steps`; return the number of the last one."""
+def _add_steps(training: dict[str, Any], steps: list[tuple[str, str]], told: dict[str, int]) -> int:
+    """Append what made a model to `steps`; return the number of the last one.
+
+    `told` is the number of the last step of each file, by its sha256, that a mean may share with others.
+    """
     others = training.get("averaged_with")
-    numbers = [_add_origin(other, steps) for other in others] if isinstance(others, list) else []
-    base = _add_origin(training.get("base"), steps)
+    numbers = [_add_origin(other, steps, told) for other in others] if isinstance(others, list) else []
+    base = _add_origin(training.get("base"), steps, told)
     if numbers:
         mean = f"The mean of the weights after the steps {', '.join(map(str, numbers))} and {base}"
         steps.append((mean, str(training.get("command") or "")))
@@ -46,11 +49,14 @@ def _add_steps(training: dict[str, Any], steps: list[tuple[str, str]]) -> int:
     return len(steps)
 
 
-def _add_origin(origin: Any, steps: list[tuple[str, str]]) -> int:
+def _add_origin(origin: Any, steps: list[tuple[str, str]], told: dict[str, int]) -> int:
     """As `_add_steps`, for what a run began with."""
     match origin:
+        case {"sha256": str(sha256)} if sha256 in told:
+            return told[sha256]
         case {"training": dict(earlier)} if earlier:
-            return _add_steps(earlier, steps)
+            last = _add_steps(earlier, steps, told)
+            return told.setdefault(str(origin.get("sha256")), last) if "sha256" in origin else last
         case {"teacher": _} as distilled:  # base weights alone, as `distill` once made them
             steps.append(_run(distilled))
         case {"file": name, **rest} | {"went_on_from": name, **rest}:

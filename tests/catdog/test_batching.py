@@ -28,8 +28,8 @@ class Recorder:
 
 
 @contextlib.contextmanager
-def batcher(handle, most: int = 4):
-    made = Batcher(handle, most)
+def batcher(handle, together: int = 4):
+    made = Batcher(handle, together)
     try:
         yield made
     finally:
@@ -47,16 +47,16 @@ def test_what_comes_alone_is_handled_alone():
     assert record.groups == [[1], [2]]
 
 
-def test_what_comes_meanwhile_is_handled_together_in_order_and_at_most_so_many():
+def test_so_many_that_came_meanwhile_are_handled_together_and_the_rest_alone_all_in_order():
     record = Recorder()
     record.gate.clear()
-    with batcher(record, most=4) as made:
+    with batcher(record, together=4) as made:
         futures = [made.submit(0)]
         assert record.busy.wait(PATIENCE)
         futures += [made.submit(item) for item in range(1, 7)]
         record.gate.set()
         assert results(futures) == [0, 2, 4, 6, 8, 10, 12]
-    assert record.groups == [[0], [1, 2, 3, 4], [5, 6]]
+    assert record.groups == [[0], [1, 2, 3, 4], [5], [6]]
 
 
 def test_many_threads_get_their_own_answers():
@@ -86,7 +86,7 @@ def test_a_handler_that_fails_tells_all_that_wait_and_the_next_item_is_handled(h
 def test_close_handles_what_waits_and_refuses_what_comes_later():
     record = Recorder()
     record.gate.clear()
-    with batcher(record, most=2) as made:
+    with batcher(record, together=2) as made:
         futures = [made.submit(item) for item in range(5)]
         closing = threading.Thread(target=made.close)
         closing.start()

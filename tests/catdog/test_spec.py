@@ -147,7 +147,8 @@ def test_a_missing_or_unreadable_file_is_refused(tmp_path):
         ),
         ({"seconds": 764, "base": {"training": {"seconds": 630, "base": {"seconds": 2518}}}}, None, 3912),
         ({"parameters": "many", "seconds": True, "base": {"training": {"seconds": 5}}}, None, 5),
-        ({"parameters": -1, "seconds": "long", "base": 7, "averaged_with": 8}, None, None),
+        ({"parameters": -1, "seconds": "long", "base": 7}, None, None),
+        ({"seconds": 7, "base": {"seconds": 1}, "averaged_with": 8}, None, 1),
         # A mean of two models: the second went on from the first, whose time counts once.
         (
             {

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import keras
 import numpy as np
 import pytest
 from keras import ops
 from PIL import Image
 
-from train.augment import ColorJitter, CutMix, RandomResizedCrop, _sampling_matrix
+from train.augment import ColorJitter, CutMix, RandomResizedCrop, _sampling_matrix, resampled
 
 _numpy = ops.convert_to_numpy
 
@@ -100,3 +101,20 @@ def test_nothing_happens_outside_training(pixels, layer):
 def test_nothing_is_pasted_outside_training(pixels):
     images = np.stack([pixels, 255 - pixels]).astype(np.float32)
     np.testing.assert_array_equal(_numpy(CutMix()(images, np.zeros((2, 1), np.float32), training=False)), images)
+
+
+@pytest.mark.parametrize("size", [(3, 2), (6, 6), (9, 12)])
+def test_maps_are_resampled_as_keras_does(size):
+    maps = np.random.default_rng(0).normal(size=(2, 6, 6, 5)).astype(np.float32)
+    expected = ops.image.resize(maps, size, antialias=True, data_format="channels_last")
+    outputs = resampled(ops.convert_to_tensor(maps), *size)
+    np.testing.assert_allclose(*map(ops.convert_to_numpy, (outputs, expected)), atol=1e-5)
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="XLA is TensorFlow's way to compile")
+def test_resampling_can_be_compiled_as_for_a_gpu():
+    import tensorflow as tf
+
+    maps = np.random.default_rng(0).normal(size=(2, 6, 6, 5)).astype(np.float32)
+    compiled = tf.function(lambda x: resampled(x, 3, 2), jit_compile=True)
+    np.testing.assert_allclose(compiled(maps), resampled(maps, 3, 2), atol=1e-5)

@@ -80,14 +80,22 @@ def test_the_mean_is_served_and_says_what_it_was_made_of(tiny_data, members, tmp
     assert served.probabilities["dog"] == pytest.approx(calibrated(exact, spec.temperature)[0, 1], abs=1e-2)
 
 
-def test_time_is_counted_once(tmp_path, members):
+def test_what_two_members_share_is_told_and_counted_once(tmp_path, members):
     """The second one went on from the first: its own training tells of both."""
     first, second = members
-    describe(second, {"seconds": 30, "base": origin_of(first)})
+    describe(first, {"seconds": 60, "command": "fit one", "history": [{"epoch": 1, "seconds": 60}]})
+    history = [{"epoch": 1, "seconds": 30}]
+    describe(second, {"seconds": 30, "command": "fit two", "history": history, "base": origin_of(first)})
     job = Job("scratch_cnn", tmp_path, Recipe(((8, 1),)), tmp_path / "run", tmp_path / "weights")
     for files in ([first, second], [second, first]):
         describe(tmp_path / "mean.h5", averaged(files, job, 8))
-        assert ModelSpec.read(tmp_path / "mean.json").training_seconds == 90
+        spec = ModelSpec.read(tmp_path / "mean.json")
+        assert spec.training_seconds == 90
+        assert [(run.title, run.seconds) for run in runs(spec.training)] == [("trained", 60), ("went on", 30)]
+        text = described(spec)
+        assert text.count("`fit one`") == text.count("`fit two`") == 1
+        steps = "2 and 3" if files == [first, second] else "3 and 2"
+        assert f"4. The mean of the weights after the steps {steps}." in text
 
 
 def test_the_runs_of_all_members_are_told(tmp_path, members):

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 
+from train import trainer
 from train.fused import FusedBatchNormalization, FusedSeparableConv2D, fused
 
 
@@ -101,3 +102,17 @@ def test_norm_of_neighbours_side_by_side_is_that_of_keras_nearly():
         np.testing.assert_allclose(outputs, expected, atol=difference)
     for expected, weight in zip(plain.get_weights(), fast.get_weights(), strict=True):
         np.testing.assert_allclose(weight, expected, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("channels", [8, 4])
+def test_bfloat16_stays_bfloat16_and_statistics_float32(channels):
+    with trainer.precision("mixed_bfloat16"):
+        pixels = keras.Input((6, 6, 3))
+        x = keras.layers.SeparableConv2D(channels, 3, padding="same", use_bias=False)(pixels)
+        plain = keras.Model(pixels, keras.layers.BatchNormalization()(x))
+        fast = fused(plain)
+        expected, outputs = (model(PHOTOS, training=True) for model in (plain, fast))
+    assert keras.backend.standardize_dtype(outputs.dtype) == "bfloat16"
+    assert {keras.backend.standardize_dtype(weight.dtype) for weight in fast.weights} == {"float32"}
+    expected, outputs = (keras.ops.convert_to_numpy(keras.ops.cast(x, "float32")) for x in (expected, outputs))
+    assert np.abs(outputs - expected).mean() < 0.03
