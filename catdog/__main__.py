@@ -7,7 +7,7 @@
 
 Settings come from the environment, as `catdog.config` says. Answers go to stdout; what went wrong
 goes to stderr, one sentence each. Exit codes: 0 done, 1 some inputs failed or no model could be
-loaded, 2 wrong usage.
+loaded, 2 wrong usage, 130 interrupted, 141 when nobody reads the output any more.
 """
 
 from __future__ import annotations
@@ -76,7 +76,12 @@ def _parser() -> argparse.ArgumentParser:
     predict.add_argument("--explain", action="store_true", help="with --json: where in the photo each label was found")
     predict.set_defaults(run=_predict)
 
-    classify = commands.add_parser("classify", help="ask the models about all photos of a folder")
+    classify = commands.add_parser(
+        "classify",
+        help="ask the models about all photos of a folder",
+        # By itself argparse would name DIR last, where --model takes it for the name of a model.
+        usage="%(prog)s DIR --out FILE [--model NAME ...] [--workers N] [--restart]",
+    )
     classify.add_argument("folder", metavar="DIR", type=Path, help="a folder of photos, in folders or not")
     classify.add_argument(
         "--out", required=True, type=Path, metavar="FILE", help="where the answers go: a .csv or .parquet file"
@@ -84,7 +89,9 @@ def _parser() -> argparse.ArgumentParser:
     classify.add_argument(
         "--model", nargs="+", action="extend", default=[], dest="models", metavar="NAME", help="ask only these models"
     )
-    classify.add_argument("--workers", type=_count, metavar="N", help="processes that decode; by default one per core")
+    classify.add_argument(
+        "--workers", type=_count, metavar="N", help="processes that decode; by default one per core, at most 16"
+    )
     classify.add_argument("--restart", action="store_true", help="forget the answers that FILE holds")
     classify.set_defaults(run=_classify)
 

@@ -130,7 +130,8 @@ def _add_training_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder made by prepare")
     _add_places(parser)
     parser.add_argument("--restart", action="store_true", help="forget the checkpoints of an earlier run")
-    parser.add_argument("--stages", default=None, metavar="SIZExEPOCHS,...", help="e.g. 96x20,128x4")
+    help = "e.g. 96x20,128x4; the base is frozen in none of them unless --frozen-stages says so"
+    parser.add_argument("--stages", default=None, metavar="SIZExEPOCHS,...", help=help)
     parser.add_argument("--batch-size", type=int, default=None)
     parser.add_argument("--learning-rate", type=float, default=None)
     parser.add_argument("--crop", type=float, default=None, help="least share of a photo that a random crop keeps")

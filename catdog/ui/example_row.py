@@ -50,6 +50,6 @@ def buttons(examples: dict[str, Path]) -> str:
         for name, path in examples.items()
     )
     return (
-        '<p class="cd-hint" id="cd-examples-label">Or try one, and share it by its address</p>'
+        '<p class="cd-hint" id="cd-examples-label">Or try one</p>'
         f'<div class="cd-examples" role="group" aria-labelledby="cd-examples-label">{items}</div>'
     )

@@ -49,7 +49,8 @@ function end() {
   const models = all('.cd-ranking [data-score]:not([data-you])').map((row) => Number(row.dataset.score));
   const best = Math.max(...models);
   const words = right > best ? 'You beat the models' : right === best ? 'You are as good as the best model'
-    : right > Math.min(...models) ? 'You beat one of the models' : 'The models were better';
+    : right > Math.min(...models) ? `You beat ${models.filter((score) => right > score).length} of ${models.length} models`
+    : right === Math.min(...models) ? 'The best model was better' : 'The models were better';
   article.querySelector('h2').textContent = `${words}: ${right} of ${count}`;
   article.querySelector('ol').append(...all('.cd-ranking li').sort((a, b) => b.dataset.score - a.dataset.score));
   return article;
