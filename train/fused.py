@@ -1,4 +1,4 @@
-"""Layers that learn several times faster on the TensorFlow backend than Keras's own."""
+"""Layers that learn faster on the TensorFlow backend than those of Keras."""
 
 from __future__ import annotations
 
