@@ -18,6 +18,7 @@ def main() -> int:
         settings = Settings.from_env()
         with hidden_stderr():
             comparator = load(settings)
+            comparator.warm_up()
     except CatDogError as error:
         print(error, file=sys.stderr)
         return 1

@@ -20,9 +20,9 @@ from .disagreement import UsuallyRight, usually_right
 from .engine import Engine, Outputs, are_probabilities, load_engines
 from .errors import Busy, CatDogError, ModelMismatch, ModelUnavailable, UnknownModel
 from .explain import LARGEST_SIDE, heatmap
-from .memory import give_back_large_blocks
+from .memory import give_back_freed_blocks, give_back_large_blocks
 from .novelty import Novelty
-from .preprocessing import to_array
+from .preprocessing import scaled, to_array, to_pixels
 from .reading import Photo, Reader
 from .spec import Cost, ModelSpec
 from .sureness import Sureness
@@ -30,8 +30,8 @@ from .weights import locate
 
 # Photos that are decoded at a time: a large one takes several hundred megabytes meanwhile, and the models need cores.
 AT_ONCE = 2
-# Photos that are judged together, or else one by one: an engine takes memory for each size of batch, for good.
-TOGETHER = 4
+# Photos that are judged together when so many wait: more would be little faster, and take memory for good.
+TOGETHER = 2
 
 # The verdict on a photo of none of the classes.
 NEITHER = "neither"
@@ -141,12 +141,12 @@ class _Request:
     """A photo that waits for its verdicts.
 
     classifiers  the models to ask
-    arrays       per `ModelSpec.input`, the array and the seconds that it took
+    pixels       per `ModelSpec.input`, what `to_pixels` made and the seconds that it took
     explain      whether heat maps are wanted
     """
 
     classifiers: Sequence[Classifier]
-    arrays: dict[tuple, tuple[np.ndarray, float]]
+    pixels: dict[tuple, tuple[np.ndarray, float]]
     explain: bool
 
 
@@ -218,7 +218,7 @@ class Comparator:
         classifiers = self.chosen(model)
         with self._place():
             with self._turns:
-                request = _Request(classifiers, _arrays(self.read(photo), classifiers), explain)
+                request = _Request(classifiers, _pixels(self.read(photo), classifiers), explain)
             return self._comparison(request)
 
     def look(self, photo: Photo, *, model: str | None = None, explain: bool = False) -> tuple[Comparison, Image.Image]:
@@ -227,7 +227,7 @@ class Comparator:
         with self._place():
             with self._turns:
                 image = self.read(photo)
-                request = _Request(classifiers, _arrays(image, classifiers), explain)
+                request = _Request(classifiers, _pixels(image, classifiers), explain)
                 image.thumbnail((LARGEST_SIDE, LARGEST_SIDE))
             return self._comparison(request), image
 
@@ -238,6 +238,14 @@ class Comparator:
         if model not in self.models:
             raise UnknownModel(f"There is no model {reprlib.repr(model)}; choose one of {', '.join(self.models)}.")
         return [self.models[model]]
+
+    def warm_up(self) -> None:
+        """Make all models ready for several photos at once, so that the first rush does not wait for that."""
+        for classifier in self.models.values():
+            size = classifier.spec.image_size
+            with contextlib.suppress(Exception):  # whatever is wrong, the first photo will tell
+                classifier.engine(np.zeros((TOGETHER, size, size, 3), np.float32))
+        give_back_freed_blocks()
 
     def close(self) -> None:
         """Answer what is waiting, then end the worker thread."""
@@ -311,25 +319,25 @@ def keenest(classifiers: Iterable[Classifier]) -> Classifier | None:
     return max(able, key=lambda able: (len(able.novelty.axes), able.spec.validation_accuracy), default=None)
 
 
-def _arrays(image: Image.Image, classifiers: Iterable[Classifier]) -> dict[tuple, tuple[np.ndarray, float]]:
-    """One array, and the seconds that it took, per distinct input of the models."""
-    arrays = {}
+def _pixels(image: Image.Image, classifiers: Iterable[Classifier]) -> dict[tuple, tuple[np.ndarray, float]]:
+    """What `to_pixels` makes, and the seconds that it took, per distinct input of the models."""
+    pixels = {}
     for classifier in classifiers:
-        if classifier.spec.input not in arrays:
+        if classifier.spec.input not in pixels:
             start = time.perf_counter()
-            array = to_array(image, classifier.spec)
-            arrays[classifier.spec.input] = array, time.perf_counter() - start
-    return arrays
+            small = to_pixels(image, classifier.spec)
+            pixels[classifier.spec.input] = small, time.perf_counter() - start
+    return pixels
 
 
 def _judge_together(classifier: Classifier, requests: Sequence[_Request]) -> Sequence[Verdict | Exception]:
     """One model's verdicts on several photos; a photo that it cannot answer spoils no other's."""
-    if len(requests) not in (1, TOGETHER):
-        return [verdict for request in requests for verdict in _judge_together(classifier, [request])]
-    arrays, before = zip(*(request.arrays[classifier.spec.input] for request in requests), strict=True)
+    if not requests:
+        return []
+    pixels, before = zip(*(request.pixels[classifier.spec.input] for request in requests), strict=True)
     start = time.perf_counter()
     try:
-        outputs = classifier.outputs(np.stack(arrays))
+        outputs = classifier.outputs(scaled(np.stack(pixels), classifier.spec.scaling))
         seconds = time.perf_counter() - start
         return [
             classifier.verdict(outputs.of(i), seconds + before[i], explain=request.explain)

@@ -6,19 +6,28 @@ import contextlib
 import ctypes
 from pathlib import Path
 
-M_MMAP_THRESHOLD = -3  # of mallopt(3)
+M_MMAP_THRESHOLD, M_ARENA_MAX = -3, -8  # of mallopt(3)
 LARGE = 2**20  # bytes
+ARENAS = 2
 MADV_DONTNEED = 4  # of madvise(2)
 
 
 def give_back_large_blocks() -> None:
     """Let glibc return every freed block of a megabyte to the system, for the whole process.
 
-    By itself it keeps up to 64 MB for each thread that ever held a decoded photo. Other C libraries do
-    not, and are left alone.
+    By itself it keeps up to 64 MB for each thread that ever held a decoded photo, and smaller blocks in
+    eight heaps for each core. Other C libraries do not, and are left alone.
     """
     with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL("libc.so.6").mallopt(M_MMAP_THRESHOLD, LARGE)
+        mallopt = ctypes.CDLL("libc.so.6").mallopt
+        mallopt(M_MMAP_THRESHOLD, LARGE)
+        mallopt(M_ARENA_MAX, ARENAS)
+
+
+def give_back_freed_blocks() -> None:
+    """Let glibc return what lies free between blocks in use, as after loading."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
 
 
 def give_back_mapped_file(file: Path) -> None:

@@ -145,7 +145,12 @@ def to_array(image: Image.Image, spec: ModelSpec) -> np.ndarray:
     Returns float32 of shape (image_size, image_size, 3): 0..255 with scaling `none`, 0..1 with
     `unit`, -1..1 with `symmetric`.
     """
-    return scaled(np.asarray(resized(image, spec.image_size, spec.resize)), spec.scaling)
+    return scaled(to_pixels(image, spec), spec.scaling)
+
+
+def to_pixels(image: Image.Image, spec: ModelSpec) -> np.ndarray:
+    """The first half of `to_array`, which takes a quarter of its memory: uint8 of the same shape, for `scaled`."""
+    return np.asarray(resized(image, spec.image_size, spec.resize))
 
 
 def resized(image: Image.Image, size: int, resize: str) -> Image.Image:

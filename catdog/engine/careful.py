@@ -17,8 +17,8 @@ class CarefulEngine:
     clear  the probability, not calibrated, that a label must have: what moves a logit moves a probability
            the less the nearer it is to 1
 
-    Which of the two answers for a photo is decided for each photo alone. Both keep the weights in memory,
-    and working memory for each size of batch that they ever saw: `exact` is asked about one photo at a time.
+    Which of the two answers for a photo is decided for each photo alone. Both keep the weights in memory, once
+    for each size of batch that they ever saw: `exact` is asked about one photo at a time.
     """
 
     problem = ""

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import sys
 import threading
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 
-from .cache import GRAPH
+from ..memory import give_back_mapped_file
+from .cache import GRAPH, WEIGHTS
 from .interface import Outputs
 
 PRECISIONS = {"f32": "float32", "bf16": "bfloat16"}
+# Photos per request, the most first: of folders, of servers in a rush, and otherwise.
+SIZES = (32, 2, 1)
+# A model with so many bytes of weights gains little by the second of these, which would take much memory.
+LARGE = 2**25
 
 
 def import_openvino() -> ModuleType:
@@ -28,6 +35,9 @@ class OpenVINOEngine:
 
     threads    0 for all cores
     precision  arithmetic, a key of PRECISIONS: OpenVINO itself would take bfloat16 wherever it is fast
+
+    Photos are computed so many at a time as SIZES says, each size by a network compiled for it when it is
+    first asked for: one for batches of any size is slower.
     """
 
     problem = ""
@@ -38,20 +48,46 @@ class OpenVINOEngine:
         options = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": precision, "ENABLE_CPU_PINNING": False}
         if threads:
             options["INFERENCE_NUM_THREADS"] = threads
-        core = openvino.Core()
-        self.request = core.compile_model(folder / GRAPH, "CPU", options).create_infer_request()
-        self.takes = self.request.get_compiled_model().input(0).get_partial_shape()
+        self.core, self.options, self.weights = openvino.Core(), options, (folder / WEIGHTS).resolve()
+        self.model = self.core.read_model(folder / GRAPH)
+        self.takes = self.model.input(0).get_partial_shape()
+        self.sizes = SIZES if self.weights.stat().st_size < LARGE else (SIZES[0], 1)
+        self.requests: dict[tuple[int, ...], Any] = {}
         self.runtime = f"OpenVINO {openvino.__version__.split('-')[0]}, {PRECISIONS[precision]}"
         self.lock = threading.Lock()
 
     def __call__(self, batch: np.ndarray) -> Outputs:
-        if not self.takes.compatible(type(self.takes)(batch.shape)):  # it might answer nothing, and go on doing so
+        if not len(batch) or not self.takes.compatible(type(self.takes)(batch.shape)):
             raise ValueError(f"it takes inputs of shape {self.takes}")
-        # One request at a time uses all cores; its results live in memory that the next one reuses.
+        # One request at a time uses all cores.
         with self.lock:
-            results = self.request.infer([batch])
-            named = {name: np.array(results[port]) for port in results for name in port.names}
-        return Outputs(**{name: named[name] for name in Outputs._fields if name in named})
+            parts = [self._infer(part) for part in _parts(batch, self.sizes)]
+        names = [name for name in Outputs._fields if name in parts[0]]
+        return Outputs(**{name: np.concatenate([part[name] for part in parts]) for name in names})
+
+    def _infer(self, batch: np.ndarray) -> dict[str, np.ndarray]:
+        """The outputs by name, copied: the results live in memory that the next request reuses."""
+        if batch.shape not in self.requests:
+            self.requests[batch.shape] = self._compiled(batch.shape)
+        results = self.requests[batch.shape].infer([batch])
+        return {name: np.array(results[port]) for port in results for name in port.names}
+
+    def _compiled(self, shape: tuple[int, ...]):
+        """A request for inputs of exactly this shape."""
+        self.model.reshape(shape)
+        try:
+            return self.core.compile_model(self.model, "CPU", self.options).create_infer_request()
+        finally:  # it has a copy of the weights in an order of its own by now
+            give_back_mapped_file(self.weights)
+
+
+def _parts(batch: np.ndarray, sizes: Sequence[int]) -> Iterator[np.ndarray]:
+    """A batch in order, in parts of these sizes, the last of which is 1, as large as they come."""
+    start = 0
+    for size in sizes:
+        while len(batch) - start >= size:
+            yield batch[start : start + size]
+            start += size
 
 
 def has_bfloat16() -> bool:

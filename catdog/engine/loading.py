@@ -12,7 +12,6 @@ import numpy as np
 
 from ..config import Settings
 from ..errors import CatDogError, ModelMismatch, NotConverted
-from ..memory import give_back_mapped_file
 from ..novelty import Novelty
 from ..spec import ModelSpec
 from . import cache
@@ -59,8 +58,6 @@ def load_engines(
         # The largest first: while a model is loaded it takes twice its memory, on top of what is there.
         for i in sorted(range(len(models)), key=lambda i: -models[i][1].bytes):
             engines[i] = _attempt(_from_conversion, models[i], settings, folders[i], precision)
-            if isinstance(folders[i], Path):  # the engine has a copy in an order of its own by now
-                give_back_mapped_file((folders[i] / cache.WEIGHTS).resolve())
     return [engines[i] for i in range(len(models))]
 
 

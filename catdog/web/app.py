@@ -55,6 +55,7 @@ class NoModels:
 def _loaded(settings: Settings, log: logging.Logger) -> Answering:
     try:
         comparator = load(settings)
+        comparator.warm_up()
     except ModelUnavailable as error:
         log.error("%s", error)
         return NoModels(settings)

@@ -262,8 +262,19 @@ def test_photos_for_one_model_and_for_all_can_be_judged_together():
         engine.open.set()
         names = [[verdict.model for verdict in answer.result(PATIENCE).models] for answer in answers[1:]]
     assert names == [[wish] if wish else ["gate", "other"] for wish in wishes]
-    # Of the second four it is asked about three: a size of batch of its own would take memory for good.
-    assert engine.batches == [1, TOGETHER, 1, 1, 1]
+    assert engine.batches == [1, 2, 2, 1, 2]  # of the third two, one was not for it
+
+
+def test_servers_warm_up_for_photos_that_come_together():
+    class Broken(Gate):
+        def __call__(self, batch):
+            raise RuntimeError("no memory")
+
+    engine = Gate()
+    engine.open.set()
+    with gated(engine, Classifier(classifier("broken", 0.5).spec, Broken())) as (comparator, _):
+        comparator.warm_up()
+    assert engine.batches == [TOGETHER]
 
 
 def test_a_photo_that_a_model_cannot_answer_spoils_no_other():

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from catdog.engine import convert
+from catdog.engine import convert, converted
 from catdog.engine.cache import GRAPH, MANIFEST
 from catdog.engine.convert import Job, attempt, check_batch
 from catdog.engine.converted import OpenVINOEngine
@@ -92,6 +92,29 @@ def test_the_conversion_answers_as_keras_does(tmp_path, head, shapes):
         if ours is not None:
             assert ours.dtype == theirs.dtype == np.float32
             assert np.allclose(ours, theirs, atol=1e-5)
+
+
+def test_photos_are_computed_in_parts_of_few_sizes(tmp_path, monkeypatch):
+    job = job_of(saved(tmp_path, average(), dense(1, "sigmoid")), tmp_path)
+    assert attempt(job) is None
+    batch = np.random.default_rng(0).uniform(0, 255, (35, SIZE, SIZE, 3)).astype(np.float32)
+    expected = KerasEngine(load_model(job.path, job.spec))(batch)
+
+    def sizes(photos: int) -> set[int]:
+        """What an engine computes at a time when it is asked about so many photos."""
+        engine = OpenVINOEngine(job.out)
+        for ours, theirs in zip(engine(batch[:photos]), expected, strict=True):
+            assert np.allclose(ours, theirs[:photos], atol=1e-5)
+        return {shape[0] for shape in engine.requests}
+
+    assert sizes(1) == {1}
+    assert sizes(3) == {2, 1}
+    assert sizes(35) == {32, 2, 1}
+    monkeypatch.setattr(converted, "LARGE", 0)
+    assert sizes(3) == {1}
+    assert sizes(35) == {32, 1}
+    with pytest.raises(ValueError, match="takes inputs of shape"):
+        OpenVINOEngine(job.out)(batch[:0])
 
 
 @pytest.mark.parametrize("name", ["sigmoid", "softmax", "dropout"])
