@@ -36,8 +36,8 @@ class OpenVINOEngine:
     threads    0 for all cores
     precision  arithmetic, a key of PRECISIONS: OpenVINO itself would take bfloat16 wherever it is fast
 
-    Photos are computed so many at a time as SIZES says, each size by a network compiled for it when it is
-    first asked for: one for batches of any size is slower.
+    Photos are computed so many at a time as SIZES says, each size by a network compiled for it, but for a
+    single photo when it is first asked for: one for batches of any size is slower.
     """
 
     problem = ""
@@ -53,6 +53,10 @@ class OpenVINOEngine:
         self.takes = self.model.input(0).get_partial_shape()
         self.sizes = SIZES if self.weights.stat().st_size < LARGE else (SIZES[0], 1)
         self.requests: dict[tuple[int, ...], Any] = {}
+        photo = list(self.takes)[1:]
+        if all(side.is_static for side in photo):  # what does not fit this machine shows now
+            shape = (1, *(side.get_length() for side in photo))
+            self.requests[shape] = self._compiled(shape)
         self.runtime = f"OpenVINO {openvino.__version__.split('-')[0]}, {PRECISIONS[precision]}"
         self.lock = threading.Lock()
 
