@@ -16,7 +16,7 @@ WEIGHTS = ROOT / "weights"
 LARGEST = {"scratch_cnn": 48e6, "xception": 48e6, "mobilenet_v2": 10e6}
 MOST_PARAMETERS = {"scratch_cnn": 5_000_000}
 # Accuracy on the 2,000 test photos below which a model is not shipped.
-LEAST_ACCURACY = {"scratch_cnn": 0.965, "xception": 0.975, "mobilenet_v2": 0.99}
+LEAST_ACCURACY = {"scratch_cnn": 0.97, "xception": 0.98, "mobilenet_v2": 0.99}
 
 
 @pytest.fixture(scope="module")
