@@ -112,7 +112,7 @@ def _record(figures: dict[str, Any], split_name: str, measured: ModelSpec, path:
     """Add figures to a spec, and keep what only another machine, or another call, could measure of the same photos."""
     metrics = ModelSpec.read(path).metrics
     before = metrics.get(split_name, {})
-    if before.get("images") == figures["images"]:
+    if before.get("images") == figures.get("images"):
         figures = {key: before[key] for key in ("bfloat16", "rounding") if key in before} | figures
     amend(path, measured, metrics={**metrics, split_name: figures})
 

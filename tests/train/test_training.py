@@ -582,6 +582,17 @@ def test_figures_are_not_recorded_for_another_model(tiny_weights, tmp_path):
         evaluate._record({"accuracy": 1.0}, "test", measured, weights / "xception.json")
 
 
+def test_what_only_another_machine_could_measure_is_kept(tiny_weights, tmp_path):
+    path = shutil.copytree(tiny_weights, tmp_path / "weights") / "xception.json"
+    changes = {"bfloat16": {"labels_changed": 0}, "rounding": {"labels_changed": 1}}
+    evaluate._record({"images": 8, "accuracy": 0.5} | changes, "test", ModelSpec.read(path), path)
+    evaluate._record({"images": 8, "accuracy": 1.0, "rounding": {}}, "test", ModelSpec.read(path), path)
+    kept = {"bfloat16": changes["bfloat16"], "rounding": {}, "images": 8, "accuracy": 1.0}
+    assert ModelSpec.read(path).metrics["test"] == kept
+    evaluate._record({"images": 9, "accuracy": 1.0}, "test", ModelSpec.read(path), path)  # of other photos
+    assert ModelSpec.read(path).metrics["test"] == {"images": 9, "accuracy": 1.0}
+
+
 def test_the_terminal_shows_progress_and_nothing_else(tiny_data, tmp_path):
     command = ["fit", "scratch_cnn", "--data", tiny_data, "--stages", "8x1", "--image-size", "8", "--limit", "1"]
     folders = ["--out", tmp_path / "weights", "--run", tmp_path / "run"]
