@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import queue
 import threading
@@ -16,9 +17,9 @@ Result = TypeVar("Result")
 class Batcher(Generic[Item, Result]):
     """Hands what is waiting to `handle`: `together` items when so many wait, and otherwise the next one alone.
 
-    Nothing waits for company. `handle` takes a list and returns a result or an exception
-    per item; an exception that it raises goes to all of them. A forked process may go on with the copy
-    of a Batcher that nobody was using: it starts a thread of its own.
+    Nothing waits for company. `handle` takes a list and returns a result or an exception per item; an
+    exception that it raises goes to all of them. A forked process may go on with the copy of a Batcher
+    that nobody was using: it starts a thread of its own.
     """
 
     def __init__(self, handle: Callable[[list[Item]], Sequence[Result | Exception]], together: int):
@@ -68,13 +69,10 @@ class Batcher(Generic[Item, Result]):
 
     def _next_group(self) -> tuple[list[tuple[Item, Future]], bool]:
         """What to handle next, once there is something, and whether it is the last."""
-        group = []
-        wanted = 1
-        while len(group) < wanted:
-            entry = self._waiting.get()
-            if entry is None:
-                return group, True
-            group.append(entry)
-            if len(group) == 1 and self._waiting.qsize() + 1 >= self._together:
-                wanted = self._together
-        return group, False
+        first = self._waiting.get()
+        if first is None:
+            return [], True
+        if self._waiting.qsize() + 1 < self._together:
+            return [first], False
+        group = [first, *itertools.islice(iter(self._waiting.get, None), self._together - 1)]
+        return group, len(group) < self._together  # the None of `close` was among them

@@ -17,7 +17,7 @@ from PIL import Image
 from .batching import Batcher
 from .config import Settings
 from .disagreement import UsuallyRight, usually_right
-from .engine import Engine, Outputs, are_probabilities, load_engines
+from .engine import TOGETHER, Engine, Outputs, are_probabilities, load_engines
 from .errors import Busy, CatDogError, ModelMismatch, ModelUnavailable, UnknownModel
 from .explain import LARGEST_SIDE, heatmap
 from .memory import give_back_freed_blocks, give_back_large_blocks
@@ -30,8 +30,6 @@ from .weights import locate
 
 # Photos that are decoded at a time: a large one takes several hundred megabytes meanwhile, and the models need cores.
 AT_ONCE = 2
-# Photos that are judged together when so many wait: more would be little faster, and take memory for good.
-TOGETHER = 2
 
 # The verdict on a photo of none of the classes.
 NEITHER = "neither"

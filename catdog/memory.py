@@ -13,10 +13,10 @@ MADV_DONTNEED = 4  # of madvise(2)
 
 
 def give_back_large_blocks() -> None:
-    """Let glibc return every freed block of a megabyte to the system, for the whole process.
+    """Let glibc return every freed block of a megabyte to the system, and keep the others in ARENAS heaps.
 
-    By itself it keeps up to 64 MB for each thread that ever held a decoded photo, and smaller blocks in
-    eight heaps for each core. Other C libraries do not, and are left alone.
+    That is so for the whole process. By itself it keeps up to 64 MB for each thread that ever held a decoded
+    photo, and has eight heaps for each core. Other C libraries do not, and are left alone.
     """
     with contextlib.suppress(OSError, AttributeError):
         mallopt = ctypes.CDLL("libc.so.6").mallopt

@@ -100,8 +100,10 @@ class ModelSpec:
     @property
     def training_seconds(self) -> float | None:
         """Duration of the training, with all that the model went on from; None when its spec does not say."""
-        durations = _durations(self.training)
-        return float(sum(durations.values())) if durations else None
+        # Nothing is trained for a mean.
+        runs = [run for run in runs_behind(self.training) if "averaged_with" not in run]
+        seconds = [run["seconds"] for run in runs if _is_number(run.get("seconds"))]
+        return float(sum(seconds)) if seconds else None
 
     @property
     def cost(self) -> Cost:
@@ -166,6 +168,31 @@ def sha256_of(path: str | os.PathLike[str]) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def runs_behind(training: Any) -> Iterator[dict[str, Any]]:
+    """The record of each run that led to a model, first to last, from the `training` of its spec.
+
+    What a run began with is its `base`, and what a mean was made of is `averaged_with` besides: files with
+    the `training` behind them, or the record of a run itself. Means, and files of which nothing else is
+    known, are among them. A file, told by its sha256, counts once.
+    """
+    return _runs_behind(training, set())
+
+
+def _runs_behind(origin: Any, seen: set[str]) -> Iterator[dict[str, Any]]:
+    """As `runs_behind`, but for what is behind files that were `seen`."""
+    run = origin.get("training", origin) if isinstance(origin, dict) else None
+    if not isinstance(run, dict):
+        return
+    if isinstance(sha256 := origin.get("sha256"), str):
+        if sha256 in seen:
+            return
+        seen.add(sha256)
+    others = run.get("averaged_with")
+    for earlier in [*(others if isinstance(others, list) else ()), run.get("base")]:
+        yield from _runs_behind(earlier, seen)
+    yield run
+
+
 def _is_spec(path: Path) -> bool:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -225,21 +252,6 @@ def _unreadable(spec: ModelSpec, name: str, read: Callable[[Any], Any]) -> Itera
 
 def _matches(pattern: re.Pattern[str], value: Any) -> bool:
     return isinstance(value, str) and pattern.fullmatch(value) is not None
-
-
-def _durations(origin: Any, place: tuple[int, ...] = ()) -> dict[str, float]:
-    """The seconds of each run behind a model, counted once: by the sha256 of its file, or its place in the record."""
-    if not isinstance(origin, dict):
-        return {}
-    run = origin.get("training", origin)
-    if not isinstance(run, dict):
-        return {}
-    others = run.get("averaged_with")
-    trained = _is_number(run.get("seconds")) and others is None  # nothing is trained for a mean
-    found = {str(origin.get("sha256", place)): run["seconds"]} if trained else {}
-    for number, earlier in enumerate([run.get("base"), *(others if isinstance(others, list) else ())]):
-        found |= _durations(earlier, (*place, number))
-    return found
 
 
 def _is_number(value: Any, kinds: type | tuple[type, ...] = (int, float)) -> bool:

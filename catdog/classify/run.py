@@ -14,6 +14,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from ..compare import Classifier, Comparator
+from ..engine import OF_A_FOLDER as BATCH
 from ..errors import FolderLost, InvalidSettings
 from ..preprocessing import EXTENSIONS
 from ..reading import Reader
@@ -24,8 +25,6 @@ from .judging import judge
 from .walk import Found, find
 from .workers import Workers
 
-# Photos that are decoded and judged together: more are no faster.
-BATCH = 32
 # Workers, unless asked otherwise: one per core, and no more than this.
 MOST_WORKERS = 16
 FORMATS = (".csv", ".parquet")

@@ -6,10 +6,12 @@ cannot. With a filled cache neither Keras nor TensorFlow is imported.
 """
 
 from .converted import has_bfloat16
-from .interface import Engine, Outputs, are_probabilities
+from .interface import OF_A_FOLDER, TOGETHER, Engine, Outputs, are_probabilities
 from .loading import describe, load_engine, load_engines, precision_of
 
 __all__ = [
+    "OF_A_FOLDER",
+    "TOGETHER",
     "Engine",
     "Outputs",
     "are_probabilities",

@@ -13,11 +13,11 @@ import numpy as np
 
 from ..memory import give_back_mapped_file
 from .cache import GRAPH, WEIGHTS
-from .interface import Outputs
+from .interface import OF_A_FOLDER, TOGETHER, Outputs
 
 PRECISIONS = {"f32": "float32", "bf16": "bfloat16"}
-# Photos per request, the most first: of folders, of servers in a rush, and otherwise.
-SIZES = (32, 2, 1)
+# Photos per request, the most first.
+SIZES = (OF_A_FOLDER, TOGETHER, 1)
 # A model with so many bytes of weights gains little by the second of these, which would take much memory.
 LARGE = 2**25
 
@@ -36,8 +36,9 @@ class OpenVINOEngine:
     threads    0 for all cores
     precision  arithmetic, a key of PRECISIONS: OpenVINO itself would take bfloat16 wherever it is fast
 
-    Photos are computed so many at a time as SIZES says, each size by a network compiled for it, but for a
-    single photo when it is first asked for: one for batches of any size is slower.
+    Photos are computed so many at a time as SIZES says, by a network compiled for that size: one for batches
+    of any size is slower. That for a single photo of a fixed size is compiled at once, others when they are
+    first needed.
     """
 
     problem = ""
@@ -51,7 +52,7 @@ class OpenVINOEngine:
         self.core, self.options, self.weights = openvino.Core(), options, (folder / WEIGHTS).resolve()
         self.model = self.core.read_model(folder / GRAPH)
         self.takes = self.model.input(0).get_partial_shape()
-        self.sizes = SIZES if self.weights.stat().st_size < LARGE else (SIZES[0], 1)
+        self.sizes = SIZES if self.weights.stat().st_size < LARGE else (OF_A_FOLDER, 1)
         self.requests: dict[tuple[int, ...], Any] = {}
         photo = list(self.takes)[1:]
         if all(side.is_static for side in photo):  # what does not fit this machine shows now

@@ -6,6 +6,10 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
+# How many photos engines are best asked about at a time: those of a folder, and those that wait for a server.
+# More would be little faster, and take memory for good.
+OF_A_FOLDER, TOGETHER = 32, 2
+
 
 class Outputs(NamedTuple):
     """What a model says of N photos, each array float32.

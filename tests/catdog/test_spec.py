@@ -149,6 +149,7 @@ def test_a_missing_or_unreadable_file_is_refused(tmp_path):
         ({"parameters": "many", "seconds": True, "base": {"training": {"seconds": 5}}}, None, 5),
         ({"parameters": -1, "seconds": "long", "base": 7}, None, None),
         ({"seconds": 7, "base": {"seconds": 1}, "averaged_with": 8}, None, 1),
+        ({"seconds": 5, "base": {"sha256": ["x"], "seconds": 1}}, None, 6),
         # A mean of two models: the second went on from the first, whose time counts once.
         (
             {
