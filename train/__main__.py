@@ -65,9 +65,14 @@ def _parser() -> argparse.ArgumentParser:
     _add_training_arguments(fit)
     fit.set_defaults(run_command=_fit, after_stop=GOES_ON, verb="fit")
 
-    distill = commands.add_parser("distill", help="train a classifier to imitate a teacher's features, too")
+    distill = commands.add_parser("distill", help="train a classifier to imitate a teacher's features and answers")
     distill.add_argument("name", help="the student: xception, ...")
-    distill.add_argument("--teacher", type=Path, required=True, help=".h5 whose first layer is the feature extractor")
+    distill.add_argument(
+        "--teacher",
+        type=Path,
+        required=True,
+        help="a classifier's .h5, with its spec for its answers; or one whose first layer is the feature extractor",
+    )
     distill.add_argument("--start", type=Path, default=None, help="an .h5 of the student to go on from")
     _add_training_arguments(distill)
     distill.set_defaults(run_command=_distill, after_stop=GOES_ON, verb="distill")
@@ -130,8 +135,12 @@ def _add_training_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder made by prepare")
     _add_places(parser)
     parser.add_argument("--restart", action="store_true", help="forget the checkpoints of an earlier run")
-    help = "e.g. 96x20,128x4; the base is frozen in none of them unless --frozen-stages says so"
-    parser.add_argument("--stages", default=None, metavar="SIZExEPOCHS,...", help=help)
+    parser.add_argument(
+        "--stages",
+        default=None,
+        metavar="SIZExEPOCHS,...",
+        help="e.g. 96x20,128x4; the base is frozen in none of them unless --frozen-stages says so",
+    )
     parser.add_argument("--batch-size", type=int, default=None)
     parser.add_argument("--learning-rate", type=float, default=None)
     parser.add_argument("--crop", type=float, default=None, help="least share of a photo that a random crop keeps")

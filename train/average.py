@@ -18,7 +18,7 @@ from catdog.spec import ModelSpec
 from . import architectures, dataset
 from .files import require_writable
 from .fit import Job, finish, require_other
-from .provenance import averaged
+from .provenance import averaged, spec_beside
 
 
 def average(job: Job, files: Sequence[Path]) -> ModelSpec:
@@ -47,8 +47,7 @@ def average(job: Job, files: Sequence[Path]) -> ModelSpec:
 
 def _require_classes(file: Path, classes: tuple[str, ...]) -> None:
     """Raise InvalidSettings where the spec beside a file says that its outputs mean something else."""
-    described = file.with_suffix(".json")
-    spec = ModelSpec.read(described) if described.is_file() else None
+    spec = spec_beside(file)
     if spec and spec.classes != classes:
         raise InvalidSettings(
             f"{file} knows the classes {', '.join(spec.classes)}; the data folder has {', '.join(classes)}."

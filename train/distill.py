@@ -1,14 +1,16 @@
-"""A pretrained teacher's features -> a student classifier.
+"""A pretrained teacher's features and answers -> a student classifier.
 
 A linear projection of the student's last map learns that of the teacher, place by place and in the
 mean (Romero et al. 2015, "FitNets", with the last layer as the hint). Both see the very same crop,
 the teacher larger, so that its word holds for what the student sees (Beyer et al. 2022, "Knowledge
-distillation: a good teacher is patient and consistent"). The labels teach the student's own last
-layer, and the rest with it.
+distillation: a good teacher is patient and consistent"). Where the teacher knows the classes, its
+answers are the targets of the student's own last layer: the soft targets of Hinton et al. 2015,
+"Distilling the knowledge in a neural network", without a temperature. Elsewhere the labels are.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import keras
@@ -19,9 +21,9 @@ from catdog.errors import InvalidSettings
 from catdog.spec import ModelSpec
 
 from . import architectures, augment, history, trainer
-from .fit import Job, accuracy, augmented, finish, loss, prepared, started
+from .fit import Job, accuracy, augmented, cross_entropy, finish, prepared, started
 from .fused import fused
-from .provenance import identity, origin_of, provenance
+from .provenance import identity, origin_of, provenance, spec_beside
 from .trainer import Recipe
 
 RECIPE = Recipe(
@@ -34,16 +36,17 @@ RECIPE = Recipe(
 )
 # Pixels of the crops that the teacher sees.
 TEACHER_SIZE = 192
-# What the word on each place counts, where that on the whole crop counts 1.
+# What the word on each place and what the answer count, where the word on the whole crop counts 1.
 PLACES = 0.5
-# What else the result depends on, as specs and checkpoints record it.
-OBJECTIVE = {"teacher_size": TEACHER_SIZE, "weight_of_places": PLACES}
-# From so many photos the mean and deviation of the teacher's features are known well enough.
+ANSWERS = 2.0
+# From so many photos the spread of the teacher's features, and the first projection, are known well enough.
 SAMPLE = 2048
+# Ridge penalty of the first projection, as a share of the mean square of the student's features.
+RIDGE = 0.2
 
 
 def distill(job: Job, *, teacher: Path, start: Path | None = None) -> ModelSpec:
-    """Train a classifier to imitate `teacher` as well as the labels; write it and its spec.
+    """Train a classifier to imitate `teacher`, and the labels where that has no answer; write it and its spec.
 
     `fit --start` goes on from it with the labels alone, `fit --base` takes all of it but its last
     layer. A run that was killed goes on from its last finished epoch. `start` is an `.h5` of the
@@ -53,15 +56,18 @@ def distill(job: Job, *, teacher: Path, start: Path | None = None) -> ModelSpec:
         raise InvalidSettings(f"{job.name} is trained without pretrained knowledge: it takes no teacher.")
     splits, photos = prepared(job, start)
     with trainer.precision(job.recipe.precision) as precision:
-        taught = Taught(load_teacher(teacher), photos.images)
+        taught = Taught(*load_teacher(teacher, splits[0].classes), photos.images)
+        begun = None
+        if start:  # a student of random weights has nothing to lose
+            begun = projection(started(job, photos.classes, start), taught, photos.images, job.recipe.stages[0][0])
 
         def make_model(size: int, optimizer: keras.Optimizer) -> keras.Model:
             network = started(job, photos.classes, start)
-            return _training_model(network, taught, size, photos.classes, job.recipe, optimizer)
+            return _training_model(network, taught, begun, size, job.recipe, optimizer)
 
         inputs = {"model": job.name, "teacher": identity(teacher), "start": identity(start)} | photos.counts()
-        trained, rows = trainer.train(make_model, job.recipe, photos, job.run, inputs=inputs | OBJECTIVE)
-    training = provenance(photos, job, rows, precision=precision) | OBJECTIVE
+        trained, rows = trainer.train(make_model, job.recipe, photos, job.run, inputs=inputs | taught.objective)
+    training = provenance(photos, job, rows, precision=precision) | taught.objective
     training |= {"base": origin_of(start) if start else "random weights", "teacher": origin_of(teacher)}
     return finish(trained.get_layer(job.name), job, splits[1], training)
 
@@ -70,19 +76,18 @@ class Taught:
     """A frozen teacher and how its features spread.
 
     teacher          pixels 0..255 (N, H, W, 3) to a map of features (N, h, w, F)
+    answer           features of photos (N, F) to probabilities of the student's classes, or None
     mean             float32 (F,), of its features in a sample of whole photos, `images` (uint8 (N, S, S, 3))
     deviation        float32 (F,), of those of a photo, which are the mean of its places
     place_deviation  float32 (F,), of those of a place
     """
 
-    def __init__(self, teacher: keras.Model, images: np.ndarray):
+    def __init__(self, teacher: keras.Model, answer: layers.Dense | None, images: np.ndarray):
         teacher.trainable = False
-        self.teacher = teacher
-        sample = images[:: -(-len(images) // SAMPLE)]
+        self.teacher, self.answer = teacher, answer
         pooled, squares = [], []
-        for start in range(0, len(sample), 64):
-            places = teacher.predict_on_batch(sample[start : start + 64])
-            places = ops.convert_to_numpy(ops.cast(places, "float32"))
+        for photos in sampled(images):
+            places = last_map(teacher, photos)
             pooled.append(places.mean(axis=(1, 2)))
             squares.append(np.square(places).mean(axis=(1, 2)))
         pooled = np.concatenate(pooled)
@@ -90,13 +95,53 @@ class Taught:
         variance = np.concatenate(squares).mean(axis=0) - np.square(self.mean)
         self.place_deviation = np.sqrt(np.maximum(variance, 0)) + 1e-3
 
+    @property
+    def objective(self) -> dict[str, float]:
+        """What else the loss depends on, as specs and checkpoints record it."""
+        answers = {"weight_of_answers": ANSWERS} if self.answer is not None else {}
+        return {"teacher_size": TEACHER_SIZE, "weight_of_places": PLACES} | answers
+
+
+def sampled(images: np.ndarray) -> Iterator[np.ndarray]:
+    """At most SAMPLE of the images, evenly spread, in batches."""
+    sample = images[:: -(-len(images) // SAMPLE)]
+    return (sample[start : start + 64] for start in range(0, len(sample), 64))
+
+
+def last_map(network: keras.Model, photos: np.ndarray) -> np.ndarray:
+    """What a network says of each place of photos, float32 (N, h, w, F)."""
+    return network.predict_on_batch(photos).astype(np.float32)
+
+
+def projection(student: keras.Model, taught: Taught, images: np.ndarray, size: int) -> list[np.ndarray]:
+    """Ridge regression of the teacher's standardised map on the student's: kernel (S, F) and bias (F,), float32.
+
+    Over the places of a sample of whole photos, `images` (uint8 (N, H, W, 3)), which the student sees at
+    `size` pixels. A random projection would first destroy what a student knows.
+    """
+    network = up_to_last_map(student)
+    products, targets = 0.0, 0.0
+    for photos in sampled(images):
+        places = last_map(network, ops.convert_to_numpy(augment.resampled(photos, size, size)))
+        wanted = (last_map(taught.teacher, photos) - taught.mean) / taught.place_deviation
+        wanted = ops.convert_to_numpy(augment.resampled(wanted, *places.shape[1:3]))
+        rows = places.reshape(-1, places.shape[-1])
+        rows = np.concatenate([rows, np.ones((len(rows), 1), np.float32)], axis=1)
+        products += rows.T @ rows
+        targets += rows.T @ wanted.reshape(len(rows), -1)
+    penalty = np.full(len(products), RIDGE * np.trace(products[:-1, :-1]) / (len(products) - 1))
+    penalty[-1] = 0
+    solution = np.linalg.solve(products.astype(np.float64) + np.diag(penalty), targets).astype(np.float32)
+    return [solution[:-1], solution[-1]]
+
 
 class Imitation(layers.Layer):
-    """While training, add how far the projected features of the student are from the teacher's.
+    """While training, add how far the student is from the teacher.
 
-    That is the mean squared error of the standardised features of each photo, and PLACES times that
-    of each place of it. Call arguments: what the student says, which is returned as it is; its last
-    map (N, h, w, S); and the crops, pixels 0..255, that the teacher sees.
+    That is the mean squared error of the standardised features of each photo, which the student's are
+    projected to, PLACES times that of each place of it, and ANSWERS times the cross entropy with the
+    teacher's answer, where there is one. Call arguments: what the student says, which is returned as it
+    is; its last map (N, h, w, S); and the crops, pixels 0..255, that the teacher sees.
     """
 
     def __init__(self, taught: Taught, **kwargs):
@@ -106,10 +151,6 @@ class Imitation(layers.Layer):
 
     def build(self, probabilities_shape, places_shape, crops_shape):
         self.projection.build(places_shape)
-        mean, deviation = self.taught.mean, self.taught.place_deviation
-        if places_shape[-1] == len(mean):
-            # Perhaps they have their features in common, which a random projection would first lose.
-            self.projection.set_weights([np.diag(1 / deviation), -mean / deviation])
 
     def call(self, probabilities, places, crops, training=False):
         if training:
@@ -123,17 +164,22 @@ class Imitation(layers.Layer):
             of_photos = (ops.mean(said, (1, 2)) - ops.mean(wanted, (1, 2))) * place_deviation / deviation
             of_places = said - augment.resampled(wanted, *said.shape[1:3])
             self.add_loss(ops.mean(ops.square(of_photos)) + PLACES * ops.mean(ops.square(of_places)))
+            if taught.answer is not None:
+                answers = ops.stop_gradient(taught.answer(ops.mean(features, (1, 2))))
+                self.add_loss(ANSWERS * cross_entropy(answers.shape[-1])(answers, probabilities))
         return probabilities
 
     def compute_output_shape(self, probabilities_shape, places_shape, crops_shape):
         return probabilities_shape
 
 
-def load_teacher(path: Path) -> keras.Model:
-    """Load a feature extractor: pixels 0..255 of any size (N, H, W, 3) to a map of features (N, h, w, F).
+def load_teacher(path: Path, classes: tuple[str, ...]) -> tuple[keras.Model, layers.Dense | None]:
+    """Load a feature extractor, and what turns its features into probabilities of these classes, if it knows them.
 
-    The file holds a classifier that `fit` wrote, or a Keras model whose first layer is a model on
-    pixels scaled to -1..1.
+    The first takes pixels 0..255 of any size (N, H, W, 3) to a map of features (N, h, w, F), the second the
+    mean of its places (N, F) to (N, 1) or (N, classes). The file holds a classifier that was trained here, whose
+    classes are those of the spec beside it; or a Keras model whose first layer is a model on pixels scaled to
+    -1..1: the rest of it is not used.
     """
     if not path.is_file():
         raise InvalidSettings(f"The teacher {path} does not exist.")
@@ -144,13 +190,14 @@ def load_teacher(path: Path) -> keras.Model:
     if model.name in architectures.ARCHITECTURES:
         base = architectures.build_base(model.name)  # for photos of any size
         base.set_weights(model.get_weights()[: len(base.weights)])
-        return fused(up_to_last_map(base))
+        spec = spec_beside(path)
+        return fused(up_to_last_map(base)), model.layers[-1] if spec and spec.classes == classes else None
     base = model.layers[0]
     if not isinstance(base, keras.Model) or not isinstance(base.layers[-1], layers.GlobalAveragePooling2D):
         raise InvalidSettings(f"The first layer of {path} is not a model with pooled features.")
     pixels = keras.Input((None, None, 3))
     scaled = layers.Rescaling(1 / 127.5, offset=-1.0)(pixels)
-    return keras.Model(pixels, fused(up_to_last_map(base))(scaled), name="teacher")
+    return keras.Model(pixels, fused(up_to_last_map(base))(scaled), name="teacher"), None
 
 
 def up_to_last_map(network: keras.Model, *more: keras.KerasTensor) -> keras.Model:
@@ -159,14 +206,27 @@ def up_to_last_map(network: keras.Model, *more: keras.KerasTensor) -> keras.Mode
     return keras.Model(network.input, [*more, pooling.input] if more else pooling.input, name=network.name)
 
 
-def _training_model(student, taught: Taught, size: int, classes: int, recipe: Recipe, optimizer) -> keras.Model:
-    """Photos -> what the student says of crops of them, with the teacher's word on them in the loss."""
+def _training_model(student, taught: Taught, begun, size: int, recipe: Recipe, optimizer) -> keras.Model:
+    """Photos -> what the student says of crops of them, with the teacher's word on them in the loss.
+
+    `begun` is the projection to begin with, as `projection` returns it, or None for a random one.
+    """
     batch, crops = augmented(max(TEACHER_SIZE, size), recipe)
     reduction = augment.RandomResizedCrop(size, (1.0, 1.0), (1.0, 1.0), mirror=False, name="reduction")
     probabilities, places = up_to_last_map(student, student.output)(reduction(crops))
-    model = keras.Model(batch, Imitation(taught, name="imitation")(probabilities, places, crops))
-    word = keras.metrics.BinaryCrossentropy if classes == 2 else keras.metrics.CategoricalCrossentropy
-    # By itself, too: while training, the loss holds what the student owes the teacher.
+    imitation = Imitation(taught, name="imitation")
+    model = keras.Model(batch, imitation(probabilities, places, crops))
+    if begun is not None:
+        imitation.projection.set_weights(begun)
+    outputs = student.output.shape[-1]
+    # By itself, too: while training, the loss holds what the student owes the teacher, and with a teacher that
+    # answers nothing else, so that it is 0 on validation photos.
+    word = keras.metrics.BinaryCrossentropy if outputs == 1 else keras.metrics.CategoricalCrossentropy
     label_loss = word(name=history.LABEL_LOSS, label_smoothing=recipe.label_smoothing)
-    model.compile(optimizer, loss=loss(classes, recipe.label_smoothing), metrics=[accuracy, label_loss])
+    model.compile(
+        optimizer,
+        loss=cross_entropy(outputs, recipe.label_smoothing),
+        loss_weights=1.0 if taught.answer is None else 0.0,
+        metrics=[accuracy, label_loss],
+    )
     return model

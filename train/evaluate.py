@@ -50,21 +50,32 @@ def evaluate(
         comparator.close()
     results = {}
     for name, classifier in comparator.models.items():
-        spec, precision, extra = classifier.spec, _precision(classifier), {}
+        precision = _precision(classifier)
         raw = {precision: outputs[name]}
         if name in others:
             raw[_other(precision)] = outputs[others[name].spec.name]
-        answers = {key: calibrated(rows, spec.temperature) for key, rows in raw.items()}
-        if "bf16" in answers:
-            changes = _changes(answers["f32"], answers["bf16"])
-            extra["bfloat16"] = {"images": len(split), "clear": spec.clear, **changes}
-            precision = precision_of(dataclasses.replace(spec, metrics={**spec.metrics, split_name: extra}))
+        results[name] = _figures(classifier.spec, raw, precision, split, split_name)
         if name in unrounded:
-            extra["rounding"] = _changes(predict([unrounded[name]], split)[name], answers["f32"])
-        figures = measure(answers[precision], split.labels, split.classes, uncalibrated=raw[precision])
-        results[name] = figures | extra
-        _record(results[name], split_name, spec, weights / f"{name}.json")
+            after = calibrated(raw["f32"], classifier.spec.temperature)
+            results[name]["rounding"] = _changes(predict([unrounded[name]], split)[name], after)
+        _record(results[name], split_name, classifier.spec, weights / f"{name}.json")
     return results
+
+
+def _figures(
+    spec: ModelSpec, raw: dict[str, np.ndarray], precision: str, split: Split, split_name: str
+) -> dict[str, Any]:
+    """Measure a model that runs in `precision`, `f32` or `bf16`.
+
+    `raw` holds its probabilities without temperature, float64 (N, classes), per arithmetic. The figures are
+    those of the arithmetic that it is to run in from now on.
+    """
+    answers = {key: calibrated(rows, spec.temperature) for key, rows in raw.items()}
+    changes = {}
+    if "bf16" in answers:
+        changes["bfloat16"] = {"images": len(split), "clear": spec.clear, **_changes(answers["f32"], answers["bf16"])}
+        precision = precision_of(dataclasses.replace(spec, metrics={**spec.metrics, split_name: changes}))
+    return measure(answers[precision], split.labels, split.classes, uncalibrated=raw[precision]) | changes
 
 
 def _unrounded(path: Path, comparator: Comparator, settings: Settings) -> Classifier:

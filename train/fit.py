@@ -89,7 +89,7 @@ def fit(job: Job, *, base: str | None = None, start: Path | None = None) -> Mode
 
     def make_model(size: int, optimizer: keras.Optimizer) -> keras.Model:
         network = started(job, photos.classes, start, base=base)
-        return _training_model(network, size, photos.classes, job.recipe, optimizer)
+        return _training_model(network, size, job.recipe, optimizer)
 
     inputs = {"model": job.name, "base": identity(base), "start": identity(start)} | photos.counts()
     with trainer.precision(job.recipe.precision) as precision:
@@ -195,10 +195,11 @@ def load_data(train: dataset.Split, val: dataset.Split, stored_size: int, image_
     )
 
 
-def _training_model(network, size, classes, recipe, optimizer) -> keras.Model:
+def _training_model(network, size, recipe, optimizer) -> keras.Model:
     batch, crops = augmented(size, recipe)
     model = keras.Model(batch, network(crops))
-    model.compile(optimizer, loss=loss(classes, recipe.label_smoothing), metrics=[accuracy])
+    loss = cross_entropy(network.output.shape[-1], recipe.label_smoothing)
+    model.compile(optimizer, loss=loss, metrics=[accuracy])
     return model
 
 
@@ -222,7 +223,7 @@ def accuracy(targets, outputs):
     return ops.cast(right, "float32")
 
 
-def loss(classes: int, label_smoothing: float) -> keras.losses.Loss:
-    """Cross entropy for the targets that `dataset.targets` makes."""
-    kind = keras.losses.BinaryCrossentropy if classes == 2 else keras.losses.CategoricalCrossentropy
+def cross_entropy(outputs: int, label_smoothing: float = 0.0) -> keras.losses.Loss:
+    """The loss for targets as `dataset.targets` makes them, of so many outputs: binary for one."""
+    kind = keras.losses.BinaryCrossentropy if outputs == 1 else keras.losses.CategoricalCrossentropy
     return kind(label_smoothing=label_smoothing)

@@ -33,15 +33,17 @@ class FusedBatchNormalization(layers.BatchNormalization):
         scale, offset = self.gamma if self.scale else ones, self.beta if self.center else 0 * ones
         width, channels = inputs.shape[2:]
         beside = 2 if channels % LANES == LANES // 2 and width and width % 2 == 0 and not gpus() else 1
-        parameters = [ops.tile(one, beside) for one in (scale, offset, self.moving_mean, self.moving_variance)]
+        scale, offset, mean, variance = (
+            ops.tile(one, beside) for one in (scale, offset, self.moving_mean, self.moving_variance)
+        )
         # How many rows a photo has makes no difference.
         places = ops.reshape(inputs, (-1, 1, width // 2, channels * 2)) if beside == 2 else inputs
-        statistics = {} if learns else {"mean": parameters[2], "variance": parameters[3]}
-        outputs, mean, variance = tf.compat.v1.nn.fused_batch_norm(
-            places, *parameters[:2], epsilon=self.epsilon, is_training=learns, **statistics
+        statistics = {} if learns else {"mean": mean, "variance": variance}
+        outputs, *moments = tf.compat.v1.nn.fused_batch_norm(
+            places, scale, offset, epsilon=self.epsilon, is_training=learns, **statistics
         )
         if learns:
-            self._move(ops.reshape(mean, (beside, channels)), ops.reshape(variance, (beside, channels)))
+            self._move(*(ops.reshape(moment, (beside, channels)) for moment in moments))
         return ops.reshape(outputs, ops.shape(inputs)) if beside == 2 else outputs
 
     def _move(self, means, variances):
@@ -55,7 +57,7 @@ class FusedBatchNormalization(layers.BatchNormalization):
 class FusedSeparableConv2D(layers.SeparableConv2D):
     """A separable convolution whose second step, of single places, is one product of matrices.
 
-    TensorFlow takes a convolution there, and twice as long for the gradient of its kernel.
+    TensorFlow takes a convolution there, whose gradient for the kernel takes longer.
     """
 
     def call(self, inputs):

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from catdog.spec import runs_behind
+
 # Within so much of its last validation accuracy a training counts as converged.
 NEAR = 0.01
 # As `provenance.base_provenance` calls it.
 RANDOM = "random weights"
 FIGURES = ("accuracy", "loss", "val_accuracy", "val_loss")
-# What `distill` calls the loss of the labels alone, without that of the teacher's features.
+# What `distill` calls the loss of the labels alone, without what the student owes the teacher.
 LABEL_LOSS = "label_loss"
 
 
@@ -43,31 +45,10 @@ class Convergence:
 
 
 def runs(training: Any) -> list[Run]:
-    """The chain of runs that led to a model, first to last; empty where none is recorded.
-
-    `training` is that of a spec. What a run began with is its `base`: a file with the `training`
-    behind it, or the record of a run itself. Of a mean of several models, the runs of all of them,
-    each once.
-    """
-    return _runs(training, set())
-
-
-def _runs(training: Any, seen: set[str]) -> list[Run]:
-    """As `runs`, without those behind files whose sha256 was `seen`, to which these are added."""
-    if not isinstance(training, dict):
-        return []
-    base = training.get("base")
-    others = training.get("averaged_with")
-    earlier: list[Run] = []
-    for origin in [*(others if isinstance(others, list) else []), base]:
-        if isinstance(origin, dict) and origin.get("sha256") not in seen:
-            seen |= {sha256} if isinstance(sha256 := origin.get("sha256"), str) else set()
-            earlier += _runs(origin.get("training", origin), seen)
-    history = training.get("history")
-    is_history = isinstance(history, list) and all(map(_is_row, history))
-    rows = tuple(_row(row, "teacher" in training) for row in history) if is_history else ()
-    went_on = isinstance(base, dict) and bool(_runs(base.get("training", base), set()))
-    return [*earlier, Run(_title(training, went_on), rows, str(training.get("hardware", "")))] if rows else earlier
+    """The runs with a history that led to a model, as `catdog.spec.runs_behind` finds them in its `training`."""
+    return [
+        Run(_title(run), rows, str(run.get("hardware", ""))) for run in runs_behind(training) if (rows := _rows(run))
+    ]
 
 
 def convergence(chain: list[Run]) -> Convergence | None:
@@ -86,6 +67,14 @@ def convergence(chain: list[Run]) -> Convergence | None:
     )
 
 
+def _rows(run: dict[str, Any]) -> tuple[dict[str, float], ...]:
+    """The epochs of a run; empty where none is recorded."""
+    history = run.get("history")
+    if not isinstance(history, list) or not all(map(_is_row, history)):
+        return ()
+    return tuple(_row(row, "teacher" in run) for row in history)
+
+
 def _is_row(row: Any) -> bool:
     return isinstance(row, dict) and isinstance(row.get("seconds"), (int, float))
 
@@ -93,11 +82,12 @@ def _is_row(row: Any) -> bool:
 def _row(row: dict[str, Any], taught: bool) -> dict[str, float]:
     """Figures by their plain names: a model with two outputs has `probabilities_accuracy` and the like.
 
-    The loss is that of the labels, and left out where only its sum with the teacher's was recorded.
+    The losses are those of the labels; that of training is left out where only its sum with the teacher's
+    was recorded.
     """
     figures = {name: row.get(_of_labels(name), row.get(name)) for name in FIGURES}
     if taught and _of_labels("loss") not in row:
-        figures["loss"] = row.get(LABEL_LOSS)
+        figures |= {"loss": row.get(LABEL_LOSS), "val_loss": row.get(f"val_{LABEL_LOSS}", row.get("val_loss"))}
     numbers = {name: value for name, value in figures.items() if isinstance(value, (int, float))}
     return {"seconds": row["seconds"], "size": row.get("size", 0)} | numbers
 
@@ -106,9 +96,10 @@ def _of_labels(name: str) -> str:
     return f"val_probabilities_{name[4:]}" if name.startswith("val_") else f"probabilities_{name}"
 
 
-def _title(training: dict[str, Any], goes_on: bool) -> str:
-    if "teacher" in training:
+def _title(run: dict[str, Any]) -> str:
+    if "teacher" in run:
         return "distilled"
-    if goes_on:
+    base = run.get("base", RANDOM)
+    if isinstance(base, dict) and any(map(_rows, runs_behind(base))):
         return "went on"
-    return "trained" if training.get("base", RANDOM) == RANDOM else "fine-tuned"
+    return "trained" if base == RANDOM else "fine-tuned"

@@ -56,7 +56,9 @@ def _add_origin(origin: Any, steps: list[tuple[str, str]], told: dict[str, int])
             return told[sha256]
         case {"training": dict(earlier)} if earlier:
             last = _add_steps(earlier, steps, told)
-            return told.setdefault(str(origin.get("sha256")), last) if "sha256" in origin else last
+            if isinstance(origin.get("sha256"), str):
+                told[origin["sha256"]] = last
+            return last
         case {"teacher": _} as distilled:  # base weights alone, as `distill` once made them
             steps.append(_run(distilled))
         case {"file": name, **rest} | {"went_on_from": name, **rest}:

@@ -71,10 +71,16 @@ def base_provenance(base: str | None) -> Any:
 
 def origin_of(path: Path) -> dict[str, Any]:
     """What is known of an `.h5` that a run began with: its file and, from the spec beside it, its own training."""
-    origin = {"file": path.name, "sha256": sha256_of(path)}
+    spec = spec_beside(path)
+    return {"file": path.name, "sha256": sha256_of(path)} | ({"training": spec.training} if spec else {})
+
+
+def spec_beside(path: Path) -> ModelSpec | None:
+    """The spec beside an `.h5`; None where there is none, or one of other weights.
+
+    Raises ModelMismatch for one that cannot be read.
+    """
     described = path.with_suffix(".json")
     spec = ModelSpec.read(described) if described.is_file() else None
     # A spec of other weights, left by a process that was killed between the two files, says nothing.
-    if spec and spec.sha256 == origin["sha256"]:
-        origin["training"] = spec.training
-    return origin
+    return spec if spec and spec.sha256 == sha256_of(path) else None

@@ -85,11 +85,11 @@ def test_runs_are_found_through_all_that_a_model_began_with():
 
 def test_the_loss_of_a_distilled_run_is_that_of_the_labels():
     both, alone = (
-        {"epoch": 1, "seconds": 1.0, "loss": 0.8},
-        {"epoch": 2, "seconds": 1.0, "loss": 0.8, "label_loss": 0.1},
+        {"epoch": 1, "seconds": 1.0, "loss": 0.8, "val_loss": 0.3},
+        {"epoch": 2, "seconds": 1.0, "loss": 0.8, "label_loss": 0.1, "val_loss": 0.0, "val_label_loss": 0.2},
     )
     (taught,) = history.runs({"teacher": "t.h5", "history": [both, alone]})
-    assert [row.get("loss") for row in taught.epochs] == [None, 0.1]
+    assert [(row.get("loss"), row.get("val_loss")) for row in taught.epochs] == [(None, 0.3), (0.1, 0.2)]
     (fitted,) = history.runs({"history": [both]})
     assert fitted.epochs[0]["loss"] == 0.8
 

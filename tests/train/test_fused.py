@@ -106,6 +106,7 @@ def test_norm_of_neighbours_side_by_side_is_that_of_keras_nearly():
 
 @pytest.mark.parametrize("channels", [8, 4])
 def test_bfloat16_stays_bfloat16_and_statistics_float32(channels):
+    keras.utils.set_random_seed(0)
     with trainer.precision("mixed_bfloat16"):
         pixels = keras.Input((6, 6, 3))
         x = keras.layers.SeparableConv2D(channels, 3, padding="same", use_bias=False)(pixels)
@@ -115,4 +116,5 @@ def test_bfloat16_stays_bfloat16_and_statistics_float32(channels):
     assert keras.backend.standardize_dtype(outputs.dtype) == "bfloat16"
     assert {keras.backend.standardize_dtype(weight.dtype) for weight in fast.weights} == {"float32"}
     expected, outputs = (keras.ops.convert_to_numpy(keras.ops.cast(x, "float32")) for x in (expected, outputs))
-    assert np.abs(outputs - expected).mean() < 0.03
+    # Of eight channels, those of odd and even columns have their own statistics, each of half of the sample.
+    assert np.abs(outputs - expected).mean() < (0.06 if channels == 8 else 0.03)

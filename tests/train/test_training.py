@@ -21,7 +21,7 @@ from catdog.compare import calibrated
 from catdog.engine import has_bfloat16, precision_of
 from catdog.spec import sha256_of
 from tests.conftest import ROOT
-from train import architectures, dataset, distill, evaluate, h5, trainer
+from train import architectures, dataset, distill, evaluate, h5, history, trainer
 from train.__main__ import main
 from train.dataset import DatasetError
 from train.provenance import base_provenance
@@ -233,6 +233,11 @@ def test_a_distilled_classifier_is_gone_on_from(tiny_data, tmp_path):
     assert first.training["base"] == "random weights"
     second = run("distill", "second", *teacher, "--start", str(tmp_path / "first" / "xception.h5"))
     assert second.training["base"]["training"] == first.training
+    third = run("distill", "third", "--teacher", str(tmp_path / "first" / "xception.h5"))
+    assert "weight_of_answers" not in first.training
+    assert third.training["weight_of_answers"] == distill.ANSWERS
+    (epoch,) = history.runs(third.training)[-1].epochs
+    assert min(epoch["loss"], epoch["val_loss"]) > 0
     base = run("fit", "base", "--base", str(tmp_path / "second" / "xception.h5"))
     assert base.training["base"]["training"] == second.training
     started = run("fit", "started", "--start", str(tmp_path / "second" / "xception.h5"))
@@ -244,8 +249,10 @@ def test_a_distilled_classifier_is_gone_on_from(tiny_data, tmp_path):
 def test_a_distilled_network_keeps_its_outputs(full_networks, tmp_path, name):
     """What is saved answers as what was trained: the second output for the teacher changes no order of weights."""
     student = architectures.build(name)
-    taught = distill.Taught(tiny_teacher(), np.zeros((2, 48, 48, 3), np.uint8))
-    trained = distill._training_model(student, taught, 48, 2, Recipe(((48, 1),)), keras.optimizers.SGD())
+    photos = np.random.default_rng(1).integers(0, 256, (2, 48, 48, 3), np.uint8)
+    taught = distill.Taught(tiny_teacher(), None, photos)
+    begun = distill.projection(student, taught, photos, 48)
+    trained = distill._training_model(student, taught, begun, 48, Recipe(((48, 1),)), keras.optimizers.SGD())
     saved = architectures.build(name, image_size=48)
     saved.set_weights(trained.get_layer(name).get_weights())
     pixels = np.random.default_rng(0).uniform(0, 255, (2, 48, 48, 3)).astype(np.float32)
@@ -259,10 +266,24 @@ def tiny_teacher() -> keras.Model:
     return keras.Model(pixels, keras.layers.Identity()(pixels))
 
 
+def same(taught: distill.Taught) -> list[np.ndarray]:
+    """The projection of a student that has the features of its teacher."""
+    return [np.diag(1 / taught.place_deviation), -taught.mean / taught.place_deviation]
+
+
+def owed(taught: distill.Taught, begun: list[np.ndarray], probabilities, places, photos) -> float:
+    """What a student owes its teacher who says this of photos and their places."""
+    imitation = distill.Imitation(taught)
+    imitation.build(None, places.shape, None)
+    imitation.projection.set_weights(begun)
+    imitation(probabilities, places, photos, training=True)
+    return sum(map(float, imitation.losses))
+
+
 def test_the_teacher_sees_the_very_crop_of_the_student():
     photos = np.random.default_rng(0).uniform(0, 255, (4, 8, 8, 3)).astype(np.float32)
     features = photos.mean(axis=(1, 2))
-    taught = distill.Taught(tiny_teacher(), photos)
+    taught = distill.Taught(tiny_teacher(), None, photos)
     np.testing.assert_allclose(taught.mean, features.mean(axis=0), rtol=1e-5)
     np.testing.assert_allclose(taught.deviation, features.std(axis=0), rtol=1e-2)
     np.testing.assert_allclose(taught.place_deviation, photos.std(axis=(0, 1, 2)), rtol=1e-2)
@@ -281,12 +302,29 @@ def test_the_teacher_sees_the_very_crop_of_the_student():
     assert not imitation.losses
 
 
-def test_a_student_with_the_features_of_its_teacher_owes_it_nothing_at_first():
-    photos = np.random.default_rng(0).uniform(0, 255, (4, 8, 8, 3)).astype(np.float32)
-    imitation = distill.Imitation(distill.Taught(tiny_teacher(), photos))
-    imitation(np.full((4, 1), 0.5, np.float32), photos, photos, training=True)
-    (error,) = imitation.losses
-    assert float(error) < 1e-6
+@pytest.mark.parametrize(("ridge", "share"), [(1e-6, 1e-4), (distill.RIDGE, 0.5)])
+def test_a_student_that_knows_what_its_teacher_knows_owes_little_at_first(monkeypatch, ridge, share):
+    monkeypatch.setattr(distill, "RIDGE", ridge)
+    photos = np.random.default_rng(0).uniform(0, 255, (70, 8, 8, 3)).astype(np.float32)
+    taught = distill.Taught(tiny_teacher(), None, photos)
+    begun = distill.projection(mixing_student(), taught, photos, 8)
+    unsure = np.full((70, 1), 0.5, np.float32)
+    nothing = [np.zeros_like(weights) for weights in begun]
+    assert owed(taught, begun, unsure, photos @ MIXED, photos) < share * owed(
+        taught, nothing, unsure, photos @ MIXED, photos
+    )
+
+
+MIXED = np.array([[0.2, 0.7, 0.0], [0.5, 0.0, 0.5], [0.0, 0.3, 0.4]], np.float32)
+
+
+def mixing_student() -> keras.Model:
+    """Has other mixtures of the colours of each place as features."""
+    pixels = keras.Input((None, None, 3))
+    mixtures = keras.layers.Dense(3, use_bias=False)
+    pooled = keras.layers.GlobalAveragePooling2D()(mixtures(pixels))
+    mixtures.set_weights([MIXED])
+    return keras.Model(pixels, architectures.head(2)(pooled))
 
 
 def test_a_student_with_a_smaller_map_is_told_of_its_places():
@@ -294,24 +332,78 @@ def test_a_student_with_a_smaller_map_is_told_of_its_places():
     photos = np.zeros((4, 8, 8, 3), np.float32)
     photos[:, :, 4:] = 200
     photos += np.random.default_rng(0).uniform(0, 55, (4, 1, 1, 3)).astype(np.float32)
-    taught = distill.Taught(tiny_teacher(), photos)
+    taught = distill.Taught(tiny_teacher(), None, photos)
 
-    def owed(places) -> float:
-        imitation = distill.Imitation(taught)
-        imitation(np.full((4, 1), 0.5, np.float32), places, photos, training=True)
-        return float(imitation.losses[0])
-
-    places = photos[:, ::2, ::2]
-    assert owed(places) < 0.1 < 1 < owed(places[:, :, ::-1])
+    places, unsure = photos[:, ::2, ::2], np.full((4, 1), 0.5, np.float32)
+    mirrored = places[:, :, ::-1]
+    assert owed(taught, same(taught), unsure, places, photos) < 0.1
+    assert owed(taught, same(taught), unsure, mirrored, photos) > 1
 
 
 def test_a_classifier_that_was_trained_here_can_teach(full_networks, tmp_path):
     classifier = architectures.build("mobilenet_v2", image_size=48)
-    classifier.save(tmp_path / "teacher.h5")
+    path = tmp_path / "teacher.h5"
+    classifier.save(path)
     pixels = np.random.default_rng(0).uniform(0, 255, (2, 48, 48, 3)).astype(np.float32)
     expected = keras.Model(classifier.input, classifier.get_layer("dropout").input).predict_on_batch(pixels)
-    features = distill.load_teacher(tmp_path / "teacher.h5").predict_on_batch(pixels)
-    np.testing.assert_allclose(features.mean(axis=(1, 2)), expected, atol=1e-4)
+    teacher, answer = distill.load_teacher(path, ("cat", "dog"))
+    features = teacher.predict_on_batch(pixels).mean(axis=(1, 2))
+    np.testing.assert_allclose(features, expected, atol=1e-4)
+    assert answer is None  # nobody said what its output means
+    spec = ModelSpec(
+        name="mobilenet_v2",
+        title="MobileNetV2",
+        architecture="mobilenet_v2",
+        file=path.name,
+        sha256=sha256_of(path),
+        bytes=path.stat().st_size,
+        image_size=48,
+        classes=("cat", "dog"),
+    )
+    spec.write(path.with_suffix(".json"))
+    _, answer = distill.load_teacher(path, ("cat", "dog"))
+    np.testing.assert_allclose(answer(features), classifier.predict_on_batch(pixels), atol=1e-5)
+    assert distill.load_teacher(path, ("cow", "horse"))[1] is None
+
+
+def answering(classes: int, photos: np.ndarray) -> distill.Taught:
+    """A teacher whose answers come from random weights."""
+    head = architectures.head(classes)
+    head.build((None, 3))
+    head.set_weights([head.kernel / 255, head.bias])
+    return distill.Taught(tiny_teacher(), head, photos)
+
+
+@pytest.mark.parametrize(("classes", "outputs"), [(2, 1), (3, 3)])
+def test_a_student_owes_the_answers_of_its_teacher(classes, outputs):
+    photos = np.random.default_rng(0).uniform(0, 255, (4, 8, 8, 3)).astype(np.float32)
+    taught = answering(classes, photos)
+    silent = distill.Taught(tiny_teacher(), None, photos)
+    assert taught.objective == {**silent.objective, "weight_of_answers": distill.ANSWERS}
+    targets = keras.ops.convert_to_numpy(taught.answer(photos.mean(axis=(1, 2))))
+    said = keras.ops.convert_to_numpy(keras.ops.softmax(np.random.default_rng(1).normal(size=(4, 3))))[:, :outputs]
+    surprise = -(targets * np.log(said) + (outputs == 1) * (1 - targets) * np.log(1 - said)).sum(axis=1)
+    # A student with the features of its teacher owes nothing else.
+    assert owed(silent, same(silent), said, photos, photos) == pytest.approx(0, abs=1e-6)
+    expected = distill.ANSWERS * surprise.mean()
+    assert owed(taught, same(taught), said, photos, photos) == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize("knows", [True, False])
+def test_labels_teach_where_the_teacher_has_no_answer(knows):
+    photos = np.random.default_rng(0).uniform(0, 255, (4, 8, 8, 3)).astype(np.float32)
+    taught = answering(2, photos) if knows else distill.Taught(tiny_teacher(), None, photos)
+    batch = {"photos": photos, "shares": np.ones((4, 1), np.float32)}
+    rows = []
+    for labels in ([0, 1, 1, 0], [1, 0, 0, 1]):
+        keras.utils.set_random_seed(0)
+        model = distill._training_model(
+            mixing_student(), taught, same(taught), 8, Recipe(((8, 1),)), keras.optimizers.SGD()
+        )
+        rows.append(model.train_on_batch(batch, np.float32(labels)[:, None], return_dict=True))
+    assert rows[0]["label_loss"] != rows[1]["label_loss"]
+    assert (rows[0]["loss"] == rows[1]["loss"]) == knows
+    assert rows[0]["loss"] > 0
 
 
 def test_the_base_of_a_pretrained_model_is_taken_whole(full_networks, tmp_path):
