@@ -23,6 +23,8 @@ T = TypeVar("T")
 # included. The client's own limits add up to minutes: it retries, some of its requests have no timeout,
 # and none of its timeouts covers the look-up of a name.
 PATIENCE = 6.0
+# Name of the threads that call the Hub.
+THREAD = "catdog-hub"
 
 _SUFFIXES = (".json", ".h5")  # in the order of download: a spec without its `.h5` shows what is missing
 _SUBFOLDERS = "*/*"
@@ -138,7 +140,7 @@ def _patiently(repo: str, call: Callable[[threading.Event], T]) -> T:
         except BaseException as error:
             future.set_exception(error)
 
-    threading.Thread(target=run, name="catdog-hub", daemon=True).start()
+    threading.Thread(target=run, name=THREAD, daemon=True).start()
     if not wait([future], timeout=PATIENCE).done and not begun.is_set():
         raise HubUnreachable(repo, f"no answer within {PATIENCE:g} seconds")
     return future.result()

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 # Before anything imports Keras, Gradio or huggingface_hub, which read these once. Without oneDNN: its kernels
 # crashed TensorFlow 2.21 while it trained on photos as tiny as those of the tests, on four cores.
@@ -104,6 +106,8 @@ def hub_client(monkeypatch, tmp_path):
     """Point the Hub's client, which has read its environment already, to an endpoint and to an empty cache."""
     from huggingface_hub import constants
 
+    from catdog import hub as catdog_hub
+
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "token"))
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
@@ -115,7 +119,20 @@ def hub_client(monkeypatch, tmp_path):
             constants, "HUGGINGFACE_CO_URL_TEMPLATE", endpoint + "/{repo_id}/resolve/{revision}/{filename}"
         )
 
-    return use
+    ended = threading.Event()
+
+    def sleep(seconds: float) -> None:
+        if ended.wait(seconds):
+            raise InterruptedError("the test has ended")
+
+    monkeypatch.setattr("huggingface_hub.utils._http.time", SimpleNamespace(sleep=sleep))
+    yield use
+    # A call that was left behind would try again during the next test, and close the connections of all.
+    ended.set()
+    for thread in threading.enumerate():
+        if thread.name == catdog_hub.THREAD:
+            thread.join(timeout=30)
+            assert not thread.is_alive(), "a call to the Hub goes on after its test"
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -202,8 +203,10 @@ def test_unreachable_without_cache_and_without_bundled_models(hub, tmp_path):
 
 
 def test_a_slow_download_may_take_longer_than_the_patience(hub, commit, tiny_weights, monkeypatch):
-    monkeypatch.setattr(catdog_hub, "PATIENCE", 0.7)
-    hub.inject("cut", r"GET .*xception\.h5", times=1)  # the client waits one second before it goes on
+    monkeypatch.setattr(catdog_hub, "PATIENCE", 2)
+    # What the client waits before it goes on with a file that was cut off.
+    monkeypatch.setattr("huggingface_hub.file_download.time", SimpleNamespace(sleep=lambda _: time.sleep(3)))
+    hub.inject("cut", r"GET .*xception\.h5", times=1)
     assert locate(settings(tiny_weights)).source == f"hub {REPO}@{commit[:12]}"
 
 
