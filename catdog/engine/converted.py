@@ -19,7 +19,7 @@ PRECISIONS = {"f32": "float32", "bf16": "bfloat16"}
 # Photos per request, the most first.
 SIZES = (OF_A_FOLDER, TOGETHER, 1)
 # A model with so many bytes of weights gains little by the second of these, which would take much memory.
-LARGE = 2**25
+LARGE = 2**24
 
 
 def import_openvino() -> ModuleType:
