@@ -83,7 +83,6 @@ def _parser() -> argparse.ArgumentParser:
     average.add_argument("--data", type=Path, required=True, help="folder made by prepare")
     _add_places(average)
     average.set_defaults(run_command=_average, after_stop="nothing was written", verb="average")
-    average.set_defaults(restart=False, stages=None, crop=None)  # nothing is trained
 
     evaluate = commands.add_parser("evaluate", help="measure the served models and record it in their specs")
     evaluate.add_argument("--data", type=Path, required=True)
@@ -182,11 +181,11 @@ def _distill(arguments: argparse.Namespace) -> None:
 
 
 def _average(arguments: argparse.Namespace) -> None:
-    from . import average, fit
+    from . import average
+    from .fit import Target
 
-    # Of the recipe, nothing is used.
-    job = _job(arguments, fit.RECIPES[_known(arguments.name)])
-    _say_trained(average.average(job, arguments.files), job)
+    target = Target(**_target(arguments))
+    _say_trained(average.average(target, arguments.files), target)
 
 
 def _known(name: str) -> str:
@@ -197,20 +196,26 @@ def _known(name: str) -> str:
 
 
 def _job(arguments: argparse.Namespace, recipe):
+    from . import trainer
     from .fit import Job
 
+    job = Job(recipe=_recipe(recipe, arguments), **_target(arguments))
+    if arguments.restart:
+        trainer.forget(job.run)
+    return job
+
+
+def _target(arguments: argparse.Namespace) -> dict[str, object]:
+    """The fields of a Target."""
     same = ("name", "data", "out", "image_size", "limit", "dataset", "command")
-    return Job(
-        recipe=_recipe(recipe, arguments),
-        run=_run_folder(arguments),
-        **{name: getattr(arguments, name) for name in same},
-    )
+    run = arguments.run or Path("runs") / f"{arguments.verb}-{arguments.name}"
+    return {"run": run} | {name: getattr(arguments, name) for name in same}
 
 
-def _say_trained(spec, job) -> None:
+def _say_trained(spec, target) -> None:
     val = spec.metrics["val"]
     figures = {"val_accuracy": val["accuracy"], "images": val["images"], "temperature": spec.temperature}
-    print(json.dumps({"model": spec.name, "file": str(job.file), "bytes": spec.bytes} | figures))
+    print(json.dumps({"model": spec.name, "file": str(target.file), "bytes": spec.bytes} | figures))
 
 
 def _evaluate(arguments: argparse.Namespace) -> None:
@@ -280,15 +285,6 @@ def _recipe(recipe, arguments: argparse.Namespace):
     if arguments.crop is not None:
         given["scale"] = (arguments.crop, 1.0)
     return dataclasses.replace(recipe, **given)
-
-
-def _run_folder(arguments: argparse.Namespace) -> Path:
-    from . import trainer
-
-    run = arguments.run or Path("runs") / f"{arguments.verb}-{arguments.name}"
-    if arguments.restart:
-        trainer.forget(run)
-    return run
 
 
 if __name__ == "__main__":

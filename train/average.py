@@ -17,32 +17,31 @@ from catdog.spec import ModelSpec
 
 from . import architectures, dataset
 from .files import require_writable
-from .fit import Job, finish, require_other
+from .fit import Target, finish, require_other
 from .provenance import averaged, spec_beside
 
 
-def average(job: Job, files: Sequence[Path]) -> ModelSpec:
+def average(target: Target, files: Sequence[Path]) -> ModelSpec:
     """Average the weights of `.h5` classifiers of one architecture and the same classes; write it and its spec.
 
-    Nothing is trained: of `job`, the recipe is not used. The last layer is balanced and the temperature
-    fitted on `data`/val, as after training. Raises InvalidSettings for fewer than two files, or one that
-    is not such a classifier.
+    Nothing is trained. The last layer is balanced and the temperature fitted on `data`/val, as after training.
+    Raises InvalidSettings for fewer than two files, or one that is not such a classifier.
     """
     if len(files) < 2:
         raise InvalidSettings("An average needs at least two .h5 files.")
     for file in files:
-        require_other(job, file)
-    require_writable(job.out)
-    _, val = dataset.find_training(job.data, job.limit)
-    network = architectures.build(job.name, classes=len(val.classes))
+        require_other(target, file)
+    require_writable(target.out)
+    _, val = dataset.find_training(target.data, target.limit)
+    network = architectures.build(target.name, classes=len(val.classes))
     weights = []
     for file in files:
         _require_classes(file, val.classes)
         architectures.load_classifier(network, file)
         weights.append(network.get_weights())
     network.set_weights([np.mean(same, axis=0) for same in zip(*weights, strict=True)])
-    job.run.mkdir(parents=True, exist_ok=True)
-    return finish(network, job, val, averaged(files, job, len(val)))
+    target.run.mkdir(parents=True, exist_ok=True)
+    return finish(network, target, val, averaged(files, target, len(val)))
 
 
 def _require_classes(file: Path, classes: tuple[str, ...]) -> None:

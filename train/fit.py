@@ -41,9 +41,9 @@ STORED_SIZE = 200
 SIGNIFICANT_BITS = (11, 12, 13, 14, 24)
 
 
-@dataclass(frozen=True)
-class Job:
-    """What to train on what, and where the results go; `fit`, `distill` and `average` take one.
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """Which model to make of what data, and where it goes; `average` takes one.
 
     name        key of the registry of architectures
     data        folder made by `prepare`
@@ -57,7 +57,6 @@ class Job:
 
     name: str
     data: Path
-    recipe: Recipe
     run: Path
     out: Path
     image_size: int | None = None
@@ -74,6 +73,13 @@ class Job:
     @property
     def file(self) -> Path:
         return self.out / f"{self.name}.h5"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job(Target):
+    """A model to train; `fit` and `distill` take one."""
+
+    recipe: Recipe
 
 
 def fit(job: Job, *, base: str | None = None, start: Path | None = None) -> ModelSpec:
@@ -109,9 +115,9 @@ def prepared(job: Job, start: Path | None) -> tuple[tuple[dataset.Split, dataset
     return (train_split, val_split), load_data(train_split, val_split, stored_size, job.image_size, job.data / ".cache")
 
 
-def require_other(job: Job, start: Path) -> None:
-    """Raise InvalidSettings where a job would replace what it starts from."""
-    if start.resolve() == job.file.resolve():
+def require_other(target: Target, start: Path) -> None:
+    """Raise InvalidSettings where a run would replace what it starts from."""
+    if start.resolve() == target.file.resolve():
         raise InvalidSettings(f"The run would replace {start}, from which it starts: choose another --out.")
 
 
@@ -123,7 +129,7 @@ def started(job: Job, classes: int, start: Path | None, *, base: str | None = No
     return fused(network)
 
 
-def finish(trained: keras.Model, job: Job, val: dataset.Split, training: dict) -> ModelSpec:
+def finish(trained: keras.Model, target: Target, val: dataset.Split, training: dict) -> ModelSpec:
     """Save, reload, calibrate and measure a trained network; the spec is written last.
 
     0. Balance its last layer on `val`, and save it as it is in the run's folder, for `evaluate` to
@@ -137,17 +143,17 @@ def finish(trained: keras.Model, job: Job, val: dataset.Split, training: dict) -
     A process killed between the two files leaves a model that serving refuses, by its checksum; the
     same command mends it, without training again.
     """
-    model = architectures.build(job.name, classes=len(val.classes), image_size=job.image_size)
+    model = architectures.build(target.name, classes=len(val.classes), image_size=target.image_size)
     model.set_weights(trained.get_weights())
-    with whole(job.file) as partial:
+    with whole(target.file) as partial:
         _balance(model, _saved(model, val, partial, h5.FLOAT32_BITS)[1], val.labels)
-        h5.save(model, job.run / job.file.name)
+        h5.save(model, target.run / target.file.name)
         labels = None
         for bits in SIGNIFICANT_BITS:
             spec, outputs = _saved(model, val, partial, bits)
             if labels is None:
                 exact = Classifier(spec, KerasEngine(model))
-                labels = evaluate.predict([exact], val)[job.name].argmax(axis=1)
+                labels = evaluate.predict([exact], val)[target.name].argmax(axis=1)
             if (outputs.argmax(axis=1) == labels).all():
                 break
         training = training | {"parameters": model.count_params(), "significant_bits": bits}
@@ -155,7 +161,7 @@ def finish(trained: keras.Model, job: Job, val: dataset.Split, training: dict) -
         probabilities = calibrated(outputs, temperature)
         figures = evaluate.measure(probabilities, val.labels, val.classes, uncalibrated=outputs)
         spec = dataclasses.replace(spec, temperature=temperature, metrics={"val": figures}, training=training)
-    spec.write(job.file.with_suffix(".json"))
+    spec.write(target.file.with_suffix(".json"))
     return spec
 
 
