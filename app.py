@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 
 from catdog import CatDogError, Settings, load
-from catdog.config import keep_uploads_apart
+from catdog.config import configure_gradio
 from catdog.terminal import hidden_stderr
 
 
@@ -22,7 +22,7 @@ def main() -> int:
     except CatDogError as error:
         print(error, file=sys.stderr)
         return 1
-    keep_uploads_apart()
+    configure_gradio()
     from catdog import ui
 
     demo = ui.build(comparator)

@@ -6,6 +6,7 @@ import contextlib
 import math
 import os
 import re
+import sys
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -79,16 +80,20 @@ class Settings:
         )
 
 
-def keep_uploads_apart() -> None:
-    """Give this user's uploads a folder of their own, unless GRADIO_TEMP_DIR names one; before Gradio is imported.
+def configure_gradio() -> None:
+    """Set what Gradio reads from the environment, but for what is set there already; before it is imported.
 
-    Gradio puts those of all users of a machine into one folder, in which only the first of them may write.
+    It puts uploads of all users of a machine into one folder, in which only the first of them may write:
+    this user's get one of their own. After each call it would make a table of the last 10,000 calls, for a
+    page of statistics that is not served: it keeps one, and makes none.
     """
     if hasattr(os, "getuid"):  # elsewhere the system's folder for temporary files is a user's own
         folder = Path(tempfile.gettempdir()) / f"gradio-{os.getuid()}"
         with contextlib.suppress(OSError):  # Gradio says what is wrong with it
             folder.mkdir(mode=0o700, exist_ok=True)
         os.environ.setdefault("GRADIO_TEMP_DIR", str(folder))
+    os.environ.setdefault("GRADIO_ANALYTICS_MAX_EVENTS", "1")
+    os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", str(sys.maxsize))
 
 
 def _user_cache() -> Path:

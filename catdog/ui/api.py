@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 from PIL import Image
 
-from ..compare import Comparator, Comparison
+from ..compare import Comparator
 from ..errors import CatDogError
 from ..pages.pictures import overlays
 from ..wording import percent
-from .judging import JUDGING, judge
+from .judging import JUDGING, Answer, judge
 from .photo import PhotoInput
 from .uploads import refusal
 
@@ -39,12 +40,12 @@ def add(comparator: Comparator, photo: PhotoInput) -> None:
     """The two endpoints, which take what the page's photo input takes."""
 
     def predict(image: bytes | Path | None) -> tuple[dict[str, float], dict[str, float], dict[str, Any]]:
-        comparison, _ = _judge(comparator, image)
+        comparison = _judge(comparator.compare, image)
         by_model = {verdict.model: verdict.probabilities for verdict in comparison.models}
         return *(by_model.get(name, {}) for name in LABELLED), comparison.to_dict()
 
     def explain(image: bytes | Path | None) -> tuple[list[tuple[Image.Image, str]], dict[str, Any]]:
-        comparison, seen = _judge(comparator, image, explain=True)
+        comparison, seen = _judge(comparator.look, image, explain=True)
         captions = {v.model: f"{v.model}: {v.label}, {percent(v.confidence)} sure" for v in comparison.models}
         drawn = overlays(comparison, seen, comparator.specs)
         return [(image, captions[model]) for model, image in drawn.items()], comparison.to_dict()
@@ -63,10 +64,8 @@ def _add(function, photo: PhotoInput, outputs: list, name: str, description: str
     gr.on([], function, photo, outputs, api_name=name, api_description=description, concurrency_id=JUDGING)
 
 
-def _judge(
-    comparator: Comparator, photo: bytes | Path | None, *, explain: bool = False
-) -> tuple[Comparison, Image.Image]:
+def _judge(ask: Callable[..., Answer], photo: bytes | Path | None, **options: bool) -> Answer:
     try:
-        return judge(comparator, photo, explain=explain)
+        return judge(ask, photo, **options)
     except CatDogError as error:
         raise refusal(str(error)) from error

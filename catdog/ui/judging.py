@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
-from PIL import Image
-
-from ..compare import Comparator, Comparison
 from ..errors import CatDogError, InvalidImage
 
 log = logging.getLogger(__name__)
+
+Answer = TypeVar("Answer")
 
 JUDGING = "judge"  # the events of the page and of the API that judge one photo share one limit
 RUNNING = 16  # photos given to the models at a time, which judge together what comes together
 WAITING = 32  # events in the queue before further ones are turned away
 
 
-def judge(
-    comparator: Comparator, photo: bytes | Path | None, *, explain: bool = False
-) -> tuple[Comparison, Image.Image]:
-    """Ask all models, as `Comparator.look`; whatever goes wrong is a CatDogError whose text a visitor can act on."""
+def judge(ask: Callable[..., Answer], photo: bytes | Path | None, **options: bool) -> Answer:
+    """What `Comparator.compare` or `look` says of a photo; whatever goes wrong is a CatDogError to act on."""
     if photo is None:
         raise InvalidImage("No photo was sent. Choose one, paste one, or take one with the camera.")
     try:
-        return comparator.look(photo, explain=explain)
+        return ask(photo, **options)
     except CatDogError:
         raise
     except Exception as error:

@@ -39,7 +39,7 @@ def add(comparator: Comparator, questions: Mapping[Path, str]) -> None:
 
     @functools.cache  # the models say the same to every visitor
     def asked() -> str:
-        comparisons = {path: judge(comparator, path)[0] for path in questions}
+        comparisons = {path: judge(comparator.compare, path) for path in questions}
         return quiz(questions, comparisons, specs)
 
     def begin() -> str:

@@ -90,7 +90,7 @@ def _add_events(comparator: Comparator, photo: PhotoInput, maps: gr.Checkbox, re
         if photo is None:
             return banners.waiting(), cards.blank(specs)
         try:
-            comparison, image = judge(comparator, photo, explain=with_maps)
+            comparison, image = judge(comparator.look, photo, explain=with_maps)
         except Busy:
             return busy, cards.blank(specs)
         except CatDogError as error:

@@ -2,10 +2,11 @@ import os
 import tempfile
 from pathlib import Path
 
+import gradio as gr
 import pytest
 from PIL import Image
 
-from catdog.config import PILLOW_LIMIT, Settings, keep_uploads_apart
+from catdog.config import PILLOW_LIMIT, Settings, configure_gradio
 from catdog.errors import InvalidSettings
 
 
@@ -91,11 +92,28 @@ def test_settings_made_in_python_are_checked_too(field):
 def test_uploads_of_several_users_of_a_machine_are_kept_apart(monkeypatch, tmp_path):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setenv("GRADIO_TEMP_DIR", "mine")
-    keep_uploads_apart()
+    configure_gradio()
     assert os.environ["GRADIO_TEMP_DIR"] == "mine"
     monkeypatch.delenv("GRADIO_TEMP_DIR")
-    keep_uploads_apart()
+    configure_gradio()
     assert os.environ["GRADIO_TEMP_DIR"] == str(tmp_path / f"gradio-{os.getuid()}")
+
+
+def test_gradio_makes_no_statistics_of_calls(monkeypatch):
+    for name in ("GRADIO_TEMP_DIR", "GRADIO_ANALYTICS_MAX_EVENTS", "GRADIO_ANALYTICS_CACHE_FREQUENCY"):
+        monkeypatch.setenv(name, "1")  # so that what is set below ends with the test
+        monkeypatch.delenv(name)
+    call = {"function": "predict", "status": "success", "process_time": 1.0}
+    assert statistics_after(call)["functions"]
+    configure_gradio()
+    assert statistics_after(call) == {"functions": {}}
+
+
+def statistics_after(call):
+    """What Gradio's queue makes of a call; that it does so by default shows that the method is the right one."""
+    queue = gr.Blocks().queue()._queue
+    queue.events_recorded = 1
+    return queue.compute_analytics_summary([call])
 
 
 def test_a_weights_folder_may_be_a_text():
