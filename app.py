@@ -5,6 +5,7 @@ Gradio reads GRADIO_SERVER_NAME (127.0.0.1 by default) and GRADIO_SERVER_PORT (f
 
 from __future__ import annotations
 
+import contextlib
 import sys
 
 from catdog import CatDogError, Settings, load
@@ -35,4 +36,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    with contextlib.suppress(KeyboardInterrupt):  # before the page is served, where Gradio minds it
+        sys.exit(main())

@@ -19,11 +19,11 @@ class Batcher(Generic[Item, Result]):
 
     Nothing waits for company. `handle` takes a list and returns a result or an exception per item; an
     exception that it raises goes to all of them. A forked process may go on with the copy of a Batcher
-    that nobody was using: it starts a thread of its own.
+    that nobody was using: it starts a thread of its own. `name` is that of the thread.
     """
 
-    def __init__(self, handle: Callable[[list[Item]], Sequence[Result | Exception]], together: int):
-        self._handle, self._together = handle, together
+    def __init__(self, handle: Callable[[list[Item]], Sequence[Result | Exception]], together: int, name: str):
+        self._handle, self._together, self._name = handle, together, name
         self._lock, self._closed = threading.Lock(), False
         self._start()
 
@@ -49,23 +49,28 @@ class Batcher(Generic[Item, Result]):
     def _start(self) -> None:
         self._process = os.getpid()
         self._waiting: queue.SimpleQueue[tuple[Item, Future] | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._work, name="catdog-batcher", daemon=True)
+        self._thread = threading.Thread(target=self._work, name=self._name, daemon=True)
         self._thread.start()
 
     def _work(self) -> None:
         ended = False
         while not ended:
-            group, ended = self._next_group()
-            items, futures = [item for item, _ in group], [future for _, future in group]
-            try:
-                answers = list(zip(futures, self._handle(items), strict=True)) if group else []
-            except Exception as error:  # whatever it is, it belongs to those who wait
-                answers = [(future, error) for future in futures]
-            for future, result in answers:
-                if isinstance(result, Exception):
-                    future.set_exception(result)
-                else:
-                    future.set_result(result)
+            ended = self._handle_next()
+
+    def _handle_next(self) -> bool:
+        """Handle a group, of which nothing stays in memory when this returns; whether it was the last."""
+        group, ended = self._next_group()
+        items, futures = [item for item, _ in group], [future for _, future in group]
+        try:
+            answers = list(zip(futures, self._handle(items), strict=True)) if group else []
+        except Exception as error:  # whatever it is, it belongs to those who wait
+            answers = [(future, error) for future in futures]
+        for future, result in answers:
+            if isinstance(result, Exception):
+                future.set_exception(result)
+            else:
+                future.set_result(result)
+        return ended
 
     def _next_group(self) -> tuple[list[tuple[Item, Future]], bool]:
         """What to handle next, once there is something, and whether it is the last."""

@@ -173,8 +173,8 @@ class Comparator:
         self.read = Reader.of(self.specs, self.settings)
         self._turns = threading.BoundedSemaphore(AT_ONCE)
         self._places = threading.BoundedSemaphore(self.settings.max_waiting)
-        self._batcher = Batcher(self._judge, TOGETHER)
-        self._resizer = Batcher(lambda work: [_pixels(*arguments) for arguments in work], 1)
+        self._batcher = Batcher(self._judge, TOGETHER, "catdog-judging")
+        self._resizer = Batcher(lambda work: [_pixels(*arguments) for arguments in work], 1, "catdog-resizing")
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Comparator:

@@ -18,7 +18,7 @@ from .interface import OF_A_FOLDER, TOGETHER, Outputs
 PRECISIONS = {"f32": "float32", "bf16": "bfloat16"}
 # Photos per request, the most first.
 SIZES = (OF_A_FOLDER, TOGETHER, 1)
-# A model with so many bytes of weights gains little by the second of these, which would take much memory.
+# A model with so many bytes of weights gains little by the second of these, which would take as much memory again.
 LARGE = 2**24
 
 
@@ -36,9 +36,9 @@ class OpenVINOEngine:
     threads    0 for all cores
     precision  arithmetic, a key of PRECISIONS: OpenVINO itself would take bfloat16 wherever it is fast
 
-    Photos are computed so many at a time as SIZES says, by a network compiled for that size: one for batches
-    of any size is slower. That for a single photo of a fixed size is compiled at once, others when they are
-    first needed.
+    Photos are computed so many at a time as SIZES says, a LARGE model's not two at a time, by a network compiled
+    for that size: one for batches of any size is slower. That for a single photo of a fixed size is compiled at
+    once, others when they are first needed.
     """
 
     problem = ""

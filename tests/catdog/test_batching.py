@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from catdog.batching import Batcher
-
-PATIENCE = 20  # seconds; nothing here takes one
+from tests.conftest import PATIENCE
 
 
 class Recorder:
@@ -29,7 +29,7 @@ class Recorder:
 
 @contextlib.contextmanager
 def batcher(handle, together: int = 4):
-    made = Batcher(handle, together)
+    made = Batcher(handle, together, "test")
     try:
         yield made
     finally:
@@ -45,6 +45,19 @@ def test_what_comes_alone_is_handled_alone():
     with batcher(record) as made:
         assert [made.submit(item).result(PATIENCE) for item in (1, 2)] == [2, 4]
     assert record.groups == [[1], [2]]
+
+
+def test_what_was_handled_does_not_stay_in_memory():
+    class Large:
+        """Stands for a photo."""
+
+    with batcher(lambda items: [None] * len(items)) as made:
+        large = Large()
+        gone = threading.Event()
+        weakref.finalize(large, gone.set)
+        made.submit(large).result(PATIENCE)
+        del large
+        assert gone.wait(PATIENCE)
 
 
 def test_so_many_that_came_meanwhile_are_handled_together_and_the_rest_alone_all_in_order():
@@ -102,7 +115,7 @@ def test_close_handles_what_waits_and_refuses_what_comes_later():
 
 def test_whatever_is_accepted_while_it_closes_is_answered():
     for _ in range(20):
-        made = Batcher(Recorder(), 2)
+        made = Batcher(Recorder(), 2, "test")
         accepted = []
 
         def submit(made=made, accepted=accepted):

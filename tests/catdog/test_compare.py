@@ -26,6 +26,7 @@ from catdog.engine import Outputs
 from catdog.errors import Busy, ImageTooLarge, InvalidImage, ModelMismatch, ModelUnavailable, UnknownModel
 from catdog.novelty import Novelty
 from catdog.spec import ModelSpec
+from tests.conftest import PATIENCE
 from tests.tiny import write_tiny_model
 
 DESIGN = Path(__file__).parents[2] / "docs" / "design.md"
@@ -194,8 +195,6 @@ def test_no_more_photos_are_in_memory_than_it_can_hold():
 
 # --- together -----------------------------------------------------------------------------------
 
-PATIENCE = 20  # seconds; nothing here takes one
-
 
 class Gate:
     """An engine that answers when it is let, the mean of each photo over 255; it remembers the sizes of its batches."""
@@ -257,8 +256,9 @@ def test_photos_for_one_model_and_for_all_can_be_judged_together():
         answers = [ask(0)]
         assert engine.reached.wait(PATIENCE)
         wishes = ["gate", None, None, "gate", "gate", "other", None, None]
-        answers += [ask(51, model=wish) for wish in wishes]
-        wait_until_waiting(comparator, len(wishes))
+        for number, wish in enumerate(wishes, 1):  # one by one: they are judged in the order in which they wait
+            answers.append(ask(51, model=wish))
+            wait_until_waiting(comparator, number)
         engine.open.set()
         names = [[verdict.model for verdict in answer.result(PATIENCE).models] for answer in answers[1:]]
     assert names == [[wish] if wish else ["gate", "other"] for wish in wishes]
@@ -324,12 +324,33 @@ def test_every_end_gives_the_place_back():
         assert comparator.compare(grey(0)).models
 
 
+def test_every_photo_that_cannot_be_resized_gives_the_place_back(monkeypatch):
+    broken = []
+
+    def to_pixels(image, spec):
+        if spec.name in broken:
+            raise MemoryError("no memory")
+        return resize(image, spec)
+
+    resize = catdog.compare.to_pixels
+    monkeypatch.setattr(catdog.compare, "to_pixels", to_pixels)
+    models = [classifier(name, 0.25, image_size=size) for name, size in (("a", 8), ("b", 9), ("c", 10))]
+    with contextlib.closing(Comparator(models, settings=Settings(max_waiting=1))) as comparator:
+        for name in ["a", "b", "c"] * 2:
+            broken[:] = [name]
+            with pytest.raises(MemoryError, match="no memory"):
+                comparator.compare(grey(0))
+        broken.clear()
+        assert len(comparator.compare(grey(0)).models) == 3
+
+
 def test_after_close_there_is_an_error_and_no_waiting():
-    comparator = Comparator([classifier("a", 0.5)])
-    comparator.close()
-    comparator.close()
-    with pytest.raises(ModelUnavailable, match="closed"):
-        comparator.compare(grey(0))
+    for models in ([classifier("a", 0.5)], [classifier("a", 0.5), classifier("b", 0.5, image_size=9)]):
+        comparator = Comparator(models)
+        comparator.close()
+        comparator.close()
+        with pytest.raises(ModelUnavailable, match="closed"):
+            comparator.compare(grey(0))
 
 
 # --- more than a label --------------------------------------------------------------------------

@@ -104,16 +104,17 @@ def test_gradio_makes_no_statistics_of_calls(monkeypatch):
         monkeypatch.setenv(name, "1")  # so that what is set below ends with the test
         monkeypatch.delenv(name)
     call = {"function": "predict", "status": "success", "process_time": 1.0}
-    assert statistics_after(call)["functions"]
+    _, by_default = statistics_after(call)
+    assert by_default["functions"]  # so the method is the right one
     configure_gradio()
-    assert statistics_after(call) == {"functions": {}}
+    assert statistics_after(call) == (1, {"functions": {}})
 
 
 def statistics_after(call):
-    """What Gradio's queue makes of a call; that it does so by default shows that the method is the right one."""
+    """How many calls Gradio's queue keeps, and what it makes of one."""
     queue = gr.Blocks().queue()._queue
     queue.events_recorded = 1
-    return queue.compute_analytics_summary([call])
+    return queue.ANALYTICS_MAX_EVENTS, queue.compute_analytics_summary([call])
 
 
 def test_a_weights_folder_may_be_a_text():
