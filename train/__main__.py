@@ -182,10 +182,10 @@ def _distill(arguments: argparse.Namespace) -> None:
 
 def _average(arguments: argparse.Namespace) -> None:
     from . import average
-    from .fit import Target
+    from .fit import Product
 
-    target = Target(**_target(arguments))
-    _say_trained(average.average(target, arguments.files), target)
+    product = Product(**_product(arguments))
+    _say_trained(average.average(product, arguments.files), product)
 
 
 def _known(name: str) -> str:
@@ -199,23 +199,23 @@ def _job(arguments: argparse.Namespace, recipe):
     from . import trainer
     from .fit import Job
 
-    job = Job(recipe=_recipe(recipe, arguments), **_target(arguments))
+    job = Job(recipe=_recipe(recipe, arguments), **_product(arguments))
     if arguments.restart:
         trainer.forget(job.run)
     return job
 
 
-def _target(arguments: argparse.Namespace) -> dict[str, object]:
-    """The fields of a Target."""
+def _product(arguments: argparse.Namespace) -> dict[str, object]:
+    """The fields of a Product."""
     same = ("name", "data", "out", "image_size", "limit", "dataset", "command")
     run = arguments.run or Path("runs") / f"{arguments.verb}-{arguments.name}"
     return {"run": run} | {name: getattr(arguments, name) for name in same}
 
 
-def _say_trained(spec, target) -> None:
+def _say_trained(spec, product) -> None:
     val = spec.metrics["val"]
     figures = {"val_accuracy": val["accuracy"], "images": val["images"], "temperature": spec.temperature}
-    print(json.dumps({"model": spec.name, "file": str(target.file), "bytes": spec.bytes} | figures))
+    print(json.dumps({"model": spec.name, "file": str(product.file), "bytes": spec.bytes} | figures))
 
 
 def _evaluate(arguments: argparse.Namespace) -> None:

@@ -17,11 +17,11 @@ from catdog.spec import ModelSpec
 
 from . import architectures, dataset
 from .files import require_writable
-from .fit import Target, finish, require_other
+from .fit import Product, finish, require_other
 from .provenance import averaged, spec_beside
 
 
-def average(target: Target, files: Sequence[Path]) -> ModelSpec:
+def average(product: Product, files: Sequence[Path]) -> ModelSpec:
     """Average the weights of `.h5` classifiers of one architecture and the same classes; write it and its spec.
 
     Nothing is trained. The last layer is balanced and the temperature fitted on `data`/val, as after training.
@@ -30,18 +30,18 @@ def average(target: Target, files: Sequence[Path]) -> ModelSpec:
     if len(files) < 2:
         raise InvalidSettings("An average needs at least two .h5 files.")
     for file in files:
-        require_other(target, file)
-    require_writable(target.out)
-    _, val = dataset.find_training(target.data, target.limit)
-    network = architectures.build(target.name, classes=len(val.classes))
+        require_other(product, file)
+    require_writable(product.out)
+    _, val = dataset.find_training(product.data, product.limit)
+    network = architectures.build(product.name, classes=len(val.classes))
     weights = []
     for file in files:
         _require_classes(file, val.classes)
         architectures.load_classifier(network, file)
         weights.append(network.get_weights())
     network.set_weights([np.mean(same, axis=0) for same in zip(*weights, strict=True)])
-    target.run.mkdir(parents=True, exist_ok=True)
-    return finish(network, target, val, averaged(files, target, len(val)))
+    product.run.mkdir(parents=True, exist_ok=True)
+    return finish(network, product, val, averaged(files, product, len(val)))
 
 
 def _require_classes(file: Path, classes: tuple[str, ...]) -> None:

@@ -42,7 +42,7 @@ SIGNIFICANT_BITS = (11, 12, 13, 14, 24)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Target:
+class Product:
     """Which model to make of what data, and where it goes; `average` takes one.
 
     name        key of the registry of architectures
@@ -65,7 +65,8 @@ class Target:
     command: str = ""
 
     def __post_init__(self) -> None:
-        size = architectures.get(self.name).image_size if self.image_size is None else self.image_size
+        usual = architectures.get(self.name).image_size
+        size = usual if self.image_size is None else self.image_size
         if not 8 <= size <= trainer.LARGEST_SIZE:
             raise InvalidSettings(f"The image size must be 8 to {trainer.LARGEST_SIZE} pixels. Received: {size}.")
         object.__setattr__(self, "image_size", size)
@@ -76,7 +77,7 @@ class Target:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Job(Target):
+class Job(Product):
     """A model to train; `fit` and `distill` take one."""
 
     recipe: Recipe
@@ -115,9 +116,9 @@ def prepared(job: Job, start: Path | None) -> tuple[tuple[dataset.Split, dataset
     return (train_split, val_split), load_data(train_split, val_split, stored_size, job.image_size, job.data / ".cache")
 
 
-def require_other(target: Target, start: Path) -> None:
+def require_other(product: Product, start: Path) -> None:
     """Raise InvalidSettings where a run would replace what it starts from."""
-    if start.resolve() == target.file.resolve():
+    if start.resolve() == product.file.resolve():
         raise InvalidSettings(f"The run would replace {start}, from which it starts: choose another --out.")
 
 
@@ -129,7 +130,7 @@ def started(job: Job, classes: int, start: Path | None, *, base: str | None = No
     return fused(network)
 
 
-def finish(trained: keras.Model, target: Target, val: dataset.Split, training: dict) -> ModelSpec:
+def finish(trained: keras.Model, product: Product, val: dataset.Split, training: dict) -> ModelSpec:
     """Save, reload, calibrate and measure a trained network; the spec is written last.
 
     0. Balance its last layer on `val`, and save it as it is in the run's folder, for `evaluate` to
@@ -143,17 +144,17 @@ def finish(trained: keras.Model, target: Target, val: dataset.Split, training: d
     A process killed between the two files leaves a model that serving refuses, by its checksum; the
     same command mends it, without training again.
     """
-    model = architectures.build(target.name, classes=len(val.classes), image_size=target.image_size)
+    model = architectures.build(product.name, classes=len(val.classes), image_size=product.image_size)
     model.set_weights(trained.get_weights())
-    with whole(target.file) as partial:
+    with whole(product.file) as partial:
         _balance(model, _saved(model, val, partial, h5.FLOAT32_BITS)[1], val.labels)
-        h5.save(model, target.run / target.file.name)
+        h5.save(model, product.run / product.file.name)
         labels = None
         for bits in SIGNIFICANT_BITS:
             spec, outputs = _saved(model, val, partial, bits)
             if labels is None:
                 exact = Classifier(spec, KerasEngine(model))
-                labels = evaluate.predict([exact], val)[target.name].argmax(axis=1)
+                labels = evaluate.predict([exact], val)[product.name].argmax(axis=1)
             if (outputs.argmax(axis=1) == labels).all():
                 break
         training = training | {"parameters": model.count_params(), "significant_bits": bits}
@@ -161,7 +162,7 @@ def finish(trained: keras.Model, target: Target, val: dataset.Split, training: d
         probabilities = calibrated(outputs, temperature)
         figures = evaluate.measure(probabilities, val.labels, val.classes, uncalibrated=outputs)
         spec = dataclasses.replace(spec, temperature=temperature, metrics={"val": figures}, training=training)
-    spec.write(target.file.with_suffix(".json"))
+    spec.write(product.file.with_suffix(".json"))
     return spec
 
 

@@ -15,7 +15,7 @@ from catdog.spec import ModelSpec, sha256_of
 from . import hardware
 
 if TYPE_CHECKING:
-    from .fit import Job, Target
+    from .fit import Job, Product
     from .trainer import Data
 
 
@@ -38,12 +38,12 @@ def provenance(photos: Data, job: Job, history: list[dict], *, precision: str) -
     }
 
 
-def averaged(files: Sequence[Path], target: Target, validation_photos: int) -> dict[str, Any]:
+def averaged(files: Sequence[Path], product: Product, validation_photos: int) -> dict[str, Any]:
     """Describe the mean of the weights of some `.h5` files, the last of which counts as what it went on from."""
     *others, last = map(origin_of, files)
     photos = last.get("training", {}).get("photos", {})
     return {
-        "dataset": target.dataset,
+        "dataset": product.dataset,
         "photos": {**photos, "val": validation_photos},
         "base": last,
         "averaged_with": others,
@@ -51,7 +51,7 @@ def averaged(files: Sequence[Path], target: Target, validation_photos: int) -> d
         "keras": keras.__version__,
         "hardware": hardware.describe(),
         "date": datetime.date.today().isoformat(),
-        "command": target.command,
+        "command": product.command,
     }
 
 

@@ -14,7 +14,7 @@ from catdog.preprocessing import decode, resized
 from catdog.spec import sha256_of
 from train import architectures
 from train.__main__ import main
-from train.fit import Target
+from train.fit import Product
 from train.history import runs
 from train.origins import described
 from train.provenance import averaged, origin_of
@@ -85,9 +85,9 @@ def test_what_two_members_share_is_told_and_counted_once(tmp_path, members):
     describe(first, {"seconds": 60, "command": "fit one", "history": [{"epoch": 1, "seconds": 60}]})
     history = [{"epoch": 1, "seconds": 30}]
     describe(second, {"seconds": 30, "command": "fit two", "history": history, "base": origin_of(first)})
-    target = Target(name="scratch_cnn", data=tmp_path, run=tmp_path / "run", out=tmp_path / "weights")
+    product = Product(name="scratch_cnn", data=tmp_path, run=tmp_path / "run", out=tmp_path / "weights")
     for files in ([first, second], [second, first]):
-        describe(tmp_path / "mean.h5", averaged(files, target, 8))
+        describe(tmp_path / "mean.h5", averaged(files, product, 8))
         spec = ModelSpec.read(tmp_path / "mean.json")
         assert spec.training_seconds == 90
         assert [(run.title, run.seconds) for run in runs(spec.training)] == [("trained", 60), ("went on", 30)]
@@ -100,8 +100,8 @@ def test_what_two_members_share_is_told_and_counted_once(tmp_path, members):
 def test_the_runs_of_all_members_are_told(tmp_path, members):
     for number, path in enumerate(members):
         describe(path, {"history": [{"epoch": 1, "seconds": number}], "base": "random weights"})
-    target = Target(name="scratch_cnn", data=tmp_path, run=tmp_path / "run", out=tmp_path / "weights")
-    assert [run.seconds for run in runs(averaged(members, target, 8))] == [0, 1]
+    product = Product(name="scratch_cnn", data=tmp_path, run=tmp_path / "run", out=tmp_path / "weights")
+    assert [run.seconds for run in runs(averaged(members, product, 8))] == [0, 1]
 
 
 def test_what_cannot_be_averaged_is_refused(tiny_data, members, tmp_path, capsys):
