@@ -17,6 +17,7 @@ os.environ.update(
 )  # fmt: skip
 
 import pytest
+from hypothesis import settings
 
 from tests.hub.server import StandInHub
 from tests.tiny import write_tiny_model
@@ -29,8 +30,17 @@ QUIET = (
     "--disable-component-update", "--disable-sync",
 )  # fmt: skip
 
+# Seconds that a test waits for what comes in one, on however slow a machine; and milliseconds, for a browser.
+PATIENCE = 120
+WAIT = 1000 * PATIENCE
+
 # A shell lets what it runs in the background ignore Ctrl-C, and so do its children, which tests interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+# The same examples each time, however long one takes.
+settings.register_profile("repeatable", derandomize=True, deadline=None)
+settings.load_profile("repeatable")
 
 
 def pytest_addoption(parser):
@@ -108,6 +118,7 @@ def hub_client(monkeypatch, tmp_path):
 
     from catdog import hub as catdog_hub
 
+    monkeypatch.setattr(catdog_hub, "PATIENCE", 60.0)  # the Hub is not far
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "token"))
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
@@ -149,6 +160,7 @@ def chromium():
     driver = pytest.importorskip("playwright.sync_api", reason="needs Playwright: pip install playwright")
     if CHROMIUM is None:
         pytest.skip("needs Chromium on the PATH")
+    driver.expect.set_options(timeout=WAIT)
     with driver.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
         yield browser

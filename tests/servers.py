@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import subprocess
@@ -14,26 +15,42 @@ from pathlib import Path
 import gradio as gr
 import httpx
 from flask import Flask
-from werkzeug.serving import make_server
+from werkzeug.serving import WSGIRequestHandler, make_server
 
-from catdog import Comparator, ui
+from catdog import Comparator, Settings, ui
+
+
+def launched_at(page: gr.Blocks, settings: Settings) -> str:
+    """Launch a page, and return its address."""
+    return page.launch(prevent_thread_lock=True, quiet=True, **ui.launch_options(settings))[1]
 
 
 @contextmanager
 def served_page(comparator: Comparator) -> Iterator[tuple[gr.Blocks, str]]:
     """The launched page, and its address without a slash at the end."""
     page = ui.build(comparator)
-    _, url, _ = page.launch(prevent_thread_lock=True, quiet=True, **ui.launch_options(comparator.settings))
     try:
-        yield page, url.rstrip("/")
+        yield page, launched_at(page, comparator.settings).rstrip("/")
     finally:
         page.close(verbose=False)
+
+
+class Patient(WSGIRequestHandler):
+    """Takes all that a client still sends before it closes: Werkzeug gives it a hundredth of a second for that."""
+
+    def finish(self) -> None:
+        super().finish()
+        with contextlib.suppress(OSError):
+            self.connection.shutdown(socket.SHUT_WR)
+            self.connection.settimeout(20)
+            while self.connection.recv(65536):
+                pass
 
 
 @contextmanager
 def served_app(app: Flask) -> Iterator[int]:
     """The port of a server of an application."""
-    server = make_server("127.0.0.1", 0, app, threaded=True)
+    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=Patient)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:

@@ -19,6 +19,15 @@ from tests.conftest import ROOT
 from tests.servers import free_port, running, until_it_answers
 
 HOST = "127.0.0.1"
+# app.py, which waits long enough for the next request of a test on a slow machine.
+UNHURRIED = """
+import runpy, sys
+from catdog.config import configure_gradio
+configure_gradio()
+from catdog.ui import serving
+serving.QUIET, serving.GRACE = 6.0, 60.0
+runpy.run_path(sys.argv[1], run_name="__main__")
+"""
 
 
 class Slow:
@@ -48,11 +57,11 @@ def test_the_page(tiny_weights, tmp_path, cat):
     port = free_port()
     url = f"http://{HOST}:{port}"
     call = "/gradio_api/call/predict"
-    environment = {"CATDOG_WEIGHTS": str(tiny_weights), "GRADIO_SERVER_PORT": port}
+    environment = {"CATDOG_WEIGHTS": str(tiny_weights), "GRADIO_SERVER_PORT": port, "PYTHONPATH": str(ROOT)}
     payload = {"data": [{"url": "data:image/jpeg;base64," + base64.b64encode(cat.read_bytes()).decode()}]}
     with (
-        running([sys.executable, ROOT / "app.py"], tmp_path, **environment) as process,
-        httpx.Client(base_url=url, timeout=20) as client,
+        running([sys.executable, "-c", UNHURRIED, ROOT / "app.py"], tmp_path, **environment) as process,
+        httpx.Client(base_url=url, timeout=60) as client,
     ):
         until_it_answers(url, process)
         slow = Slow(port, call, "application/json", json.dumps(payload).encode())
@@ -61,7 +70,7 @@ def test_the_page(tiny_weights, tmp_path, cat):
         assert status.endswith(b"200 OK")
         verdicts = client.get(f"{call}/{answer['event_id']}").text
         assert "event: complete" in verdicts and "xception" in verdicts
-        assert process.wait(timeout=20) == 0
+        assert process.wait(timeout=120) == 0
 
 
 def test_the_web_service(tiny_weights, tmp_path, cat):
@@ -77,7 +86,7 @@ def test_the_web_service(tiny_weights, tmp_path, cat):
         status, answer = slow.finish()
         assert status.endswith(b"200 OK")
         assert len(answer["models"]) == 2
-        assert process.wait(timeout=40) == 0
+        assert process.wait(timeout=120) == 0
 
 
 @pytest.mark.parametrize(("path", "counted"), [("/gradio_api/queue/data", 1), ("/gradio_api/heartbeat/abc", 0)])

@@ -11,17 +11,16 @@ import pytest
 from gradio_client import Client, handle_file
 from PIL import Image
 
-from catdog import load, ui
+from catdog import load
 from catdog.__main__ import main
 from catdog.web import create_app
+from tests.servers import served_page
 
 
 @pytest.fixture(scope="module")
 def gradio_client(tiny_comparator):
-    demo = ui.build(tiny_comparator)
-    _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True, **ui.launch_options(tiny_comparator.settings))
-    yield Client(url, verbose=False)
-    demo.close(verbose=False)
+    with served_page(tiny_comparator) as (_, url):
+        yield Client(url, verbose=False, httpx_kwargs={"timeout": 60})
 
 
 @pytest.fixture(params=["as it is", "turned, with alpha"])

@@ -10,6 +10,8 @@ import pytest
 from catdog import ui
 from tests.catdog import fakes
 from tests.catdog.photos import encoded
+from tests.conftest import WAIT
+from tests.servers import launched_at
 
 PHONE, DESKTOP = 360, 1440
 # What the page writes to the console when the queue is full, and when a test ends its server.
@@ -22,9 +24,8 @@ def launched(comparator, **queue):
     demo = ui.build(comparator)
     if queue:
         demo.queue(**queue)
-    _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True, **ui.launch_options(comparator.settings))
     try:
-        yield url
+        yield launched_at(demo, comparator.settings)
     finally:
         demo.close(verbose=False)
         comparator.close()
@@ -43,6 +44,7 @@ def open_page(chromium):
 
     def opened(url: str, width: int = DESKTOP, scheme: str = "light", **options):
         contexts.append(chromium.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme, **options))
+        contexts[-1].set_default_timeout(WAIT)
         page = contexts[-1].new_page()
         page.on("request", lambda request: None if is_local(request.url) else strangers.append(request.url))
         page.on("console", lambda message: failures.append(message.text) if message.type == "error" else None)

@@ -11,6 +11,7 @@ import pytest
 from catdog.compare import Classifier, Comparator
 from tests.catdog import fakes
 from tests.catdog.photos import encoded
+from tests.conftest import PATIENCE
 
 from .conftest import launched
 from .looks import assert_looks_right
@@ -49,7 +50,7 @@ def test_a_labelled_zip(any_page, archive, tmp_path):
     open_tab(page)
     assert_looks_right(page)
     send(page, archive)
-    expect(page.locator("#cd-many h2").first).to_have_text("5 photos judged", timeout=20_000)
+    expect(page.locator("#cd-many h2").first).to_have_text("5 photos judged")
     expect(page.locator(".cd-item h3").first).to_have_text("pets/owl.png")
     expect(page.locator(".cd-item h3").nth(1)).to_have_text("pets/cats/2.png")
     expect(page.locator(".cd-scores tbody tr").first).to_contain_text("3 of 4")
@@ -71,7 +72,7 @@ def test_single_photos_and_nothing(page, photo):
     page.get_by_role("button", name="Judge them").click()
     expect(page.locator("#cd-many [role=alert]")).to_contain_text("No photos were sent")
     send(page, photo(fakes.CAT, "a.png"), photo(fakes.DOG, "b.png"))
-    expect(page.locator("#cd-many h2").first).to_have_text("2 photos judged", timeout=20_000)
+    expect(page.locator("#cd-many h2").first).to_have_text("2 photos judged")
     assert page.locator(".cd-scores").count() == 0
 
 
@@ -80,7 +81,7 @@ def test_our_examples_are_a_button_away(page):
     page.get_by_role("button", name="Or take our examples").click()
     expect(page.locator("#cd-files .file-preview tr")).to_have_count(5)
     page.get_by_role("button", name="Judge them").click()
-    expect(page.locator("#cd-many h2").first).to_have_text("5 photos judged", timeout=20_000)
+    expect(page.locator("#cd-many h2").first).to_have_text("5 photos judged")
 
 
 class Stepwise(fakes.Colours):
@@ -91,7 +92,7 @@ class Stepwise(fakes.Colours):
         self.turns = threading.Semaphore(0)
 
     def __call__(self, batch):
-        self.turns.acquire(timeout=60)
+        self.turns.acquire(timeout=2 * PATIENCE)
         return super().__call__(batch)
 
 
@@ -113,13 +114,13 @@ def test_stopping_keeps_what_was_done(open_page, stepwise, photo):
     send(page, *(photo((200, i, i), f"{i:02}.png") for i in range(20)))
     expect(stop).to_be_enabled()
     model.turns.release()
-    expect(page.locator("progress")).to_be_visible(timeout=20_000)
+    expect(page.locator("progress")).to_be_visible()
     expect(page.locator("#cd-many h2")).to_contain_text("of 20 photos")
     assert_looks_right(page)
     stop.click()
     expect(stop).to_be_disabled()
     model.turns.release(1000)
-    expect(page.locator("#cd-many h2").first).to_contain_text("Stopped after", timeout=20_000)
+    expect(page.locator("#cd-many h2").first).to_contain_text("Stopped after")
     assert 1 <= page.locator(".cd-item").count() < 20
     expect(page.get_by_role("button", name="Judge them")).to_be_enabled()
 
@@ -130,7 +131,7 @@ def test_whoever_leaves_keeps_nobody_waiting(open_page, stepwise, photo):
     open_tab(page)
     send(page, *(photo((200, i, i), f"{i:02}.png") for i in range(20)))
     model.turns.release()
-    expect(page.locator("#cd-many h2")).to_contain_text("of 20 photos", timeout=20_000)
+    expect(page.locator("#cd-many h2")).to_contain_text("of 20 photos")
     page.close()
     other = open_page(url)
     expect(other.locator(".cd-banner h2")).to_have_text("Waiting for a photo")

@@ -18,7 +18,7 @@ CLASSES = ("cat", "dog")
 def start(page) -> None:
     page.get_by_role("tab", name="You against the models").click()
     page.get_by_role("button", name="Start the quiz").click()
-    expect(question(page)).to_have_count(1, timeout=20_000)
+    expect(question(page)).to_have_count(1)
 
 
 def question(page):

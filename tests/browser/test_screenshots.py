@@ -20,6 +20,7 @@ from catdog import load
 from catdog.pages import examples
 from catdog.ui import quiz
 from catdog.web import create_app
+from tests.conftest import PATIENCE
 
 from .conftest import DESKTOP, PHONE, launched
 from .looks import settle
@@ -56,7 +57,7 @@ class Held:
         return getattr(self.comparator, name)
 
     def look(self, *arguments, **options):
-        self.turns.acquire(timeout=60)
+        self.turns.acquire(timeout=2 * PATIENCE)
         return self.comparator.look(*arguments, **options)
 
     def close(self) -> None:
@@ -136,7 +137,7 @@ def shoot(folder, width):
 
 
 def judged(page) -> None:
-    expect(page.locator(".cd-cards[data-state=done]")).to_be_visible(timeout=30_000)
+    expect(page.locator(".cd-cards[data-state=done]")).to_be_visible()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -189,7 +190,7 @@ def test_many(open_page, gradio_url, shoot, width, comparator, archive):
     expect(page.locator("progress")).to_have_attribute("max", "16")
     shoot(page, "gradio-many-progress")
     comparator.go_on()
-    expect(page.locator(".cd-item")).to_have_count(15, timeout=60_000)
+    expect(page.locator(".cd-item")).to_have_count(15)
     shoot(page, "gradio-many-results")
 
 
@@ -200,7 +201,7 @@ def test_quiz(open_page, gradio_url, shoot, width):
     page.evaluate("Math.random = () => 0.6")  # the same order each time
     page.get_by_role("button", name="Start the quiz").click()
     question = page.locator(".cd-question:not([hidden])")
-    expect(question).to_have_count(1, timeout=30_000)
+    expect(question).to_have_count(1)
     shoot(page, "gradio-quiz-question")
     for number in range(10):
         truth = question.get_attribute("data-truth")

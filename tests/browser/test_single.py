@@ -11,7 +11,7 @@ from catdog import Settings
 from catdog.compare import Classifier, Comparator
 from tests.catdog import fakes
 from tests.catdog.photos import heic, noise
-from tests.conftest import CHROMIUM, QUIET
+from tests.conftest import CHROMIUM, PATIENCE, QUIET
 
 from .conftest import launched
 from .looks import assert_looks_right
@@ -25,7 +25,7 @@ def choose(page, path) -> None:
 
 
 def expect_headline(page, text: str | re.Pattern[str]) -> None:
-    expect(page.locator(".cd-banner h2").first).to_contain_text(text, timeout=20_000)
+    expect(page.locator(".cd-banner h2").first).to_contain_text(text)
 
 
 def verdicts(page) -> list[str]:
@@ -75,7 +75,7 @@ def choose_again(page, path) -> None:
 def test_maps_can_be_switched_off_and_on(page, photo):
     choose(page, photo(fakes.CAT))
     maps = page.locator(".cd-map")
-    expect(maps).to_have_count(3, timeout=30_000)
+    expect(maps).to_have_count(3)
     assert maps.first.evaluate("image => image.naturalWidth > 0")
     assert "Heat map over the photo" in maps.first.get_attribute("alt")
     expect(page.locator(".cd-legend")).to_contain_text("One scale for all models")
@@ -83,7 +83,7 @@ def test_maps_can_be_switched_off_and_on(page, photo):
     expect(maps).to_have_count(0)
     assert verdicts(page) == ["Cat"] * 3
     page.get_by_label("Show what the models looked at").check()
-    expect(maps).to_have_count(3, timeout=30_000)
+    expect(maps).to_have_count(3)
 
 
 def test_an_example_has_an_address_that_leads_to_it(page, open_page, photo):
@@ -92,7 +92,7 @@ def test_an_example_has_an_address_that_leads_to_it(page, open_page, photo):
     assert page.url.endswith("?example=dog")
 
     other = open_page(page.url)
-    expect(other.locator(".cd-cards[data-state=done]")).to_be_visible(timeout=20_000)
+    expect(other.locator(".cd-cards[data-state=done]")).to_be_visible()
     assert verdicts(other) == verdicts(page)
     expect(other.locator("#cd-photo img")).to_have_js_property("naturalWidth", 800)
     pressed = other.locator(".cd-examples [aria-pressed=true]")
@@ -114,7 +114,7 @@ def test_a_photo_that_the_browser_cannot_show_is_judged(page, tmp_path):
     path = tmp_path / "phone.heic"
     path.write_bytes(heic(noise()))
     choose(page, path)
-    expect(page.locator(".cd-cards[data-state=done] .cd-card")).to_have_count(3, timeout=30_000)
+    expect(page.locator(".cd-cards[data-state=done] .cd-card")).to_have_count(3)
     expect(page.locator("#cd-photo img")).to_have_attribute("src", re.compile("^data:image/svg"))
 
 
@@ -169,7 +169,7 @@ def test_the_camera_takes_a_photo(camera, url):
         "document.querySelector('#cd-photo video')?.readyState >= HTMLMediaElement.HAVE_CURRENT_DATA"
     )
     page.get_by_label("capture photo").click()
-    expect(page.locator(".cd-cards[data-state=done] .cd-card")).to_have_count(3, timeout=30_000)
+    expect(page.locator(".cd-cards[data-state=done] .cd-card")).to_have_count(3)
 
 
 class Slow(fakes.Colours):
@@ -180,7 +180,7 @@ class Slow(fakes.Colours):
         self.may = may
 
     def __call__(self, batch):
-        self.may.wait(60)
+        self.may.wait(2 * PATIENCE)
         return super().__call__(batch)
 
 

@@ -17,9 +17,9 @@ from catdog.web import create_app
 from catdog.wording import BUSY
 from tests.catdog.test_ui import call, data_url, refused
 from tests.catdog.web import fakes
+from tests.conftest import PATIENCE
 from tests.servers import served_page
 
-PATIENCE = 20  # seconds; nothing here takes one
 SENTENCE = "Too many photos at once: 1 are being judged or waiting. Try again shortly."
 
 

@@ -244,7 +244,8 @@ def test_the_uploaded_folder_starts_in_a_fresh_environment_and_answers(stand_in,
     shutil.rmtree(folder / ".cache")  # the client's own notes
     python = fresh_environment(tmp_path / "venv", folder / "requirements.txt")
     with started(python, folder, environment(tmp_path, stand_in) | stand_in.repositories[KEY].variables) as url:
-        labels = Client(url, verbose=False, analytics_enabled=False).predict(handle_file(cat), api_name="/predict")
+        client = Client(url, verbose=False, analytics_enabled=False, httpx_kwargs={"timeout": 60})
+        labels = client.predict(handle_file(cat), api_name="/predict")
     comparison = labels[-1]
     assert comparison["source"] == f"hub {MODELS}@{models[:12]}"
     assert [row["model"] for row in comparison["models"]] == ["scratch_cnn", "xception"]
@@ -256,7 +257,8 @@ def fresh_environment(folder: Path, requirements: Path) -> Path:
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
     python = folder / "bin" / "python"
     # Compiling everything would take longer than the test; Python compiles what it imports.
-    command = ["-m", "pip", "--python", str(python), "install", "--quiet", "--no-compile", "-r", str(requirements)]
+    command = ["-m", "pip", "--python", str(python), "install", "--quiet", "--no-compile"]
+    command += ["--retries", "6", "--timeout", "60", "-r", str(requirements)]
     done = subprocess.run([sys.executable, *command], capture_output=True, text=True)
     if re.search("NewConnectionError|NameResolutionError|Network is unreachable", done.stderr):
         pytest.skip("needs a package index that pip can reach")

@@ -36,7 +36,7 @@ def test_every_photo_gets_its_own_answers_in_order(greys, comparator, tmp_path):
     summary = classify(folder, out, comparator(), workers=2)
     assert read_csv(out) == [grey_row(grey) for grey in range(BATCH + 3)]
     assert (summary.photos, summary.failed, summary.judged, summary.finished) == (BATCH + 3, 0, BATCH + 3, True)
-    assert summary.photos_per_second == pytest.approx(summary.judged / summary.seconds, rel=0.01)
+    assert summary.photos_per_second == pytest.approx(summary.judged / summary.seconds, rel=0.01, abs=0.06)
 
 
 def test_the_numbers_are_those_of_compare(cat, dog, tiny_comparator, tmp_path):

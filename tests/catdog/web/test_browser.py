@@ -9,6 +9,7 @@ import pytest
 from tests.browser.looks import assert_looks_right
 from tests.catdog import fakes as colours
 from tests.catdog.photos import encoded, heic, noise
+from tests.conftest import WAIT
 
 from .photos import CAT
 
@@ -39,6 +40,7 @@ def open_page(chromium, server):
     def opened(width: int = 1440, script: bool = True, url: str = server, **options):
         viewport = {"width": width, "height": 900}
         context = chromium.new_context(viewport=viewport, java_script_enabled=script, **options)
+        context.set_default_timeout(WAIT)
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: complaints.append(str(error)))

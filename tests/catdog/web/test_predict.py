@@ -172,7 +172,7 @@ def test_broken_multipart(client, content_type, body):
 PREFIX = b'--b\r\nContent-Disposition: form-data; name="file"; filename="x"\r\n'
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(body=st.one_of(st.binary(max_size=300), st.binary(max_size=300).map(lambda tail: PREFIX + tail)))
 def test_any_body_gets_a_client_error(client, body):
     response = client.post("/predict", data=body, content_type="multipart/form-data; boundary=b")
