@@ -19,11 +19,11 @@ class Batcher(Generic[Item, Result]):
 
     Nothing waits for company. `handle` takes a list and returns a result or an exception per item; an
     exception that it raises goes to all of them. A forked process may go on with the copy of a Batcher
-    that nobody was using: it starts a thread of its own. `name` is that of the thread.
+    that nobody was using: it starts a thread of its own.
     """
 
-    def __init__(self, handle: Callable[[list[Item]], Sequence[Result | Exception]], together: int, name: str):
-        self._handle, self._together, self._name = handle, together, name
+    def __init__(self, handle: Callable[[list[Item]], Sequence[Result | Exception]], together: int):
+        self._handle, self._together = handle, together
         self._lock, self._closed = threading.Lock(), False
         self._start()
 
@@ -49,7 +49,7 @@ class Batcher(Generic[Item, Result]):
     def _start(self) -> None:
         self._process = os.getpid()
         self._waiting: queue.SimpleQueue[tuple[Item, Future] | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._work, name=self._name, daemon=True)
+        self._thread = threading.Thread(target=self._work, name="catdog-batcher", daemon=True)
         self._thread.start()
 
     def _work(self) -> None:

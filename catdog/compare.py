@@ -8,7 +8,6 @@ import reprlib
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
@@ -173,8 +172,7 @@ class Comparator:
         self.read = Reader.of(self.specs, self.settings)
         self._turns = threading.BoundedSemaphore(AT_ONCE)
         self._places = threading.BoundedSemaphore(self.settings.max_waiting)
-        self._batcher = Batcher(self._judge, TOGETHER, "catdog-judging")
-        self._resizer = Batcher(lambda work: [_pixels(*arguments) for arguments in work], 1, "catdog-resizing")
+        self._batcher = Batcher(self._judge, TOGETHER)
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Comparator:
@@ -218,7 +216,7 @@ class Comparator:
         classifiers = self.chosen(model)
         with self._place():
             with self._turns:
-                request = _Request(classifiers, self._resized(self.read(photo), classifiers), explain)
+                request = _Request(classifiers, _pixels(self.read(photo), classifiers), explain)
             return self._comparison(request)
 
     def look(self, photo: Photo, *, model: str | None = None, explain: bool = False) -> tuple[Comparison, Image.Image]:
@@ -227,7 +225,7 @@ class Comparator:
         with self._place():
             with self._turns:
                 image = self.read(photo)
-                request = _Request(classifiers, self._resized(image, classifiers), explain)
+                request = _Request(classifiers, _pixels(image, classifiers), explain)
                 image.thumbnail((LARGEST_SIDE, LARGEST_SIDE))
             return self._comparison(request), image
 
@@ -248,9 +246,8 @@ class Comparator:
         give_back_freed_blocks()
 
     def close(self) -> None:
-        """Answer what is waiting, then end the worker threads."""
+        """Answer what is waiting, then end the worker thread."""
         self._batcher.close()
-        self._resizer.close()
 
     @contextlib.contextmanager
     def _place(self) -> Iterator[None]:
@@ -264,15 +261,13 @@ class Comparator:
         finally:
             self._places.release()
 
-    def _resized(self, image: Image.Image, classifiers: Iterable[Classifier]) -> dict[tuple, tuple[np.ndarray, float]]:
-        """What `_pixels` returns per distinct input of the models: of one at once, of the others in a worker thread."""
-        (own, spec), *others = {classifier.spec.input: classifier.spec for classifier in classifiers}.items()
-        futures = {key: _submit(self._resizer, (image, other)) for key, other in others}
-        return {own: _pixels(image, spec)} | {key: future.result() for key, future in futures.items()}
-
     def _comparison(self, request: _Request) -> Comparison:
         """Wait for the verdicts on a photo, given in the worker thread, and compare them."""
-        verdicts, classifiers = _submit(self._batcher, request).result(), request.classifiers
+        try:
+            answer = self._batcher.submit(request)
+        except RuntimeError as error:
+            raise ModelUnavailable("The models have been closed. Load them again.") from error
+        verdicts, classifiers = answer.result(), request.classifiers
         default = self.default.name
         leading = next((v for v in verdicts if v.model == default), verdicts[0])
         specs = [classifier.spec for classifier in classifiers]
@@ -322,17 +317,15 @@ def keenest(classifiers: Iterable[Classifier]) -> Classifier | None:
     return max(able, key=lambda able: (len(able.novelty.axes), able.spec.validation_accuracy), default=None)
 
 
-def _pixels(image: Image.Image, spec: ModelSpec) -> tuple[np.ndarray, float]:
-    """What `to_pixels` makes, and the seconds that it took."""
-    start = time.perf_counter()
-    return to_pixels(image, spec), time.perf_counter() - start
-
-
-def _submit(batcher: Batcher, item: object) -> Future:
-    try:
-        return batcher.submit(item)
-    except RuntimeError as error:
-        raise ModelUnavailable("The models have been closed. Load them again.") from error
+def _pixels(image: Image.Image, classifiers: Iterable[Classifier]) -> dict[tuple, tuple[np.ndarray, float]]:
+    """What `to_pixels` makes, and the seconds that it took, per distinct input of the models."""
+    pixels = {}
+    for classifier in classifiers:
+        if classifier.spec.input not in pixels:
+            start = time.perf_counter()
+            small = to_pixels(image, classifier.spec)
+            pixels[classifier.spec.input] = small, time.perf_counter() - start
+    return pixels
 
 
 def _judge_together(classifier: Classifier, requests: Sequence[_Request]) -> Sequence[Verdict | Exception]:

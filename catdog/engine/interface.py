@@ -6,7 +6,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-# How many photos engines are best asked about at a time: those of a folder, and those that wait for a server.
+# How many photos engines are asked about at a time: those of a folder, and those that wait for a server.
 # More would be little faster, and take memory for good.
 OF_A_FOLDER, TOGETHER = 32, 2
 

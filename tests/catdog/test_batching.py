@@ -29,7 +29,7 @@ class Recorder:
 
 @contextlib.contextmanager
 def batcher(handle, together: int = 4):
-    made = Batcher(handle, together, "test")
+    made = Batcher(handle, together)
     try:
         yield made
     finally:
@@ -115,7 +115,7 @@ def test_close_handles_what_waits_and_refuses_what_comes_later():
 
 def test_whatever_is_accepted_while_it_closes_is_answered():
     for _ in range(20):
-        made = Batcher(Recorder(), 2, "test")
+        made = Batcher(Recorder(), 2)
         accepted = []
 
         def submit(made=made, accepted=accepted):
