@@ -10,7 +10,7 @@ from catdog.compare import calibrated
 MOST_MOVED = 0.005
 # With more photos asked about twice, bfloat16 would save nothing.
 MOST_DOUBTFUL = 0.25
-CANDIDATES = (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.92, 0.94, 0.96, 0.97, 0.98, 0.99)
+CANDIDATES = tuple(percent / 100 for percent in range(50, 100))
 
 
 def fit_clear(fast: np.ndarray, exact: np.ndarray, temperature: float = 1.0) -> float | None:

@@ -7,8 +7,8 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 # How many photos engines are asked about at a time: those of a folder, and those that wait for a server.
-# More would be little faster, and take memory for good.
-OF_A_FOLDER, TOGETHER = 32, 2
+# More would be no faster, as what a layer makes of them no longer fits into the caches, and take memory for good.
+OF_A_FOLDER, TOGETHER = 8, 2
 
 
 class Outputs(NamedTuple):
