@@ -20,7 +20,7 @@ from catdog.spec import ModelSpec, sha256_of
 from . import architectures, augment, calibrate, dataset, evaluate, h5, trainer
 from .files import require_writable, whole
 from .fused import fused
-from .provenance import base_provenance, identity, origin_of, provenance
+from .provenance import base_provenance, identity, origin_of, provenance, without_repeats
 from .trainer import Recipe
 
 # Watched on the validation photos of Dogs vs. Cats; its test photos played no part.
@@ -157,7 +157,7 @@ def finish(trained: keras.Model, product: Product, val: dataset.Split, training:
                 labels = evaluate.predict([exact], val)[product.name].argmax(axis=1)
             if (outputs.argmax(axis=1) == labels).all():
                 break
-        training = training | {"parameters": model.count_params(), "significant_bits": bits}
+        training = without_repeats(training) | {"parameters": model.count_params(), "significant_bits": bits}
         temperature = calibrate.fit_temperature(outputs, val.labels)
         probabilities = calibrated(outputs, temperature)
         figures = evaluate.measure(probabilities, val.labels, val.classes, uncalibrated=outputs)

@@ -55,6 +55,36 @@ def averaged(files: Sequence[Path], product: Product, validation_photos: int) ->
     }
 
 
+def without_repeats(training: dict[str, Any]) -> dict[str, Any]:
+    """A record of a training in which what is behind a file, told by its sha256, stands once.
+
+    A run records what is behind its weights and behind its teacher, and a mean what is behind each of its
+    parts: what these share would double with every generation. The first place is kept in the order of
+    `catdog.spec.runs_behind`, which reads no teachers, so that these are a line of their own.
+    """
+    return _first_told(training, set(), set())
+
+
+def _first_told(run: dict[str, Any], told: set[str], taught: set[str]) -> dict[str, Any]:
+    """As `without_repeats`, but for what is behind files that were `told`, or `taught` as teachers."""
+
+    def once(origin: Any, told: set[str]) -> Any:
+        match origin:
+            case {"sha256": str(sha256), "training": _} if sha256 in told:
+                return {key: value for key, value in origin.items() if key != "training"}
+            case {"training": dict(earlier)}:
+                told.add(str(origin.get("sha256")))
+                return origin | {"training": _first_told(earlier, told, taught)}
+        return origin
+
+    others = run.get("averaged_with")
+    shorter = {"averaged_with": [once(other, told) for other in others]} if isinstance(others, list) else {}
+    for key, line in (("base", told), ("teacher", taught)):
+        if key in run:
+            shorter[key] = once(run[key], line)
+    return run | shorter
+
+
 def identity(source: str | Path | None) -> str | None:
     """A name of weights to start from, or the sha256 of their file: tells whether two runs start alike."""
     if source in (None, "none"):

@@ -11,13 +11,13 @@ import pytest
 from catdog import ModelSpec, Settings, load
 from catdog.compare import calibrated
 from catdog.preprocessing import decode, resized
-from catdog.spec import sha256_of
+from catdog.spec import runs_behind, sha256_of
 from train import architectures
 from train.__main__ import main
 from train.fit import Product
 from train.history import runs
 from train.origins import described
-from train.provenance import averaged, origin_of
+from train.provenance import averaged, origin_of, without_repeats
 
 
 @pytest.fixture(autouse=True)
@@ -95,6 +95,23 @@ def test_what_two_members_share_is_told_and_counted_once(tmp_path, members):
         assert text.count("`fit one`") == text.count("`fit two`") == 1
         steps = "2 and 3" if files == [first, second] else "3 and 2"
         assert f"4. The mean of the weights after the steps {steps}." in text
+
+
+def test_what_several_files_share_is_recorded_once():
+    teacher = {"sha256": "t", "training": {"command": "fit teacher"}}
+    first = {"sha256": "a", "training": {"command": "one", "base": "random weights", "teacher": teacher}}
+    second = {"sha256": "b", "training": {"command": "two", "base": first, "teacher": teacher}}
+    training = {"command": "mean", "averaged_with": [first, teacher], "base": second}
+    shorter = without_repeats(training)
+    assert list(runs_behind(shorter)) == [
+        {"command": "one", "base": "random weights", "teacher": teacher},
+        {"command": "fit teacher"},
+        {"command": "two", "base": {"sha256": "a"}, "teacher": {"sha256": "t"}},
+        shorter,
+    ]
+    assert [run["command"] for run in runs_behind(training)] == [run["command"] for run in runs_behind(shorter)]
+    assert without_repeats(shorter) == shorter
+    assert training["base"] == second  # the record that was given is left as it is
 
 
 def test_the_runs_of_all_members_are_told(tmp_path, members):
