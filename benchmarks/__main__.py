@@ -22,6 +22,8 @@ from .processes import ROOT, Failed, Worker
 
 PHOTOS = (".jpg", ".jpeg", ".png", ".webp")
 SPLITS = {"validation": "val", "test": "test"}
+# Of so many photos for each that is enlarged, those are taken that reduced decoding can move most.
+CANDIDATES = 20
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -83,7 +85,8 @@ def _large(plan: Plan, catdog: Worker, plain: Worker, photos: list[Path]) -> dic
         for path, example in zip(enlarged, EXAMPLES, strict=True):
             path.write_bytes(large.enlarged(example, megapixels=large.MEGAPIXELS))
         compare = comparing.measure(plan, catdog, plain, list(map(str, enlarged)))
-    chosen = some(photos, plan.large)
+    candidates = list(dict.fromkeys(some(photos, CANDIDATES * plan.large)))
+    chosen = catdog.ask("least_sure", photos=candidates, count=plan.large)
     side = 2 * large.enough_of(model["image_size"] for model in catdog.ask("describe"))
     sizes = {f"{large.MEGAPIXELS} megapixels": {"megapixels": large.MEGAPIXELS}, f"{side} px": {"side": side}}
     return {

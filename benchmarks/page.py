@@ -134,8 +134,9 @@ def _large(figures: Mapping[str, Any]) -> Iterable[str]:
     yield _durations(compare)
     yield (
         "Large photos are reduced while they are decoded (see `catdog.preprocessing.decode`). How far that moves "
-        "probabilities, on photos enlarged to 12 megapixels, and to the shorter side at which reduction leaves the "
-        "fewest pixels; for scale, how far they move when the values of a model's input change by one grey level:"
+        "probabilities, on the photos about which one of the models is least sure, as those of clear answers hardly "
+        "move; enlarged to 12 megapixels, and to the shorter side at which reduction leaves the fewest pixels. For "
+        "scale, how far they move when the values of a model's input change by one grey level:"
     )
     rows = [
         (

@@ -27,7 +27,7 @@ class Plan:
     clients   how many ask a server at once
     starts    processes started per kind
     folder    photos that are classified per turn
-    large     photos that are enlarged to compare ways to decode them
+    large     photos that are enlarged to compare ways to decode them, the least clear of many
     """
 
     rounds: int = 3

@@ -79,6 +79,11 @@ class Catdog:
                 compiled(np.stack(self.arrays[name][i : i + BATCH]))
         return time.perf_counter() - start
 
+    def least_sure(self, photos: list[str], count: int) -> list[str]:
+        """So many of the photos, those first of which one of the models is least sure."""
+        sure = [min(verdict.confidence for verdict in self.comparator.compare(path).models) for path in photos]
+        return [photos[i] for i in np.argsort(sure, kind="stable")[:count]]
+
     def agreement(self, photos: list[str], **size: float) -> dict[str, Any]:
         return agreement(self.comparator, photos, **size)
 
