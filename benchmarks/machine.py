@@ -26,7 +26,7 @@ def describe() -> dict[str, Any]:
         "flags": sorted(filter(FLAGS.fullmatch, flags[1].split())) if flags else [],
         "cores": cores(),
         "cores_of_the_machine": os.cpu_count(),
-        "system": platform.platform(terse=True),
+        "system": f"{platform.system()} on {platform.machine()}",
         "python": platform.python_version(),
         "libraries": {name: _version(name) for name in LIBRARIES},
         "load_before": load(),

@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 from catdog.config import Settings
-from catdog.spec import ModelSpec
+from catdog.spec import ModelSpec, find_specs
 
 
 class Plain(NamedTuple):
@@ -31,7 +31,7 @@ def load(weights: Path) -> list[Plain]:
     """Open every `.h5` of a folder."""
     import keras
 
-    specs = [ModelSpec.read(path) for path in sorted(weights.glob("*.json"))]
+    specs = [ModelSpec.read(path) for path in find_specs(weights)]
     return [Plain(s.name, keras.models.load_model(weights / s.file), s.image_size, s.classes) for s in specs]
 
 

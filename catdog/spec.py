@@ -144,7 +144,7 @@ class ModelSpec:
         """Write the spec as JSON, whole or not at all; raise ValueError for metrics that are NaN."""
         text = json.dumps(dataclasses.asdict(self), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
         path = Path(path)
-        partial = path.with_name(path.name + ".partial")
+        partial = path.with_name(path.name + ".partial")  # no .json: what is left of a killed process is no spec
         try:
             partial.write_text(text, encoding="utf-8")
             os.replace(partial, path)

@@ -10,7 +10,7 @@ import sys
 import warnings
 from pathlib import Path
 
-from catdog.errors import CatDogError
+from catdog.errors import CatDogError, InvalidSettings
 from catdog.terminal import never_fail_to_print, tell
 
 from . import release
@@ -169,6 +169,8 @@ def _fit(arguments: argparse.Namespace) -> None:
     from . import fit
 
     job = _job(arguments, fit.RECIPES[_known(arguments.name)])
+    if arguments.frozen_stages and not arguments.start and arguments.base in (None, "none"):
+        raise InvalidSettings("Random weights are not worth freezing: --frozen-stages needs --base or --start.")
     _say_trained(fit.fit(job, base=arguments.base, start=arguments.start), job)
 
 
@@ -196,13 +198,9 @@ def _known(name: str) -> str:
 
 
 def _job(arguments: argparse.Namespace, recipe):
-    from . import trainer
     from .fit import Job
 
-    job = Job(recipe=_recipe(recipe, arguments), **_product(arguments))
-    if arguments.restart:
-        trainer.forget(job.run)
-    return job
+    return Job(recipe=_recipe(recipe, arguments), restart=arguments.restart, **_product(arguments))
 
 
 def _product(arguments: argparse.Namespace) -> dict[str, object]:

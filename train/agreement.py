@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .statistics import mcnemar, wilson
+from .statistics import mcnemar, share
 
 
 def pairs(probabilities: Mapping[str, np.ndarray], labels: np.ndarray) -> list[dict[str, Any]]:
@@ -35,13 +35,7 @@ def by_agreement(probabilities: Mapping[str, np.ndarray], labels: np.ndarray) ->
     return {
         key: {
             "photos": int(chosen.sum()),
-            "right": {name: _share((classes == labels)[chosen]) for name, classes in predicted.items()},
+            "right": {name: share((classes == labels)[chosen]) for name, classes in predicted.items()},
         }
         for key, chosen in (("agree", agree), ("disagree", ~agree))
     }
-
-
-def _share(right: np.ndarray) -> dict[str, Any]:
-    if not len(right):
-        return {"count": 0}
-    return {"count": int(right.sum()), "share": float(right.mean()), "interval": wilson(int(right.sum()), len(right))}

@@ -59,7 +59,7 @@ def calibrate(weights: Path, data: Path) -> dict[str, ModelSpec]:
     """Learn on `data`/val what every model in `weights` may say of itself, and write it into its spec.
 
     sureness      how often its answers of a given confidence are wrong
-    novelty       what the features of cats and dogs look like; None for a model without features
+    novelty       what the features of cats and dogs look like; None for a model without features, or too few photos
     disagreement  how often it is right where others disagree
     clear         from which uncalibrated probability on it can be trusted in bfloat16; left as it is where
                   the processor is not fast at that
@@ -120,4 +120,5 @@ def _clear(
 
 
 def _novelty(features: np.ndarray | None, labels: np.ndarray) -> dict[str, Any] | None:
-    return None if features is None else novelty.fit(features, labels).to_dict()
+    enough = features is not None and np.bincount(labels).min() >= novelty.LEAST
+    return novelty.fit(features, labels).to_dict() if enough else None

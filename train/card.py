@@ -6,6 +6,7 @@ python -m train publish --repo ...  # the same for the card on the Hub
 
 from __future__ import annotations
 
+import json
 import os.path
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -69,7 +70,7 @@ def write(weights: Path, specs: Sequence[ModelSpec], report: Path) -> bool:
     """
     path = weights / CARD
     front, text = readme.load(path) if path.is_file() else ({}, _new(specs))
-    images = [f"{_relative(report, weights)}/{image}" for image in images_of(report)]
+    images = [f"{_relative(report, weights)}/{image}" for image in images_of(report, specs)]
     new = _composed([front], text, specs, images=images)
     if path.is_file() and path.read_bytes() == new.encode():
         return False
@@ -96,13 +97,32 @@ def published(
         fronts.insert(0, front_there)
         if written := readme.hand_written(text_there):
             differs, text = written != readme.hand_written(text), text_there
-    images = [f"{REPORT}/{image}" for image in images_of(report)]
+    images = [f"{REPORT}/{image}" for image in images_of(report, specs)]
     return _composed(fronts, text, specs, repo=repo, images=images), differs
 
 
-def images_of(report: Path) -> list[str]:
-    """Names of the images of a report, sorted; none when there is no such folder."""
+def images_of(report: Path, specs: Sequence[ModelSpec]) -> list[str]:
+    """Names of the images of a report, sorted; none when there is no such folder, or it is `about_others`."""
+    if about_others(report, specs):
+        return []
     return sorted(path.name for path in report.glob("*") if path.suffix in (".png", ".jpg"))
+
+
+def about_others(report: Path, specs: Sequence[ModelSpec]) -> str:
+    """What to do, in a sentence, where the figures in a report are those of other models; empty where they are not."""
+    sha256 = {spec.sha256 for spec in specs}
+    for path in sorted(report.glob("*.json")):
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError:
+            continue
+        match content:
+            case {"models": dict(models)} if {model.get("sha256") for model in models.values()} != sha256:
+                return (
+                    f"The drawings in {report} are left out of the card, as {path.name} is about other models. "
+                    f"`python -m train {path.stem} --out {report}` makes new ones."
+                )
+    return ""
 
 
 def _composed(

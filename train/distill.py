@@ -21,7 +21,7 @@ from catdog.errors import InvalidSettings
 from catdog.spec import ModelSpec
 
 from . import architectures, augment, history, trainer
-from .fit import Job, accuracy, augmented, cross_entropy, finish, prepared, started
+from .fit import Job, accuracy, augmented, cross_entropy, finish, inputs_of, prepared, started
 from .fused import fused
 from .provenance import identity, origin_of, provenance, spec_beside
 from .trainer import Recipe
@@ -65,8 +65,9 @@ def distill(job: Job, *, teacher: Path, start: Path | None = None) -> ModelSpec:
             network = started(job, photos.classes, start)
             return _training_model(network, taught, begun, size, job.recipe, optimizer)
 
-        inputs = {"model": job.name, "teacher": identity(teacher), "start": identity(start)} | photos.counts()
-        trained, rows = trainer.train(make_model, job.recipe, photos, job.run, inputs=inputs | taught.objective)
+        inputs = {"model": job.name, "teacher": identity(teacher), "start": identity(start)}
+        inputs |= inputs_of(splits, photos) | taught.objective
+        trained, rows = trainer.train(make_model, job.recipe, photos, job.run, inputs=inputs, restart=job.restart)
     training = provenance(photos, job, rows, precision=precision) | taught.objective
     training |= {"base": origin_of(start) if start else "random weights", "teacher": origin_of(teacher)}
     return finish(trained.get_layer(job.name), job, splits[1], training)

@@ -78,9 +78,13 @@ class Product:
 
 @dataclass(frozen=True, kw_only=True)
 class Job(Product):
-    """A model to train; `fit` and `distill` take one."""
+    """A model to train; `fit` and `distill` take one.
+
+    restart  begin anew where an earlier run left checkpoints
+    """
 
     recipe: Recipe
+    restart: bool = False
 
 
 def fit(job: Job, *, base: str | None = None, start: Path | None = None) -> ModelSpec:
@@ -98,9 +102,9 @@ def fit(job: Job, *, base: str | None = None, start: Path | None = None) -> Mode
         network = started(job, photos.classes, start, base=base)
         return _training_model(network, size, job.recipe, optimizer)
 
-    inputs = {"model": job.name, "base": identity(base), "start": identity(start)} | photos.counts()
+    inputs = {"model": job.name, "base": identity(base), "start": identity(start)} | inputs_of(splits, photos)
     with trainer.precision(job.recipe.precision) as precision:
-        trained, history = trainer.train(make_model, job.recipe, photos, job.run, inputs=inputs)
+        trained, history = trainer.train(make_model, job.recipe, photos, job.run, inputs=inputs, restart=job.restart)
     training = provenance(photos, job, history, precision=precision)
     training["base"] = origin_of(start) if start else base_provenance(base)
     return finish(trained.get_layer(job.name), job, splits[1], training)
@@ -114,6 +118,11 @@ def prepared(job: Job, start: Path | None) -> tuple[tuple[dataset.Split, dataset
     train_split, val_split = dataset.find_training(job.data, job.limit)
     stored_size = max(STORED_SIZE, job.image_size, *(size for size, _ in job.recipe.stages))
     return (train_split, val_split), load_data(train_split, val_split, stored_size, job.image_size, job.data / ".cache")
+
+
+def inputs_of(splits: tuple[dataset.Split, dataset.Split], photos: trainer.Data) -> dict[str, int | str]:
+    """What tells whether two runs learn from the same photos and labels."""
+    return photos.counts() | {"digest of photos and labels": dataset.digest(*splits)}
 
 
 def require_other(product: Product, start: Path) -> None:

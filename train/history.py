@@ -46,9 +46,10 @@ class Convergence:
 
 def runs(training: Any) -> list[Run]:
     """The runs with a history that led to a model, as `catdog.spec.runs_behind` finds them in its `training`."""
-    return [
-        Run(_title(run), rows, str(run.get("hardware", ""))) for run in runs_behind(training) if (rows := _rows(run))
-    ]
+    behind = list(runs_behind(training))
+    # What is behind a file stands in a record once, maybe in another run than the one that went on from it.
+    trained = {origin.get("sha256") for run in behind for origin in _origins(run) if _has_epochs(origin)} - {None}
+    return [Run(_title(run, trained), rows, str(run.get("hardware", ""))) for run in behind if (rows := _rows(run))]
 
 
 def convergence(chain: list[Run]) -> Convergence | None:
@@ -96,10 +97,22 @@ def _of_labels(name: str) -> str:
     return f"val_probabilities_{name[4:]}" if name.startswith("val_") else f"probabilities_{name}"
 
 
-def _title(run: dict[str, Any]) -> str:
+def _origins(run: dict[str, Any]) -> list[dict[str, Any]]:
+    """The files, or records of runs, that a run began with or a mean was made of."""
+    others = run.get("averaged_with")
+    origins = [*(others if isinstance(others, list) else ()), run.get("base")]
+    return [origin for origin in origins if isinstance(origin, dict)]
+
+
+def _has_epochs(origin: dict[str, Any]) -> bool:
+    return any(map(_rows, runs_behind(origin)))
+
+
+def _title(run: dict[str, Any], trained: set[str]) -> str:
+    """In a few words; `trained` are the sha256 of files that came from epochs, as the record says elsewhere."""
     if "teacher" in run:
         return "distilled"
     base = run.get("base", RANDOM)
-    if isinstance(base, dict) and any(map(_rows, runs_behind(base))):
+    if isinstance(base, dict) and (base.get("sha256") in trained or _has_epochs(base)):
         return "went on"
     return "trained" if base == RANDOM else "fine-tuned"

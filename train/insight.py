@@ -15,6 +15,7 @@ from catdog import Settings, load
 from catdog.compare import Classifier, Comparator, Verdict, keenest
 from catdog.disagreement import usually_right
 from catdog.engine import Outputs
+from catdog.errors import InvalidSettings
 from catdog.pages.pictures import overlay_urls
 from catdog.preprocessing import to_array
 from catdog.terminal import tell
@@ -23,7 +24,7 @@ from . import faithfulness, insight_drawings, insight_page
 from .dataset import DatasetError, Split, find, is_photo, is_visible, read
 from .evaluate import joined, looked_at
 from .files import require_writable, whole
-from .statistics import rounded, wilson
+from .statistics import rounded, share, wilson
 from .strangers import ABOUT
 
 PHOTOS = 200  # of the split, for what asks the models many times per photo
@@ -45,6 +46,8 @@ def insight(
 
     A model that cannot be used is named on stderr and left out.
     """
+    if photos < 1:
+        raise InvalidSettings(f"Heat maps are measured on at least one photo. Received: {photos}.")
     require_writable(out)
     split, others = find(data, split_name), find_strangers(strangers)
     with closing(load(Settings(weights=weights))) as comparator:
@@ -164,7 +167,7 @@ def neither(
         "others": {kind: len(rows) for kind, rows in others.items()},
         "rules": {name: _caught(rule, pets, others) for name, rule in rules.items()},
         "sure_of_others": {
-            c.spec.name: _share([v.confidence >= SURE for row in every for v in row if v.model == c.spec.name])
+            c.spec.name: share([v.confidence >= SURE for row in every for v in row if v.model == c.spec.name])
             for c in classifiers
         },
     }
@@ -180,9 +183,9 @@ def disagreement(comparator: Comparator, pets: Sequence[Sequence[Verdict]], trut
         "photos": len(pets),
         "disagree": len(split),
         "promised": float(np.mean([favourite["rate"] for favourite, _, _ in named])) if named else None,
-        "usually_right": _share(right),
+        "usually_right": share(right),
         "each_model": {
-            name: _share([v.label == label for row, label in split for v in row if v.model == name])
+            name: share([v.label == label for row, label in split for v in row if v.model == name])
             for name in comparator.models
         },
     }
@@ -214,11 +217,11 @@ def _caught(
     every = [entry for entries in of_others.values() for entry in entries]
     scores = [np.array([score for score, _ in entries]) for entries in (of_pets, every)]
     return {
-        "refused_pets": _share([strange for _, strange in of_pets]),
-        "caught": _share([strange for _, strange in every]),
+        "refused_pets": share([strange for _, strange in of_pets]),
+        "caught": share([strange for _, strange in every]),
         "auroc": auroc(*scores),
         "kinds": {
-            kind: {"caught": _share([strange for _, strange in entries])}
+            kind: {"caught": share([strange for _, strange in entries])}
             | {"auroc": auroc(scores[0], np.array([score for score, _ in entries]))}
             for kind, entries in of_others.items()
         },
@@ -236,13 +239,6 @@ def auroc(pets: np.ndarray, others: np.ndarray) -> dict[str, Any]:
 
     resampled = [area(random.choice(pets, len(pets)), random.choice(others, len(others))) for _ in range(RESAMPLES)]
     return {"area": area(pets, others), "interval": [float(q) for q in np.quantile(resampled, (0.025, 0.975))]}
-
-
-def _share(flags: Sequence[bool]) -> dict[str, Any]:
-    count, total = int(sum(flags)), len(flags)
-    if not total:
-        return {"count": 0, "of": 0}
-    return {"count": count, "of": total, "share": count / total, "interval": wilson(count, total)}
 
 
 def _sample(split: Split, count: int) -> Split:

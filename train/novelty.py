@@ -13,13 +13,15 @@ EXPLAINED, AXES = 0.9, 48
 # Of the photos it is set on, a threshold refuses somewhat less than the 2 % that it may refuse of others.
 REFUSED = 0.015
 FOLDS = 5
+# Photos of each class: with fewer, a fold could leave none of them to learn from.
+LEAST = 3
 
 
 def fit(features: np.ndarray, labels: np.ndarray) -> Novelty:
     """The statistics of a model.
 
     features  (N, F) of val, or of any other photos that the model was not trained on
-    labels    (N,) index of the true class
+    labels    (N,) index of the true class, each at least LEAST times
 
     The threshold comes from distances across folds: each photo is measured by statistics that do not know it.
     """

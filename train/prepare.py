@@ -63,7 +63,8 @@ def prepare(sources: list[Path], out: Path, *, val: float = 0.1, test: float = 0
        is train, val (or validation) or test. Kaggle's flat `cat.0.jpg` is read too.
     2. Drop what cannot be read or decoded.
     3. Photos without a split are divided per class, in natural order of their names: first train,
-       then the share `val`, then the share `test`.
+       then the share `val`, then the share `test`. A class that has no val photo then, as where photos
+       come divided into train and test, gets the share `val` of its training photos, at least one.
     4. Keep one of exact copies, of test before val before train, and drop training photos that are
        near copies of a val or test photo, so that no model is measured on what it has seen.
     5. Write to a temporary folder and rename it: `out` appears whole or not at all.
@@ -201,6 +202,15 @@ def _divide(photos: list[Photo], val: float, test: float) -> None:
         first_val = first_test - round(len(loose) * val)
         for index, photo in enumerate(loose):
             photo.split = "train" if index < first_val else "val" if index < first_test else "test"
+        if val and not any(photo.split == "val" for photo in photos if photo.label == label):
+            _hold_out([p for p in photos if p.label == label and p.split == "train"], val)
+
+
+def _hold_out(train: list[Photo], val: float) -> None:
+    """Make the share `val` of the training photos of a class, or one, validation photos: training needs some."""
+    ordered = sorted(train, key=lambda p: _natural(p.source))
+    for photo in ordered[len(ordered) - max(1, round(len(ordered) * val)) :] if len(ordered) > 1 else ():
+        photo.split = "val"
 
 
 def _natural(name: str) -> list:

@@ -24,7 +24,7 @@ def models(
     *,
     replace_card: bool = False,
 ) -> Upload:
-    """Upload a checked folder: `.h5` files, specs, the card, images of the report, and what the card links to there.
+    """Upload a checked folder: `.h5` files, specs, the card, and what it shows of the report, or links to there.
 
     The text of the card on the Hub is kept, unless `replace_card`.
     """
@@ -36,7 +36,7 @@ def models(
         file = ModelSpec.read(path).file
         files |= {path.name: path, file: weights / file}
     files |= _report(report, text, remote.files if remote else ())
-    notes = []
+    notes = list(filter(None, [card.about_others(report, specs)]))
     if differs:
         notes.append(
             f"The text of the card on the Hub is kept; it is not that of {weights / card.CARD}, "
@@ -48,10 +48,10 @@ def models(
 
 
 def _report(folder: Path, text: str, there: Iterable[str]) -> dict[str, Content]:
-    """The images of a report and the other files of it that a card links to; InvalidSettings if one is nowhere."""
+    """The files of a report that a card shows or links to; InvalidSettings if one is nowhere."""
     linked = map(unquote, re.findall(rf"\]\({card.REPORT}/([^)\s#?]+)", text))
     files: dict[str, Content] = {}
-    for name in dict.fromkeys([*card.images_of(folder), *linked]):
+    for name in dict.fromkeys(linked):
         path = f"{card.REPORT}/{name}"
         if ".." in Path(name).parts:  # a card may come from the Hub: it is not to fetch files from elsewhere
             raise InvalidSettings(f"The model card links to {path}, which is outside the report. {UNTOUCHED}")

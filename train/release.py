@@ -14,6 +14,7 @@ from pathlib import Path
 
 from catdog.config import Settings
 from catdog.errors import InvalidSettings, ModelMismatch
+from catdog.terminal import tell
 from catdog.weights import locate
 
 from . import card, client, hub, publish, space
@@ -76,8 +77,9 @@ def _card(arguments: argparse.Namespace) -> None:
     located = locate(Settings(weights=arguments.weights))
     if located.problems:
         raise ModelMismatch(" ".join(located.problems))
-    path = arguments.weights / card.CARD
-    is_new = card.write(arguments.weights, [model.spec for model in located.models], arguments.report)
+    path, specs = arguments.weights / card.CARD, [model.spec for model in located.models]
+    tell(filter(None, [card.about_others(arguments.report, specs)]))
+    is_new = card.write(arguments.weights, specs, arguments.report)
     print(f"{path} was brought up to date." if is_new else f"{path} was up to date.")
     print(json.dumps({"card": str(path), "changed": is_new}))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,14 @@ def wilson(right: int, total: int, z: float = 1.959964) -> tuple[float, float]:
     centre = (share + z * z / (2 * total)) / (1 + z * z / total)
     half = z / (1 + z * z / total) * np.sqrt(share * (1 - share) / total + z * z / (4 * total * total))
     return float(max(0.0, centre - half)), float(min(1.0, centre + half))
+
+
+def share(flags: Sequence[bool]) -> dict[str, Any]:
+    """How many of some flags are set, as plain JSON: count, of, share and its 95 % interval."""
+    count, total = int(sum(flags)), len(flags)
+    if not total:
+        return {"count": 0, "of": 0}
+    return {"count": count, "of": total, "share": count / total, "interval": wilson(count, total)}
 
 
 @dataclass(frozen=True)

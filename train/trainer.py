@@ -76,6 +76,8 @@ class Recipe:
             raise InvalidSettings(
                 f"Batch size and learning rate must be positive. Received: {self.batch_size} and {self.learning_rate}."
             )
+        if self.precision not in PRECISIONS:
+            raise InvalidSettings(f"Precision must be one of {', '.join(PRECISIONS)}. Received: {self.precision!r}.")
         if not 0 <= self.seed < 2**31:
             raise InvalidSettings(f"The seed must be 0 to {2**31 - 1}. Received: {self.seed}.")
         if not 0 <= self.frozen_stages <= len(self.stages):
@@ -140,6 +142,7 @@ def train(
     run: Path,
     *,
     inputs: dict,
+    restart: bool = False,
 ) -> tuple[keras.Model, list[dict]]:
     """Train through all stages; return the trained model and one row of figures per epoch.
 
@@ -147,11 +150,12 @@ def train(
     and with the same set of weights in every stage. After each epoch the state (weights, optimizer,
     figures) is written whole to `run`. Every stage begins by reading it, so that a run which was
     killed and called again with the same recipe goes on exactly as at the start of a stage. `inputs`
-    is what else the result depends on, as JSON: a run with other inputs is not gone on with.
+    is what else the result depends on, as JSON: a run with other inputs is not gone on with. With
+    `restart` none is: its state is forgotten as soon as there is a new one.
 
     Raises InvalidSettings for such a run, and Diverged when the loss is not a number.
     """
-    checkpoints = Checkpoints(run, dataclasses.asdict(recipe), inputs)
+    checkpoints = Checkpoints(run, dataclasses.asdict(recipe), inputs, restart=restart)
     steps_per_epoch = max(1, len(data.labels) // recipe.batch_size)
 
     def build(size: int, frozen: bool) -> keras.Model:
@@ -217,16 +221,22 @@ DEFAULTS = {f.name: f.default for f in dataclasses.fields(Recipe) if f.default i
 
 
 class Checkpoints:
-    """The state of a run after each epoch, in folders `epoch-NNNN` of which the newest is kept."""
+    """The state of a run after each epoch, in folders `epoch-NNNN` of which the newest is kept.
 
-    def __init__(self, run: Path, recipe: dict, inputs: dict):
+    With `restart`, those of an earlier run count for nothing, and go when the first of this one is there.
+    """
+
+    def __init__(self, run: Path, recipe: dict, inputs: dict, *, restart: bool = False):
         self.run = run
+        self.outdated: set[Path] = set()
+        if restart:
+            self.outdated.update(self._folders())
         self.recipe, self.inputs, defaults = json.loads(json.dumps([recipe, inputs, DEFAULTS]))
         run.mkdir(parents=True, exist_ok=True)
         state = self._state()
-        # Runs of earlier versions did not record their inputs.
+        # Runs of earlier versions did not record all of their inputs.
         other = _differences(defaults | state["recipe"], self.recipe) if state else []
-        other += _differences(state.get("inputs", self.inputs), self.inputs) if state else []
+        other += _differences(self.inputs | state.get("inputs", {}), self.inputs) if state else []
         if other:
             raise InvalidSettings(
                 f"{run} holds an unfinished or finished run with other settings: {'; '.join(other)}. "
@@ -250,6 +260,8 @@ class Checkpoints:
         model.save_weights(partial / "state.weights.h5")
         state = {"recipe": self.recipe, "inputs": self.inputs, "history": history}
         (partial / "state.json").write_text(json.dumps(state, indent=1))
+        while self.outdated:
+            shutil.rmtree(self.outdated.pop())
         os.replace(partial, folder)
         for old in self._folders()[:-1]:
             shutil.rmtree(old)
@@ -262,7 +274,7 @@ class Checkpoints:
             model.load_weights(folders[-1] / "state.weights.h5")
 
     def _folders(self) -> list[Path]:
-        return sorted(p for p in self.run.glob("epoch-[0-9]*") if p.suffix != ".partial")
+        return sorted(p for p in self.run.glob("epoch-[0-9]*") if p.suffix != ".partial" and p not in self.outdated)
 
     def _state(self) -> dict | None:
         folders = self._folders()
@@ -273,12 +285,6 @@ def _differences(before: dict, now: dict) -> list[str]:
     """What differs, as in `seed was 0, is 5`."""
     names = dict.fromkeys([*before, *now])
     return [f"{n} was {before.get(n)}, is {now.get(n)}" for n in names if before.get(n) != now.get(n)]
-
-
-def forget(run: Path) -> None:
-    """Remove the checkpoints in a run's folder, and nothing else that may lie there."""
-    for folder in run.glob("epoch-[0-9]*"):
-        shutil.rmtree(folder)
 
 
 class _SaveEachEpoch(keras.callbacks.Callback):
@@ -319,12 +325,10 @@ def _optimizer(recipe: Recipe, steps_per_epoch: int, frozen: bool) -> keras.Opti
 
 @contextlib.contextmanager
 def precision(name: str) -> Iterator[str]:
-    """Build layers with this dtype policy, whose name is given to the block, inside the block.
+    """Build layers with this dtype policy of PRECISIONS, whose name is given to the block, inside the block.
 
     `auto` is mixed_bfloat16 where the hardware multiplies bfloat16 faster than float32.
     """
-    if name not in PRECISIONS:
-        raise InvalidSettings(f"Precision must be one of {', '.join(PRECISIONS)}. Received: {name!r}.")
     before = keras.config.dtype_policy()
     policy = ("mixed_bfloat16" if has_fast_bfloat16() else "float32") if name == "auto" else name
     keras.config.set_dtype_policy(policy)

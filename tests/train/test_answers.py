@@ -72,7 +72,10 @@ def test_another_temperature_needs_no_other_answers(classifier, split, tmp_path)
     assert (flat.argmax(axis=1) == sharp.argmax(axis=1)).all()
 
 
-@pytest.mark.parametrize("changed", [{"sha256": "1" * 64}, {"image_size": 16}, {"scaling": "unit"}, {"resize": "crop"}])
+@pytest.mark.parametrize(
+    "changed",
+    [{"sha256": "1" * 64}, {"image_size": 16}, {"scaling": "unit"}, {"resize": "crop"}, {"clear": 0.9}],
+)
 def test_another_model_is_asked_anew(classifier, split, tmp_path, changed):
     ask([classifier], split, tmp_path)
     other = Classifier(dataclasses.replace(classifier.spec, **changed), classifier.engine)

@@ -10,7 +10,7 @@ import pytest
 
 from catdog import ModelSpec, Settings, load
 from catdog.novelty import Novelty
-from train import disagreement, evaluate, novelty, sureness
+from train import calibrate, disagreement, evaluate, novelty, sureness
 from train.__main__ import main
 
 
@@ -66,6 +66,14 @@ def test_a_spec_of_another_model_is_not_amended(weights):
 
 
 # --- sureness -----------------------------------------------------------------------------------
+
+
+def test_too_few_photos_teach_nothing_of_what_is_strange():
+    labels = np.repeat([0, 1], 3)
+    features = np.random.default_rng(0).random((6, 5), np.float32)
+    assert calibrate._novelty(features, labels) is not None
+    assert calibrate._novelty(features[1:], labels[1:]) is None
+    assert calibrate._novelty(None, labels) is None
 
 
 def test_learned_rates_are_those_of_the_answers():

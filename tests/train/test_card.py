@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 import shutil
@@ -214,6 +215,20 @@ def test_images_of_the_report_are_shown(tmp_path):
     assert "![Mistakes](../report/mistakes.jpg)" in content
     there, _ = card.published(tmp_path / "weights", None, [spec()], tmp_path / "report", "user/name")
     assert "![Confusion](report/confusion.png)\n\n![Learning curves](report/learning_curves.png)" in there
+
+
+@pytest.mark.parametrize("name", ["report.json", "insight.json"])
+def test_images_of_a_report_on_other_models_are_left_out(tmp_path, name):
+    (tmp_path / "confusion.png").touch()
+    (tmp_path / name).write_text(json.dumps({"models": {"m": {"sha256": spec().sha256}}}))
+    assert not card.about_others(tmp_path, [spec()])
+    assert card.images_of(tmp_path, [spec()]) == ["confusion.png"]
+    retrained = dataclasses.replace(spec(), sha256="f" * 64)
+    for others in ([retrained], [spec(), retrained]):
+        assert f"{name} is about other models" in card.about_others(tmp_path, others)
+        assert card.images_of(tmp_path, others) == []
+    (tmp_path / name).write_text("{")
+    assert card.images_of(tmp_path, [retrained]) == ["confusion.png"]  # nothing tells whose they are
 
 
 @pytest.mark.parametrize(

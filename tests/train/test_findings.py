@@ -61,7 +61,7 @@ def test_who_is_right_where_the_models_agree_and_where_not():
     low, high = found["agree"]["right"]["a"]["interval"]
     assert low < 0.4 < high
     alone = agreement.by_agreement({"a": ANSWERS["a"]}, LABELS)
-    assert alone["disagree"] == {"photos": 0, "right": {"a": {"count": 0}}}
+    assert alone["disagree"] == {"photos": 0, "right": {"a": {"count": 0, "of": 0}}}
 
 
 def epochs(*accuracies: float, seconds: float = 60.0, prefix: str = "") -> list[dict]:

@@ -11,6 +11,7 @@ from PIL import Image
 
 from catdog.compare import Classifier, Verdict
 from catdog.engine import Outputs
+from catdog.errors import InvalidSettings
 from catdog.spec import ModelSpec
 from train import faithfulness, insight
 from train.__main__ import main
@@ -90,6 +91,11 @@ def classifier(engine=None, **changes) -> Classifier:
         "sureness": {"confidence": [0.0, 0.95], "error_rate": [0.1, 0.01]},
     }  # fmt: skip
     return Classifier(ModelSpec(**values | changes), engine)
+
+
+def test_heat_maps_need_a_photo(tiny_data, tiny_weights, strangers, tmp_path):
+    with pytest.raises(InvalidSettings, match="at least one photo"):
+        insight.insight(tiny_weights, tiny_data, strangers, tmp_path, photos=0)
 
 
 def test_promises_are_held_against_what_was_wrong():

@@ -56,6 +56,18 @@ def test_divides_in_natural_order(tmp_path):
     assert json.loads((tmp_path / "out" / "prepare.json").read_text())["kept"] == report["kept"]
 
 
+def test_where_no_photo_is_for_validation_some_of_training_become_so(tmp_path):
+    for split, first in (("train", 0), ("test", 100)):
+        write(tmp_path / "pets" / split, {**photos("cats", 20, first), **photos("dogs", 3, first)})
+    write(tmp_path / "loose", {**photos("cats", 4, 50), **photos("dogs", 1, 50)})
+    report = prepare([tmp_path / "pets" / "train", tmp_path / "loose"], tmp_path / "out", test=0)
+    assert report["kept"] == {"train": {"cats": 22, "dogs": 3}, "val": {"cats": 2, "dogs": 1}}
+    assert "val/cats/19.png" in tree(tmp_path / "out")
+    with_test = prepare([tmp_path / "pets"], tmp_path / "again")["kept"]
+    assert set(with_test) == {"train", "val", "test"} and with_test["val"]["dogs"] == 1
+    assert "val" not in prepare([tmp_path / "pets"], tmp_path / "none", val=0)["kept"]
+
+
 def test_keeps_a_given_split_and_reads_zips(tmp_path):
     for split in ("train", "val", "test"):
         with zipfile.ZipFile(tmp_path / f"{split}.zip", "w") as archive:
@@ -111,7 +123,7 @@ def test_training_copies_of_held_out_photos_are_dropped(tmp_path, change):
             "train/cats/copy.png": change(image),
         },
     )
-    report = prepare([tmp_path / "pets"], tmp_path / "out")
+    report = prepare([tmp_path / "pets"], tmp_path / "out", val=0)
     dropped = [row["dropped"] for row in report["exact_copies"] + report["near_copies"]]
     assert dropped == ["pets/train/cats/copy.png"]
     assert "train/cats/copy.png" not in tree(tmp_path / "out")
@@ -235,6 +247,6 @@ def test_a_zip_named_like_a_split_is_that_split(tmp_path):
 
 def test_hidden_files_and_folders_are_not_read(tmp_path):
     write(tmp_path / "pets", {**photos("cats", 2), ".thumbnails/a.png": b"x", "cats/.hidden.png": b"x"})
-    report = prepare([tmp_path / "pets"], tmp_path / "out")
+    report = prepare([tmp_path / "pets"], tmp_path / "out", val=0)
     assert report["kept"] == {"train": {"cats": 2}}
     assert report["undecodable"] == []

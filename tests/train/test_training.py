@@ -174,6 +174,21 @@ def test_a_run_on_other_photos_is_not_mixed_in(tiny_data, tmp_path, capsys):
     assert "photos was 16, is 48" in capsys.readouterr().err
 
 
+def test_a_run_on_other_labels_is_not_mixed_in(tiny_data, tmp_path, capsys):
+    data = tmp_path / "data"
+    shutil.copytree(tiny_data, data)
+    assert fit(data, tmp_path) == 0
+    for source, label in (("cats", "dogs"), ("dogs", "cats")):
+        photo = sorted((data / "train" / source).iterdir())[0]
+        photo.rename(data / "train" / label / f"moved-{photo.name}")
+    assert fit(data, tmp_path) == 1
+    assert "digest of photos and labels was" in capsys.readouterr().err
+    shutil.rmtree(data)
+    shutil.copytree(tiny_data, data)
+    moved = data.rename(tmp_path / "elsewhere")
+    assert fit(moved, tmp_path) == 0  # the same photos in another place
+
+
 def test_a_run_that_recorded_no_inputs_goes_on(tiny_data, tmp_path):
     assert fit(tiny_data, tmp_path) == 0
     (state,) = (tmp_path / "run").glob("epoch-*/state.json")
@@ -183,13 +198,27 @@ def test_a_run_that_recorded_no_inputs_goes_on(tiny_data, tmp_path):
     assert fit(tiny_data, tmp_path) == 0
 
 
-def test_restart_removes_checkpoints_and_nothing_else(tmp_path):
-    for name in ("epoch-0003", "epoch-0004.partial", "photos"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "file").write_text("x")
-    trainer.forget(tmp_path)
-    trainer.forget(tmp_path / "missing")
-    assert [path.name for path in tmp_path.iterdir()] == ["photos"]
+def test_restart_forgets_checkpoints_once_there_are_new_ones_and_nothing_else(tiny_data, tmp_path, capsys):
+    assert fit(tiny_data, tmp_path) == 0
+    (state,) = (tmp_path / "run").glob("epoch-*/state.json")
+    (tmp_path / "run" / "photos").mkdir()
+    before = state.read_text()
+    for broken in (
+        ["--precision", "float8"],
+        ["--data", str(tmp_path / "nowhere")],
+        ["--start", str(tmp_path / "no.h5")],
+    ):
+        assert fit(tiny_data, tmp_path, "--seed", "5", "--restart", *broken) == 1
+        assert state.read_text() == before
+    assert fit(tiny_data, tmp_path, "--seed", "5", "--restart") == 0
+    (state,) = (tmp_path / "run").glob("epoch-*/state.json")
+    assert json.loads(state.read_text())["recipe"]["seed"] == 5
+    assert (tmp_path / "run" / "photos").is_dir()
+
+
+def test_random_weights_are_not_frozen(tiny_data, tmp_path, capsys):
+    assert main(["fit", "mobilenet_v2", "--data", str(tiny_data), "--frozen-stages", "1"]) == 1
+    assert "--frozen-stages needs --base or --start" in capsys.readouterr().err
 
 
 def test_training_stops_when_the_loss_is_no_number(tiny_data, tmp_path, capsys):
