@@ -14,6 +14,7 @@ import numpy as np
 from PIL import ExifTags, Image, ImageOps
 
 from .errors import CatDogError, ImageTooLarge, InvalidImage
+from .scans import is_endless
 from .spec import SCALINGS, ModelSpec
 
 MAX_PIXELS = 50_000_000
@@ -75,8 +76,8 @@ def decode(data: bytes, *, max_pixels: int = MAX_PIXELS, enough: int | None = No
     sides keep at least so many pixels: the decoder of JPEG skips what nobody will look at, and a smaller
     image is resized faster. A photo with a side of less than twice as many pixels is not touched.
 
-    1. Refuse what is empty, not one of FORMATS, or of more than `max_pixels` pixels (read from
-       the header, before any pixel is decoded).
+    1. Refuse what is empty, not one of FORMATS, of more than `max_pixels` pixels (read from the header,
+       before any pixel is decoded), or a JPEG that would keep its decoder busy for minutes.
     2. Decode the first frame, completely or not at all.
     3. Turn it upright and convert it to RGB, as `to_rgb` says.
 
@@ -84,6 +85,8 @@ def decode(data: bytes, *, max_pixels: int = MAX_PIXELS, enough: int | None = No
     """
     if not data:
         raise InvalidImage(f"The file is empty: 0 bytes were received. Send {_ACCEPTED}.")
+    if is_endless(data):
+        raise InvalidImage("The JPEG file has more scans than any photo needs. Save it anew, and send that file.")
     _register_heif()
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
