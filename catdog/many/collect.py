@@ -23,7 +23,7 @@ LONGEST_NAME = 200
 
 _ZIP = b"PK\x03\x04"
 _END_OF_INDEX, _END_OF_INDEX_64 = b"PK\x05\x06", b"PK\x06\x07"
-_FARTHEST_END = 22 + 2**16  # bytes from the end of a zip, which may end in a comment
+_FARTHEST_END = 20 + 22 + 2**16  # bytes from the end of a zip: both forms, and a comment
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # others may take gigabytes of memory to unpack
 # What macOS and Windows add to folders unasked.
 _CLUTTER = ("__MACOSX", "Thumbs.db", "desktop.ini")
@@ -61,7 +61,7 @@ class Collection:
 
 
 @contextlib.contextmanager
-def collect(files: Iterable[tuple[str, Path]], classes: Sequence[str], max_bytes: int) -> Iterator[Collection]:
+def collect(files: Sequence[tuple[str, Path]], classes: Sequence[str], max_bytes: int) -> Iterator[Collection]:
     """Open what was uploaded, as (name, path) of photos and zips; zips stay open meanwhile.
 
     1. A zip stands for the files in it, but for those that systems add unasked; zips in zips are no photos.
@@ -71,6 +71,7 @@ def collect(files: Iterable[tuple[str, Path]], classes: Sequence[str], max_bytes
 
     Nothing is unpacked to the disk. Of a photo in a zip, at most `max_bytes` are read. Raises TooMuch.
     """
+    _require_few(len(files))
     with contextlib.ExitStack() as archives:
         photos: list[Photo] = []
         refused: list[tuple[str, str]] = []
@@ -82,9 +83,13 @@ def collect(files: Iterable[tuple[str, Path]], classes: Sequence[str], max_bytes
                 photos += _members(archives, name, path, classes, max_bytes, refused)
             except _UNREADABLE as error:
                 refused.append((_short(name), f"The zip file is damaged and cannot be read: {error}."))
-        if len(photos) > MOST_PHOTOS:
-            raise TooMuch(f"At most {MOST_PHOTOS} photos are judged at once. Received: {len(photos):,}.")
+            _require_few(len(photos))
         yield Collection(tuple(photos), tuple(refused))
+
+
+def _require_few(photos: int) -> None:
+    if photos > MOST_PHOTOS:
+        raise TooMuch(f"At most {MOST_PHOTOS} photos are judged at once. Received: {photos:,} or more.")
 
 
 def label_of(name: str, classes: Sequence[str]) -> str | None:
@@ -198,9 +203,10 @@ def _problem(member: zipfile.ZipInfo, max_bytes: int) -> str:
 
 
 def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
-    """The bytes of a member; zipfile reads no more of them than its index says."""
+    """The bytes of a member, and no more of them than its index says."""
     try:
-        return archive.read(member)
+        with archive.open(member) as stream:
+            return stream.read(member.file_size + 1)  # `archive.read` would unpack up to a gigabyte first
     except (*_UNREADABLE, ValueError) as error:  # ValueError: the zip was closed, as nobody waits for the photo
         raise InvalidImage(f"It is damaged in the zip file: {error}.") from error
 

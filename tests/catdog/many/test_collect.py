@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import tracemalloc
 import zipfile
 from pathlib import Path
 
@@ -163,6 +164,34 @@ def test_a_member_gives_no_more_than_its_index_says(zipped):
         found.photos[0].read()
 
 
+def test_a_member_takes_no_more_memory_than_its_index_says(zipped):
+    path = with_declared_size(zipped({"1.jpg": bytes(64 * 2**20)}, compression=zipfile.ZIP_DEFLATED), 10)
+    with collect([("x.zip", path)], CLASSES, LIMIT) as found:
+        tracemalloc.start()
+        try:
+            with pytest.raises(InvalidImage, match="damaged in the zip"):
+                found.photos[0].read()
+            assert tracemalloc.get_traced_memory()[1] < 2**20
+        finally:
+            tracemalloc.stop()
+
+
+def test_too_many_files_are_refused_before_any_is_opened(zipped, monkeypatch):
+    path = zipped({"1.jpg": b"1"})
+    monkeypatch.setattr(zipfile, "ZipFile", None)
+    with pytest.raises(TooMuch, match=r"Received: 201 or more"), collect([("x.zip", path)] * 201, CLASSES, LIMIT):
+        pass
+
+
+def test_zips_are_opened_only_until_there_are_too_many_photos(zipped, monkeypatch):
+    path, opened = zipped({f"{i}.jpg": b"1" for i in range(150)}), []
+    original = zipfile.ZipFile
+    monkeypatch.setattr(zipfile, "ZipFile", lambda *args: opened.append(args) or original(*args))
+    with pytest.raises(TooMuch), collect([("x.zip", path)] * 100, CLASSES, LIMIT):
+        pass
+    assert len(opened) == 2
+
+
 def test_a_long_index_is_refused_before_it_is_read(tmp_path):
     """Wherever its end is written, even where zipfile would look second."""
     index = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 1, 1, LARGEST_INDEX + 1, 0, 0)
@@ -178,6 +207,10 @@ def test_a_zip_of_the_64_bit_form_is_refused(tmp_path):
     end = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 0, 0, 0, 0, 0)
     path = tmp_path / "x.zip"
     path.write_bytes(b"PK\x03\x04" + struct.pack("<4sLQL", b"PK\x06\x07", 0, 0, 1) + end)
+    with pytest.raises(TooMuch):
+        collected(path)
+    locator = struct.pack("<4sLQL", b"PK\x06\x07", 0, 0, 1)
+    path.write_bytes(b"PK\x03\x04" + locator + end[:-2] + b"\xff\xff" + bytes(2**16 - 1))  # the longest comment
     with pytest.raises(TooMuch):
         collected(path)
 
