@@ -6,6 +6,7 @@ import contextlib
 import math
 import os
 import re
+import stat
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -87,13 +88,23 @@ def configure_gradio() -> None:
     this user's get one of their own. After each call it would make a table of the last 10,000 calls, for a
     page of statistics that is not served: it keeps one, and makes none.
     """
-    if hasattr(os, "getuid"):  # elsewhere the system's folder for temporary files is a user's own
-        folder = Path(tempfile.gettempdir()) / f"gradio-{os.getuid()}"
-        with contextlib.suppress(OSError):  # Gradio says what is wrong with it
-            folder.mkdir(mode=0o700, exist_ok=True)
-        os.environ.setdefault("GRADIO_TEMP_DIR", str(folder))
+    # Elsewhere the system's folder for temporary files is a user's own.
+    if hasattr(os, "getuid") and "GRADIO_TEMP_DIR" not in os.environ:
+        with contextlib.suppress(OSError):  # Gradio says what is wrong with its own
+            os.environ["GRADIO_TEMP_DIR"] = str(_folder_of(os.getuid()))
     os.environ.setdefault("GRADIO_ANALYTICS_MAX_EVENTS", "1")
     os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", str(sys.maxsize))
+
+
+def _folder_of(user: int) -> Path:
+    """A folder for temporary files into which nobody but this user can write; the same one each time, if possible."""
+    folder = Path(tempfile.gettempdir()) / f"gradio-{user}"
+    with contextlib.suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+    found = folder.lstat()
+    if stat.S_ISDIR(found.st_mode) and found.st_uid == user and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        return folder
+    return Path(tempfile.mkdtemp(prefix="gradio-"))  # somebody else was there first
 
 
 def _user_cache() -> Path:

@@ -15,9 +15,10 @@ from . import api, many, quiz, single
 from .judging import RUNNING, WAITING
 from .limits import BodyLimits
 from .parts import html
+from .sweep import sweeping
 from .theme import STYLES, theme
 
-KEPT = 3600  # seconds that uploads stay, and seconds between two sweeps
+KEPT = 3600  # seconds that uploads stay at least, and seconds between two sweeps: twice as many at most
 # Visitors, and calls over plain HTTP, of whom Gradio keeps what they see: 50 kB each at least.
 SESSIONS = 1000
 
@@ -47,7 +48,10 @@ def launch_options(settings: Settings) -> dict[str, Any]:
     """Arguments of `Blocks.launch` that the page needs: limits, privacy and looks."""
     return {
         "max_file_size": settings.max_upload_bytes,
-        "app_kwargs": {"middleware": [Middleware(BodyLimits, max_upload=settings.max_upload_bytes)]},
+        "app_kwargs": {
+            "middleware": [Middleware(BodyLimits, max_upload=settings.max_upload_bytes)],
+            "lifespan": sweeping(2 * KEPT),
+        },
         "allowed_paths": [str(path) for path in find().values()],
         "show_error": True,
         "run_history": False,

@@ -99,6 +99,20 @@ def test_uploads_of_several_users_of_a_machine_are_kept_apart(monkeypatch, tmp_p
     assert os.environ["GRADIO_TEMP_DIR"] == str(tmp_path / f"gradio-{os.getuid()}")
 
 
+@pytest.mark.parametrize("make", [lambda p, o: p.symlink_to(o), lambda p, o: (p.mkdir(), p.chmod(0o777)), Path.touch])
+def test_uploads_go_into_no_folder_that_others_may_write_to(monkeypatch, tmp_path, make):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setenv("GRADIO_TEMP_DIR", "x")
+    monkeypatch.delenv("GRADIO_TEMP_DIR")
+    others = tmp_path / "others"
+    others.mkdir()
+    taken = tmp_path / f"gradio-{os.getuid()}"
+    make(taken, others) if make is not Path.touch else taken.touch()
+    configure_gradio()
+    folder = Path(os.environ["GRADIO_TEMP_DIR"])
+    assert folder.parent == tmp_path and folder != taken and folder.stat().st_mode & 0o777 == 0o700
+
+
 def test_gradio_makes_no_statistics_of_calls(monkeypatch):
     for name in ("GRADIO_TEMP_DIR", "GRADIO_ANALYTICS_MAX_EVENTS", "GRADIO_ANALYTICS_CACHE_FREQUENCY"):
         monkeypatch.setenv(name, "1")  # so that what is set below ends with the test
