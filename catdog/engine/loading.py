@@ -64,9 +64,13 @@ def load_engines(
 def describe(spec: ModelSpec, settings: Settings) -> str:
     """What runs a model, without loading it: library, version, arithmetic."""
     if _with_openvino(settings):
-        precision = precision_of(spec)
-        in_doubt = IN_DOUBT if precision == "bf16" else ""
-        return f"OpenVINO {cache.installed('openvino')}, {PRECISIONS[precision]}{in_doubt}"
+        version = cache.installed("openvino")
+        with contextlib.suppress(Exception):  # an installation that is broken
+            precision = precision_of(spec) if version else None
+            in_doubt = IN_DOUBT if precision == "bf16" else ""
+            return f"OpenVINO {version}, {PRECISIONS[precision]}{in_doubt}"
+        if settings.engine == "openvino" or not _has_keras():
+            return "nothing, as OpenVINO fails on this machine"
     return f"TensorFlow {cache.installed('tensorflow')}, float32"
 
 
@@ -193,6 +197,8 @@ def _attempt(load, model: Model, *arguments) -> Engine | CatDogError:
             _check(part, *model)
     except CatDogError as error:
         return error
+    except Exception as error:  # one model spoils no other
+        return ModelMismatch(f"{model[0].name} cannot be run: {first_line(error)}")
     return engine
 
 

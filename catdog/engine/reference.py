@@ -64,10 +64,10 @@ def with_insight(model: keras.Model) -> keras.Model:
     (probabilities,) = model.outputs
     outputs = {"probabilities": probabilities}
     if isinstance(head, layers.Dense) and probabilities is head.output:
-        before = _before(head)
-        while isinstance(before, layers.Dropout):
-            before = _before(before)
-        outputs["features"] = before.output
+        seen = head.input
+        while isinstance(before := _made_by(seen), layers.Dropout):
+            seen = before.input
+        outputs["features"] = seen
         if isinstance(before, layers.GlobalAveragePooling2D) and before.data_format == "channels_last":
             maps = layers.Dense(head.units, use_bias=False, name="maps")
             outputs["maps"] = maps(before.input)
@@ -94,8 +94,9 @@ def first_line(error: Exception) -> str:
     return textwrap.shorten(lines[0] if lines else type(error).__name__, 300)
 
 
-def _before(layer: keras.layers.Layer) -> keras.layers.Layer:
-    return layer.input._keras_history.operation
+def _made_by(tensor: keras.KerasTensor) -> keras.layers.Layer:
+    """The layer, which may be a whole model, that a tensor comes out of."""
+    return tensor._keras_history.operation
 
 
 def _check_input(model: keras.Model, path: Path, spec: ModelSpec) -> None:

@@ -62,6 +62,15 @@ def activation(name: str):
     return layers.Activation(name)
 
 
+def pooled():
+    """A model inside the model that ends in its average, as `include_top=False, pooling="avg"` makes one."""
+    import keras
+    from keras import layers
+
+    pixels = keras.Input((PLACES, PLACES, 6))
+    return keras.Model(pixels, average()(layers.Conv2D(5, 1)(pixels)))
+
+
 # Layers after the convolution, and the shapes of probabilities, features and maps of 10 photos.
 HEADS = {
     "sigmoid": (lambda: [average(), dense(1, "sigmoid")], [(10, 1), (10, 6), (10, PLACES, PLACES, 1)]),
@@ -69,6 +78,7 @@ HEADS = {
     "dropout": (lambda: [average(), dropout(), dense(1, "sigmoid")], [(10, 1), (10, 6), (10, PLACES, PLACES, 1)]),
     "no average": (lambda: [maximum(), dense(1, "sigmoid")], [(10, 1), (10, 6), None]),
     "hidden layer": (lambda: [flatten(), dense(5, "relu"), dense(2, "softmax")], [(10, 2), (10, 5), None]),
+    "model in the model": (lambda: [pooled(), dropout(), dense(1, "sigmoid")], [(10, 1), (10, 5), None]),
     "last layer not dense": (lambda: [average(), dense(1, None), activation("sigmoid")], [(10, 1), None, None]),
 }
 

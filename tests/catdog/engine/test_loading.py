@@ -409,6 +409,35 @@ def test_the_arithmetic_is_described_as_it_is_loaded(tiny, copies, tmp_path):
     assert describe(spec, Settings(engine="tensorflow")) == f"TensorFlow {cache.installed('tensorflow')}, float32"
 
 
+@pytest.mark.parametrize("how", ["broken", "missing"])
+def test_an_openvino_that_fails_is_described_too(tiny, monkeypatch, how):
+    def fail(*_):
+        raise ImportError("libopenvino.so")
+
+    if how == "broken":
+        monkeypatch.setattr(loading, "has_bfloat16", fail)
+    else:
+        monkeypatch.setattr(cache, "installed", lambda library: "2.0" if library == "tensorflow" else None)
+    spec = with_figures(tiny[1], GOOD)
+    assert describe(spec, Settings(engine="openvino")) == "nothing, as OpenVINO fails on this machine"
+    assert describe(spec, Settings()).startswith("TensorFlow 2.")
+
+
+def test_a_model_that_fails_in_no_foreseen_way_leaves_the_others_alone(tiny, copies, tmp_path, monkeypatch):
+    original = loading._on_openvino
+
+    def on_openvino(model, *arguments):
+        if model[1].name == "odd":
+            raise ZeroDivisionError("as nobody thought")
+        return original(model, *arguments)
+
+    monkeypatch.setattr(loading, "_on_openvino", on_openvino)
+    path, spec = tiny
+    first, second = load_engines([(path, dataclasses.replace(spec, name="odd")), tiny], Settings(cache=tmp_path))
+    assert isinstance(first, ModelMismatch) and str(first) == f"{path.name} cannot be run: as nobody thought"
+    assert 0 <= probability(second) <= 1
+
+
 def test_two_arithmetics_are_two_engines_on_one_conversion(tiny, copies, tmp_path, monkeypatch):
     """On any processor: OpenVINO takes bfloat16 as a wish."""
     monkeypatch.setattr(loading, "has_bfloat16", lambda: True)
