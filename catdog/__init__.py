@@ -47,7 +47,8 @@ __version__ = "0.1.0"
 def load(settings: Settings | None = None) -> Comparator:
     """Load every model that the settings, by default those of the environment, point to.
 
-    Takes seconds: keep the result. Raises InvalidSettings or ModelUnavailable.
+    Takes seconds: keep the result, and `close()` it before loading others, as nothing else ends its thread and
+    frees its memory. Raises InvalidSettings or ModelUnavailable.
     """
     from .compare import Comparator
 

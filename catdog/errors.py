@@ -1,4 +1,4 @@
-"""Every error that catdog raises on purpose.
+"""The errors that catdog raises on purpose; those of one surface, such as a form with two files, are beside it.
 
 CatDogError                  what a surface catches; has `code` and `status`
 ├── InvalidImage (ValueError)        the bytes are not a photo that can be used

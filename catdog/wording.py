@@ -7,6 +7,11 @@ from collections.abc import Sequence
 from .compare import Comparison, Verdict, default_of
 from .spec import ModelSpec
 
+# For when the page's own server has no say in what is shown: whatever the cause is, it is one of these.
+UNANSWERED = (
+    "No answer came: too many people may be asking, the connection may be lost, or the photo may no longer be kept. "
+    "Try again, or choose it anew."
+)
 BUSY = "Many people are asking at the moment. Try again in a few seconds."
 
 # Share of wrong answers up to which a verdict is called so; one that is UNSURE is worded as a leaning.
@@ -94,6 +99,8 @@ def sureness(verdict: Verdict) -> str:
     """One sentence on what a model's confidence is worth; empty when it was never measured."""
     if verdict.error_rate is None:
         return ""
+    if verdict.error_rate > 0.6:
+        return f"About {percent(verdict.error_rate)} of its answers this sure are wrong."
     if verdict.error_rate > 0.4:
         return "About half of its answers this sure are wrong."
     return f"About 1 in {_rough(1 / max(verdict.error_rate, 1e-6)):,} answers this sure is wrong."
@@ -112,7 +119,7 @@ def map_alt(verdict: Verdict) -> str:
 
 def _rough(count: float) -> int:
     """A whole number to two significant digits."""
-    return int(float(f"{count:.2g}"))
+    return round(float(f"{count:.2g}"))
 
 
 def measured(spec: ModelSpec) -> str:

@@ -124,7 +124,8 @@ def _add_missing(
     """Judge the photos that have no rows yet."""
 
     def missing() -> Iterator[Found]:
-        return (found for found in find(folder) if found.path not in journal and not stop.is_set())
+        wanted = itertools.takewhile(lambda _: not stop.is_set(), find(folder))
+        return (found for found in wanted if found.path not in journal)
 
     total = journal.photos + sum(1 for _ in missing())
     shapes = dict.fromkeys(shape_of(classifier.spec) for classifier in classifiers)

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from ..compare import Comparison
 from ..spec import ModelSpec
-from ..wording import BUSY, explanation, headline, is_neither
-from .html import accent, banner
+from ..wording import BUSY, UNANSWERED, explanation, headline, is_neither
+from .html import accent, all_classes, banner
 
 
 def waiting(how: str = "Drop one, paste one, take one, or try an example.") -> str:
@@ -22,7 +22,7 @@ def looking() -> str:
 
 def judged(comparison: Comparison, specs: Sequence[ModelSpec], default: ModelSpec) -> str:
     """The verdict in a headline, and what to think of it."""
-    return banner(headline(comparison, specs), explanation(comparison, specs, default), _accent(comparison, default))
+    return banner(headline(comparison, specs), explanation(comparison, specs, default), _accent(comparison, specs))
 
 
 def refused(message: str) -> str:
@@ -35,7 +35,12 @@ def busy(button: str = "") -> str:
     return banner("Please wait a moment", BUSY, "error", role="alert", button=button)
 
 
-def _accent(comparison: Comparison, default: ModelSpec) -> str:
+def unanswered(button: str = "") -> str:
+    """When the server did not say why there is no verdict."""
+    return banner("No verdict on this one", UNANSWERED, "error", role="alert", button=button)
+
+
+def _accent(comparison: Comparison, specs: Sequence[ModelSpec]) -> str:
     if is_neither(comparison):
         return "neither"
-    return accent(comparison.models[0].label, default.classes) if comparison.agree else "split"
+    return accent(comparison.models[0].label, all_classes(specs)) if comparison.agree else "split"

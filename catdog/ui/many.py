@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 
 import gradio as gr
@@ -16,7 +17,7 @@ from ..errors import CatDogError
 from ..many import MOST_PHOTOS, Judged, collect, judge
 from ..pages.examples import find
 from ..pages.html import all_classes
-from ..wording import BUSY
+from ..wording import UNANSWERED
 from . import gallery
 from .files import FilesInput
 from .limits import LARGEST_PHOTOS
@@ -61,7 +62,7 @@ def _add_samples(files: FilesInput) -> None:
 
 
 def _hint(comparator: Comparator, megabytes: float) -> str:
-    names = " and ".join(f"<code>{name}s</code>" for name in all_classes(comparator.specs)[:2])
+    names = " and ".join(f"<code>{escape(name)}s</code>" for name in all_classes(comparator.specs)[:2])
     return (
         f'<p class="cd-hint">Up to {MOST_PHOTOS} photos of {megabytes:g} MB each, {LARGEST_PHOTOS * megabytes:g} MB '
         f"together; or a zip of up to {megabytes:g} MB. If its folders are named {names}, you see how often each model "
@@ -94,8 +95,8 @@ def _add_events(comparator: Comparator, files: FilesInput, start: gr.Button, sto
     quiet = {"show_progress": "hidden", "api_visibility": "private"}
     begun = start.click(begin, run, outputs, queue=False, **quiet)
     done = begun.then(work, [files, run], outputs, concurrency_id="many", concurrency_limit=AT_ONCE, **quiet)
-    # Refused by the queue, or the connection is lost: the server has no say in what is shown then.
-    gone = [gallery.refused(BUSY), *({"__type__": "update", "interactive": on} for on in (True, False))]
+    # Refused by the queue, the connection is lost, or uploads are gone: Gradio gives no say in what is shown then.
+    gone = [gallery.refused(UNANSWERED), *({"__type__": "update", "interactive": on} for on in (True, False))]
     done.failure(None, None, outputs, js=f"() => {json.dumps(gone)}", api_visibility="private")
     stop.click(halt, run, stop, queue=False, **quiet)
 

@@ -17,7 +17,7 @@ from ..pages.html import accent, banner, bar, listed
 from ..pages.icons import icon
 from ..pages.pictures import data_url
 from ..spec import ModelSpec
-from ..wording import BUSY, percent
+from ..wording import UNANSWERED, percent
 from .judging import JUDGING, judge
 from .parts import html
 
@@ -50,7 +50,7 @@ def add(comparator: Comparator, questions: Mapping[Path, str]) -> None:
 
     board = html(welcome(len(questions), specs), js_on_load=ON_LOAD, elem_id="cd-quiz")
     begun = board.start(begin, None, board, concurrency_id=JUDGING, show_progress="hidden", api_visibility="private")
-    begun.failure(None, None, board, js=f"() => {json.dumps(_failed(BUSY))}", api_visibility="private")
+    begun.failure(None, None, board, js=f"() => {json.dumps(_failed(UNANSWERED))}", api_visibility="private")
 
 
 def welcome(count: int, specs: Sequence[ModelSpec]) -> str:

@@ -110,7 +110,7 @@ def _add_events(comparator: Comparator, photo: PhotoInput, maps: gr.Checkbox, re
         "show_progress": "hidden",
         "api_visibility": "private",
     }
-    # Refused by the queue, or the connection is lost: the server has no say in what is shown then.
-    gone = f"() => {json.dumps([busy, cards.blank(specs)])}"
+    # Refused by the queue, the connection is lost, or the upload is gone: Gradio gives no say in what is shown then.
+    gone = f"() => {json.dumps([banners.unanswered(button='Try again'), cards.blank(specs)])}"
     for event in (photo.change(show, **options), maps.change(answer, **options), results[0].click(show, **options)):
         event.failure(None, None, results, js=gone, api_visibility="private")

@@ -10,7 +10,7 @@ from gradio.utils import get_upload_folder, is_in_or_equal
 from gradio_client.utils import is_http_url_like
 
 HOW_TO_SEND = "Send the photo itself, as an upload or a base64 data: URL."
-NOT_UPLOADED = f"The request names a file that was not uploaded. {HOW_TO_SEND}"
+NOT_UPLOADED = f"The request names a file that was not uploaded, or is no longer kept. {HOW_TO_SEND}"
 
 
 def check_resource(url_or_path: str | Path | None) -> None:

@@ -124,7 +124,10 @@ def verdict(confidence: float = 0.9, error_rate: float | None = None) -> Verdict
     ("error_rate", "word", "sentence"),
     [
         (0.6, "unsure", "About half of its answers this sure are wrong."),
+        (0.8, "unsure", "About 80.0% of its answers this sure are wrong."),
+        (0.35, "unsure", "About 1 in 3 answers this sure is wrong."),
         (0.3, "unsure", "About 1 in 3 answers this sure is wrong."),
+        (0.2115, "unsure", "About 1 in 5 answers this sure is wrong."),
         (0.12, "fairly sure", "About 1 in 8 answers this sure is wrong."),
         (0.02, "sure", "About 1 in 50 answers this sure is wrong."),
         (0.0022, "very sure", "About 1 in 450 answers this sure is wrong."),

@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 from pyarrow import parquet
 
+from catdog.classify import run
 from catdog.classify.rows import to_path
 from catdog.classify.run import BATCH, classify
+from catdog.classify.walk import find
 from catdog.errors import FolderLost, InvalidSettings, UnknownModel
 
 from .conftest import Brightness, brightness, grey_row, read_csv
@@ -152,6 +154,13 @@ def test_a_run_that_is_stopped_goes_on_to_the_same_rows(greys, comparator, tmp_p
     assert (finished.photos, finished.judged, finished.finished) == (3 * BATCH, BATCH, True)
     classify(folder, whole, comparator())
     assert part.read_bytes() == whole.read_bytes()
+
+
+def test_a_run_that_is_stopped_looks_at_no_more_of_the_folder(greys, comparator, tmp_path, monkeypatch):
+    folder, stop, seen = greys(20 * BATCH), threading.Event(), []
+    monkeypatch.setattr(run, "find", lambda folder: (seen.append(found) or found for found in find(folder)))
+    classify(folder, tmp_path / "out.csv", comparator(brightness(engine=Then(stop.set))), workers=1, stop=stop)
+    assert len(seen) < 30 * BATCH  # 20 to count them, and what was decoded ahead
 
 
 def test_a_folder_that_goes_away_makes_no_rows_of_errors(greys, comparator, tmp_path):

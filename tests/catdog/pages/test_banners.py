@@ -35,6 +35,12 @@ def test_it_says_whether_the_models_agree(labels, text, accent):
     assert f'data-accent="{accent}"' in html
 
 
+def test_a_class_that_the_default_model_does_not_know_has_a_colour():
+    horse = verdict("b", "horse", {"horse": 0.9, "cow": 0.1})
+    specs = [bare("a"), bare("b", classes=("horse", "cow"))]
+    assert 'data-accent="other-' in banners.judged(compared(horse), specs, specs[0])
+
+
 @pytest.mark.parametrize(
     ("second", "accuracy", "text"),
     [
