@@ -13,14 +13,19 @@ import shlex
 import sys
 import tempfile
 from collections.abc import Sequence
+from http.client import HTTPException
 from pathlib import Path
+from subprocess import SubprocessError
 from typing import Any
+
+from catdog.files import whole
 
 from . import comparing, folders, large, machine, page, processes, serving, starting
 from .plan import EXAMPLES, QUICK, Plan, some
 from .processes import ROOT, Failed, Worker
 
 PHOTOS = (".jpg", ".jpeg", ".png", ".webp")
+RESULTS, PAGE = ROOT / "benchmarks" / "results.json", ROOT / "docs" / "benchmarks.md"
 SPLITS = {"validation": "val", "test": "test"}
 # Of so many photos for each that is enlarged, those are taken that reduced decoding can move most.
 CANDIDATES = 20
@@ -30,28 +35,60 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run all benchmarks; 0 when everything could be measured, whether or not the aims are met."""
     argv = list(sys.argv[1:] if argv is None else argv)
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure catdog beside the plain way.")
-    parser.add_argument("--quick", action="store_true", help="show in a minute that everything works")
-    parser.add_argument("--data", type=Path, default=ROOT / "data", help="a data folder; without one, examples/ it is")
-    parser.add_argument("--weights", type=Path, default=ROOT / "weights", help="the models (default weights/)")
-    parser.add_argument("--results", type=Path, default=ROOT / "benchmarks" / "results.json")
-    parser.add_argument("--page", type=Path, default=ROOT / "docs" / "benchmarks.md")
-    parser.add_argument("--large", type=int, metavar="N", help="photos to enlarge, to compare ways to decode them")
+    parser.add_argument(
+        "--quick", action="store_true", help="show in a minute that everything works, and print the page"
+    )
+    parser.add_argument("--data", type=_folder, help="a data folder (default data, or examples/ where there is none)")
+    parser.add_argument("--weights", type=_folder, default=ROOT / "weights", help="the models (default weights/)")
+    parser.add_argument("--results", type=_file, help="all figures, as JSON (default benchmarks/results.json)")
+    parser.add_argument("--page", type=_file, help="the page about them (default docs/benchmarks.md)")
+    parser.add_argument("--large", type=_count, metavar="N", help="photos to enlarge, to compare ways to decode them")
     arguments = parser.parse_args(argv)
     plan = QUICK if arguments.quick else Plan()
     if arguments.large:
         plan = dataclasses.replace(plan, large=arguments.large)
     try:
-        splits = {split: _photos(arguments.data / folder) for split, folder in SPLITS.items()}
+        splits = {split: _photos((arguments.data or ROOT / "data") / folder) for split, folder in SPLITS.items()}
         results = measure(plan, arguments.weights.resolve(), **splits)
-    except Failed as error:
+        command = shlex.join(["python", "-m", "benchmarks", *argv])
+        results |= {"quick": arguments.quick, "command": command, "date": datetime.date.today().isoformat()}
+        _write(results, arguments)
+    except (Failed, OSError, HTTPException, SubprocessError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    command = shlex.join(["python", "-m", "benchmarks", *argv])
-    results |= {"quick": arguments.quick, "command": command, "date": datetime.date.today().isoformat()}
-    arguments.results.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
-    arguments.page.write_text(page.render(results), encoding="utf-8")
-    print(f"Written: {arguments.results} and {arguments.page}.")
     return 0
+
+
+def _folder(text: str) -> Path:
+    if not Path(text).is_dir():
+        raise argparse.ArgumentTypeError(f"there is no folder {text}")
+    return Path(text)
+
+
+def _file(text: str) -> Path:
+    """Where a file is to go: minutes later is too late to learn that it cannot."""
+    _folder(str(Path(text).parent))
+    return Path(text)
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"it must be 1 or more, received {text}")
+    return int(text)
+
+
+def _write(results: dict[str, Any], arguments: argparse.Namespace) -> None:
+    """Write the figures and the page; of a quick run, whose figures mean nothing, only where that was asked for."""
+    text = page.render(results)
+    usual = (None, None) if arguments.quick else (RESULTS, PAGE)
+    figures = json.dumps(results, indent=1) + "\n"
+    for path, content in ((arguments.results or usual[0], figures), (arguments.page or usual[1], text)):
+        if path:
+            with whole(path) as partial:
+                partial.write_text(content, encoding="utf-8")
+            print(f"Written: {path}.")
+    if arguments.quick:
+        print(text)
 
 
 def measure(plan: Plan, weights: Path, *, validation: list[Path], test: list[Path]) -> dict[str, Any]:

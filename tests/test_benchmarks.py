@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from benchmarks import aims, page, plan, processes
-from benchmarks.__main__ import main
+from benchmarks.__main__ import PAGE, RESULTS, main
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +75,30 @@ def test_a_run_without_models_says_why(tmp_path, capsys):
     assert main(["--quick", "--weights", str(tmp_path), "--results", files[0], "--page", files[1]]) == 1
     assert "holds no model spec" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "options", [["--data", "missing"], ["--page", "missing/page.md"], ["--large", "0"], ["--large", "-1"]]
+)
+def test_what_cannot_be_measured_is_said_before_it_is_tried(options, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as ended:
+        main(["--quick", *options])
+    assert ended.value.code == 2
+    assert f"argument {options[0]}: " in capsys.readouterr().err
+
+
+def test_a_quick_run_replaces_no_figures(run, monkeypatch, capsys):
+    results, _ = run
+    before = RESULTS.read_bytes(), PAGE.read_bytes()
+    monkeypatch.setattr("benchmarks.__main__.measure", lambda *args, **options: dict(results))
+    assert main(["--quick"]) == 0
+    assert capsys.readouterr().out.startswith("# Benchmarks\n")
+    assert (RESULTS.read_bytes(), PAGE.read_bytes()) == before
+
+
+def test_the_shipped_page_shows_the_shipped_figures():
+    assert PAGE.read_text() == page.render(json.loads(RESULTS.read_text()))
 
 
 def test_sides_take_turns():
