@@ -38,10 +38,12 @@ clean: ## remove the environment and the caches of the tools
 	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis
 
 $(VENV)/.runtime: locks/runtime.txt | $(BIN)/python
+	@echo "Installing what $< names, about 2 GB, into $(VENV): this takes minutes"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
 $(VENV)/.all: locks/all.txt | $(BIN)/python
+	@echo "Installing what $< names, about 2 GB, into $(VENV): this takes minutes"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 

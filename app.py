@@ -17,6 +17,7 @@ def main() -> int:
     """Serve the page until interrupted or terminated; 1 when it cannot start."""
     try:
         settings = Settings.from_env()
+        print("Loading the models; the first start converts them, which may take a minute.", flush=True)
         with hidden_stderr():
             comparator = load(settings)
             comparator.warm_up()

@@ -17,6 +17,8 @@ BUSY = "Many people are asking at the moment. Try again in a few seconds."
 # Share of wrong answers up to which a verdict is called so; one that is UNSURE is worded as a leaning.
 UNSURE = "unsure"
 CERTAINTIES = ((0.01, "very sure"), (0.05, "sure"), (0.2, "fairly sure"), (1.0, UNSURE))
+# Above this probability of being wrong, an answer is no surer than it says itself.
+DOUBTFUL = 0.2
 
 
 def introduction(specs: Sequence[ModelSpec]) -> str:
@@ -48,6 +50,13 @@ def explanation(comparison: Comparison, specs: Sequence[ModelSpec], default: Mod
     return usually_right(comparison, specs) or leading(comparison, default)
 
 
+def scope(specs: Sequence[ModelSpec]) -> str:
+    """What a visitor should know before trying other things, in a sentence; empty without models."""
+    names = sorted({name.lower() for spec in specs for name in spec.classes})
+    known = f"{', '.join(names[:-1])} and {names[-1]}" if names else ""
+    return f"The models know only {known}; some other things they take for one of these." if names else ""
+
+
 def usually_right(comparison: Comparison, specs: Sequence[ModelSpec]) -> str:
     """Whom to believe when the models disagree, in a sentence; empty when they agree or nobody knows."""
     known = comparison.usually_right
@@ -55,10 +64,9 @@ def usually_right(comparison: Comparison, specs: Sequence[ModelSpec]) -> str:
         return ""
     title = next(spec.title for spec in specs if spec.name == known["model"])
     label = next(verdict.label for verdict in comparison.models if verdict.model == known["model"])
-    return (
-        f"When they disagree like this, {title} is usually right: on {percent(known['rate'])} of "
-        f"{known['photos']:,} validation photos. It says {label}."
-    )
+    right = round(known["rate"] * known["photos"])
+    times = f"{right:,} of {known['photos']:,} times"
+    return f"When they disagreed like this before, {title} was right {times}. It says {label}."
 
 
 def agreement(comparison: Comparison, specs: Sequence[ModelSpec]) -> str:
@@ -78,7 +86,7 @@ def leading(comparison: Comparison, default: ModelSpec) -> str:
     """One sentence that adds to `agreement` what the default model says; empty when it stands alone."""
     if len(comparison.models) == 1:
         return ""
-    best = "Best on validation photos" if default.validation_accuracy > 0 else "Asked first"
+    best = "Most often right" if default.validation_accuracy > 0 else "Asked first"
     verdict = leader(comparison, default)
     says = "," if comparison.agree else f" says {verdict.label},"
     return f"{best}: {default.title}{says} {certainty(verdict)} ({percent(verdict.confidence)})."
@@ -91,19 +99,31 @@ def leader(comparison: Comparison, default: ModelSpec) -> Verdict:
 
 def certainty(verdict: Verdict) -> str:
     """How sure a model is, in a word or two, measured by how often it errs when it is this sure."""
-    error_rate = 1 - verdict.confidence if verdict.error_rate is None else verdict.error_rate
-    return next(word for limit, word in CERTAINTIES if error_rate <= limit)
+    return next(word for limit, word in CERTAINTIES if _error_rate(verdict) <= limit)
 
 
 def sureness(verdict: Verdict) -> str:
     """One sentence on what a model's confidence is worth; empty when it was never measured."""
     if verdict.error_rate is None:
         return ""
-    if verdict.error_rate > 0.6:
-        return f"About {percent(verdict.error_rate)} of its answers this sure are wrong."
-    if verdict.error_rate > 0.4:
+    error_rate = _error_rate(verdict)
+    if error_rate > 0.6:
+        return f"About {percent(error_rate)} of its answers this sure are wrong."
+    if error_rate > 0.4:
         return "About half of its answers this sure are wrong."
-    return f"About 1 in {_rough(1 / max(verdict.error_rate, 1e-6)):,} answers this sure is wrong."
+    return f"About 1 in {_rough(1 / max(error_rate, 1e-6)):,} answers this sure is wrong."
+
+
+def _error_rate(verdict: Verdict) -> float:
+    """How often answers this sure are wrong: as measured, and for doubtful ones no less than they say themselves.
+
+    A level of measured rates holds at least 50 answers. Where few were doubtful, the lowest reaches from a coin
+    toss to nearly certain, and is mostly about the latter.
+    """
+    said = 1 - verdict.confidence
+    if verdict.error_rate is None:
+        return said
+    return max(said, verdict.error_rate) if said > DOUBTFUL else verdict.error_rate
 
 
 def map_alt(verdict: Verdict) -> str:
@@ -111,7 +131,9 @@ def map_alt(verdict: Verdict) -> str:
     if not verdict.heatmap:
         return ""
     rows, columns = len(verdict.heatmap), len(verdict.heatmap[0])
-    _, row, column = max((value, y, x) for y, line in enumerate(verdict.heatmap) for x, value in enumerate(line))
+    most, row, column = max((value, y, x) for y, line in enumerate(verdict.heatmap) for x, value in enumerate(line))
+    if most <= 0:
+        return f"Heat map over the photo: no place speaks for {verdict.label}."
     vertical = ("upper ", "", "lower ")[int(3 * (row + 0.5) / rows)]
     horizontal = ("left", "middle", "right")[int(3 * (column + 0.5) / columns)]
     return f"Heat map over the photo: what speaks most for {verdict.label} is in the {vertical}{horizontal}."

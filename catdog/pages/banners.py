@@ -25,9 +25,9 @@ def judged(comparison: Comparison, specs: Sequence[ModelSpec], default: ModelSpe
     return banner(headline(comparison, specs), explanation(comparison, specs, default), _accent(comparison, specs))
 
 
-def refused(message: str) -> str:
+def refused(message: str, button: str = "") -> str:
     """When there is no verdict; `message` is plain text that says why."""
-    return banner("No verdict on this one", message, "error", role="alert")
+    return banner("No verdict on this one", message, "error", role="alert", button=button)
 
 
 def busy(button: str = "") -> str:
@@ -37,7 +37,7 @@ def busy(button: str = "") -> str:
 
 def unanswered(button: str = "") -> str:
     """When the server did not say why there is no verdict."""
-    return banner("No verdict on this one", UNANSWERED, "error", role="alert", button=button)
+    return refused(UNANSWERED, button)
 
 
 def _accent(comparison: Comparison, specs: Sequence[ModelSpec]) -> str:

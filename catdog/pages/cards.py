@@ -7,7 +7,7 @@ from html import escape
 
 from ..compare import Comparison, Verdict
 from ..spec import ModelSpec
-from ..wording import certainty, costs, introduction, map_alt, measured, percent, sureness
+from ..wording import certainty, costs, introduction, is_neither, map_alt, measured, percent, sureness
 from .html import accent, all_classes, bar, listed
 from .icons import icon
 from .pictures import legend_url
@@ -29,7 +29,8 @@ def blank(specs: Sequence[ModelSpec], *, busy: bool = False) -> str:
 def judged(comparison: Comparison, specs: Sequence[ModelSpec], maps: Mapping[str, str]) -> str:
     """One card per verdict; `maps` holds the address of each model's heat map, as far as there is one."""
     by_name = {spec.name: spec for spec in specs}
-    cards = [_card(verdict, by_name[verdict.model], maps.get(verdict.model, "")) for verdict in comparison.models]
+    known = not is_neither(comparison)
+    cards = [_card(v, by_name[v.model], maps.get(v.model, ""), known) for v in comparison.models]
     return _row(cards, "done") + (_legend() if maps else "")
 
 
@@ -38,9 +39,8 @@ def about(specs: Sequence[ModelSpec], source: str, problems: Sequence[str], priv
     notices = "".join(f"<li>{escape(problem)}</li>" for problem in problems)
     warning = f'<ul class="cd-problems" aria-label="Problems">{notices}</ul>' if notices else ""
     known = f"They know nothing but {listed(sorted(all_classes(specs)), 'and')}. " if specs else ""
-    return (
-        f'{warning}<p class="cd-about">Models: <strong>{escape(source)}</strong>. {escape(known)}{escape(privacy)}</p>'
-    )
+    origin = "The models came with this app." if source == "bundled" else f"Models: <strong>{escape(source)}</strong>."
+    return f'{warning}<p class="cd-about">{origin} {escape(known)}{escape(privacy)}</p>'
 
 
 def _row(cards: Sequence[str], state: str) -> str:
@@ -48,20 +48,22 @@ def _row(cards: Sequence[str], state: str) -> str:
     return f'<div class="cd-cards" data-state="{state}" data-count="{len(cards)}"{busy}>{"".join(cards)}</div>'
 
 
-def _card(verdict: Verdict, spec: ModelSpec, address: str) -> str:
+def _card(verdict: Verdict, spec: ModelSpec, address: str, known: bool) -> str:
+    """A card; of a photo that is not `known` to be of one of the classes, nothing tells how often it is right."""
     bars = "".join(
         f'<li data-accent="{accent(name, spec.classes)}"><span>{escape(name.capitalize())}</span>{bar(value)}'
         f"<span>{escape(percent(value))}</span></li>"
         for name, value in verdict.probabilities.items()
     )
     label = f"<strong>{escape(verdict.label.capitalize())}</strong>"
+    sure = certainty(verdict).capitalize() if known else "Of what it knows"
     return _frame(
         spec,
         picture=f'<img class="cd-map" src="{address}" alt="{escape(map_alt(verdict))}">' if address else "",
-        colour=accent(verdict.label, spec.classes),
-        answer=f"{label}<span>{escape(certainty(verdict).capitalize())}: {escape(percent(verdict.confidence))}</span>",
+        colour=accent(verdict.label, spec.classes) if known else "neither",
+        answer=f"{label}<span>{escape(sure)}: {escape(percent(verdict.confidence))}</span>",
         bars=bars,
-        worth=sureness(verdict),
+        worth=sureness(verdict) if known else "",
         verdict=verdict,
     )
 
@@ -100,7 +102,8 @@ def _legend() -> str:
     return (
         '<p class="cd-legend"><span>Speaks against the answer</span>'
         f'<img src="{legend_url()}" alt="" width="160" height="10"><span>for it</span>'
-        '<span class="cd-legend-note">One scale for all models</span></p>'
+        '<span class="cd-legend-note">One scale for all models. What each leans to before it looks is not drawn.</span>'
+        "</p>"
     )
 
 

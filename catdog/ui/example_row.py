@@ -41,8 +41,8 @@ FORGET = """() => {
 }"""
 
 
-def buttons(examples: dict[str, Path]) -> str:
-    """One button per example, with its thumbnail inside as a data: URL."""
+def buttons(examples: dict[str, Path], scope: str) -> str:
+    """One button per example, with its thumbnail inside as a data: URL; `scope` is what to know before trying."""
     items = "".join(
         f'<button type="button" data-example="{escape(name)}" aria-pressed="false" '
         f'aria-label="Try the {escape(name)} photo">'
@@ -50,6 +50,6 @@ def buttons(examples: dict[str, Path]) -> str:
         for name, path in examples.items()
     )
     return (
-        '<p class="cd-hint" id="cd-examples-label">Or try one</p>'
+        f'<p class="cd-hint" id="cd-examples-label">Or try one. {escape(scope)}</p>'
         f'<div class="cd-examples" role="group" aria-labelledby="cd-examples-label">{items}</div>'
     )

@@ -20,7 +20,7 @@ def waiting() -> str:
     """Before anything was sent."""
     return banner(
         "Waiting for photos",
-        "The most doubtful come first. Photos in folders named after their animals are marked right or wrong.",
+        "Choose photos, a zip or our examples, then press “Judge them”. The most doubtful come first.",
         "idle",
     )
 
@@ -89,7 +89,8 @@ def _scores(judged: Sequence[Judged], specs: Sequence[ModelSpec]) -> str:
     )
     matrices = "".join(_matrix(score, titles[score.model]) for score in found)
     return (
-        '<div class="cd-scores"><table><caption>How often each model was right</caption>'
+        '<div class="cd-scores"><table>'
+        "<caption>How often each model was right, also where the verdict is neither</caption>"
         '<thead><tr><th scope="col">Model</th><th scope="col">Right</th><th scope="col">Accuracy</th></tr></thead>'
         f'<tbody>{rows}</tbody></table><div class="cd-matrices">{matrices}</div></div>'
     )
@@ -136,10 +137,11 @@ def _item(entry: Judged, specs: Sequence[ModelSpec]) -> str:
 
 
 def _mark(entry: Judged) -> str:
-    """The verdict, and on a labelled photo whether it is right."""
+    """The verdict, and on a labelled photo whether it is right; to say neither is to say nothing right or wrong."""
     verdict = entry.comparison.verdict
-    if entry.label is None:
-        return f'<p class="cd-mark">{escape(verdict.capitalize())}</p>'
+    if entry.label is None or is_neither(entry.comparison):
+        truth = f", is {escape(entry.label)}" if entry.label else ""
+        return f'<p class="cd-mark">{escape(verdict.capitalize())}{truth}</p>'
     right = verdict == entry.label
     word = "right" if right else "wrong"
     said = f'<span class="cd-hidden">{word}:</span>{escape(verdict.capitalize())}'

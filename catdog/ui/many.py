@@ -26,7 +26,11 @@ from .parts import html
 AT_ONCE = 2  # visitors whose photos are judged at a time; others wait in the queue
 EVERY = 0.2  # seconds between two reports of progress
 
-_LIVE = "element.setAttribute('aria-live', 'polite');"
+# On a phone it may lie below what is seen.
+_LIVE = """
+element.setAttribute('aria-live', 'polite');
+watch('value', () => { if (innerWidth < 640) element.scrollIntoView({block: 'nearest'}); });
+"""
 _Upload = list[tuple[str, Path]]
 
 
@@ -57,7 +61,7 @@ def _add_samples(files: FilesInput) -> None:
     """A button that fills `files` with the examples, for who has no photos at hand."""
     paths = [str(path) for path in find().values()]
     if paths:
-        button = gr.Button("Or take our examples", variant="secondary")
+        button = gr.Button("Or fill in our examples", variant="secondary")
         button.click(lambda: paths, None, files, queue=False, show_progress="hidden", api_visibility="private")
 
 

@@ -14,16 +14,19 @@ from ..pages import banners, cards
 from ..pages.examples import find
 from ..pages.icons import drawing
 from ..pages.pictures import overlay_urls
+from ..wording import scope
 from . import example_row
 from .judging import JUDGING, judge
 from .parts import html
 from .photo import PhotoInput
 
 # The element stays while its content changes, so screen readers read out each new headline. Its only
-# button asks once more. A photo that the browser cannot show (HEIC, or no photo at all) becomes a drawing.
+# button asks once more. On a phone it may lie below what is seen. A photo that the browser cannot show
+# (HEIC, or no photo at all) becomes a drawing.
 _HEADLINE_ON_LOAD = f"""
 element.setAttribute('aria-live', 'polite');
 element.addEventListener('click', (event) => {{ if (event.target.closest('button')) trigger('click'); }});
+watch('value', () => {{ if (innerWidth < 640) element.scrollIntoView({{block: 'nearest'}}); }});
 document.addEventListener('error', (event) => {{
   const photo = event.target.closest?.('#cd-photo img:not([src^="data:"])');
   if (photo) photo.src = {json.dumps(drawing("paw", "#b5a999"))};
@@ -37,7 +40,7 @@ def add(comparator: Comparator) -> PhotoInput:
     with gr.Row(elem_classes="cd-main"):
         with gr.Column(scale=4, min_width=280):
             photo = _photo_input()
-            row = _example_row()
+            row = _example_row(scope(specs))
         with gr.Column(scale=8, min_width=280):
             headline = html(banners.waiting(), js_on_load=_HEADLINE_ON_LOAD)
             maps = gr.Checkbox(True, label="Show what the models looked at", container=False, elem_id="cd-maps")
@@ -61,10 +64,10 @@ def _photo_input() -> PhotoInput:
     )
 
 
-def _example_row() -> gr.HTML | None:
+def _example_row(scope: str) -> gr.HTML | None:
     """A row of buttons, or nothing when there are no examples."""
     files = find()
-    return html(example_row.buttons(files), js_on_load=example_row.ON_LOAD) if files else None
+    return html(example_row.buttons(files, scope), js_on_load=example_row.ON_LOAD) if files else None
 
 
 def _add_example_events(row: gr.HTML, photo: PhotoInput, headline: gr.HTML) -> None:
@@ -94,7 +97,8 @@ def _add_events(comparator: Comparator, photo: PhotoInput, maps: gr.Checkbox, re
         except Busy:
             return busy, cards.blank(specs)
         except CatDogError as error:
-            return banners.refused(str(error)), cards.blank(specs)
+            ours = error.status >= 500
+            return banners.refused(str(error), button="Try again" if ours else ""), cards.blank(specs)
         addresses = overlay_urls(comparison, image, specs)
         return banners.judged(comparison, specs, default), cards.judged(comparison, specs, addresses)
 

@@ -78,7 +78,7 @@ def test_single_photos_and_nothing(page, photo):
 
 def test_our_examples_are_a_button_away(page):
     open_tab(page)
-    page.get_by_role("button", name="Or take our examples").click()
+    page.get_by_role("button", name="Or fill in our examples").click()
     expect(page.locator("#cd-files .file-preview tr")).to_have_count(5)
     page.get_by_role("button", name="Judge them").click()
     expect(page.locator("#cd-many h2").first).to_have_text("5 photos judged")

@@ -108,7 +108,8 @@ def test_neither(classes, text):
     [
         ([[1.0]], "in the middle"),
         ([[0, 0, 0], [0, 1, 0], [0, 0, 0]], "in the middle"),
-        ([[-3, -2], [-3, -1]], "lower right"),
+        ([[-3, -2], [-3, 1]], "lower right"),
+        ([[-3, -2], [-3, -1]], "no place speaks for cat"),
     ],
 )
 def test_a_map_is_told_in_words(heatmap, where):
@@ -146,11 +147,32 @@ def test_without_measured_errors_confidence_counts_and_nothing_is_claimed(confid
     assert wording.certainty(verdict(confidence)) == word
 
 
+@pytest.mark.parametrize(
+    ("confidence", "error_rate", "word", "sentence"),
+    [
+        (0.507, 0.135, "unsure", "About half of its answers this sure are wrong."),
+        (0.75, 0.135, "unsure", "About 1 in 4 answers this sure is wrong."),
+        (0.75, 0.3, "unsure", "About 1 in 3 answers this sure is wrong."),
+        (0.85, 0.02, "sure", "About 1 in 50 answers this sure is wrong."),
+    ],
+)
+def test_a_doubtful_answer_is_no_surer_than_it_says_itself(confidence, error_rate, word, sentence):
+    assert wording.certainty(verdict(confidence, error_rate)) == word
+    assert wording.sureness(verdict(confidence, error_rate)) == sentence
+
+
+def test_scope_of_the_models():
+    assert wording.scope([spec("a"), spec("b")]) == (
+        "The models know only cat and dog; some other things they take for one of these."
+    )
+    assert wording.scope([]) == ""
+
+
 def test_usually_right():
     known = {"model": "b", "rate": 0.75, "photos": 1200}
     verdicts = (Verdict("a", "cat", 0.9, {}, 1.0), Verdict("b", "dog", 0.8, {}, 1.0))
     comparison = Comparison("Cat", 0.9, verdicts, False, "bundled", "cat", known)
-    text = "When they disagree like this, B is usually right: on 75.0% of 1,200 validation photos. It says dog."
+    text = "When they disagreed like this before, B was right 900 of 1,200 times. It says dog."
     assert wording.usually_right(comparison, [spec("a"), spec("b")]) == text
     assert wording.usually_right(dataclasses.replace(comparison, usually_right=None), [spec("a")]) == ""
 

@@ -14,10 +14,17 @@ let running = new AbortController();
 function say(state, text) {
   headline.replaceChildren(document.querySelector(`#${state}`).content.cloneNode(true));
   if (text) headline.querySelector("p").textContent = text;
+  reveal();
 }
 
-function fail(text) {
+// On a phone it may lie below what is seen.
+function reveal() {
+  headline.scrollIntoView({ block: "nearest" });
+}
+
+function fail(text, again = false) {
   say("failed", text);
+  if (!again) headline.querySelector("button").remove();
   cards.hidden = true; // verdicts on an earlier photo would mislead
 }
 
@@ -53,9 +60,10 @@ async function ask(file) {
     headline.replaceChildren(...page.querySelector("#headline").childNodes);
     cards.replaceChildren(...page.querySelector("#cards").childNodes);
     cards.hidden = false;
+    reveal();
     if (preview.hidden && page.querySelector("#preview").src) show(page.querySelector("#preview").src);
   } catch {
-    if (!signal.aborted) fail("The server did not answer as it should. Try again in a moment.");
+    if (!signal.aborted) fail("The server did not answer as it should.", true);
   } finally {
     if (!signal.aborted) cards.removeAttribute("aria-busy");
   }
@@ -77,6 +85,10 @@ function take(files) {
 }
 
 input.addEventListener("change", () => input.files.length && ask(input.files[0]));
+
+headline.addEventListener("click", (event) => {
+  if (event.target.closest("button")) input.files.length ? ask(input.files[0]) : location.reload();
+});
 
 const explain = form.elements.explain;
 explain.addEventListener("change", () => {

@@ -44,8 +44,8 @@ def test_a_class_that_the_default_model_does_not_know_has_a_colour():
 @pytest.mark.parametrize(
     ("second", "accuracy", "text"),
     [
-        (("cat", CAT), 0.9, "Best on validation photos: A, fairly sure (94.0%)."),
-        (("dog", DOG), 0.9, "Best on validation photos: A says cat, fairly sure (94.0%)."),
+        (("cat", CAT), 0.9, "Most often right: A, fairly sure (94.0%)."),
+        (("dog", DOG), 0.9, "Most often right: A says cat, fairly sure (94.0%)."),
         (("dog", DOG), 0, "Asked first: A says cat, fairly sure (94.0%)."),
     ],
 )
@@ -55,7 +55,7 @@ def test_it_names_the_model_to_trust(second, accuracy, text):
 
 def test_in_a_dispute_it_says_who_is_usually_right():
     html = shown(("cat", CAT), ("dog", DOG), usually_right={"model": "b", "rate": 0.75, "photos": 40})
-    text = "When they disagree like this, B is usually right: on 75.0% of 40 validation photos. It says dog."
+    text = "When they disagreed like this before, B was right 30 of 40 times. It says dog."
     assert f"<p>{text}</p>" in html
 
 

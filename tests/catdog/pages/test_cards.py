@@ -45,6 +45,13 @@ def test_a_card_leaves_out_what_nobody_knows():
     assert "Fairly sure: 94.0%" in html
 
 
+def test_cards_of_a_photo_of_neither_vouch_for_nothing():
+    shown = verdict("xception", "cat", CAT, error_rate=0.02)
+    html = cards.judged(compared(shown, verdict="neither"), [fakes.spec("xception")], {})
+    assert "Of what it knows: 94.0%" in html and '<article class="cd-card" data-accent="neither"' in html
+    assert "Sure: 94" not in html and "answers this sure" not in html
+
+
 def test_maps_stand_on_their_cards_with_a_legend_and_words():
     shown = verdict("xception", "cat", CAT, heatmap=[[0.0, 2.0, 0.0], [0.0, 0.0, 0.0], [-1.0, 0.0, 0.0]])
     html = cards.judged(compared(shown), [bare()], {"xception": "data:image/jpeg;base64,AAAA"})

@@ -55,6 +55,13 @@ def test_labelled_photos_are_marked_and_counted(comparator, judged):
     assert "Confusion" not in unlabelled and "data-mark" not in unlabelled
 
 
+def test_neither_is_no_mistake_though_the_table_counts_what_each_model_says(comparator):
+    photo = Photo("cup.png", "dog", lambda: encoded(fakes.photo(fakes.NEITHER), "PNG"))
+    html = gallery.results(list(judge(comparator, [photo])), comparator.specs)
+    assert '<p class="cd-mark">Neither, is dog</p>' in html and "data-mark" not in html
+    assert "also where the verdict is neither" in html and html.count("of 1</td>") == 3
+
+
 def test_bad_files_are_listed(comparator, judged):
     html = gallery.results(judged, comparator.specs)
     assert "1 could not be judged" in html and "<strong>bad.txt</strong> It is a text." in html

@@ -29,7 +29,7 @@ def test_the_empty_page_shows_every_model(client):
     text = client.get("/").text
     assert text.count("<article") == 2
     assert 'data-accent="idle"' in text
-    assert "Models: <strong>bundled</strong>" in text
+    assert "The models came with this app." in text
 
 
 def test_the_form_works_without_a_script(client):
@@ -55,7 +55,7 @@ def test_disagreement_follows_the_leading_model():
     dog = fakes.classifier("b", {"cat": 0.2, "dog": 0.8}, accuracy=0.9)
     text = answer(cat, dog)
     assert "<h2>The models disagree</h2>" in text
-    assert "Best on validation photos: B says dog, fairly sure (80.0%)." in text
+    assert "Most often right: B says dog, fairly sure (80.0%)." in text
 
 
 def test_one_model():
@@ -103,7 +103,7 @@ def test_sureness_costs_and_disputes_are_shown(knowing):
     text = post(knowing, colours.CAT)
     assert text.count("About 1 in 50 answers this sure is wrong.") == 3
     assert "2.9 million" in text and "21 min" in text
-    assert "Xception is usually right: on 75.0% of 40 validation photos" in post(knowing, colours.DISPUTED)
+    assert "Xception was right 30 of 40 times" in post(knowing, colours.DISPUTED)
     assert "<h2>Probably neither a cat nor a dog</h2>" in post(knowing, colours.NEITHER)
 
 
