@@ -217,4 +217,6 @@ def test_a_full_queue_says_so(open_page, photo):
     with launched(fakes.comparator(), max_size=0) as url:
         page = open_page(url)
         choose(page, photo(fakes.CAT))
-        expect_headline(page, "Please wait a moment")
+        expect_headline(page, "No verdict on this one")
+        expect(page.locator(".cd-banner p").first).to_contain_text("too many people may be asking")
+        expect(page.get_by_role("button", name="Try again")).to_be_visible()
