@@ -72,6 +72,13 @@ def choose_again(page, path) -> None:
     choose(page, path)
 
 
+def test_on_a_phone_the_verdict_comes_into_view(page, photo):
+    page.set_viewport_size({"width": 360, "height": 500})
+    choose(page, photo(fakes.CAT))
+    expect_headline(page, "All three models say cat")
+    expect(page.locator(".cd-banner").first).to_be_in_viewport(ratio=0.9)
+
+
 def test_maps_can_be_switched_off_and_on(page, photo):
     choose(page, photo(fakes.CAT))
     maps = page.locator(".cd-map")

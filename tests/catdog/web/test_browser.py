@@ -113,16 +113,28 @@ def test_a_file_over_the_limit_is_not_sent(open_page):
     page.on("request", lambda request: sent.append(request.method))
     page.set_input_files("#file", {"name": "x.jpg", "mimeType": "image/jpeg", "buffer": bytes(2**20 + 1)})
     expect_error(page, "larger than 1 MB")
+    expect(page.locator("#headline button")).to_have_count(0)
     assert "POST" not in sent
 
 
-def test_a_server_that_is_gone(chromium, server, cat):
+def test_a_server_that_is_gone_and_comes_back(chromium, server, cat):
     page = chromium.new_context().new_page()
     page.goto(server)
     page.context.set_offline(True)
     page.set_input_files("#file", cat)
     expect_error(page, "did not answer")
+    page.context.set_offline(False)
+    page.get_by_role("button", name="Try again").click()
+    expect_verdicts(page)
     page.context.close()
+
+
+def test_on_a_phone_the_verdict_comes_into_view(open_page, cat):
+    page = open_page()
+    page.set_viewport_size({"width": 360, "height": 500})
+    page.set_input_files("#file", cat)
+    expect_verdicts(page)
+    expect(page.locator("#headline .cd-banner")).to_be_in_viewport(ratio=0.9)
 
 
 def test_the_page_without_a_script(open_page, cat):
