@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.request import getproxies_environment
 
 from .bundled import bundled
 from .errors import InvalidSettings
@@ -86,12 +87,17 @@ def configure_gradio() -> None:
 
     It puts uploads of all users of a machine into one folder, in which only the first of them may write:
     this user's get one of their own. After each call it would make a table of the last 10,000 calls, for a
-    page of statistics that is not served: it keeps one, and makes none.
+    page of statistics that is not served: it keeps one, and makes none. At its start it asks its own server
+    something, through whatever proxy is set: this machine is reached without one.
     """
     # Elsewhere the system's folder for temporary files is a user's own.
     if hasattr(os, "getuid") and "GRADIO_TEMP_DIR" not in os.environ:
         with contextlib.suppress(OSError):  # Gradio says what is wrong with its own
             os.environ["GRADIO_TEMP_DIR"] = str(_folder_of(os.getuid()))
+    if set(getproxies_environment()) - {"no"}:
+        reached = os.environ.get("no_proxy") or os.environ.get("NO_PROXY")
+        own = os.environ.get("GRADIO_SERVER_NAME")
+        os.environ["no_proxy"] = ",".join(filter(None, [reached, "127.0.0.1", "localhost", own]))
     os.environ.setdefault("GRADIO_ANALYTICS_MAX_EVENTS", "1")
     os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", str(sys.maxsize))
 

@@ -55,7 +55,7 @@ def launch_options(settings: Settings) -> dict[str, Any]:
         "allowed_paths": [str(path) for path in find().values()],
         "show_error": True,
         "run_history": False,
-        "_frontend": False,  # or it must reach itself within three seconds, and through whatever proxy is set
+        "_frontend": False,  # or it must reach itself within three seconds
         "state_session_capacity": SESSIONS,
         "enable_monitoring": False,
         "ssr_mode": False,  # its worker processes would take uploads past the limit on bodies

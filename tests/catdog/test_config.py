@@ -113,6 +113,27 @@ def test_uploads_go_into_no_folder_that_others_may_write_to(monkeypatch, tmp_pat
     assert folder.parent == tmp_path and folder != taken and folder.stat().st_mode & 0o777 == 0o700
 
 
+@pytest.mark.parametrize(
+    ("proxies", "expected"),
+    [
+        ({}, None),
+        ({"http_proxy": "http://proxy:3128"}, "127.0.0.1,localhost"),
+        ({"HTTPS_PROXY": "http://proxy:3128", "NO_PROXY": "intranet"}, "intranet,127.0.0.1,localhost"),
+        ({"all_proxy": "http://proxy:3128", "GRADIO_SERVER_NAME": "10.0.0.7"}, "127.0.0.1,localhost,10.0.0.7"),
+    ],
+)
+def test_gradio_reaches_itself_without_a_proxy(monkeypatch, proxies, expected):
+    set_here = ("no_proxy", "GRADIO_TEMP_DIR", "GRADIO_ANALYTICS_MAX_EVENTS", "GRADIO_ANALYTICS_CACHE_FREQUENCY")
+    for name in [*os.environ, *set_here]:
+        if name.lower().endswith("_proxy") or name.startswith("GRADIO_"):
+            monkeypatch.setenv(name, "x")  # so that what is set below ends with the test
+            monkeypatch.delenv(name)
+    for name, value in proxies.items():
+        monkeypatch.setenv(name, value)
+    configure_gradio()
+    assert os.environ.get("no_proxy") == expected
+
+
 def test_gradio_makes_no_statistics_of_calls(monkeypatch):
     for name in ("GRADIO_TEMP_DIR", "GRADIO_ANALYTICS_MAX_EVENTS", "GRADIO_ANALYTICS_CACHE_FREQUENCY"):
         monkeypatch.setenv(name, "1")  # so that what is set below ends with the test
