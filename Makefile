@@ -25,7 +25,7 @@ check: $(VENV)/.all ## style and formatting
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-bench: $(VENV)/.all ## measure speed and memory, and write docs/benchmarks.md: takes ten minutes, on a quiet machine
+bench: $(VENV)/.all ## measure speed and memory, and write docs/benchmarks.md: takes a quarter of an hour, on a quiet machine
 	$(BIN)/python -m benchmarks
 
 lock: $(VENV)/.all ## pin everything below requirements*.txt again
@@ -37,13 +37,8 @@ lock: $(VENV)/.all ## pin everything below requirements*.txt again
 clean: ## remove the environment and the caches of the tools
 	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis
 
-$(VENV)/.runtime: locks/runtime.txt | $(BIN)/python
-	@echo "Installing what $< names, about 2 GB, into $(VENV): this takes minutes"
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
-	@touch $@
-
-$(VENV)/.all: locks/all.txt | $(BIN)/python
-	@echo "Installing what $< names, about 2 GB, into $(VENV): this takes minutes"
+$(VENV)/.%: locks/%.txt | $(BIN)/python
+	@echo "Installing what $< names into $(VENV): this takes minutes"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 

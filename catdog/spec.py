@@ -187,10 +187,15 @@ def _runs_behind(origin: Any, seen: set[str]) -> Iterator[dict[str, Any]]:
         if sha256 in seen:
             return
         seen.add(sha256)
-    others = run.get("averaged_with")
-    for earlier in [*(others if isinstance(others, list) else ()), run.get("base")]:
+    for earlier in origins_of(run):
         yield from _runs_behind(earlier, seen)
     yield run
+
+
+def origins_of(run: dict[str, Any]) -> list[Any]:
+    """What a mean was made of, and what a run began with, as its record says it."""
+    others = run.get("averaged_with")
+    return [*(others if isinstance(others, list) else ()), run.get("base")]
 
 
 def _is_spec(path: Path) -> bool:

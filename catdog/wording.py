@@ -50,13 +50,6 @@ def explanation(comparison: Comparison, specs: Sequence[ModelSpec], default: Mod
     return usually_right(comparison, specs) or leading(comparison, default)
 
 
-def scope(specs: Sequence[ModelSpec]) -> str:
-    """What a visitor should know before trying other things, in a sentence; empty without models."""
-    names = sorted({name.lower() for spec in specs for name in spec.classes})
-    known = f"{', '.join(names[:-1])} and {names[-1]}" if names else ""
-    return f"The models know only {known}; some other things they take for one of these." if names else ""
-
-
 def usually_right(comparison: Comparison, specs: Sequence[ModelSpec]) -> str:
     """Whom to believe when the models disagree, in a sentence; empty when they agree or nobody knows."""
     known = comparison.usually_right

@@ -111,17 +111,18 @@ def images_of(report: Path, specs: Sequence[ModelSpec]) -> list[str]:
 def about_others(report: Path, specs: Sequence[ModelSpec]) -> str:
     """What to do, in a sentence, where the figures in a report are those of other models; empty where they are not."""
     sha256 = {spec.sha256 for spec in specs}
-    for path in sorted(report.glob("*.json")):
+    for command in ("report", "insight"):
+        path = report / f"{command}.json"
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError:
+            models = json.loads(path.read_text(encoding="utf-8"))["models"].values()
+            measured = {model["sha256"] for model in models}
+        except (OSError, ValueError, LookupError, TypeError, AttributeError):  # nothing tells what it is about
             continue
-        match content:
-            case {"models": dict(models)} if {model.get("sha256") for model in models.values()} != sha256:
-                return (
-                    f"The drawings in {report} are left out of the card, as {path.name} is about other models. "
-                    f"`python -m train {path.stem} --out {report}` makes new ones."
-                )
+        if measured != sha256:
+            return (
+                f"The drawings in {report} are left out of the card, as {path.name} is about other models. "
+                f"`python -m train {command} --out {report}` makes new ones."
+            )
     return ""
 
 

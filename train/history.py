@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from catdog.spec import runs_behind
+from catdog.spec import origins_of, runs_behind
 
 # Within so much of its last validation accuracy a training counts as converged.
 NEAR = 0.01
@@ -48,7 +48,8 @@ def runs(training: Any) -> list[Run]:
     """The runs with a history that led to a model, as `catdog.spec.runs_behind` finds them in its `training`."""
     behind = list(runs_behind(training))
     # What is behind a file stands in a record once, maybe in another run than the one that went on from it.
-    trained = {origin.get("sha256") for run in behind for origin in _origins(run) if _has_epochs(origin)} - {None}
+    files = [origin for run in behind for origin in origins_of(run) if isinstance(origin, dict) and "sha256" in origin]
+    trained = [file["sha256"] for file in files if _has_epochs(file)]
     return [Run(_title(run, trained), rows, str(run.get("hardware", ""))) for run in behind if (rows := _rows(run))]
 
 
@@ -97,22 +98,15 @@ def _of_labels(name: str) -> str:
     return f"val_probabilities_{name[4:]}" if name.startswith("val_") else f"probabilities_{name}"
 
 
-def _origins(run: dict[str, Any]) -> list[dict[str, Any]]:
-    """The files, or records of runs, that a run began with or a mean was made of."""
-    others = run.get("averaged_with")
-    origins = [*(others if isinstance(others, list) else ()), run.get("base")]
-    return [origin for origin in origins if isinstance(origin, dict)]
-
-
 def _has_epochs(origin: dict[str, Any]) -> bool:
     return any(map(_rows, runs_behind(origin)))
 
 
-def _title(run: dict[str, Any], trained: set[str]) -> str:
+def _title(run: dict[str, Any], trained: list[str]) -> str:
     """In a few words; `trained` are the sha256 of files that came from epochs, as the record says elsewhere."""
     if "teacher" in run:
         return "distilled"
     base = run.get("base", RANDOM)
-    if isinstance(base, dict) and (base.get("sha256") in trained or _has_epochs(base)):
+    if isinstance(base, dict) and (_has_epochs(base) or base.get("sha256") in trained):
         return "went on"
     return "trained" if base == RANDOM else "fine-tuned"

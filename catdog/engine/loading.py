@@ -64,11 +64,9 @@ def load_engines(
 def describe(spec: ModelSpec, settings: Settings) -> str:
     """What runs a model, without loading it: library, version, arithmetic."""
     if _with_openvino(settings):
-        version = cache.installed("openvino")
-        with contextlib.suppress(Exception):  # an installation that is broken
-            precision = precision_of(spec) if version else None
+        if precision := _precision_here(spec):
             in_doubt = IN_DOUBT if precision == "bf16" else ""
-            return f"OpenVINO {version}, {PRECISIONS[precision]}{in_doubt}"
+            return f"OpenVINO {cache.installed('openvino')}, {PRECISIONS[precision]}{in_doubt}"
         if settings.engine == "openvino" or not _has_keras():
             return "nothing, as OpenVINO fails on this machine"
     return f"TensorFlow {cache.installed('tensorflow')}, float32"
@@ -87,6 +85,14 @@ def precision_of(spec: ModelSpec) -> str:
     except (LookupError, TypeError):  # never measured, or not by this project
         harmless = False
     return "bf16" if harmless and has_bfloat16() else "f32"
+
+
+def _precision_here(spec: ModelSpec) -> str | None:
+    """As `precision_of`; None where OpenVINO is not installed, or broken."""
+    try:
+        return precision_of(spec) if cache.installed("openvino") else None
+    except Exception:  # loading says what is wrong
+        return None
 
 
 def _with_openvino(settings: Settings) -> bool:

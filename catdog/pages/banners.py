@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..compare import Comparison
+from ..errors import Busy, CatDogError
 from ..spec import ModelSpec
 from ..wording import BUSY, UNANSWERED, explanation, headline, is_neither
 from .html import accent, all_classes, banner
+
+AGAIN = "Try again"  # on the only button that a banner has
 
 
 def waiting(how: str = "Drop one, paste one, take one, or try an example.") -> str:
@@ -30,14 +33,16 @@ def refused(message: str, button: str = "") -> str:
     return banner("No verdict on this one", message, "error", role="alert", button=button)
 
 
-def busy(button: str = "") -> str:
-    """When too many others ask."""
-    return banner("Please wait a moment", BUSY, "error", role="alert", button=button)
+def failed(error: CatDogError) -> str:
+    """When `error` is why there is no verdict; with a button where it is not the photo's."""
+    if isinstance(error, Busy):
+        return banner("Please wait a moment", BUSY, "error", role="alert", button=AGAIN)
+    return refused(str(error), AGAIN if error.status >= 500 else "")
 
 
-def unanswered(button: str = "") -> str:
+def unanswered(message: str = UNANSWERED) -> str:
     """When the server did not say why there is no verdict."""
-    return refused(UNANSWERED, button)
+    return refused(message, AGAIN)
 
 
 def _accent(comparison: Comparison, specs: Sequence[ModelSpec]) -> str:

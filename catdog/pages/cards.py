@@ -38,9 +38,18 @@ def about(specs: Sequence[ModelSpec], source: str, problems: Sequence[str], priv
     """Where the models came from, what went wrong while loading them, what they cannot know, and what is kept."""
     notices = "".join(f"<li>{escape(problem)}</li>" for problem in problems)
     warning = f'<ul class="cd-problems" aria-label="Problems">{notices}</ul>' if notices else ""
-    known = f"They know nothing but {listed(sorted(all_classes(specs)), 'and')}. " if specs else ""
+    known = f"They know nothing but {_known(specs)}. " if specs else ""
     origin = "The models came with this app." if source == "bundled" else f"Models: <strong>{escape(source)}</strong>."
     return f'{warning}<p class="cd-about">{origin} {escape(known)}{escape(privacy)}</p>'
+
+
+def scope(specs: Sequence[ModelSpec]) -> str:
+    """What a visitor should know before trying other things, in plain text; empty without models."""
+    return f"The models know only {_known(specs)}; some other things they take for one of these." if specs else ""
+
+
+def _known(specs: Sequence[ModelSpec]) -> str:
+    return listed(sorted(all_classes(specs)), "and")
 
 
 def _row(cards: Sequence[str], state: str) -> str:

@@ -21,16 +21,11 @@ from ..wording import UNANSWERED
 from . import gallery
 from .files import FilesInput
 from .limits import LARGEST_PHOTOS
-from .parts import html
+from .parts import LIVE, html
 
 AT_ONCE = 2  # visitors whose photos are judged at a time; others wait in the queue
 EVERY = 0.2  # seconds between two reports of progress
 
-# On a phone it may lie below what is seen.
-_LIVE = """
-element.setAttribute('aria-live', 'polite');
-watch('value', () => { if (innerWidth < 640) element.scrollIntoView({block: 'nearest'}); });
-"""
 _Upload = list[tuple[str, Path]]
 
 
@@ -53,7 +48,7 @@ def add(comparator: Comparator) -> None:
                 start = gr.Button("Judge them", variant="primary", elem_id="cd-start")
                 stop = gr.Button("Stop", interactive=False, elem_id="cd-stop")
         with gr.Column(scale=8, min_width=280):
-            results = html(gallery.waiting(), js_on_load=_LIVE, elem_id="cd-many")
+            results = html(gallery.waiting(), js_on_load=LIVE, elem_id="cd-many")
     _add_events(comparator, files, start, stop, results)
 
 

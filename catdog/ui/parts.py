@@ -4,6 +4,13 @@ from __future__ import annotations
 
 import gradio as gr
 
+# For an element whose content changes: screen readers read out what is new, as the element itself stays, and on
+# a phone, where it may lie below what is seen, it comes into view.
+LIVE = """
+element.setAttribute('aria-live', 'polite');
+watch('value', () => { if (innerWidth < 640) element.scrollIntoView({block: 'nearest'}); });
+"""
+
 
 def html(value: str, js_on_load: str | None = None, **options) -> gr.HTML:
     """HTML of our own, with nobody else's style."""

@@ -9,24 +9,20 @@ from pathlib import Path
 import gradio as gr
 
 from ..compare import Comparator
-from ..errors import Busy, CatDogError
+from ..errors import CatDogError
 from ..pages import banners, cards
 from ..pages.examples import find
 from ..pages.icons import drawing
 from ..pages.pictures import overlay_urls
-from ..wording import scope
 from . import example_row
 from .judging import JUDGING, judge
-from .parts import html
+from .parts import LIVE, html
 from .photo import PhotoInput
 
-# The element stays while its content changes, so screen readers read out each new headline. Its only
-# button asks once more. On a phone it may lie below what is seen. A photo that the browser cannot show
-# (HEIC, or no photo at all) becomes a drawing.
-_HEADLINE_ON_LOAD = f"""
-element.setAttribute('aria-live', 'polite');
+# The only button of a headline asks once more. A photo that the browser cannot show (HEIC, or no photo at
+# all) becomes a drawing.
+_HEADLINE_ON_LOAD = f"""{LIVE}
 element.addEventListener('click', (event) => {{ if (event.target.closest('button')) trigger('click'); }});
-watch('value', () => {{ if (innerWidth < 640) element.scrollIntoView({{block: 'nearest'}}); }});
 document.addEventListener('error', (event) => {{
   const photo = event.target.closest?.('#cd-photo img:not([src^="data:"])');
   if (photo) photo.src = {json.dumps(drawing("paw", "#b5a999"))};
@@ -40,7 +36,7 @@ def add(comparator: Comparator) -> PhotoInput:
     with gr.Row(elem_classes="cd-main"):
         with gr.Column(scale=4, min_width=280):
             photo = _photo_input()
-            row = _example_row(scope(specs))
+            row = _example_row(cards.scope(specs))
         with gr.Column(scale=8, min_width=280):
             headline = html(banners.waiting(), js_on_load=_HEADLINE_ON_LOAD)
             maps = gr.Checkbox(True, label="Show what the models looked at", container=False, elem_id="cd-maps")
@@ -87,18 +83,14 @@ def _add_example_events(row: gr.HTML, photo: PhotoInput, headline: gr.HTML) -> N
 def _add_events(comparator: Comparator, photo: PhotoInput, maps: gr.Checkbox, results: list[gr.HTML]) -> None:
     """Show the verdicts whenever the photo changes, however it came, and once more when the switch is turned."""
     specs, default = comparator.specs, comparator.default
-    busy = banners.busy(button="Try again")
 
     def answer(photo: bytes | Path | None, with_maps: bool) -> tuple[str, str]:
         if photo is None:
             return banners.waiting(), cards.blank(specs)
         try:
             comparison, image = judge(comparator.look, photo, explain=with_maps)
-        except Busy:
-            return busy, cards.blank(specs)
         except CatDogError as error:
-            ours = error.status >= 500
-            return banners.refused(str(error), button="Try again" if ours else ""), cards.blank(specs)
+            return banners.failed(error), cards.blank(specs)
         addresses = overlay_urls(comparison, image, specs)
         return banners.judged(comparison, specs, default), cards.judged(comparison, specs, addresses)
 
@@ -115,6 +107,6 @@ def _add_events(comparator: Comparator, photo: PhotoInput, maps: gr.Checkbox, re
         "api_visibility": "private",
     }
     # Refused by the queue, the connection is lost, or the upload is gone: Gradio gives no say in what is shown then.
-    gone = f"() => {json.dumps([banners.unanswered(button='Try again'), cards.blank(specs)])}"
+    gone = f"() => {json.dumps([banners.unanswered(), cards.blank(specs)])}"
     for event in (photo.change(show, **options), maps.change(answer, **options), results[0].click(show, **options)):
         event.failure(None, None, results, js=gone, api_visibility="private")

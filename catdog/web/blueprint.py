@@ -14,7 +14,6 @@ from .. import __version__
 from ..errors import Busy, CatDogError, ModelUnavailable
 from ..pages import STYLE, banners, cards, examples
 from ..pages.pictures import data_url, overlay_urls, reduced
-from ..wording import scope
 from .upload import YES, Upload, read_upload
 
 if TYPE_CHECKING:
@@ -122,10 +121,7 @@ class _Views:
                 status = ModelUnavailable.status
         except CatDogError as error:
             status = error.status
-            again = "Try again" if error.status >= 500 else ""
-            shown.headline = (
-                banners.busy("Try again") if isinstance(error, Busy) else banners.refused(str(error), again)
-            )
+            shown.headline = banners.failed(error)
         return self._render(shown), status, _retry(status)
 
     def style(self) -> Response:
@@ -198,7 +194,7 @@ class _Views:
             explain=shown.explain,
             photo=shown.photo,
             picture=shown.picture,
-            scope=scope(specs),
+            scope=cards.scope(specs),
         )
 
 
@@ -222,7 +218,7 @@ class _Shown:
 
 _WAITING = banners.waiting("Choose one, drop one, paste one, or try an example.")
 # What the script of the page shows before and instead of an answer.
-_STATES = {"looking": banners.looking(), "failed": banners.refused("The server did not answer.", "Try again")}
+_STATES = {"looking": banners.looking(), "failed": banners.unanswered("The server did not answer.")}
 
 
 def _json_error(error: CatDogError) -> tuple[dict[str, Any], int, dict[str, str]]:

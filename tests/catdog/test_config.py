@@ -99,15 +99,21 @@ def test_uploads_of_several_users_of_a_machine_are_kept_apart(monkeypatch, tmp_p
     assert os.environ["GRADIO_TEMP_DIR"] == str(tmp_path / f"gradio-{os.getuid()}")
 
 
-@pytest.mark.parametrize("make", [lambda p, o: p.symlink_to(o), lambda p, o: (p.mkdir(), p.chmod(0o777)), Path.touch])
-def test_uploads_go_into_no_folder_that_others_may_write_to(monkeypatch, tmp_path, make):
+@pytest.fixture
+def bare(monkeypatch):
+    """An environment without what Gradio reads or `configure_gradio` sets, and as it was after the test."""
+    set_here = ("no_proxy", "GRADIO_TEMP_DIR", "GRADIO_ANALYTICS_MAX_EVENTS", "GRADIO_ANALYTICS_CACHE_FREQUENCY")
+    for name in [*os.environ, *set_here]:
+        if name.lower().endswith("_proxy") or name.startswith("GRADIO_"):
+            monkeypatch.setenv(name, "1")  # so that what is set later ends with the test
+            monkeypatch.delenv(name)
+
+
+@pytest.mark.parametrize("make", [lambda p: p.symlink_to(p.parent), lambda p: (p.mkdir(), p.chmod(0o777)), Path.touch])
+def test_uploads_go_into_no_folder_that_others_may_write_to(bare, monkeypatch, tmp_path, make):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    monkeypatch.setenv("GRADIO_TEMP_DIR", "x")
-    monkeypatch.delenv("GRADIO_TEMP_DIR")
-    others = tmp_path / "others"
-    others.mkdir()
     taken = tmp_path / f"gradio-{os.getuid()}"
-    make(taken, others) if make is not Path.touch else taken.touch()
+    make(taken)
     configure_gradio()
     folder = Path(os.environ["GRADIO_TEMP_DIR"])
     assert folder.parent == tmp_path and folder != taken and folder.stat().st_mode & 0o777 == 0o700
@@ -122,22 +128,14 @@ def test_uploads_go_into_no_folder_that_others_may_write_to(monkeypatch, tmp_pat
         ({"all_proxy": "http://proxy:3128", "GRADIO_SERVER_NAME": "10.0.0.7"}, "127.0.0.1,localhost,10.0.0.7"),
     ],
 )
-def test_gradio_reaches_itself_without_a_proxy(monkeypatch, proxies, expected):
-    set_here = ("no_proxy", "GRADIO_TEMP_DIR", "GRADIO_ANALYTICS_MAX_EVENTS", "GRADIO_ANALYTICS_CACHE_FREQUENCY")
-    for name in [*os.environ, *set_here]:
-        if name.lower().endswith("_proxy") or name.startswith("GRADIO_"):
-            monkeypatch.setenv(name, "x")  # so that what is set below ends with the test
-            monkeypatch.delenv(name)
+def test_gradio_reaches_itself_without_a_proxy(bare, monkeypatch, proxies, expected):
     for name, value in proxies.items():
         monkeypatch.setenv(name, value)
     configure_gradio()
     assert os.environ.get("no_proxy") == expected
 
 
-def test_gradio_makes_no_statistics_of_calls(monkeypatch):
-    for name in ("GRADIO_TEMP_DIR", "GRADIO_ANALYTICS_MAX_EVENTS", "GRADIO_ANALYTICS_CACHE_FREQUENCY"):
-        monkeypatch.setenv(name, "1")  # so that what is set below ends with the test
-        monkeypatch.delenv(name)
+def test_gradio_makes_no_statistics_of_calls(bare):
     call = {"function": "predict", "status": "success", "process_time": 1.0}
     _, by_default = statistics_after(call)
     assert by_default["functions"]  # so the method is the right one

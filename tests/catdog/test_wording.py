@@ -161,13 +161,6 @@ def test_a_doubtful_answer_is_no_surer_than_it_says_itself(confidence, error_rat
     assert wording.sureness(verdict(confidence, error_rate)) == sentence
 
 
-def test_scope_of_the_models():
-    assert wording.scope([spec("a"), spec("b")]) == (
-        "The models know only cat and dog; some other things they take for one of these."
-    )
-    assert wording.scope([]) == ""
-
-
 def test_usually_right():
     known = {"model": "b", "rate": 0.75, "photos": 1200}
     verdicts = (Verdict("a", "cat", 0.9, {}, 1.0), Verdict("b", "dog", 0.8, {}, 1.0))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from catdog.errors import Busy, InvalidImage, ModelMismatch
 from catdog.pages import banners
 
 from .test_cards import CAT, DOG, UNSURE_CAT, bare, compared, verdict
@@ -70,6 +71,8 @@ def test_neither_comes_before_everything_else():
 
 def test_errors_are_alerts():
     assert 'role="alert"' in banners.refused("It is damaged.") and "It is damaged." in banners.refused("It is damaged.")
-    assert "Many people are asking" in banners.busy()
-    assert "<button" not in banners.busy() and ">Try again</button>" in banners.busy("Try again")
+    busy = banners.failed(Busy("64 photos"))
+    assert "Many people are asking" in busy and ">Try again</button>" in busy
+    assert ">Try again</button>" in banners.failed(ModelMismatch("no")) and "<button" not in banners.refused("no")
+    assert "<button" not in banners.failed(InvalidImage("It is a text."))
     assert "role=" not in banners.waiting() + banners.looking()

@@ -60,6 +60,12 @@ def test_maps_stand_on_their_cards_with_a_legend_and_words():
     assert "One scale for all models" in html
 
 
+def test_scope_of_the_models():
+    text = "The models know only cat and dog; some other things they take for one of these."
+    assert cards.scope([bare("a"), bare("b")]) == text
+    assert cards.scope([]) == ""
+
+
 def test_the_cards_keep_the_order_of_the_models():
     specs = [bare(name) for name in fakes.NAMES]
     html = cards.judged(compared(*(verdict(spec.name, "dog", DOG) for spec in specs)), specs, {})
