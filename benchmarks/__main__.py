@@ -28,7 +28,7 @@ PHOTOS = (".jpg", ".jpeg", ".png", ".webp")
 RESULTS, PAGE = ROOT / "benchmarks" / "results.json", ROOT / "docs" / "benchmarks.md"
 SPLITS = {"validation": "val", "test": "test"}
 # Of so many photos for each that is enlarged, those are taken that reduced decoding can move most.
-CANDIDATES = 20
+CANDIDATES = 10
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -123,12 +123,13 @@ def _large(plan: Plan, catdog: Worker, plain: Worker, photos: list[Path]) -> dic
             path.write_bytes(large.enlarged(example, megapixels=large.MEGAPIXELS))
         compare = comparing.measure(plan, catdog, plain, list(map(str, enlarged)))
     candidates = list(dict.fromkeys(some(photos, CANDIDATES * plan.large)))
-    chosen = catdog.ask("least_sure", photos=candidates, count=plan.large)
+    chosen = catdog.ask("hardly_clear", photos=candidates, count=plan.large)
     side = 2 * large.enough_of(model["image_size"] for model in catdog.ask("describe"))
     sizes = {f"{large.MEGAPIXELS} megapixels": {"megapixels": large.MEGAPIXELS}, f"{side} px": {"side": side}}
     return {
         "compare": compare,
-        "agreement": {name: catdog.ask("agreement", photos=chosen, **size) for name, size in sizes.items()},
+        "in_doubt": chosen["in_doubt"],
+        "agreement": {name: catdog.ask("agreement", photos=chosen["photos"], **size) for name, size in sizes.items()},
     }
 
 

@@ -1,4 +1,4 @@
-"""Large photos: whether the fast way to decode them agrees with decoding all of them."""
+"""Large photos: whether what is said of them, reduced, agrees with what would be said of all their pixels."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from catdog.compare import Classifier, Comparator
+from catdog.compare import Classifier, Comparator, Verdict
 from catdog.preprocessing import decode, to_array
 from catdog.reading import OVERSAMPLING
 from catdog.spec import SCALINGS
@@ -34,39 +34,41 @@ def enlarged(photo: Path, *, megapixels: float | None = None, side: int | None =
 
 
 def agreement(comparator: Comparator, photos: Sequence[str], **size: float) -> dict[str, Any]:
-    """Per model, what it changes that enlarged photos are reduced while they are decoded; `size` as in `enlarged`.
+    """Per model, what it changes that `compare` reduces enlarged photos; `size` as in `enlarged`.
 
     largest_change  of a probability; `mean_change` is the mean over photos
     labels_changed  photos that got another label
     one_grey_level  for scale: the largest change when every value of the model's input is moved by -1, 0 or 1
     """
-    enough = enough_of(spec.image_size for spec in comparator.specs)
     random = np.random.default_rng(0)
     rows = {name: [] for name in comparator.models}
     for photo in photos:
         data = enlarged(Path(photo), **size)
-        whole, fast = decode(data), decode(data, enough=enough)
-        for name, classifier in comparator.models.items():
-            rows[name].append(_probabilities(classifier, whole, fast, random))
+        whole = decode(data)
+        for verdict in comparator.compare(data).models:
+            rows[verdict.model].append(_probabilities(comparator.models[verdict.model], whole, verdict, random))
     return {name: _figures(np.array(values)) for name, values in rows.items()}
 
 
-def _probabilities(classifier: Classifier, whole: Image.Image, fast: Image.Image, random: np.random.Generator):
-    """Probabilities (3, classes): of the whole photo, of the reduced one, and of the whole one with noise."""
+def _probabilities(
+    classifier: Classifier, whole: Image.Image, verdict: Verdict, random: np.random.Generator
+) -> np.ndarray:
+    """Probabilities (3, classes): of the whole photo, of the verdict, and of the whole photo with noise."""
     spec = classifier.spec
     exact = to_array(whole, spec)
     level, _ = SCALINGS[spec.scaling]
     noisy = exact + np.float32(level) * random.integers(-1, 2, exact.shape).astype(np.float32)
-    return classifier.judge(np.stack([exact, to_array(fast, spec), noisy]))
+    of_whole, of_noisy = classifier.judge(np.stack([exact, noisy]))
+    return np.stack([of_whole, list(verdict.probabilities.values()), of_noisy])
 
 
 def _figures(probabilities: np.ndarray) -> dict[str, Any]:
     """Figures of probabilities (photos, 3, classes)."""
-    whole, fast, noisy = probabilities.transpose(1, 0, 2)
+    whole, said, noisy = probabilities.transpose(1, 0, 2)
     return {
         "photos": len(probabilities),
-        "largest_change": float(np.abs(fast - whole).max()),
-        "mean_change": float(np.abs(fast - whole).max(axis=1).mean()),
-        "labels_changed": int((fast.argmax(axis=1) != whole.argmax(axis=1)).sum()),
+        "largest_change": float(np.abs(said - whole).max()),
+        "mean_change": float(np.abs(said - whole).max(axis=1).mean()),
+        "labels_changed": int((said.argmax(axis=1) != whole.argmax(axis=1)).sum()),
         "one_grey_level": float(np.abs(noisy - whole).max()),
     }

@@ -27,7 +27,7 @@ class Plan:
     clients   how many ask a server at once
     starts    processes started per kind
     folder    photos that are classified per turn
-    large     photos that are enlarged to compare ways to decode them, the least clear of many
+    large     photos that are enlarged to compare ways to decode them, those of many that it can move most
     """
 
     rounds: int = 3
@@ -36,7 +36,7 @@ class Plan:
     clients: tuple[int, ...] = (1, 4, 16)
     starts: int = 5
     folder: int = 1000
-    large: int = 100
+    large: int = 200
 
 
 QUICK = Plan(rounds=1, photos=2, requests=1, clients=(1, 2), starts=1, folder=40, large=2)

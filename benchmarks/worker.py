@@ -22,6 +22,7 @@ from PIL import Image
 from catdog import Settings, load
 from catdog.engine.careful import CarefulEngine
 from catdog.preprocessing import decode, to_array
+from catdog.reading import CLEAR
 
 from . import plain
 from .large import agreement
@@ -79,10 +80,15 @@ class Catdog:
                 compiled(np.stack(self.arrays[name][i : i + BATCH]))
         return time.perf_counter() - start
 
-    def least_sure(self, photos: list[str], count: int) -> list[str]:
-        """So many of the photos, those first of which one of the models is least sure."""
-        sure = [min(verdict.confidence for verdict in self.comparator.compare(path).models) for path in photos]
-        return [photos[i] for i in np.argsort(sure, kind="stable")[:count]]
+    def hardly_clear(self, photos: list[str], count: int) -> dict[str, Any]:
+        """So many of the photos, those first whose answers are only just clear, as these can move most.
+
+        in_doubt  share of the photos whose answers are not clear; when they are large, they are read as a whole
+        """
+        verdicts = [self.comparator.compare(path).models for path in photos]
+        sure = np.array([min(verdict.confidence for verdict in models) for models in verdicts])
+        order = np.argsort(np.where(sure >= CLEAR - 0.01, sure, 2 - sure), kind="stable")  # of another size, it moves
+        return {"photos": [photos[i] for i in order[:count]], "in_doubt": float(np.mean(sure < CLEAR))}
 
     def agreement(self, photos: list[str], **size: float) -> dict[str, Any]:
         return agreement(self.comparator, photos, **size)

@@ -23,7 +23,7 @@ from .explain import LARGEST_SIDE, heatmap
 from .memory import give_back_freed_blocks, give_back_large_blocks
 from .novelty import Novelty
 from .preprocessing import scaled, to_array, to_pixels
-from .reading import Photo, Reader
+from .reading import Photo, Reader, in_doubt
 from .spec import Cost, ModelSpec
 from .sureness import Sureness
 from .weights import locate
@@ -211,23 +211,15 @@ class Comparator:
         photo is encoded bytes, a path, a binary file or a Pillow image. Raises InvalidImage,
         ImageTooLarge, UnknownModel, ModelMismatch for a model whose answer is not usable, or Busy
         when `settings.max_waiting` other photos are in work. Photos that come at the same time from
-        several threads are judged together.
+        several threads are judged together. A large photo whose answers are `in_doubt` is judged twice:
+        reduced, and as a whole.
         """
-        classifiers = self.chosen(model)
-        with self._place():
-            with self._turns:
-                request = _Request(classifiers, _pixels(self.read(photo), classifiers), explain)
-            return self._comparison(request)
+        comparison, _ = self._judged(photo, self.chosen(model), explain)
+        return comparison
 
     def look(self, photo: Photo, *, model: str | None = None, explain: bool = False) -> tuple[Comparison, Image.Image]:
         """As `compare`, with what was looked at: the upright RGB photo, of at most LARGEST_SIDE pixels a side."""
-        classifiers = self.chosen(model)
-        with self._place():
-            with self._turns:
-                image = self.read(photo)
-                request = _Request(classifiers, _pixels(image, classifiers), explain)
-                image.thumbnail((LARGEST_SIDE, LARGEST_SIDE))
-            return self._comparison(request), image
+        return self._judged(photo, self.chosen(model), explain, side=LARGEST_SIDE)
 
     def chosen(self, model: str | None) -> list[Classifier]:
         """All models, or the one named; raises UnknownModel."""
@@ -260,6 +252,23 @@ class Comparator:
             yield
         finally:
             self._places.release()
+
+    def _judged(
+        self, photo: Photo, classifiers: Sequence[Classifier], explain: bool, *, side: int | None = None
+    ) -> tuple[Comparison, Image.Image | None]:
+        """The answers, and with `side` the photo, of at most so many pixels a side."""
+        with self._place():
+            photo = self.read.repeatable(photo)
+            for whole in (False, True):
+                with self._turns:
+                    image, reduced = self.read(photo, whole=whole)
+                    request = _Request(classifiers, _pixels(image, classifiers), explain)
+                    # A large photo does not wait for the answers, as it takes much memory.
+                    image = _shown(image, side) if side else None
+                comparison = self._comparison(request)
+                if not (reduced and in_doubt(verdict.confidence for verdict in comparison.models)):
+                    break
+            return comparison, image
 
     def _comparison(self, request: _Request) -> Comparison:
         """Wait for the verdicts on a photo, given in the worker thread, and compare them."""
@@ -315,6 +324,11 @@ def keenest(classifiers: Iterable[Classifier]) -> Classifier | None:
     """
     able = [classifier for classifier in classifiers if classifier.novelty]
     return max(able, key=lambda able: (len(able.novelty.axes), able.spec.validation_accuracy), default=None)
+
+
+def _shown(image: Image.Image, side: int) -> Image.Image:
+    image.thumbnail((side, side))
+    return image
 
 
 def _pixels(image: Image.Image, classifiers: Iterable[Classifier]) -> dict[tuple, tuple[np.ndarray, float]]:

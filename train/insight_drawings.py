@@ -39,11 +39,11 @@ def draw(
 
 def _maps(comparator: Comparator, photos: Sequence[Path]) -> Figure:
     """Photos, and every model's map of each on one scale; those that the models disagree on first."""
-    compared = [(path, comparator.compare(path, explain=True)) for path in photos]
-    chosen = sorted(compared, key=lambda pair: pair[1].agree)[:SHOWN]
+    compared = [comparator.look(path, explain=True) for path in photos]
+    chosen = sorted(compared, key=lambda pair: pair[0].agree)[:SHOWN]
     figure, grid = _grid(len(chosen), 1 + len(comparator.models), 2.3)
-    for row, (path, comparison) in zip(grid, chosen, strict=True):
-        image, scale = comparator.read(path), scale_of(comparison.models)
+    for row, (comparison, image) in zip(grid, chosen, strict=True):
+        scale = scale_of(comparison.models)
         row[0].imshow(image)
         for axes, verdict in zip(row[1:], comparison.models, strict=True):
             resize = comparator.models[verdict.model].spec.resize

@@ -7,13 +7,13 @@ import signal
 import stat
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import IO, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from PIL import Image
 
 from ..errors import InvalidImage
 from ..preprocessing import resized
+from ..reading import Read
 from ..spec import ModelSpec
 from .walk import Found
 
@@ -31,12 +31,14 @@ def shape_of(spec: ModelSpec) -> Shape:
 class Decoded(NamedTuple):
     """A chunk of photos.
 
-    errors  one sentence per photo, empty for one that was decoded
-    pixels  shape -> uint8 (photos, image_size, image_size, 3), RGB, not scaled; black for a photo with an
-            error, so that batches stay of one size, for which engines keep memory
+    errors   one sentence per photo, empty for one that was decoded
+    reduced  per photo, whether it has more pixels than were looked at
+    pixels   shape -> uint8 (photos, image_size, image_size, 3), RGB, not scaled; black for a photo with an
+             error, so that batches stay of one size, for which engines keep memory
     """
 
     errors: list[str]
+    reduced: list[bool]
     pixels: dict[Shape, np.ndarray]
 
 
@@ -45,23 +47,23 @@ class Decoder:
     """What a worker does with each photo; sent to it when it starts.
 
     folder    where the paths begin
-    read      binary file -> RGB image, as `Reader`
+    read      binary file and `whole` -> RGB image, as `Reader`
     shapes    what the models want
     patience  seconds that one photo may take, after which it ends the process
     """
 
     folder: str
-    read: Callable[[IO[bytes]], Image.Image]
+    read: Callable[..., Read]
     shapes: tuple[Shape, ...]
     patience: float = PATIENCE
 
-    def decode(self, chunk: Sequence[Found]) -> Decoded:
-        """Decode a few photos, one after the other."""
+    def decode(self, chunk: Sequence[Found], *, whole: bool = False) -> Decoded:
+        """Decode a few photos, one after the other; when `whole`, large ones are not reduced."""
         decoded = black(len(chunk), self.shapes)
         for i, found in enumerate(chunk):
             signal.setitimer(signal.ITIMER_REAL, self.patience)  # not handled here: no loop in a decoder holds it up
             try:
-                image = self._read(found)
+                image, decoded.reduced[i] = self._read(found, whole)
                 for shape, pixels in decoded.pixels.items():
                     pixels[i] = resized(image, *shape)
             except OSError as error:
@@ -72,16 +74,17 @@ class Decoder:
                 signal.setitimer(signal.ITIMER_REAL, 0)
         return decoded
 
-    def _read(self, found: Found) -> Image.Image:
+    def _read(self, found: Found, whole: bool) -> Read:
         if found.problem:
             raise InvalidImage(found.problem)
         path = os.path.join(self.folder, found.path)
         if not stat.S_ISREG(os.stat(path).st_mode):  # opening a pipe would wait for somebody to write to it
             raise InvalidImage("It is not a regular file.")
         with open(path, "rb") as stream:
-            return self.read(stream)
+            return self.read(stream, whole=whole)
 
 
 def black(photos: int, shapes: Iterable[Shape], error: str = "") -> Decoded:
     """So many photos, none decoded yet."""
-    return Decoded([error] * photos, {shape: np.zeros((photos, shape[0], shape[0], 3), np.uint8) for shape in shapes})
+    pixels = {shape: np.zeros((photos, shape[0], shape[0], 3), np.uint8) for shape in shapes}
+    return Decoded([error] * photos, [False] * photos, pixels)

@@ -1,17 +1,65 @@
-"""Decoded photos -> rows."""
+"""Photos -> rows."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future
+from typing import NamedTuple
 
 import numpy as np
 
 from ..compare import Classifier
 from ..preprocessing import scaled
+from ..reading import in_doubt
 from ..spec import ModelSpec
 from .decoding import Decoded, shape_of
 from .rows import Row
 from .walk import Found
+from .workers import Workers
+
+# Chunks that may wait for photos of theirs that are decoded once more.
+WAITING = 4
+
+
+class _Chunk(NamedTuple):
+    """A judged chunk, of which the `doubtful` photos come once more, decoded as a `whole`; None when there are none."""
+
+    photos: Sequence[Found]
+    rows: list[list[Row]]
+    doubtful: list[int]
+    whole: Future[Decoded] | None
+
+
+def judged(
+    workers: Workers, chunks: Iterable[Sequence[Found]], classifiers: Sequence[Classifier]
+) -> Iterator[list[list[Row]]]:
+    """Decode and judge chunks; yields the rows of each, in order.
+
+    A large photo that `in_doubt` tells of is judged a second time, as `Comparator.compare` does it. While it
+    is decoded, the next chunks are judged.
+    """
+    waiting: deque[_Chunk] = deque()
+    for photos, decoded in workers.decode(chunks):
+        rows = judge(photos, decoded, classifiers)
+        doubtful = [i for i, reduced in enumerate(decoded.reduced) if reduced and _in_doubt(rows[i])]
+        whole = workers.whole([photos[i] for i in doubtful]) if doubtful else None
+        waiting.append(_Chunk(photos, rows, doubtful, whole))
+        while waiting and (len(waiting) > WAITING or not waiting[0].whole or waiting[0].whole.done()):
+            yield _complete(waiting.popleft(), classifiers)
+    yield from (_complete(chunk, classifiers) for chunk in waiting)
+
+
+def _complete(chunk: _Chunk, classifiers: Sequence[Classifier]) -> list[list[Row]]:
+    if chunk.whole:
+        again = judge([chunk.photos[i] for i in chunk.doubtful], chunk.whole.result(), classifiers)
+        for i, rows in zip(chunk.doubtful, again, strict=True):
+            chunk.rows[i] = rows
+    return chunk.rows
+
+
+def _in_doubt(rows: Iterable[Row]) -> bool:
+    return in_doubt(row.probabilities[row.label] for row in rows if not row.error)
 
 
 def judge(chunk: Sequence[Found], decoded: Decoded, classifiers: Iterable[Classifier]) -> list[list[Row]]:

@@ -21,7 +21,7 @@ from ..reading import Reader
 from . import parquet
 from .decoding import Decoder, shape_of
 from .journal import Journal, writing
-from .judging import judge
+from .judging import judged
 from .walk import Found, find
 from .workers import Workers
 
@@ -127,6 +127,7 @@ def _add_missing(
         wanted = itertools.takewhile(lambda _: not stop.is_set(), find(folder))
         return (found for found in wanted if found.path not in journal)
 
+    place = _place(folder)
     total = journal.photos + sum(1 for _ in missing())
     shapes = dict.fromkeys(shape_of(classifier.spec) for classifier in classifiers)
     decoder = Decoder(str(folder), read, tuple(shapes))
@@ -134,15 +135,21 @@ def _add_missing(
     progress = tqdm(
         total=total, initial=journal.photos, unit=" photos", mininterval=every, maxinterval=2 * every, smoothing=0.1
     )
-    place = _place(folder)
     with progress, Workers(decoder, workers) as decoding:
-        for chunk, decoded in decoding.decode(_chunks(missing())):
+        for photos in judged(decoding, _chunks(missing()), classifiers):
+            if any(row.error for rows in photos for row in rows):
+                _require_same(folder, place)
+            journal.append(photos)
+            progress.update(len(photos))
             if stop.is_set():
-                break
-            if any(decoded.errors) and _place(folder) != place:
-                raise FolderLost(f"{folder} is gone, or another one now. Bring it back, and the same command goes on.")
-            journal.append(judge(chunk, decoded, classifiers))
-            progress.update(len(chunk))
+                return
+    _require_same(folder, place)  # what is gone has no photos left
+
+
+def _require_same(folder: Path, place: tuple[int, int] | None) -> None:
+    """Raise FolderLost unless a folder is where it was, and what it was."""
+    if place is None or _place(folder) != place:
+        raise FolderLost(f"{folder} is gone, or another one now. Bring it back, and the same command goes on.")
 
 
 def _place(folder: Path) -> tuple[int, int] | None:

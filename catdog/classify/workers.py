@@ -10,7 +10,8 @@ import signal
 import warnings
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 
 import numpy as np
@@ -38,6 +39,8 @@ class Workers:
 
     def __init__(self, decoder: Decoder, count: int):
         self._decoder, self._count = decoder, count
+        # The first process that is spawned starts this one, too, which lets through what `_block_interrupts` blocks.
+        resource_tracker.ensure_running()
         # A thread per worker talks to it.
         self._threads = ThreadPoolExecutor(count, "catdog-decoding", initializer=_block_interrupts)
         self._idle: queue.SimpleQueue[_Worker] = queue.SimpleQueue()
@@ -65,15 +68,19 @@ class Workers:
             done, decoded = pending.popleft()
             yield done, decoded.result()
 
-    def _decode(self, chunk: Sequence[Found], *, last_try: bool = False) -> Decoded:
+    def whole(self, chunk: Sequence[Found]) -> Future[Decoded]:
+        """Decode a few photos once more, with all their pixels, when a worker has time."""
+        return self._threads.submit(self._decode, chunk, whole=True)
+
+    def _decode(self, chunk: Sequence[Found], *, whole: bool = False, last_try: bool = False) -> Decoded:
         worker = self._worker()
         try:
-            decoded = worker.decode(chunk)
+            decoded = worker.decode(chunk, whole)
         except (EOFError, OSError):  # the process is no more
             self._alive.discard(worker)
             worker.end()
             if not last_try:
-                return _joined([self._decode([found], last_try=True) for found in chunk])
+                return _joined([self._decode([found], whole=whole, last_try=True) for found in chunk])
             return black(1, self._decoder.shapes, LOST)
         self._idle.put(worker)
         return decoded
@@ -107,9 +114,9 @@ class _Worker:
             reason = getattr(error, "strerror", None) or "it ended at once"
             raise NoWorker(f"A process that decodes photos could not be started: {reason}.") from error
 
-    def decode(self, chunk: Sequence[Found]) -> Decoded:
+    def decode(self, chunk: Sequence[Found], whole: bool) -> Decoded:
         """Raises EOFError or OSError when the process ends meanwhile."""
-        self._line.send(chunk)
+        self._line.send((chunk, whole))
         return self._line.recv()
 
     def end(self) -> None:
@@ -118,8 +125,11 @@ class _Worker:
 
 
 def _joined(parts: Sequence[Decoded]) -> Decoded:
-    errors = [error for part in parts for error in part.errors]
-    return Decoded(errors, {shape: np.concatenate([part.pixels[shape] for part in parts]) for shape in parts[0].pixels})
+    return Decoded(
+        errors=[error for part in parts for error in part.errors],
+        reduced=[reduced for part in parts for reduced in part.reduced],
+        pixels={shape: np.concatenate([part.pixels[shape] for part in parts]) for shape in parts[0].pixels},
+    )
 
 
 def _work(line: Connection, decoder: Decoder) -> None:
@@ -130,7 +140,8 @@ def _work(line: Connection, decoder: Decoder) -> None:
     with contextlib.suppress(EOFError, BrokenPipeError):
         line.send("ready")
         while True:
-            line.send(decoder.decode(line.recv()))
+            chunk, whole = line.recv()
+            line.send(decoder.decode(chunk, whole=whole))
 
 
 def _block_interrupts() -> None:

@@ -24,6 +24,7 @@ from catdog import Settings
 from catdog.compare import AT_ONCE, TOGETHER, Classifier, Comparator, calibrated
 from catdog.engine import Outputs
 from catdog.errors import Busy, ImageTooLarge, InvalidImage, ModelMismatch, ModelUnavailable, UnknownModel
+from catdog.explain import LARGEST_SIDE
 from catdog.novelty import Novelty
 from catdog.spec import ModelSpec
 from tests.conftest import PATIENCE
@@ -477,9 +478,11 @@ def test_looking_gives_the_same_answer_and_the_photo(tiny_comparator, name):
     assert all(verdict.heatmap for verdict in tiny_comparator.look(path, explain=True)[0].models)
 
 
-def test_the_photo_that_was_looked_at_is_small_and_the_given_one_is_left_alone(tiny_comparator):
+@pytest.mark.parametrize(("sure", "size"), [(0.999, (200, 113)), (0.5, (LARGEST_SIDE, 450))])
+def test_the_photo_that_was_looked_at_is_small_and_the_given_one_is_left_alone(sure, size):
     given = Image.new("RGB", (1600, 900), "red")
-    assert tiny_comparator.look(given)[1].size == (400, 225)
+    with contextlib.closing(Comparator([classifier("a", sure, image_size=32)])) as comparator:
+        assert comparator.look(given)[1].size == size
     assert given.size == (1600, 900)
 
 
@@ -489,7 +492,7 @@ def test_a_photo_that_was_read_is_not_turned_again(tiny_comparator):
     stream = io.BytesIO()
     image = Image.linear_gradient("L").convert("RGB").resize((120, 90))
     image.save(stream, "PNG", exif=exif)
-    read = tiny_comparator.read(stream.getvalue())
+    read, _ = tiny_comparator.read(stream.getvalue())
     assert read.size == (90, 120)
     assert without_times(tiny_comparator.compare(read)) == without_times(tiny_comparator.compare(stream.getvalue()))
 

@@ -15,6 +15,7 @@ from catdog.classify.rows import to_path
 from catdog.classify.run import BATCH, classify
 from catdog.classify.walk import find
 from catdog.errors import FolderLost, InvalidSettings, UnknownModel
+from tests.catdog.photos import noise
 
 from .conftest import Brightness, brightness, grey_row, read_csv
 
@@ -55,6 +56,25 @@ def test_the_numbers_are_those_of_compare(cat, dog, tiny_comparator, tmp_path):
     for row, (_, verdict) in zip(rows, expected, strict=True):
         numbers = [float(row[name]) for name in ("confidence", "p_cat", "p_dog")]
         assert numbers == pytest.approx([verdict.confidence, *verdict.probabilities.values()], abs=1e-6)
+
+
+def test_large_photos_that_models_are_in_doubt_of_are_judged_as_a_whole_and_stay_in_order(greys, comparator, tmp_path):
+    class Corner(Brightness):
+        def __call__(self, batch):
+            return super().__call__(batch[:, :1, :1])
+
+    folder, clear, doubtful = greys(0), noise(64, 48, seed=1), noise(64, 48, seed=2)
+    clear.paste("white", (0, 0, 32, 24))
+    for number in range(3 * BATCH):
+        (doubtful if number in (0, 5, BATCH) else clear).save(folder / f"{number:03}.png")
+    models = comparator(brightness(engine=Corner()))
+    classify(folder, tmp_path / "out.csv", models, workers=2)
+    rows = read_csv(tmp_path / "out.csv")
+    assert [row["path"] for row in rows] == [f"{number:03}.png" for number in range(3 * BATCH)]
+    assert [number for number, row in enumerate(rows) if row["confidence"] != "1.000000"] == [0, 5, BATCH]
+    (expected,) = models.compare(folder / "000.png").models
+    reduced = models.models["grey"].probabilities([models.read(folder / "000.png").image])[0]
+    assert rows[5]["p_cat"] == f"{expected.probabilities['cat']:.6f}" != f"{reduced[0]:.6f}"
 
 
 def test_models_may_differ_in_input_scaling_and_classes(greys, comparator, tmp_path):

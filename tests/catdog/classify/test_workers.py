@@ -10,14 +10,13 @@ from typing import IO
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from catdog.classify.decoding import Decoder
 from catdog.classify.walk import Found
 from catdog.classify.workers import AHEAD, LOST, Workers
 from catdog.errors import NoWorker
 from catdog.preprocessing import MAX_PIXELS
-from catdog.reading import Reader
+from catdog.reading import Read, Reader
 
 SHAPES = ((8, "stretch"), (12, "crop"))
 READER = Reader(max_bytes=100_000, max_pixels=MAX_PIXELS, enough=24)
@@ -28,11 +27,11 @@ DEADLY = {
 }
 
 
-def deadly(stream: IO[bytes]) -> Image.Image:
+def deadly(stream: IO[bytes], *, whole: bool) -> Read:
     """A reader that some files kill."""
     data = stream.read()
     DEADLY.get(data, lambda: None)()
-    return READER(data)
+    return READER(data, whole=whole)
 
 
 class Stillborn:

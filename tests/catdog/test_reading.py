@@ -1,0 +1,131 @@
+"""Reading photos for models: when they are reduced, and when they are read again."""
+
+from __future__ import annotations
+
+import io
+import math
+
+import numpy as np
+import pytest
+
+from catdog.compare import Comparator
+from catdog.engine import Outputs
+from catdog.errors import InvalidImage
+from catdog.preprocessing import MAX_PIXELS, from_pillow, to_array
+from catdog.reading import CLEAR, Reader, in_doubt
+from tests.catdog.photos import encoded, noise, orientation
+from tests.catdog.test_compare import classifier
+
+READER = Reader(max_bytes=1_000_000, max_pixels=MAX_PIXELS, enough=40)
+SIZE = 8  # what the models here ask for
+LARGE, SMALL = (8 * SIZE, 6 * SIZE), (3 * SIZE, 3 * SIZE)
+
+
+@pytest.mark.parametrize(
+    ("size", "reduced"), [((79, 200), False), ((80, 120), True), ((320, 240), True), ((39, 900), False)]
+)
+@pytest.mark.parametrize("format", ["JPEG", "PNG", None])
+def test_it_is_known_which_photos_were_reduced(size, reduced, format, tmp_path):
+    photo = noise(*size)
+    if format:
+        photo = encoded(photo, format, exif=orientation(6))
+        size = size[::-1]
+        (tmp_path / "photo").write_bytes(photo)
+    for form in [photo] if not format else [photo, io.BytesIO(photo), tmp_path / "photo"]:
+        image, said = READER(form)
+        assert said is reduced
+        assert (image.size != size) is reduced
+    image, said = READER(photo, whole=True)
+    assert image.size == size and said is False
+
+
+class Once(io.BytesIO):
+    """A file that goes in one direction only, such as a pipe."""
+
+    def seek(self, *args):
+        raise io.UnsupportedOperation("seek")
+
+
+@pytest.mark.parametrize("kind", [io.BytesIO, Once])
+def test_files_can_be_read_twice_from_where_they_stood(kind):
+    data = encoded(noise(9, 9), "PNG")
+    file = kind(b"before" + data)
+    file.read(6)
+    photo = READER.repeatable(file)
+    first, second = READER(photo).image, READER(photo, whole=True).image
+    assert first == second == noise(9, 9)
+
+
+def test_what_is_no_open_file_is_repeated_as_it_is(tmp_path):
+    closed = io.BytesIO()
+    closed.close()
+    with pytest.raises(InvalidImage, match="closed"):
+        READER.repeatable(closed)
+    assert READER.repeatable("photo.png") == "photo.png"
+    assert READER.repeatable(b"photo") == b"photo"
+
+
+@pytest.mark.parametrize(
+    ("confidences", "doubt"),
+    [([CLEAR], False), ([1.0, CLEAR - 1e-6], True), ([], False), ([math.nan], True), ([1.0, 1.0], False)],
+)
+def test_one_model_in_doubt_is_enough(confidences, doubt):
+    assert in_doubt(confidences) is doubt
+
+
+class Seeing:
+    """An engine that keeps what it sees, and is as sure as it is told to be."""
+
+    runtime, problem = "a test", ""
+
+    def __init__(self, sure: float):
+        self.sure, self.seen = sure, []
+
+    def __call__(self, batch: np.ndarray) -> Outputs:
+        self.seen += list(batch)
+        return Outputs(np.full((len(batch), 1), self.sure, np.float32))
+
+
+@pytest.fixture
+def judged():
+    """Judge a photo with one model or more; returns what was seen by the first."""
+    made = []
+
+    def run(photo, *sure: float, method: str = "compare") -> list[np.ndarray]:
+        engines = [Seeing(value) for value in sure]
+        models = [classifier(f"model{i}", 0.5) for i, _ in enumerate(sure)]
+        for model, engine in zip(models, engines, strict=True):
+            model.engine = engine
+        made.append(Comparator(models))
+        getattr(made[-1], method)(photo)
+        return engines[0].seen
+
+    yield run
+    for comparator in made:
+        comparator.close()
+
+
+@pytest.mark.parametrize("method", ["compare", "look"])
+@pytest.mark.parametrize("form", ["bytes", "file", "pipe", "path", "Pillow"])
+@pytest.mark.parametrize("sure", [(0.6, 0.999), (0.001, 0.6)])
+def test_a_large_photo_of_which_a_model_is_in_doubt_is_judged_as_a_whole(judged, sure, form, method, tmp_path):
+    image = noise(*LARGE)
+    data = encoded(image, "PNG")
+    (tmp_path / "photo.png").write_bytes(data)
+    photo = {
+        "bytes": data,
+        "file": io.BytesIO(data),
+        "pipe": Once(data),
+        "path": tmp_path / "photo.png",
+        "Pillow": image,
+    }[form]
+    first, second = judged(photo, *sure, method=method)
+    spec = classifier("model", 0.5).spec
+    assert np.array_equal(second, to_array(image, spec))
+    assert np.array_equal(first, to_array(from_pillow(image, enough=2 * SIZE), spec))
+    assert not np.array_equal(first, second)
+
+
+@pytest.mark.parametrize(("size", "sure"), [(LARGE, (0.999, 0.001)), (SMALL, (0.6, 0.6))])
+def test_no_other_photo_is_judged_twice(judged, size, sure):
+    assert len(judged(encoded(noise(*size), "JPEG"), *sure)) == 1
