@@ -33,6 +33,7 @@ from .weights import locate
 
 DONE, FAILED, WRONG_USAGE = 0, 1, 2
 INTERRUPTED, CLOSED_PIPE = 130, 141  # 128 + the signal, as shells report them
+MOST_WORKERS = 1024
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -182,8 +183,8 @@ def _convert(arguments: argparse.Namespace) -> int:
 
 def _count(text: str) -> int:
     """A number of processes, for argparse."""
-    if not 1 <= int(text) <= 1024:
-        raise ValueError
+    if not text.isdecimal() or not 1 <= int(text) <= MOST_WORKERS:
+        raise argparse.ArgumentTypeError(f"it must be a whole number from 1 to {MOST_WORKERS}, received {text}")
     return int(text)
 
 
@@ -205,11 +206,11 @@ def _report(path: str, comparison: Comparison, comparator: Comparator) -> str:
 def _remarks(comparison: Comparison, comparator: Comparator) -> Iterator[str]:
     """Sentences on how far the answers can be trusted; none where the specs do not know."""
     specs = comparator.specs
-    if favourite := wording.usually_right(comparison, specs):
-        yield favourite
     if comparison.verdict == NEITHER:
         yield f"{wording.neither(specs)}."
         return
+    if favourite := wording.usually_right(comparison, specs):
+        yield favourite
     leading = wording.leader(comparison, comparator.default)
     if rate := wording.sureness(leading):
         yield f"{leading.model} is {wording.certainty(leading)}. {rate}"

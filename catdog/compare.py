@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import logging
 import reprlib
 import threading
 import time
@@ -18,7 +19,7 @@ from .batching import Batcher
 from .config import Settings
 from .disagreement import UsuallyRight, usually_right
 from .engine import TOGETHER, Engine, Outputs, are_probabilities, load_engines
-from .errors import Busy, CatDogError, ModelMismatch, ModelUnavailable, UnknownModel
+from .errors import Busy, CatDogError, ModelMismatch, ModelUnavailable, Unforeseen, UnknownModel
 from .explain import LARGEST_SIDE, heatmap
 from .memory import give_back_freed_blocks, give_back_large_blocks
 from .novelty import Novelty
@@ -27,6 +28,8 @@ from .reading import Photo, Reader, in_doubt
 from .spec import Cost, ModelSpec
 from .sureness import Sureness
 from .weights import locate
+
+log = logging.getLogger(__name__)
 
 # Photos that are decoded at a time: a large one takes several hundred megabytes meanwhile, and the models need cores.
 AT_ONCE = 2
@@ -357,8 +360,13 @@ def _judge_together(classifier: Classifier, requests: Sequence[_Request]) -> Seq
         ]
     except Exception as error:  # a broken model may raise anything
         if len(requests) == 1:
-            return [error]
+            return [error if isinstance(error, CatDogError) else _unforeseen(error)]
         return [verdict for request in requests for verdict in _judge_together(classifier, [request])]
+
+
+def _unforeseen(error: Exception) -> Unforeseen:
+    log.error("judging a photo failed", exc_info=error)
+    return Unforeseen("The models failed on this photo, which is our fault. Try again, or another one.")
 
 
 def calibrated(outputs: np.ndarray, temperature: float) -> np.ndarray:

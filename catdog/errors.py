@@ -12,7 +12,8 @@ CatDogError                  what a surface catches; has `code` and `status`
 ├── Busy (RuntimeError)              more photos at once than the settings allow
 ├── NoWorker (RuntimeError)          the processes that decode photos do not start
 ├── FolderLost (RuntimeError)        a folder of photos went away while it was being judged
-└── NotWritten (RuntimeError)        results cannot be written to their file
+├── NotWritten (RuntimeError)        results cannot be written to their file
+└── Unforeseen (RuntimeError)        a fault of ours or of a model's, of which the log says more
 
 Each message is one sentence or two that say what is wrong, with what was received, and what to do.
 """
@@ -85,3 +86,7 @@ class FolderLost(CatDogError, RuntimeError):
 
 class NotWritten(CatDogError, RuntimeError):
     code = "not_written"
+
+
+class Unforeseen(CatDogError, RuntimeError):
+    code = "internal_error"

@@ -136,7 +136,7 @@ def _digest(text: str) -> np.uint64:
 
 
 def _identity(folder: Path, specs: Iterable[ModelSpec]) -> dict:
-    """All that decides on the rows."""
+    """What decides on the rows, but for limits, which a photo's row names, and arithmetic."""
     fields = ("name", "sha256", "classes", "image_size", "resize", "scaling", "temperature")
     models = [{name: getattr(spec, name) for name in fields} | {"classes": list(spec.classes)} for spec in specs]
     return {"format": FORMAT, "folder": str(folder.resolve()), "models": models}

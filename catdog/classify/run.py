@@ -52,6 +52,8 @@ class Summary:
 
 def check(folder: Path, out: Path) -> None:
     """Raise InvalidSettings for a folder without photos and for results that cannot be written so."""
+    if os.path.isdir(out) or not os.path.isdir(out.parent):  # never an error, whatever the name
+        raise InvalidSettings(f"--out must be a file in a folder that exists. Received: {out}.")
     if out.suffix.lower() not in FORMATS:
         raise InvalidSettings(f"--out must end in {' or '.join(FORMATS)}. Received: {out}.")
     if out.suffix.lower() == ".parquet":

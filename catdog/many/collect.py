@@ -17,7 +17,7 @@ from ..errors import CatDogError, InvalidImage
 MOST_PHOTOS = 200
 MOST_UNPACKED = 200 * 2**20  # bytes of all photos of a zip together
 DEEPEST = 8  # folders around a photo
-# The list of files in a zip is read as a whole: this much is thousands of them.
+# The lists of files in zips are read as a whole: this much of all of them together is thousands of files.
 LARGEST_INDEX = 2**20
 LONGEST_NAME = 200
 
@@ -27,8 +27,8 @@ _FARTHEST_END = 20 + 22 + 2**16  # bytes from the end of a zip: both forms, and 
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # others may take gigabytes of memory to unpack
 # What macOS and Windows add to folders unasked.
 _CLUTTER = ("__MACOSX", "Thumbs.db", "desktop.ini")
-# zipfile reports encrypted members as RuntimeError.
-_UNREADABLE = (OSError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError)
+# zipfile reports encrypted members as RuntimeError, and names that are not the UTF-8 they claim to be as the last one.
+_UNREADABLE = (OSError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, UnicodeDecodeError)
 
 
 class TooMuch(CatDogError, ValueError):
@@ -72,6 +72,7 @@ def collect(files: Sequence[tuple[str, Path]], classes: Sequence[str], max_bytes
     Nothing is unpacked to the disk. Of a photo in a zip, at most `max_bytes` are read. Raises TooMuch.
     """
     _require_few(len(files))
+    _require_short_lists(path for _, path in files if _is_zip(path))
     with contextlib.ExitStack() as archives:
         photos: list[Photo] = []
         refused: list[tuple[str, str]] = []
@@ -83,7 +84,7 @@ def collect(files: Sequence[tuple[str, Path]], classes: Sequence[str], max_bytes
                 photos += _members(archives, name, path, classes, max_bytes, refused)
             except _UNREADABLE as error:
                 refused.append((_short(name), f"The zip file is damaged and cannot be read: {error}."))
-            _require_few(len(photos))
+            _require_few(len(photos) + len(refused))
         yield Collection(tuple(photos), tuple(refused))
 
 
@@ -123,7 +124,6 @@ def _members(
     refused: list[tuple[str, str]],
 ) -> list[Photo]:
     """The photos in a zip; what cannot be read is added to `refused`."""
-    _check_index(path)
     archive = archives.enter_context(zipfile.ZipFile(path))
     members = [member for member in archive.infolist() if not member.is_dir() and not _is_clutter(member.filename)]
     if len(members) > MOST_PHOTOS:
@@ -164,18 +164,22 @@ def _contradiction(labels: set[str]) -> str:
     return f"The zip holds this photo as {' and as '.join(sorted(labels))}. Keep the copy whose folder is right."
 
 
-def _check_index(path: Path) -> None:
-    """Refuse a zip whose list of files is too long, before it is read; raises TooMuch."""
+def _require_short_lists(zips: Iterable[Path]) -> None:
+    """Refuse zips whose lists of files are too long together, before these are read; raises TooMuch."""
+    if sum(map(_index_size, zips)) > LARGEST_INDEX:
+        raise TooMuch(f"There are too many files in what was sent; at most {MOST_PHOTOS} photos are judged at once.")
+
+
+def _index_size(path: Path) -> float:
+    """The bytes that a zip's list of files may take; any number of them for what says so in 64 bits."""
     with open(path, "rb") as stream:
         stream.seek(max(0, stream.seek(0, 2) - _FARTHEST_END))
         tail = stream.read()
-    # Any of these may be the one that counts. The 64-bit form, which may say another size, is for zips that are
-    # refused anyway.
-    for found in re.finditer(re.escape(_END_OF_INDEX), tail):
-        start = found.start()
-        size = int.from_bytes(tail[start + 12 : start + 16], "little")
-        if size > LARGEST_INDEX or tail[max(0, start - 20) :].startswith(_END_OF_INDEX_64):
-            raise TooMuch(f"The zip lists too many files; at most {MOST_PHOTOS} photos are judged at once.")
+    ends = [found.start() for found in re.finditer(re.escape(_END_OF_INDEX), tail)]
+    if any(tail[max(0, end - 20) :].startswith(_END_OF_INDEX_64) for end in ends):
+        return float("inf")  # it is for zips that are refused anyway
+    # Any of these may be the one that counts.
+    return max((int.from_bytes(tail[end + 12 : end + 16], "little") for end in ends), default=0)
 
 
 def _is_clutter(name: str) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -17,8 +16,6 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from ..compare import Comparator, Comparison
-
-log = logging.getLogger(__name__)
 
 WORKERS = 4  # photos that are read and judged at a time
 THUMBNAIL = 192  # pixels, largest side
@@ -68,9 +65,6 @@ def _judge_one(comparator: Comparator, photo: Photo, stopped: threading.Event) -
         comparison, thumbnail = _patiently(comparator, photo.read(), stopped)
     except CatDogError as error:
         return Judged(photo.name, photo.label, error=str(error))
-    except Exception:  # a broken model may raise anything, and the other photos are still to be judged
-        log.exception("judging one of many photos failed")
-        return Judged(photo.name, photo.label, error="The models failed on this photo, which is our fault.")
     thumbnail.thumbnail((THUMBNAIL, THUMBNAIL))
     return Judged(photo.name, photo.label, comparison, thumbnail)
 

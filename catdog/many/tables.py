@@ -11,7 +11,7 @@ from ..spec import ModelSpec
 from .judging import Judged
 
 # A spreadsheet takes a text that begins so for a formula, which a stranger's file name must not be.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = ("=", "+", "-", "@")
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,8 @@ def to_csv(judged: Iterable[Judged], specs: Sequence[ModelSpec]) -> str:
     classes = list(dict.fromkeys(name for spec in specs for name in spec.classes))
     columns = ["path", "model", "label", "confidence", *(f"p_{name}" for name in classes), "error", "truth", "verdict"]
     stream = io.StringIO(newline="")
-    writer = csv.DictWriter(stream, columns, restval="")
+    # All in quotes, as some spreadsheets take what follows a semicolon for a cell of its own.
+    writer = csv.DictWriter(stream, columns, restval="", quoting=csv.QUOTE_ALL)
     writer.writeheader()
     for entry in judged:
         writer.writerows(_rows(entry))

@@ -25,7 +25,7 @@ def looking() -> str:
 
 def judged(comparison: Comparison, specs: Sequence[ModelSpec], default: ModelSpec) -> str:
     """The verdict in a headline, and what to think of it."""
-    return banner(headline(comparison, specs), explanation(comparison, specs, default), _accent(comparison, specs))
+    return banner(headline(comparison, specs), explanation(comparison, specs, default), colour(comparison, specs))
 
 
 def refused(message: str, button: str = "") -> str:
@@ -45,7 +45,8 @@ def unanswered(message: str = UNANSWERED) -> str:
     return refused(message, AGAIN)
 
 
-def _accent(comparison: Comparison, specs: Sequence[ModelSpec]) -> str:
+def colour(comparison: Comparison, specs: Sequence[ModelSpec]) -> str:
+    """The accent of a verdict as a whole."""
     if is_neither(comparison):
         return "neither"
     return accent(comparison.models[0].label, all_classes(specs)) if comparison.agree else "split"

@@ -49,7 +49,7 @@ def scope(specs: Sequence[ModelSpec]) -> str:
 
 
 def _known(specs: Sequence[ModelSpec]) -> str:
-    return listed(sorted(all_classes(specs)), "and")
+    return listed(sorted({name.lower() for name in all_classes(specs)}), "and")
 
 
 def _row(cards: Sequence[str], state: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from html import escape
 
 from ..many import Judged, Score, doubt, scores, to_csv
+from ..pages.banners import colour
 from ..pages.html import accent, all_classes, banner, bar
 from ..pages.icons import icon
 from ..pages.pictures import data_url
@@ -27,10 +28,10 @@ def waiting() -> str:
 
 def progress(done: int, count: int, text: str) -> str:
     """While photos are judged; the numbers are not read out each time."""
-    bar = f'<progress max="{count}" value="{done}" aria-label="Photos judged">{done} of {count}</progress>'
+    shown = f'<progress max="{count}" value="{done}" aria-label="Photos judged">{done} of {count}</progress>'
     return (
         f'<div class="cd-banner cd-progress" data-accent="busy" aria-live="off">{icon("paw")}'
-        f"<div><h2>{escape(text)}</h2>{bar}</div></div>"
+        f"<div><h2>{escape(text)}</h2>{shown}</div></div>"
     )
 
 
@@ -40,14 +41,17 @@ def refused(message: str) -> str:
 
 
 def results(judged: Sequence[Judged], specs: Sequence[ModelSpec], *, planned: int | None = None) -> str:
-    """The gallery, sorted by doubt, with what goes before it; `planned` photos if judging was stopped early."""
+    """The gallery, sorted by doubt, with what goes before it; `planned` photos if judging was stopped early.
+
+    Only the summary is read out when it appears.
+    """
     good = sorted((entry for entry in judged if entry.comparison), key=lambda entry: -doubt(entry.comparison))
     bad = [entry for entry in judged if not entry.comparison]
     return (
-        '<div class="cd-many">'
-        f"{_summary(good, judged, specs, planned)}{_download(good + bad, specs)}{_scores(good, specs)}{_failures(bad)}"
+        f'<div class="cd-many">{_summary(good, judged, specs, planned)}'
+        f'<div class="cd-many" aria-live="off">{_download(good + bad, specs)}{_scores(good, specs)}{_failures(bad)}'
         f'<ol class="cd-gallery" aria-label="Photos, the most doubtful first">'
-        f"{''.join(_item(entry, specs) for entry in good)}</ol></div>"
+        f"{''.join(_item(entry, specs) for entry in good)}</ol></div></div>"
     )
 
 
@@ -123,14 +127,13 @@ def _failures(bad: Sequence[Judged]) -> str:
 def _item(entry: Judged, specs: Sequence[ModelSpec]) -> str:
     comparison = entry.comparison
     titles, classes = {spec.name: spec.title for spec in specs}, all_classes(specs)
-    colour = "neither" if is_neither(comparison) else accent(comparison.verdict, classes)
     said = "".join(
         f'<li data-accent="{accent(v.label, classes)}"><span>{escape(titles[v.model])}</span>'
         f"<b>{escape(v.label)}</b> <span>{escape(percent(v.confidence))}</span></li>"
         for v in comparison.models
     )
     return (
-        f'<li class="cd-item" data-accent="{colour if comparison.agree else "split"}">'
+        f'<li class="cd-item" data-accent="{colour(comparison, specs)}">'
         f'<img src="{data_url(entry.thumbnail, THUMBNAIL_QUALITY)}" alt="" decoding="async">'
         f"{_mark(entry)}<h3>{escape(entry.name)}</h3><ul>{said}</ul></li>"
     )

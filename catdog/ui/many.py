@@ -61,7 +61,7 @@ def _add_samples(files: FilesInput) -> None:
 
 
 def _hint(comparator: Comparator, megabytes: float) -> str:
-    names = " and ".join(f"<code>{escape(name)}s</code>" for name in all_classes(comparator.specs)[:2])
+    names = " and ".join(f"<code>{escape(name)}</code>" for name in all_classes(comparator.specs)[:2])
     return (
         f'<p class="cd-hint">Up to {MOST_PHOTOS} photos of {megabytes:g} MB each, {LARGEST_PHOTOS * megabytes:g} MB '
         f"together; or a zip of up to {megabytes:g} MB. If its folders are named {names}, you see how often each model "

@@ -5,10 +5,15 @@ from __future__ import annotations
 import gradio as gr
 
 # For an element whose content changes: screen readers read out what is new, as the element itself stays, and on
-# a phone, where it may lie below what is seen, it comes into view.
+# a phone, where it may lie below what is seen, it comes into view; not again for more of the same.
 LIVE = """
 element.setAttribute('aria-live', 'polite');
-watch('value', () => { if (innerWidth < 640) element.scrollIntoView({block: 'nearest'}); });
+let shown;
+watch('value', () => {
+  const kind = /data-accent="([^"]*)"/.exec(props.value)?.[1];
+  if (kind !== shown && innerWidth < 640) element.scrollIntoView({block: 'nearest'});
+  shown = kind;
+});
 """
 
 

@@ -9,13 +9,22 @@ const current = () => element.querySelector('.cd-question:not([hidden])');
 
 function begin() {
   right = 0;
-  left = all('.cd-question').sort(() => Math.random() - 0.5);
+  left = shuffled(all('.cd-question'));
   left.forEach((question, index) => {
     question.querySelector('[data-number]').textContent = `${index + 1} of ${left.length}`;
     question.querySelector('.cd-told').hidden = true;
     question.querySelector('.cd-answers').hidden = false;
   });
   show();
+}
+
+// Every order is as likely (Fisher and Yates).
+function shuffled(items) {
+  for (let last = items.length - 1; last > 0; last -= 1) {
+    const other = Math.floor(Math.random() * (last + 1));
+    [items[last], items[other]] = [items[other], items[last]];
+  }
+  return items;
 }
 
 function show() {

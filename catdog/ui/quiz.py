@@ -11,13 +11,14 @@ from pathlib import Path
 from PIL import Image
 
 from ..compare import Comparator, Comparison
-from ..errors import CatDogError
+from ..errors import Busy, CatDogError
 from ..pages import examples
+from ..pages.banners import AGAIN
 from ..pages.html import accent, banner, bar, listed
 from ..pages.icons import icon
 from ..pages.pictures import data_url
 from ..spec import ModelSpec
-from ..wording import UNANSWERED, percent
+from ..wording import BUSY, UNANSWERED, percent
 from .judging import JUDGING, judge
 from .parts import html
 
@@ -46,7 +47,7 @@ def add(comparator: Comparator, questions: Mapping[Path, str]) -> None:
         try:
             return asked()
         except CatDogError as error:
-            return _failed(str(error))
+            return _failed(BUSY if isinstance(error, Busy) else str(error))
 
     board = html(welcome(len(questions), specs), js_on_load=ON_LOAD, elem_id="cd-quiz")
     begun = board.start(begin, None, board, concurrency_id=JUDGING, show_progress="hidden", api_visibility="private")
@@ -135,5 +136,5 @@ def _mark(right: bool) -> str:
 
 
 def _failed(message: str) -> str:
-    shown = banner("The quiz cannot start", message, "error", role="alert", button="Try again")
+    shown = banner("The quiz cannot start", message, "error", role="alert", button=AGAIN)
     return f'<section class="cd-quiz">{shown}</section>'

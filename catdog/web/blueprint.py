@@ -115,7 +115,7 @@ class _Views:
                 shown = _Shown(photo=upload.name, explain=upload.explain)
                 self._judge(shown, upload.photo, upload.model)
             elif shown.example:
-                shown.explain = request.args.get("explain", "1") in YES
+                shown.explain = request.args.get("explain", "1").lower() in YES
                 self._judge(shown, self._example(shown.example), None)
             elif not self.comparator.specs:
                 status = ModelUnavailable.status
@@ -218,7 +218,7 @@ class _Shown:
 
 _WAITING = banners.waiting("Choose one, drop one, paste one, or try an example.")
 # What the script of the page shows before and instead of an answer.
-_STATES = {"looking": banners.looking(), "failed": banners.unanswered("The server did not answer.")}
+_STATES = {"looking": banners.looking(), "failed": banners.unanswered("The server did not answer as it should.")}
 
 
 def _json_error(error: CatDogError) -> tuple[dict[str, Any], int, dict[str, str]]:

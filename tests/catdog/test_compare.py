@@ -23,7 +23,7 @@ import catdog
 from catdog import Settings
 from catdog.compare import AT_ONCE, TOGETHER, Classifier, Comparator, calibrated
 from catdog.engine import Outputs
-from catdog.errors import Busy, ImageTooLarge, InvalidImage, ModelMismatch, ModelUnavailable, UnknownModel
+from catdog.errors import Busy, ImageTooLarge, InvalidImage, ModelMismatch, ModelUnavailable, Unforeseen, UnknownModel
 from catdog.explain import LARGEST_SIDE
 from catdog.novelty import Novelty
 from catdog.spec import ModelSpec
@@ -278,7 +278,7 @@ def test_servers_warm_up_for_photos_that_come_together():
     assert engine.batches == [TOGETHER]
 
 
-def test_a_photo_that_a_model_cannot_answer_spoils_no_other():
+def test_a_photo_that_a_model_cannot_answer_spoils_no_other(caplog):
     class Picky(Gate):
         def __call__(self, batch):
             outputs = super().__call__(batch).probabilities
@@ -295,7 +295,8 @@ def test_a_photo_that_a_model_cannot_answer_spoils_no_other():
         engine.open.set()
         black, dark, white, light, middle = [answer.exception(PATIENCE) or answer.result() for answer in answers]
     assert [round(answer.models[0].probabilities["dog"], 3) for answer in (black, dark, middle)] == [0, 0.2, 0.4]
-    assert isinstance(white, RuntimeError) and str(white) == "too bright"
+    assert isinstance(white, Unforeseen) and "our fault" in str(white) and "too bright" not in str(white)
+    assert "too bright" in caplog.text
     assert isinstance(light, ModelMismatch)
 
 

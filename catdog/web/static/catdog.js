@@ -22,9 +22,10 @@ function reveal() {
   headline.scrollIntoView({ block: "nearest" });
 }
 
-function fail(text, again = false) {
+// Why there is no verdict: without a text, because the server did not say, and then asking again may help.
+function fail(text) {
   say("failed", text);
-  if (!again) headline.querySelector("button").remove();
+  if (text) headline.querySelector("button").remove();
   cards.hidden = true; // verdicts on an earlier photo would mislead
 }
 
@@ -63,7 +64,7 @@ async function ask(file) {
     reveal();
     if (preview.hidden && page.querySelector("#preview").src) show(page.querySelector("#preview").src);
   } catch {
-    if (!signal.aborted) fail("The server did not answer as it should.", true);
+    if (!signal.aborted) fail();
   } finally {
     if (!signal.aborted) cards.removeAttribute("aria-busy");
   }

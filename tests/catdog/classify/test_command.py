@@ -73,16 +73,34 @@ def test_models_can_be_chosen_before_and_after_the_folder(greys, tmp_path, capsy
 
 
 @pytest.mark.parametrize(
-    "arguments", ["", "DIR", "--out x.csv", "DIR --out x.csv --workers 0", "DIR --out x.csv --workers x", "DIR --out"]
+    ("arguments", "reason"),
+    [
+        ("", "required: DIR, --out"),
+        ("DIR", "required: --out"),
+        ("--out x.csv", "required: DIR"),
+        ("DIR --out x.csv --workers 0", "a whole number from 1 to 1024, received 0"),
+        ("DIR --out x.csv --workers x", "a whole number from 1 to 1024, received x"),
+        ("DIR --out", "expected one argument"),
+    ],
 )
-def test_wrong_arguments_end_with_the_usage(arguments, greys, capsys):
+def test_wrong_arguments_end_with_the_usage(arguments, reason, greys, capsys):
     with pytest.raises(SystemExit) as caught:
         main(["classify", *arguments.replace("DIR", str(greys(1))).split()])
     assert caught.value.code == WRONG_USAGE
-    assert "usage: python -m catdog classify" in capsys.readouterr().err
+    stderr = capsys.readouterr().err
+    assert "usage: python -m catdog classify" in stderr and reason in stderr
 
 
-@pytest.mark.parametrize("arguments", ["none --out x.csv", ". --out x.txt", "DIR --out x.csv --model resnet"])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "none --out x.csv",
+        "DIR --out x.txt",
+        "DIR --out none/x.csv",
+        "DIR --out photos",
+        "DIR --out x.csv --model resnet",
+    ],
+)
 def test_what_cannot_be_done_is_a_sentence(arguments, greys, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert main(["classify", *arguments.replace("DIR", str(greys(1))).split()]) == WRONG_USAGE
@@ -92,8 +110,8 @@ def test_what_cannot_be_done_is_a_sentence(arguments, greys, tmp_path, capsys, m
 
 
 def test_results_that_cannot_be_written_are_a_failure(greys, tmp_path, capsys):
-    assert main(["classify", str(greys(1)), "--out", str(tmp_path / "none" / "x.csv")]) == FAILED
-    assert "cannot be written: No such file or directory" in capsys.readouterr().err
+    assert main(["classify", str(greys(1)), "--out", str(tmp_path / f"{'x' * 300}.csv")]) == FAILED
+    assert "cannot be written: File name too long" in capsys.readouterr().err
 
 
 def test_memory_does_not_grow_with_the_number_of_photos(greys, tmp_path):

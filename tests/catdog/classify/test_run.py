@@ -12,7 +12,7 @@ from pyarrow import parquet
 
 from catdog.classify import run
 from catdog.classify.rows import to_path
-from catdog.classify.run import BATCH, classify
+from catdog.classify.run import BATCH, check, classify
 from catdog.classify.walk import find
 from catdog.errors import FolderLost, InvalidSettings, UnknownModel
 from tests.catdog.photos import noise
@@ -191,6 +191,25 @@ def test_a_folder_that_goes_away_makes_no_rows_of_errors(greys, comparator, tmp_
     (tmp_path / "elsewhere").rename(folder)
     assert classify(folder, out, comparator()).failed == 0
     assert read_csv(out) == [grey_row(grey) for grey in range(8 * BATCH)]
+
+
+@pytest.mark.parametrize("left", ["nothing", "another", "empty"])
+def test_a_folder_that_goes_away_while_photos_are_counted_is_not_done(greys, comparator, tmp_path, monkeypatch, left):
+    folder, out = greys(2), tmp_path / "out.csv"
+    walks = []
+
+    def find_then_lose(path):
+        yield from find(path)
+        walks.append(path)
+        if len(walks) == 2:  # the first was to see whether there is any photo
+            folder.rename(tmp_path / "elsewhere")
+            if left != "nothing":
+                greys(2 if left == "another" else 0)
+
+    monkeypatch.setattr(run, "find", find_then_lose)
+    check(folder, out)
+    with pytest.raises(FolderLost, match="is gone"):
+        classify(folder, out, comparator())
 
 
 # --- Parquet ------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 from collections.abc import Sequence
@@ -98,6 +99,18 @@ def test_no_more_is_decoded_ahead_than_memory_is_meant_for(greys):
         for count in range(1, 4):
             next(results)
             assert len(taken) == AHEAD + count
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="what a process blocks is read in /proc")
+def test_ctrl_c_is_left_to_the_main_process(greys):
+    def blocked(pid: int) -> int:
+        status = Path(f"/proc/{pid}/status").read_text()
+        return int(status.split("SigBlk:")[1].split()[0], 16)
+
+    with Workers(Decoder(str(greys(8)), READER, SHAPES), 2) as workers:
+        list(workers.decode(chunks([f"{i:03}.png" for i in range(8)], 1)))
+        children = [process.pid for process in multiprocessing.active_children()]
+        assert children and all(blocked(pid) >> (signal.SIGINT - 1) & 1 for pid in children)
 
 
 def test_workers_that_do_not_start_end_the_run_instead_of_spoiling_every_photo(greys):

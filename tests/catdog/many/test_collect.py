@@ -118,6 +118,15 @@ def test_a_damaged_member_is_said_when_it_is_read(zipped):
         found.photos[0].read()
 
 
+def test_a_zip_with_a_name_that_is_no_text_is_refused_beside_good_files(zipped, tmp_path):
+    (tmp_path / "a.jpg").write_bytes(b"a")
+    path = zipped({"é.jpg": b"1"})
+    path.write_bytes(path.read_bytes().replace("é".encode(), b"\xff\xff"))
+    contents, _, refused = collected(tmp_path / "a.jpg", path)
+    assert list(contents) == ["a.jpg"]
+    assert "damaged" in refused["pets.zip"]
+
+
 @pytest.mark.parametrize("cut", [4, 30, 60])
 def test_a_damaged_zip_is_refused_beside_good_files(zipped, tmp_path, cut):
     (tmp_path / "a.jpg").write_bytes(b"a")
@@ -201,6 +210,19 @@ def test_a_long_index_is_refused_before_it_is_read(tmp_path):
         path.write_bytes(b"PK\x03\x04" + tail)
         with pytest.raises(TooMuch, match="too many"):
             collected(path)
+
+
+def test_the_indexes_of_all_zips_count_together(zipped):
+    path = zipped({f"folder{i}/" + "x" * 60_000 + "/": b"" for i in range(10)})
+    assert collected(path)[2] == {"pets.zip": "The zip holds no files."}
+    with pytest.raises(TooMuch, match="too many files in what was sent"), collect([("x", path)] * 2, CLASSES, LIMIT):
+        pass
+
+
+def test_files_that_are_refused_count_too(zipped):
+    path = zipped({f"{i}.zip": b"" for i in range(MOST_PHOTOS // 2 + 1)})
+    with pytest.raises(TooMuch, match="at once"), collect([("x", path)] * 2, CLASSES, LIMIT):
+        pass
 
 
 def test_a_zip_of_the_64_bit_form_is_refused(tmp_path):

@@ -25,8 +25,8 @@ def test_each_model_has_its_map_over_the_photo():
     comparator.close()
     urls = overlay_urls(comparison, photo, comparator.specs)
     assert list(urls) == list(fakes.NAMES)
-    assert decoded(urls["xception"]).size == (225, 150), "reduced to what these small models need"
-    assert photo.size == (225, 150), "the photo itself stays as it is"
+    assert decoded(urls["xception"]).size == (512, 341), "no larger than a page needs"
+    assert photo.size == (800, 533), "the photo itself stays as it is"
     drawn = overlays(comparison, photo, comparator.specs)["xception"]
     assert drawn.size == photo.size and np.any(np.asarray(drawn) != np.asarray(photo))
     assert overlay_urls(plain, photo, comparator.specs) == {}
