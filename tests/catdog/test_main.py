@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -15,10 +16,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from catdog.__main__ import CLOSED_PIPE, DONE, FAILED, INTERRUPTED, WRONG_USAGE, main
+from catdog.__main__ import CLOSED_PIPE, DONE, FAILED, INTERRUPTED, WRONG_USAGE, _report, main
+from catdog.compare import NEITHER
 from catdog.engine import cache
 from catdog.novelty import Novelty
 from catdog.spec import ModelSpec
+from tests.catdog import fakes
 from tests.tiny import write_tiny_model
 
 ROOT = Path(__file__).parents[2]
@@ -268,6 +271,14 @@ def test_people_are_told_how_far_to_trust_an_answer(
     monkeypatch.setenv("CATDOG_WEIGHTS", str(folder))
     assert main(["predict", str(cat)]) == DONE
     assert capsys.readouterr().out.splitlines()[-1].strip() == sentence
+
+
+def test_nobody_is_vouched_for_on_a_photo_of_neither():
+    with contextlib.closing(fakes.comparator()) as comparator:
+        disputed = comparator.compare(fakes.photo(fakes.DISPUTED))
+        assert "When they disagreed" in _report("x.jpg", disputed, comparator)
+        report = _report("x.jpg", dataclasses.replace(disputed, verdict=NEITHER), comparator)
+    assert report.endswith("The models disagree.\n  Probably neither a cat nor a dog.")
 
 
 def test_maps_come_as_json_when_they_are_asked_for(weights, cat, capsys):

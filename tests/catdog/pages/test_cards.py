@@ -62,7 +62,7 @@ def test_maps_stand_on_their_cards_with_a_legend_and_words():
 
 def test_scope_of_the_models():
     text = "The models know only cat and dog; some other things they take for one of these."
-    assert cards.scope([bare("a"), bare("b")]) == text
+    assert cards.scope([bare("a"), bare("b", classes=("Cat", "Dog"))]) == text
     assert cards.scope([]) == ""
 
 
