@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os.path
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -70,7 +71,7 @@ def write(weights: Path, specs: Sequence[ModelSpec], report: Path) -> bool:
     """
     path = weights / CARD
     front, text = readme.load(path) if path.is_file() else ({}, _new(specs))
-    images = [f"{_relative(report, weights)}/{image}" for image in images_of(report, specs)]
+    images = {f"{_relative(report, weights)}/{name}": says for name, says in images_of(report, specs).items()}
     new = _composed([front], text, specs, images=images)
     if path.is_file() and path.read_bytes() == new.encode():
         return False
@@ -97,15 +98,21 @@ def published(
         fronts.insert(0, front_there)
         if written := readme.hand_written(text_there):
             differs, text = written != readme.hand_written(text), text_there
-    images = [f"{REPORT}/{image}" for image in images_of(report, specs)]
+    images = {f"{REPORT}/{name}": says for name, says in images_of(report, specs).items()}
     return _composed(fronts, text, specs, repo=repo, images=images), differs
 
 
-def images_of(report: Path, specs: Sequence[ModelSpec]) -> list[str]:
-    """Names of the images of a report, sorted; none when there is no such folder, or it is `about_others`."""
+def images_of(report: Path, specs: Sequence[ModelSpec]) -> dict[str, str]:
+    """Name -> what the report's pages say that it shows, of its images, sorted.
+
+    None when there is no such folder, or it is `about_others`.
+    """
     if about_others(report, specs):
-        return []
-    return sorted(path.name for path in report.glob("*") if path.suffix in (".png", ".jpg"))
+        return {}
+    pages = "\n".join(path.read_text(encoding="utf-8") for path in report.glob("*.md"))
+    says = {name: text for text, name in re.findall(r"!\[([^]]+)\]\(([^)]+)\)", pages)}
+    names = sorted(path.name for path in report.glob("*") if path.suffix in (".png", ".jpg"))
+    return {name: says.get(name) or _caption(name) for name in names}
 
 
 def about_others(report: Path, specs: Sequence[ModelSpec]) -> str:
@@ -132,12 +139,12 @@ def _composed(
     specs: Sequence[ModelSpec],
     *,
     repo: str | None = None,
-    images: Iterable[str] = (),
+    images: Mapping[str, str],
 ) -> str:
     blocks = {
         "load": _load(specs, repo),
         "figures": results.table(specs),
-        "report": "\n\n".join(f"![{_caption(link)}]({quote(link)})" for link in images),
+        "report": "\n\n".join(f"![{says}]({quote(link)})" for link, says in images.items()),
         "models": "\n\n".join(described(spec) for spec in specs),
     }
     return readme.render(readme.merged_front(fronts, *_front(specs)), readme.with_blocks(text, blocks))
@@ -188,8 +195,8 @@ def _load(specs: Sequence[ModelSpec], repo: str | None) -> str:
     return "\n".join(["```python", *lines, "```", "", *header, *rows, "", note])
 
 
-def _caption(link: str) -> str:
-    return Path(link).stem.replace("_", " ").replace("-", " ").capitalize()
+def _caption(name: str) -> str:
+    return Path(name).stem.replace("_", " ").replace("-", " ").capitalize()
 
 
 def _relative(report: Path, weights: Path) -> str:

@@ -208,13 +208,15 @@ def test_images_of_the_report_are_shown(tmp_path):
     (tmp_path / "report").mkdir()
     for name in ("learning_curves.png", "confusion.png", "mistakes.jpg", "notes.md"):
         (tmp_path / "report" / name).touch()
+    (tmp_path / "report" / "README.md").write_text("# Report\n\n![What they took for what](confusion.png)\n")
     (tmp_path / "weights").mkdir()
     card.write(tmp_path / "weights", [spec()], tmp_path / "report")
     content = (tmp_path / "weights" / "README.md").read_text()
-    assert "![Confusion](../report/confusion.png)\n\n![Learning curves](../report/learning_curves.png)" in content
+    shown = "![What they took for what]({0}/confusion.png)\n\n![Learning curves]({0}/learning_curves.png)"
+    assert shown.format("../report") in content
     assert "![Mistakes](../report/mistakes.jpg)" in content
     there, _ = card.published(tmp_path / "weights", None, [spec()], tmp_path / "report", "user/name")
-    assert "![Confusion](report/confusion.png)\n\n![Learning curves](report/learning_curves.png)" in there
+    assert shown.format("report") in there
 
 
 @pytest.mark.parametrize("name", ["report.json", "insight.json"])
@@ -222,13 +224,13 @@ def test_images_of_a_report_on_other_models_are_left_out(tmp_path, name):
     (tmp_path / "confusion.png").touch()
     (tmp_path / name).write_text(json.dumps({"models": {"m": {"sha256": spec().sha256}}}))
     assert not card.about_others(tmp_path, [spec()])
-    assert card.images_of(tmp_path, [spec()]) == ["confusion.png"]
+    assert list(card.images_of(tmp_path, [spec()])) == ["confusion.png"]
     retrained = dataclasses.replace(spec(), sha256="f" * 64)
     for others in ([retrained], [spec(), retrained]):
         assert f"{name} is about other models" in card.about_others(tmp_path, others)
-        assert card.images_of(tmp_path, others) == []
+        assert not card.images_of(tmp_path, others)
     (tmp_path / name).write_text("{")
-    assert card.images_of(tmp_path, [retrained]) == ["confusion.png"]  # nothing tells whose they are
+    assert list(card.images_of(tmp_path, [retrained])) == ["confusion.png"]  # nothing tells whose they are
 
 
 @pytest.mark.parametrize(
