@@ -5,12 +5,11 @@ The client reads HF_ENDPOINT, HF_TOKEN and HF_HOME by itself. Reading for the ap
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from catdog.spec import sha256_of
+from catdog.hub import is_content
 
 from .client import PublishError, retried, rewrapped
 
@@ -135,21 +134,14 @@ class Repository:
 
 
 def changes(files: Mapping[str, Content], remote: Remote | None) -> dict[str, str]:
-    """Path -> `new`, `changed` or `unchanged`, in the order of `files`."""
+    """Path -> `new` or `changed`, in the order of `files`, of those that are not there as they are here."""
     there = remote.files if remote else {}
     return {
-        path: "new" if path not in there else "unchanged" if _is_same(content, there[path]) else "changed"
+        path: "changed" if path in there else "new"
         for path, content in files.items()
+        if path not in there or not is_content(content, there[path])
     }
 
 
 def size_of(content: Content) -> int:
     return len(content) if isinstance(content, bytes) else content.stat().st_size
-
-
-def _is_same(content: Content, remote_id: str) -> bool:
-    from huggingface_hub.utils.sha import git_hash
-
-    if len(remote_id) == 64:
-        return (hashlib.sha256(content).hexdigest() if isinstance(content, bytes) else sha256_of(content)) == remote_id
-    return git_hash(content if isinstance(content, bytes) else content.read_bytes()) == remote_id

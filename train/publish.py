@@ -52,13 +52,14 @@ def _report(folder: Path, text: str, there: Iterable[str]) -> dict[str, Content]
     linked = map(unquote, re.findall(rf"\]\({card.REPORT}/([^)\s#?]+)", text))
     files: dict[str, Content] = {}
     for name in dict.fromkeys(linked):
-        path = f"{card.REPORT}/{name}"
-        if ".." in Path(name).parts:  # a card may come from the Hub: it is not to fetch files from elsewhere
-            raise InvalidSettings(f"The model card links to {path}, which is outside the report. {UNTOUCHED}")
-        if (folder / name).is_file():
-            files[path] = folder / name
+        path, file = f"{card.REPORT}/{name}", folder / name
+        if file.is_file():
+            # A card may come from the Hub: it is not to fetch files from elsewhere.
+            if not file.resolve().is_relative_to(folder.resolve()):
+                raise InvalidSettings(f"The model card links to {path}, which is outside the report. {UNTOUCHED}")
+            files[path] = file
         elif path not in there:
-            raise InvalidSettings(f"The model card links to {folder / name}, which does not exist. {UNTOUCHED}")
+            raise InvalidSettings(f"The model card links to {file}, which does not exist. {UNTOUCHED}")
     return files
 
 

@@ -33,7 +33,7 @@ def load(path: Path) -> tuple[dict[str, Any], str]:
 
 
 def parse(content: str, name: str) -> tuple[dict[str, Any], str]:
-    """Split a README.md into its front matter, empty without one, and its text, which follows the last `---`.
+    """Split a README.md into its front matter, empty without one, and its text, which follows the closing `---`.
 
     Raises InvalidReadme, with `name`, for a front matter that is no YAML mapping and for markers of generated
     blocks that do not come in pairs.

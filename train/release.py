@@ -22,6 +22,9 @@ from .quiet import load_keras
 from .upload import Upload
 
 DATA = Path("data")  # where the other commands are told to put it
+WEIGHTS, REPORT = Path("weights"), Path("docs/report")
+# What `publish` is told about the models, as it is where nothing is said.
+OF_THE_MODELS = {"weights": WEIGHTS, "report": REPORT, "data": None, "unmeasured": False, "replace_card": False}
 
 
 def add_commands(commands: argparse._SubParsersAction) -> None:
@@ -54,10 +57,8 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
 
 
 def _add_folders(parser: argparse._ActionsContainer) -> None:
-    parser.add_argument("--weights", type=Path, default=Path("weights"), help="folder of the models (default weights)")
-    parser.add_argument(
-        "--report", type=Path, default=Path("docs/report"), help="folder of images for the card (default docs/report)"
-    )
+    parser.add_argument("--weights", type=Path, default=WEIGHTS, help=f"folder of the models (default {WEIGHTS})")
+    parser.add_argument("--report", type=Path, default=REPORT, help=f"folder of images for the card (default {REPORT})")
 
 
 def _repository(text: str) -> str:
@@ -91,7 +92,7 @@ def _publish(arguments: argparse.Namespace) -> None:
         if arguments.dry_run:
             print("Nothing was published: this was a dry run.")
             commit = upload.remote.commit if upload.remote else None
-            result = {"repo": upload.repository.name, "commit": commit, "dry_run": True, "files": upload.differing()}
+            result = {"repo": upload.repository.name, "commit": commit, "dry_run": True, "files": [*upload.differing]}
         else:
             result = upload.carry_out(private=arguments.private)
             print(_outcome(result, arguments))
@@ -117,6 +118,11 @@ def _models(arguments: argparse.Namespace) -> Upload:
 
 
 def _space(arguments: argparse.Namespace) -> Upload:
+    if ignored := [name for name, unsaid in OF_THE_MODELS.items() if getattr(arguments, name) != unsaid]:
+        options = ", ".join(f"--{name.replace('_', '-')}" for name in ignored)
+        raise InvalidSettings(
+            f"Of no use for a Space: {options}. Leave that out, or publish the models by --repo alone."
+        )
     repository = hub.Repository(arguments.space, "space")
     remote = _remote(repository, arguments.dry_run)
     models = arguments.repo or space.models_of(repository, remote)

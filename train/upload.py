@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from .client import PublishError
@@ -30,19 +31,19 @@ class Upload:
     variables: Mapping[str, str] = field(default_factory=dict)
     notes: Sequence[str] = ()
 
-    def differing(self) -> list[str]:
-        """Paths that a commit must change."""
-        states = changes(self.files, self.remote)
-        return [*(path for path, state in states.items() if state != "unchanged"), *self.deleted]
+    @cached_property
+    def differing(self) -> dict[str, str]:
+        """Path -> `new`, `changed` or `deleted`: what a commit must do."""
+        return changes(self.files, self.remote) | dict.fromkeys(self.deleted, "deleted")
 
     def describe(self) -> str:
         """One line per file that differs, with its size, then variables and notes."""
-        states = changes(self.files, self.remote)
-        differing = {path: state for path, state in states.items() if state != "unchanged"}
-        rows = [(state, _size(size_of(self.files[path])), path) for path, state in differing.items()]
-        rows += [("deleted", "", path) for path in self.deleted]
+        rows = [
+            (state, "" if state == "deleted" else _size(size_of(self.files[path])), path)
+            for path, state in self.differing.items()
+        ]
         rows += [("variable", "", f"{name}={value}") for name, value in self.variables.items()]
-        if unchanged := len(states) - len(differing):
+        if unchanged := len(self.files.keys() - self.differing.keys()):
             rows.append(("unchanged", "", f"{unchanged} file{'' if unchanged == 1 else 's'}"))
         return "\n".join(
             [f"{self.repository.name}:", *(f"  {s:9}  {n:>9}  {text}" for s, n, text in rows), *self.notes]
@@ -53,23 +54,24 @@ class Upload:
 
         Raises PublishError, also for a repository that is public and should be private.
         """
-        if self.remote and private and not self.remote.private:
+        created = self.remote is None
+        if created:
+            self = dataclasses.replace(self, remote=self.repository.create(private, self.variables))
+        if private and not self.remote.private:  # also one that somebody made meanwhile
             raise PublishError(
                 f"{self.repository.name} exists and is public. Make it private in its settings on the Hub, "
                 f"or leave out --private. {UNTOUCHED}"
             )
-        parent = self.remote or self.repository.create(private, self.variables)
-        differing = dataclasses.replace(self, remote=parent).differing()
-        commit = parent.commit
-        if differing:
-            files = {path: self.files[path] for path in differing if path in self.files}
-            commit = self.repository.commit(parent, files, self.deleted, self.message)
+        commit = self.remote.commit
+        if self.differing:
+            files = {path: self.files[path] for path in self.differing if path in self.files}
+            commit = self.repository.commit(self.remote, files, self.deleted, self.message)
         result = {
             "repo": self.repository.name,
             "commit": commit,
-            "created": self.remote is None,
-            "committed": bool(differing),
-            "files": differing,
+            "created": created,
+            "committed": bool(self.differing),
+            "files": [*self.differing],
         }
         if self.variables:
             state = f"The files are published, as commit {commit}; the variables are not. The same command sets them."

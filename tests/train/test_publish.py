@@ -215,11 +215,14 @@ def test_the_report_goes_along(stand_in, publish, folder, tmp_path):
     assert code == 1 and "gone.json, which does not exist" in said
 
 
-def test_a_card_cannot_make_files_from_elsewhere_go_along(stand_in, publish, tmp_path):
+@pytest.mark.parametrize("name", ["../secret.txt", "{folder}/secret.txt", "%2F{folder}/secret.txt", "link.txt"])
+def test_a_card_cannot_make_files_from_elsewhere_go_along(stand_in, publish, tmp_path, name):
     (tmp_path / "secret.txt").write_text("secret")
-    stand_in.publish(REPO, {"README.md": b"[see](report/../secret.txt)\n"})
+    (tmp_path / "report").mkdir()
+    (tmp_path / "report" / "link.txt").symlink_to(tmp_path / "secret.txt")
+    stand_in.publish(REPO, {"README.md": f"[see](report/{name.format(folder=tmp_path)})\n".encode()})
     code, said, _ = publish()
-    assert code == 1 and "report/../secret.txt, which is outside" in said
+    assert code == 1 and "secret.txt, which is outside" in said.replace("link", "secret")
     assert set(files_of(stand_in)) == {"README.md"}
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 from gradio_client import Client, handle_file
-from huggingface_hub import hf_hub_download, snapshot_download
+from huggingface_hub import snapshot_download
 from huggingface_hub.repocard import SpaceCard
 
 from catdog import Settings
@@ -94,8 +94,7 @@ def test_what_is_preloaded_is_all_that_the_app_needs_of_the_hub(stand_in, models
     publish()
     [line] = SpaceCard(files_of(stand_in)["README.md"].decode()).data.to_dict()["preload_from_hub"]
     repo, names, commit = line.split()
-    for name in names.split(","):
-        hf_hub_download(repo, name, revision=commit)
+    snapshot_download(repo, revision=commit, allow_patterns=names.split(","))  # as `hf download` does
     stand_in.close()
     variables = stand_in.repositories[KEY].variables
     located = locate(Settings.from_env(variables | {"CATDOG_WEIGHTS": str(tmp_path / "none")}))
@@ -205,6 +204,13 @@ def test_models_that_are_not_there_are_an_error(stand_in, models, publish, repo,
     stand_in.publish("user/empty", {"report.json": b"{}"})
     code, text, _ = publish(*more, repo=repo)
     assert code == 1 and re.search(f"{said}.*Nothing was published", text)
+    assert KEY not in stand_in.repositories
+
+
+def test_what_is_said_about_the_models_is_refused(stand_in, models, publish):
+    _, said, _ = publish("--weights", "mine", "--report", "mine", "--data", "mine", "--replace-card")
+    assert "no use for a Space: --weights, --report, --data, --replace-card." in said
+    assert "Space: --unmeasured." in publish("--unmeasured")[1]
     assert KEY not in stand_in.repositories
 
 

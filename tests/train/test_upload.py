@@ -72,7 +72,7 @@ def test_the_description_tells_new_changed_and_unchanged_files(stand_in):
         "  new           2.5 MB  big.h5",
         "  deleted               empty.txt",
         "  variable              A=1",
-        "  unchanged             2 files",
+        "  unchanged             1 file",
         "Mind this.",
     ]
 
@@ -123,6 +123,8 @@ def test_a_repository_that_is_public_is_not_published_to_as_private(stand_in):
     stand_in.publish("user/public", {"notes.md": b""})
     with pytest.raises(PublishError, match=f"is public.*--private.*{BEFORE}"):
         publish(repo="user/public", private=True)
+    with pytest.raises(PublishError, match=f"is public.*{BEFORE}"):  # when it was made since it was looked for
+        Upload(Repository("user/public"), None, FILES, "things").carry_out(private=True)
     assert files_of(stand_in, "user/public") == {"notes.md": b""}
 
 
@@ -140,7 +142,7 @@ def test_a_repository_that_is_public_is_not_published_to_as_private(stand_in):
         (402, "repos/create", f"HTTP status 402.*{BEFORE}"),
         ("cut", "repos/create", f"cannot be reached.*{BEFORE}"),
         (503, "whoami", f"HTTP status 503.*{BEFORE}"),
-        (200, "whoami", f"not that of a Hub.*{BEFORE}"),
+        (200, "whoami", f"cannot use its settings or the answer.*{BEFORE}"),
         (403, "GET .*/revision/", f"refuses this token {REPO}.*write permission.*{BEFORE}"),
         (503, COMMIT, f"HTTP status 503.*{UNKNOWN}"),
         ("cut", COMMIT, f"cannot be reached.*{UNKNOWN}"),
