@@ -45,7 +45,7 @@ class Settings:
     hub_revision: str = "main"
     engine: str = "auto"
     threads: int = 0
-    cache: Path = field(default_factory=lambda: _user_cache())
+    cache: Path = field(default_factory=lambda: _user_cache(os.environ))
     max_waiting: int = 64
     max_upload_bytes: int = 20 * 1024 * 1024
     max_pixels: int = MAX_PIXELS
@@ -59,8 +59,8 @@ class Settings:
         _require(self.max_upload_bytes >= 1, "CATDOG_MAX_UPLOAD_MB", "more than 0", self.max_upload_bytes / 2**20)
         _require(1 <= self.max_pixels <= PILLOW_LIMIT, "CATDOG_MAX_PIXELS", f"1 to {PILLOW_LIMIT}", self.max_pixels)
         _require(1 <= self.max_waiting <= 10_000, "CATDOG_MAX_WAITING", "1 to 10000", self.max_waiting)
-        object.__setattr__(self, "weights", Path(self.weights))
-        object.__setattr__(self, "cache", Path(self.cache))
+        for name in ("weights", "cache"):  # a ~ which no shell has seen
+            object.__setattr__(self, name, Path(os.path.expanduser(getattr(self, name))))
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> Settings:
@@ -75,7 +75,7 @@ class Settings:
             hub_revision=values.get("CATDOG_HUB_REVISION", cls.hub_revision),
             engine=values.get("CATDOG_ENGINE", cls.engine),
             threads=_whole(values, "CATDOG_THREADS", cls.threads),
-            cache=Path(values.get("CATDOG_CACHE") or _user_cache()),
+            cache=Path(values.get("CATDOG_CACHE") or _user_cache(environ)),
             max_waiting=_whole(values, "CATDOG_MAX_WAITING", cls.max_waiting),
             max_upload_bytes=int(_number(values, "CATDOG_MAX_UPLOAD_MB", cls.max_upload_bytes / 2**20) * 2**20),
             max_pixels=_whole(values, "CATDOG_MAX_PIXELS", cls.max_pixels),
@@ -90,10 +90,9 @@ def configure_gradio() -> None:
     page of statistics that is not served: it keeps one, and makes none. At its start it asks its own server
     something, through whatever proxy is set: this machine is reached without one.
     """
-    # Elsewhere the system's folder for temporary files is a user's own.
-    if hasattr(os, "getuid") and "GRADIO_TEMP_DIR" not in os.environ:
+    if "GRADIO_TEMP_DIR" not in os.environ:
         with contextlib.suppress(OSError):  # Gradio says what is wrong with its own
-            os.environ["GRADIO_TEMP_DIR"] = str(_folder_of(os.getuid()))
+            os.environ["GRADIO_TEMP_DIR"] = str(_temporary("gradio"))
     if set(getproxies_environment()) - {"no"}:
         reached = os.environ.get("no_proxy") or os.environ.get("NO_PROXY")
         own = os.environ.get("GRADIO_SERVER_NAME")
@@ -102,23 +101,25 @@ def configure_gradio() -> None:
     os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", str(sys.maxsize))
 
 
-def _folder_of(user: int) -> Path:
+def _temporary(name: str) -> Path:
     """A folder for temporary files into which nobody but this user can write; the same one each time, if possible."""
-    folder = Path(tempfile.gettempdir()) / f"gradio-{user}"
+    if not hasattr(os, "getuid"):  # where the system's own is a user's own
+        return Path(tempfile.gettempdir()) / name
+    folder = Path(tempfile.gettempdir()) / f"{name}-{os.getuid()}"
     with contextlib.suppress(FileExistsError):
         folder.mkdir(mode=0o700)
-    found = folder.lstat()
-    if stat.S_ISDIR(found.st_mode) and found.st_uid == user and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+    found, others = folder.lstat(), stat.S_IWGRP | stat.S_IWOTH
+    if stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & others:
         return folder
-    return Path(tempfile.mkdtemp(prefix="gradio-"))  # somebody else was there first
+    return Path(tempfile.mkdtemp(prefix=f"{name}-"))  # somebody else was there first
 
 
-def _user_cache() -> Path:
+def _user_cache(environ: Mapping[str, str]) -> Path:
     """Where a user's programs keep what they can make again (XDG Base Directory Specification)."""
     try:
-        return Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()) / "catdog"
+        return Path(environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()) / "catdog"
     except RuntimeError:  # a user without a home, as in some containers
-        return Path(tempfile.gettempdir()) / "catdog"
+        return _temporary("catdog")
 
 
 def _number(values: Mapping[str, str], name: str, default: float) -> float:

@@ -19,6 +19,7 @@ from .sureness import Sureness
 
 RESIZES = ("stretch", "crop")
 SCALINGS = {"none": (1.0, 0.0), "unit": (1 / 255, 0.0), "symmetric": (2 / 255, -1.0)}
+LARGEST = 1e300  # of numbers of any use, whose sums are numbers still
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -126,7 +127,9 @@ class ModelSpec:
         """
         path = Path(path)
         try:
-            content = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
+            content = json.loads(
+                path.read_text(encoding="utf-8"), parse_constant=_finite, parse_float=_finite, parse_int=_whole
+            )
         except (OSError, ValueError, RecursionError) as error:
             reason = getattr(error, "strerror", None) or error
             raise ModelMismatch(f"The model spec {path.name} cannot be read: {reason}.") from error
@@ -210,8 +213,16 @@ def _is_required(f: dataclasses.Field) -> bool:
     return f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
 
 
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not a JSON number")
+def _finite(text: str) -> float:
+    number = float(text)
+    if not abs(number) <= LARGEST:  # also for NaN
+        raise ValueError(f"{text[:20]} is not a number that can be used")
+    return number
+
+
+def _whole(text: str) -> int:
+    _finite(text)
+    return int(text)
 
 
 def _problems(spec: ModelSpec) -> Iterator[str]:
@@ -243,14 +254,14 @@ def _problems(spec: ModelSpec) -> Iterator[str]:
     if not _are_metrics(spec.metrics):
         yield f"metrics must hold an object per split, each accuracy from 0 to 1, received {spec.metrics!r}"
     for name, read in (("sureness", Sureness.from_dict), ("novelty", Novelty.from_dict)):
-        yield from _unreadable(spec, name, read)
+        if getattr(spec, name) is not None:
+            yield from _unreadable(spec, name, read)
     yield from _unreadable(spec, "disagreement", cases_from_list)
 
 
 def _unreadable(spec: ModelSpec, name: str, read: Callable[[Any], Any]) -> Iterator[str]:
     try:
-        if getattr(spec, name) is not None:
-            read(getattr(spec, name))
+        read(getattr(spec, name))
     except ValueError as error:
         yield f"{name} cannot be used: {error}"
 

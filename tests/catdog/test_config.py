@@ -10,7 +10,12 @@ from catdog.config import PILLOW_LIMIT, Settings, configure_gradio
 from catdog.errors import InvalidSettings
 
 
-def test_nothing_needs_to_be_set():
+@pytest.fixture
+def no_cache_home(monkeypatch):
+    monkeypatch.delenv("XDG_CACHE_HOME")
+
+
+def test_nothing_needs_to_be_set(no_cache_home):
     settings = Settings.from_env({})
     assert settings == Settings()
     assert settings.weights.name == "weights"
@@ -43,7 +48,7 @@ def test_the_process_environment_is_read_when_called(monkeypatch):
 
 
 @pytest.mark.parametrize("blank", ["", "  "])
-def test_an_empty_variable_counts_as_not_set(blank):
+def test_an_empty_variable_counts_as_not_set(no_cache_home, blank):
     names = (
         "WEIGHTS",
         "HUB_REPO",
@@ -150,8 +155,11 @@ def statistics_after(call):
     return queue.ANALYTICS_MAX_EVENTS, queue.compute_analytics_summary([call])
 
 
-def test_a_weights_folder_may_be_a_text():
+def test_a_folder_may_be_a_text_and_in_the_home(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/somebody")
     assert Settings(weights="models").weights == Path("models")
+    settings = Settings.from_env({"CATDOG_WEIGHTS": "~/weights", "CATDOG_CACHE": "~/cache"})
+    assert (settings.weights, settings.cache) == (Path("/home/somebody/weights"), Path("/home/somebody/cache"))
 
 
 def test_more_pixels_than_pillow_opens_cannot_be_allowed():
@@ -160,7 +168,17 @@ def test_more_pixels_than_pillow_opens_cannot_be_allowed():
 
 def test_converted_models_are_kept_where_the_user_keeps_caches(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert Settings().cache == Settings.from_env({}).cache == tmp_path / "catdog"
+    assert Settings().cache == Settings.from_env().cache == tmp_path / "catdog"
+    assert Settings.from_env({"XDG_CACHE_HOME": "/caches"}).cache == Path("/caches/catdog")
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     assert Settings().cache == tmp_path / "home" / ".cache" / "catdog"
+
+
+def test_somebody_without_a_home_has_a_cache_of_their_own(no_cache_home, monkeypatch, tmp_path):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr("pwd.getpwuid", {}.__getitem__)
+    cache = Settings().cache
+    assert cache == Settings().cache == tmp_path / f"catdog-{os.getuid()}"
+    assert cache.stat().st_mode & 0o777 == 0o700
