@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -32,6 +33,16 @@ PATIENCE = 15 * 60  # seconds
 # The photos of examples/ in a row, squeezed to squares; see SOURCES.md there.
 PHOTOS = Path(__file__).with_name("photos.jpg")
 ROOT = Path(__file__).resolve().parents[2]
+# Characters of what a child that died said last.
+TAIL = 4000
+
+logger = logging.getLogger(__name__)
+
+
+class NotStored(NotConverted):
+    """A conversion that could not be written, or was cut off: another folder may have room for it."""
+
+    code = "not_stored"
 
 
 class Job(NamedTuple):
@@ -43,7 +54,18 @@ class Job(NamedTuple):
 
 
 def convert(jobs: Sequence[Job]) -> list[CatDogError | None]:
-    """Convert in a child process; per job None, or why it failed, as `attempt` says."""
+    """Convert in a child process, and in a new one what is left when it dies; per job None, or why it failed.
+
+    What it died of is logged; other errors are those of `attempt`.
+    """
+    errors: list[CatDogError | None] = []
+    while len(errors) < len(jobs):
+        errors += _in_child(jobs[len(errors) :])
+    return errors
+
+
+def _in_child(jobs: Sequence[Job]) -> list[CatDogError | None]:
+    """As `convert`, for the jobs up to the first of which a child died."""
     request = [
         {"path": str(job.path.absolute()), "out": str(job.out.resolve()), "spec": dataclasses.asdict(job.spec)}
         for job in jobs
@@ -57,14 +79,18 @@ def convert(jobs: Sequence[Job]) -> list[CatDogError | None]:
     except (OSError, ValueError, subprocess.SubprocessError) as error:
         # Not its text, which names folders of this machine: pages show this one.
         return [NotConverted(f"The process that converts models failed ({type(error).__name__}).")] * len(jobs)
-    died = {"code": NotConverted.code, "message": f"The process that converts models ended with {child.returncode}."}
-    return [_error(line) for line in [*lines, *[died] * len(jobs)][: len(jobs)]]
+    errors = [_error(line) for line in lines[: len(jobs)]]
+    if len(errors) < len(jobs):
+        died = f"The process that converts models ended with {child.returncode}."
+        logger.warning("%s It said last:\n%s", died, child.stderr[-TAIL:])
+        errors.append(NotConverted(died))
+    return errors
 
 
 def _error(line: dict[str, str]) -> CatDogError | None:
     if not line:
         return None
-    kinds = {kind.code: kind for kind in (ModelMismatch, DifferentAnswers)}
+    kinds = {kind.code: kind for kind in (ModelMismatch, DifferentAnswers, NotStored)}
     return kinds.get(line["code"], NotConverted)(line["message"])
 
 
@@ -78,28 +104,35 @@ def main() -> None:
 
 
 def attempt(job: Job) -> CatDogError | None:
-    """Convert in this process; None, or why it failed: ModelMismatch, DifferentAnswers or NotConverted."""
+    """Convert in this process; None, or why it failed: ModelMismatch, DifferentAnswers, NotStored or NotConverted."""
     try:
         _convert(job)
     except CatDogError as error:
         return error
     except Exception as error:  # Keras, OpenVINO and a full disk raise many kinds
         reason = first_line(error).replace(str(job.out), job.out.name)  # pages show it, and nobody's folders
-        return NotConverted(f"{type(error).__name__}: {reason}.")
+        kind = NotStored if isinstance(error, OSError) else NotConverted
+        return kind(f"{type(error).__name__}: {reason}.")
     return None
 
 
 def _convert(job: Job) -> None:
     """Convert one model, read it back and compare it with Keras on real photos.
 
-    Raises ModelMismatch for a file that is no such model, DifferentAnswers when the conversion is not good.
+    Raises ModelMismatch for a file that is no such model, DifferentAnswers when the conversion is not good,
+    OSError when it cannot be written.
     """
     openvino = import_openvino()
     reference = KerasEngine(load_model(job.path, job.spec))
     # Not Keras's own export, which does the same and needs SciPy, 140 MB that nothing else here does.
-    openvino.save_model(openvino.convert_model(reference.model), job.out / cache.GRAPH, compress_to_fp16=False)
+    converted = openvino.convert_model(reference.model)
+    try:
+        openvino.save_model(converted, job.out / cache.GRAPH, compress_to_fp16=False)
+        engine = OpenVINOEngine(job.out)
+    except RuntimeError as error:  # what it makes of a full disk, if not before it reads the file
+        raise OSError(first_line(error)) from error
     batch = check_batch(job.spec)
-    expected, actual = reference(batch), OpenVINOEngine(job.out)(batch)
+    expected, actual = reference(batch), engine(batch)
     difference = float(np.abs(expected.probabilities - actual.probabilities).max())
     if not difference <= LARGEST_DIFFERENCE:  # also for NaN
         raise DifferentAnswers(

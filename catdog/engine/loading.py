@@ -16,7 +16,7 @@ from ..novelty import Novelty
 from ..spec import ModelSpec
 from . import cache
 from .careful import IN_DOUBT, CarefulEngine
-from .convert import Job, convert
+from .convert import Job, NotStored, convert
 from .converted import PRECISIONS, OpenVINOEngine, has_bfloat16
 from .interface import Engine, are_probabilities
 from .reference import KerasEngine, first_line, limit_threads, load_model
@@ -69,6 +69,8 @@ def describe(spec: ModelSpec, settings: Settings) -> str:
             return f"OpenVINO {cache.installed('openvino')}, {PRECISIONS[precision]}{in_doubt}"
         if settings.engine == "openvino" or not _has_keras():
             return "nothing, as OpenVINO fails on this machine"
+    if not _has_keras():
+        return "nothing, as TensorFlow is not installed"
     return f"TensorFlow {cache.installed('tensorflow')}, float32"
 
 
@@ -108,7 +110,7 @@ def _converted(
     found: list[Path | CatDogError | None] = [cache.find(settings.cache, spec.sha256) for _, spec in models]
     # In the cache first; and where that fails, because it is full or must not be written, in a temporary folder.
     for parent in (settings.cache, None):
-        missing = [i for i, entry in enumerate(found) if entry is None or type(entry) is NotConverted]
+        missing = [i for i, entry in enumerate(found) if entry is None or isinstance(entry, NotStored)]
         if missing:
             made = _convert([models[i] for i in missing], parent, settings.cache, temporary)
             for i, entry in zip(missing, made, strict=True):
@@ -128,7 +130,7 @@ def _convert(
         for job in jobs:
             job.out.mkdir()
     except OSError as error:
-        return [NotConverted(f"No folder can be written: {os.strerror(error.errno)}.")] * len(models)
+        return [NotStored(f"No folder can be written: {os.strerror(error.errno)}.")] * len(models)
     return [
         failure or cache.put(job.out, place, job.spec.sha256) for job, failure in zip(jobs, convert(jobs), strict=True)
     ]

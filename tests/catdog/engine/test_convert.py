@@ -11,7 +11,7 @@ import pytest
 
 from catdog.engine import convert, converted
 from catdog.engine.cache import GRAPH, MANIFEST
-from catdog.engine.convert import Job, attempt, check_batch
+from catdog.engine.convert import Job, NotStored, attempt, check_batch
 from catdog.engine.converted import OpenVINOEngine
 from catdog.engine.reference import KerasEngine, load_model
 from catdog.errors import DifferentAnswers, ModelMismatch, NotConverted
@@ -172,8 +172,13 @@ def test_a_disk_that_cannot_be_written_is_said(tmp_path):
     job = job_of(saved(tmp_path, average(), dense(1, "sigmoid")), tmp_path)
     (job.out / GRAPH).mkdir()  # stands for a disk that takes no file of this name
     error = attempt(job)
-    assert type(error) is NotConverted
+    assert type(error) is NotStored
     assert str(tmp_path) not in str(error)
+
+
+def test_a_model_that_cannot_be_converted_is_no_fault_of_the_disk(tmp_path, monkeypatch):
+    monkeypatch.setattr(convert, "KerasEngine", lambda _: 1 / 0)
+    assert type(attempt(job_of(saved(tmp_path, average(), dense(1, "sigmoid")), tmp_path))) is NotConverted
 
 
 # --- the child process --------------------------------------------------------------------------
@@ -223,14 +228,21 @@ def test_a_file_of_the_hub_keeps_its_name(child, tmp_path):
     [
         ("exit 3", [NotConverted, NotConverted]),
         ("kill -9 $$", [NotConverted, NotConverted]),
-        ("echo '{}'; exit 1", [type(None), NotConverted]),
+        # The next child goes on behind the job of which the first one died.
+        ("[ -e $0.died ] && echo '{}' && exit; touch $0.died; kill -9 $$", [NotConverted, type(None)]),
         ("echo '{'", [NotConverted, NotConverted]),
         (f"{line('different_answers')}; {line('not_converted')}", [DifferentAnswers, NotConverted]),
+        (f"{line('not_stored')}; echo '{{}}'", [NotStored, type(None)]),
         ("printf '\\377\\n'", [NotConverted, NotConverted]),
     ],
 )
 def test_a_child_that_fails_is_told_per_job(child, script, expected):
     assert kinds(child(script)) == expected
+
+
+def test_what_a_child_said_before_it_died_is_logged(child, caplog):
+    child("echo no memory left >&2; exit 3")
+    assert "ended with 3. It said last:\nno memory left" in caplog.text
 
 
 def test_a_child_that_never_ends_is_ended(child, monkeypatch):

@@ -54,7 +54,7 @@ class Copies:
     def one(self, job):
         if self.full and self.full in job.out.parents:
             (job.out / cache.WEIGHTS).write_bytes(b"as much as fits")
-            return NotConverted("OSError: No space left on device.")
+            return convert.NotStored("OSError: No space left on device.")
         shutil.copytree(self.conversion, job.out, dirs_exist_ok=True)
         return None
 
@@ -237,14 +237,15 @@ def test_two_processes_that_start_at_once_and_one_that_follows(tiny, expected, t
 # --- what is done where OpenVINO cannot run a model ----------------------------------------------
 
 
-@pytest.fixture
-def different(copies, monkeypatch) -> Copies:
+@pytest.fixture(params=[DifferentAnswers])
+def different(request, copies, monkeypatch) -> Copies:
     """Conversions that answer otherwise than Keras."""
-    monkeypatch.setattr(copies, "one", lambda job: DifferentAnswers("OpenVINO answers otherwise."))
+    monkeypatch.setattr(copies, "one", lambda job: request.param("OpenVINO answers otherwise."))
     return copies
 
 
-def test_a_conversion_that_answers_otherwise_is_not_used(tiny, different, expected, tmp_path):
+@pytest.mark.parametrize("different", [DifferentAnswers, NotConverted], indirect=True)
+def test_a_conversion_that_answers_otherwise_or_fails_is_not_used(tiny, different, expected, tmp_path):
     engine = load_engine(*tiny, Settings(cache=tmp_path))
     assert probability(engine) == expected
     assert engine.runtime.startswith("Keras 3.") and "tensorflow" in engine.runtime
@@ -296,6 +297,7 @@ def test_without_both_the_sentence_says_so(tiny, tmp_path, monkeypatch):
     missing(monkeypatch, "openvino", "tensorflow")
     with pytest.raises(NotConverted, match=r"^tiny\.h5 needs TensorFlow, which is not installed\."):
         load_engine(*tiny, Settings(cache=tmp_path))
+    assert describe(tiny[1], Settings()) == "nothing, as TensorFlow is not installed"
 
 
 def test_a_tensorflow_that_does_not_start_is_a_sentence(tiny, different, tmp_path, monkeypatch):
