@@ -10,7 +10,7 @@ import sys
 
 from catdog import CatDogError, Settings, load
 from catdog.config import configure_gradio
-from catdog.terminal import hidden_stderr
+from catdog.terminal import hidden_stderr, tell
 
 
 def main() -> int:
@@ -21,6 +21,7 @@ def main() -> int:
         with hidden_stderr():
             comparator = load(settings)
             comparator.warm_up()
+        tell(comparator.problems)
     except CatDogError as error:
         print(error, file=sys.stderr)
         return 1

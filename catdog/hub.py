@@ -8,6 +8,7 @@ HF_ENDPOINT, HF_HOME, HF_TOKEN and HF_HUB_OFFLINE by itself; it is imported when
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, wait
@@ -15,13 +16,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from .errors import CatDogError, ModelUnavailable
-from .spec import find_specs
+from .spec import find_specs, sha256_of
 
 T = TypeVar("T")
 
-# Seconds until a Hub call must have answered, so that a start without the Hub stays under ten, imports
-# included. The client's own limits add up to minutes: it retries, some of its requests have no timeout,
-# and none of its timeouts covers the look-up of a name.
+# Seconds until a question to the Hub must have been answered, so that a start without the Hub stays under
+# ten, imports included. The client's own limits add up to minutes: it retries, some of its requests have no
+# timeout, and none of its timeouts covers the look-up of a name.
 PATIENCE = 6.0
 # Name of the threads that call the Hub.
 THREAD = "catdog-hub"
@@ -42,7 +43,7 @@ class HubUnreachable(ModelUnavailable):
 def cached(repo: str, revision: str) -> Path | None:
     """The folder of the Hub cache that holds a revision, named by its commit; None without one.
 
-    Makes no request. The folder holds every spec; it may lack `.h5` files of an interrupted download.
+    Makes no request. The folder may lack files of an interrupted download, or that nobody asked for.
     """
     from huggingface_hub.errors import LocalEntryNotFoundError
 
@@ -53,12 +54,31 @@ def cached(repo: str, revision: str) -> Path | None:
             return None
 
 
+def is_listed(repo: str, commit: str) -> bool:
+    """Whether the cache knows which files a commit has, and so `cached` gives none that lacks a spec; no request."""
+    from huggingface_hub import get_cached_repo_tree
+    from huggingface_hub.errors import CachedRepoTreeNotFoundError
+
+    with _rewrapped(repo, commit):
+        try:
+            return bool(get_cached_repo_tree(repo, revision=commit))
+        except CachedRepoTreeNotFoundError:
+            return False
+
+
+def is_offline() -> bool:
+    """Whether somebody set HF_HUB_OFFLINE, so that no request is made."""
+    from huggingface_hub import is_offline_mode
+
+    return is_offline_mode()
+
+
 def resolve(repo: str, revision: str) -> str:
     """Ask the Hub for the commit, 40 hexadecimal digits, that a revision stands for: one request."""
     from huggingface_hub import HfApi
 
     with _rewrapped(repo, revision):
-        info = _patiently(repo, lambda _: HfApi().model_info(repo, revision=revision, timeout=PATIENCE))
+        info = _patiently(repo, lambda: HfApi().model_info(repo, revision=revision, timeout=PATIENCE))
         if not info.sha:
             raise ValueError("its answer names no commit")
         return info.sha
@@ -68,13 +88,13 @@ def download(repo: str, revision: str, commit: str) -> Path:
     """Fetch the specs and `.h5` files of a commit that the cache lacks; return their folder in the cache.
 
     Other JSON files of the top folder come along: which are specs shows when they are read. A file that
-    the repository lists and does not have is left out. A download that has begun may take as long as it
-    needs. The cache learns what `revision` stands for last, when all files are there.
+    the repository lists and does not have is left out. A download may take as long as it needs, which may be
+    that of another process. The cache learns what `revision` stands for last, when all files are there.
     """
     from huggingface_hub import HfApi
 
     with _rewrapped(repo, revision):
-        listed = _patiently(repo, lambda _: HfApi().list_repo_files(repo, revision=commit))
+        listed = _patiently(repo, lambda: HfApi().list_repo_files(repo, revision=commit))
         wanted = [name for suffix in _SUFFIXES for name in listed if name.endswith(suffix) and "/" not in name]
         fetched = [path for path in (_fetch(repo, commit, name) for name in wanted) if path]
         if not fetched or not find_specs(fetched[0].parent):
@@ -84,6 +104,23 @@ def download(repo: str, revision: str, commit: str) -> Path:
             )
     _remember(repo, revision, [path.name for path in fetched])
     return fetched[0].parent
+
+
+def is_damaged(path: Path) -> bool:
+    """Whether a file of the cache has not the content that the Hub has, by whose id there the cache names it."""
+    try:
+        return not is_content(path.resolve(), path.readlink().name)
+    except OSError:  # also for a cache without links, which does not know
+        return True
+
+
+def is_content(content: bytes | Path, hub_id: str) -> bool:
+    """Whether the Hub knows this content by that id: a sha256 for files in Git LFS, else what git gives it."""
+    from huggingface_hub.utils.sha import git_hash
+
+    if len(hub_id) == 64:
+        return (hashlib.sha256(content).hexdigest() if isinstance(content, bytes) else sha256_of(content)) == hub_id
+    return git_hash(content if isinstance(content, bytes) else content.read_bytes()) == hub_id
 
 
 def forget(paths: Iterable[Path]) -> None:
@@ -107,55 +144,40 @@ def _remember(repo: str, revision: str, names: list[str]) -> None:
     All files are there, so nothing is downloaded; without the notes the next start asks the Hub again.
     """
     with contextlib.suppress(HubUnreachable), _rewrapped(repo, revision):
-        _patiently(repo, lambda _: _snapshot(repo, revision, names))
+        _patiently(repo, lambda: _snapshot(repo, revision, names))
 
 
 def _fetch(repo: str, commit: str, name: str) -> Path | None:
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import RemoteEntryNotFoundError
 
+    options = {"filename": name, "revision": commit, "etag_timeout": PATIENCE}
     try:
-        return Path(
-            _patiently(
-                repo,
-                lambda begun: hf_hub_download(
-                    repo, name, revision=commit, etag_timeout=PATIENCE, tqdm_class=_bar_that_sets(begun)
-                ),
-            )
-        )
+        _patiently(repo, lambda: hf_hub_download(repo, **options, dry_run=True))
+        # A Hub that answered that may take its time, and so may another process that fetches the same file,
+        # for which the client waits. It gives a silent Hub up by itself, after a minute or so.
+        return Path(hf_hub_download(repo, **options))
     except RemoteEntryNotFoundError:
         return None
 
 
-def _patiently(repo: str, call: Callable[[threading.Event], T]) -> T:
-    """The result of a Hub call that must return, or set the event it is given, within PATIENCE seconds.
+def _patiently(repo: str, call: Callable[[], T]) -> T:
+    """The result of a Hub call that must return within PATIENCE seconds.
 
     The call runs in a thread that is left behind when it is too slow; a daemon, it holds up no exit.
     """
-    begun, future = threading.Event(), Future()
+    future = Future()
 
     def run() -> None:
         try:
-            future.set_result(call(begun))
+            future.set_result(call())
         except BaseException as error:
             future.set_exception(error)
 
     threading.Thread(target=run, name=THREAD, daemon=True).start()
-    if not wait([future], timeout=PATIENCE).done and not begun.is_set():
+    if not wait([future], timeout=PATIENCE).done:
         raise HubUnreachable(repo, f"no answer within {PATIENCE:g} seconds")
     return future.result()
-
-
-def _bar_that_sets(begun: threading.Event) -> type:
-    """A progress bar class for one file: the client makes the bar when the first bytes arrive."""
-    from huggingface_hub.utils import tqdm
-
-    class Bar(tqdm):
-        def __init__(self, *args: Any, **kwargs: Any):
-            begun.set()
-            super().__init__(*args, **kwargs)
-
-    return Bar
 
 
 @contextlib.contextmanager
@@ -209,10 +231,11 @@ def translated(error: Exception, repo: str, revision: str) -> ModelUnavailable:
                 f"The Hub cache {constants.HF_HUB_CACHE} cannot hold {repo} ({error.strerror}). "
                 "Set HF_HOME to a folder that can be written and has room."
             )
-        case ValueError() | TypeError() | KeyError():  # a sign-in page, or another server at HF_ENDPOINT
-            return HubUnreachable(repo, "its answer is not that of a Hub")
-        case _:
+        case OSError() | errors.HTTPError():
             return HubUnreachable(repo, _first_line(error))
+        case _:  # a sign-in page, or a proxy that is none, whose text may hold a password
+            kind = type(error).__name__
+            return HubUnreachable(repo, f"the client cannot use its settings or the answer: {kind}")
     return ModelUnavailable(text)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import signal
 import sys
@@ -18,12 +19,12 @@ from .errors import CatDogError
 def hidden_stderr() -> Iterator[None]:
     """Hide what native code writes to stderr: TensorFlow greets there, and no setting stops it.
 
-    If the block fails in an unforeseen way, what was hidden is shown after all.
+    What this package logs is shown. If the block fails in an unforeseen way, what was hidden is shown after all.
     """
     sys.stderr.flush()
     kept = os.dup(2)
     try:
-        with _scratch() as hidden:
+        with _scratch() as hidden, _logging_to(kept):
             os.dup2(hidden.fileno(), 2)
             try:
                 yield
@@ -37,6 +38,19 @@ def hidden_stderr() -> Iterator[None]:
                 os.dup2(kept, 2)
     finally:
         os.close(kept)
+
+
+@contextlib.contextmanager
+def _logging_to(descriptor: int) -> Iterator[None]:
+    """Write what this package logs to an open file too."""
+    logger = logging.getLogger(__package__)
+    with open(descriptor, "w", closefd=False) as stream:
+        handler = logging.StreamHandler(stream)
+        logger.addHandler(handler)
+        try:
+            yield
+        finally:
+            logger.removeHandler(handler)
 
 
 def _scratch() -> IO[bytes]:

@@ -47,7 +47,7 @@ def locate(settings: Settings) -> Located:
     """Find and verify the models that the settings ask for.
 
     1. No Hub repository set: the bundled folder.
-    2. A commit that the Hub cache holds complete: that, without a request.
+    2. A commit, or with HF_HUB_OFFLINE any revision, that the Hub cache holds complete: that, without a request.
     3. The Hub: what the cache lacks, or holds damaged, is fetched.
     4. Hub unreachable: what the cache holds of the revision, else the bundled folder.
 
@@ -61,11 +61,11 @@ def locate(settings: Settings) -> Located:
 
 @dataclass(frozen=True)
 class _Checked:
-    """What a folder holds: usable models, why others are not, and the files to blame that exist."""
+    """What a folder holds: usable models, why others are not, and the files that exist and may be to blame."""
 
     models: tuple[ModelFile, ...] = ()
     problems: tuple[str, ...] = ()
-    damaged: tuple[Path, ...] = ()
+    suspects: tuple[Path, ...] = ()
 
 
 def _bundled(folder: Path, source: str, problems: tuple[str, ...] = ()) -> Located:
@@ -82,8 +82,9 @@ def _bundled(folder: Path, source: str, problems: tuple[str, ...] = ()) -> Locat
 def _from_hub(settings: Settings, repo: str, revision: str) -> Located:
     folder = hub.cached(repo, revision)
     found = _check_cached(folder, repo) if folder else _Checked()
-    ready = _located(found, f"hub {_name(repo, folder)}") if found.models and not found.problems else None
-    if ready and folder.name == revision:  # a commit never changes: nothing to ask
+    whole = found.models and not found.problems and hub.is_listed(repo, folder.name)
+    ready = _located(found, f"hub {_name(repo, folder)}") if whole else None
+    if ready and (folder.name == revision or hub.is_offline()):  # a commit never changes, and nobody may be asked
         return ready
     try:
         commit = hub.resolve(repo, revision)
@@ -103,8 +104,8 @@ def _downloaded(repo: str, revision: str, commit: str) -> Located:
     advice = "Publish its files again, or set CATDOG_HUB_REVISION to another commit."
     folder = hub.download(repo, revision, commit)
     found = _check(folder, _name(repo, folder), advice)
-    if found.damaged:
-        hub.forget(found.damaged)
+    if damaged := [path for path in found.suspects if hub.is_damaged(path)]:  # others were published so
+        hub.forget(damaged)
         folder = hub.download(repo, revision, commit)
         found = _check(folder, _name(repo, folder), advice)
     return _located(found, f"hub {_name(repo, folder)}")

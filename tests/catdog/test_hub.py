@@ -7,11 +7,14 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from huggingface_hub import close_session, hf_hub_download
 
+import app
 from catdog import ModelUnavailable, Settings
 from catdog import hub as catdog_hub
 from catdog.weights import locate
@@ -88,6 +91,17 @@ def test_a_cached_branch_asks_once(hub, commit, tiny_weights):
     assert hub.requests == [f"GET /api/models/{REPO}/revision/main"]
 
 
+@pytest.mark.parametrize("pinned", [True, False], ids=["commit", "branch"])
+def test_a_cache_of_some_files_is_completed_and_used_without_the_hub(hub, commit, tiny_weights, pinned):
+    revision = commit if pinned else "main"
+    for name in ("xception.h5", "xception.json"):  # as anybody may who wants one model
+        hf_hub_download(REPO, name, revision=revision)
+    hub.inject(503, ".*", times=1)
+    located = locate(settings(tiny_weights, revision))
+    assert (names(located), located.source) == (["xception"], f"hub cache {REPO}@{commit[:12]} (Hub unreachable)")
+    assert names(locate(settings(tiny_weights, revision))) == BOTH
+
+
 def test_a_branch_that_moved_is_followed(hub, commit, tiny_weights):
     locate(settings(tiny_weights))
     only_one = {path.name: path.read_bytes() for path in tiny_weights.glob("xception.*")}
@@ -124,11 +138,12 @@ def test_a_hub_that_goes_away_after_the_last_file_is_no_problem(hub, commit, tin
     assert (located.source, located.problems) == (f"hub {REPO}@{commit[:12]}", ())
 
 
-def test_offline_mode_uses_the_cache_at_once(hub, commit, tiny_weights, monkeypatch):
-    locate(settings(tiny_weights))
+def test_offline_mode_uses_the_cache_at_once(hub, commit, tiny_weights, tmp_path, monkeypatch):
+    first = locate(settings(tiny_weights))
     hub.requests.clear()
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    assert locate(settings(tiny_weights, commit)).source == f"hub {REPO}@{commit[:12]}"
+    assert locate(settings(tiny_weights, commit)) == locate(settings(tiny_weights)) == first
+    damage_cached(tmp_path, "xception.h5", DAMAGES["truncated"])
     located = locate(settings(tiny_weights))
     assert located.source == f"hub cache {REPO}@{commit[:12]} (Hub unreachable)"
     assert "HF_HUB_OFFLINE" in located.problems[0]
@@ -161,6 +176,11 @@ def never_answer_for_files(stand_in):
     return stand_in.endpoint
 
 
+def never_send_a_file(stand_in):
+    stand_in.inject("hang", r"GET .*/resolve/")
+    return stand_in.endpoint
+
+
 def have_no_address(stand_in):
     return "http://hub.invalid"
 
@@ -189,11 +209,13 @@ def test_a_start_without_the_hub_stays_under_ten_seconds():
 
 
 @pytest.mark.parametrize(
-    "behave", [refuse, never_answer, never_answer_for_files, have_no_address, be_no_hub, fail, throttle]
+    "behave",
+    [refuse, never_answer, never_answer_for_files, never_send_a_file, have_no_address, be_no_hub, fail, throttle],
 )
 @pytest.mark.parametrize("pinned", [True, False], ids=["commit", "branch"])
 def test_unreachable_and_never_cached(hub, commit, hub_client, tiny_weights, monkeypatch, behave, pinned):
     monkeypatch.setattr(catdog_hub, "PATIENCE", 1.5)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DOWNLOAD_TIMEOUT", 0.3)
     if behave is have_no_address:  # which a resolver may take its time to find out
         monkeypatch.setattr(socket, "getaddrinfo", unknown_name)
     hub_client(behave(hub))
@@ -205,18 +227,34 @@ def test_unreachable_and_never_cached(hub, commit, hub_client, tiny_weights, mon
     assert "leaves the bundled models" in problem
 
 
+@pytest.mark.parametrize(
+    ("proxy", "kind"), [("ftp://user:secret@proxy", "ValueError"), ("http://user:secret/@proxy:80", "InvalidURL")]
+)
+def test_a_proxy_that_is_none_is_told_without_its_password(hub, commit, tiny_weights, monkeypatch, proxy, kind):
+    monkeypatch.setenv("HTTP_PROXY", proxy)
+    close_session()  # the next client reads it
+    [problem] = locate(settings(tiny_weights)).problems
+    assert f"(the client cannot use its settings or the answer: {kind})" in problem
+    assert "secret" not in problem
+
+
 def test_unreachable_without_cache_and_without_bundled_models(hub, tmp_path):
     hub.close()
     with pytest.raises(ModelUnavailable, match=f"{REPO} cannot be reached.*{tmp_path}.*no model spec"):
         locate(settings(tmp_path))
 
 
-def test_a_slow_download_may_take_longer_than_the_patience(hub, commit, tiny_weights, monkeypatch):
+def test_a_slow_download_may_take_longer_than_the_patience_also_for_others_that_start(
+    hub, commit, tiny_weights, monkeypatch
+):
     monkeypatch.setattr(catdog_hub, "PATIENCE", 5)
     # What the client waits before it goes on with a file that was cut off.
     monkeypatch.setattr("huggingface_hub.file_download.time", SimpleNamespace(sleep=lambda _: time.sleep(6)))
     hub.inject("cut", r"GET .*xception\.h5", times=1)
-    assert locate(settings(tiny_weights)).source == f"hub {REPO}@{commit[:12]}"
+    with ThreadPoolExecutor() as threads:
+        both = [threads.submit(locate, settings(tiny_weights)) for _ in range(2)]
+    assert [start.result().source for start in both] == [f"hub {REPO}@{commit[:12]}"] * 2
+    assert sum(request.startswith("GET") and request.endswith("xception.h5") for request in hub.requests) == 2
 
 
 # A transfer that fails
@@ -318,6 +356,8 @@ def test_a_bad_model_is_named_and_the_other_one_is_used(hub, commit, tiny_weight
         assert said in problem
         assert problem.startswith(f"{REPO}@{bad[:12]}, xception.json: ")
         assert "CATDOG_HUB_REVISION" in problem
+    fetched = [request for request in hub.requests if request.startswith("GET") and "/resolve/" in request]
+    assert len(fetched) == len(set(fetched))  # and does not fetch it again
 
 
 @pytest.mark.parametrize(
@@ -383,6 +423,17 @@ def test_a_comparator_answers_from_the_hub_as_from_the_bundled_folder(hub, commi
     assert [verdict.model for verdict in answer.models] == BOTH
     for ours, theirs in zip(answer.models, bundled.models, strict=True):
         assert ours.probabilities == pytest.approx(theirs.probabilities, abs=1e-6)
+
+
+def test_the_page_tells_whoever_starts_it_of_a_fallback(hub, tiny_weights, monkeypatch, capsys):
+    hub.close()
+    monkeypatch.setenv("CATDOG_HUB_REPO", REPO)
+    monkeypatch.setenv("CATDOG_WEIGHTS", str(tiny_weights))
+    monkeypatch.setattr(app, "configure_gradio", lambda: None)
+    monkeypatch.setattr("catdog.ui.build", lambda comparator: comparator.close())
+    monkeypatch.setattr("catdog.ui.serve", lambda page, settings: None)
+    assert app.main() == 0
+    assert "leaves the bundled models" in capsys.readouterr().err
 
 
 LOCATE = """

@@ -1,14 +1,18 @@
-"""Ctrl-C, once and twice.
+"""What is hidden, and Ctrl-C, once and twice.
 
-In a process of its own: OpenVINO, which other tests load here, gives the main thread a stack for signals,
+That in a process of its own: OpenVINO, which other tests load here, gives the main thread a stack for signals,
 and takes its memory back from whichever thread unloads it.
 """
 
 from __future__ import annotations
 
+import logging
+import os
 import subprocess
 import sys
 from pathlib import Path
+
+from catdog.terminal import hidden_stderr
 
 ROOT = Path(__file__).parents[2]
 TWICE = """
@@ -41,3 +45,11 @@ def test_the_first_ctrl_c_is_noted_and_the_second_interrupts():
 
 def test_what_runs_in_the_background_goes_on_ignoring_ctrl_c():
     assert ctrl_c_twice("SIG_IGN") == (["False", "True"], "")
+
+
+def test_what_native_code_writes_is_hidden_and_what_is_logged_here_is_not(capfd):
+    with hidden_stderr():
+        os.write(2, b"A library greets.\n")
+        logging.getLogger("catdog.engine").warning("A child died.")
+    logging.getLogger("catdog").info("Nothing more.")
+    assert capfd.readouterr().err == "A child died.\n"
