@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import tempfile
 import threading
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,6 +16,12 @@ os.environ.update(
     GRADIO_ANALYTICS_ENABLED="False", HF_HUB_DISABLE_TELEMETRY="1", HF_HUB_DISABLE_XET="1", TF_CPP_MIN_LOG_LEVEL="3",
     TF_ENABLE_ONEDNN_OPTS="0",
 )  # fmt: skip
+# Whatever proxy is set, this machine is reached without one; and Gradio keeps uploads where no other program does.
+os.environ.update(
+    no_proxy=f"{os.environ.get('no_proxy') or os.environ.get('NO_PROXY', '')},127.0.0.1,localhost".strip(","),
+    GRADIO_TEMP_DIR=tempfile.mkdtemp(prefix="catdog-tests-"),
+)
+os.environ["NO_PROXY"] = os.environ["no_proxy"]
 
 import pytest
 from hypothesis import settings
@@ -24,6 +31,7 @@ from tests.tiny import write_tiny_model
 
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES = ROOT / "examples"
+UPLOADS = Path(os.environ["GRADIO_TEMP_DIR"])
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 QUIET = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -47,6 +55,10 @@ def pytest_addoption(parser):
     parser.addoption("--screenshots", type=Path, metavar="FOLDER", help="take the screenshots of the docs into FOLDER")
 
 
+def pytest_unconfigure():
+    shutil.rmtree(UPLOADS, ignore_errors=True)
+
+
 @pytest.fixture(scope="session")
 def shared_cache(tmp_path_factory) -> Path:
     """Converted models of this run of the tests, so that each is converted once."""
@@ -62,18 +74,9 @@ def clean_environment(monkeypatch, shared_cache):
 
 
 @pytest.fixture(autouse=True)
-def converted_in_process(request, monkeypatch):
-    """Convert models in the process of the tests, which has TensorFlow already: seconds less per model.
-
-    A test that asks for the fixture `child_process` gets what everybody else gets.
-    """
-    if "child_process" not in request.fixturenames:
-        monkeypatch.setattr("catdog.engine.loading.convert", convert_here)
-
-
-@pytest.fixture
-def child_process():
-    """Asks for conversion in a child process, as outside the tests."""
+def converted_in_process(monkeypatch):
+    """Convert models in the process of the tests, which has TensorFlow already: seconds less per model."""
+    monkeypatch.setattr("catdog.engine.loading.convert", convert_here)
 
 
 def convert_here(jobs):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import weakref
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 
 import pytest
 
@@ -113,19 +113,30 @@ def test_close_handles_what_waits_and_refuses_what_comes_later():
         made.close()
 
 
-def test_whatever_is_accepted_while_it_closes_is_answered():
-    for _ in range(20):
-        made = Batcher(Recorder(), 2)
-        accepted = []
+class Late:
+    """A queue that takes an item when it is let, and the None of `close` at once."""
 
-        def submit(made=made, accepted=accepted):
-            with contextlib.suppress(RuntimeError):
-                accepted.extend(made.submit(1) for _ in range(100))
+    def __init__(self, waiting):
+        self.waiting, self.reached, self.go = waiting, threading.Event(), threading.Event()
 
-        threads = [threading.Thread(target=submit) for _ in range(3)]
-        for thread in threads:
-            thread.start()
-        made.close()
-        for thread in threads:
-            thread.join(PATIENCE)
-        assert results(accepted) == [2] * len(accepted)
+    def put(self, item):
+        if item is not None:
+            self.reached.set()
+            assert self.go.wait(PATIENCE)
+        self.waiting.put(item)
+
+    def __getattr__(self, name):
+        return getattr(self.waiting, name)
+
+
+def test_what_is_accepted_while_it_closes_is_answered():
+    with batcher(Recorder()) as made, ThreadPoolExecutor(2) as pool:
+        late = made._waiting = Late(made._waiting)
+        accepted = pool.submit(made.submit, 1)
+        assert late.reached.wait(PATIENCE)
+        closed = pool.submit(made.close)
+        wait([closed], timeout=0.5)  # it should not end yet
+        late.go.set()
+        closed.result(PATIENCE)
+        future = accepted.result(PATIENCE)
+        assert future.done() and future.result() == 2

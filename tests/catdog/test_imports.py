@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import PATIENCE
+
 ROOT = Path(__file__).parents[2]
 MODULES = {
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
@@ -111,7 +113,7 @@ def test_importing_loads_nothing_heavy():
         "import sys, catdog, catdog.compare, catdog.weights, catdog.__main__\n"
         f"print([name for name in {HEAVY} if name in sys.modules], catdog.Comparator.__name__)"
     )
-    result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE)
     assert (result.stdout, result.stderr) == ("[] Comparator\n", "")
 
 
@@ -126,6 +128,6 @@ def test_the_public_names_exist():
 
 def test_a_process_that_decodes_starts_with_little():
     code = "import sys, catdog.classify.workers\nprint([name for name in sys.modules if name.startswith('catdog.')])"
-    result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE)
     assert not {"catdog.compare", "catdog.engine", "tqdm"} & set(ast.literal_eval(result.stdout))
     assert "catdog.classify.decoding" in result.stdout

@@ -22,6 +22,7 @@ from catdog.engine import cache
 from catdog.novelty import Novelty
 from catdog.spec import ModelSpec
 from tests.catdog import fakes
+from tests.conftest import PATIENCE
 from tests.tiny import write_tiny_model
 
 ROOT = Path(__file__).parents[2]
@@ -58,12 +59,22 @@ def test_wrong_arguments_end_with_2_and_the_usage(arguments, capsys):
     assert "usage: python -m catdog" in err
 
 
-@pytest.mark.parametrize("argv", [["--help"], ["predict", "--help"], ["models", "--help"]])
-def test_help_goes_to_stdout(argv, capsys):
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ("--help", ["about photos", "of a folder", "list the models", "convert the models", "--version"]),
+        ("predict --help", ["IMAGE", "--model", "--json", "--explain"]),
+        ("classify --help", ["DIR", "--out", "--workers", "--restart"]),
+        ("models --help", ["--json"]),
+    ],
+)
+def test_help_goes_to_stdout(arguments, words, capsys):
     with pytest.raises(SystemExit) as caught:
-        main(argv)
+        main(arguments.split())
     assert caught.value.code == DONE
-    assert "--json" in capsys.readouterr().out or argv == ["--help"]
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert all(word in out for word in words)
 
 
 @pytest.mark.parametrize("argv", [["models"], ["predict", "x.jpg"]])
@@ -318,7 +329,7 @@ def test_a_process_answers_reports_and_obeys_ctrl_c(environment, cat, tmp_path):
     with process:
         assert process.stdout.readline() == f"{cat}\n"
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == INTERRUPTED
     empty, missing = err.splitlines()  # not a word from TensorFlow, and no stack trace
     assert empty.startswith(f"catdog: {tmp_path}/empty.jpg: The file is empty")
@@ -331,8 +342,9 @@ def test_a_closed_pipe_is_quiet(environment):
     os.close(reading)
     with open(writing, "w") as closed:
         result = subprocess.run(
-            command("models"), cwd=ROOT, env=environment, stdout=closed, stderr=subprocess.PIPE, text=True, timeout=60
-        )
+            command("models"),
+            cwd=ROOT, env=environment, stdout=closed, stderr=subprocess.PIPE, text=True, timeout=PATIENCE,
+        )  # fmt: skip
     assert (result.returncode, result.stderr) == (CLOSED_PIPE, "")
 
 
@@ -340,7 +352,8 @@ def test_a_closed_pipe_is_quiet(environment):
 def test_an_answer_that_cannot_be_written_is_a_sentence(environment):
     with open("/dev/full", "w") as full:
         result = subprocess.run(
-            command("models"), cwd=ROOT, env=environment, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60
-        )
+            command("models"),
+            cwd=ROOT, env=environment, stdout=full, stderr=subprocess.PIPE, text=True, timeout=PATIENCE,
+        )  # fmt: skip
     assert result.returncode == FAILED
     assert result.stderr == "catdog: The answer cannot be written: [Errno 28] No space left on device.\n"

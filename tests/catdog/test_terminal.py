@@ -12,7 +12,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from catdog.errors import CatDogError
 from catdog.terminal import hidden_stderr
+from tests.conftest import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 TWICE = """
@@ -33,7 +37,7 @@ print(signal.getsignal(signal.SIGINT) is signal.{handler})
 
 def ctrl_c_twice(handler: str) -> tuple[list[str], str]:
     command = [sys.executable, "-c", TWICE.format(handler=handler)]
-    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE, check=True)
     return result.stdout.split(), result.stderr
 
 
@@ -53,3 +57,14 @@ def test_what_native_code_writes_is_hidden_and_what_is_logged_here_is_not(capfd)
         logging.getLogger("catdog.engine").warning("A child died.")
     logging.getLogger("catdog").info("Nothing more.")
     assert capfd.readouterr().err == "A child died.\n"
+
+
+@pytest.mark.parametrize(
+    ("error", "shown"), [(RuntimeError, "A library warns.\n"), (CatDogError, ""), (KeyboardInterrupt, "")]
+)
+def test_what_was_hidden_is_shown_after_an_unforeseen_failure_alone(error, shown, capfd):
+    with pytest.raises(error), hidden_stderr():
+        os.write(2, b"A library warns.\n")
+        raise error
+    os.write(2, b"Nothing is hidden any more.\n")
+    assert capfd.readouterr().err == f"{shown}Nothing is hidden any more.\n"

@@ -13,19 +13,23 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import gradio as gr
 import httpx
 import pytest
+from gradio.data_classes import FileData, ListFiles
 from gradio.route_utils import delete_files_created_by_app
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
 
 from catdog import Settings, load
+from catdog.ui.files import FilesInput
 from catdog.ui.limits import LARGEST_PHOTOS
 from catdog.ui.page import SESSIONS
 from catdog.ui.uploads import refusal
 from tests.catdog import fakes
 from tests.catdog.photos import encoded, heic, huge_png, png
+from tests.conftest import PATIENCE
 from tests.servers import free_port, running, served_page, taken_port, until_it_answers
 from tests.tiny import write_tiny_model
 
@@ -54,14 +58,14 @@ def url(site):
 
 @pytest.fixture(scope="module")
 def client(url):
-    return Client(url, verbose=False, analytics_enabled=False, httpx_kwargs={"timeout": 60})
+    return Client(url, verbose=False, analytics_enabled=False, httpx_kwargs={"timeout": PATIENCE})
 
 
 def call(url: str, payload) -> tuple[str, object]:
     """One raw `/predict` request: (event, data), as a client that wrote it by hand would see them."""
-    start = httpx.post(f"{url}/gradio_api/call/predict", json={"data": [payload]}, timeout=30)
+    start = httpx.post(f"{url}/gradio_api/call/predict", json={"data": [payload]}, timeout=PATIENCE)
     assert start.status_code == 200, start.text
-    reply = httpx.get(f"{url}/gradio_api/call/predict/{start.json()['event_id']}", timeout=30).text
+    reply = httpx.get(f"{url}/gradio_api/call/predict/{start.json()['event_id']}", timeout=PATIENCE).text
     event, data = reply.strip().splitlines()[-2:]
     return event.removeprefix("event: "), json.loads(data.removeprefix("data: "))
 
@@ -182,13 +186,20 @@ def outside(tmp_path) -> Path:
     return path
 
 
+def filled_in(path: str, outside: Path) -> str:
+    from gradio.utils import get_upload_folder
+
+    uploads = get_upload_folder()
+    return path.format(outside=outside, uploads=uploads, climb=os.path.relpath(outside, uploads))
+
+
 @pytest.mark.parametrize("extra", [{}, META, META | {"is_stream": True}], ids=["bare", "meta", "stream"])
 @pytest.mark.parametrize(
     "path",
     [
         "/etc/passwd",
         "{outside}",
-        "{uploads}/../{outside}",
+        "{uploads}/{climb}",
         "{uploads}",
         "{uploads}/missing.png",
         "app.py",
@@ -197,10 +208,8 @@ def outside(tmp_path) -> Path:
         "",
     ],
 )
-def test_paths_that_were_not_uploaded_are_refused(url, outside, extra, path, monkeypatch):
-    from gradio.utils import get_upload_folder
-
-    path = path.format(outside=outside, uploads=get_upload_folder())
+def test_paths_that_were_not_uploaded_are_refused(url, outside, extra, path):
+    path = filled_in(path, outside)
     message = refused(url, {"path": path, **extra})
     assert message and "root:" not in message and "Traceback" not in message
 
@@ -220,7 +229,7 @@ def test_symlink_in_the_upload_folder_is_refused(url, outside):
 def test_files_of_the_server_are_not_served(url, outside, name):
     name = name.format(outside=outside)
     refused(url, {"path": name, **META})
-    assert httpx.get(f"{url}/gradio_api/file={name}", timeout=30).status_code == 403
+    assert httpx.get(f"{url}/gradio_api/file={name}", timeout=PATIENCE).status_code == 403
 
 
 @pytest.fixture
@@ -271,14 +280,15 @@ def test_malformed_requests_end_in_an_error(url, payload):
 @pytest.fixture
 def press(url):
     """press(trigger, data) -> the last message of a private event of the page, called by its number."""
-    config = httpx.get(f"{url}/config", timeout=30).json()
+    config = httpx.get(f"{url}/config", timeout=PATIENCE).json()
 
     def call_event(name: str, data: list, session: str = "session") -> dict:
         (number,) = (entry["id"] for entry in config["dependencies"] if entry["api_name"] == name)
         body = {"data": data, "fn_index": number, "session_hash": session}
-        event = httpx.post(f"{url}/gradio_api/queue/join", json=body, timeout=30).raise_for_status().json()["event_id"]
+        joined = httpx.post(f"{url}/gradio_api/queue/join", json=body, timeout=PATIENCE)
+        event = joined.raise_for_status().json()["event_id"]
         with httpx.stream(
-            "GET", f"{url}/gradio_api/queue/data", params={"session_hash": session}, timeout=30
+            "GET", f"{url}/gradio_api/queue/data", params={"session_hash": session}, timeout=PATIENCE
         ) as stream:
             for line in stream.iter_lines():
                 message = json.loads(line.removeprefix("data: ") or "{}")
@@ -290,14 +300,19 @@ def press(url):
 
 
 @pytest.mark.parametrize("extra", [{}, META], ids=["bare", "meta"])
-@pytest.mark.parametrize("path", ["/etc/passwd", "{outside}", "{uploads}/../{outside}", "{uploads}", "app.py", ""])
+@pytest.mark.parametrize("path", ["/etc/passwd", "{outside}", "{uploads}/{climb}", "{uploads}", "app.py", ""])
 def test_many_files_are_refused_where_one_was_not_uploaded(press, outside, path, extra):
-    from gradio.utils import get_upload_folder
-
-    path = path.format(outside=outside, uploads=get_upload_folder())
+    path = filled_in(path, outside)
     message = press("work", [[{"path": path, **extra}], None], session=f"s{path}{len(extra)}")
     assert not message["success"]
     assert "root:" not in str(message) and "Traceback" not in str(message)
+
+
+@pytest.mark.parametrize("path", ["{outside}", "{uploads}/{climb}"])
+def test_the_input_for_many_files_hands_over_no_other_even_where_gradio_would(outside, path):
+    sent = ListFiles([FileData(path=filled_in(path, outside), meta=META["meta"])])
+    with pytest.raises(gr.Error, match="not uploaded"):
+        FilesInput(file_count="multiple").preprocess(sent)
 
 
 def test_many_files_are_never_fetched(press, other_site):
@@ -311,7 +326,7 @@ def test_many_files_leave_nothing_behind(press, url):
     from gradio.utils import get_upload_folder
 
     sent = [("files", (f"{i}.png", encoded(fakes.photo((i, i, 99)), "PNG"), "image/png")) for i in range(3)]
-    paths = httpx.post(f"{url}/gradio_api/upload", files=sent, timeout=30).json()
+    paths = httpx.post(f"{url}/gradio_api/upload", files=sent, timeout=PATIENCE).json()
     before = sorted(Path(get_upload_folder()).rglob("*"))
     message = press("work", [[{"path": path, **META} for path in paths], None])
     assert message["success"] and "3 photos judged" in str(message)
@@ -327,22 +342,22 @@ def test_only_uploads_may_bring_many_photos(url):
         "upload",
         "x/gradio_api/upload",
     ):
-        assert httpx.post(f"{url}/{path}", content=body, timeout=30).status_code == 413, path
+        assert httpx.post(f"{url}/{path}", content=body, timeout=PATIENCE).status_code == 413, path
     small = [("files", (f"{i}.bin", bytes(LIMIT - 1), "image/jpeg")) for i in range(LARGEST_PHOTOS)]
-    assert httpx.post(f"{url}/gradio_api/upload", files=small, timeout=30).status_code == 200
-    assert httpx.post(f"{url}/gradio_api/upload", files=small * 2, timeout=30).status_code == 413
+    assert httpx.post(f"{url}/gradio_api/upload", files=small, timeout=PATIENCE).status_code == 200
+    assert httpx.post(f"{url}/gradio_api/upload", files=small * 2, timeout=PATIENCE).status_code == 413
 
 
 @pytest.mark.parametrize("megabytes", [3, 50])
 def test_uploads_over_the_limit_are_refused(url, megabytes):
     files = {"files": ("big.jpg", bytes(megabytes * 2**20), "image/jpeg")}
-    assert httpx.post(f"{url}/gradio_api/upload", files=files, timeout=30).status_code == 413
+    assert httpx.post(f"{url}/gradio_api/upload", files=files, timeout=PATIENCE).status_code == 413
 
 
 @pytest.mark.parametrize("route", ["call/predict", "queue/join", "run/predict"])
 def test_data_urls_over_the_limit_are_refused(url, route):
     body = {"data": [{"url": data_url(bytes(2 * LIMIT))}], "session_hash": "s", "fn_index": 0}
-    assert httpx.post(f"{url}/gradio_api/{route}", json=body, timeout=30).status_code == 413
+    assert httpx.post(f"{url}/gradio_api/{route}", json=body, timeout=PATIENCE).status_code == 413
 
 
 def test_body_without_a_declared_length_is_cut_off(url):
@@ -350,7 +365,7 @@ def test_body_without_a_declared_length_is_cut_off(url):
         for _ in range(100):
             yield b"x" * 2**16
 
-    reply = httpx.post(f"{url}/gradio_api/call/predict", content=chunks(), timeout=30)
+    reply = httpx.post(f"{url}/gradio_api/call/predict", content=chunks(), timeout=PATIENCE)
     assert reply.status_code == 413
 
 
@@ -404,7 +419,7 @@ def test_many_at_once_all_get_their_own_answer(url, comparator):
 def test_uploads_are_swept_away(site, client, tmp_path):
     page, url = site
     files = {"files": ("sweep.jpg", encoded(photo(), "JPEG", quality=51), "image/jpeg")}
-    (stored,) = httpx.post(f"{url}/gradio_api/upload", files=files, timeout=30).json()
+    (stored,) = httpx.post(f"{url}/gradio_api/upload", files=files, timeout=PATIENCE).json()
     assert Path(stored).is_file()
     assert page.delete_cache == (3600, 3600)
     refused(url, {"path": str(Path(stored).parent), **META})  # a folder must not end the sweep
@@ -436,7 +451,7 @@ def app(folder: Path, **environment: str):
 
 
 def assert_exits_1_with(process: subprocess.Popen, words: str) -> None:
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=PATIENCE)
     assert process.returncode == 1
     assert words in errors and "Traceback" not in errors
 
@@ -466,4 +481,4 @@ def test_app_serves_from_any_folder_until_interrupted(tmp_path, tiny_weights, ca
         event, (_, _, comparison) = call(url, {"url": data_url(cat.read_bytes())})
         assert event == "complete" and len(comparison["models"]) == 2
         process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=120) == 0
+        assert process.wait(timeout=PATIENCE) == 0

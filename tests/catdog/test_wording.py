@@ -177,6 +177,20 @@ def test_a_label_keeps_its_case():
     assert wording.leading(comparison, specs[0]).endswith("A says Felis catus, very sure (100.0%).")
 
 
+@pytest.mark.parametrize(
+    ("names", "accuracy", "text"),
+    [
+        ("a", 0.9, ""),
+        ("ab", 0.9, "Most often right: A, fairly sure (90.0%)."),
+        ("ab", 0.0, "Asked first: A, fairly sure (90.0%)."),
+    ],
+)
+def test_what_the_default_model_says_is_told_where_others_were_asked_too(names, accuracy, text):
+    verdicts = tuple(Verdict(name, "cat", 0.9, {}, 1.0) for name in names)
+    default = spec("a", metrics={"val": {"accuracy": accuracy, "images": 10}})
+    assert wording.leading(Comparison("Cat", 0.9, verdicts, True, "bundled", "cat"), default) == text
+
+
 @pytest.mark.parametrize(("error_rate", "says"), [(0.01, "M says cat"), (0.25, "M leans towards cat")])
 def test_a_confident_answer_of_a_kind_that_is_often_wrong_is_a_leaning(error_rate, says):
     verdicts = (Verdict("m", "cat", 0.95, {}, 1.0, error_rate),)

@@ -15,6 +15,7 @@ import pytest
 
 from catdog.__main__ import DONE, FAILED, INTERRUPTED, WRONG_USAGE, main
 from catdog.classify.run import BATCH
+from tests.conftest import PATIENCE
 
 from .conftest import read_csv
 
@@ -31,7 +32,7 @@ def run_until(name: str, batch: int, *arguments: object) -> subprocess.Completed
     """Run the command line in a process group of its own, signalled at a batch."""
     command = [sys.executable, "-m", f"{__package__}.interrupted", name, str(batch), *map(str, arguments)]
     return subprocess.run(
-        command, cwd=ROOT, capture_output=True, text=True, timeout=120, start_new_session=True, check=False
+        command, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE, start_new_session=True, check=False
     )
 
 
@@ -40,7 +41,7 @@ def wait_for_the_end_of(pid: int) -> None:
         descriptor = os.pidfd_open(pid)
     except ProcessLookupError:
         return
-    ended, _, _ = select.select([descriptor], [], [], 60)
+    ended, _, _ = select.select([descriptor], [], [], PATIENCE)
     os.close(descriptor)
     assert ended, f"process {pid} is still there"
 
@@ -127,7 +128,7 @@ def test_memory_does_not_grow_with_the_number_of_photos(greys, tmp_path):
         for number in range(copies):
             shutil.copytree(one, folder / f"{number:05}", copy_function=os.link)
         command = [sys.executable, "-c", code, "classify", str(folder), "--out", f"{folder}.csv", "--workers", "1"]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=True)
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE, check=True)
         summary, kilobytes = done.stdout.splitlines()[-2:]
         assert json.loads(summary)["photos"] == copies
         return int(kilobytes)

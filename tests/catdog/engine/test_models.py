@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +15,7 @@ from catdog.config import Settings
 from catdog.engine import load_engine
 from catdog.errors import ModelMismatch
 from catdog.spec import ModelSpec, sha256_of
+from tests.conftest import PATIENCE, ROOT
 from tests.tiny import write_tiny_model
 
 SIZE = 16
@@ -72,7 +76,24 @@ def test_a_model_without_a_fixed_input_size_is_accepted(tmp_path):
 def test_threads_can_be_limited(tmp_path):
     spec = write_tiny_model(tmp_path, "tiny", image_size=16)
     engine = load_engine(tmp_path / spec.file, spec, Settings(threads=1))
-    assert engine(np.zeros((1, 16, 16, 3), np.float32)).probabilities.shape == (1, 1)
+    for photos in (1, 2):
+        assert engine(np.zeros((photos, 16, 16, 3), np.float32)).probabilities.shape == (photos, 1)
+    compiled = [request.get_compiled_model() for request in engine.requests.values()]
+    assert [model.get_property("INFERENCE_NUM_THREADS") for model in compiled] == [1, 1]
+
+
+def test_threads_of_tensorflow_can_be_limited(tiny_weights):
+    """In a process of its own, as the first model of a process decides."""
+    code = (
+        "import catdog; catdog.load().close(); from tensorflow.config import threading\n"
+        "print(threading.get_intra_op_parallelism_threads(), threading.get_inter_op_parallelism_threads())"
+    )
+    variables = {"CATDOG_WEIGHTS": str(tiny_weights), "CATDOG_ENGINE": "tensorflow", "CATDOG_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT, env=os.environ | variables, capture_output=True, text=True, timeout=PATIENCE, check=True,
+    )  # fmt: skip
+    assert done.stdout == "1 1\n"
 
 
 def lambda_layer(folder: Path) -> Path:

@@ -13,6 +13,7 @@ from catdog.many.collect import Photo
 from catdog.many.judging import WORKERS
 from tests.catdog import fakes
 from tests.catdog.photos import encoded
+from tests.conftest import PATIENCE
 
 
 @pytest.fixture
@@ -63,7 +64,7 @@ def test_closing_leaves_out_what_was_not_begun_and_waits_for_nothing(comparator)
 
     def slowly() -> bytes:
         read.append(1)
-        go_on.wait(60)
+        go_on.wait(PATIENCE)
         return b""
 
     entries = judge(comparator, [photo("first"), *(Photo("slow", None, slowly) for _ in range(100))])
@@ -71,7 +72,7 @@ def test_closing_leaves_out_what_was_not_begun_and_waits_for_nothing(comparator)
     entries.close()
     go_on.set()
     for thread in [thread for thread in threading.enumerate() if thread.name.startswith("catdog-many")]:
-        thread.join(60)
+        thread.join(PATIENCE)
     assert len(read) <= WORKERS + 1
 
 

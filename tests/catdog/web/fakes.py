@@ -7,7 +7,6 @@ import numpy as np
 from catdog import ModelSpec, Settings
 from catdog.compare import Classifier, Comparator
 from catdog.engine import Outputs
-from catdog.errors import Busy
 
 
 def classifier(name: str, outputs: dict[str, float], *, accuracy: float = 0.9) -> Classifier:
@@ -20,17 +19,13 @@ def classifier(name: str, outputs: dict[str, float], *, accuracy: float = 0.9) -
     return Classifier(spec, lambda batch: Outputs(np.repeat(row, len(batch), axis=0)))
 
 
-class Crowded:
-    """Stands where a Comparator would that has no free place; its models are never asked."""
+class Broken:
+    """Stands where a Comparator would whose code has a mistake."""
 
-    source, problems, settings = "bundled", (), Settings()
-
-    def __init__(self, *classifiers: Classifier):
-        self.specs = tuple(classifier.spec for classifier in classifiers)
-        self.default = self.specs[0]
+    source, problems, settings, default, specs = "bundled", (), Settings(), None, ()
 
     def compare(self, photo, *, model: str | None = None, explain: bool = False):
-        raise Busy("Too many photos at once: 64 are being judged or waiting. Try again shortly.")
+        raise RuntimeError("a mistake")
 
     look = compare
 

@@ -15,7 +15,7 @@ from .photos import CAT
 
 @pytest.fixture
 def host(tiny_comparator):
-    """An application with its own pages, errors and limits, and two comparators mounted."""
+    """An application with its own pages, errors and limits, and comparators mounted, one of them broken."""
     app = Flask("host")
     app.testing = True
     app.config["MAX_CONTENT_LENGTH"] = 1000
@@ -25,9 +25,11 @@ def host(tiny_comparator):
     app.register_error_handler(Exception, lambda error: ("host 500", 500))
     app.add_url_rule("/", view_func=lambda: "host page", endpoint="home")
     app.add_url_rule("/echo", view_func=lambda: request.get_data(), methods=["POST"], endpoint="echo")
+    app.add_url_rule("/crash", view_func=lambda: 1 / 0, endpoint="crash")
     app.register_blueprint(create_blueprint(tiny_comparator), url_prefix="/pets")
     other = fakes.comparator(fakes.classifier("other", {"cat": 1.0, "dog": 0.0}))
     app.register_blueprint(create_blueprint(other, name="second"), url_prefix="/second")
+    app.register_blueprint(create_blueprint(fakes.Broken(), name="third"), url_prefix="/broken")
     return app.test_client()
 
 
@@ -69,6 +71,13 @@ def test_the_host_keeps_its_errors_and_limits(host):
     assert host.get("/pets/nothing").text == "host 404"
     assert host.get("/pets/predict").text == "host 405"
     assert host.post("/echo", data=b"x" * 2000).text == "host 413"
+
+
+def test_crashes_stay_with_the_host(host):
+    assert host.get("/crash").text == "host 500"
+    for path in ("/broken/predict", "/broken/"):
+        response = host.post(path, data=form())
+        assert (response.status_code, response.text) == (500, "host 500")
 
 
 def test_the_host_keeps_its_headers(host):

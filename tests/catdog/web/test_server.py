@@ -7,12 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from tests.conftest import PATIENCE
+
 from .photos import CAT
 
 
 def exchange(port: int, *pieces: bytes, end: bool = False) -> bytes:
     """Send bytes, close the sending side if `end`, and return all that comes back."""
-    with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as connection:
         for piece in pieces:
             connection.sendall(piece)
         if end:
@@ -92,6 +94,6 @@ def test_many_at_once(port):
 
 def test_it_still_answers_after_clients_that_vanish(port):
     for _ in range(5):
-        with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+        with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as connection:
             connection.sendall(head(LENGTH) + BODY[:1000])
     assert status(exchange(port, head(LENGTH), BODY)) == 200

@@ -1,0 +1,49 @@
+"""A Comparator that has no room for another photo."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from catdog import Settings
+from catdog.compare import Comparator
+from catdog.engine import Outputs
+from tests.catdog.web import fakes
+from tests.conftest import PATIENCE
+
+
+class Held:
+    """An engine that answers when it is let."""
+
+    def __init__(self):
+        self.open, self.reached = threading.Event(), threading.Event()
+
+    def __call__(self, batch: np.ndarray) -> Outputs:
+        self.reached.set()
+        assert self.open.wait(PATIENCE)
+        return Outputs(np.full((len(batch), 1), 0.25, np.float32))
+
+
+@pytest.fixture
+def busy(cat):
+    """A Comparator whose only place is taken, and a way to free it: (comparator, free)."""
+    engine = Held()
+    model = fakes.classifier("m", {"cat": 1.0, "dog": 0.0})
+    model.engine = engine
+    comparator = Comparator([model], settings=Settings(max_waiting=1))
+    with contextlib.closing(comparator), ThreadPoolExecutor(1) as pool:
+        first = pool.submit(comparator.compare, cat)
+
+        def free() -> None:
+            engine.open.set()
+            assert first.result(PATIENCE).prediction
+
+        try:
+            assert engine.reached.wait(PATIENCE)
+            yield comparator, free
+        finally:
+            engine.open.set()
