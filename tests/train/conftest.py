@@ -1,4 +1,4 @@
-"""A tiny data folder: blurred discs on light ground are cats, stripes are dogs."""
+"""A tiny data folder, where blurred discs on light ground are cats and stripes are dogs; a Hub to publish to."""
 
 from __future__ import annotations
 
@@ -34,6 +34,19 @@ def small_networks(monkeypatch):
 
     for name, architecture in architectures.ARCHITECTURES.items():
         monkeypatch.setitem(architectures.ARCHITECTURES, name, dataclasses.replace(architecture, features=features))
+
+
+@pytest.fixture
+def stand_in(hub, monkeypatch):
+    """A stand-in Hub whose token is set."""
+    monkeypatch.setenv("HF_TOKEN", hub.token)
+    return hub
+
+
+def files_of(hub, name: str) -> dict[str, bytes]:
+    """The newest files of a repository, as `user/things` or `spaces/user/things`."""
+    repository = hub.repositories[name]
+    return dict(repository.commits[repository.refs["main"]])
 
 
 def write_pictures(folder: Path, classes: dict, counts: dict[str, int]) -> None:

@@ -63,6 +63,21 @@ def test_crops_differ_and_stay_in_range(pixels):
     assert len({crop.tobytes() for crop in crops}) == 8
 
 
+def test_crops_cover_the_share_of_the_area_that_is_asked_for():
+    _, _, height, width, _ = map(_numpy, RandomResizedCrop(8, (0.2, 0.3), seed=1)._boxes(500))
+    assert (height * width).min() == pytest.approx(0.2, abs=0.005)
+    assert (height * width).max() == pytest.approx(0.3, abs=0.005)
+    assert (width / height).min() == pytest.approx(3 / 4, abs=0.01)
+    assert (width / height).max() == pytest.approx(4 / 3, abs=0.01)
+
+
+def test_brightness_changes_as_much_as_is_asked_for():
+    grey = np.full((500, 2, 2, 3), 100, np.float32)
+    changed = _numpy(ColorJitter(0.2, seed=1)(grey, training=True))
+    assert changed.min() == pytest.approx(80, abs=0.5)
+    assert changed.max() == pytest.approx(120, abs=0.5)
+
+
 def test_jitter_changes_colours_within_range(pixels):
     images = np.repeat(pixels[None].astype(np.float32), 4, axis=0)
     changed = _numpy(ColorJitter(0.3, seed=1)(images, training=True))

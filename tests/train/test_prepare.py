@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import io
 import json
 import zipfile
 import zlib
-from pathlib import PurePosixPath
+from collections import Counter
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from catdog.errors import InvalidSettings
+from tests.catdog.photos import encoded
 from train import prepare as preparation
 from train.dataset import DatasetError
 from train.prepare import describe, prepare
@@ -27,12 +28,6 @@ def seed_of(*what: object) -> int:
     return zlib.crc32(repr(what).encode())
 
 
-def encoded(image: Image.Image, kind: str = "PNG", **options) -> bytes:
-    stream = io.BytesIO()
-    image.save(stream, kind, **options)
-    return stream.getvalue()
-
-
 def write(folder, files: dict[str, bytes]) -> None:
     for name, data in files.items():
         path = folder / name
@@ -41,7 +36,7 @@ def write(folder, files: dict[str, bytes]) -> None:
 
 
 def photos(label: str, count: int, first: int = 0) -> dict[str, bytes]:
-    return {f"{label}/{i}.png": encoded(picture(seed_of(label, i))) for i in range(first, first + count)}
+    return {f"{label}/{i}.png": encoded(picture(seed_of(label, i)), "PNG") for i in range(first, first + count)}
 
 
 def tree(folder) -> list[str]:
@@ -72,7 +67,7 @@ def test_keeps_a_given_split_and_reads_zips(tmp_path):
     for split in ("train", "val", "test"):
         with zipfile.ZipFile(tmp_path / f"{split}.zip", "w") as archive:
             for label in ("cats", "dogs"):
-                archive.writestr(f"{split}/{label}/a.png", encoded(picture(seed_of(split, label))))
+                archive.writestr(f"{split}/{label}/a.png", encoded(picture(seed_of(split, label)), "PNG"))
             archive.writestr("__MACOSX/x.png", b"junk")
             archive.writestr("readme.txt", b"no photo")
     prepare(sorted(tmp_path.glob("*.zip")), tmp_path / "out")
@@ -81,7 +76,8 @@ def test_keeps_a_given_split_and_reads_zips(tmp_path):
 
 def test_reads_the_flat_layout_of_kaggle(tmp_path):
     write(
-        tmp_path / "train", {f"{k}.{i}.png": encoded(picture(seed_of(k, i))) for k in ("cat", "dog") for i in range(4)}
+        tmp_path / "train",
+        {f"{k}.{i}.png": encoded(picture(seed_of(k, i)), "PNG") for k in ("cat", "dog") for i in range(4)},
     )
     report = prepare([tmp_path / "train"], tmp_path / "out", val=0.25, test=0.25)
     assert report["kept"] == {
@@ -104,11 +100,11 @@ def test_drops_what_cannot_be_decoded(tmp_path):
 @pytest.mark.parametrize(
     "change",
     [
-        lambda image: encoded(image),
+        lambda image: encoded(image, "PNG"),
         lambda image: encoded(image, "JPEG", quality=40),
-        lambda image: encoded(image.resize((40, 40))),
-        lambda image: encoded(image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)),
-        lambda image: encoded(image.point(lambda v: min(255, int(v * 1.1)))),
+        lambda image: encoded(image.resize((40, 40)), "PNG"),
+        lambda image: encoded(image.transpose(Image.Transpose.FLIP_LEFT_RIGHT), "PNG"),
+        lambda image: encoded(image.point(lambda v: min(255, int(v * 1.1))), "PNG"),
     ],
     ids=["exact", "jpeg", "smaller", "mirrored", "brighter"],
 )
@@ -119,7 +115,7 @@ def test_training_copies_of_held_out_photos_are_dropped(tmp_path, change):
         {
             **{f"train/{k}": v for k, v in {**photos("cats", 3), **photos("dogs", 3)}.items()},
             **{f"test/{k}": v for k, v in {**photos("cats", 3, 50), **photos("dogs", 3, 50)}.items()},
-            "test/cats/original.png": encoded(image),
+            "test/cats/original.png": encoded(image, "PNG"),
             "train/cats/copy.png": change(image),
         },
     )
@@ -130,12 +126,38 @@ def test_training_copies_of_held_out_photos_are_dropped(tmp_path, change):
     assert "test/cats/original.png" in tree(tmp_path / "out")
 
 
-def test_nothing_is_written_over_or_left_half_done(tmp_path):
+def test_nothing_is_written_over(tmp_path):
     write(tmp_path / "pets", photos("cats", 2))
     (tmp_path / "out").mkdir()
     with pytest.raises(InvalidSettings, match="exists already"):
         prepare([tmp_path / "pets"], tmp_path / "out")
     assert list((tmp_path / "out").iterdir()) == []
+
+
+@pytest.mark.parametrize("error", [OSError, KeyboardInterrupt])
+def test_the_data_folder_appears_whole_or_not_at_all(tmp_path, monkeypatch, error):
+    write(tmp_path / "pets", photos("cats", 4))
+    out = tmp_path / "out"
+    write(tmp_path / "out.partial", {"train/cats/of-a-killed-run.png": b"x"})
+    read, times, written = Path.read_bytes, Counter(), []
+
+    def read_until_the_third_is_written(path: Path) -> bytes:
+        times[path] += 1
+        if times[path] == 2:  # each is read once before any is written
+            assert not out.exists()
+            written.append(tree(tmp_path / "out.partial"))
+            if len(written) == 3:
+                raise error
+        return read(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_bytes", read_until_the_third_is_written)
+        with pytest.raises(error):
+            prepare([tmp_path / "pets"], out, val=0, test=0)
+    assert written == [[], ["train/cats/0.png"], ["train/cats/0.png", "train/cats/1.png"]]
+    assert [path.name for path in tmp_path.iterdir()] == ["pets"]
+    prepare([tmp_path / "pets"], out, val=0, test=0)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "pets"]
 
 
 @pytest.mark.parametrize(
@@ -169,8 +191,8 @@ def test_shares_must_leave_something_to_train_on(tmp_path, val, test):
 @pytest.mark.parametrize("name", ["/a.png", "/cats/a.png", "../cats/a.png", "train/../a.png", "cats/../../a.png"])
 def test_a_zip_cannot_write_outside_the_data_folder(tmp_path, name):
     with zipfile.ZipFile(tmp_path / "pets.zip", "w") as archive:
-        archive.writestr("cats/good.png", encoded(picture(1)))
-        archive.writestr(name, encoded(picture(2)))
+        archive.writestr("cats/good.png", encoded(picture(1), "PNG"))
+        archive.writestr(name, encoded(picture(2), "PNG"))
     with pytest.raises(DatasetError, match=r"pets\.zip is not safe to unpack"):
         prepare([tmp_path / "pets.zip"], tmp_path / "out")
     assert [p.name for p in tmp_path.iterdir()] == ["pets.zip"]
@@ -182,10 +204,10 @@ def test_members_that_cannot_be_unpacked_are_dropped_and_named(tmp_path, monkeyp
     with zipfile.ZipFile(path, "w") as archive:
         for name, data in {**photos("cats", 3), **photos("dogs", 3)}.items():
             archive.writestr(name, data)
-        archive.writestr("cats/encrypted.png", encoded(picture(7)))
+        archive.writestr("cats/encrypted.png", encoded(picture(7), "PNG"))
         archive.writestr("cats/huge.png", bytes(100_001))
-        archive.writestr("cats/wrong-sum.png", encoded(picture(8)))
-        archive.writestr("cats/unknown-packing.png", encoded(picture(9)))
+        archive.writestr("cats/wrong-sum.png", encoded(picture(8), "PNG"))
+        archive.writestr("cats/unknown-packing.png", encoded(picture(9), "PNG"))
         offsets = {info.filename: info.header_offset for info in archive.infolist()}
     data = bytearray(path.read_bytes())
 
@@ -208,7 +230,7 @@ def test_a_damaged_zip_is_named(tmp_path):
     write(tmp_path / "pets", photos("cats", 2))
     path = tmp_path / "pets.zip"
     with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("cats/a.png", encoded(picture(1)))
+        archive.writestr("cats/a.png", encoded(picture(1), "PNG"))
     data = path.read_bytes()
     path.write_bytes(data.replace(b"PK\1\2", b"PK\1\3"))
     with pytest.raises(DatasetError, match=r"pets\.zip is damaged"):
@@ -240,7 +262,7 @@ def test_a_zip_named_like_a_split_is_that_split(tmp_path):
     for split in ("train", "test"):
         with zipfile.ZipFile(tmp_path / f"{split}.zip", "w") as archive:
             for label in ("cats", "dogs"):
-                archive.writestr(f"{label}/{split}.png", encoded(picture(seed_of(split, label))))
+                archive.writestr(f"{label}/{split}.png", encoded(picture(seed_of(split, label)), "PNG"))
     prepare(sorted(tmp_path.glob("*.zip")), tmp_path / "out")
     assert tree(tmp_path / "out") == [f"{s}/{c}/{s}.png" for s in ("test", "train") for c in ("cats", "dogs")]
 

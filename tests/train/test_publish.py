@@ -15,15 +15,10 @@ from tests.conftest import EXAMPLES
 from tests.hub.metadata import problems_of
 from train.__main__ import main
 
+from .conftest import files_of
+
 REPO = "user/cats-and-dogs"
 MODELS = ["scratch_cnn.h5", "scratch_cnn.json", "xception.h5", "xception.json"]
-
-
-@pytest.fixture
-def stand_in(hub, monkeypatch):
-    """A stand-in Hub whose token is set."""
-    monkeypatch.setenv("HF_TOKEN", hub.token)
-    return hub
 
 
 @pytest.fixture
@@ -44,11 +39,6 @@ def publish(folder, tmp_path, capsys, monkeypatch):
     return run
 
 
-def files_of(stand_in, repo=REPO):
-    repository = stand_in.repositories[repo]
-    return repository.commits[repository.refs["main"]]
-
-
 def commits_of(stand_in, repo=REPO):
     return len(stand_in.repositories[repo].commits) - 1  # the first one is the Hub's own
 
@@ -60,7 +50,7 @@ def test_everything_goes_in_one_commit_whose_hash_is_printed(stand_in, publish, 
     code, said, result = publish()
     assert code == 0
     assert commits_of(stand_in) == 1
-    assert sorted(files_of(stand_in)) == [".gitattributes", "README.md", *MODELS]
+    assert sorted(files_of(stand_in, REPO)) == [".gitattributes", "README.md", *MODELS]
     assert sorted(result.pop("files")) == ["README.md", *MODELS]
     commit = stand_in.repositories[REPO].refs["main"]
     assert result == {"repo": REPO, "commit": commit, "created": True, "committed": True}
@@ -149,7 +139,7 @@ def test_a_new_repository_can_be_private_and_a_public_one_does_not_stay_public_u
 def test_files_of_others_stay_and_models_among_them_are_named(stand_in, publish):
     stand_in.publish(REPO, {"old.h5": b"old", "old.json": b"{}", "notes.md": b"mine", "runs/x.json": b"{}"})
     _, said, _ = publish()
-    assert {"old.h5", "old.json", "notes.md", "runs/x.json"} <= files_of(stand_in).keys()
+    assert {"old.h5", "old.json", "notes.md", "runs/x.json"} <= files_of(stand_in, REPO).keys()
     assert "also holds old.h5, old.json, which" in said
 
 
@@ -158,7 +148,7 @@ def test_files_of_others_stay_and_models_among_them_are_named(stand_in, publish)
 
 def test_the_card_on_the_hub_is_one_that_the_hub_takes_and_its_three_lines_run(stand_in, publish, folder):
     publish()
-    content = files_of(stand_in)["README.md"].decode()
+    content = files_of(stand_in, REPO)["README.md"].decode()
     assert list(problems_of(content, "model")) == []
     assert {result.metric_value for result in ModelCard(content).data.eval_results} == {0.9, 0.95}
     [lines] = re.findall(r"```python\n(.*?)```", content, re.DOTALL)
@@ -170,11 +160,11 @@ def test_the_card_on_the_hub_is_one_that_the_hub_takes_and_its_three_lines_run(s
 
 def test_what_was_written_on_the_hub_is_kept(stand_in, publish, folder):
     publish()
-    mine = files_of(stand_in)["README.md"].decode().replace("## Limits", "Written on the Hub.\n\n## Limits")
+    mine = files_of(stand_in, REPO)["README.md"].decode().replace("## Limits", "Written on the Hub.\n\n## Limits")
     mine = mine.replace("license: apache-2.0", "license: mit").replace("95.00%", "99.99%")
-    stand_in.publish(REPO, {**files_of(stand_in), "README.md": mine.encode()})
+    stand_in.publish(REPO, {**files_of(stand_in, REPO), "README.md": mine.encode()})
     _, _, result = publish()
-    card = files_of(stand_in)["README.md"].decode()
+    card = files_of(stand_in, REPO)["README.md"].decode()
     assert result["files"] == ["README.md"]
     assert "Written on the Hub." in card and "license: mit" in card
     assert "95.00%" in card and "99.99%" not in card
@@ -185,14 +175,14 @@ def test_the_folders_text_goes_where_nobody_wrote_and_elsewhere_on_request(stand
     (folder / "README.md").write_text("---\nlanguage: en\n---\n\nOur text\n")
     stand_in.publish(REPO, {"README.md": b"---\nlicense: mit\n---\n"})
     publish()
-    card = files_of(stand_in)["README.md"].decode()
+    card = files_of(stand_in, REPO)["README.md"].decode()
     assert "Our text" in card and "license: mit" in card and "language: en" in card
     (folder / "README.md").write_text("New text\n")
     _, said, result = publish()
     assert result["files"] == [] and "is kept" in said and "--replace-card" in said
     publish("--replace-card")
-    assert "New text" in files_of(stand_in)["README.md"].decode()
-    assert "Our text" not in files_of(stand_in)["README.md"].decode()
+    assert "New text" in files_of(stand_in, REPO)["README.md"].decode()
+    assert "Our text" not in files_of(stand_in, REPO)["README.md"].decode()
 
 
 def test_the_report_goes_along(stand_in, publish, folder, tmp_path):
@@ -206,7 +196,7 @@ def test_the_report_goes_along(stand_in, publish, folder, tmp_path):
     _, _, result = publish()
     assert {"report/curves.png", "report/odd name.png", "report/figures.json"} <= set(result["files"])
     assert "report/unused.json" not in result["files"]
-    card = files_of(stand_in)["README.md"].decode()
+    card = files_of(stand_in, REPO)["README.md"].decode()
     assert "[the figures](report/figures.json)" in card and "![Curves](report/curves.png)" in card
     assert "![Odd name](report/odd%20name.png)" in card
     assert publish()[2]["files"] == []
@@ -223,7 +213,7 @@ def test_a_card_cannot_make_files_from_elsewhere_go_along(stand_in, publish, tmp
     stand_in.publish(REPO, {"README.md": f"[see](report/{name.format(folder=tmp_path)})\n".encode()})
     code, said, _ = publish()
     assert code == 1 and "secret.txt, which is outside" in said.replace("link", "secret")
-    assert set(files_of(stand_in)) == {"README.md"}
+    assert set(files_of(stand_in, REPO)) == {"README.md"}
 
 
 # What goes wrong; the rest is in test_upload
@@ -241,7 +231,7 @@ def test_an_interrupted_publication_goes_on(stand_in, publish):
     stand_in.inject(403, "/commit/", times=1)
     code, text, _ = publish()
     assert code == 1 and "Nothing was published" in text and "Traceback" not in text
-    assert publish()[0] == 0 and sorted(files_of(stand_in)) == [".gitattributes", "README.md", *MODELS]
+    assert publish()[0] == 0 and sorted(files_of(stand_in, REPO)) == [".gitattributes", "README.md", *MODELS]
     assert sum(request.startswith("PUT /lfs/") for request in stand_in.requests) == 2
 
 

@@ -27,15 +27,10 @@ from train import space
 from train.__main__ import main
 from train.hub import Repository
 
+from .conftest import files_of
+
 MODELS, SPACE = "user/cats-and-dogs", "user/cat-or-dog"
 KEY = f"spaces/{SPACE}"
-
-
-@pytest.fixture
-def stand_in(hub, monkeypatch):
-    """A stand-in Hub whose token is set."""
-    monkeypatch.setenv("HF_TOKEN", hub.token)
-    return hub
 
 
 @pytest.fixture
@@ -57,17 +52,12 @@ def publish(capsys):
     return run
 
 
-def files_of(stand_in):
-    repository = stand_in.repositories[KEY]
-    return repository.commits[repository.refs["main"]]
-
-
 def test_a_space_gets_what_it_needs_and_nothing_else(stand_in, models, publish):
     code, said, result = publish()
     assert code == 0 and f"{stand_in.endpoint}/spaces/{SPACE}" in said
     assert result["created"] and result["commit"] == stand_in.repositories[KEY].refs["main"]
     assert len(stand_in.repositories[KEY].commits) == 2  # the first one is the Hub's own
-    files = files_of(stand_in)
+    files = files_of(stand_in, KEY)
     assert {name.split("/")[0] for name in files} == {
         ".gitattributes", "README.md", "LICENSE", "app.py", "catdog", "examples", "requirements.txt",
     }  # fmt: skip
@@ -78,7 +68,7 @@ def test_a_space_gets_what_it_needs_and_nothing_else(stand_in, models, publish):
 
 def test_the_front_matter_pins_the_models(stand_in, models, publish):
     publish()
-    content = files_of(stand_in)["README.md"].decode()
+    content = files_of(stand_in, KEY)["README.md"].decode()
     assert list(problems_of(content, "space")) == []
     data = SpaceCard(content).data
     assert data.models == [MODELS]
@@ -86,13 +76,13 @@ def test_the_front_matter_pins_the_models(stand_in, models, publish):
     assert data.to_dict()["preload_from_hub"] == [f"{MODELS} {names} {models}"]
     ours = SpaceCard.load(ROOT / "README.md").data
     assert (data.title, data.sdk, data.sdk_version, data.app_file) == (ours.title, "gradio", ours.sdk_version, "app.py")
-    assert f"gradio=={data.sdk_version}\n" in files_of(stand_in)["requirements.txt"].decode()
+    assert f"gradio=={data.sdk_version}\n" in files_of(stand_in, KEY)["requirements.txt"].decode()
     assert models in SpaceCard(content).text
 
 
 def test_what_is_preloaded_is_all_that_the_app_needs_of_the_hub(stand_in, models, publish, tmp_path):
     publish()
-    [line] = SpaceCard(files_of(stand_in)["README.md"].decode()).data.to_dict()["preload_from_hub"]
+    [line] = SpaceCard(files_of(stand_in, KEY)["README.md"].decode()).data.to_dict()["preload_from_hub"]
     repo, names, commit = line.split()
     snapshot_download(repo, revision=commit, allow_patterns=names.split(","))  # as `hf download` does
     stand_in.close()
@@ -150,35 +140,35 @@ def test_a_dry_run_shows_and_publishes_nothing(stand_in, models, publish):
 
 def test_what_the_owner_of_the_space_did_is_kept(stand_in, models, publish):
     publish()
-    readme = files_of(stand_in)["README.md"].decode()
+    readme = files_of(stand_in, KEY)["README.md"].decode()
     readme = readme.replace("title: Cat or dog?", "title: Mine").replace("sdk_version: ", "sdk_version: 1.")
     theirs = {"README.md": f"{readme}My words\n".encode(), "packages.txt": b"ffmpeg", "catdog/old.py": b"gone"}
-    stand_in.publish(KEY, files_of(stand_in) | theirs)
+    stand_in.publish(KEY, files_of(stand_in, KEY) | theirs)
     _, _, result = publish()
     assert sorted(result["files"]) == ["README.md", "catdog/old.py"]
-    assert "packages.txt" in files_of(stand_in) and "catdog/old.py" not in files_of(stand_in)
-    content = files_of(stand_in)["README.md"].decode()
+    assert "packages.txt" in files_of(stand_in, KEY) and "catdog/old.py" not in files_of(stand_in, KEY)
+    content = files_of(stand_in, KEY)["README.md"].decode()
     assert "title: Mine" in content and "My words" in content and "sdk_version: 1." not in content
 
 
 def test_what_the_hub_put_into_a_new_space_counts_as_written_by_nobody(stand_in, models, publish):
     stand_in.inject(403, "/commit/", times=1)
     assert publish()[0] == 1  # the Space exists now, with the Hub's own README.md
-    assert b"Check out the configuration" in files_of(stand_in)["README.md"]
+    assert b"Check out the configuration" in files_of(stand_in, KEY)["README.md"]
     publish()
-    content = files_of(stand_in)["README.md"].decode()
+    content = files_of(stand_in, KEY)["README.md"].decode()
     assert "title: Cat or dog?" in content and "Check out" not in content
 
 
 def test_front_matter_that_the_hub_refuses_is_told(stand_in, models, publish):
     publish()
-    readme = files_of(stand_in)["README.md"].replace(b"colorFrom: yellow", b"colorFrom: orange")
-    stand_in.publish(KEY, {**files_of(stand_in), "README.md": readme, "app.py": b"old"})
+    readme = files_of(stand_in, KEY)["README.md"].replace(b"colorFrom: yellow", b"colorFrom: orange")
+    stand_in.publish(KEY, {**files_of(stand_in, KEY), "README.md": readme, "app.py": b"old"})
     stand_in.publish(MODELS, {**stand_in.repositories[MODELS].commits[models], "more.json": b"{}"})
     code, said, _ = publish()
     assert code == 1
     assert re.search('does not accept the front matter of the README.md: .*"colorFrom" must be one of', said)
-    assert "Nothing was published" in said and files_of(stand_in)["app.py"] == b"old"
+    assert "Nothing was published" in said and files_of(stand_in, KEY)["app.py"] == b"old"
 
 
 def test_variables_that_fail_are_set_by_the_next_try(stand_in, models, publish):

@@ -82,6 +82,21 @@ def test_a_base_that_is_let_go_learns_and_a_run_killed_before_ends_alike(photos,
         np.testing.assert_allclose(one, other, atol=2e-3)
 
 
+def test_what_is_trained_and_validated_is_the_average_of_the_weights(photos, tmp_path):
+    recipe = Recipe(stages=((8, 3),), batch_size=2, warmup_steps=1, learning_rate=0.5, ema=0.5)
+    model, history = trainer.train(make_model, recipe, photos, tmp_path, inputs={})
+    last = make_model(8, trainer._optimizer(recipe, 8, frozen=False))
+    Checkpoints(tmp_path, dataclasses.asdict(recipe), {}).restore(last)
+    averages = last.optimizer._model_variables_moving_average
+    for weight, average, other in zip(model.trainable_weights, averages, last.trainable_weights, strict=True):
+        np.testing.assert_array_equal(weight, average)
+        assert np.abs(average.numpy() - other.numpy()).max() > 1e-4
+    _, validation = trainer._batches(photos, recipe, 0)
+    losses = [one.evaluate(validation, verbose=0)[0] for one in (model, last)]
+    assert history[-1]["val_loss"] == pytest.approx(losses[0], rel=1e-5)
+    assert losses[0] != pytest.approx(losses[1], rel=1e-4)
+
+
 def test_the_head_has_a_schedule_of_its_own():
     recipe = Recipe(
         stages=((8, 2), (8, 3)), frozen_stages=1, learning_rate=1e-4, head_learning_rate=1e-2, warmup_steps=2

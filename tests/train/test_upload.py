@@ -13,19 +13,14 @@ from train.client import PublishError
 from train.hub import Repository
 from train.upload import Upload
 
+from .conftest import files_of
+
 REPO = "user/things"
 FILES = {"model.h5": os.urandom(100_000), "notes.md": b"notes", "empty.txt": b""}
 BEFORE = "Nothing was published"
 NOT_MADE = f"{BEFORE}: all files go in one commit"
 UNKNOWN = "Whether the commit was made is not known"
 COMMIT = f"POST /api/models/{REPO}/commit/main"
-
-
-@pytest.fixture
-def stand_in(hub, monkeypatch):
-    """A stand-in Hub whose token is set."""
-    monkeypatch.setenv("HF_TOKEN", hub.token)
-    return hub
 
 
 def publish(files=FILES, repo: str = REPO, private: bool = False, **more):
@@ -35,9 +30,9 @@ def publish(files=FILES, repo: str = REPO, private: bool = False, **more):
         return Upload(repository, repository.look(), files, "things", **more).carry_out(private=private)
 
 
-def files_of(stand_in, repo: str = REPO):
-    repository = stand_in.repositories[repo]
-    return {name: data for name, data in repository.commits[repository.refs["main"]].items() if name[0] != "."}
+def written(stand_in, repo: str = REPO) -> dict[str, bytes]:
+    """The files of a repository without the Hub's own."""
+    return {name: data for name, data in files_of(stand_in, repo).items() if name != ".gitattributes"}
 
 
 def commits_of(stand_in) -> int:
@@ -47,7 +42,7 @@ def commits_of(stand_in) -> int:
 def test_files_of_every_kind_arrive_in_one_commit(stand_in, tmp_path):
     (tmp_path / "file.bin").write_bytes(b"from a file")
     result = publish({**FILES, "folder/file.bin": tmp_path / "file.bin"})
-    assert files_of(stand_in) == {**FILES, "folder/file.bin": b"from a file"}
+    assert written(stand_in) == {**FILES, "folder/file.bin": b"from a file"}
     assert result["commit"] == stand_in.repositories[REPO].refs["main"]
     assert commits_of(stand_in) == 1
 
@@ -55,7 +50,7 @@ def test_files_of_every_kind_arrive_in_one_commit(stand_in, tmp_path):
 def test_what_is_deleted_goes_in_the_same_commit(stand_in):
     publish()
     assert publish({"notes.md": b"new"}, deleted=["model.h5"])["files"] == ["notes.md", "model.h5"]
-    assert files_of(stand_in) == {"notes.md": b"new", "empty.txt": b""}
+    assert written(stand_in) == {"notes.md": b"new", "empty.txt": b""}
     assert commits_of(stand_in) == 2
 
 
@@ -85,7 +80,7 @@ def test_a_file_of_this_machine_that_cannot_be_read_is_no_fault_of_the_hub(stand
     path.unlink()
     with pytest.raises(FileNotFoundError, match=r"gone\.h5"):
         upload.carry_out()
-    assert files_of(stand_in) == {}
+    assert written(stand_in) == {}
 
 
 # Who may publish
@@ -125,7 +120,7 @@ def test_a_repository_that_is_public_is_not_published_to_as_private(stand_in):
         publish(repo="user/public", private=True)
     with pytest.raises(PublishError, match=f"is public.*{BEFORE}"):  # when it was made since it was looked for
         Upload(Repository("user/public"), None, FILES, "things").carry_out(private=True)
-    assert files_of(stand_in, "user/public") == {"notes.md": b""}
+    assert written(stand_in, "user/public") == {"notes.md": b""}
 
 
 # What goes wrong on the way
@@ -154,9 +149,9 @@ def test_a_failure_says_what_was_published_and_the_same_command_mends_it(stand_i
     with pytest.raises(PublishError, match=said):
         publish()
     if REPO in stand_in.repositories:
-        assert files_of(stand_in) == (FILES if kind == "lost" else {})
+        assert written(stand_in) == (FILES if kind == "lost" else {})
     assert publish()["committed"] == (kind != "lost")
-    assert files_of(stand_in) == FILES
+    assert written(stand_in) == FILES
     assert commits_of(stand_in) == 1
 
 
@@ -167,13 +162,13 @@ def test_somebody_else_who_was_faster_is_not_overwritten(stand_in):
     stand_in.publish(REPO, {"notes.md": b"theirs"})
     with pytest.raises(PublishError, match=f"Somebody else changed {REPO}.*{NOT_MADE}"):
         upload.carry_out()
-    assert files_of(stand_in) == {"notes.md": b"theirs"}
+    assert written(stand_in) == {"notes.md": b"theirs"}
 
 
 def test_an_upload_cut_in_mid_file_is_taken_up_again(stand_in):
     stand_in.inject("cut", "PUT /lfs/", times=1)
     publish()
-    assert files_of(stand_in) == FILES
+    assert written(stand_in) == FILES
 
 
 def test_an_upload_that_never_succeeds_publishes_nothing(stand_in, monkeypatch):
@@ -181,7 +176,7 @@ def test_an_upload_that_never_succeeds_publishes_nothing(stand_in, monkeypatch):
     stand_in.inject("cut", "PUT /lfs/")
     with pytest.raises(PublishError, match=f"cannot be reached.*{NOT_MADE}"):
         publish()
-    assert files_of(stand_in) == {}
+    assert written(stand_in) == {}
 
 
 def test_no_progress_bar_is_drawn_after_the_error(stand_in, monkeypatch, tmp_path, capsys):

@@ -1,0 +1,169 @@
+"""A recipe from the command line to the layers, the loss and the optimizer that train by it."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from train import architectures, distill, fit, trainer
+from train.__main__ import main
+from train.trainer import Data, Recipe
+
+STUDENT = ["distill", "xception", "--teacher", "teacher.h5"]
+RECIPE = Recipe(
+    stages=((24, 3),), batch_size=5, learning_rate=0.1, weight_decay=0.5, warmup_steps=1, label_smoothing=0.3,
+    scale=(0.2, 0.3), jitter=0.15, seed=4, cutmix=0.4,
+)  # fmt: skip
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """Run a command up to its training; returns the job to do and what else it is told."""
+    calls = []
+    for module, name in ((fit, "fit"), (distill, "distill")):
+        monkeypatch.setattr(module, name, lambda job, **more: calls.append((job, more)))
+    monkeypatch.setattr("train.__main__._say_trained", lambda spec, job: None)
+
+    def run(*words: str) -> tuple[fit.Job, dict]:
+        assert main([*words, "--data", "photos"]) == 0
+        return calls.pop()
+
+    return run
+
+
+# From the command line to the recipe
+
+
+@pytest.mark.parametrize("name", architectures.ARCHITECTURES)
+def test_each_architecture_has_a_recipe_of_its_own(asked, name):
+    assert asked("fit", name)[0].recipe == fit.RECIPES[name]
+
+
+OPTIONS = {
+    "--stages 24x1,32x2": {"stages": ((24, 1), (32, 2)), "frozen_stages": 0},
+    "--batch-size 7": {"batch_size": 7},
+    "--learning-rate 0.5": {"learning_rate": 0.5},
+    "--crop 0.6": {"scale": (0.6, 1.0)},
+    "--cutmix 0.4": {"cutmix": 0.4},
+    "--seed 9": {"seed": 9},
+    "--precision float32": {"precision": "float32"},
+}
+FROZEN = {
+    "--base imagenet --frozen-stages 2": {"frozen_stages": 2},
+    "--base imagenet --frozen-stages 0": {"frozen_stages": 0},
+    "--base imagenet --stages 24x1 --frozen-stages 1": {"stages": ((24, 1),), "frozen_stages": 1},
+}
+
+
+@pytest.mark.parametrize(("options", "changes"), (OPTIONS | FROZEN).items(), ids=[*OPTIONS, *FROZEN])
+def test_an_option_of_fit_changes_the_recipe_and_nothing_else_of_it(asked, options, changes):
+    expected = dataclasses.replace(fit.RECIPES["xception"], **changes)
+    assert expected != fit.RECIPES["xception"]
+    assert asked("fit", "xception", *options.split())[0].recipe == expected
+
+
+@pytest.mark.parametrize(("options", "changes"), [("", {}), *OPTIONS.items()], ids=["none", *OPTIONS])
+def test_an_option_of_distill_changes_the_recipe_and_nothing_else_of_it(asked, options, changes):
+    expected = dataclasses.replace(distill.RECIPE, **changes)
+    assert asked(*STUDENT, *options.split())[0].recipe == expected
+
+
+@pytest.mark.parametrize(
+    ("options", "changes"),
+    [
+        ("", {}),
+        ("--restart", {"restart": True}),
+        ("--run elsewhere", {"run": Path("elsewhere")}),
+        ("--out there", {"out": Path("there")}),
+        ("--image-size 64", {"image_size": 64}),
+        ("--limit 3", {"limit": 3}),
+        ("--dataset pets", {"dataset": "pets"}),
+    ],
+)
+def test_what_else_is_asked_for_is_done(asked, options, changes):
+    for command in (["fit", "xception"], STUDENT):
+        recipe = fit.RECIPES["xception"] if command[0] == "fit" else distill.RECIPE
+        run = Path("runs") / f"{command[0]}-xception"
+        usual = fit.Job(name="xception", data=Path("photos"), run=run, out=Path("weights"), recipe=recipe)
+        job, _ = asked(*command, *options.split())
+        assert job == dataclasses.replace(usual, command=job.command, **changes)
+
+
+def test_what_to_begin_with_is_passed_on(asked):
+    assert asked("fit", "xception", "--base", "imagenet")[1] == {"base": "imagenet", "start": None}
+    assert asked("fit", "xception", "--start", "a.h5")[1] == {"base": None, "start": Path("a.h5")}
+    assert asked(*STUDENT, "--start", "a.h5")[1] == {"teacher": Path("teacher.h5"), "start": Path("a.h5")}
+
+
+# From the recipe to what trains
+
+
+def network(classes: int = 2) -> keras.Model:
+    """A convolution with a batch norm, and a head."""
+    pixels = keras.Input((None, None, 3))
+    features = keras.layers.BatchNormalization()(keras.layers.Conv2D(4, 3)(pixels))
+    pooled = keras.layers.GlobalAveragePooling2D()(features)
+    return keras.Model(pixels, architectures.head(classes)(pooled), name="network")
+
+
+def training_model(command: str, recipe: Recipe, classes: int = 2) -> keras.Model:
+    """As fit, or as distill with a teacher whose features are colours, builds it at 24 pixels."""
+    if command == "fit":
+        return fit._training_model(network(classes), 24, recipe, keras.optimizers.SGD())
+    pixels = keras.Input((None, None, 3))
+    photos = np.random.default_rng(0).uniform(0, 255, (4, 8, 8, 3)).astype(np.float32)
+    taught = distill.Taught(keras.Model(pixels, keras.layers.Identity()(pixels)), None, photos)
+    return distill._training_model(network(classes), taught, None, 24, recipe, keras.optimizers.SGD())
+
+
+@pytest.mark.parametrize(("command", "size"), [("fit", 24), ("distill", distill.TEACHER_SIZE)])
+def test_photos_are_cropped_and_jittered_as_the_recipe_says(command, size):
+    model = training_model(command, RECIPE)
+    crop, jitter = model.get_layer("crop"), model.get_layer("jitter")
+    assert (crop.size, crop.scale, jitter.amount) == (size, RECIPE.scale, RECIPE.jitter)
+    assert jitter.input is crop.output and model.get_layer("cutmix").input[0] is jitter.output
+
+
+@pytest.mark.parametrize("command", ["fit", "distill"])
+@pytest.mark.parametrize(("classes", "target"), [(2, [1.0]), (3, [0.0, 0.0, 1.0])])
+def test_the_loss_is_smoothed_as_the_recipe_says(command, classes, target):
+    said = np.float32([[0.8]] if classes == 2 else [[0.1, 0.1, 0.8]])
+    loss = training_model(command, RECIPE, classes).loss(np.float32([target]), said)
+    wrong = 0.3 * (classes - 1) / classes
+    other = 0.2 if classes == 2 else 0.1
+    assert float(loss) == pytest.approx(-(1 - wrong) * np.log(0.8) - wrong * np.log(other), rel=1e-4)
+
+
+def test_weights_decay_as_the_recipe_says_but_biases_gammas_and_betas_do_not():
+    model = network()
+    model.set_weights([np.ones_like(weights) for weights in model.get_weights()])
+    optimizer = trainer._optimizer(RECIPE, 100, frozen=False)
+    optimizer.build(model.trainable_variables)
+    optimizer.iterations.assign(1)  # where the rate has its peak
+    optimizer.apply([np.zeros(variable.shape, np.float32) for variable in model.trainable_variables])
+    left = {variable.name: float(variable.numpy().max()) for variable in model.trainable_variables}
+    kept = 1 - RECIPE.learning_rate * RECIPE.weight_decay
+    assert left == pytest.approx({"kernel": kept, "bias": 1, "gamma": 1, "beta": 1})
+
+
+@pytest.mark.parametrize(
+    ("ema", "steps", "momentum"),
+    [(0.99, 2000, 0.99), (0.99, 100, 0.9), (0.5, 100, 0.5), (0.99, 5, 0), (0.0, 100, None)],
+)
+def test_the_average_spans_at_most_a_tenth_of_the_run(ema, steps, momentum):
+    optimizer = trainer._optimizer(dataclasses.replace(RECIPE, stages=((24, 1),), ema=ema), steps, frozen=False)
+    assert optimizer.use_ema == (momentum is not None)
+    assert not optimizer.use_ema or optimizer.ema_momentum == pytest.approx(momentum)
+
+
+def test_training_photos_come_in_the_batches_of_the_recipe_and_validation_photos_as_they_are():
+    images, labels = np.zeros((50, 8, 8, 3), np.uint8), np.arange(50) % 2
+    training, validation = trainer._batches(Data(images, labels, images, labels, 2), RECIPE, 1)
+    assert (len(training), len(validation)) == (10, 10)
+    assert (training.seed, training.epoch) == (4, 1)
+    assert 0.2 < (training.shares < 1).mean() < 0.6
+    assert (validation.shares == 1).all() and (validation.order == np.arange(50)).all()
