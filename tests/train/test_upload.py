@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -171,17 +172,22 @@ def test_an_upload_cut_in_mid_file_is_taken_up_again(stand_in):
     assert written(stand_in) == FILES
 
 
-def test_an_upload_that_never_succeeds_publishes_nothing(stand_in, monkeypatch):
-    monkeypatch.setattr(time, "sleep", lambda seconds: None)  # the client waits 23 seconds in all
-    stand_in.inject("cut", "PUT /lfs/")
+@pytest.fixture
+def untiring(stand_in, monkeypatch):
+    """A stand-in Hub whose client tries again at once: otherwise it waits 23 seconds in all."""
+    monkeypatch.setattr("huggingface_hub.utils._http.time", SimpleNamespace(sleep=lambda seconds: None))
+    return stand_in
+
+
+def test_an_upload_that_never_succeeds_publishes_nothing(untiring):
+    untiring.inject("cut", "PUT /lfs/")
     with pytest.raises(PublishError, match=f"cannot be reached.*{NOT_MADE}"):
         publish()
-    assert written(stand_in) == {}
+    assert written(untiring) == {}
 
 
-def test_no_progress_bar_is_drawn_after_the_error(stand_in, monkeypatch, tmp_path, capsys):
-    monkeypatch.setattr(time, "sleep", lambda seconds: None)
-    stand_in.inject("cut", "PUT /lfs/")
+def test_no_progress_bar_is_drawn_after_the_error(untiring, tmp_path, capsys):
+    untiring.inject("cut", "PUT /lfs/")
     (tmp_path / "model.h5").write_bytes(FILES["model.h5"])
     with pytest.raises(PublishError):
         publish({"model.h5": tmp_path / "model.h5"})
