@@ -20,8 +20,7 @@ def tiny_data(tmp_path_factory) -> Path:
     return folder
 
 
-@pytest.fixture
-def small_networks(monkeypatch):
+def small() -> dict:
     """Every architecture with one residual block only: the same code in a hundredth of the time."""
     import keras
 
@@ -32,8 +31,19 @@ def small_networks(monkeypatch):
         x = architectures._residual_block(x, 16, strides=2)
         return keras.layers.GlobalAveragePooling2D()(x)
 
-    for name, architecture in architectures.ARCHITECTURES.items():
-        monkeypatch.setitem(architectures.ARCHITECTURES, name, dataclasses.replace(architecture, features=features))
+    return {
+        name: dataclasses.replace(architecture, features=features)
+        for name, architecture in architectures.ARCHITECTURES.items()
+    }
+
+
+@pytest.fixture
+def small_networks(monkeypatch):
+    """Trains networks that are `small`."""
+    from train import architectures
+
+    for name, architecture in small().items():
+        monkeypatch.setitem(architectures.ARCHITECTURES, name, architecture)
 
 
 @pytest.fixture
