@@ -16,11 +16,11 @@ from .errors import ImageTooLarge, InvalidImage
 from .preprocessing import decode, from_pillow, pixels_of
 from .spec import ModelSpec
 
-# A large photo is reduced to no less than this many times the size that the largest model asks for, which makes one of
-# 12 megapixels a third faster than twice as many would.
+# A large photo is reduced to no less than this many times the size that the largest model asks for: most of its time
+# would go into resizing otherwise.
 OVERSAMPLING = 2
-# That moves a probability the less, the nearer it is to 1: on validation photos of the size that loses most, by at most
-# 0.01 where all models give their labels this much, which they do for nine cats and dogs in ten. Others are read again.
+# That moves a probability the less, the nearer it is to 1. Chosen on validation photos; docs/benchmarks.md says how far
+# the answers to test photos move where all models give their labels this much, and how often. Others are read again.
 CLEAR = 0.97
 
 Photo = bytes | str | os.PathLike | IO[bytes] | Image.Image

@@ -36,7 +36,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # Characters of what a child that died said last.
 TAIL = 4000
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 
 class NotStored(NotConverted):
@@ -82,7 +82,7 @@ def _in_child(jobs: Sequence[Job]) -> list[CatDogError | None]:
     errors = [_error(line) for line in lines[: len(jobs)]]
     if len(errors) < len(jobs):
         died = f"The process that converts models ended with {child.returncode}."
-        logger.warning("%s It said last:\n%s", died, child.stderr[-TAIL:])
+        log.warning("%s It said last:\n%s", died, child.stderr[-TAIL:])
         errors.append(NotConverted(died))
     return errors
 

@@ -72,12 +72,13 @@ def collect(files: Sequence[tuple[str, Path]], classes: Sequence[str], max_bytes
     Nothing is unpacked to the disk. Of a photo in a zip, at most `max_bytes` are read. Raises TooMuch.
     """
     _require_few(len(files))
-    _require_short_lists(path for _, path in files if _is_zip(path))
+    zips = {path: _index_size(path) for _, path in files if _is_zip(path)}
+    _require_short_lists(zips[path] for _, path in files if path in zips)
     with contextlib.ExitStack() as archives:
         photos: list[Photo] = []
         refused: list[tuple[str, str]] = []
         for name, path in files:
-            if not _is_zip(path):
+            if path not in zips:
                 photos.append(Photo(_short(name), None, functools.partial(_read_file, path)))
                 continue
             try:
@@ -164,17 +165,20 @@ def _contradiction(labels: set[str]) -> str:
     return f"The zip holds this photo as {' and as '.join(sorted(labels))}. Keep the copy whose folder is right."
 
 
-def _require_short_lists(zips: Iterable[Path]) -> None:
+def _require_short_lists(sizes: Iterable[float]) -> None:
     """Refuse zips whose lists of files are too long together, before these are read; raises TooMuch."""
-    if sum(map(_index_size, zips)) > LARGEST_INDEX:
+    if sum(sizes) > LARGEST_INDEX:
         raise TooMuch(f"There are too many files in what was sent; at most {MOST_PHOTOS} photos are judged at once.")
 
 
 def _index_size(path: Path) -> float:
     """The bytes that a zip's list of files may take; any number of them for what says so in 64 bits."""
-    with open(path, "rb") as stream:
-        stream.seek(max(0, stream.seek(0, 2) - _FARTHEST_END))
-        tail = stream.read()
+    try:
+        with open(path, "rb") as stream:
+            stream.seek(max(0, stream.seek(0, 2) - _FARTHEST_END))
+            tail = stream.read()
+    except OSError:  # said again when it is opened
+        return 0
     ends = [found.start() for found in re.finditer(re.escape(_END_OF_INDEX), tail)]
     if any(tail[max(0, end - 20) :].startswith(_END_OF_INDEX_64) for end in ends):
         return float("inf")  # it is for zips that are refused anyway
