@@ -76,6 +76,8 @@ class Reader:
 
     def repeatable(self, photo: Photo) -> Photo:
         """A photo that can be read twice; of a file that cannot, its bytes. Raises InvalidImage or ImageTooLarge."""
+        if isinstance(photo, (str, os.PathLike)):  # what is no file, such as a shell's <(...), can be read once
+            return photo if os.path.isfile(photo) else self._bytes_of(photo)
         if not hasattr(photo, "read") or isinstance(photo, io.TextIOBase):  # reading says that it is no photo
             return photo
         try:
@@ -101,7 +103,7 @@ class _FromTheStart:
 
     def read(self, size: int) -> bytes:
         self._file.seek(self._start)
-        return self._file.read(size)
+        return _up_to(size, self._file)
 
 
 def in_doubt(confidences: Iterable[float]) -> bool:
@@ -116,7 +118,8 @@ def _read_bytes(photo: Photo, limit: int) -> bytes:
     is_path = isinstance(photo, (str, os.PathLike))
     try:
         with open(photo, "rb") if is_path else contextlib.nullcontext(photo) as stream:
-            data = stream.read(limit) if hasattr(stream, "read") else None
+            binary = hasattr(stream, "read") and not isinstance(stream, io.TextIOBase)
+            data = _up_to(limit, stream) if binary else None
     except (OSError, ValueError) as error:  # ValueError: a closed file, or a NUL in a path
         name = repr(os.fspath(photo)) if is_path else "The file"
         raise InvalidImage(f"{name} cannot be read: {getattr(error, 'strerror', None) or error}.") from error
@@ -126,3 +129,14 @@ def _read_bytes(photo: Photo, limit: int) -> bytes:
             f"Received: {type(photo).__name__}."
         )
     return data
+
+
+def _up_to(limit: int, stream: IO[bytes]) -> bytes:
+    """The next bytes of a file: `limit`, or less at its end."""
+    if not isinstance(stream, io.RawIOBase):
+        return stream.read(limit)
+    buffered = io.BufferedReader(stream)  # its own `read` gives what there is now, which of a pipe is a part
+    try:
+        return buffered.read(limit)
+    finally:
+        buffered.detach()  # or it would close the file

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import math
+import os
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -61,8 +63,40 @@ def test_what_is_no_open_file_is_repeated_as_it_is(tmp_path):
     closed.close()
     with pytest.raises(InvalidImage, match="closed"):
         READER.repeatable(closed)
-    assert READER.repeatable("photo.png") == "photo.png"
+    (tmp_path / "photo.png").touch()
+    assert READER.repeatable(tmp_path / "photo.png") == tmp_path / "photo.png"
     assert READER.repeatable(b"photo") == b"photo"
+
+
+@pytest.mark.parametrize("seekable", [True, False])
+def test_a_raw_file_is_read_to_its_end_and_stays_open(tmp_path, seekable):
+    data = encoded(noise(9, 9), "PNG")
+    raw = Slow(data, seekable)
+    photo = READER.repeatable(raw)
+    assert READER(photo).image == READER(photo, whole=True).image == noise(9, 9)
+    assert not raw.closed
+
+
+class Slow(io.RawIOBase):
+    """A raw file of which each read gives a few bytes, as that of a pipe may."""
+
+    def __init__(self, data: bytes, seekable: bool):
+        self.rest, self.is_seekable = io.BytesIO(data), seekable
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer) -> int:
+        return self.rest.readinto(memoryview(buffer)[:10])
+
+    def seek(self, *where) -> int:
+        return self.rest.seek(*where) if self.is_seekable else super().seek(*where)
+
+
+def test_a_file_that_was_opened_as_text_is_told_so(tmp_path):
+    (tmp_path / "photo.jpg").write_bytes(b"\xff\xd8\xff")
+    with open(tmp_path / "photo.jpg", encoding="utf-8") as file, pytest.raises(InvalidImage, match="binary mode"):
+        READER(READER.repeatable(file))
 
 
 @pytest.mark.parametrize(
@@ -106,7 +140,7 @@ def judged():
 
 
 @pytest.mark.parametrize("method", ["compare", "look"])
-@pytest.mark.parametrize("form", ["bytes", "file", "pipe", "path", "Pillow"])
+@pytest.mark.parametrize("form", ["bytes", "file", "pipe", "path", "path of a pipe", "Pillow"])
 @pytest.mark.parametrize("sure", [(0.6, 0.999), (0.001, 0.6)])
 def test_a_large_photo_of_which_a_model_is_in_doubt_is_judged_as_a_whole(judged, sure, form, method, tmp_path):
     image = noise(*LARGE)
@@ -117,9 +151,14 @@ def test_a_large_photo_of_which_a_model_is_in_doubt_is_judged_as_a_whole(judged,
         "file": io.BytesIO(data),
         "pipe": Once(data),
         "path": tmp_path / "photo.png",
+        "path of a pipe": tmp_path / "pipe",
         "Pillow": image,
     }[form]
-    first, second = judged(photo, *sure, method=method)
+    os.mkfifo(tmp_path / "pipe")
+    with ThreadPoolExecutor() as elsewhere:
+        if form == "path of a pipe":
+            elsewhere.submit((tmp_path / "pipe").write_bytes, data)
+        first, second = judged(photo, *sure, method=method)
     spec = classifier("model", 0.5).spec
     assert np.array_equal(second, to_array(image, spec))
     assert np.array_equal(first, to_array(from_pillow(image, enough=2 * SIZE), spec))
