@@ -13,7 +13,7 @@ import re
 import numpy as np
 from PIL import ExifTags, Image, ImageOps
 
-from .errors import CatDogError, ImageTooLarge, InvalidImage
+from .errors import Busy, CatDogError, ImageTooLarge, InvalidImage
 from .scans import is_endless
 from .spec import SCALINGS, ModelSpec
 
@@ -81,7 +81,7 @@ def decode(data: bytes, *, max_pixels: int = MAX_PIXELS, enough: int | None = No
     2. Decode the first frame, completely or not at all.
     3. Turn it upright and convert it to RGB, as `to_rgb` says.
 
-    Raises InvalidImage or ImageTooLarge.
+    Raises InvalidImage, ImageTooLarge, or Busy where memory is short.
     """
     if not data:
         raise InvalidImage(f"The file is empty: 0 bytes were received. Send {_ACCEPTED}.")
@@ -96,6 +96,8 @@ def decode(data: bytes, *, max_pixels: int = MAX_PIXELS, enough: int | None = No
             return from_pillow(image, max_pixels=max_pixels, enough=enough)
     except CatDogError:
         raise
+    except MemoryError as error:
+        raise _out_of_memory() from error
     except _TOO_MANY_PIXELS_FOR_PILLOW as error:
         limit = 2 * (Image.MAX_IMAGE_PIXELS or 0)
         raise _too_large(f"more than {limit / 1e6:.0f} megapixels", max_pixels) from error
@@ -108,12 +110,14 @@ def decode(data: bytes, *, max_pixels: int = MAX_PIXELS, enough: int | None = No
 def from_pillow(image: Image.Image, *, max_pixels: int = MAX_PIXELS, enough: int | None = None) -> Image.Image:
     """Turn an image that Pillow opened or made, loaded or not, into an upright RGB image.
 
-    `enough` as in `decode`. Raises InvalidImage or ImageTooLarge.
+    `enough` and errors as in `decode`.
     """
     _require_size(image, max_pixels)
     try:
         image = to_rgb(image)
         return _reduced(image, enough) if enough else image
+    except MemoryError as error:
+        raise _out_of_memory() from error
     except Exception as error:
         raise _damaged(image.format, _reason(error)) from error
 
@@ -205,11 +209,12 @@ def _upright(image: Image.Image) -> Image.Image:
 
 def _to_8_bit_grey(image: Image.Image) -> Image.Image:
     values = np.asarray(image)
+    transparent = values == image.info.get("transparency")  # one grey, in PNG
     if image.mode == "F":
         values = np.nan_to_num(values)
         values = np.rint(np.clip(values * (255 if values.max() <= 1 else 1), 0, 255))
     else:  # `convert` would clip everything above 255
-        values = np.clip(values, 0, 65535) >> 8
+        values = np.where(transparent, 255, np.clip(values, 0, 65535) >> 8)
     return Image.fromarray(values.astype(np.uint8))
 
 
@@ -218,6 +223,10 @@ def _too_large(received: str, max_pixels: int) -> ImageTooLarge:
         f"The photo has too many pixels: {received}; at most {max_pixels / 1e6:g} megapixels are accepted. "
         "Send a smaller copy."
     )
+
+
+def _out_of_memory() -> Busy:
+    return Busy("There is too little memory for this photo now. Try again shortly, or send a smaller copy.")
 
 
 def _reason(error: Exception) -> str:
@@ -235,10 +244,7 @@ def _unidentified(data: bytes) -> InvalidImage:
     kind = _first_match(_NOT_PHOTOS, data)
     if kind:
         return InvalidImage(f"The file is not a photo but {kind}. Send {_ACCEPTED}.")
-    return InvalidImage(
-        f"The file is not a photo of a known kind. Send {_ACCEPTED}. "
-        f"Received: {len(data)} bytes that begin with {data[:8].hex(' ')}."
-    )
+    return InvalidImage(f"The file is not a photo of a known kind. Send {_ACCEPTED}.")
 
 
 def _first_match(kinds: dict[str, bytes], data: bytes) -> str | None:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from catdog import preprocessing
-from catdog.errors import CatDogError, ImageTooLarge, InvalidImage
+from catdog.errors import Busy, CatDogError, ImageTooLarge, InvalidImage
 from catdog.preprocessing import decode, from_pillow, resized, to_array, to_rgb
 from catdog.reading import OVERSAMPLING
 from catdog.spec import ModelSpec
@@ -120,6 +120,10 @@ EXACT = {
     ),
     "grey and alpha": (png(3, 1, 8, 4, [b"\x00\xff\x00\x00\x64\x80"]), grey(0, 255, 177)),
     "16-bit grey PNG": (png(5, 1, 16, 0, [struct.pack(">5H", *WORDS)]), grey(0, 0, 0x12, 0x80, 0xFF)),
+    "16-bit grey PNG, one shade transparent": (
+        png(3, 1, 16, 0, [struct.pack(">3H", 0x1234, 0x1235, 0xFF00)], png_chunk(b"tRNS", struct.pack(">H", 0x1234))),
+        grey(0xFF, 0x12, 0xFF),
+    ),
     "16-bit colour PNG": (png(1, 1, 16, 2, [struct.pack(">3H", 0x00FF, 0x1234, 0xFFFF)]), [[[0, 0x12, 0xFF]]]),
     "16-bit grey and alpha PNG": (png(2, 1, 16, 4, [struct.pack(">4H", 0x1234, 0xFFFF, 0x1234, 0)]), grey(0x12, 255)),
     "16-bit grey TIFF": (tiff(WORDS, "<u2"), grey(0, 0, 0x12, 0x80, 0xFF)),
@@ -399,11 +403,18 @@ def test_50_megabytes_of_noise_are_refused():
         decode(data)
 
 
+PILLOW_RAISES = (struct.error, SyntaxError, EOFError, zlib.error, RecursionError, KeyError)
+
+
 @pytest.mark.parametrize(
-    "error", [struct.error, SyntaxError, EOFError, zlib.error, MemoryError, RecursionError, KeyError]
+    ("error", "expected", "message"),
+    [
+        *((error, InvalidImage, f"JPEG file is damaged .*: {error.__name__}") for error in PILLOW_RAISES),
+        (MemoryError, Busy, "too little memory"),  # another time there may be more
+    ],
 )
 @pytest.mark.parametrize("moment", ["open", "load"])
-def test_whatever_pillow_raises_is_an_invalid_image(error, moment, monkeypatch):
+def test_whatever_pillow_raises_is_an_error_of_ours(error, expected, message, moment, monkeypatch):
     def fail(*_):
         raise error
 
@@ -411,7 +422,7 @@ def test_whatever_pillow_raises_is_an_invalid_image(error, moment, monkeypatch):
         monkeypatch.setattr(preprocessing.Image, "open", lambda *_, **__: fail())
     else:
         monkeypatch.setattr(Image.Image, "transpose", fail)
-    with pytest.raises(InvalidImage, match=f"JPEG file is damaged .*: {error.__name__}"):
+    with pytest.raises(expected, match=message):
         decode(FILES["jpeg"])
 
 
