@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
+import logging
 import math
 import os
 import re
 import stat
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.request import getproxies_environment
@@ -23,6 +25,20 @@ ENGINES = ("auto", "openvino", "tensorflow")
 _REPO = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*")
 # Above twice its own limit Pillow opens no image, whatever is set here.
 PILLOW_LIMIT = 178_956_970
+PREFIX = "CATDOG_"
+NAMES = (
+    "WEIGHTS",
+    "HUB_REPO",
+    "HUB_REVISION",
+    "ENGINE",
+    "THREADS",
+    "CACHE",
+    "MAX_WAITING",
+    "MAX_UPLOAD_MB",
+    "MAX_PIXELS",
+)
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -56,7 +72,8 @@ class Settings:
         _require(self.hub_repo is None or _REPO.fullmatch(self.hub_repo), "CATDOG_HUB_REPO", "user/name", self.hub_repo)
         _require(self.hub_revision, "CATDOG_HUB_REVISION", "a commit, tag or branch", self.hub_revision)
         _require(0 <= self.threads <= 1024, "CATDOG_THREADS", "0 to 1024", self.threads)
-        _require(self.max_upload_bytes >= 1, "CATDOG_MAX_UPLOAD_MB", "more than 0", self.max_upload_bytes / 2**20)
+        megabytes = self.max_upload_bytes / 2**20
+        _require(0 < megabytes <= 1024, "CATDOG_MAX_UPLOAD_MB", "more than 0 and at most 1024", megabytes)
         _require(1 <= self.max_pixels <= PILLOW_LIMIT, "CATDOG_MAX_PIXELS", f"1 to {PILLOW_LIMIT}", self.max_pixels)
         _require(1 <= self.max_waiting <= 10_000, "CATDOG_MAX_WAITING", "1 to 10000", self.max_waiting)
         for name in ("weights", "cache"):  # a ~ which no shell has seen
@@ -64,11 +81,12 @@ class Settings:
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> Settings:
-        """Read CATDOG_* variables; an empty one counts as not set.
+        """Read CATDOG_* variables; an empty one counts as not set, and one nearly named so is warned of.
 
         Raises InvalidSettings that names the variable and what it received.
         """
-        values = {key: value.strip() for key, value in environ.items() if key.startswith("CATDOG_") and value.strip()}
+        values = {key: value.strip() for key, value in environ.items() if key.startswith(PREFIX) and value.strip()}
+        _warn_of_misspelt(values)
         return cls(
             weights=Path(values.get("CATDOG_WEIGHTS", cls.weights)),
             hub_repo=values.get("CATDOG_HUB_REPO", cls.hub_repo),
@@ -77,9 +95,16 @@ class Settings:
             threads=_whole(values, "CATDOG_THREADS", cls.threads),
             cache=Path(values.get("CATDOG_CACHE") or _user_cache(environ)),
             max_waiting=_whole(values, "CATDOG_MAX_WAITING", cls.max_waiting),
-            max_upload_bytes=int(_number(values, "CATDOG_MAX_UPLOAD_MB", cls.max_upload_bytes / 2**20) * 2**20),
+            max_upload_bytes=int(
+                min(_number(values, "CATDOG_MAX_UPLOAD_MB", cls.max_upload_bytes / 2**20), 2**20) * 2**20
+            ),
             max_pixels=_whole(values, "CATDOG_MAX_PIXELS", cls.max_pixels),
         )
+
+
+def environment_with_tensorflow() -> dict[str, str]:
+    """The environment of a process in which Keras runs on TensorFlow, on whatever else it may run here."""
+    return os.environ | {"KERAS_BACKEND": "tensorflow"}
 
 
 def configure_gradio() -> None:
@@ -120,6 +145,14 @@ def _user_cache(environ: Mapping[str, str]) -> Path:
         return Path(environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()) / "catdog"
     except RuntimeError:  # a user without a home, as in some containers
         return _temporary("catdog")
+
+
+def _warn_of_misspelt(names: Iterable[str]) -> None:
+    """Log which names look like one of NAMES; others may be a container platform's, for a service of this name."""
+    for name in (name.removeprefix(PREFIX) for name in names):
+        close = difflib.get_close_matches(name, NAMES, 1, 0.8)
+        if close and name not in NAMES:
+            log.warning("%s%s is no setting and counts for nothing: is %s%s meant?", PREFIX, name, PREFIX, *close)
 
 
 def _number(values: Mapping[str, str], name: str, default: float) -> float:

@@ -20,6 +20,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
+from ..config import environment_with_tensorflow
 from ..errors import CatDogError, DifferentAnswers, ModelMismatch, NotConverted
 from ..preprocessing import to_array
 from ..spec import ModelSpec
@@ -73,8 +74,9 @@ def _in_child(jobs: Sequence[Job]) -> list[CatDogError | None]:
     command = [sys.executable, "-m", __name__]
     try:
         child = subprocess.run(
-            command, input=json.dumps(request), cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE, check=False
-        )
+            command, input=json.dumps(request), cwd=ROOT, env=environment_with_tensorflow(),
+            capture_output=True, text=True, timeout=PATIENCE, check=False,
+        )  # fmt: skip
         lines = [json.loads(line) for line in child.stdout.splitlines() if line.startswith("{")]
     except (OSError, ValueError, subprocess.SubprocessError) as error:
         # Not its text, which names folders of this machine: pages show this one.

@@ -144,7 +144,7 @@ def _from_conversion(model: Model, settings: Settings, conversion: Path | CatDog
         if settings.engine == "auto" and _has_keras():
             return _reference(model, settings, why=f"it could not be converted: {error}")
         advice = (
-            "Set CATDOG_ENGINE=auto, and TensorFlow runs it."
+            "Serve it with CATDOG_ENGINE=auto, and TensorFlow runs it."
             if _has_keras()
             else "Run `python -m catdog convert` where TensorFlow is installed, and use the same CATDOG_CACHE."
         )

@@ -1,4 +1,5 @@
 import os
+import re
 import tempfile
 from pathlib import Path
 
@@ -6,7 +7,7 @@ import gradio as gr
 import pytest
 from PIL import Image
 
-from catdog.config import PILLOW_LIMIT, Settings, configure_gradio
+from catdog.config import NAMES, PILLOW_LIMIT, PREFIX, Settings, configure_gradio
 from catdog.errors import InvalidSettings
 
 
@@ -78,6 +79,8 @@ def test_an_empty_variable_counts_as_not_set(no_cache_home, blank):
         ("CATDOG_MAX_UPLOAD_MB", "0"),
         ("CATDOG_MAX_UPLOAD_MB", "nan"),
         ("CATDOG_MAX_UPLOAD_MB", "inf"),
+        ("CATDOG_MAX_UPLOAD_MB", "1025"),
+        ("CATDOG_MAX_UPLOAD_MB", "1e305"),
         ("CATDOG_MAX_PIXELS", "0"),
         ("CATDOG_MAX_PIXELS", "1e12"),
         ("CATDOG_MAX_PIXELS", "50MP"),
@@ -86,6 +89,17 @@ def test_an_empty_variable_counts_as_not_set(no_cache_home, blank):
 def test_a_bad_value_is_refused_by_name(name, value):
     with pytest.raises(InvalidSettings, match=rf"^{name} must be .*\. Received: .+\.$"):
         Settings.from_env({name: value})
+
+
+def test_a_misspelt_variable_is_warned_of_and_no_other(caplog):
+    platform = {"CATDOG_PORT": "tcp://10.0.0.1:80", "CATDOG_SERVICE_HOST": "10.0.0.1", "CATDOG_WEB_PORT": "80"}
+    Settings.from_env({"CATDOG_HUBREPO": "a/b", "CATDOG_THREADS": "1", "THREAD": "1"} | platform)
+    (record,) = caplog.records
+    assert record.getMessage() == "CATDOG_HUBREPO is no setting and counts for nothing: is CATDOG_HUB_REPO meant?"
+
+
+def test_every_setting_is_known_by_its_name():
+    assert [f"{PREFIX}{name}" for name in NAMES] == re.findall(r"CATDOG_\w+", Settings.__doc__)
 
 
 @pytest.mark.parametrize("field", [{"engine": "cuda"}, {"threads": -1}, {"max_pixels": 0}, {"hub_revision": ""}])

@@ -215,6 +215,11 @@ def test_the_child_gets_the_jobs_and_its_answers_are_read(child, tmp_path):
     assert (first["path"], first["out"], first["spec"]["image_size"]) == (__file__, str(tmp_path), SIZE)
 
 
+def test_the_child_converts_what_tensorflow_says_whatever_keras_runs_on_here(child, monkeypatch):
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    assert kinds(child("[ $KERAS_BACKEND = tensorflow ] && printf '{}\\n{}\\n'")) == [type(None)] * 2
+
+
 def test_a_file_of_the_hub_keeps_its_name(child, tmp_path):
     """The Hub's cache links names to blobs without a suffix, by which Keras would not know the format."""
     (tmp_path / "blob").write_bytes(b"weights")
