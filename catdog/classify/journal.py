@@ -127,7 +127,7 @@ def writing(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise NotWritten(
-            f"{path} cannot be written: {error.strerror or error}. Nothing is lost: the same command goes on."
+            f"{path} cannot be written: {error.strerror or error}. The same command, without --restart, goes on."
         ) from error
 
 

@@ -25,9 +25,9 @@ from .judging import judged
 from .walk import Found, find
 from .workers import Workers
 
-# Workers, unless asked otherwise: one per core, and no more than this.
-MOST_WORKERS = 16
-FORMATS = (".csv", ".parquet")
+# Unless asked otherwise: one per core, and no more than this.
+DEFAULT_WORKERS = 16
+ENDINGS = (".csv", ".parquet")
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,8 @@ class Summary:
     judged     photos that this run added
     finished   whether none is left
     seconds    from the start of the walk to the last row
+    photos_per_second  of `judged`, over all these seconds
+    out        the file of answers
     """
 
     photos: int
@@ -54,8 +56,8 @@ def check(folder: Path, out: Path) -> None:
     """Raise InvalidSettings for a folder without photos and for results that cannot be written so."""
     if os.path.isdir(out) or not os.path.isdir(out.parent):  # never an error, whatever the name
         raise InvalidSettings(f"--out must be a file in a folder that exists. Received: {out}.")
-    if out.suffix.lower() not in FORMATS:
-        raise InvalidSettings(f"--out must end in {' or '.join(FORMATS)}. Received: {out}.")
+    if out.suffix.lower() not in ENDINGS:
+        raise InvalidSettings(f"--out must end in {' or '.join(ENDINGS)}. Received: {out}.")
     if out.suffix.lower() == ".parquet":
         parquet.require_pyarrow()
     first = next(find(folder), None)
@@ -92,7 +94,7 @@ def classify(
     csv = out if out.suffix.lower() == ".csv" else out.with_name(out.name + ".csv")
     with Journal(csv, folder, [classifier.spec for classifier in classifiers], restart=restart) as journal:
         before = journal.photos
-        _add_missing(journal, folder, comparator.read, classifiers, workers or min(cores(), MOST_WORKERS), stop)
+        _add_missing(journal, folder, comparator.read, classifiers, workers or min(cores(), DEFAULT_WORKERS), stop)
         journal.sync()
         if out != csv and not stop.is_set():
             with writing(out):
@@ -140,18 +142,20 @@ def _add_missing(
     with progress, Workers(decoder, workers) as decoding:
         for photos in judged(decoding, _chunks(missing()), classifiers):
             if any(row.error for rows in photos for row in rows):
-                _require_same(folder, place)
+                _require_there(folder, place)
             journal.append(photos)
             progress.update(len(photos))
             if stop.is_set():
                 return
-    _require_same(folder, place)  # what is gone has no photos left
+    _require_there(folder, place)  # what is gone has no photos left
 
 
-def _require_same(folder: Path, place: tuple[int, int] | None) -> None:
+def _require_there(folder: Path, place: tuple[int, int] | None) -> None:
     """Raise FolderLost unless a folder is where it was, and what it was."""
     if place is None or _place(folder) != place:
-        raise FolderLost(f"{folder} is gone, or another one now. Bring it back, and the same command goes on.")
+        raise FolderLost(
+            f"{folder} is gone, or another one now. Bring it back, and the same command, without --restart, goes on."
+        )
 
 
 def _place(folder: Path) -> tuple[int, int] | None:

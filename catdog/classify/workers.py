@@ -104,14 +104,16 @@ class _Worker:
 
     def __init__(self, decoder: Decoder):
         context = multiprocessing.get_context("spawn")  # a fork would inherit the locks of other threads
-        self._line, theirs = context.Pipe()
-        self._process = context.Process(target=_work, args=(theirs, decoder), daemon=True)
         try:
+            self._line, theirs = context.Pipe()
+            self._process = context.Process(target=_work, args=(theirs, decoder), daemon=True)
             self._process.start()
             theirs.close()
             self._line.recv()
         except (EOFError, OSError) as error:
-            reason = getattr(error, "strerror", None) or "it ended at once"
+            reason = getattr(error, "strerror", None) or (
+                "it ended at once. A script must call this under `if __name__ == '__main__':`"
+            )
             raise NoWorker(f"A process that decodes photos could not be started: {reason}.") from error
 
     def decode(self, chunk: Sequence[Found], whole: bool) -> Decoded:

@@ -162,7 +162,10 @@ def test_ctrl_c_finishes_cleanly_and_says_how_to_go_on(greys, tmp_path):
     folder, out = greys(4 * BATCH), tmp_path / "out.csv"
     stopped = run_until("SIGINT", 2, "classify", folder, "--out", out)
     assert stopped.returncode == INTERRUPTED
-    assert f"catdog: Stopped after {2 * BATCH} photos. The same command goes on from there.\n" in stopped.stderr
+    assert (
+        f"catdog: Stopped after {2 * BATCH} photos. The same command, without --restart, goes on from there.\n"
+        in stopped.stderr
+    )
     assert "Traceback" not in stopped.stderr
     pids, summary = stopped.stdout.splitlines()
     assert (json.loads(summary)["photos"], json.loads(summary)["finished"]) == (2 * BATCH, False)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import functools
 import multiprocessing
 import os
 import signal
@@ -15,7 +17,7 @@ import pytest
 from catdog.classify.decoding import Decoder
 from catdog.classify.walk import Found
 from catdog.classify.workers import AHEAD, LOST, Workers
-from catdog.errors import NoWorker
+from catdog.errors import Busy, NoWorker
 from catdog.preprocessing import MAX_PIXELS
 from catdog.reading import Read, Reader
 
@@ -25,7 +27,13 @@ DEADLY = {
     b"crash": lambda: os.kill(os.getpid(), signal.SIGSEGV),
     b"exit": lambda: os._exit(0),
     b"forever": lambda: [None for _ in iter(int, 1)],
+    b"large": lambda: exhaust(MemoryError()),
+    b"large photo": lambda: exhaust(Busy("There is too little memory.")),
 }
+
+
+def exhaust(error: Exception) -> None:
+    raise error
 
 
 def deadly(stream: IO[bytes], *, whole: bool) -> Read:
@@ -69,14 +77,31 @@ def test_chunks_come_decoded_in_their_order_with_their_errors(greys):
 
 
 def test_a_file_that_ends_its_process_is_an_error_and_the_others_are_decoded(greys):
-    folder = greys(6)
+    folder = greys(8)
     (folder / "001.png").write_bytes(b"crash")
     (folder / "002.png").write_bytes(b"exit")
+    (folder / "003.png").write_bytes(b"large")
+    (folder / "005.png").write_bytes(b"large photo")
     with Workers(Decoder(str(folder), deadly, SHAPES), 2) as workers:
-        results = list(workers.decode(chunks([f"{i:03}.png" for i in range(6)], 4)))
-    assert [error for _, decoded in results for error in decoded.errors] == ["", LOST, LOST, "", "", ""]
+        results = list(workers.decode(chunks([f"{i:03}.png" for i in range(8)], 4)))
+    assert [error for _, decoded in results for error in decoded.errors] == ["", LOST, LOST, LOST, "", LOST, "", ""]
     pixels = np.concatenate([decoded.pixels[SHAPES[0]] for _, decoded in results])
-    assert pixels[:, 0, 0, 0].tolist() == [0, 0, 0, 3, 4, 5]
+    assert pixels[:, 0, 0, 0].tolist() == [0, 0, 0, 0, 4, 0, 6, 7]
+
+
+def test_a_photo_is_tried_again_when_memory_may_be_free_again(greys, tmp_path):
+    folder = greys(3)
+    with Workers(Decoder(str(folder), functools.partial(short_of_memory, tmp_path / "tried"), SHAPES), 1) as workers:
+        ((_, decoded),) = workers.decode(chunks(["000.png", "001.png", "002.png"], 3))
+    assert decoded.errors == [""] * 3
+
+
+def short_of_memory(tried: Path, stream: IO[bytes], *, whole: bool) -> Read:
+    """A reader that has too little memory for the first photo that it is asked for."""
+    if not tried.exists():
+        tried.touch()
+        raise MemoryError
+    return READER(stream, whole=whole)
 
 
 def test_a_file_that_never_ends_is_given_up(tmp_path):
@@ -116,6 +141,16 @@ def test_ctrl_c_is_left_to_the_main_process(greys):
 def test_workers_that_do_not_start_end_the_run_instead_of_spoiling_every_photo(greys):
     workers = Workers(Decoder(str(greys(1)), Stillborn(), SHAPES), 2)
     with workers, pytest.raises(NoWorker, match="could not be started: it ended at once"):
+        next(workers.decode([[Found("000.png")]]))
+
+
+def test_a_lack_of_file_descriptors_is_told(greys, monkeypatch):
+    def none_left(*_):
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr(multiprocessing.get_context("spawn"), "Pipe", none_left)
+    workers = Workers(Decoder(str(greys(1)), READER, SHAPES), 1)
+    with workers, pytest.raises(NoWorker, match=r"could not be started: Too many open files\."):
         next(workers.decode([[Found("000.png")]]))
 
 
