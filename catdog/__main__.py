@@ -59,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if isinstance(error, BrokenPipeError):
             return CLOSED_PIPE
-        _complain(f"The answer cannot be written: {error}.")
+        _complain(f"{error}. Whatever was answered before holds.")
         return FAILED
 
 
@@ -146,7 +146,7 @@ def _classify(arguments: argparse.Namespace) -> int:
     if summary.failed:
         _complain(f"{summary.failed} of {summary.photos} photos have an error: see the last column.")
     if not summary.finished:
-        _complain(f"Stopped after {summary.photos} photos. The same command goes on from there.")
+        _complain(f"Stopped after {summary.photos} photos. The same command, without --restart, goes on from there.")
     _print_json(dataclasses.asdict(summary))
     if not summary.finished:
         return INTERRUPTED
@@ -197,7 +197,7 @@ def _report(path: str, comparison: Comparison, comparator: Comparator) -> str:
         time = f"{verdict.milliseconds:.1f} ms"
         rows.append((verdict.model, verdict.label, _percent(verdict.confidence), *shares, time))
     lines = [_shown(path), *(f"  {line}" for line in _aligned(rows, left=2))]
-    if len(comparison.models) > 1:
+    if len(comparison.models) > 1 and comparison.verdict != NEITHER:
         lines.append("  The models agree." if comparison.agree else "  The models disagree.")
     lines += [f"  {remark}" for remark in _remarks(comparison, comparator)]
     return "\n".join(lines)
@@ -207,7 +207,7 @@ def _remarks(comparison: Comparison, comparator: Comparator) -> Iterator[str]:
     """Sentences on how far the answers can be trusted; none where the specs do not know."""
     specs = comparator.specs
     if comparison.verdict == NEITHER:
-        yield f"{wording.neither(specs)}."
+        yield f"{wording.neither(specs)}: do not trust the answers above."
         return
     if favourite := wording.usually_right(comparison, specs):
         yield favourite

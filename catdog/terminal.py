@@ -85,6 +85,9 @@ def tell(problems: Iterable[object]) -> None:
 
 
 def never_fail_to_print() -> None:
-    """Escape what the terminal's encoding cannot show: an odd file name is no error."""
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="backslashreplace")
+    """Escape what the terminal's encoding cannot show: an odd file name is no error, nor is a closed stream."""
+    for descriptor, name in ((1, "stdout"), (2, "stderr")):
+        if getattr(sys, name) is None:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)
+            setattr(sys, name, os.fdopen(descriptor, "w", closefd=False))
+        getattr(sys, name).reconfigure(errors="backslashreplace")

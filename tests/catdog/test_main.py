@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -356,4 +357,14 @@ def test_an_answer_that_cannot_be_written_is_a_sentence(environment):
             cwd=ROOT, env=environment, stdout=full, stderr=subprocess.PIPE, text=True, timeout=PATIENCE,
         )  # fmt: skip
     assert result.returncode == FAILED
-    assert result.stderr == "catdog: The answer cannot be written: [Errno 28] No space left on device.\n"
+    assert result.stderr == "catdog: [Errno 28] No space left on device. Whatever was answered before holds.\n"
+
+
+@pytest.mark.parametrize("closed", ["2>&-", ">&-", ">&- 2>&-"])
+def test_whoever_closed_a_stream_is_answered_on_the_other(environment, closed):
+    line = f"{shlex.join(command('models', '--json'))} {closed}"
+    result = subprocess.run(
+        ["sh", "-c", line], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=PATIENCE
+    )  # fmt: skip
+    assert (result.returncode, result.stderr) == (DONE, "")
+    assert bool(result.stdout) == (closed == "2>&-")
