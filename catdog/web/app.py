@@ -11,7 +11,7 @@ from werkzeug.exceptions import HTTPException
 from .. import load
 from ..config import Settings
 from ..errors import ModelUnavailable
-from .blueprint import Answering, create_blueprint, error_body, harden
+from .blueprint import Answering, create_blueprint, harden
 
 if TYPE_CHECKING:
     from ..spec import ModelSpec
@@ -71,6 +71,6 @@ def _json_error(error: HTTPException) -> Response:
     """
     code = "internal_error" if error.code == 500 else error.name.lower().replace(" ", "_")
     response = error.get_response()
-    response.data = json.dumps(error_body(code, error.description or error.name))
+    response.data = json.dumps({"error": {"code": code, "message": error.description or error.name}})
     response.content_type = "application/json"
     return response

@@ -86,11 +86,6 @@ def create_blueprint(comparator: Answering, *, name: str = "catdog") -> Blueprin
     return blueprint
 
 
-def error_body(code: str, message: str) -> dict[str, Any]:
-    """The JSON of every error."""
-    return {"error": {"code": code, "message": message}}
-
-
 def harden(response: Response) -> Response:
     """Let the page load nothing from elsewhere and run no inline code."""
     for header, value in HEADERS.items():
@@ -222,7 +217,7 @@ _STATES = {"looking": banners.looking(), "failed": banners.unanswered("The serve
 
 
 def _json_error(error: CatDogError) -> tuple[dict[str, Any], int, dict[str, str]]:
-    return error_body(error.code, str(error)), error.status, _retry(error.status)
+    return {"error": error.to_dict()}, error.status, _retry(error.status)
 
 
 def _retry(status: int) -> dict[str, str]:

@@ -80,7 +80,7 @@ def read_upload(request: Request, max_bytes: int) -> Upload:
         raise NotMultipart(
             f"Send the photo as multipart/form-data. Received: {reprlib.repr(request.mimetype or 'no content type')}."
         )
-    request.max_content_length = max_bytes + ENVELOPE_BYTES
+    request.max_content_length = request.max_form_memory_size = max_bytes + ENVELOPE_BYTES
     request.max_form_parts = MAX_PARTS
     try:
         form, files = request.form, request.files
@@ -104,6 +104,8 @@ def _only_file(files: list[FileStorage], received: list[str]) -> FileStorage:
         raise TooManyFiles(f"Send one photo at a time. Received: {len(files)} files.")
     if not received:
         raise MissingFile(f"The form is empty or cannot be read. Send the photo in a field named {FIELD!r}.")
+    if not files and FIELD in received:
+        raise MissingFile(f"The field {FIELD!r} holds text. Send the photo as a file, with a file name.")
     if not files:
         raise MissingFile(
             f"The form has no file in a field named {FIELD!r}. Received fields: {reprlib.repr(received)}."

@@ -129,6 +129,13 @@ def test_a_wrong_field_name_is_named(client):
     assert "'photo'" in response.json["error"]["message"]
 
 
+@pytest.mark.parametrize("size", [1000, 600_000])
+def test_a_photo_in_a_field_of_text_is_told_so(client, size):
+    response = client.post("/predict", data={"file": "x" * size}, content_type="multipart/form-data")
+    assert (response.status_code, error_of(response)) == (400, "missing_file")
+    assert "holds text" in response.json["error"]["message"]
+
+
 NOT_MULTIPART = {
     "raw photo": {"data": CAT, "content_type": "image/jpeg"},
     "JSON": {"json": {"file": "cat.jpg"}},
@@ -219,5 +226,5 @@ def test_a_huge_number_of_fields(client):
 
 
 def test_a_huge_field(client):
-    response = client.post("/predict", data={"file": photo(), "model": "x" * 2_000_000})
+    response = client.post("/predict", data={"file": photo(), "model": "x" * 22_000_000})
     assert (response.status_code, error_of(response)) == (413, "image_too_large")
