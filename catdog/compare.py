@@ -212,8 +212,9 @@ class Comparator:
         """Ask all models, or the one named `model`, about one photo; with `explain`, also where they looked.
 
         photo is encoded bytes, a path, a binary file or a Pillow image. Raises InvalidImage,
-        ImageTooLarge, UnknownModel, ModelMismatch for a model whose answer is not usable, or Busy
-        when `settings.max_waiting` other photos are in work. Photos that come at the same time from
+        ImageTooLarge, UnknownModel, ModelMismatch for a model whose answer is not usable, Busy when
+        `settings.max_waiting` other photos are in work or memory is short, ModelUnavailable when closed,
+        or Unforeseen for what a model should not raise. Photos that come at the same time from
         several threads are judged together. A large photo whose answers are `in_doubt` is judged twice:
         reduced, and as a whole.
         """
@@ -280,8 +281,7 @@ class Comparator:
         except RuntimeError as error:
             raise ModelUnavailable("The models have been closed. Load them again.") from error
         verdicts, classifiers = answer.result(), request.classifiers
-        default = self.default.name
-        leading = next((v for v in verdicts if v.model == default), verdicts[0])
+        leading = leading_of(verdicts, self.default)
         specs = [classifier.spec for classifier in classifiers]
         return Comparison(
             prediction=leading.label.capitalize(),
@@ -310,6 +310,11 @@ class Comparator:
 def default_of(specs: Iterable[ModelSpec]) -> ModelSpec:
     """The spec with the highest validation accuracy; the first of equals."""
     return max(specs, key=lambda spec: spec.validation_accuracy)
+
+
+def leading_of(verdicts: Sequence[Verdict], default: ModelSpec) -> Verdict:
+    """The verdict that is told first: the default model's, or the only one."""
+    return next((verdict for verdict in verdicts if verdict.model == default.name), verdicts[0])
 
 
 def is_strange(verdicts: Sequence[Verdict], classifiers: Iterable[Classifier]) -> bool:

@@ -9,12 +9,12 @@ from pathlib import Path
 
 
 @contextlib.contextmanager
-def whole(path: Path) -> Iterator[Path]:
+def whole(path: Path, *, partial: str | None = None) -> Iterator[Path]:
     """Give a temporary path in the same folder to write to; it becomes `path` if the block ends well.
 
-    The temporary name keeps the suffixes, which tell Keras the format.
+    `partial` is its name, by default one that keeps the suffixes, which tell Keras the format.
     """
-    partial = path.with_name("partial-" + path.name)
+    partial = path.with_name(partial or "partial-" + path.name)
     try:
         yield partial
         os.replace(partial, path)

@@ -79,7 +79,7 @@ class Novelty:
 def unit(features: np.ndarray) -> np.ndarray:
     """Features (N, F) of length 1 each, float64."""
     features = np.asarray(features, np.float64)
-    return features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)
+    return features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), TINY)
 
 
 def _packed(matrix: np.ndarray) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from typing import Any, TypedDict
 
 from .disagreement import cases_from_list
 from .errors import ModelMismatch
+from .files import whole
 from .novelty import Novelty
 from .sureness import Sureness
 
@@ -147,12 +148,8 @@ class ModelSpec:
         """Write the spec as JSON, whole or not at all; raise ValueError for metrics that are NaN."""
         text = json.dumps(dataclasses.asdict(self), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
         path = Path(path)
-        partial = path.with_name(path.name + ".partial")  # no .json: what is left of a killed process is no spec
-        try:
+        with whole(path, partial=path.name + ".partial") as partial:  # no .json: it is no spec if a kill leaves it
             partial.write_text(text, encoding="utf-8")
-            os.replace(partial, path)
-        finally:
-            partial.unlink(missing_ok=True)
 
 
 def find_specs(folder: Path) -> list[Path]:
@@ -162,7 +159,16 @@ def find_specs(folder: Path) -> list[Path]:
     file's sha256. A JSON file that does not, but has the name of an `.h5` beside it, or one that cannot
     be read, is a spec that was damaged.
     """
-    return [path for path in sorted(folder.glob("*.json")) if _is_spec(path)]
+    return [path for path in sorted(folder.glob("*.json")) if is_spec(path) or path.with_suffix(".h5").exists()]
+
+
+def is_spec(path: Path) -> bool:
+    """Whether a JSON file says which file it describes, or cannot be read, so that nothing tells what it is."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return True
+    return isinstance(content, dict) and {"file", "sha256"} <= content.keys()
 
 
 def sha256_of(path: str | os.PathLike[str]) -> str:
@@ -199,14 +205,6 @@ def origins_of(run: dict[str, Any]) -> list[Any]:
     """What a mean was made of, and what a run began with, as its record says it."""
     others = run.get("averaged_with")
     return [*(others if isinstance(others, list) else ()), run.get("base")]
-
-
-def _is_spec(path: Path) -> bool:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return True  # nothing tells that it is something else
-    return (isinstance(content, dict) and {"file", "sha256"} <= content.keys()) or path.with_suffix(".h5").exists()
 
 
 def _is_required(f: dataclasses.Field) -> bool:

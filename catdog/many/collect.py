@@ -39,7 +39,7 @@ class TooMuch(CatDogError, ValueError):
 
 
 @dataclass(frozen=True)
-class Photo:
+class NamedPhoto:
     """A photo that can be read.
 
     name   for display alone, never a path
@@ -56,7 +56,7 @@ class Photo:
 class Collection:
     """The photos of an upload, and the name of each file that is none, with a sentence that says why."""
 
-    photos: tuple[Photo, ...]
+    photos: tuple[NamedPhoto, ...]
     refused: tuple[tuple[str, str], ...]
 
 
@@ -75,11 +75,11 @@ def collect(files: Sequence[tuple[str, Path]], classes: Sequence[str], max_bytes
     zips = {path: _index_size(path) for _, path in files if _is_zip(path)}
     _require_short_lists(zips[path] for _, path in files if path in zips)
     with contextlib.ExitStack() as archives:
-        photos: list[Photo] = []
+        photos: list[NamedPhoto] = []
         refused: list[tuple[str, str]] = []
         for name, path in files:
             if path not in zips:
-                photos.append(Photo(_short(name), None, functools.partial(_read_file, path)))
+                photos.append(NamedPhoto(_short(name), None, functools.partial(_read_file, path)))
                 continue
             try:
                 photos += _members(archives, name, path, classes, max_bytes, refused)
@@ -123,7 +123,7 @@ def _members(
     classes: Sequence[str],
     max_bytes: int,
     refused: list[tuple[str, str]],
-) -> list[Photo]:
+) -> list[NamedPhoto]:
     """The photos in a zip; what cannot be read is added to `refused`."""
     archive = archives.enter_context(zipfile.ZipFile(path))
     members = [member for member in archive.infolist() if not member.is_dir() and not _is_clutter(member.filename)]
@@ -140,7 +140,7 @@ def _members(
             refused.append((_short(member.filename), problem))
         else:
             label = label_of(member.filename, classes)
-            photos.append(Photo(_short(member.filename), label, functools.partial(_read_member, archive, member)))
+            photos.append(NamedPhoto(_short(member.filename), label, functools.partial(_read_member, archive, member)))
     return photos
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..errors import Busy, CatDogError
-from .collect import Photo
+from .collect import NamedPhoto
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -33,7 +33,7 @@ class Judged:
     error: str = ""
 
 
-def judge(comparator: Comparator, photos: Sequence[Photo]) -> Iterator[Judged]:
+def judge(comparator: Comparator, photos: Sequence[NamedPhoto]) -> Iterator[Judged]:
     """Ask all models about each photo; yields in the order in which they are done.
 
     A photo that cannot be judged is yielded with its error. When the iterator is closed, what was not
@@ -60,7 +60,7 @@ def doubt(comparison: Comparison) -> float:
     return 1 - min(verdict.probabilities.get(label, 0.0) for verdict in comparison.models)
 
 
-def _judge_one(comparator: Comparator, photo: Photo, stopped: threading.Event) -> Judged:
+def _judge_one(comparator: Comparator, photo: NamedPhoto, stopped: threading.Event) -> Judged:
     try:
         comparison, thumbnail = _patiently(comparator, photo.read(), stopped)
     except CatDogError as error:

@@ -9,7 +9,7 @@ import pytest
 from catdog import Settings
 from catdog.errors import Busy, InvalidImage
 from catdog.many import doubt, judge
-from catdog.many.collect import Photo
+from catdog.many.collect import NamedPhoto
 from catdog.many.judging import WORKERS
 from tests.catdog import fakes
 from tests.catdog.photos import encoded
@@ -23,8 +23,8 @@ def comparator():
     comparator.close()
 
 
-def photo(name: str, colour: tuple[int, int, int] = fakes.CAT) -> Photo:
-    return Photo(name, None, lambda: encoded(fakes.photo(colour), "PNG"))
+def photo(name: str, colour: tuple[int, int, int] = fakes.CAT) -> NamedPhoto:
+    return NamedPhoto(name, None, lambda: encoded(fakes.photo(colour), "PNG"))
 
 
 def gone() -> bytes:
@@ -43,7 +43,7 @@ def test_each_photo_gets_its_own_verdict(comparator):
 
 
 def test_bad_photos_are_named_and_the_others_judged(comparator):
-    photos = [Photo("text", None, lambda: b"no photo"), Photo("gone", "cat", gone), photo("good")]
+    photos = [NamedPhoto("text", None, lambda: b"no photo"), NamedPhoto("gone", "cat", gone), photo("good")]
     judged = {entry.name: entry for entry in judge(comparator, photos)}
     assert "not a photo" in judged["text"].error
     assert (judged["gone"].error, judged["gone"].label) == ("It is gone.", "cat")
@@ -67,7 +67,7 @@ def test_closing_leaves_out_what_was_not_begun_and_waits_for_nothing(comparator)
         go_on.wait(PATIENCE)
         return b""
 
-    entries = judge(comparator, [photo("first"), *(Photo("slow", None, slowly) for _ in range(100))])
+    entries = judge(comparator, [photo("first"), *(NamedPhoto("slow", None, slowly) for _ in range(100))])
     assert next(entries).name == "first"
     entries.close()
     go_on.set()

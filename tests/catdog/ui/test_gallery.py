@@ -10,7 +10,7 @@ import re
 import pytest
 
 from catdog.many import Judged, judge
-from catdog.many.collect import Photo
+from catdog.many.collect import NamedPhoto
 from catdog.ui import gallery
 from tests.catdog import fakes
 from tests.catdog.photos import encoded
@@ -29,7 +29,7 @@ def comparator():
 def judged(comparator):
     labels = {"cat": "cat", "dog": "cat"}
     photos = [
-        Photo(f"{name}.png", labels.get(name), lambda colour=colour: encoded(fakes.photo(colour), "PNG"))
+        NamedPhoto(f"{name}.png", labels.get(name), lambda colour=colour: encoded(fakes.photo(colour), "PNG"))
         for name, colour in COLOURS.items()
     ]
     return [*judge(comparator, photos), Judged("bad.txt", None, error="It is a text.")]
@@ -56,7 +56,7 @@ def test_labelled_photos_are_marked_and_counted(comparator, judged):
 
 
 def test_neither_is_no_mistake_though_the_table_counts_what_each_model_says(comparator):
-    photo = Photo("cup.png", "dog", lambda: encoded(fakes.photo(fakes.NEITHER), "PNG"))
+    photo = NamedPhoto("cup.png", "dog", lambda: encoded(fakes.photo(fakes.NEITHER), "PNG"))
     html = gallery.results(list(judge(comparator, [photo])), comparator.specs)
     assert '<p class="cd-mark">Neither, is dog</p>' in html and "data-mark" not in html
     assert "also where the verdict is neither" in html and html.count("of 1</td>") == 3
