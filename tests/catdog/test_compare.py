@@ -28,6 +28,7 @@ from catdog.explain import LARGEST_SIDE
 from catdog.novelty import Novelty
 from catdog.spec import ModelSpec
 from tests.conftest import PATIENCE
+from tests.specs import minimal
 from tests.tiny import write_tiny_model
 
 DESIGN = Path(__file__).parents[2] / "docs" / "design.md"
@@ -46,11 +47,7 @@ class Fixed:
 
 
 def classifier(name: str, *outputs: float, accuracy: float = 0.9, **changes) -> Classifier:
-    values = {
-        "name": name, "title": name, "architecture": name, "file": f"{name}.h5", "sha256": "0" * 64, "bytes": 1,
-        "image_size": 8, "classes": ("cat", "dog"), "metrics": {"val": {"accuracy": accuracy}},
-    }  # fmt: skip
-    return Classifier(ModelSpec(**values | changes), Fixed(*outputs))
+    return Classifier(minimal(name, metrics={"val": {"accuracy": accuracy}}, **changes), Fixed(*outputs))
 
 
 @pytest.fixture

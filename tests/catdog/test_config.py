@@ -50,18 +50,7 @@ def test_the_process_environment_is_read_when_called(monkeypatch):
 
 @pytest.mark.parametrize("blank", ["", "  "])
 def test_an_empty_variable_counts_as_not_set(no_cache_home, blank):
-    names = (
-        "WEIGHTS",
-        "HUB_REPO",
-        "HUB_REVISION",
-        "ENGINE",
-        "THREADS",
-        "CACHE",
-        "MAX_WAITING",
-        "MAX_UPLOAD_MB",
-        "MAX_PIXELS",
-    )
-    assert Settings.from_env({f"CATDOG_{name}": blank for name in names}) == Settings()
+    assert Settings.from_env({f"{PREFIX}{name}": blank for name in NAMES}) == Settings()
 
 
 @pytest.mark.parametrize(

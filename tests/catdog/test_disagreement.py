@@ -6,6 +6,7 @@ import pytest
 
 from catdog import ModelSpec
 from catdog.disagreement import cases_from_list, usually_right
+from tests.specs import minimal
 
 SHA = {name: letter * 64 for name, letter in zip("abc", "abc", strict=True)}
 
@@ -15,10 +16,7 @@ def case(others: str, same: str = "", photos: int = 20, right: int = 10) -> dict
 
 
 def spec(name: str, *cases: dict, accuracy: float = 0.9) -> ModelSpec:
-    return ModelSpec(
-        name=name, title=name, architecture=name, file=f"{name}.h5", sha256=SHA[name], bytes=1, image_size=8,
-        classes=("cat", "dog"), metrics={"val": {"accuracy": accuracy}}, disagreement=list(cases),
-    )  # fmt: skip
+    return minimal(name, sha256=SHA[name], metrics={"val": {"accuracy": accuracy}}, disagreement=list(cases))
 
 
 def test_the_one_with_the_higher_rate():

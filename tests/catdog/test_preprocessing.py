@@ -19,7 +19,6 @@ from catdog import preprocessing
 from catdog.errors import Busy, CatDogError, ImageTooLarge, InvalidImage
 from catdog.preprocessing import decode, from_pillow, resized, to_array, to_rgb
 from catdog.reading import OVERSAMPLING
-from catdog.spec import ModelSpec
 from tests.catdog.photos import (
     BLACK,
     BLUE,
@@ -39,19 +38,12 @@ from tests.catdog.photos import (
     with_exif,
 )
 from tests.conftest import EXAMPLES
+from tests.specs import minimal
 
 # Pillow remarks on metadata that are broken on purpose here.
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:PIL")
 
 FILES = small_files()
-
-
-def spec(**changes) -> ModelSpec:
-    values = {
-        "name": "m", "title": "M", "architecture": "m", "file": "m.h5", "sha256": "0" * 64, "bytes": 1,
-        "image_size": 8, "classes": ("cat", "dog"),
-    }  # fmt: skip
-    return ModelSpec(**values | changes)
 
 
 def pixels(data: bytes) -> list:
@@ -294,7 +286,7 @@ def test_small_photos_are_not_touched(name, enough):
 @pytest.mark.parametrize("size", [(200, 200), (500, 374), (320, 767)])
 def test_photos_as_they_are_trained_on_become_the_same_arrays_as_in_training(image_size, size):
     """No matter that serving reduces large photos and training does not."""
-    data, model = encoded(noise(*size), "JPEG"), spec(image_size=image_size)
+    data, model = encoded(noise(*size), "JPEG"), minimal(image_size=image_size)
     assert np.array_equal(
         to_array(decode(data, enough=OVERSAMPLING * image_size), model), to_array(decode(data), model)
     )
@@ -312,7 +304,7 @@ def test_reduction_is_a_mean_of_pixels(mode):
 @pytest.mark.parametrize("format", ["JPEG", "PNG"])
 def test_reduced_photos_look_as_the_whole_ones_to_a_model(format):
     image = Image.open(EXAMPLES / "cat.jpg").resize((1600, 1200), Image.Resampling.LANCZOS)
-    data, model = encoded(image, format), spec(image_size=96)
+    data, model = encoded(image, format), minimal(image_size=96)
     fast, full = (to_array(decode(data, enough=enough), model) for enough in (OVERSAMPLING * 96, None))
     assert 0 < np.abs(fast - full).mean() < 1
 
@@ -516,7 +508,7 @@ def test_the_callers_image_stays_as_it_was():
     ("scaling", "expected"), [("none", [0, 51, 255]), ("unit", [0, 0.2, 1]), ("symmetric", [-1, -0.6, 1])]
 )
 def test_scaling_has_exact_values(scaling, expected):
-    array = to_array(Image.new("RGB", (5, 9), (0, 51, 255)), spec(scaling=scaling))
+    array = to_array(Image.new("RGB", (5, 9), (0, 51, 255)), minimal(scaling=scaling))
     assert array.shape == (8, 8, 3)
     assert array.dtype == np.float32
     assert array[3, 4].tolist() == pytest.approx(expected, abs=1e-7)
@@ -538,6 +530,6 @@ def test_crop_keeps_the_centred_square_and_stretch_keeps_all():
 @pytest.mark.parametrize("size", [(1, 1), (1, 3000), (3000, 1), (7, 8)])
 @pytest.mark.parametrize("resize", ["stretch", "crop"])
 def test_any_shape_becomes_the_models_square(size, resize):
-    array = to_array(Image.new("RGB", size, (10, 20, 30)), spec(resize=resize))
+    array = to_array(Image.new("RGB", size, (10, 20, 30)), minimal(resize=resize))
     assert array.shape == (8, 8, 3)
     assert (array == (10, 20, 30)).all()

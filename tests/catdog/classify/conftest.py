@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from catdog import ModelSpec
 from catdog.compare import Classifier, Comparator
 from catdog.engine import Outputs
+from tests.specs import minimal
 
 
 class Brightness:
@@ -28,11 +28,7 @@ class Brightness:
 
 
 def brightness(name: str = "grey", *, engine=None, **changes) -> Classifier:
-    values = {
-        "name": name, "title": name, "architecture": name, "file": f"{name}.h5", "sha256": "0" * 64, "bytes": 1,
-        "image_size": 8, "classes": ("cat", "dog"), "metrics": {"val": {"accuracy": 0.9}},
-    }  # fmt: skip
-    return Classifier(ModelSpec(**values | changes), engine or Brightness())
+    return Classifier(minimal(name, **{"metrics": {"val": {"accuracy": 0.9}}} | changes), engine or Brightness())
 
 
 @pytest.fixture

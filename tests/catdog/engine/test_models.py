@@ -16,17 +16,15 @@ from catdog.engine import load_engine
 from catdog.errors import ModelMismatch
 from catdog.spec import ModelSpec, sha256_of
 from tests.conftest import PATIENCE, ROOT
+from tests.specs import minimal
 from tests.tiny import write_tiny_model
 
 SIZE = 16
 
 
 def spec_of(path: Path, **changes) -> ModelSpec:
-    values = {
-        "name": path.stem, "title": path.stem, "architecture": path.stem, "file": path.name,
-        "sha256": sha256_of(path), "bytes": path.stat().st_size, "image_size": SIZE, "classes": ("cat", "dog"),
-    }  # fmt: skip
-    return ModelSpec(**values | changes)
+    values = {"file": path.name, "sha256": sha256_of(path), "bytes": path.stat().st_size, "image_size": SIZE}
+    return minimal(path.stem, **values | changes)
 
 
 def saved(folder: Path, *head, inputs=(SIZE, SIZE, 3)) -> Path:

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from catdog import ModelSpec, Settings
+from catdog import Settings
 from catdog.compare import Classifier, Comparator
 from catdog.engine import Outputs
+from tests.specs import minimal
 
 
 def classifier(name: str, outputs: dict[str, float], *, accuracy: float = 0.9) -> Classifier:
     """A model that gives every photo the same probabilities."""
-    spec = ModelSpec(
-        name=name, title=name.title(), architecture=name, file=f"{name}.h5", sha256="0" * 64, bytes=1_300_000,
-        image_size=32, classes=tuple(outputs), metrics={"val": {"accuracy": accuracy, "images": 2000}},
-    )  # fmt: skip
+    metrics = {"val": {"accuracy": accuracy, "images": 2000}}
+    spec = minimal(name, title=name.title(), bytes=1_300_000, image_size=32, classes=tuple(outputs), metrics=metrics)
     row = np.array([list(outputs.values())], dtype=np.float32)
     return Classifier(spec, lambda batch: Outputs(np.repeat(row, len(batch), axis=0)))
 
