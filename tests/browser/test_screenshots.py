@@ -14,13 +14,13 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from werkzeug.serving import make_server
 
 from catdog import load
 from catdog.pages import examples
 from catdog.ui import quiz
 from catdog.web import create_app
 from tests.conftest import PATIENCE
+from tests.servers import served_app
 
 from .conftest import DESKTOP, PHONE, launched
 from .looks import settle
@@ -79,13 +79,8 @@ def gradio_url(comparator):
 
 @pytest.fixture(scope="module")
 def flask_url(comparator):
-    server = make_server("127.0.0.1", 0, create_app(comparator), threaded=True)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.port}/"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with served_app(create_app(comparator)) as port:
+        yield f"http://127.0.0.1:{port}/"
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,6 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -18,9 +17,9 @@ import app
 from catdog import ModelUnavailable, Settings
 from catdog import hub as catdog_hub
 from catdog.weights import locate
+from tests.conftest import ROOT
 from tests.hub.server import StandInHub
 
-ROOT = Path(__file__).resolve().parents[2]
 REPO = "user/cats-and-dogs"
 NO_COMMIT = "0" * 40
 # What the product waits; tests that need the stand-in to answer wait longer.

@@ -23,10 +23,8 @@ from catdog.engine import cache
 from catdog.novelty import Novelty
 from catdog.spec import ModelSpec
 from tests.catdog import fakes
-from tests.conftest import PATIENCE
+from tests.conftest import PATIENCE, ROOT
 from tests.tiny import write_tiny_model
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ import pytest
 
 from catdog.memory import give_back_mapped_file
 from tests.catdog.photos import encoded, flag
+from tests.conftest import ROOT
 
-ROOT = Path(__file__).parents[2]
 STATUS = Path("/proc/self/status")
 GROWTH = """
 import re, sys

@@ -10,15 +10,13 @@ import logging
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from catdog.errors import CatDogError
 from catdog.terminal import hidden_stderr
-from tests.conftest import PATIENCE
+from tests.conftest import PATIENCE, ROOT
 
-ROOT = Path(__file__).parents[2]
 TWICE = """
 import signal
 from catdog.terminal import stopping

@@ -15,11 +15,9 @@ import pytest
 
 from catdog.__main__ import DONE, FAILED, INTERRUPTED, WRONG_USAGE, main
 from catdog.classify.run import BATCH
-from tests.conftest import PATIENCE
+from tests.conftest import PATIENCE, ROOT
 
 from .conftest import read_csv
-
-ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(autouse=True)

@@ -19,9 +19,9 @@ from catdog.engine.converted import has_bfloat16
 from catdog.errors import DifferentAnswers, ModelMismatch, ModelUnavailable, NotConverted
 from catdog.spec import ModelSpec
 from tests.catdog.engine.test_cache import DAMAGES
+from tests.conftest import ROOT
 from tests.tiny import write_tiny_model
 
-ROOT = Path(__file__).parents[3]
 SIZE = 16
 
 
