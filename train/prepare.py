@@ -22,7 +22,7 @@ from tqdm import tqdm
 from catdog.errors import CatDogError, InvalidSettings
 from catdog.preprocessing import decode
 
-from .dataset import CLASS_OF_FOLDER, EXTENSIONS, SPLITS, DatasetError
+from .dataset import CLASS_OF_FOLDER, EXTENSIONS, SPLITS, DatasetError, is_visible
 
 THUMBNAIL = 16
 # Correlation of two thumbnails above which the photos count as the same picture. On Dogs vs. Cats
@@ -30,7 +30,9 @@ THUMBNAIL = 16
 NEAR = 0.98
 # No photo is larger; a zip can pack gigabytes of zeros into kilobytes.
 LARGEST = 100 * 2**20
-SPLIT_OF_FOLDER = {**{split: split for split in SPLITS}, "valid": "val", "validation": "val"}
+SPLIT_OF_FOLDER = {
+    **{split: split for split in SPLITS}, "training": "train", "valid": "val", "validation": "val", "testing": "test",
+}  # fmt: skip
 FOLDER_OF_CLASS = {name: folder for folder, name in CLASS_OF_FOLDER.items()}
 # A file of a folder or member of a zip that cannot be read: no right to, damaged, or encrypted, which
 # zipfile reports as RuntimeError, or packed in a way that it does not know.
@@ -43,7 +45,8 @@ class Photo:
 
     size       bytes
     read       reads the file anew each time, so that sources need not fit in memory
-    thumbnail  grey THUMBNAIL x THUMBNAIL pixels, zero mean and unit norm, as float32 (256,)
+    thumbnail  THUMBNAIL x THUMBNAIL pixels in RGB, zero mean and unit norm, as float32 (768,)
+    problem    why it cannot be used; empty where it can
     """
 
     source: str
@@ -54,6 +57,7 @@ class Photo:
     read: Callable[[], bytes] = field(repr=False)
     digest: str = ""
     thumbnail: np.ndarray | None = field(default=None, repr=False)
+    problem: str = ""
 
 
 def prepare(sources: list[Path], out: Path, *, val: float = 0.1, test: float = 0.1) -> dict:
@@ -63,10 +67,12 @@ def prepare(sources: list[Path], out: Path, *, val: float = 0.1, test: float = 0
        is train, val (or validation) or test. Kaggle's flat `cat.0.jpg` is read too.
     2. Drop what cannot be read or decoded.
     3. Photos without a split are divided per class, in natural order of their names: first train,
-       then the share `val`, then the share `test`. A class that has no val photo then, as where photos
-       come divided into train and test, gets the share `val` of its training photos, at least one.
-    4. Keep one of exact copies, of test before val before train, and drop training photos that are
-       near copies of a val or test photo, so that no model is measured on what it has seen.
+       then the share `val`, then the share `test`, at least one of three and more where the class has
+       no test photo. A class that has no val photo then, as where photos come divided into train and
+       test, gets the share `val` of its training photos, at least one.
+    4. Drop files that lie in folders of several classes. Keep one of other exact copies, of test before
+       val before train, and drop training photos that are near copies of a val or test photo, so that no
+       model is measured on what it has seen.
     5. Write to a temporary folder and rename it: `out` appears whole or not at all.
     """
     if out.exists():
@@ -74,20 +80,26 @@ def prepare(sources: list[Path], out: Path, *, val: float = 0.1, test: float = 0
     if not 0 <= val < 1 or not 0 <= test < 1 or val + test >= 1:
         raise InvalidSettings(f"--val and --test are shares that add up to less than 1. Received: {val} and {test}.")
     with contextlib.ExitStack() as archives:
-        photos, undecodable = _readable(list(_find_all(sources, archives)))
-        if not photos:
+        found = list(_find_all(sources, archives))
+        if not found:
             raise DatasetError(
                 f"No photo found in {', '.join(map(str, sources))}; accepted are {', '.join(EXTENSIONS)}."
             )
+        _require_classes(found)
+        photos, unusable = _readable(found)
         _divide(photos, val, test)
+        photos, disputed = _drop_disputed(photos)
         photos, copies = _drop_exact_copies(photos)
         leaks = _near_copies(photos)
         leaked = {id(train) for train, _, _ in leaks}
         kept = [photo for photo in photos if id(photo) not in leaked]
+        _require_classes(kept)
         report = {
             "sources": [path.name for path in sources],
             "kept": _count(kept),
-            "undecodable": undecodable,
+            "undecodable": [photo.source for photo in unusable],
+            "reasons": [photo.problem for photo in unusable],
+            "several_classes": [photo.source for photo in disputed],
             "exact_copies": copies,
             "near_copies": [
                 {"dropped": t.source, "copy_of": other.source, "correlation": round(c, 4)} for t, other, c in leaks
@@ -104,8 +116,12 @@ def describe(report: dict) -> str:
         for split in SPLITS
         if split in report["kept"]
     ]
+    labels = sorted({label for counts in report["kept"].values() for label in counts})
+    for split, counts in report["kept"].items():
+        lines += [f"{split} has no photo of {label}: add some" for label in labels if label not in counts]
     for key, what in (
         ("undecodable", "could not be decoded"),
+        ("several_classes", "lay in folders of several classes"),
         ("exact_copies", "were exact copies"),
         ("near_copies", "training photos were near copies of val or test photos"),
     ):
@@ -117,7 +133,7 @@ def _find_all(sources: list[Path], archives: contextlib.ExitStack) -> Iterator[P
     """List the photos of all sources; zips stay open in `archives`, so that they can be read from."""
     for source in (path.resolve() for path in sources):  # so that `.` and `..` have a name
         if source.is_dir():
-            files = (path for path in sorted(source.rglob("*")) if path.is_file())
+            files = _files(source)
             yield from _labelled(
                 source,
                 source.name,
@@ -131,6 +147,18 @@ def _find_all(sources: list[Path], archives: contextlib.ExitStack) -> Iterator[P
             )
         else:
             raise DatasetError(f"{source} is neither a folder nor a zip file.")
+
+
+def _files(folder: Path, above: frozenset[Path] = frozenset()) -> Iterator[Path]:
+    """The visible files of a folder and of those in it, sorted; links are followed, but to no folder `above`."""
+    here = folder.resolve()
+    if here in above:
+        return
+    for path in sorted(filter(is_visible, folder.iterdir())):
+        if path.is_dir():
+            yield from _files(path, above | {here})
+        elif path.is_file():
+            yield path
 
 
 def _opened(source: Path) -> zipfile.ZipFile:
@@ -165,45 +193,59 @@ def _split_and_label(path: PurePosixPath) -> tuple[str | None, str | None]:
         return None, FOLDER_OF_CLASS[flat[1]]
     if parent is None or parent in SPLIT_OF_FOLDER:
         return None, None
-    return split, parent
+    return split, FOLDER_OF_CLASS.get(parent, parent)
 
 
-def _readable(photos: list[Photo]) -> tuple[list[Photo], list[str]]:
-    """Decode each photo once for its thumbnail; return those that decode and the names of the others."""
+def _require_classes(photos: list[Photo]) -> None:
+    labels = sorted({photo.label for photo in photos})
+    if len(labels) < 2:
+        raise DatasetError(
+            f"Photos of at least two classes are needed; found {labels}. "
+            "The class of a photo is the name of the innermost folder that it lies in."
+        )
+
+
+def _readable(photos: list[Photo]) -> tuple[list[Photo], list[Photo]]:
+    """Decode each photo once for its thumbnail; return those that decode, and the others."""
     with ThreadPoolExecutor() as pool:
-        good = list(tqdm(pool.map(_look, photos), total=len(photos), desc="decode", unit="photo"))
-    return (
-        [photo for photo, readable in zip(photos, good, strict=True) if readable],
-        [photo.source for photo, readable in zip(photos, good, strict=True) if not readable],
-    )
+        list(tqdm(pool.map(_look, photos), total=len(photos), desc="decode", unit="photo"))
+    unusable = [photo for photo in photos if photo.problem]
+    if len(unusable) == len(photos):
+        raise DatasetError(
+            f"None of {len(photos)} photos can be used; the first, {photos[0].source}: {photos[0].problem}"
+        )
+    return [photo for photo in photos if not photo.problem], unusable
 
 
-def _look(photo: Photo) -> bool:
-    """Fill in digest and thumbnail; False for a file that is not a readable photo."""
+def _look(photo: Photo) -> None:
+    """Fill in digest and thumbnail, or the problem of a file that is not a readable photo."""
     if photo.size > LARGEST:
-        return False
+        photo.problem = f"The file is larger than {LARGEST / 2**20:.0f} MiB."
+        return
     try:
         data = photo.read()
         image = decode(data)
-    except (CatDogError, *UNREADABLE):
-        return False
-    grey = image.convert("L").resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX)
-    values = np.asarray(grey, dtype=np.float32).ravel()
+    except (CatDogError, *UNREADABLE) as error:
+        photo.problem = str(error) or type(error).__name__
+        return
+    small = image.resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX)
+    values = np.asarray(small, dtype=np.float32).ravel()
     values = values - values.mean()
     photo.thumbnail = values / max(float(np.linalg.norm(values)), 1e-6)
     photo.digest = hashlib.sha256(data).hexdigest()
-    return True
 
 
 def _divide(photos: list[Photo], val: float, test: float) -> None:
     for label in {photo.label for photo in photos}:
-        loose = sorted((p for p in photos if p.label == label and p.split is None), key=lambda p: _natural(p.source))
-        first_test = len(loose) - round(len(loose) * test)
-        first_val = first_test - round(len(loose) * val)
+        of_class = [photo for photo in photos if photo.label == label]
+        loose = sorted((p for p in of_class if p.split is None), key=lambda p: _natural(p.source))
+        needs_test = test and len(loose) > 2 and not any(photo.split == "test" for photo in of_class)
+        first_test = len(loose) - max(round(len(loose) * test), 1 if needs_test else 0)
+        first_val = max(1, first_test - round(len(loose) * val))
         for index, photo in enumerate(loose):
             photo.split = "train" if index < first_val else "val" if index < first_test else "test"
-        if val and not any(photo.split == "val" for photo in photos if photo.label == label):
-            _hold_out([p for p in photos if p.label == label and p.split == "train"], val)
+        if val and not any(photo.split == "val" for photo in of_class):
+            _hold_out([photo for photo in of_class if photo.split == "train"], val)
 
 
 def _hold_out(train: list[Photo], val: float) -> None:
@@ -216,6 +258,14 @@ def _hold_out(train: list[Photo], val: float) -> None:
 def _natural(name: str) -> list:
     """Sort key under which cat.9 comes before cat.10."""
     return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.split(r"(\d+)", name)]
+
+
+def _drop_disputed(photos: list[Photo]) -> tuple[list[Photo], list[Photo]]:
+    """Photos of which all copies are of one class, and the others, of which nobody knows what they show."""
+    labels: dict[str, set[str]] = {}
+    for photo in photos:
+        labels.setdefault(photo.digest, set()).add(photo.label)
+    return [p for p in photos if len(labels[p.digest]) == 1], [p for p in photos if len(labels[p.digest]) > 1]
 
 
 def _drop_exact_copies(photos: list[Photo]) -> tuple[list[Photo], list[dict]]:
@@ -234,7 +284,7 @@ def _near_copies(photos: list[Photo]) -> list[tuple[Photo, Photo, float]]:
     if not train or not held_out:
         return []
     seen = np.stack([p.thumbnail for p in held_out])
-    mirrored = seen.reshape(-1, THUMBNAIL, THUMBNAIL)[:, :, ::-1].reshape(seen.shape)
+    mirrored = seen.reshape(-1, THUMBNAIL, THUMBNAIL, 3)[:, :, ::-1].reshape(seen.shape)
     found = []
     for start in range(0, len(train), 1024):
         block = np.stack([p.thumbnail for p in train[start : start + 1024]])

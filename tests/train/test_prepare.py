@@ -94,6 +94,7 @@ def test_drops_what_cannot_be_decoded(tmp_path):
     )
     report = prepare([tmp_path / "pets"], tmp_path / "out")
     assert report["undecodable"] == ["pets/cats/broken.jpg", "pets/dogs/empty.png"]
+    assert ["damaged" in report["reasons"][0], "empty" in report["reasons"][1]] == [True, True]
     assert "2 could not be decoded and were dropped" in describe(report)
 
 
@@ -126,6 +127,68 @@ def test_training_copies_of_held_out_photos_are_dropped(tmp_path, change):
     assert "test/cats/original.png" in tree(tmp_path / "out")
 
 
+def test_photos_of_other_colours_are_no_copies(tmp_path):
+    pattern, dark = picture(99).convert("L"), Image.new("L", (64, 64))
+    red, green = (
+        encoded(Image.merge("RGB", channels), "PNG") for channels in ((pattern, dark, dark), (dark, pattern, dark))
+    )
+    write(tmp_path / "apples", {"train/red/1.png": red, "test/green/1.png": green})
+    report = prepare([tmp_path / "apples"], tmp_path / "out", val=0)
+    assert report["near_copies"] == []
+    assert report["kept"] == {"train": {"red": 1}, "test": {"green": 1}}
+
+
+def test_a_photo_in_folders_of_several_classes_is_dropped_from_all(tmp_path):
+    write(tmp_path / "pets", {**photos("cats", 4), **photos("dogs", 4), "cats/copy.png": encoded(picture(1), "PNG")})
+    write(tmp_path / "pets", {"dogs/0.png": encoded(picture(1), "PNG")})
+    report = prepare([tmp_path / "pets"], tmp_path / "out")
+    assert report["several_classes"] == ["pets/cats/copy.png", "pets/dogs/0.png"]
+    assert "2 lay in folders of several classes and were dropped" in describe(report)
+    assert len(tree(tmp_path / "out")) == 7 and report["exact_copies"] == []
+
+
+def test_three_photos_of_a_class_are_enough_for_all_splits(tmp_path):
+    write(tmp_path / "pets", {**photos("cats", 20), **photos("dogs", 3), **photos("owls", 2)})
+    report = prepare([tmp_path / "pets"], tmp_path / "out")
+    assert report["kept"] == {
+        "train": {"cats": 16, "dogs": 1, "owls": 1},
+        "val": {"cats": 2, "dogs": 1, "owls": 1},
+        "test": {"cats": 2, "dogs": 1},
+    }
+    assert "test has no photo of owls" in describe(report)
+    assert "no photo of dogs" not in describe(report)
+    most_for_val = prepare([tmp_path / "pets"], tmp_path / "again", val=0.8)["kept"]
+    assert most_for_val["train"] == {"cats": 2, "dogs": 1, "owls": 1}
+
+
+def test_one_class_in_two_sources_becomes_one_folder(tmp_path):
+    write(tmp_path / "one", {**photos("cat", 2), **photos("dogs", 2)})
+    write(tmp_path / "other", photos("cats", 2))
+    report = prepare([tmp_path / "one", tmp_path / "other"], tmp_path / "out", val=0, test=0)
+    assert report["kept"] == {"train": {"cats": 4, "dogs": 2}}
+
+
+def test_folders_that_are_links_are_entered_once(tmp_path):
+    write(tmp_path / "elsewhere", {**photos("cats", 2), **photos("dogs", 2)})
+    (tmp_path / "pets" / "more").mkdir(parents=True)
+    for name in ("cats", "dogs"):
+        (tmp_path / "pets" / name).symlink_to(tmp_path / "elsewhere" / name)
+    (tmp_path / "elsewhere" / "cats" / "back").symlink_to(tmp_path / "pets")
+    report = prepare([tmp_path / "pets"], tmp_path / "out", val=0, test=0)
+    assert report["kept"] == {"train": {"cats": 2, "dogs": 2}}
+
+
+def test_what_cannot_be_used_at_all_is_told_with_the_reason(tmp_path, monkeypatch):
+    monkeypatch.setattr(preparation, "LARGEST", 3 * 2**20)
+    write(tmp_path / "pets", {"cats/a.png": bytes(3 * 2**20 + 1), "dogs/b.png": b"no photo"})
+    with pytest.raises(DatasetError, match=r"None of 2 photos .* pets/cats/a\.png: The file is larger than 3 MiB\."):
+        prepare([tmp_path / "pets"], tmp_path / "out")
+    write(tmp_path / "pets", photos("dogs", 2))
+    with pytest.raises(DatasetError, match=r"at least two classes are needed; found \['dogs'\]"):
+        prepare([tmp_path / "pets"], tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 def test_nothing_is_written_over(tmp_path):
     write(tmp_path / "pets", photos("cats", 2))
     (tmp_path / "out").mkdir()
@@ -136,7 +199,7 @@ def test_nothing_is_written_over(tmp_path):
 
 @pytest.mark.parametrize("error", [OSError, KeyboardInterrupt])
 def test_the_data_folder_appears_whole_or_not_at_all(tmp_path, monkeypatch, error):
-    write(tmp_path / "pets", photos("cats", 4))
+    write(tmp_path / "pets", {**photos("cats", 4), **photos("dogs", 1)})
     out = tmp_path / "out"
     write(tmp_path / "out.partial", {"train/cats/of-a-killed-run.png": b"x"})
     read, times, written = Path.read_bytes, Counter(), []
@@ -166,6 +229,7 @@ def test_the_data_folder_appears_whole_or_not_at_all(tmp_path, monkeypatch, erro
         ({}, "No photo found"),
         ({"photo.png": b"x"}, "no class folder"),
         ({"train/photo.png": b"x"}, "no class folder"),
+        ({"cats/2019/a.png": b"x", "dogs/2019/a.png": b"x"}, r"found \['2019'\].* innermost folder"),
     ],
 )
 def test_unusable_sources_are_named(tmp_path, files, message):
@@ -243,6 +307,8 @@ def test_a_damaged_zip_is_named(tmp_path):
         ("pets/train/cats/a.jpg", ("train", "cats")),
         ("pets/Train/Cats/a.jpg", ("train", "cats")),
         ("pets/validation/dogs/a.jpg", ("val", "dogs")),
+        ("pets/Training/dog/a.jpg", ("train", "dogs")),
+        ("pets/testing/cat/a.jpg", ("test", "cats")),
         ("pets/cats/a.jpg", (None, "cats")),
         ("pets/cats/img.1.jpg", (None, "cats")),
         ("pets/dogs/cat.1.jpg", (None, "dogs")),
@@ -268,7 +334,8 @@ def test_a_zip_named_like_a_split_is_that_split(tmp_path):
 
 
 def test_hidden_files_and_folders_are_not_read(tmp_path):
-    write(tmp_path / "pets", {**photos("cats", 2), ".thumbnails/a.png": b"x", "cats/.hidden.png": b"x"})
+    write(tmp_path / "pets", {**photos("cats", 2), **photos("dogs", 2)})
+    write(tmp_path / "pets", {".thumbnails/a.png": b"x", "cats/.hidden.png": b"x"})
     report = prepare([tmp_path / "pets"], tmp_path / "out", val=0)
-    assert report["kept"] == {"train": {"cats": 2}}
+    assert report["kept"] == {"train": {"cats": 2, "dogs": 2}}
     assert report["undecodable"] == []
