@@ -59,7 +59,9 @@ def _parser() -> argparse.ArgumentParser:
     fit = commands.add_parser("fit", help="train a classifier and write its .h5 and spec")
     fit.add_argument("name", help="scratch_cnn, xception, mobilenet_v2 or resnet50")
     beginning = fit.add_mutually_exclusive_group()
-    beginning.add_argument("--base", default=None, help="imagenet, none or an .h5 that begins with this base")
+    beginning.add_argument(
+        "--base", default=None, help="imagenet, none or an .h5 that begins with this base; scratch_cnn takes none"
+    )
     beginning.add_argument("--start", type=Path, default=None, help="an .h5 of the same architecture to go on from")
     fit.add_argument("--frozen-stages", type=int, default=None, help="first stages with a frozen base")
     _add_training_arguments(fit)

@@ -6,7 +6,6 @@ Every model scales its own pixels, takes float32 (N, H, W, 3) in 0..255 and retu
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,7 +59,7 @@ def build_base(name: str, *, image_size: int | None = None, weights: str | None 
     features = _with_imagenet(name, inputs) if weights == "imagenet" else architecture.features(inputs, None)
     network = keras.Model(inputs, features, name=f"{name}_base")
     if weights not in (None, "none", "imagenet"):
-        _load_base(network, weights)
+        _copy_weights(network, weights, f"{weights} does not begin with the weights of {network.name}")
     return network
 
 
@@ -72,12 +71,6 @@ def _with_imagenet(name: str, inputs: keras.KerasTensor) -> keras.KerasTensor:
         raise InvalidSettings(
             f"The ImageNet weights of {name} cannot be fetched; a file of them can be given instead: {reason}"
         ) from error
-
-
-def _load_base(network: keras.Model, path: str) -> None:
-    if not os.path.isfile(path):
-        raise InvalidSettings(f"The base must be imagenet, none or an existing .h5 file. Received: {path!r}.")
-    _copy_weights(network, path, f"{path} does not begin with the weights of {network.name}")
 
 
 def load_classifier(network: keras.Model, path: Path) -> None:

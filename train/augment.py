@@ -64,7 +64,7 @@ class ColorJitter(keras.layers.Layer):
 
     def __init__(self, amount=0.2, seed=None, **kwargs):
         super().__init__(dtype="float32", **kwargs)
-        self.amount, self.seed = amount, seed
+        self.amount = amount
         self.generator = keras.random.SeedGenerator(seed)
 
     def call(self, images, training=False):

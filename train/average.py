@@ -17,7 +17,7 @@ from catdog.spec import ModelSpec
 
 from . import architectures, dataset
 from .files import require_writable
-from .fit import Product, finish, require_other
+from .fit import Product, finish, require_other, require_same_classes
 from .provenance import averaged, spec_beside
 
 
@@ -29,10 +29,10 @@ def average(product: Product, files: Sequence[Path]) -> ModelSpec:
     """
     if len(files) < 2:
         raise InvalidSettings("An average needs at least two .h5 files.")
-    for file in files:
-        require_other(product, file)
+    require_other(product, *files)
     require_writable(product.out)
     _, val = dataset.find_training(product.data, product.limit)
+    require_same_classes(product, val.classes)
     network = architectures.build(product.name, classes=len(val.classes))
     weights = []
     for file in files:

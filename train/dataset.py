@@ -70,10 +70,10 @@ def find(data: str | os.PathLike[str], split: str) -> Split:
     """List the photos of one split in sorted order.
 
     Hidden folders, such as a notebook's checkpoints, are no classes. Raises DatasetError that names
-    the folder when it, or one of its classes, holds no photo.
+    the folder when it, or one of its classes, holds no photo, or has a name that no spec can hold.
     """
     folder = Path(data) / split
-    folders = sorted(p for p in folder.iterdir() if is_visible(p) and p.is_dir()) if folder.is_dir() else []
+    folders = visible_folders(folder)
     if len(folders) < 2:
         raise DatasetError(
             f"{folder} must hold one folder per class, at least two, such as cats/ and dogs/; "
@@ -81,6 +81,8 @@ def find(data: str | os.PathLike[str], split: str) -> Split:
         )
     paths, labels = [], []
     for index, class_folder in enumerate(folders):
+        if class_folder.name.encode(errors="ignore").decode() != class_folder.name:
+            raise DatasetError(f"The name of the class folder {str(class_folder)!r} is not UTF-8; rename it.")
         files = sorted(p for p in class_folder.iterdir() if is_photo(p))
         if not files:
             raise DatasetError(f"{class_folder} holds no photo; accepted are {', '.join(EXTENSIONS)}.")
@@ -104,6 +106,11 @@ def find_training(data: str | os.PathLike[str], limit: int | None = None) -> tup
             f"found {', '.join(train.classes)} and {', '.join(val.classes)}."
         )
     return train, val
+
+
+def visible_folders(folder: Path) -> list[Path]:
+    """The folders in a folder, sorted, without hidden ones; none where there is no such folder."""
+    return sorted(p for p in folder.iterdir() if is_visible(p) and p.is_dir()) if folder.is_dir() else []
 
 
 def is_visible(path: Path) -> bool:
@@ -188,16 +195,17 @@ def _remove_abandoned(cache: Path) -> None:
 def digest(*splits: Split) -> str:
     """A short name for which photos these splits hold, of which class, wherever their folder lies."""
     photos = [f"{path.parent.name}/{path.name} {path.stat().st_size}" for split in splits for path in split.paths]
-    return hashlib.sha256("\n".join(photos).encode()).hexdigest()[:16]
+    return hashlib.sha256("\n".join(photos).encode(errors="surrogateescape")).hexdigest()[:16]
 
 
 def fingerprint(split: Split, *what: object) -> str:
     """A short name for `what` is made of exactly these files."""
-    digest = hashlib.sha256(f"{CACHE_VERSION} {what}".encode())
+    name = hashlib.sha256(f"{CACHE_VERSION} {what}".encode())
     for path in split.paths:
         stat = path.stat()
-        digest.update(f"\n{path.resolve()} {stat.st_size} {stat.st_mtime_ns}".encode())
-    return digest.hexdigest()[:16]
+        file = f"\n{path.resolve()} {stat.st_size} {stat.st_mtime_ns}"
+        name.update(file.encode(errors="surrogateescape"))
+    return name.hexdigest()[:16]
 
 
 class Batches(keras.utils.PyDataset):

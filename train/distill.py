@@ -54,7 +54,8 @@ def distill(job: Job, *, teacher: Path, start: Path | None = None) -> ModelSpec:
     """
     if not architectures.get(job.name).pretrained:
         raise InvalidSettings(f"{job.name} is trained without pretrained knowledge: it takes no teacher.")
-    splits, photos = prepared(job, start)
+    origins = {"base": origin_of(start) if start else "random weights", "teacher": origin_of(teacher)}
+    splits, photos = prepared(job, start, teacher)
     with trainer.precision(job.recipe.precision) as precision:
         taught = Taught(*load_teacher(teacher, splits[0].classes), photos.images)
         begun = None
@@ -68,8 +69,7 @@ def distill(job: Job, *, teacher: Path, start: Path | None = None) -> ModelSpec:
         inputs = {"model": job.name, "teacher": identity(teacher), "start": identity(start)}
         inputs |= inputs_of(splits, photos) | taught.objective
         trained, rows = trainer.train(make_model, job.recipe, photos, job.run, inputs=inputs, restart=job.restart)
-    training = provenance(photos, job, rows, precision=precision) | taught.objective
-    training |= {"base": origin_of(start) if start else "random weights", "teacher": origin_of(teacher)}
+    training = provenance(photos, job, rows, precision=precision) | taught.objective | origins
     return finish(trained.get_layer(job.name), job, splits[1], training)
 
 
@@ -182,8 +182,6 @@ def load_teacher(path: Path, classes: tuple[str, ...]) -> tuple[keras.Model, lay
     classes are those of the spec beside it; or a Keras model whose first layer is a model on pixels scaled to
     -1..1: the rest of it is not used.
     """
-    if not path.is_file():
-        raise InvalidSettings(f"The teacher {path} does not exist.")
     try:
         model = keras.models.load_model(path, compile=False)
     except Exception as error:  # Keras and h5py raise many kinds on broken files
@@ -220,13 +218,13 @@ def _training_model(student, taught: Taught, begun, size: int, recipe: Recipe, o
     if begun is not None:
         imitation.projection.set_weights(begun)
     outputs = student.output.shape[-1]
+    loss = cross_entropy(outputs, recipe.label_smoothing)
     # By itself, too: while training, the loss holds what the student owes the teacher, and with a teacher that
     # answers nothing else, so that it is 0 on validation photos.
-    word = keras.metrics.BinaryCrossentropy if outputs == 1 else keras.metrics.CategoricalCrossentropy
-    label_loss = word(name=history.LABEL_LOSS, label_smoothing=recipe.label_smoothing)
+    label_loss = keras.metrics.MeanMetricWrapper(loss.call, name=history.LABEL_LOSS)
     model.compile(
         optimizer,
-        loss=cross_entropy(outputs, recipe.label_smoothing),
+        loss=loss,
         loss_weights=1.0 if taught.answer is None else 0.0,
         metrics=[accuracy, label_loss],
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +15,8 @@ from catdog.compare import Classifier, calibrated
 from catdog.config import Settings
 from catdog.engine import load_engine
 from catdog.engine.reference import KerasEngine
-from catdog.errors import InvalidSettings
-from catdog.spec import ModelSpec, sha256_of
+from catdog.errors import InvalidSettings, ModelMismatch
+from catdog.spec import ModelSpec, find_specs, sha256_of
 
 from . import architectures, augment, calibrate, dataset, evaluate, h5, trainer
 from .files import require_writable, whole
@@ -92,11 +93,17 @@ def fit(job: Job, *, base: str | None = None, start: Path | None = None) -> Mode
 
     A run that was killed goes on from its last finished epoch when called with the same settings.
     `base` is as in `architectures.build_base`; `start` is an `.h5` of the same architecture and
-    number of classes to go on from, instead of a base.
+    number of classes to go on from, instead of a base. A network that could be pretrained needs one of them.
     """
+    if base is None and not start and architectures.get(job.name).pretrained:
+        raise InvalidSettings(
+            f"The recipe of {job.name} is one for pretrained weights: add --base imagenet, --base or --start with an "
+            ".h5, or --base none for random weights."
+        )
     if base in (None, "none") and not start:  # random weights are nothing to keep
         job = dataclasses.replace(job, recipe=dataclasses.replace(job.recipe, frozen_stages=0))
-    splits, photos = prepared(job, start)
+    origin = origin_of(start) if start else base_provenance(base)
+    splits, photos = prepared(job, start, base)
 
     def make_model(size: int, optimizer: keras.Optimizer) -> keras.Model:
         network = started(job, photos.classes, start, base=base)
@@ -105,17 +112,19 @@ def fit(job: Job, *, base: str | None = None, start: Path | None = None) -> Mode
     inputs = {"model": job.name, "base": identity(base), "start": identity(start)} | inputs_of(splits, photos)
     with trainer.precision(job.recipe.precision) as precision:
         trained, history = trainer.train(make_model, job.recipe, photos, job.run, inputs=inputs, restart=job.restart)
-    training = provenance(photos, job, history, precision=precision)
-    training["base"] = origin_of(start) if start else base_provenance(base)
+    training = provenance(photos, job, history, precision=precision) | {"base": origin}
     return finish(trained.get_layer(job.name), job, splits[1], training)
 
 
-def prepared(job: Job, start: Path | None) -> tuple[tuple[dataset.Split, dataset.Split], trainer.Data]:
-    """The splits train and val of a job and their decoded photos; raises before anything is trained."""
-    if start:
-        require_other(job, start)
+def prepared(job: Job, *sources: str | Path | None) -> tuple[tuple[dataset.Split, dataset.Split], trainer.Data]:
+    """The splits train and val of a job and their decoded photos; raises before anything is trained.
+
+    `sources` are the files that it begins with or learns from.
+    """
+    require_other(job, *sources)
     require_writable(job.out)
     train_split, val_split = dataset.find_training(job.data, job.limit)
+    require_same_classes(job, val_split.classes)
     stored_size = max(STORED_SIZE, job.image_size, *(size for size, _ in job.recipe.stages))
     return (train_split, val_split), load_data(train_split, val_split, stored_size, job.image_size, job.data / ".cache")
 
@@ -125,10 +134,24 @@ def inputs_of(splits: tuple[dataset.Split, dataset.Split], photos: trainer.Data)
     return photos.counts() | {"digest of photos and labels": dataset.digest(*splits)}
 
 
-def require_other(product: Product, start: Path) -> None:
-    """Raise InvalidSettings where a run would replace what it starts from."""
-    if start.resolve() == product.file.resolve():
-        raise InvalidSettings(f"The run would replace {start}, from which it starts: choose another --out.")
+def require_other(product: Product, *sources: str | Path | None) -> None:
+    """Raise InvalidSettings where a run would replace one of the files that it begins with or learns from."""
+    written = {file.resolve() for file in (product.file, product.run / product.file.name)}
+    for source in filter(None, sources):
+        if Path(source).resolve() in written:
+            raise InvalidSettings(f"The run would replace {source}, which it needs: choose another --out or --run.")
+
+
+def require_same_classes(product: Product, classes: tuple[str, ...]) -> None:
+    """Raise InvalidSettings where a model in the folder of the product has other classes: they could not be served."""
+    for path in find_specs(product.out):
+        with contextlib.suppress(ModelMismatch):
+            spec = ModelSpec.read(path)
+            if spec.classes != classes:
+                raise InvalidSettings(
+                    f"{product.out} holds {spec.name}, which knows the classes {', '.join(spec.classes)}; "
+                    f"the data folder has {', '.join(classes)}: choose another --out."
+                )
 
 
 def started(job: Job, classes: int, start: Path | None, *, base: str | None = None) -> keras.Model:

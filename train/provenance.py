@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
-from catdog.spec import ModelSpec, sha256_of
+from catdog.errors import InvalidSettings
+from catdog.spec import ModelSpec, is_spec, sha256_of
 
 from . import hardware
 
@@ -96,7 +97,11 @@ def base_provenance(base: str | None) -> Any:
     """What is known of the base weights: their name, or their file and its own training."""
     if base in (None, "none"):
         return "random weights"
-    return "keras.applications, ImageNet" if base == "imagenet" else origin_of(Path(base))
+    if base == "imagenet":
+        return "keras.applications, ImageNet"
+    if not Path(base).is_file():
+        raise InvalidSettings(f"The base must be imagenet, none or an existing .h5 file. Received: {base!r}.")
+    return origin_of(Path(base))
 
 
 def origin_of(path: Path) -> dict[str, Any]:
@@ -106,11 +111,11 @@ def origin_of(path: Path) -> dict[str, Any]:
 
 
 def spec_beside(path: Path) -> ModelSpec | None:
-    """The spec beside an `.h5`; None where there is none, or one of other weights.
+    """The spec beside an `.h5`; None where there is none, or one of other weights, or JSON of another kind.
 
     Raises ModelMismatch for one that cannot be read.
     """
     described = path.with_suffix(".json")
-    spec = ModelSpec.read(described) if described.is_file() else None
+    spec = ModelSpec.read(described) if described.is_file() and is_spec(described) else None
     # A spec of other weights, left by a process that was killed between the two files, says nothing.
     return spec if spec and spec.sha256 == sha256_of(path) else None

@@ -20,6 +20,7 @@ from catdog.errors import CatDogError, InvalidSettings
 
 from .dataset import Batches
 from .hardware import has_fast_bfloat16
+from .history import LABEL_LOSS
 
 PRECISIONS = ("auto", "float32", "mixed_bfloat16")
 LARGEST_SIZE = 2048
@@ -296,7 +297,10 @@ class _SaveEachEpoch(keras.callbacks.Callback):
         self.started = time.monotonic()
 
     def on_epoch_end(self, epoch, logs=None):
-        figures = {name: float(value) for name, value in (logs or {}).items()}
+        if f"val_{LABEL_LOSS}" in logs:
+            # The same, or 0 where only the teacher's answers count: misleading in the log, which comes after this.
+            del logs["val_loss"]
+        figures = {name: float(value) for name, value in logs.items()}
         if not math.isfinite(figures["loss"]):
             raise Diverged
         seconds = round(time.monotonic() - self.started, 1)

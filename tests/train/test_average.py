@@ -136,3 +136,12 @@ def test_what_cannot_be_averaged_is_refused(tiny_data, members, tmp_path, capsys
     assert average(tiny_data, tmp_path, members[0], tmp_path / "weights" / "scratch_cnn.h5") == 1
     assert "choose another --out" in capsys.readouterr().err
     assert not (tmp_path / "weights" / "scratch_cnn.h5").exists()
+    assert average(tiny_data, tmp_path, members[0], tmp_path / "run" / "scratch_cnn.h5") == 1
+    assert "choose another --out or --run" in capsys.readouterr().err
+
+
+def test_a_mean_of_other_classes_goes_elsewhere(tiny_data, members, tmp_path, capsys):
+    (tmp_path / "weights").mkdir()
+    describe(tmp_path / "weights" / "xception.h5", {}, classes=("cow", "horse"))
+    assert average(tiny_data, tmp_path, *members) == 1
+    assert "holds xception, which knows the classes cow, horse" in capsys.readouterr().err

@@ -172,6 +172,19 @@ def test_hidden_folders_are_no_classes(tmp_path):
     assert dataset.find(tmp_path, "val").classes == ("cat", "dog")
 
 
+def test_photos_may_have_any_name_and_classes_one_in_utf8(tmp_path):
+    write_pictures(tmp_path, {"cats": disc, "dogs": stripes}, {"val": 1})
+    before = dataset.digest(dataset.find(tmp_path, "val"))
+    cats = os.fsencode(tmp_path / "val" / "cats")
+    os.rename(cats + b"/cats.0.png", cats + b"/caf\xe9.png")
+    split = dataset.find(tmp_path, "val")
+    assert dataset.digest(split) != before
+    assert dataset.load_images(split, 16, cache=tmp_path / "cache").shape == (2, 16, 16, 3)
+    os.rename(cats, cats + b"\xe9")
+    with pytest.raises(DatasetError, match=r"cats\\udce9' is not UTF-8"):
+        dataset.find(tmp_path, "val")
+
+
 def test_two_folders_of_one_class_are_named(tmp_path):
     write_pictures(tmp_path, {"cat": disc, "cats": disc, "dogs": stripes}, {"val": 1})
     with pytest.raises(DatasetError, match=r"two folders of one class; found \['cat', 'cats', 'dogs'\]"):

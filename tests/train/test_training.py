@@ -229,6 +229,13 @@ def test_random_weights_are_not_frozen(tiny_data, tmp_path, capsys):
     assert "--frozen-stages needs --base or --start" in capsys.readouterr().err
 
 
+def test_what_the_recipe_of_a_pretrained_network_needs_is_asked_for(tiny_data, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["fit", "xception", "--data", str(tiny_data), *TINY]) == 1
+    assert "add --base imagenet, --base or --start with an .h5, or --base none" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_training_stops_when_the_loss_is_no_number(tiny_data, tmp_path, capsys):
     assert fit(tiny_data, tmp_path, "--learning-rate", "1e30") == 1
     assert "no longer a number. Train again" in capsys.readouterr().err
@@ -241,10 +248,43 @@ def test_a_model_is_not_replaced_by_a_run_that_starts_from_it(tiny_data, tmp_pat
     start = ["--start", str(tmp_path / "weights" / "scratch_cnn.h5")]
     assert fit(tiny_data, tmp_path, *start, "--run", str(tmp_path / "second")) == 1
     assert "choose another --out" in capsys.readouterr().err
+    of_the_run = ["--start", str(tmp_path / "run" / "scratch_cnn.h5"), "--restart"]
+    assert fit(tiny_data, tmp_path, *of_the_run, "--out", str(tmp_path / "out")) == 1
+    assert "choose another --out or --run" in capsys.readouterr().err
     assert fit(tiny_data, tmp_path, *start, "--run", str(tmp_path / "second"), "--out", str(tmp_path / "out")) == 0
     base = ModelSpec.read(tmp_path / "out" / "scratch_cnn.json").training["base"]
     assert base["file"] == "scratch_cnn.h5"
     assert base["training"]["base"] == "random weights"
+
+
+@pytest.mark.parametrize("command", [["fit", "xception", "--base"], ["distill", "xception", "--teacher"]])
+def test_neither_a_base_nor_a_teacher_is_replaced(tiny_data, tmp_path, monkeypatch, capsys, command):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "weights").mkdir()
+    (tmp_path / "weights" / "xception.h5").write_bytes(b"weights of a day")
+    assert main([*command, "weights/xception.h5", "--data", str(tiny_data), *TINY]) == 1
+    assert "would replace weights/xception.h5" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["scratch_cnn", "xception"])
+def test_a_model_of_other_classes_goes_elsewhere(tiny_data, tiny_weights, tmp_path, capsys, name):
+    weights = tmp_path / "weights"
+    weights.mkdir()
+    known = ModelSpec.read(tiny_weights / f"{name}.json")
+    dataclasses.replace(known, classes=("cow", "horse")).write(weights / f"{name}.json")
+    (weights / "damaged.json").write_text("{")
+    assert fit(tiny_data, tmp_path) == 1
+    assert f"holds {name}, which knows the classes cow, horse; the data folder has cat, dog" in capsys.readouterr().err
+
+
+def test_json_of_another_kind_beside_a_base_is_no_spec(tmp_path):
+    (tmp_path / "base.h5").write_bytes(b"weights")
+    (tmp_path / "base.json").write_text('{"class_name": "Functional"}')
+    named = {"file": "base.h5", "sha256": sha256_of(tmp_path / "base.h5")}
+    assert base_provenance(str(tmp_path / "base.h5")) == named
+    (tmp_path / "base.json").write_text("{")
+    with pytest.raises(ModelMismatch, match="cannot be read"):
+        base_provenance(str(tmp_path / "base.h5"))
 
 
 def test_a_spec_of_other_weights_is_not_believed(tiny_data, tmp_path):
@@ -265,7 +305,24 @@ def write_teacher(path):
     keras.Sequential([keras.Input((None, None, 3)), keras.Model(pixels, features), head]).save(path)
 
 
-def test_a_distilled_classifier_is_gone_on_from(tiny_data, tmp_path):
+def test_where_a_teacher_comes_from_is_read_before_training(tiny_data, tmp_path, monkeypatch):
+    teacher = tmp_path / "teacher.h5"
+    write_teacher(teacher)
+    sha256 = sha256_of(teacher)
+    real = Checkpoints.save
+
+    def save_and_move(self, model, row):
+        real(self, model, row)
+        teacher.rename(tmp_path / "moved.h5")
+
+    monkeypatch.setattr(Checkpoints, "save", save_and_move)
+    places = ["--data", tiny_data, "--run", tmp_path / "run", "--out", tmp_path / "weights", "--teacher", teacher]
+    assert main(["distill", "xception", *map(str, places), *TINY, "--stages", "24x1", "--limit", "2"]) == 0
+    spec = ModelSpec.read(tmp_path / "weights" / "xception.json")
+    assert spec.training["teacher"] == {"file": "teacher.h5", "sha256": sha256}
+
+
+def test_a_distilled_classifier_is_gone_on_from(tiny_data, tmp_path, capsys):
     write_teacher(tmp_path / "teacher.h5")
     common = ["--data", str(tiny_data), "--limit", "2", "--stages", "24x1", "--batch-size", "4"]
     common += ["--precision", "float32", "--image-size", "24"]
@@ -286,6 +343,9 @@ def test_a_distilled_classifier_is_gone_on_from(tiny_data, tmp_path):
     assert third.training["weight_of_answers"] == distill.ANSWERS
     (epoch,) = history.runs(third.training)[-1].epochs
     assert min(epoch["loss"], epoch["val_loss"]) > 0
+    assert "val_loss" not in third.training["history"][-1]
+    log = capsys.readouterr().out
+    assert "val_label_loss: " in log and "val_loss: " not in log
     base = run("fit", "base", "--base", str(tmp_path / "second" / "xception.h5"))
     assert base.training["base"]["training"] == second.training
     started = run("fit", "started", "--start", str(tmp_path / "second" / "xception.h5"))
@@ -486,9 +546,10 @@ def test_the_base_of_a_pretrained_model_is_taken_whole(full_networks, tmp_path):
         (["fit", "scratch_cnn", "--data", "D", "--image-size", "5"], "image size must be 8 to 2048"),
         (["fit", "scratch_cnn", "--data", "D", "--image-size", "0"], "image size must be 8 to 2048"),
         (["fit", "scratch_cnn", "--data", "D", "--learning-rate", "nan"], "must be positive"),
-        (["fit", "scratch_cnn", "--data", "D", "--start", "nowhere.h5"], "nowhere.h5 cannot be gone on from"),
+        (["fit", "scratch_cnn", "--data", "D", "--start", "nowhere.h5"], "nowhere.h5: No such file"),
+        (["fit", "scratch_cnn", "--data", "D", "--start", "file"], "file cannot be gone on from"),
         (["fit", "scratch_cnn", "--data", "D", "--out", "file/weights"], "cannot be read or written: file/weights"),
-        (["distill", "xception", "--data", "D", "--teacher", "nowhere.h5"], "teacher nowhere.h5 does not exist"),
+        (["distill", "xception", "--data", "D", "--teacher", "nowhere.h5"], "nowhere.h5: No such file"),
         (["distill", "xception", "--data", "D", "--teacher", "file"], "teacher file cannot be loaded"),
         (["distill", "scratch_cnn", "--data", "D", "--teacher", "file"], "takes no teacher"),
         (["evaluate", "--data", "D", "--weights", "nowhere"], "weights folder nowhere does not exist"),
@@ -584,6 +645,12 @@ def test_the_area_under_the_curve_of_three_classes_is_a_mean():
     assert "roc_auc" not in evaluate.measure(probabilities, np.array([0, 1, 1, 1]), ("a", "b", "c"))
 
 
+def test_a_class_without_photos_has_no_part_in_the_means():
+    answers = np.tile([0.8, 0.1, 0.1], (4, 1)), np.tile([0.1, 0.8, 0.1], (4, 1))
+    figures = evaluate.measure(np.concatenate(answers), np.repeat([0, 1], 4), ("a", "b", "c"))
+    assert [figures[key] for key in ("precision", "recall", "f1")] == [1.0, 1.0, 1.0]
+
+
 def test_temperature_mends_overconfidence():
     from train.calibrate import fit_temperature
 
@@ -646,6 +713,20 @@ def test_evaluate_counts_what_rounding_changed(tiny_data, tmp_path, capsys):
     other = exact.rename(tmp_path / "run" / "other.h5")
     assert main([*command, str(other)]) == 1
     assert "must be named like a model: scratch_cnn" in capsys.readouterr().err
+
+
+def test_who_stops_evaluate_before_its_end_has_nothing_recorded(tiny_data, tiny_weights, tmp_path, monkeypatch, capsys):
+    def stopped(*_):
+        raise KeyboardInterrupt
+
+    weights = shutil.copytree(tiny_weights, tmp_path / "weights")
+    exact = shutil.copy(weights / "xception.h5", tmp_path)  # of the last model
+    before = {path.name: path.read_bytes() for path in weights.glob("*.json")}
+    monkeypatch.setattr(evaluate, "_changes", stopped)
+    monkeypatch.setattr(evaluate, "has_bfloat16", lambda: False)
+    assert main(["evaluate", "--data", str(tiny_data), "--weights", str(weights), "--exact", exact]) == 130
+    assert "nothing was recorded" in capsys.readouterr().err
+    assert {path.name: path.read_bytes() for path in weights.glob("*.json")} == before
 
 
 @pytest.mark.skipif(not has_bfloat16(), reason="this processor is not fast at bfloat16")
