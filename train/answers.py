@@ -15,6 +15,7 @@ from catdog.spec import ModelSpec
 
 from . import dataset
 from .evaluate import predict, uncalibrated
+from .files import require_writable
 from .robustness import AS_THEY_ARE, CONDITIONS, Condition
 
 
@@ -56,7 +57,7 @@ def ask(classifiers: Sequence[Classifier], split: dataset.Split, cache: Path) ->
 
     The answers of a model, known by its sha256 and what runs it, are kept in the folder `cache` and
     read from there from then on, so that a report can be drawn again without another look at the
-    photos. Raises DatasetError as `evaluate.predict`.
+    photos. Raises DatasetError as `evaluate.predict`, and OSError when `cache` cannot be written to.
     """
     return Answers(
         split,
@@ -73,6 +74,7 @@ def _kept(
     paths = {c.spec.name: cache / f"answers-{_fingerprint(c, split, condition)}.npy" for c in classifiers}
     missing = [uncalibrated(c) for c in classifiers if not paths[c.spec.name].exists()]
     if missing:
+        require_writable(cache)
         for name, rows in predict(missing, split, condition.change, condition.title).items():
             dataset.cached(paths[name], rows.shape, rows.dtype, lambda array, rows=rows: np.copyto(array, rows))
     return {name: np.load(path) for name, path in paths.items()}

@@ -18,18 +18,23 @@ from catdog.terminal import tell
 
 from . import arithmetic, disagreement, evaluate, novelty, sureness
 from .dataset import Split, find
+from .settings import settings_for
 
 
 def fit_temperature(probabilities: np.ndarray, labels: np.ndarray) -> float:
     """The temperature that minimises the log loss of uncalibrated probabilities (N, classes).
 
-    Guo et al. 2017, "On calibration of modern neural networks". Searched between 0.05 and 20.
+    Guo et al. 2017, "On calibration of modern neural networks". Searched between 0.05 and 20. A label
+    counts as right but for once in N + 2 photos (Platt 1999, "Probabilistic outputs for support vector
+    machines"): few photos that are all right would otherwise make every answer certain.
     """
-    rows = np.arange(len(labels))
+    rows, doubt = np.arange(len(labels)), 1 / (len(labels) + 2)
 
     def log_loss(log_temperature: float) -> float:
-        chosen = calibrated(probabilities, float(np.exp(log_temperature)))[rows, labels]
-        return -float(np.log(np.clip(chosen, 1e-12, 1.0)).mean())
+        said = np.log(np.clip(calibrated(probabilities, float(np.exp(log_temperature))), 1e-12, 1.0))
+        right = said[rows, labels]
+        others = (said.sum(axis=1) - right) / (said.shape[1] - 1)
+        return -float(((1 - doubt) * right + doubt * others).mean())
 
     best = minimize_scalar(log_loss, bounds=(np.log(0.05), np.log(20)), method="bounded")
     return round(float(np.exp(best.x)), 4)
@@ -40,14 +45,16 @@ def fit_shift(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
     Bias-corrected temperature scaling (Alexandari et al. 2020, "Maximum likelihood with
     bias-corrected calibration"), for a network that leans towards a class on photos it was not
-    trained on.
+    trained on. Shifts and the logarithm of the sharpness are expected near 0 (a normal prior of variance
+    1), so that few photos move them little.
     """
     logits = np.log(np.clip(probabilities, 1e-12, 1.0))
     rows = np.arange(len(labels))
 
     def log_loss(parameters: np.ndarray) -> float:
         scaled = logits * np.exp(parameters[0]) + np.append(0.0, parameters[1:])
-        return float((np.logaddexp.reduce(scaled, axis=1) - scaled[rows, labels]).mean())
+        mean = (np.logaddexp.reduce(scaled, axis=1) - scaled[rows, labels]).mean()
+        return float(mean + parameters @ parameters / 2 / len(labels))
 
     sharpness, *shifts = minimize(
         log_loss, np.zeros(logits.shape[1]), method="L-BFGS-B", bounds=[(-3, 3)] * logits.shape[1]
@@ -67,7 +74,7 @@ def calibrate(weights: Path, data: Path) -> dict[str, ModelSpec]:
     What was learned before is replaced. A model that cannot be used is named on stderr and left as it is.
     """
     split = find(data, "val")
-    settings = Settings(weights=weights)
+    settings = settings_for(weights)
     comparator = load(settings)
     tell(comparator.problems)
     try:

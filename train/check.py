@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import hypergeom
 
-from catdog import Settings, load
+from catdog import load
 from catdog.compare import Classifier, Comparator
 from catdog.config import BUNDLED_WEIGHTS
 from catdog.errors import ModelMismatch
@@ -19,6 +19,7 @@ from catdog.spec import ModelSpec
 from . import evaluate
 from .dataset import DatasetError, Split, find
 from .origins import is_number
+from .settings import settings_for
 
 EXAMPLES = BUNDLED_WEIGHTS.parent / "examples"
 SAMPLE = 1000  # photos that are measured again; a split of no more is measured whole
@@ -45,7 +46,7 @@ def check(weights: Path, data: Path | None = None) -> tuple[tuple[ModelSpec, ...
 
     Raises ModelMismatch, NotReproduced, ModelUnavailable or DatasetError that says what is wrong.
     """
-    comparator = load(Settings(weights=weights))
+    comparator = load(settings_for(weights))
     with contextlib.closing(comparator):
         if comparator.problems:
             raise ModelMismatch(" ".join(comparator.problems))

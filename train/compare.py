@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from catdog import Settings
 from catdog.compare import default_of
 from catdog.spec import ModelSpec
 from catdog.weights import locate
 from catdog.wording import readable_size
 
-from .statistics import wilson
+from .results import interval
+from .settings import settings_for
 
 
 def compare(weights: Path) -> tuple[list[ModelSpec], ModelSpec, tuple[str, ...]]:
@@ -20,7 +20,7 @@ def compare(weights: Path) -> tuple[list[ModelSpec], ModelSpec, tuple[str, ...]]
 
     Raises ModelUnavailable when not one is usable.
     """
-    located = locate(Settings(weights=weights))
+    located = locate(settings_for(weights))
     specs = [model.spec for model in located.models]
     ranked = sorted(specs, key=lambda spec: -spec.validation_accuracy)
     return ranked, default_of(specs), located.problems
@@ -34,7 +34,8 @@ def describe(specs: Sequence[ModelSpec], default: ModelSpec) -> str:
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for spec in specs:
-        cells = [*_accuracy(spec, "val"), *_accuracy(spec, "test"), readable_size(spec.bytes), _parameters(spec)]
+        count = f"{spec.parameters:,}" if spec.parameters else "-"
+        cells = [*_accuracy(spec, "val"), *_accuracy(spec, "test"), readable_size(spec.bytes), count]
         rows.append(f"| {spec.name} | {' | '.join(cells)} |")
     why = "the highest validation accuracy" if default.validation_accuracy else "no validation accuracy is recorded"
     return "\n".join([*rows, f"Default: {default.name} ({why})."])
@@ -48,7 +49,7 @@ def summary(specs: Sequence[ModelSpec], default: ModelSpec) -> dict[str, Any]:
             "val_accuracy": spec.metrics.get("val", {}).get("accuracy"),
             "test_accuracy": spec.metrics.get("test", {}).get("accuracy"),
             "bytes": spec.bytes,
-            "parameters": spec.training.get("parameters"),
+            "parameters": spec.parameters,
         }
         for spec in specs
     ]
@@ -58,15 +59,9 @@ def summary(specs: Sequence[ModelSpec], default: ModelSpec) -> dict[str, Any]:
 def _accuracy(spec: ModelSpec, split: str) -> tuple[str, str, str]:
     """Accuracy, interval and number of photos as text; dashes for what is not recorded."""
     figures = spec.metrics.get(split, {})
-    accuracy, images = figures.get("accuracy"), figures.get("images")
-    if accuracy is None:
+
+    if "accuracy" not in figures:
         return "-", "-", "-"
-    if not isinstance(images, int) or images < 1:
-        return f"{accuracy:.2%}", "-", "-"
-    low, high = wilson(round(accuracy * images), images)
-    return f"{accuracy:.2%}", f"{low:.2%} to {high:.2%}", f"{images:,}"
-
-
-def _parameters(spec: ModelSpec) -> str:
-    count = spec.training.get("parameters")
-    return f"{count:,}" if isinstance(count, int) else "-"
+    images = figures.get("images")
+    photos = f"{images:,}" if isinstance(images, int) and images > 0 else "-"
+    return f"{figures['accuracy']:.2%}", interval(figures), photos

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,19 +18,26 @@ from .dataset import read
 from .robustness import AS_THEY_ARE, CONDITIONS
 from .statistics import calibration_bins
 
-PHOTOS = 12
+SHOWN = 12  # photos of a kind
 
 
 def draw(answers: Answers, found: dict[str, Any], out: Path) -> list[str]:
-    """Write all drawings to `out`; return their file names. `found` is what `findings` made of the answers."""
+    """Write all drawings to `out`; return their file names. `found` is what `findings` made of the answers.
+
+    A drawing that there is nothing for is removed: it would be an earlier report's.
+    """
     names = []
     for name, figure in _drawings(answers, found):
-        plots.save(figure, out / name)
-        names.append(name)
+        if figure is None:
+            (out / name).unlink(missing_ok=True)
+        else:
+            plots.save(figure, out / name)
+            names.append(name)
     return names
 
 
-def _drawings(answers: Answers, found: dict[str, Any]) -> Iterator[tuple[str, Figure]]:
+def _drawings(answers: Answers, found: dict[str, Any]) -> Iterator[tuple[str, Figure | None]]:
+    """All that a report may have, with None for what this one has nothing to draw for."""
     titles, labels = answers.titles, answers.split.labels
     models = {titles[name]: model for name, model in found["models"].items()}
     confusions = {title: model["figures"]["confusion"] for title, model in models.items()}
@@ -48,17 +56,16 @@ def _drawings(answers: Answers, found: dict[str, Any]) -> Iterator[tuple[str, Fi
     yield "conditions.jpg", plots.gallery([plots.Tile(photo, AS_THEY_ARE.title), *changed], columns=1 + len(CONDITIONS))
 
     chains = {answers.titles[spec.name]: history.runs(spec.training) for spec in answers.specs}
-    if all(chains.values()):
-        yield "curves.png", plots.curves(chains)
-        yield "convergence.png", plots.convergence(chains)
+    known = all(chains.values())
+    yield "curves.png", plots.curves(chains) if known else None
+    yield "convergence.png", plots.convergence(chains) if known else None
 
-    spread = np.unique(np.linspace(0, len(labels) - 1, PHOTOS).astype(int))
+    spread = np.unique(np.linspace(0, len(labels) - 1, SHOWN).astype(int))
     yield "samples.jpg", plots.gallery(list(_tiles(answers, spread)))
     suspected = mistakes.suspected(answers.probabilities, labels)
     worst = mistakes.worst(answers.probabilities, labels)
     for name, chosen in (("suspected-labels.jpg", suspected[worst]), ("mistakes.jpg", ~suspected[worst])):
-        if chosen.any():
-            yield name, plots.gallery(list(_tiles(answers, worst[chosen][:PHOTOS])))
+        yield name, plots.gallery(list(_tiles(answers, worst[chosen][:SHOWN]))) if chosen.any() else None
 
 
 def _under_conditions(model: dict[str, Any]) -> Iterator[tuple[str, tuple[float, float, float]]]:
@@ -80,4 +87,5 @@ def _tiles(answers: Answers, photos: Iterable[int]) -> Iterator[plots.Tile]:
             said = f"{mark} {answers.titles[name]}: {classes[best]} {percent(rows[index, best])}"
             lines.append((said, colour))
         path = answers.split.paths[index]
-        yield plots.Tile(read(path), path.name, tuple(lines))
+        name = os.fsencode(path.name).decode(errors="replace")  # a byte of it may be no character
+        yield plots.Tile(read(path), name, tuple(lines))

@@ -21,6 +21,7 @@ from catdog.spec import ModelSpec, sha256_of
 from catdog.terminal import tell
 
 from .dataset import DatasetError, Split, find, read
+from .settings import settings_for
 from .statistics import calibration_error, rounded, wilson
 
 BATCH = 64
@@ -39,7 +40,7 @@ def evaluate(
     of the arithmetic that it chooses from then on.
     """
     split = find(data, split_name)
-    settings = Settings(weights=weights)
+    settings = settings_for(weights)
     comparator = load(settings)
     tell(comparator.problems)
     try:
@@ -58,7 +59,8 @@ def evaluate(
         if name in unrounded:
             after = calibrated(raw["f32"], classifier.spec.temperature)
             results[name]["rounding"] = _changes(predict([unrounded[name]], split)[name], after)
-        _record(results[name], split_name, classifier.spec, weights / f"{name}.json")
+    for name, figures in results.items():  # when there are all: who stops it is told that nothing was recorded
+        _record(figures, split_name, comparator.models[name].spec, weights / f"{name}.json")
     return results
 
 
@@ -185,12 +187,12 @@ def outputs_of(
     `parts` are the fields to keep, besides the probabilities; the rest is as for `predict`.
     """
     classifiers = list(classifiers)
-    columns = {c.spec.name: _columns(c, split) for c in classifiers}
-    kept: dict[str, list[Outputs]] = {name: [] for name in columns}
+    places = {c.spec.name: columns(c, split) for c in classifiers}
+    kept: dict[str, list[Outputs]] = {name: [] for name in places}
     for batch in looked_at(classifiers, split.paths, change, progress):
         for name, outputs in batch.items():
             wanted = {part: getattr(outputs, part) for part in parts}
-            kept[name].append(Outputs(**wanted | {"probabilities": outputs.probabilities[:, columns[name]]}))
+            kept[name].append(Outputs(**wanted | {"probabilities": outputs.probabilities[:, places[name]]}))
     return {name: joined(rows) for name, rows in kept.items()}
 
 
@@ -218,7 +220,7 @@ def measure(
     """Figures of one model on one split, each a plain number; `images` says how many are behind them.
 
     accuracy_interval  95 % Wilson score interval
-    precision, recall, f1  means over the classes
+    precision, recall, f1  means over the classes that there are photos of
     calibration_error  expected calibration error over 15 equal bins of confidence (Guo et al. 2017);
                        calibration_error_uncalibrated is that of `uncalibrated`, the probabilities
                        without the temperature, where given
@@ -228,7 +230,7 @@ def measure(
     predicted = probabilities.argmax(axis=1)
     right = int((predicted == labels).sum())
     precision, recall, f1, _ = sk.precision_recall_fscore_support(
-        labels, predicted, labels=range(len(classes)), average="macro", zero_division=0
+        labels, predicted, labels=np.unique(labels), average="macro", zero_division=0
     )
     figures = {
         "images": len(labels),
@@ -249,7 +251,8 @@ def measure(
     return figures | {"confusion": sk.confusion_matrix(labels, predicted, labels=range(len(classes))).tolist()}
 
 
-def _columns(classifier: Classifier, split: Split) -> list[int]:
+def columns(classifier: Classifier, split: Split) -> list[int]:
+    """Which output of a model is each class of a split; raises DatasetError when it knows other classes."""
     known = classifier.spec.classes
     if sorted(known) != sorted(split.classes):
         raise DatasetError(

@@ -63,7 +63,7 @@ def _model(spec: ModelSpec, answers: Answers, resamples: int) -> dict[str, Any]:
         "title": answers.titles[name],
         "sha256": spec.sha256,
         "bytes": spec.bytes,
-        "parameters": spec.training.get("parameters"),
+        "parameters": spec.parameters,
         "trained_on": spec.training.get("photos"),
         "image_size": spec.image_size,
         "temperature": spec.temperature,

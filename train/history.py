@@ -8,7 +8,7 @@ from typing import Any
 from catdog.spec import origins_of, runs_behind
 
 # Within so much of its last validation accuracy a training counts as converged.
-NEAR = 0.01
+CONVERGED = 0.01
 # As `provenance.base_provenance` calls it.
 RANDOM = "random weights"
 FIGURES = ("accuracy", "loss", "val_accuracy", "val_loss")
@@ -45,12 +45,18 @@ class Convergence:
 
 
 def runs(training: Any) -> list[Run]:
-    """The runs with a history that led to a model, as `catdog.spec.runs_behind` finds them in its `training`."""
+    """The runs with a history that led to a model, as `catdog.spec.runs_behind` finds them in its `training`.
+
+    Those up to the last one on other photos than the model's own are left out: their accuracies are of another task.
+    """
     behind = list(runs_behind(training))
     # What is behind a file stands in a record once, maybe in another run than the one that went on from it.
     files = [origin for run in behind for origin in origins_of(run) if isinstance(origin, dict) and "sha256" in origin]
     trained = [file["sha256"] for file in files if _has_epochs(file)]
-    return [Run(_title(run, trained), rows, str(run.get("hardware", ""))) for run in behind if (rows := _rows(run))]
+    found = [(run, rows) for run in behind if (rows := _rows(run))]
+    own = (None, behind[-1].get("photos")) if behind else ()  # a run of unknown photos counts as one of the same task
+    others = [index for index, (run, _) in enumerate(found, 1) if run.get("photos") not in own]
+    return [Run(_title(run, trained), rows, str(run.get("hardware", ""))) for run, rows in found[max(others, default=0) :]]
 
 
 def convergence(chain: list[Run]) -> Convergence | None:
@@ -59,7 +65,7 @@ def convergence(chain: list[Run]) -> Convergence | None:
     if not rows or "val_accuracy" not in rows[-1]:
         return None
     last = rows[-1]["val_accuracy"]
-    near = next(i for i, row in enumerate(rows) if row.get("val_accuracy", 0.0) >= last - NEAR) + 1
+    near = next(i for i, row in enumerate(rows) if row.get("val_accuracy", 0.0) >= last - CONVERGED) + 1
     return Convergence(
         epochs=len(rows),
         seconds=sum(row["seconds"] for row in rows),

@@ -10,26 +10,27 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.stats import mannwhitneyu
 
-from catdog import Settings, load
+from catdog import load
 from catdog.compare import Classifier, Comparator, Verdict, keenest
 from catdog.disagreement import usually_right
 from catdog.engine import Outputs
-from catdog.errors import InvalidSettings
+from catdog.errors import CatDogError, ImageTooLarge, InvalidSettings
 from catdog.pages.pictures import overlay_urls
 from catdog.preprocessing import to_array
 from catdog.terminal import tell
 
 from . import faithfulness, insight_drawings, insight_page
-from .dataset import DatasetError, Split, find, is_photo, is_visible, read
-from .evaluate import joined, looked_at
+from .dataset import DatasetError, Split, find, is_photo, read, visible_folders
+from .evaluate import columns, joined, looked_at
 from .files import require_writable, whole
-from .statistics import rounded, share, wilson
+from .settings import settings_for
+from .statistics import RESAMPLES, middle, rounded, share
 from .strangers import ABOUT
 
-PHOTOS = 200  # of the split, for what asks the models many times per photo
+MAPPED = 200  # photos of the split, for what asks the models many times per photo
 TIMED = 60
-RESAMPLES = 1000
 SURE = 0.9
 
 # The verdicts on a photo -> its strangeness, and whether it is refused.
@@ -37,12 +38,12 @@ Rule = Callable[[Sequence[Verdict]], tuple[float, bool]]
 
 
 def insight(
-    weights: Path, data: Path, strangers: Path, out: Path, *, split_name: str = "test", photos: int = PHOTOS
+    weights: Path, data: Path, strangers: Path, out: Path, *, split_name: str = "test", photos: int = MAPPED
 ) -> dict[str, Any]:
     """Measure on `data`/split_name and on photos of other things; write insight.md, insight.json and drawings.
 
     strangers  folder of folders, one per kind of thing, with photos of neither class; may hold strangers.ABOUT
-    photos     how many of the split are used for heat maps, at most
+    photos     how many of the split are used for heat maps, at most: those that serving refuses are left out
 
     A model that cannot be used is named on stderr and left out.
     """
@@ -50,12 +51,13 @@ def insight(
         raise InvalidSettings(f"Heat maps are measured on at least one photo. Received: {photos}.")
     require_writable(out)
     split, others = find(data, split_name), find_strangers(strangers)
-    with closing(load(Settings(weights=weights))) as comparator:
+    with closing(load(settings_for(weights))) as comparator:
         tell(comparator.problems)
-        figures, strangeness = measure(comparator, split, others, photos)
+        sample = _sample(comparator, split, photos)
+        figures, strangeness = measure(comparator, split, others, sample)
         figures = {"split": split_name} | figures
         figures["neither"]["about"] = _about(strangers)
-        insight_drawings.draw(figures, strangeness, comparator, _sample(split, photos).paths, out)
+        insight_drawings.draw(figures, strangeness, comparator, sample.paths, out)
     with whole(out / "insight.json") as partial:
         partial.write_text(json.dumps(rounded(figures), indent=1, allow_nan=False) + "\n", encoding="utf-8")
     with whole(out / "insight.md") as partial:
@@ -65,8 +67,7 @@ def insight(
 
 def find_strangers(folder: Path) -> dict[str, list[Path]]:
     """The photos in each visible folder of a folder: name -> files; raises DatasetError when there are none."""
-    folders = sorted(path for path in folder.iterdir() if path.is_dir() and is_visible(path)) if folder.is_dir() else []
-    found = {path.name: sorted(filter(is_photo, path.rglob("*"))) for path in folders}
+    found = {path.name: sorted(filter(is_photo, path.rglob("*"))) for path in visible_folders(folder)}
     found = {name: paths for name, paths in found.items() if paths}
     if not found:
         raise DatasetError(f"{folder} must hold folders with photos of neither class; see `python -m train strangers`.")
@@ -80,11 +81,15 @@ def _about(strangers: Path) -> str:
 
 
 def measure(
-    comparator: Comparator, split: Split, strangers: Mapping[str, Sequence[Path]], photos: int
+    comparator: Comparator, split: Split, strangers: Mapping[str, Sequence[Path]], sample: Split
 ) -> tuple[dict[str, Any], dict[str, list[float]]]:
-    """All figures, each with the number of photos behind it, and how strange pets and others are."""
+    """All figures, each with the number of photos behind it, and how strange pets, under "", and others are.
+
+    `sample` are the photos for heat maps. Raises DatasetError when a model does not know the classes of the split.
+    """
     classifiers = list(comparator.models.values())
-    sample = _sample(split, photos)
+    for classifier in classifiers:
+        columns(classifier, split)
     pets = verdicts(classifiers, split.paths)
     others = {kind: verdicts(classifiers, paths) for kind, paths in strangers.items()}
     truth = [split.classes[label] for label in split.labels]
@@ -99,7 +104,7 @@ def measure(
     decider = figures["neither"]["decided_by"]
     strangeness = {
         kind: [verdict.strangeness for row in rows for verdict in row if verdict.model == decider]
-        for kind, rows in ({"pets": pets} | others).items()
+        for kind, rows in ({"": pets} | others).items()
     }
     return figures, strangeness
 
@@ -146,9 +151,9 @@ def sureness(classifier: Classifier, pets: Sequence[Sequence[Verdict]], truth: S
     for rate in sorted(set(classifier.sureness.error_rate), reverse=True):
         answers = [verdict.label != label for verdict, label in own if verdict.error_rate == rate]
         if answers:
-            wrong, total = sum(answers), len(answers)
-            found = {"photos": total, "wrong": wrong, "rate": wrong / total, "interval": wilson(wrong, total)}
-            levels.append({"promised": rate} | found)
+            found = share(answers)
+            counts = {"photos": found["of"], "wrong": found["count"], "rate": found["share"]}
+            levels.append({"promised": rate} | counts | {"interval": found["interval"]})
     return levels
 
 
@@ -232,16 +237,28 @@ def auroc(pets: np.ndarray, others: np.ndarray) -> dict[str, Any]:
     """How well a score tells photos of other things from pets, with a 95 % bootstrap interval."""
     random = np.random.default_rng(0)
 
-    def area(pets: np.ndarray, others: np.ndarray) -> float:
-        """The share of pairs in which the other thing is the stranger one (Mann and Whitney 1947)."""
-        below, up_to = (np.searchsorted(np.sort(pets), others, side) for side in ("left", "right"))
-        return float((below + up_to).mean() / (2 * len(pets)))
+    def area(pets: np.ndarray, others: np.ndarray) -> np.ndarray:
+        """The share of pairs in which the other thing is the stranger one (Mann and Whitney 1947); by rows."""
+        found = mannwhitneyu(others, pets, axis=-1, method="asymptotic")  # the exact p takes long, and is not used
+        return found.statistic / (pets.shape[-1] * others.shape[-1])
 
-    resampled = [area(random.choice(pets, len(pets)), random.choice(others, len(others))) for _ in range(RESAMPLES)]
-    return {"area": area(pets, others), "interval": [float(q) for q in np.quantile(resampled, (0.025, 0.975))]}
+    resampled = [(random.choice(pets, len(pets)), random.choice(others, len(others))) for _ in range(RESAMPLES)]
+    return {"area": float(area(pets, others)), "interval": middle(area(*map(np.stack, zip(*resampled, strict=True))))}
 
 
-def _sample(split: Split, count: int) -> Split:
-    """So many photos of a split, chosen once and for all."""
+def _sample(comparator: Comparator, split: Split, count: int) -> Split:
+    """So many photos of a split, chosen once and for all, without those that are too large to be served."""
     chosen = np.sort(np.random.default_rng(0).permutation(len(split))[:count])
+    chosen = [i for i in chosen if not _is_too_large(comparator, split.paths[i])]
+    if not chosen:
+        raise InvalidSettings("Serving accepts none of the photos: raise CATDOG_MAX_UPLOAD_MB or CATDOG_MAX_PIXELS.")
     return Split(split.classes, tuple(split.paths[i] for i in chosen), split.labels[chosen])
+
+
+def _is_too_large(comparator: Comparator, photo: Path) -> bool:
+    """Whether serving refuses a photo for its size; one that is no photo at all is told of elsewhere, by its name."""
+    try:
+        comparator.read(photo)
+    except CatDogError as error:
+        return isinstance(error, ImageTooLarge)
+    return False

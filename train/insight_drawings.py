@@ -27,14 +27,21 @@ def draw(
     photos: Sequence[Path],
     out: Path,
 ) -> None:
-    """Write maps.png, faithfulness.png, sureness.png and neither.png, those that there is something to draw for."""
-    _save(_maps(comparator, photos), out / "maps.png")
-    if figures["heat_maps"]:
-        _save(_faithfulness(figures), out / "faithfulness.png")
-    if figures["sureness"]:
-        _save(_sureness(figures), out / "sureness.png")
-    if figures["neither"]["rules"]:
-        _save(_neither(strangeness, figures), out / "neither.png")
+    """Write maps.png, faithfulness.png, sureness.png and neither.png.
+
+    Those that there is nothing to draw for are removed: they would be an earlier report's.
+    """
+    drawings = {
+        "maps.png": _maps(comparator, photos),
+        "faithfulness.png": _faithfulness(figures) if figures["heat_maps"] else None,
+        "sureness.png": _sureness(figures) if figures["sureness"] else None,
+        "neither.png": _neither(strangeness, figures) if figures["neither"]["rules"] else None,
+    }
+    for name, figure in drawings.items():
+        if figure is None:
+            (out / name).unlink(missing_ok=True)
+        else:
+            _save(figure, out / name)
 
 
 def _maps(comparator: Comparator, photos: Sequence[Path]) -> Figure:
@@ -86,7 +93,7 @@ def _sureness(figures: Mapping[str, Any]) -> Figure:
 def _neither(strangeness: Mapping[str, Sequence[float]], figures: Mapping[str, Any]) -> Figure:
     figure, ((axes,),) = _grid(1, 1, 4.5)
     bins = np.linspace(0, CLIP, 51)
-    _histogram(axes, strangeness["pets"], bins, "cats and dogs", histtype="stepfilled", alpha=0.4)
+    _histogram(axes, strangeness[""], bins, "photos of the classes", histtype="stepfilled", alpha=0.4)
     for kind in figures["neither"]["others"]:
         _histogram(axes, strangeness[kind], bins, kind.replace("_", " "), histtype="step", linewidth=1.5)
     axes.set(xlabel=f"strangeness, as {figures['neither']['decided_by']} sees it", ylabel="share of photos per bin")

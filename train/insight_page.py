@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from .faithfulness import CURVES
+from .results import SPLIT_NAMES
 
 
 def text(figures: Mapping[str, Any]) -> str:
@@ -17,7 +18,8 @@ def text(figures: Mapping[str, Any]) -> str:
 def _introduction(figures: Mapping[str, Any]) -> Iterator[str]:
     yield "# More than a label: how far it can be trusted"
     yield ""
-    yield f"Measured on {figures['split']} by `python -m train insight`; [insight.json](insight.json) has all figures."
+    photos = f"{SPLIT_NAMES[figures['split']]} photos"
+    yield f"Measured on the {photos} by `python -m train insight`; [insight.json](insight.json) has all figures."
     yield "Intervals are 95 %."
     if figures["split"] == "val":
         yield "Sureness, strangeness and disagreement were learned on these same photos: only test tells how they hold."
@@ -108,10 +110,10 @@ def _neither(figures: Mapping[str, Any]) -> Iterator[str]:
         )
         for kind, row in rule["kinds"].items():
             rows.append((name, kind.replace("_", " "), "", _of(row["caught"]), _area(row["auroc"])))
-    yield from _table(("decided by", "photos of", "pets refused", "others caught", "AUROC"), rows)
+    yield from _table(("decided by", "photos of", "own refused", "others caught", "AUROC"), rows)
     if rows:
         yield ""
-        yield "![Strangeness of pets and of other things](neither.png)"
+        yield "![Strangeness of photos of the classes and of other things](neither.png)"
     yield ""
     yield "Of the photos of other things, those that a model would have called one of the classes with 90 % and more:"
     yield ""

@@ -23,26 +23,28 @@ def fit(features: np.ndarray, labels: np.ndarray) -> Novelty:
     features  (N, F) of val, or of any other photos that the model was not trained on
     labels    (N,) index of the true class, each at least LEAST times
 
-    The threshold comes from distances across folds: each photo is measured by statistics that do not know it.
+    The threshold comes from distances across folds: each photo is measured by statistics that do not know it, with no
+    fewer axes for the lack of its fold.
     """
     folds = _folds(labels)
+    most = min(int((folds != fold).sum()) for fold in range(FOLDS)) // 4
     distances = np.empty(len(labels))
     for fold in range(FOLDS):
         known = folds != fold
-        distances[~known] = _statistics(features[known], labels[known]).distances(features[~known])
-    statistics = dataclasses.replace(_statistics(features, labels), threshold=_threshold(distances))
+        distances[~known] = _statistics(features[known], labels[known], most).distances(features[~known])
+    statistics = dataclasses.replace(_statistics(features, labels, most), threshold=_threshold(distances))
     return Novelty.from_dict(statistics.to_dict())
 
 
-def _statistics(features: np.ndarray, labels: np.ndarray) -> Novelty:
-    """As `fit`, with threshold 1, after rounding to what a spec keeps."""
+def _statistics(features: np.ndarray, labels: np.ndarray, most: int) -> Novelty:
+    """As `fit`, with at most so many axes and threshold 1, after rounding to what a spec keeps."""
     features = unit(features)
     means = np.stack([features[labels == label].mean(axis=0) for label in np.unique(labels)])
     left = features - means[np.searchsorted(np.unique(labels), labels)]
     _, lengths, directions = np.linalg.svd(left, full_matrices=False)
     variances = lengths**2 / len(left)
     enough = 1 + int(np.searchsorted(np.cumsum(variances), EXPLAINED * variances.sum()))
-    count = min(enough, AXES, left.shape[1] - 1, len(left) // 4)
+    count = min(enough, AXES, left.shape[1] - 1, most)
     statistics = Novelty(means, directions[:count], variances[:count], variances[count:].sum(), 1.0)
     return Novelty.from_dict(statistics.to_dict())
 

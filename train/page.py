@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from catdog.wording import readable_size
+from catdog.wording import duration, readable_size
 
-from .drawings import PHOTOS
-from .history import NEAR
+from .drawings import SHOWN
+from .history import CONVERGED
+from .results import SPLIT_NAMES
 from .robustness import AS_THEY_ARE, CONDITIONS
 from .statistics import CALIBRATION_BINS
 
 LISTED = 30
-NO_BREAK = "\N{NO-BREAK SPACE}"
 
 
 def page(found: dict[str, Any]) -> str:
@@ -61,7 +61,7 @@ def _accuracy(found: dict[str, Any]) -> str:
     rows += [
         _row("temperature", found, lambda m: f"{m['temperature']:.3f}"),
         _row("input", found, lambda m: f"{m['image_size']} x {m['image_size']} px"),
-        _row("parameters", found, lambda m: f"{m['parameters']:,}" if isinstance(m["parameters"], int) else "-"),
+        _row("parameters", found, lambda m: f"{m['parameters']:,}" if m["parameters"] else "-"),
         _row("file", found, lambda m: readable_size(m["bytes"])),
     ]
     resampled = (
@@ -177,7 +177,7 @@ def _samples(found: dict[str, Any]) -> str:
         [
             "## Samples",
             _image("samples.jpg", "Photos at even distances through the data, with every model's answer"),
-            f"{min(PHOTOS, _total(found))} of the {_total(found):,} {_kind(found)} photos, at even distances in the "
+            f"{min(SHOWN, _total(found))} of the {_total(found):,} {_kind(found)} photos, at even distances in the "
             "order of their names: nobody chose them.",
         ]
     )
@@ -216,7 +216,7 @@ def _training(found: dict[str, Any]) -> str:
                     "epochs",
                     "time",
                     "validation accuracy at the end",
-                    f"within {100 * NEAR:g} point of it after",
+                    f"within {100 * CONVERGED:g} point of it after",
                 ],
                 [[model["title"], _learnt_from(model), *_converged(model["convergence"])] for model in models],
             ),
@@ -240,14 +240,14 @@ def _converged(near: dict[str, Any] | None) -> list[str]:
     if near is None:
         return ["-"] * 4
     epochs = near["near_after_epochs"]
-    after = f"{epochs} epoch{'s' * (epochs > 1)}, {_duration(near['near_after_seconds'])}"
-    return [str(near["epochs"]), _duration(near["seconds"]), f"{near['last_accuracy']:.2%}", after]
+    after = f"{epochs} epoch{'s' * (epochs > 1)}, {duration(near['near_after_seconds'])}"
+    return [str(near["epochs"]), duration(near["seconds"]), f"{near['last_accuracy']:.2%}", after]
 
 
 def _run(run: dict[str, Any]) -> list[str]:
     sizes = dict.fromkeys(f"{row['size']:.0f}" for row in run["epochs"])
     seconds = sum(row["seconds"] for row in run["epochs"])
-    return [run["title"], str(len(run["epochs"])), f"{', '.join(sizes)} px", _duration(seconds), run["hardware"] or "-"]
+    return [run["title"], str(len(run["epochs"])), f"{', '.join(sizes)} px", duration(seconds), run["hardware"] or "-"]
 
 
 def _total(found: dict[str, Any]) -> int:
@@ -255,7 +255,7 @@ def _total(found: dict[str, Any]) -> int:
 
 
 def _kind(found: dict[str, Any]) -> str:
-    return {"val": "validation", "train": "training"}.get(found["split"], found["split"])
+    return SPLIT_NAMES.get(found["split"], found["split"])
 
 
 def _titles(found: dict[str, Any]) -> list[str]:
@@ -312,21 +312,13 @@ def _probability(p: float) -> str:
     return "< 0.0001" if p < 0.0001 else f"{p:.4f}"
 
 
-def _duration(seconds: float) -> str:
-    minutes = round(seconds / 60)
-    if minutes < 1:
-        return f"{seconds:.0f}{NO_BREAK}s"
-    hours = f"{minutes // 60}{NO_BREAK}h{NO_BREAK}{minutes % 60:02}"
-    return f"{hours if minutes >= 120 else minutes}{NO_BREAK}min"
-
-
 def _listed(names: Sequence[str]) -> str:
     more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
     return ", ".join(f"`{name}`" for name in names[:LISTED]) + more
 
 
 def _shown(count: int) -> str:
-    return f"{min(PHOTOS, count)} of {count:,} photos"
+    return f"{min(SHOWN, count)} of {count:,} photos"
 
 
 def _image(name: str, description: str) -> str:

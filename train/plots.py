@@ -43,7 +43,7 @@ def save(figure: Figure, path: Path) -> None:
 
 def confusion(matrices: Mapping[str, Sequence[Sequence[int]]], classes: Sequence[str]) -> Figure:
     """Confusion matrices side by side: rows are labels, columns answers, shades shares of the row."""
-    few = len(classes) <= 4
+    few = len(classes) <= 4 and len(classes) * len(matrices) * max(7, *map(len, classes)) <= 72
     panels = _Panels(len(matrices), height=2.3) if few else _Panels(1, 1 + 0.35 * len(classes), rows=len(matrices))
     for axes, (title, counts) in zip(panels.grid.flat, matrices.items(), strict=True):
         counts = np.array(counts)
@@ -57,8 +57,8 @@ def confusion(matrices: Mapping[str, Sequence[Sequence[int]]], classes: Sequence
             if few:
                 axes.text(column, row + 0.17, f"{share:.1%}", size=8.5, **middle)
         _plain(axes, title)
-        axes.set_xticks(range(len(classes)), classes, rotation=0 if few else 90)
-        axes.set_yticks(range(len(classes)), classes)
+        axes.set_xticks(range(len(classes)), classes, rotation=0 if few else 90, parse_math=False)
+        axes.set_yticks(range(len(classes)), classes, parse_math=False)
         axes.set_xlabel("answer", color=MUTED, size=8.5)
         if axes in panels.grid[:, 0]:
             axes.set_ylabel("label", color=MUTED, size=8.5)
@@ -195,7 +195,12 @@ def gallery(tiles: Sequence[Tile], columns: int = 4) -> Figure:
     figure = _figure(height, width)
 
     def write(x: float, y: float, text: str, colour: str) -> None:
-        figure.text(x / width, 1 - y / height, text, size=8, color=colour, va="top")
+        # In the name of a file, dollar signs enclose no mathematics.
+        line = figure.text(x / width, 1 - y / height, text, size=8, color=colour, va="top", parse_math=False)
+        room = len(text)
+        while line.get_window_extent().width > (side - margin) * figure.dpi:
+            room -= 1
+            line.set_text(_shortened(text, room))
 
     # Placed by hand, from the upper left: constrained layout takes no account of text below photos.
     for index, tile in enumerate(tiles):
@@ -249,6 +254,12 @@ def _legend(figure: Figure, **what) -> None:
     figure.legend(
         loc="outside upper left", ncols=9, fontsize=8.5, frameon=False, labelcolor=INK, handletextpad=0.4, **what
     )
+
+
+def _shortened(text: str, room: int) -> str:
+    """A longer text in so many letters: its beginning and its end."""
+    end = room // 2
+    return f"{text[: room - 1 - end]}…{text[len(text) - end :]}"
 
 
 def _points(bins: Sequence[Bin]) -> tuple[np.ndarray, np.ndarray]:

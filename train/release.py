@@ -12,13 +12,13 @@ import json
 import sys
 from pathlib import Path
 
-from catdog.config import Settings
 from catdog.errors import InvalidSettings, ModelMismatch
 from catdog.terminal import tell
 from catdog.weights import locate
 
 from . import card, client, hub, publish, space
 from .quiet import load_keras
+from .settings import settings_for
 from .upload import Upload
 
 DATA = Path("data")  # where the other commands are told to put it
@@ -75,7 +75,7 @@ def _repository(text: str) -> str:
 
 
 def _card(arguments: argparse.Namespace) -> None:
-    located = locate(Settings(weights=arguments.weights))
+    located = locate(settings_for(arguments.weights))
     if located.problems:
         raise ModelMismatch(" ".join(located.problems))
     path, specs = arguments.weights / card.CARD, [model.spec for model in located.models]

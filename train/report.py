@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from catdog import InvalidSettings, Settings, load
+from catdog import InvalidSettings, load
 from catdog.terminal import tell
 
 from . import page
@@ -16,6 +16,7 @@ from .dataset import find
 from .drawings import draw
 from .files import require_writable, whole
 from .findings import findings
+from .settings import settings_for
 from .statistics import RESAMPLES
 
 
@@ -35,7 +36,8 @@ def report(
     1. Ask each model about each photo, as it is and under each of `robustness.CONDITIONS`, through
        the serving path; the answers are kept in `data`/.cache, and no finished model is asked twice.
     2. Write the drawings (.png, .jpg), the figures (report.json) and the page (README.md), each
-       whole or not at all. Nothing else in `out` is touched.
+       whole or not at all. Of an earlier report, drawings that this one does without are removed;
+       nothing else in `out` is touched.
 
     Returns the figures. A model that cannot be used is named on stderr and left out. `limit` takes
     the first photos of each class only; `dataset` is the name of the data and `command` how to
@@ -45,7 +47,7 @@ def report(
         raise InvalidSettings(f"The number of resamples must be 0 or more. Received: {resamples}.")
     split = find(data, split_name).head(limit)
     require_writable(out)
-    with contextlib.closing(load(Settings(weights=weights))) as comparator:
+    with contextlib.closing(load(settings_for(weights))) as comparator:
         tell(comparator.problems)
         answers = ask(list(comparator.models.values()), split, data / ".cache")
     found = {
@@ -64,5 +66,5 @@ def report(
 
 
 def _write(path: Path, text: str) -> None:
-    with whole(path) as partial:
-        partial.write_text(text, encoding="utf-8")
+    with whole(path) as partial:  # a byte of a photo's name may be no character
+        partial.write_text(text, encoding="utf-8", errors="backslashreplace")

@@ -14,7 +14,7 @@ from catdog.spec import ModelSpec
 from .origins import count, is_number, prose
 
 TASK = "image-classification"
-SPLITS = {"test": "test", "val": "validation"}  # as specs name them -> as the Hub does, in the order shown
+SPLIT_NAMES = {"test": "test", "val": "validation"}  # as specs name them -> as the Hub does, in the order shown
 # Figures of `evaluate.measure` -> their names for people; the keys are those of hf.co/metrics where there is one.
 METRICS = {
     "accuracy": "Accuracy",
@@ -30,8 +30,9 @@ METRICS = {
 def table(specs: Sequence[ModelSpec]) -> str:
     """A Markdown table, one row per model and split, and what must be known to read it."""
     rows = [
-        f"| {spec.name} | {count(figures.get('images'))} {SPLITS.get(split, split)} | {_format(figures, 'accuracy')} "
-        f"| {_interval(figures)} | {_format(figures, 'log_loss')} | {_format(figures, 'calibration_error')} |"
+        f"| {spec.name} | {count(figures.get('images'))} {SPLIT_NAMES.get(split, split)} "
+        f"| {_format(figures, 'accuracy')} | {interval(figures)} "
+        f"| {_format(figures, 'log_loss')} | {_format(figures, 'calibration_error')} |"
         for spec in specs
         for split, figures in _splits(spec)
     ]
@@ -62,7 +63,7 @@ def model_index(specs: Sequence[ModelSpec]) -> list[dict[str, Any]]:
                 task_name="Image classification",
                 dataset_type=dataset_id(spec) or "unnamed",
                 dataset_name=spec.training.get("dataset") or "Photos without a name",
-                dataset_split=SPLITS.get(split, split),
+                dataset_split=SPLIT_NAMES.get(split, split),
                 dataset_args={"num_images": figures["images"]} if "images" in figures else None,
                 metric_type=key,
                 # Where the entries of several models are shown as one list, only this tells them apart.
@@ -98,14 +99,14 @@ def _rounding(spec: ModelSpec) -> Iterator[str]:
         if isinstance(changes := figures.get("rounding"), dict):
             yield (
                 f"Rounding the weights of {spec.name} changed {changes.get('labels_changed')} labels of the "
-                f"{SPLITS.get(split, split)} photos, and no probability by more than "
+                f"{SPLIT_NAMES.get(split, split)} photos, and no probability by more than "
                 f"{changes.get('largest_change_of_probability')}."
             )
 
 
 def _splits(spec: ModelSpec) -> list[tuple[str, dict[str, Any]]]:
     """Splits with their figures, test first."""
-    order = [*SPLITS, *spec.metrics]
+    order = [*SPLIT_NAMES, *spec.metrics]
     return sorted(spec.metrics.items(), key=lambda item: order.index(item[0]))
 
 
@@ -114,7 +115,8 @@ def _format(figures: dict[str, Any], key: str) -> str:
     return "-" if not is_number(value) else f"{value:.2%}" if key == "accuracy" else f"{value:.4f}"
 
 
-def _interval(figures: dict[str, Any]) -> str:
+def interval(figures: dict[str, Any]) -> str:
+    """The recorded 95 % interval of an accuracy as text; a dash where there is none."""
     bounds = _bounds(figures, "accuracy")
     return "{:.2%} to {:.2%}".format(*bounds) if bounds else "-"
 

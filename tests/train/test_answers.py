@@ -63,6 +63,13 @@ def test_a_model_is_asked_once(classifier, split, tmp_path):
     np.testing.assert_array_equal(first.changed["blur"]["m"], again.changed["blur"]["m"])
 
 
+def test_no_model_is_asked_where_nothing_can_be_kept(classifier, split, tmp_path):
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(OSError):
+        ask([classifier], split, tmp_path / "file")
+    assert classifier.engine.asked == 0
+
+
 def test_another_temperature_needs_no_other_answers(classifier, split, tmp_path):
     sharp = ask([classifier], split, tmp_path).probabilities["m"]
     warmer = Classifier(dataclasses.replace(classifier.spec, temperature=8.0), classifier.engine)

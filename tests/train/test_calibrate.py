@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from catdog import ModelSpec, Settings, load
+from catdog.compare import calibrated
 from catdog.novelty import Novelty
 from train import calibrate, disagreement, evaluate, novelty, sureness
 from train.__main__ import main
@@ -63,6 +64,26 @@ def test_a_spec_of_another_model_is_not_amended(weights):
     with pytest.raises(Exception, match="another model than the one that was measured"):
         evaluate.amend(path, measured, novelty=None)
     assert path.read_bytes() == before
+
+
+# --- temperature and shift ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("photos", "most"), [(6, 0.7), (20, 0.8), (50, 0.9)])
+def test_few_photos_that_are_all_right_make_no_answer_certain(photos, most):
+    labels, confidence = np.arange(photos) % 2, np.linspace(0.55, 0.9, photos)
+    of_dog = np.where(labels == 1, confidence, 1 - confidence)
+    temperature = calibrate.fit_temperature(np.stack([1 - of_dog, of_dog], axis=1), labels)
+    assert 0.6 < calibrated(np.array([[0.4, 0.6]]), temperature)[0, 1] < most
+
+
+def test_few_photos_move_a_model_less_than_many_like_them():
+    of_dog, labels = np.array([0.1, 0.2, 0.3, 0.4]), np.array([0, 0, 1, 1])
+    few, many = (
+        calibrate.fit_shift(np.tile(np.stack([1 - of_dog, of_dog], axis=1), (times, 1)), np.tile(labels, times))[1]
+        for times in (1, 1000)
+    )
+    assert 0.1 < few < 0.7 * many
 
 
 # --- sureness -----------------------------------------------------------------------------------
@@ -128,6 +149,14 @@ def test_features_that_hardly_vary_make_usable_statistics(values):
     learned = novelty.fit(values.astype(np.float32), np.arange(20) % 2)
     assert Novelty.from_dict(learned.to_dict()).to_dict() == learned.to_dict()
     assert learned.strangeness(np.zeros(values.shape[1])) is not None
+
+
+def test_folds_have_the_axes_that_all_photos_have(monkeypatch):
+    made = []
+    statistics = novelty._statistics
+    monkeypatch.setattr(novelty, "_statistics", lambda *arguments: made.append(statistics(*arguments)) or made[-1])
+    novelty.fit(np.random.default_rng(0).normal(size=(40, 60)), np.arange(40) % 2)
+    assert [len(one.axes) for one in made] == [8] * (novelty.FOLDS + 1)
 
 
 # --- disagreement -------------------------------------------------------------------------------

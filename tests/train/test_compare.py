@@ -20,7 +20,10 @@ from train.__main__ import main
 def weights(tiny_weights, tmp_path):
     folder = shutil.copytree(tiny_weights, tmp_path / "weights")
     spec = ModelSpec.read(folder / "xception.json")
-    metrics = {"val": {"accuracy": 0.95, "images": 1000}, "test": {"accuracy": 0.97, "images": 2000}}
+    metrics = {
+        "val": {"accuracy": 0.95, "accuracy_interval": [0.93, 0.96], "images": 1000},
+        "test": {"accuracy": 0.97, "images": 2000},
+    }
     dataclasses.replace(spec, metrics=metrics, training={"parameters": 20863529}).write(folder / "xception.json")
     return folder
 
@@ -36,10 +39,9 @@ def test_models_are_ranked_and_the_first_is_the_default(weights, capsys):
     table, summary, err = compare(weights, capsys)
     size = (weights / "xception.h5").stat().st_size
     assert table[2] == (
-        "| xception | 95.00% | 93.47% to 96.19% | 1,000 | 97.00% | 96.16% to 97.66% | 2,000 "
-        f"| {size / 1e3:.0f} kB | 20,863,529 |"
+        f"| xception | 95.00% | 93.00% to 96.00% | 1,000 | 97.00% | - | 2,000 | {size / 1e3:.0f} kB | 20,863,529 |"
     )
-    assert table[3].startswith("| scratch_cnn | 90.00% | 59.58% to 98.21% | 10 | - | - | - |")
+    assert table[3].startswith("| scratch_cnn | 90.00% | - | 10 | - | - | - |")
     assert table[3].endswith("| - |")
     assert table[4] == "Default: xception (the highest validation accuracy)."
     assert summary["default"] == "xception"
@@ -68,11 +70,13 @@ def test_models_that_were_never_measured(tmp_path, capsys, metrics):
 
 
 @pytest.mark.parametrize("images", [None, "many", 0])
-def test_an_accuracy_without_a_count_has_no_interval(tmp_path, capsys, images):
+def test_what_is_no_count_is_a_dash(tmp_path, capsys, images):
     spec = write_tiny_model(tmp_path, "one")
     metrics = {"val": {"accuracy": 0.9, "images": images}}
     dataclasses.replace(spec, metrics=metrics, training={"parameters": "many"}).write(tmp_path / "one.json")
-    assert compare(tmp_path, capsys)[0][2].startswith("| one | 90.00% | - | - |")
+    table, summary, _ = compare(tmp_path, capsys)
+    assert table[2].startswith("| one | 90.00% | - | - |") and table[2].endswith("| - |")
+    assert summary["models"][0]["parameters"] is None
 
 
 def test_a_folder_without_models_is_an_error(tmp_path, capsys):

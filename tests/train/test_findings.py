@@ -100,6 +100,15 @@ def test_a_base_may_be_the_record_of_a_run_itself_or_a_name():
     assert [run.title for run in history.runs(first)] == ["trained"]
 
 
+def test_runs_up_to_the_last_one_on_other_photos_are_of_another_task():
+    own, others = {"train": 300, "val": 40}, {"train": 22000, "val": 1000}
+    training = None
+    for accuracy, photos in ((0.4, own), (0.99, others), (0.5, own), (0.7, own)):
+        base = {"file": "x.h5", "training": training} if training else "random weights"
+        training = {"history": epochs(accuracy), "photos": photos, "base": base}
+    assert [row["val_accuracy"] for run in history.runs(training) for row in run.epochs] == [0.5, 0.7]
+
+
 @pytest.mark.parametrize(
     ("base", "title"),
     [("random weights", "trained"), ("keras.applications, ImageNet", "fine-tuned"), ({"file": "x.h5"}, "fine-tuned")],

@@ -8,6 +8,7 @@ import shutil
 import numpy as np
 import pytest
 from PIL import Image
+from sklearn.metrics import roc_auc_score
 
 from catdog.compare import Classifier, Verdict
 from catdog.engine import Outputs
@@ -15,9 +16,9 @@ from catdog.errors import InvalidSettings
 from catdog.spec import ModelSpec
 from train import faithfulness, insight
 from train.__main__ import main
-from train.dataset import DatasetError
+from train.dataset import DatasetError, find
 
-from .conftest import waves
+from .conftest import disc, waves, write_pictures
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +60,7 @@ def test_one_command_writes_page_figures_and_drawings(tiny_data, tiny_weights, s
     assert "From a test: all free.\n" in page
     for name in ("maps", "faithfulness", "sureness", "neither"):
         assert f"({name}.png)" in page
+    assert "Measured on the test photos by" in page and " pets" not in page
 
 
 def insight_of(figures: dict, key: str) -> str:
@@ -67,10 +69,44 @@ def insight_of(figures: dict, key: str) -> str:
 
 
 def test_models_that_know_nothing_of_themselves_are_measured_too(tiny_data, tiny_weights, strangers, tmp_path):
+    for name in ("faithfulness.png", "sureness.png", "neither.png"):
+        (tmp_path / name).write_text("of an earlier report")
     figures = insight.insight(tiny_weights, tiny_data, strangers, tmp_path, photos=2)
     assert figures["neither"]["rules"] == figures["sureness"] == {}
     assert "Not measured: the specs know nothing of it." in (tmp_path / "insight.md").read_text()
-    assert not (tmp_path / "neither.png").exists()
+    assert sorted(path.name for path in tmp_path.glob("*.png")) == ["faithfulness.png", "maps.png"]
+    assert all(Image.open(path).format == "PNG" for path in tmp_path.glob("*.png"))
+
+
+def test_models_of_other_classes_are_refused(tiny_weights, strangers, tmp_path):
+    write_pictures(tmp_path, {"discs": disc, "waves": waves}, {"test": 2})
+    with pytest.raises(DatasetError, match="knows the classes cat, dog; the data folder has discs, waves"):
+        insight.insight(tiny_weights, tmp_path, strangers, tmp_path / "report")
+
+
+def test_other_things_may_be_called_anything(tiny_data, tiny_comparator):
+    split = find(tiny_data, "test").head(1)
+    figures, strangeness = insight.measure(tiny_comparator, split, {"pets": split.paths[:1]}, split)
+    assert set(strangeness) == {"", "pets"}
+    assert figures["neither"]["pets"] == 2 and figures["neither"]["others"] == {"pets": 1}
+
+
+def test_photos_too_large_for_serving_have_no_maps(tiny_data, tiny_weights, strangers, tmp_path, monkeypatch):
+    sizes = sorted(path.stat().st_size for path in find(tiny_data, "test").paths)
+    monkeypatch.setenv("CATDOG_MAX_UPLOAD_MB", str(sizes[2] / 2**20))
+    figures = insight.insight(tiny_weights, tiny_data, strangers, tmp_path)
+    assert figures["neither"]["pets"] == 16
+    assert figures["cost"]["photos"] == figures["heat_maps"]["xception"]["photos"] == 3
+    monkeypatch.setenv("CATDOG_MAX_UPLOAD_MB", str((sizes[0] - 1) / 2**20))
+    with pytest.raises(InvalidSettings, match="raise CATDOG_MAX_UPLOAD_MB"):
+        insight.insight(tiny_weights, tiny_data, strangers, tmp_path)
+
+
+def test_a_photo_that_does_not_decode_is_named(tiny_data, tiny_weights, strangers, tmp_path):
+    data = shutil.copytree(tiny_data, tmp_path / "data")
+    (data / "test" / "cats" / "broken.png").write_bytes(b"broken")
+    with pytest.raises(DatasetError, match=r"broken\.png"):
+        insight.insight(tiny_weights, data, strangers, tmp_path / "report")
 
 
 @pytest.mark.parametrize("make", [lambda folder: None, lambda folder: (folder / "cups").mkdir(parents=True)])
@@ -115,6 +151,16 @@ def test_refused_and_caught_are_counted():
     assert rule["auroc"]["area"] == rule["kinds"]["owls"]["auroc"]["area"] == pytest.approx(6 / 8)
     assert figures["sure_of_others"]["m"]["share"] == 1
     assert figures["decided_by"] is None  # its spec has no statistics
+
+
+def test_the_area_is_that_under_the_curve_with_ties_too():
+    random = np.random.default_rng(0)
+    pets, others = np.round(random.normal(size=50), 1), np.round(random.normal(1, 1, 20), 1)
+    figures = insight.auroc(pets, others)
+    expected = roc_auc_score(np.repeat([0, 1], [50, 20]), np.concatenate([pets, others]))
+    assert figures["area"] == pytest.approx(expected, abs=1e-12)
+    low, high = figures["interval"]
+    assert 0.5 < low < expected < high < 1
 
 
 # --- faithfulness -------------------------------------------------------------------------------

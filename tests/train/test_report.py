@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import re
 import shutil
 
@@ -16,6 +17,7 @@ from train import page, plots
 from train.__main__ import main
 from train.history import Run
 from train.plots import Tile
+from train.report import _write
 from train.statistics import Bin, wilson
 
 HISTORY = [
@@ -106,9 +108,30 @@ def test_one_model_is_compared_with_none(data, weights, tmp_path):
 
 
 def test_models_without_a_recorded_training_have_no_curves(data, tiny_weights, tmp_path):
-    assert report(data, tiny_weights, tmp_path / "out", "--limit", "2") == 0
-    assert not (tmp_path / "out" / "curves.png").exists()
-    assert "## Training" not in (tmp_path / "out" / "README.md").read_text()
+    out = tmp_path / "out"
+    out.mkdir()
+    for name in ("curves.png", "convergence.png", "suspected-labels.jpg", "mistakes.jpg"):
+        (out / name).write_text("of an earlier report")
+    assert report(data, tiny_weights, out, "--limit", "2") == 0
+    assert "## Training" not in (out / "README.md").read_text()
+    drawings = json.loads((out / "report.json").read_text())["drawings"]
+    assert not {"curves.png", "convergence.png"} & set(drawings)
+    assert {path.name for path in out.iterdir()} == {*drawings, "README.md", "report.json"}
+
+
+def test_names_that_are_not_utf8_are_told(data, tiny_weights, tmp_path):
+    name = os.fsdecode(b"caf\xe9.png")
+    for label in ("cats", "dogs"):
+        (data / "test" / label / f"{label}.0.png").rename(data / "test" / label / name)
+    assert report(data, tiny_weights, tmp_path / "out") == 0
+    found = json.loads((tmp_path / "out" / "report.json").read_text())
+    listed = [photo["photo"] for photo in (*found["mistakes"], *found["suspected_labels"]["photos"])]
+    assert {f"cats/{name}", f"dogs/{name}"} & set(listed)
+
+
+def test_a_name_that_is_not_utf8_stands_on_a_page(tmp_path):
+    _write(tmp_path / "README.md", "`caf\udce9.png`, é")
+    assert (tmp_path / "README.md").read_text(encoding="utf-8") == "`caf\\udce9.png`, é"
 
 
 def test_a_report_is_drawn_again_the_same(data, tiny_weights, tmp_path):
@@ -157,6 +180,32 @@ def test_confusion_of_many_classes_is_readable():
     assert [axes.get_subplotspec().colspan.start for axes in figure.axes] == [0, 0]
 
 
+def test_confusions_that_are_too_wide_stand_one_below_another():
+    classes = ("golden retriever", "labrador", "german shepherd", "border collie")
+    matrices = {title: np.eye(4, dtype=int) for title in ("One", "Two", "Three")}
+    starts = [axes.get_subplotspec().colspan.start for axes in plots.confusion(matrices, classes).axes]
+    assert starts == [0, 0, 0]
+    beside = plots.confusion(matrices, ("a", "b", "c"))
+    assert [axes.get_subplotspec().colspan.start for axes in beside.axes] == [0, 1, 2]
+
+
+@pytest.mark.parametrize("name", ["WhatsApp Image 2023-05-01 at 10.11.12 AM (1).jpeg", f"{'W' * 60}.jpeg"])
+def test_what_is_written_at_a_photo_stays_with_it(name):
+    photo = Image.new("RGB", (64, 64))
+    lines = (("✓ CNN from scratch: golden retriever >99.9%", plots.RIGHT),)
+    figure = plots.gallery([Tile(photo, name, lines)] * 4)
+    assert {text.get_text()[-5:] for text in figure.texts} == {".jpeg", "99.9%"}
+    side = figure.dpi * plots.WIDTH / 4
+    assert all(0.8 * side < text.get_window_extent().width < side for text in figure.texts)
+
+
+@pytest.mark.parametrize("name", ["x$$.jpg", "a$^$b.jpg"])
+def test_dollars_are_no_mathematics(name, tmp_path):
+    figure = plots.gallery([Tile(Image.new("RGB", (8, 8)), name, ((f"label: {name}", plots.INK),))])
+    plots.save(figure, tmp_path / "gallery.jpg")
+    plots.save(plots.confusion({"One": np.eye(2, dtype=int)}, (name, "other")), tmp_path / "confusion.png")
+
+
 def test_reliability_counts_the_photos_behind_each_point():
     bins = [Bin(0.55, 3, 6), Bin(0.95, 90, 94)]
     figure = plots.reliability({"One": (bins, bins)}, 2)
@@ -190,11 +239,6 @@ def test_a_gallery_shows_photos_of_any_shape(count, tmp_path):
     plots.save(figure, tmp_path / "gallery.jpg")
     assert Image.open(tmp_path / "gallery.jpg").format == "JPEG"
     assert [path.name for path in tmp_path.iterdir()] == ["gallery.jpg"]
-
-
-@pytest.mark.parametrize(("seconds", "text"), [(12, "12 s"), (600, "10 min"), (7500, "2 h 05 min")])
-def test_durations(seconds, text):
-    assert page._duration(seconds).replace(page.NO_BREAK, " ") == text
 
 
 def test_small_probabilities_are_no_zero():

@@ -1,0 +1,38 @@
+"""Commands heed the environment, but for the folder of models that they name."""
+
+from __future__ import annotations
+
+import pytest
+
+from catdog.errors import InvalidSettings
+from train import check
+from train.__main__ import main
+from train.settings import settings_for
+
+
+def test_all_settings_count_but_those_that_say_where_models_are(tmp_path, monkeypatch):
+    for name, value in {"WEIGHTS": "elsewhere", "HUB_REPO": "user/name", "ENGINE": "openvino", "THREADS": "3"}.items():
+        monkeypatch.setenv(f"CATDOG_{name}", value)
+    settings = settings_for(tmp_path)
+    assert (settings.weights, settings.hub_repo) == (tmp_path, None)
+    assert (settings.engine, settings.threads) == ("openvino", 3)
+
+
+@pytest.mark.parametrize("command", ["calibrate", "evaluate", "report", "insight", "compare", "card"])
+def test_every_command_heeds_them(command, tiny_data, tiny_weights, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("CATDOG_ENGINE", "steam")
+    arguments = [command, "--weights", str(tiny_weights)]
+    if command not in ("compare", "card"):
+        arguments += ["--data", str(tiny_data)]
+    if command in ("report", "insight"):
+        arguments += ["--out", str(tmp_path)]
+    if command == "insight":
+        arguments += ["--strangers", str(tiny_data / "test")]
+    assert main(arguments) == 1
+    assert "CATDOG_ENGINE must be one of" in capsys.readouterr().err
+
+
+def test_what_is_published_is_checked_by_them(tiny_weights, monkeypatch):
+    monkeypatch.setenv("CATDOG_ENGINE", "steam")
+    with pytest.raises(InvalidSettings, match="CATDOG_ENGINE must be one of"):
+        check.check(tiny_weights)
