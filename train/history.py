@@ -55,8 +55,8 @@ def runs(training: Any) -> list[Run]:
     trained = [file["sha256"] for file in files if _has_epochs(file)]
     found = [(run, rows) for run in behind if (rows := _rows(run))]
     own = (None, behind[-1].get("photos")) if behind else ()  # a run of unknown photos counts as one of the same task
-    others = [index for index, (run, _) in enumerate(found, 1) if run.get("photos") not in own]
-    return [Run(_title(run, trained), rows, str(run.get("hardware", ""))) for run, rows in found[max(others, default=0) :]]
+    first = max((index for index, (run, _) in enumerate(found, 1) if run.get("photos") not in own), default=0)
+    return [Run(_title(run, trained), rows, str(run.get("hardware", ""))) for run, rows in found[first:]]
 
 
 def convergence(chain: list[Run]) -> Convergence | None:
