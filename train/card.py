@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import quote
 
 from catdog.compare import default_of
+from catdog.spec import SCALINGS as SCALES
 from catdog.spec import ModelSpec
 
 from . import readme, results
@@ -172,8 +173,9 @@ def _new(specs: Sequence[ModelSpec]) -> str:
 
 
 def _load(specs: Sequence[ModelSpec], repo: str | None) -> str:
-    """Three lines that run as they stand: anywhere with a repository, else beside the file."""
-    file = default_of(specs).file
+    """Three lines that run as they stand, anywhere with a repository, else beside the file; and those that go on."""
+    default = default_of(specs)
+    file = default.file
     lines = ["import keras", "", f'model = keras.models.load_model("{file}", compile=False)']
     if repo:
         lines = [
@@ -187,12 +189,34 @@ def _load(specs: Sequence[ModelSpec], repo: str | None) -> str:
         f"{RESIZES[spec.resize]} | {', '.join(spec.classes)} | {spec.temperature} |"
         for spec in specs
     ]
+    judging = ["What it says of a photo, as probabilities:", "", "```python", *_judging(default), "```"]
     note = prose(
         "A model with one output gives the probability of the second class, any other one probability per class in "
         "this order. Their logits divided by the temperature are calibrated."
     )
     header = ["| file | input | classes | temperature |", "|---|---|---|---|"]
-    return "\n".join(["```python", *lines, "```", "", *header, *rows, "", note])
+    return "\n".join(["```python", *lines, "```", "", *judging, "", *header, *rows, "", note])
+
+
+def _judging(spec: ModelSpec) -> list[str]:
+    """Lines of Python that prepare `photo.jpg` as catdog does, and calibrate what `model` says of it."""
+    size, (factor, offset) = (spec.image_size, spec.image_size), SCALES[spec.scaling]
+    resized = {
+        "stretch": f"photo.resize({size}, Image.Resampling.BILINEAR)",
+        "crop": f"ImageOps.fit(photo, {size}, Image.Resampling.BILINEAR)",
+    }[spec.resize]
+    scaled = "" if spec.scaling == "none" else f" * {factor} + {offset}"
+    return [
+        "import numpy as np",
+        "from PIL import Image, ImageOps",
+        "",
+        'photo = ImageOps.exif_transpose(Image.open("photo.jpg")).convert("RGB")',
+        f'pixels = np.asarray({resized}, "float32"){scaled}',
+        "p = model.predict(pixels[None])[0]",
+        *(["p = np.append(1 - p, p) if len(p) == 1 else p"] if len(spec.classes) == 2 else []),
+        f"p = p ** (1 / {spec.temperature})  # calibrated, once they add up to 1",
+        f"print(dict(zip({json.dumps(spec.classes, ensure_ascii=False)}, (p / p.sum()).tolist())))",
+    ]
 
 
 def _caption(name: str) -> str:

@@ -7,6 +7,8 @@ from typing import Any
 
 from catdog.spec import ModelSpec
 
+from .history import runs
+
 WIDTH = 120
 
 
@@ -79,13 +81,18 @@ def _run(run: dict[str, Any]) -> tuple[str, str]:
         f"{count(photos['train'])} training photos" if isinstance(photos, dict) and "train" in photos else "",
         str(run.get("dataset") or ""),
         _methods(run),
-        f"{run['seconds'] / 60:.0f} minutes on {run.get('hardware', 'one machine')}"
-        if is_number(run.get("seconds"))
-        else "",
+        _duration(run),
         f"Keras {run['keras']} with {run.get('backend')}" if "keras" in run else "",
         *(str(run[key]) for key in ("precision", "date") if key in run),
     ]
     return "; ".join(filter(None, parts)) or "A run of which nothing is recorded", str(run.get("command") or "")
+
+
+def _duration(run: dict[str, Any]) -> str:
+    """How long it took, as the report has it, to the minute; the record of the whole is rounded to seconds."""
+    epochs = runs({"history": run.get("history")})
+    seconds = epochs[0].seconds if epochs else run.get("seconds")
+    return f"{seconds / 60:.0f} minutes on {run.get('hardware', 'one machine')}" if is_number(seconds) else ""
 
 
 def _methods(run: dict[str, Any]) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import contextlib
 import dataclasses
 import json
 import re
@@ -10,11 +12,13 @@ import shutil
 import pytest
 from huggingface_hub import ModelCard
 
+from catdog import load
 from catdog.config import BUNDLED_WEIGHTS, Settings
 from catdog.spec import ModelSpec
 from catdog.weights import locate
 from tests.conftest import ROOT
 from tests.hub.metadata import problems_of
+from tests.tiny import write_tiny_model
 from train import card, results
 from train.__main__ import main
 from train.origins import described
@@ -163,6 +167,14 @@ def test_how_a_model_learned_is_told_as_far_as_its_recipe_says():
 
 
 @pytest.mark.parametrize(
+    ("history", "minutes"), [([{"seconds": 630.4}], 11), ([{"seconds": 300}, {"seconds": 390.0}], 12), ("?", 10)]
+)
+def test_a_run_took_as_long_as_its_epochs(history, minutes):
+    text = described(spec(training={**RUN, "seconds": 630, "history": history}))
+    assert f"{minutes} minutes on 2 cores" in " ".join(text.split())
+
+
+@pytest.mark.parametrize(
     "recipe", [3, [], {"stages": 5, "scale": None}, {"stages": [3, []], "scale": ["a"], "ema": "x"}]
 )
 def test_an_odd_recipe_breaks_nothing(recipe):
@@ -184,6 +196,28 @@ def test_a_new_card_is_one_that_the_hub_takes(tmp_path):
     for heading in ("# Cat or dog or owl or lynx or mouse", "## How to load", "## Intended use", "## Limits"):
         assert f"\n{heading}\n" in content
     assert "| `xception.h5` | float32 (N, 128, 128, 3), RGB 0 to 255;" in content
+
+
+@pytest.mark.parametrize(
+    ("classes", "changes"),
+    [
+        (("cat", "dog"), {"temperature": 0.4}),
+        (("cat", "dog"), {"resize": "crop", "scaling": "symmetric"}),
+        (("cat", "dog", "an owl's"), {"temperature": 2.5, "scaling": "unit"}),
+    ],
+)
+def test_its_code_says_of_a_photo_what_catdog_says(tmp_path, monkeypatch, cat, capsys, classes, changes):
+    made = dataclasses.replace(write_tiny_model(tmp_path, "tiny", image_size=40, classes=classes), **changes)
+    made.write(tmp_path / "tiny.json")
+    with contextlib.closing(load(Settings(weights=tmp_path))) as comparator:
+        expected = comparator.compare(cat).models[0].probabilities
+    shutil.copy(cat, tmp_path / "photo.jpg")
+    monkeypatch.chdir(tmp_path)
+    loading, judging = re.findall(r"```python\n(.*?)```", text_of(tmp_path, made), re.DOTALL)
+    exec(loading + judging, {})
+    said = ast.literal_eval(capsys.readouterr().out.splitlines()[-1])
+    assert said == pytest.approx(expected, abs=1e-4)
+    assert list(said) == list(classes)
 
 
 def test_what_people_wrote_is_kept_and_the_rest_renewed(tmp_path):

@@ -146,16 +146,19 @@ def test_files_of_others_stay_and_models_among_them_are_named(stand_in, publish)
 # The card
 
 
-def test_the_card_on_the_hub_is_one_that_the_hub_takes_and_its_three_lines_run(stand_in, publish, folder):
+def test_the_card_on_the_hub_is_one_that_the_hub_takes_and_its_lines_run(stand_in, publish, folder, cat, capsys):
     publish()
     content = files_of(stand_in, REPO)["README.md"].decode()
     assert list(problems_of(content, "model")) == []
     assert {result.metric_value for result in ModelCard(content).data.eval_results} == {0.9, 0.95}
-    [lines] = re.findall(r"```python\n(.*?)```", content, re.DOTALL)
+    lines, judging = re.findall(r"```python\n(.*?)```", content, re.DOTALL)
     names = {}
     exec(lines, names)
     assert names["model"].input_shape == (None, 40, 40, 3)  # the one that is better on validation photos
     assert len([line for line in lines.splitlines() if line]) == 3
+    shutil.copy(cat, "photo.jpg")
+    exec(judging, names)
+    assert re.search(r"\{'cat': 0\.\d+, 'dog': 0\.\d+\}", capsys.readouterr().out)
 
 
 def test_what_was_written_on_the_hub_is_kept(stand_in, publish, folder):
