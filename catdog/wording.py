@@ -19,6 +19,8 @@ UNSURE = "unsure"
 CERTAINTIES = ((0.01, "very sure"), (0.05, "sure"), (0.2, "fairly sure"), (1.0, UNSURE))
 # Above this probability of being wrong, an answer is no surer than it says itself.
 DOUBTFUL = 0.2
+# A lower share of wrong answers is not told as a number: it was learned from a handful of mistakes, or from none.
+RAREST = 0.01
 
 
 def introduction(specs: Sequence[ModelSpec]) -> str:
@@ -79,10 +81,14 @@ def leading(comparison: Comparison, default: ModelSpec) -> str:
     """One sentence that adds to `agreement` what the default model says; empty when it stands alone."""
     if len(comparison.models) == 1:
         return ""
-    best = "Most often right" if default.validation_accuracy > 0 else "Asked first"
+    best = "the most accurate of them" if default.validation_accuracy > 0 else "asked first"
     verdict = leader(comparison, default)
-    says = "," if comparison.agree else f" says {verdict.label},"
-    return f"{best}: {default.title}{says} {certainty(verdict)} ({percent(verdict.confidence)})."
+    sure = certainty(verdict)
+    if sure == UNSURE:
+        says = f"leans towards {verdict.label}"
+    else:
+        says = f"is {sure}" if comparison.agree else f"says {verdict.label} and is {sure}"
+    return f"{default.title}, {best}, {says} ({percent(verdict.confidence)})."
 
 
 def leader(comparison: Comparison, default: ModelSpec) -> Verdict:
@@ -104,7 +110,9 @@ def sureness(verdict: Verdict) -> str:
         return f"About {percent(error_rate)} of its answers this sure are wrong."
     if error_rate > 0.4:
         return "About half of its answers this sure are wrong."
-    return f"About 1 in {_rough(1 / max(error_rate, 1e-6)):,} answers this sure is wrong."
+    if error_rate < RAREST:
+        return f"Fewer than 1 in {1 / RAREST:.0f} answers this sure are wrong."
+    return f"About 1 in {1 / error_rate:.0f} answers this sure is wrong."
 
 
 def _error_rate(verdict: Verdict) -> float:
@@ -128,13 +136,8 @@ def map_alt(verdict: Verdict) -> str:
     if most <= 0:
         return f"Heat map over the photo: no place speaks for {verdict.label}."
     vertical = ("upper ", "", "lower ")[int(3 * (row + 0.5) / rows)]
-    horizontal = ("left", "middle", "right")[int(3 * (column + 0.5) / columns)]
-    return f"Heat map over the photo: what speaks most for {verdict.label} is in the {vertical}{horizontal}."
-
-
-def _rough(count: float) -> int:
-    """A whole number to two significant digits."""
-    return round(float(f"{count:.2g}"))
+    horizontal = ("left", "centre", "right")[int(3 * (column + 0.5) / columns)]
+    return f"Heat map over the photo: what speaks most for {verdict.label} is at the {vertical}{horizontal}."
 
 
 def measured(spec: ModelSpec) -> str:

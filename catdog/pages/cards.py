@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from html import escape
 
 from ..compare import Comparison, Verdict
 from ..spec import ModelSpec
-from ..wording import certainty, costs, introduction, is_neither, map_alt, measured, percent, sureness
+from ..wording import UNSURE, certainty, costs, introduction, is_neither, map_alt, measured, percent, sureness
 from .html import accent, all_classes, bar, listed
 from .icons import icon
 from .pictures import legend_url
@@ -38,18 +39,45 @@ def about(specs: Sequence[ModelSpec], source: str, problems: Sequence[str], priv
     """Where the models came from, what went wrong while loading them, what they cannot know, and what is kept."""
     notices = "".join(f"<li>{escape(problem)}</li>" for problem in problems)
     warning = f'<ul class="cd-problems" aria-label="Problems">{notices}</ul>' if notices else ""
-    known = f"They know nothing but {_known(specs)}. " if specs else ""
-    origin = "The models came with this app." if source == "bundled" else f"Models: <strong>{escape(source)}</strong>."
-    return f'{warning}<p class="cd-about">{origin} {escape(known)}{escape(privacy)}</p>'
+    origin = "The models came with this app." if source == "bundled" else f"Models: <strong>{_linked(source)}</strong>."
+    return f'{warning}<p class="cd-about">{origin} {escape(_taught(specs))}{escape(privacy)}</p>'
 
 
 def scope(specs: Sequence[ModelSpec]) -> str:
     """What a visitor should know before trying other things, in plain text; empty without models."""
-    return f"The models know only {_known(specs)}; some other things they take for one of these." if specs else ""
+    if not specs:
+        return ""
+    names = _known(specs)
+    more = "both" if len(names) == 2 else "several"
+    return (
+        f"The models can only say {listed(names, 'or')}. Of a photo with {more} they name one, and some other things "
+        "they take for one of these."
+    )
 
 
-def _known(specs: Sequence[ModelSpec]) -> str:
-    return listed(sorted({name.lower() for name in all_classes(specs)}), "and")
+def _taught(specs: Sequence[ModelSpec]) -> str:
+    """What the models learned from, and what their figures hold for, before another sentence; empty without models."""
+    if not specs:
+        return ""
+    figures = ", and how often they err was measured on photos of these" if any(map(measured, specs)) else ""
+    return f"They were taught {listed(_known(specs), 'and')} only{figures}. "
+
+
+def _known(specs: Sequence[ModelSpec]) -> list[str]:
+    return sorted({name.lower() for name in all_classes(specs)})
+
+
+def _linked(source: str) -> str:
+    """Where the models came from, with a link to the repository where that is on the Hub."""
+    repository = re.fullmatch(r"(hub (?:cache )?)([\w./-]+)(@.*)", source)
+    if not repository:
+        return escape(source)
+    from huggingface_hub import constants  # knows which Hub; loaded already where models came from one
+
+    before, name, after = repository.groups()
+    address = escape(f"{constants.ENDPOINT}/{name}")
+    # A Space is shown in a frame, where the Hub does not let itself be shown.
+    return f'{before}<a href="{address}" target="_blank" rel="noopener">{name}</a>{escape(after)}'
 
 
 def _row(cards: Sequence[str], state: str) -> str:
@@ -65,16 +93,23 @@ def _card(verdict: Verdict, spec: ModelSpec, address: str, known: bool) -> str:
         for name, value in verdict.probabilities.items()
     )
     label = f"<strong>{escape(verdict.label.capitalize())}</strong>"
-    sure = certainty(verdict).capitalize() if known else "Of what it knows"
     return _frame(
         spec,
         picture=f'<img class="cd-map" src="{address}" alt="{escape(map_alt(verdict))}">' if address else "",
         colour=accent(verdict.label, spec.classes) if known else "neither",
-        answer=f"{label}<span>{escape(sure)}: {escape(percent(verdict.confidence))}</span>",
+        answer=f"{label}<span>{_sure(verdict, known)}: {escape(percent(verdict.confidence))}</span>",
         bars=bars,
         worth=sureness(verdict) if known else "",
         verdict=verdict,
     )
+
+
+def _sure(verdict: Verdict, known: bool) -> str:
+    """What stands before a confidence: how much of an answer it is."""
+    if not known:
+        return "If it had to choose"
+    word = certainty(verdict)
+    return "Leaning" if word == UNSURE else word.capitalize()
 
 
 def _blank_card(spec: ModelSpec) -> str:

@@ -50,6 +50,6 @@ def buttons(examples: dict[str, Path], scope: str) -> str:
         for name, path in examples.items()
     )
     return (
-        f'<p class="cd-hint" id="cd-examples-label">Or try one. {escape(scope)}</p>'
-        f'<div class="cd-examples" role="group" aria-labelledby="cd-examples-label">{items}</div>'
+        f'<p class="cd-hint">Or try one. {escape(scope)}</p>'
+        f'<div class="cd-examples" role="group" aria-label="Examples">{items}</div>'
     )

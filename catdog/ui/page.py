@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -22,14 +23,23 @@ KEPT = 3600  # seconds that uploads stay at least, and seconds between two sweep
 # Visitors, and calls over plain HTTP, of whom Gradio keeps what they see: 50 kB each at least.
 SESSIONS = 1000
 
+ICON = Path(__file__).parents[1] / "web" / "static" / "catdog.svg"
+
 _PRIVACY = "Photos are deleted within two hours and never used for anything else."
 _HEAD = '<meta name="description" content="Neural networks say side by side whether a photo shows a cat or a dog.">'
+# Gradio translates its few words and calls all of the page that language, which would be read out wrongly.
+_ENGLISH = """
+const page = document.documentElement;
+const english = () => { if (page.lang !== 'en') page.lang = 'en'; };
+new MutationObserver(english).observe(page, {attributeFilter: ['lang']});
+english();
+"""
 
 
 def build(comparator: Comparator) -> gr.Blocks:
     """The page and its public endpoints, ready for `launch(**launch_options(...))`."""
     with gr.Blocks(title="Cat or dog?", analytics_enabled=False, delete_cache=(KEPT, KEPT)) as page:
-        html(cards.heading(comparator.specs))
+        html(cards.heading(comparator.specs), js_on_load=_ENGLISH)
         questions = quiz.find(comparator.specs)
         with gr.Tabs(elem_id="cd-tabs"):
             with gr.Tab("One photo"):
@@ -63,4 +73,5 @@ def launch_options(settings: Settings) -> dict[str, Any]:
         "theme": theme(),
         "css_paths": STYLES,
         "head": _HEAD,
+        "favicon_path": ICON,
     }

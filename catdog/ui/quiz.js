@@ -57,9 +57,11 @@ function end() {
   mine.querySelector('rect').setAttribute('width', `${(100 * right) / count}%`);
   const models = all('.cd-ranking [data-score]:not([data-you])').map((row) => Number(row.dataset.score));
   const best = Math.max(...models);
+  const better = models.filter((score) => score > right).length;
   const words = right > best ? 'You beat the models' : right === best ? 'You are as good as the best model'
     : right > Math.min(...models) ? `You beat ${models.filter((score) => right > score).length} of ${models.length} models`
-    : right === Math.min(...models) ? 'The best model was better' : 'The models were better';
+    : better === models.length ? 'The models were better'
+    : `${better} of ${models.length} models ${better === 1 ? 'was' : 'were'} better`;
   article.querySelector('h2').textContent = `${words}: ${right} of ${count}`;
   article.querySelector('ol').append(...all('.cd-ranking li').sort((a, b) => b.dataset.score - a.dataset.score));
   return article;

@@ -19,15 +19,11 @@ from .judging import JUDGING, judge
 from .parts import LIVE, html
 from .photo import PhotoInput
 
-# The only button of a headline asks once more. A photo that the browser cannot show (HEIC, or no photo at
-# all) becomes a drawing.
 _HEADLINE_ON_LOAD = f"""{LIVE}
-element.addEventListener('click', (event) => {{ if (event.target.closest('button')) trigger('click'); }});
-document.addEventListener('error', (event) => {{
-  const photo = event.target.closest?.('#cd-photo img:not([src^="data:"])');
-  if (photo) photo.src = {json.dumps(drawing("paw", "#b5a999"))};
-}}, true);
-"""
+const drawing = {json.dumps(drawing("paw", "#b5a999"))};
+{Path(__file__).with_name("single.js").read_text(encoding="utf-8")}"""
+# Of a phone the camera at its back; and enough pixels, which Gradio asks for only where nothing else is.
+_CAMERA = {"video": {"facingMode": "environment", "width": {"ideal": 1920}, "height": {"ideal": 1440}}}
 
 
 def add(comparator: Comparator) -> PhotoInput:
@@ -53,7 +49,7 @@ def _photo_input() -> PhotoInput:
         alt_text="The photo to judge",
         placeholder="# Drop a photo here\nor click to choose one",
         sources=["upload", "webcam", "clipboard"],
-        webcam_options=gr.WebcamOptions(mirror=False),
+        webcam_options=gr.WebcamOptions(mirror=False, constraints=_CAMERA),
         buttons=["fullscreen"],
         height=340,
         elem_id="cd-photo",

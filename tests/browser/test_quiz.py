@@ -76,6 +76,29 @@ def test_answers_by_mouse_and_playing_again(page):
     expect(question(page).locator(".cd-answers")).to_be_visible()
 
 
+@pytest.mark.parametrize(
+    ("scores", "words"),
+    [
+        ((8, 8, 7), "2 of 3 models were better: 7 of 10"),
+        ((8, 7, 7), "1 of 3 models was better: 7 of 10"),
+        ((8, 6, 7), "You beat 1 of 3 models: 7 of 10"),
+        ((7, 7, 7), "You are as good as the best model: 7 of 10"),
+        ((6, 5, 6), "You beat the models: 7 of 10"),
+        ((8, 9, 8), "The models were better: 7 of 10"),
+    ],
+)
+def test_the_end_says_how_many_models_were_better(page, scores, words):
+    start(page)
+    rows = page.locator(".cd-ranking li:not([data-you])")
+    for row, score in zip(rows.all(), scores, strict=True):
+        row.evaluate("(row, score) => { row.dataset.score = score; }", score)
+    for number in range(10):
+        right = CLASSES.index(question(page).get_attribute("data-truth"))
+        page.keyboard.press(str((right if number < 7 else 1 - right) + 1))
+        page.keyboard.press("Enter")
+    expect(page.locator(".cd-end h2")).to_have_text(words)
+
+
 def test_other_keys_and_shortcuts_answer_nothing(page):
     start(page)
     for key in ("3", "a", "Control+1", "0", "Escape"):

@@ -13,7 +13,7 @@ from tests.catdog import fakes
 from tests.catdog.photos import heic, noise
 from tests.conftest import CHROMIUM, PATIENCE, QUIET
 
-from .conftest import launched
+from .conftest import DESKTOP, PHONE, launched
 from .looks import assert_looks_right
 
 pytestmark = pytest.mark.browser
@@ -70,6 +70,79 @@ def choose_again(page, path) -> None:
     page.click("[aria-label='Remove Image']")
     expect_headline(page, "Waiting for a photo")
     choose(page, path)
+
+
+# Fires a paste of a file made in the page, as the browser would.
+PASTE = """([bytes, type]) => {
+  const data = new DataTransfer();
+  data.items.add(new File([new Uint8Array(bytes)], 'pasted', {type}));
+  document.body.dispatchEvent(new ClipboardEvent('paste', {bubbles: true, clipboardData: data}));
+}"""
+
+
+def paste(page, path, kind: str = "image/png") -> None:
+    page.evaluate(PASTE, [list(path.read_bytes()), kind])
+
+
+def test_a_photo_can_be_pasted_whatever_is_shown(page, photo):
+    paste(page, photo(fakes.CAT))
+    expect_headline(page, "All three models say cat")
+    paste(page, photo(fakes.DOG))
+    expect_headline(page, "All three models say dog")
+    for source in ("Capture from camera", "Paste from clipboard"):
+        page.context.grant_permissions(["clipboard-read"])
+        page.get_by_label(source).click()
+        expect_headline(page, "Waiting for a photo")
+        paste(page, photo(fakes.CAT))
+        expect_headline(page, "All three models say cat")
+
+
+def test_nothing_else_is_pasted_and_nothing_on_other_tabs(page, photo):
+    choose(page, photo(fakes.CAT))
+    expect_headline(page, "All three models say cat")
+    paste(page, photo(fakes.DOG), kind="text/plain")
+    page.get_by_role("tab", name="Many at once").click()
+    paste(page, photo(fakes.DOG))
+    page.get_by_role("tab", name="One photo").click()
+    paste(page, photo(fakes.DISPUTED))
+    expect(page.locator(".cd-banner h2").first).not_to_have_text("All three models say cat")
+    expect_headline(page, "The models disagree")
+
+
+@pytest.mark.parametrize("way", ["mouse", "keyboard"])
+def test_the_button_for_uploads_asks_for_another_photo(page, photo, way):
+    for colour, headline in ((fakes.CAT, "say cat"), (fakes.DOG, "say dog")):
+        button = page.get_by_label("Upload file")
+        with page.expect_file_chooser() as chosen:
+            button.click() if way == "mouse" else button.press("Enter")
+        if headline == "say dog":
+            expect_headline(page, "say cat")  # the photo is there until another is
+        chosen.value.set_files(photo(colour))
+        expect_headline(page, headline)
+
+
+def test_the_button_for_uploads_leaves_the_camera(page, photo):
+    page.get_by_label("Capture from camera").click()
+    expect(page.get_by_role("button", name="Access Webcam")).to_be_visible()
+    with page.expect_file_chooser() as chosen:
+        page.get_by_label("Upload file").click()
+    expect(page.get_by_role("button", name="Access Webcam")).to_have_count(0)
+    chosen.value.set_files(photo(fakes.CAT))
+    expect_headline(page, "All three models say cat")
+
+
+def test_the_page_stays_english_where_gradio_translates(open_page, url):
+    page = open_page(url, locale="de-DE")
+    expect(page.locator("footer")).to_contain_text("API verwenden")
+    expect(page.locator("html")).to_have_attribute("lang", "en")
+    page.evaluate("document.documentElement.lang = 'de'")
+    expect(page.locator("html")).to_have_attribute("lang", "en")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_browsers_own_parts_follow_the_colours_of_the_page(open_page, url, scheme):
+    page = open_page(url, scheme=scheme)
+    expect(page.locator("html")).to_have_css("color-scheme", scheme)
 
 
 def test_on_a_phone_the_verdict_comes_into_view(page, photo):
@@ -133,12 +206,25 @@ def test_a_file_over_the_limit_is_refused_before_it_is_sent(page, tmp_path):
     expect_headline(page, "Waiting for a photo")
 
 
-def test_cards_stand_side_by_side_on_a_desktop(page):
-    boxes = [card.bounding_box() for card in page.locator(".cd-card").all()]
-    assert len({box["y"] for box in boxes}) == 1
-    assert boxes[0]["x"] + boxes[0]["width"] <= boxes[1]["x"] < boxes[1]["x"] + boxes[1]["width"] <= boxes[2]["x"]
+@pytest.mark.parametrize(("width", "rows"), [(PHONE, 3), (768, 2), (1100, 1), (DESKTOP, 1), (1920, 1)])
+def test_cards_stand_side_by_side_where_there_is_room(open_page, url, width, rows):
+    page = open_page(url, width)
+    assert len({box["y"] for box in cards_of(page)}) == rows
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    main = page.locator("main").first.bounding_box()
+    assert main["x"] == pytest.approx(width - main["x"] - main["width"], abs=1), "in the middle"
+
+
+def test_cards_stand_in_the_order_of_the_models(page):
+    first, second, third = cards_of(page)
+    assert first["right"] <= second["x"] < second["right"] <= third["x"]
     names = [card.get_attribute("data-model") for card in page.locator(".cd-card").all()]
     assert names == ["scratch_cnn", "xception", "mobilenet_v2"]
+
+
+def cards_of(page) -> list[dict]:
+    """Where the cards are, all at one time, as what is above them may still grow."""
+    return page.locator(".cd-card").evaluate_all("cards => cards.map((card) => card.getBoundingClientRect().toJSON())")
 
 
 # The part of the page that has the focus.
@@ -158,6 +244,24 @@ def test_the_keyboard_goes_from_the_tabs_over_photo_and_examples_to_the_maps(pag
     assert reached.count("example") == 5
 
 
+def test_the_keyboard_sees_where_it_is(page):
+    maps = page.get_by_label("Show what the models looked at")
+    maps.press("Shift")
+    expect(maps).to_have_css("outline-style", "solid")
+
+
+def test_examples_are_a_group_with_a_short_name(page):
+    expect(page.get_by_role("group", name="Examples", exact=True).get_by_role("button")).to_have_count(5)
+
+
+def test_what_is_on_a_photo_is_large_enough_for_a_finger(open_page, url, photo):
+    page = open_page(url, PHONE)
+    choose(page, photo(fakes.CAT))
+    for name in ("Fullscreen", "Remove Image"):
+        box = page.get_by_label(name).bounding_box()
+        assert min(box["width"], box["height"]) >= 32
+
+
 @pytest.fixture
 def camera(chromium):
     """A browser whose camera shows a test picture."""
@@ -167,14 +271,25 @@ def camera(chromium):
     browser.close()
 
 
+# Remembers what kind of picture the page asks the browser for.
+ASKED = """() => {
+  const devices = navigator.mediaDevices, ask = devices.getUserMedia.bind(devices);
+  devices.getUserMedia = (wanted) => { window.asked = wanted.video; return ask(wanted); };
+}"""
+
+
 def test_the_camera_takes_a_photo(camera, url):
     page = camera.new_page()
     page.goto(url)
     page.get_by_label("Capture from camera").click()
+    page.evaluate(ASKED)
     page.get_by_role("button", name="Access Webcam").click()
     page.wait_for_function(
         "document.querySelector('#cd-photo video')?.readyState >= HTMLMediaElement.HAVE_CURRENT_DATA"
     )
+    assert page.evaluate("asked") == {
+        "facingMode": "environment", "width": {"ideal": 1920}, "height": {"ideal": 1440},
+    }  # fmt: skip
     page.get_by_label("capture photo").click()
     expect(page.locator(".cd-cards[data-state=done] .cd-card")).to_have_count(3)
 

@@ -332,7 +332,7 @@ SVG = b'<svg xmlns="http://www.w3.org/2000/svg"><rect/></svg>'
 REFUSED = {
     "empty": (b"", "empty: 0 bytes"),
     "text": (b"I am not a photo.\n", "not a photo but a text"),
-    "noise": (b"\x01\x02" + RANDOM, "Received: 4002 bytes that begin with 01 02"),
+    "noise": (b"\x01\x02" + RANDOM, r"known kind\. Send .* or AVIF\.$"),
     "SVG": (SVG, "an SVG drawing"),
     "SVG with a prologue": (b'\xef\xbb\xbf<?xml version="1.0"?>\n<!-- cat -->\n' + SVG, "an SVG drawing"),
     "XML": (b'<?xml version="1.0"?><cat/>', "an XML document"),
@@ -391,7 +391,7 @@ def test_the_limit_of_pixels_is_the_callers():
 
 def test_50_megabytes_of_noise_are_refused():
     data = np.random.default_rng(1).bytes(50_000_000)
-    with pytest.raises(InvalidImage, match="50000000 bytes"):
+    with pytest.raises(InvalidImage, match="known kind"):
         decode(data)
 
 

@@ -232,6 +232,12 @@ def test_files_of_the_server_are_not_served(url, outside, name):
     assert httpx.get(f"{url}/gradio_api/file={name}", timeout=PATIENCE).status_code == 403
 
 
+def test_the_page_has_the_icon_of_the_project(url):
+    icon = httpx.get(f"{url}/favicon.ico", timeout=PATIENCE)
+    assert icon.headers["content-type"] == "image/svg+xml"
+    assert icon.content == (ROOT / "catdog" / "web" / "static" / "catdog.svg").read_bytes()
+
+
 @pytest.fixture
 def other_site():
     """A photo on a web server of this machine; `hits` counts the requests it saw."""

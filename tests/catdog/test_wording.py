@@ -106,9 +106,11 @@ def test_neither(classes, text):
 @pytest.mark.parametrize(
     ("heatmap", "where"),
     [
-        ([[1.0]], "in the middle"),
-        ([[0, 0, 0], [0, 1, 0], [0, 0, 0]], "in the middle"),
-        ([[-3, -2], [-3, 1]], "lower right"),
+        ([[1.0]], "is at the centre."),
+        ([[0, 0, 0], [0, 1, 0], [0, 0, 0]], "is at the centre."),
+        ([[0, 1, 0], [0, 0, 0], [0, 0, 0]], "is at the upper centre."),
+        ([[0, 0, 0], [1, 0, 0], [0, 0, 0]], "is at the left."),
+        ([[-3, -2], [-3, 1]], "is at the lower right."),
         ([[-3, -2], [-3, -1]], "no place speaks for cat"),
     ],
 )
@@ -131,9 +133,9 @@ def verdict(confidence: float = 0.9, error_rate: float | None = None) -> Verdict
         (0.2115, "unsure", "About 1 in 5 answers this sure is wrong."),
         (0.12, "fairly sure", "About 1 in 8 answers this sure is wrong."),
         (0.02, "sure", "About 1 in 50 answers this sure is wrong."),
-        (0.0022, "very sure", "About 1 in 450 answers this sure is wrong."),
-        (1 / 7400, "very sure", "About 1 in 7,400 answers this sure is wrong."),
-        (0.0, "very sure", "About 1 in 1,000,000 answers this sure is wrong."),
+        (0.01, "very sure", "About 1 in 100 answers this sure is wrong."),
+        (1 / 850, "very sure", "Fewer than 1 in 100 answers this sure are wrong."),
+        (0.0, "very sure", "Fewer than 1 in 100 answers this sure are wrong."),
     ],
 )
 def test_sureness(error_rate, word, sentence):
@@ -174,19 +176,20 @@ def test_a_label_keeps_its_case():
     specs = [spec(name, classes=("Felis catus", "dog")) for name in "ab"]
     verdicts = tuple(Verdict(name, label, 1.0, {}, 1.0) for name, label in (("a", "Felis catus"), ("b", "dog")))
     comparison = Comparison("Felis catus", 1.0, verdicts, False, "bundled", "Felis catus")
-    assert wording.leading(comparison, specs[0]).endswith("A says Felis catus, very sure (100.0%).")
+    assert wording.leading(comparison, specs[0]).endswith(" says Felis catus and is very sure (100.0%).")
 
 
 @pytest.mark.parametrize(
-    ("names", "accuracy", "text"),
+    ("names", "accuracy", "error_rate", "text"),
     [
-        ("a", 0.9, ""),
-        ("ab", 0.9, "Most often right: A, fairly sure (90.0%)."),
-        ("ab", 0.0, "Asked first: A, fairly sure (90.0%)."),
+        ("a", 0.9, None, ""),
+        ("ab", 0.9, None, "A, the most accurate of them, is fairly sure (90.0%)."),
+        ("ab", 0.9, 0.25, "A, the most accurate of them, leans towards cat (90.0%)."),
+        ("ab", 0.0, None, "A, asked first, is fairly sure (90.0%)."),
     ],
 )
-def test_what_the_default_model_says_is_told_where_others_were_asked_too(names, accuracy, text):
-    verdicts = tuple(Verdict(name, "cat", 0.9, {}, 1.0) for name in names)
+def test_what_the_default_model_says_is_told_where_others_were_asked_too(names, accuracy, error_rate, text):
+    verdicts = tuple(Verdict(name, "cat", 0.9, {}, 1.0, error_rate) for name in names)
     default = spec("a", metrics={"val": {"accuracy": accuracy, "images": 10}})
     assert wording.leading(Comparison("Cat", 0.9, verdicts, True, "bundled", "cat"), default) == text
 

@@ -45,9 +45,9 @@ def test_a_class_that_the_default_model_does_not_know_has_a_colour():
 @pytest.mark.parametrize(
     ("second", "accuracy", "text"),
     [
-        (("cat", CAT), 0.9, "Most often right: A, fairly sure (94.0%)."),
-        (("dog", DOG), 0.9, "Most often right: A says cat, fairly sure (94.0%)."),
-        (("dog", DOG), 0, "Asked first: A says cat, fairly sure (94.0%)."),
+        (("cat", CAT), 0.9, "A, the most accurate of them, is fairly sure (94.0%)."),
+        (("dog", DOG), 0.9, "A, the most accurate of them, says cat and is fairly sure (94.0%)."),
+        (("dog", DOG), 0, "A, asked first, says cat and is fairly sure (94.0%)."),
     ],
 )
 def test_it_names_the_model_to_trust(second, accuracy, text):

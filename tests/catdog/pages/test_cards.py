@@ -48,21 +48,27 @@ def test_a_card_leaves_out_what_nobody_knows():
 def test_cards_of_a_photo_of_neither_vouch_for_nothing():
     shown = verdict("xception", "cat", CAT, error_rate=0.02)
     html = cards.judged(compared(shown, verdict="neither"), [fakes.spec("xception")], {})
-    assert "Of what it knows: 94.0%" in html and '<article class="cd-card" data-accent="neither"' in html
+    assert "If it had to choose: 94.0%" in html and '<article class="cd-card" data-accent="neither"' in html
     assert "Sure: 94" not in html and "answers this sure" not in html
+
+
+def test_a_confident_answer_of_a_kind_that_is_often_wrong_is_a_leaning():
+    html = cards.judged(compared(verdict("xception", "cat", CAT, error_rate=0.25)), [bare()], {})
+    assert "<span>Leaning: 94.0%</span>" in html and "About 1 in 4 answers this sure is wrong." in html
 
 
 def test_maps_stand_on_their_cards_with_a_legend_and_words():
     shown = verdict("xception", "cat", CAT, heatmap=[[0.0, 2.0, 0.0], [0.0, 0.0, 0.0], [-1.0, 0.0, 0.0]])
     html = cards.judged(compared(shown), [bare()], {"xception": "data:image/jpeg;base64,AAAA"})
     assert 'src="data:image/jpeg;base64,AAAA"' in html
-    assert 'alt="Heat map over the photo: what speaks most for cat is in the upper middle."' in html
+    assert 'alt="Heat map over the photo: what speaks most for cat is at the upper centre."' in html
     assert "One scale for all models" in html
 
 
 def test_scope_of_the_models():
-    text = "The models know only cat and dog; some other things they take for one of these."
-    assert cards.scope([bare("a"), bare("b", classes=("Cat", "Dog"))]) == text
+    text = "can only say {}. Of a photo with {} they name one, and some other things they take for one of these."
+    assert text.format("cat or dog", "both") in cards.scope([bare("a"), bare("b", classes=("Cat", "Dog"))])
+    assert text.format("cat, dog or owl", "several") in cards.scope([bare(classes=("dog", "owl", "cat"))])
     assert cards.scope([]) == ""
 
 
@@ -92,9 +98,24 @@ def test_every_text_that_is_not_ours_is_escaped(state):
 
 
 def test_problems_source_and_privacy_are_shown():
-    html = cards.about([bare()], "hub user/name@abc", ["scratch_cnn.h5 is damaged."], "Photos are not kept.")
-    assert "hub user/name@abc" in html and "<li>scratch_cnn.h5 is damaged.</li>" in html
-    assert "They know nothing but cat and dog. Photos are not kept." in html
+    html = cards.about([bare()], "bundled (Hub unreachable: a/b)", ["xception.h5 is damaged."], "Photos are not kept.")
+    assert "<strong>bundled (Hub unreachable: a/b)</strong>" in html and "<li>xception.h5 is damaged.</li>" in html
+    assert "They were taught cat and dog only. Photos are not kept." in html
+
+
+def test_where_models_were_measured_it_says_on_what():
+    html = cards.about([bare(), fakes.spec("xception")], "bundled", [], "")
+    assert "They were taught cat and dog only, and how often they err was measured on photos of these. " in html
+
+
+@pytest.mark.parametrize(
+    ("source", "before", "after"), [("hub {}@0123", "hub ", "@0123"), ("hub cache {}@0 (<)", "hub cache ", "@0 (&lt;)")]
+)
+def test_models_from_the_hub_come_with_a_link_to_their_repository(hub_client, source, before, after):
+    hub_client("https://hub.example")
+    link = '<a href="https://hub.example/user/name" target="_blank" rel="noopener">user/name</a>'
+    html = cards.about([bare()], source.format("user/name"), [], "")
+    assert f"Models: <strong>{before}{link}{after}</strong>." in html
 
 
 def test_a_page_without_models_has_a_heading_and_a_note():

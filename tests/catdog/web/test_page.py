@@ -55,13 +55,13 @@ def test_disagreement_follows_the_leading_model():
     dog = fakes.classifier("b", {"cat": 0.2, "dog": 0.8}, accuracy=0.9)
     text = answer(cat, dog)
     assert "<h2>The models disagree</h2>" in text
-    assert "Most often right: B says dog, fairly sure (80.0%)." in text
+    assert "<p>B, the most accurate of them, says dog and is fairly sure (80.0%).</p>" in text
 
 
 def test_one_model():
     text = answer(fakes.classifier("alone", {"cat": 0.9, "dog": 0.1}))
     assert "<h2>Alone says cat</h2>" in text
-    assert "Most often right:" not in text and "Asked first:" not in text
+    assert "of them" not in text and "asked first" not in text
 
 
 def test_three_models_and_three_classes():
