@@ -58,6 +58,13 @@ def test_all_models_know_the_examples(comparator, animal):
     assert comparison.source == "bundled"
 
 
+def test_the_readme_says_how_often_they_are_right():
+    specs = [ModelSpec.read(WEIGHTS / f"{name}.json") for name in LEAST_ACCURACY]
+    first, second, third = (f"{100 * spec.metrics['test']['accuracy']:.1f}" for spec in specs)
+    words = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    assert f"On 2,000 test photos they are right {first}, {second} and {third} % of the time." in words
+
+
 def test_every_example_has_its_source():
     sources = (EXAMPLES / "SOURCES.md").read_text()
     for path in Path(EXAMPLES).glob("*.jpg"):

@@ -61,6 +61,7 @@ def test_photos_pass_and_limits_hold(nginx, tmp_path, cat):
             good = client.post("/predict", files={"file": cat.read_bytes()})
             large = client.post("/predict", files={"file": bytes(22 * 2**20)})
             many = list(pool.map(lambda _: client.post("/predict", files={"file": b"x"}), range(100)))
+            forms = list(pool.map(lambda _: client.post("/", files={"file": b"x"}), range(100)))
             service.close()
             down = client.get("/readyz")
     comparator.close()
@@ -68,6 +69,7 @@ def test_photos_pass_and_limits_hold(nginx, tmp_path, cat):
     assert error_of(large) == (413, "image_too_large")
     assert {error_of(answer) for answer in many} == {(422, "invalid_image"), (429, "busy")}
     assert {answer.headers.get("Retry-After") for answer in many if answer.status_code == 429} == {"1"}
+    assert {answer.status_code for answer in forms} == {422, 429}
     assert error_of(down) == (503, "model_unavailable")
 
 
