@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from . import Settings, __version__, load, wording
-from .compare import NEITHER, Comparator, Comparison, default_of
+from .compare import Comparator, Comparison, default_of
 from .engine import describe
 from .errors import CatDogError, InvalidSettings, UnknownModel
 from .spec import ModelSpec
@@ -197,7 +197,7 @@ def _report(path: str, comparison: Comparison, comparator: Comparator) -> str:
         time = f"{verdict.milliseconds:.1f} ms"
         rows.append((verdict.model, verdict.label, _percent(verdict.confidence), *shares, time))
     lines = [_shown(path), *(f"  {line}" for line in _aligned(rows, left=2))]
-    if len(comparison.models) > 1 and comparison.verdict != NEITHER:
+    if len(comparison.models) > 1 and not wording.is_neither(comparison):
         lines.append("  The models agree." if comparison.agree else "  The models disagree.")
     lines += [f"  {remark}" for remark in _remarks(comparison, comparator)]
     return "\n".join(lines)
@@ -206,7 +206,7 @@ def _report(path: str, comparison: Comparison, comparator: Comparator) -> str:
 def _remarks(comparison: Comparison, comparator: Comparator) -> Iterator[str]:
     """Sentences on how far the answers can be trusted; none where the specs do not know."""
     specs = comparator.specs
-    if comparison.verdict == NEITHER:
+    if wording.is_neither(comparison):
         yield f"{wording.neither(specs)}: do not trust the answers above."
         return
     if favourite := wording.usually_right(comparison, specs):

@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypedDict
@@ -150,6 +150,11 @@ class ModelSpec:
         path = Path(path)
         with whole(path, partial=path.name + ".partial") as partial:  # no .json: it is no spec if a kill leaves it
             partial.write_text(text, encoding="utf-8")
+
+
+def classes_of(specs: Iterable[ModelSpec]) -> list[str]:
+    """Every class that a model knows, once, in the order of the models."""
+    return list(dict.fromkeys(name for spec in specs for name in spec.classes))
 
 
 def find_specs(folder: Path) -> list[Path]:

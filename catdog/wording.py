@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .compare import Comparison, Verdict, default_of
+from .compare import Comparison, Verdict, default_of, leading_of
 from .spec import ModelSpec
 
 # For when the page's own server has no say in what is shown: whatever the cause is, it is one of these.
@@ -37,7 +37,12 @@ def neither(specs: Sequence[ModelSpec]) -> str:
     names = [name.lower() for name in specs[0].classes]
     if len(names) == 2:
         return f"Probably neither {_with_article(names[0])} nor {_with_article(names[1])}"
-    return f"Probably none of {', '.join(names[:-1])} and {names[-1]}"
+    return f"Probably none of {listed(names, 'and')}"
+
+
+def listed(names: Sequence[str], conjunction: str) -> str:
+    """`cat`, `cat and dog`, `cat, dog and owl`."""
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} {conjunction} {names[-1]}"
 
 
 def headline(comparison: Comparison, specs: Sequence[ModelSpec]) -> str:
@@ -93,7 +98,7 @@ def leading(comparison: Comparison, default: ModelSpec) -> str:
 
 def leader(comparison: Comparison, default: ModelSpec) -> Verdict:
     """The verdict that the comparison as a whole repeats: that of the default model, if it was asked."""
-    return next((v for v in comparison.models if v.model == default.name), comparison.models[0])
+    return leading_of(comparison.models, default)
 
 
 def certainty(verdict: Verdict) -> str:

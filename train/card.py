@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from catdog.compare import default_of
 from catdog.spec import SCALINGS as SCALES
-from catdog.spec import ModelSpec
+from catdog.spec import ModelSpec, classes_of
 
 from . import readme, results
 from .files import whole
@@ -168,7 +168,7 @@ def _front(specs: Sequence[ModelSpec]) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def _new(specs: Sequence[ModelSpec]) -> str:
-    classes = dict.fromkeys(name for spec in specs for name in spec.classes)
+    classes = classes_of(specs)
     return TEXT.format(title=" or ".join(classes).capitalize())
 
 

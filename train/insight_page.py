@@ -67,7 +67,7 @@ def _maps(figures: Mapping[str, Any]) -> Iterator[str]:
 def _sureness(figures: Mapping[str, Any]) -> Iterator[str]:
     yield "## How sure"
     yield ""
-    yield '"About 1 in N answers this sure is wrong": what was learned on val, and what was found here.'
+    yield "How many answers this sure are wrong: what was learned on val, and what was found here."
     yield ""
     rows = [
         (

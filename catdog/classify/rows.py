@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..errors import InvalidSettings
-from ..spec import ModelSpec
+from ..spec import ModelSpec, classes_of
 
 LONGEST_ERROR = 1000  # characters
 
@@ -42,7 +42,7 @@ class Columns:
     """path, model, label, confidence, p_<class> for each class of any model, error."""
 
     def __init__(self, specs: Iterable[ModelSpec]):
-        self.classes = list(dict.fromkeys(name for spec in specs for name in spec.classes))
+        self.classes = classes_of(specs)
         self.numbers = ["confidence", *(f"p_{name}" for name in self.classes)]
         self.names = ["path", "model", "label", *self.numbers, "error"]
 

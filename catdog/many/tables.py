@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from ..spec import ModelSpec
+from ..spec import ModelSpec, classes_of
 from .judging import Judged
 
 # A spreadsheet takes a text that begins so for a formula, which a stranger's file name must not be.
@@ -55,8 +55,8 @@ def _score(spec: ModelSpec, pairs: list[tuple[str | None, str]]) -> Score:
 
 def to_csv(judged: Iterable[Judged], specs: Sequence[ModelSpec]) -> str:
     """One row per photo and model, or per photo with an error; a header names the columns."""
-    classes = list(dict.fromkeys(name for spec in specs for name in spec.classes))
-    columns = ["path", "model", "label", "confidence", *(f"p_{name}" for name in classes), "error", "truth", "verdict"]
+    probabilities = [f"p_{name}" for name in classes_of(specs)]
+    columns = ["path", "model", "label", "confidence", *probabilities, "error", "truth", "verdict"]
     stream = io.StringIO(newline="")
     # All in quotes, as some spreadsheets take what follows a semicolon for a cell of its own.
     writer = csv.DictWriter(stream, columns, restval="", quoting=csv.QUOTE_ALL)

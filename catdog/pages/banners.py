@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from ..compare import Comparison
 from ..errors import Busy, CatDogError
-from ..spec import ModelSpec
+from ..spec import ModelSpec, classes_of
 from ..wording import BUSY, UNANSWERED, explanation, headline, is_neither
-from .html import accent, all_classes, banner
+from .html import accent, banner
 
 AGAIN = "Try again"  # on the only button that a banner has
 
@@ -49,4 +49,4 @@ def colour(comparison: Comparison, specs: Sequence[ModelSpec]) -> str:
     """The accent of a verdict as a whole."""
     if is_neither(comparison):
         return "neither"
-    return accent(comparison.models[0].label, all_classes(specs)) if comparison.agree else "split"
+    return accent(comparison.models[0].label, classes_of(specs)) if comparison.agree else "split"

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from html import escape
 
 from ..compare import Comparison, Verdict
-from ..spec import ModelSpec
-from ..wording import UNSURE, certainty, costs, introduction, is_neither, map_alt, measured, percent, sureness
-from .html import accent, all_classes, bar, listed
+from ..spec import ModelSpec, classes_of
+from ..wording import UNSURE, certainty, costs, introduction, is_neither, listed, map_alt, measured, percent, sureness
+from .html import accent, bar
 from .icons import icon
 from .pictures import legend_url
 
@@ -64,7 +64,7 @@ def _taught(specs: Sequence[ModelSpec]) -> str:
 
 
 def _known(specs: Sequence[ModelSpec]) -> list[str]:
-    return sorted({name.lower() for name in all_classes(specs)})
+    return sorted({name.lower() for name in classes_of(specs)})
 
 
 def _linked(source: str) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from ..spec import ModelSpec
 from .icons import icon
 
 _SYMBOLS = {"error": "warning", "split": "split", "idle": "paw", "busy": "paw", "neither": "neither"}
@@ -31,13 +30,3 @@ def accent(label: str, classes: Sequence[str]) -> str:
     """The colour and the symbol of a class: its own for cats and dogs, one of three for others."""
     known = {"cat": "cat", "cats": "cat", "dog": "dog", "dogs": "dog"}
     return known.get(label.lower()) or f"other-{list(classes).index(label) % 3}"
-
-
-def listed(names: Sequence[str], conjunction: str) -> str:
-    """`cat`, `cat and dog`, `cat, dog and owl`."""
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} {conjunction} {names[-1]}"
-
-
-def all_classes(specs: Sequence[ModelSpec]) -> list[str]:
-    """Every class that a model knows, once, in the order of the models."""
-    return list(dict.fromkeys(name for spec in specs for name in spec.classes))

@@ -8,10 +8,10 @@ from html import escape
 
 from ..many import Judged, Score, doubt, scores, to_csv
 from ..pages.banners import colour
-from ..pages.html import accent, all_classes, banner, bar
+from ..pages.html import accent, banner, bar
 from ..pages.icons import icon
 from ..pages.pictures import data_url
-from ..spec import ModelSpec
+from ..spec import ModelSpec, classes_of
 from ..wording import is_neither, neither, percent
 
 THUMBNAIL_QUALITY = 70
@@ -126,7 +126,7 @@ def _failures(bad: Sequence[Judged]) -> str:
 
 def _item(entry: Judged, specs: Sequence[ModelSpec]) -> str:
     comparison = entry.comparison
-    titles, classes = {spec.name: spec.title for spec in specs}, all_classes(specs)
+    titles, classes = {spec.name: spec.title for spec in specs}, classes_of(specs)
     said = "".join(
         f'<li data-accent="{accent(v.label, classes)}"><span>{escape(titles[v.model])}</span>'
         f"<b>{escape(v.label)}</b> <span>{escape(percent(v.confidence))}</span></li>"

@@ -16,7 +16,7 @@ from ..compare import Comparator
 from ..errors import CatDogError
 from ..many import MOST_PHOTOS, Judged, collect, judge
 from ..pages.examples import find
-from ..pages.html import all_classes
+from ..spec import classes_of
 from ..wording import UNANSWERED
 from . import gallery
 from .files import FilesInput
@@ -61,7 +61,7 @@ def _add_samples(files: FilesInput) -> None:
 
 
 def _hint(comparator: Comparator, megabytes: float) -> str:
-    names = " and ".join(f"<code>{escape(name)}</code>" for name in all_classes(comparator.specs)[:2])
+    names = " and ".join(f"<code>{escape(name)}</code>" for name in classes_of(comparator.specs)[:2])
     return (
         f'<p class="cd-hint">Up to {MOST_PHOTOS} photos of {megabytes:g} MB each, {LARGEST_PHOTOS * megabytes:g} MB '
         f"together; or a zip of up to {megabytes:g} MB. If its folders are named {names}, you see how often each model "
@@ -105,7 +105,7 @@ def _judged(comparator: Comparator, files: _Upload, run: Run) -> Iterator[str]:
     if not files:
         raise CatDogError("No photos were sent. Choose some, or a zip, and then press the button.")
     specs = comparator.specs
-    with collect(files, all_classes(specs), comparator.settings.max_upload_bytes) as found:
+    with collect(files, classes_of(specs), comparator.settings.max_upload_bytes) as found:
         done = [Judged(name, None, error=error) for name, error in found.refused]
         planned, reported = len(done) + len(found.photos), 0.0
         with contextlib.closing(judge(comparator, found.photos)) as entries:

@@ -14,11 +14,11 @@ from ..compare import Comparator, Comparison
 from ..errors import Busy, CatDogError
 from ..pages import examples
 from ..pages.banners import AGAIN
-from ..pages.html import accent, banner, bar, listed
+from ..pages.html import accent, banner, bar
 from ..pages.icons import icon
 from ..pages.pictures import data_url
 from ..spec import ModelSpec
-from ..wording import BUSY, UNANSWERED, percent
+from ..wording import BUSY, UNANSWERED, listed, percent
 from .judging import JUDGING, judge
 from .parts import html
 
