@@ -52,14 +52,13 @@ def fit_shift(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
     rows = np.arange(len(labels))
 
     def log_loss(parameters: np.ndarray) -> float:
-        scaled = logits * np.exp(parameters[0]) + np.append(0.0, parameters[1:])
+        scaled = logits * np.exp(parameters[0]) + parameters[1:]
         mean = (np.logaddexp.reduce(scaled, axis=1) - scaled[rows, labels]).mean()
         return float(mean + parameters @ parameters / 2 / len(labels))
 
-    sharpness, *shifts = minimize(
-        log_loss, np.zeros(logits.shape[1]), method="L-BFGS-B", bounds=[(-3, 3)] * logits.shape[1]
-    ).x
-    return np.append(0.0, np.array(shifts) / np.exp(sharpness))
+    count = logits.shape[1] + 1
+    sharpness, *shifts = minimize(log_loss, np.zeros(count), method="L-BFGS-B", bounds=[(-3, 3)] * count).x
+    return (np.array(shifts) - shifts[0]) / np.exp(sharpness)
 
 
 def calibrate(weights: Path, data: Path) -> dict[str, ModelSpec]:

@@ -47,16 +47,23 @@ class Convergence:
 def runs(training: Any) -> list[Run]:
     """The runs with a history that led to a model, as `catdog.spec.runs_behind` finds them in its `training`.
 
-    Those up to the last one on other photos than the model's own are left out: their accuracies are of another task.
+    Those up to the last one on many more or fewer photos than the model's own are left out: their accuracies are of
+    another task.
     """
     behind = list(runs_behind(training))
     # What is behind a file stands in a record once, maybe in another run than the one that went on from it.
     files = [origin for run in behind for origin in origins_of(run) if isinstance(origin, dict) and "sha256" in origin]
     trained = [file["sha256"] for file in files if _has_epochs(file)]
     found = [(run, rows) for run in behind if (rows := _rows(run))]
-    own = (None, behind[-1].get("photos")) if behind else ()  # a run of unknown photos counts as one of the same task
-    first = max((index for index, (run, _) in enumerate(found, 1) if run.get("photos") not in own), default=0)
+    first = max((i for i, (run, _) in enumerate(found, 1) if _is_of_others(run, found[-1][0])), default=0)
     return [Run(_title(run, trained), rows, str(run.get("hardware", ""))) for run, rows in found[first:]]
+
+
+def _is_of_others(run: dict[str, Any], own: dict[str, Any]) -> bool:
+    """Whether a run learned from more than a fifth more, or fewer, photos than another; not where one is unknown."""
+    counts = [photos.get("train") for photos in (run.get("photos"), own.get("photos")) if isinstance(photos, dict)]
+    known = [count for count in counts if isinstance(count, (int, float)) and count > 0]
+    return len(known) == 2 and max(known) > 1.2 * min(known)
 
 
 def convergence(chain: list[Run]) -> Convergence | None:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.stats import mannwhitneyu
 
 from catdog import load
 from catdog.compare import Classifier, Comparator, Verdict, keenest
@@ -237,13 +236,13 @@ def auroc(pets: np.ndarray, others: np.ndarray) -> dict[str, Any]:
     """How well a score tells photos of other things from pets, with a 95 % bootstrap interval."""
     random = np.random.default_rng(0)
 
-    def area(pets: np.ndarray, others: np.ndarray) -> np.ndarray:
-        """The share of pairs in which the other thing is the stranger one (Mann and Whitney 1947); by rows."""
-        found = mannwhitneyu(others, pets, axis=-1, method="asymptotic")  # the exact p takes long, and is not used
-        return found.statistic / (pets.shape[-1] * others.shape[-1])
+    def area(pets: np.ndarray, others: np.ndarray) -> float:
+        """The share of pairs in which the other thing is the stranger one (Mann and Whitney 1947)."""
+        below, up_to = (np.searchsorted(np.sort(pets), others, side) for side in ("left", "right"))
+        return float((below + up_to).mean() / (2 * len(pets)))
 
-    resampled = [(random.choice(pets, len(pets)), random.choice(others, len(others))) for _ in range(RESAMPLES)]
-    return {"area": float(area(pets, others)), "interval": middle(area(*map(np.stack, zip(*resampled, strict=True))))}
+    resampled = [area(random.choice(pets, len(pets)), random.choice(others, len(others))) for _ in range(RESAMPLES)]
+    return {"area": area(pets, others), "interval": middle(np.array(resampled))}
 
 
 def _sample(comparator: Comparator, split: Split, count: int) -> Split:

@@ -7,6 +7,7 @@ import hashlib
 import json
 import re
 import shutil
+import sys
 import zipfile
 import zlib
 from collections import Counter
@@ -45,7 +46,7 @@ class Photo:
 
     size       bytes
     read       reads the file anew each time, so that sources need not fit in memory
-    thumbnail  THUMBNAIL x THUMBNAIL pixels in RGB, zero mean and unit norm, as float32 (768,)
+    thumbnail  THUMBNAIL x THUMBNAIL pixels in RGB, each colour of zero mean, all of unit norm, as float32 (768,)
     problem    why it cannot be used; empty where it can
     """
 
@@ -93,7 +94,6 @@ def prepare(sources: list[Path], out: Path, *, val: float = 0.1, test: float = 0
         leaks = _near_copies(photos)
         leaked = {id(train) for train, _, _ in leaks}
         kept = [photo for photo in photos if id(photo) not in leaked]
-        _require_classes(kept)
         report = {
             "sources": [path.name for path in sources],
             "kept": _count(kept),
@@ -105,6 +105,9 @@ def prepare(sources: list[Path], out: Path, *, val: float = 0.1, test: float = 0
                 {"dropped": t.source, "copy_of": other.source, "correlation": round(c, 4)} for t, other, c in leaks
             ],
         }
+        if len({photo.label for photo in kept}) < 2:
+            reasons = "; ".join([describe(report).replace("\n", "; "), *report["reasons"][:1]])
+            raise DatasetError(f"Photos of at least two classes are needed, and too few are left: {reasons}")
         _write(kept, out, report)
     return report
 
@@ -117,8 +120,9 @@ def describe(report: dict) -> str:
         if split in report["kept"]
     ]
     labels = sorted({label for counts in report["kept"].values() for label in counts})
-    for split, counts in report["kept"].items():
-        lines += [f"{split} has no photo of {label}: add some" for label in labels if label not in counts]
+    for split in dict.fromkeys(("train", "val", *report["kept"])):
+        of_split = report["kept"].get(split, {})
+        lines += [f"{split} has no photo of {label}: add some" for label in labels if label not in of_split]
     for key, what in (
         ("undecodable", "could not be decoded"),
         ("several_classes", "lay in folders of several classes"),
@@ -149,14 +153,22 @@ def _find_all(sources: list[Path], archives: contextlib.ExitStack) -> Iterator[P
             raise DatasetError(f"{source} is neither a folder nor a zip file.")
 
 
-def _files(folder: Path, above: frozenset[Path] = frozenset()) -> Iterator[Path]:
-    """The visible files of a folder and of those in it, sorted; links are followed, but to no folder `above`."""
-    here = folder.resolve()
-    if here in above:
+def _files(folder: Path, around: tuple[Path, ...] = ()) -> Iterator[Path]:
+    """The visible files of a folder and of those in it, sorted.
+
+    Links are followed, but to nothing inside the folders `around`, whose photos come anyway.
+    """
+    around = (*around, folder.resolve())
+    try:
+        entries = sorted(filter(is_visible, folder.iterdir()))
+    except PermissionError as error:
+        print(f"{folder} is left out: {error.strerror}.", file=sys.stderr)
         return
-    for path in sorted(filter(is_visible, folder.iterdir())):
+    for path in entries:
+        if path.is_symlink() and any(map(path.resolve().is_relative_to, around)):
+            continue
         if path.is_dir():
-            yield from _files(path, above | {here})
+            yield from _files(path, around)
         elif path.is_file():
             yield path
 
@@ -229,8 +241,8 @@ def _look(photo: Photo) -> None:
         photo.problem = str(error) or type(error).__name__
         return
     small = image.resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX)
-    values = np.asarray(small, dtype=np.float32).ravel()
-    values = values - values.mean()
+    values = np.asarray(small, dtype=np.float32)
+    values = (values - values.mean(axis=(0, 1))).ravel()  # per colour: a tint that many photos share says nothing
     photo.thumbnail = values / max(float(np.linalg.norm(values)), 1e-6)
     photo.digest = hashlib.sha256(data).hexdigest()
 

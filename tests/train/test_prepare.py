@@ -174,8 +174,29 @@ def test_folders_that_are_links_are_entered_once(tmp_path):
     for name in ("cats", "dogs"):
         (tmp_path / "pets" / name).symlink_to(tmp_path / "elsewhere" / name)
     (tmp_path / "elsewhere" / "cats" / "back").symlink_to(tmp_path / "pets")
+    (tmp_path / "elsewhere" / "cats" / "again").symlink_to(tmp_path / "elsewhere" / "cats")
+    write(tmp_path / "pets", photos("owls", 2))
+    (tmp_path / "pets" / "favourites").symlink_to(tmp_path / "pets" / "owls")
     report = prepare([tmp_path / "pets"], tmp_path / "out", val=0, test=0)
-    assert report["kept"] == {"train": {"cats": 2, "dogs": 2}}
+    assert report["kept"] == {"train": {"cats": 2, "dogs": 2, "owls": 2}}
+
+
+def test_a_tint_that_all_photos_share_makes_no_copies_and_another_tint_hides_none(tmp_path):
+    def tinted(tint: tuple[float, float, float], seed: int) -> bytes:
+        coarse = np.random.default_rng(seed).normal(0, 6, (8, 8, 1)).repeat(8, axis=0).repeat(8, axis=1)
+        return encoded(
+            Image.fromarray(np.clip((190, 120, 170) * np.array(tint) + coarse, 0, 255).astype(np.uint8)), "PNG"
+        )
+
+    plain = {f"{split}/{kind}/{i}.png": tinted((1, 1, 1), seed) for seed, (split, kind, i) in enumerate(PLACES)}
+    write(tmp_path / "pets", plain | {"train/a/copy.png": tinted((1.1, 1, 0.9), 0)})
+    report = prepare([tmp_path / "pets"], tmp_path / "out", val=0)
+    assert [(leak["dropped"], leak["copy_of"]) for leak in report["near_copies"]] == [
+        ("pets/train/a/copy.png", "pets/test/a/0.png")
+    ]
+
+
+PLACES = [(split, kind, i) for split in ("test", "train") for kind in "ab" for i in range(4)]
 
 
 def test_what_cannot_be_used_at_all_is_told_with_the_reason(tmp_path, monkeypatch):
@@ -184,7 +205,7 @@ def test_what_cannot_be_used_at_all_is_told_with_the_reason(tmp_path, monkeypatc
     with pytest.raises(DatasetError, match=r"None of 2 photos .* pets/cats/a\.png: The file is larger than 3 MiB\."):
         prepare([tmp_path / "pets"], tmp_path / "out")
     write(tmp_path / "pets", photos("dogs", 2))
-    with pytest.raises(DatasetError, match=r"at least two classes are needed; found \['dogs'\]"):
+    with pytest.raises(DatasetError, match=r"too few are left: .*2 could not be decoded.* larger than 3 MiB\."):
         prepare([tmp_path / "pets"], tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
