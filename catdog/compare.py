@@ -213,8 +213,8 @@ class Comparator:
 
         photo is encoded bytes, a path, a binary file or a Pillow image. Raises InvalidImage,
         ImageTooLarge, UnknownModel, ModelMismatch for a model whose answer is not usable, Busy when
-        `settings.max_waiting` other photos are in work or memory is short, ModelUnavailable when closed,
-        or Unforeseen for what a model should not raise. Photos that come at the same time from
+        `settings.max_waiting` other photos are in work, OutOfMemory, ModelUnavailable when closed, or
+        Unforeseen for what a model should not raise. Photos that come at the same time from
         several threads are judged together. A large photo whose answers are `in_doubt` is judged twice:
         reduced, and as a whole.
         """

@@ -72,8 +72,7 @@ class Settings:
         _require(self.hub_repo is None or _REPO.fullmatch(self.hub_repo), "CATDOG_HUB_REPO", "user/name", self.hub_repo)
         _require(self.hub_revision, "CATDOG_HUB_REVISION", "a commit, tag or branch", self.hub_revision)
         _require(0 <= self.threads <= 1024, "CATDOG_THREADS", "0 to 1024", self.threads)
-        megabytes = self.max_upload_bytes / 2**20
-        _require(0 < megabytes <= 1024, "CATDOG_MAX_UPLOAD_MB", "more than 0 and at most 1024", megabytes)
+        _require_megabytes("CATDOG_MAX_UPLOAD_MB", self.max_upload_bytes / 2**20)
         _require(1 <= self.max_pixels <= PILLOW_LIMIT, "CATDOG_MAX_PIXELS", f"1 to {PILLOW_LIMIT}", self.max_pixels)
         _require(1 <= self.max_waiting <= 10_000, "CATDOG_MAX_WAITING", "1 to 10000", self.max_waiting)
         for name in ("weights", "cache"):  # a ~ which no shell has seen
@@ -95,9 +94,7 @@ class Settings:
             threads=_whole(values, "CATDOG_THREADS", cls.threads),
             cache=Path(values.get("CATDOG_CACHE") or _user_cache(environ)),
             max_waiting=_whole(values, "CATDOG_MAX_WAITING", cls.max_waiting),
-            max_upload_bytes=int(
-                min(_number(values, "CATDOG_MAX_UPLOAD_MB", cls.max_upload_bytes / 2**20), 2**20) * 2**20
-            ),
+            max_upload_bytes=_bytes(values, "CATDOG_MAX_UPLOAD_MB", cls.max_upload_bytes),
             max_pixels=_whole(values, "CATDOG_MAX_PIXELS", cls.max_pixels),
         )
 
@@ -169,6 +166,16 @@ def _whole(values: Mapping[str, str], name: str, default: int) -> int:
     number = _number(values, name, default)
     _require(number.is_integer(), name, "a whole number", values.get(name))
     return int(number)
+
+
+def _bytes(values: Mapping[str, str], name: str, default: int) -> int:
+    megabytes = _number(values, name, default / 2**20)
+    _require_megabytes(name, megabytes)  # before it is multiplied, which may make it infinite
+    return int(megabytes * 2**20)
+
+
+def _require_megabytes(name: str, megabytes: float) -> None:
+    _require(1 / 2**20 <= megabytes <= 1024, name, "more than 0 and at most 1024", megabytes)
 
 
 def _require(condition: object, name: str, expected: str, received: object) -> None:

@@ -10,6 +10,7 @@ CatDogError                  what a surface catches; has `code` and `status`
 ├── NotConverted (RuntimeError)      a model cannot run on the engine that was asked for
 │   └── DifferentAnswers (RuntimeError)  its conversion answers otherwise than the model itself
 ├── Busy (RuntimeError)              more photos at once than the settings allow
+├── OutOfMemory (RuntimeError)       there is too little memory for a photo now
 ├── NoWorker (RuntimeError)          the processes that decode photos do not start
 ├── FolderLost (RuntimeError)        a folder of photos went away while it was being judged
 ├── NotWritten (RuntimeError)        results cannot be written to their file
@@ -74,6 +75,11 @@ class DifferentAnswers(NotConverted):
 class Busy(CatDogError, RuntimeError):
     code = "busy"
     status = 429
+
+
+class OutOfMemory(CatDogError, RuntimeError):
+    code = "out_of_memory"
+    status = 503
 
 
 class NoWorker(CatDogError, RuntimeError):

@@ -13,7 +13,7 @@ import re
 import numpy as np
 from PIL import ExifTags, Image, ImageOps
 
-from .errors import Busy, CatDogError, ImageTooLarge, InvalidImage
+from .errors import CatDogError, ImageTooLarge, InvalidImage, OutOfMemory
 from .scans import is_endless
 from .spec import SCALINGS, ModelSpec
 
@@ -81,7 +81,7 @@ def decode(data: bytes, *, max_pixels: int = MAX_PIXELS, enough: int | None = No
     2. Decode the first frame, completely or not at all.
     3. Turn it upright and convert it to RGB, as `to_rgb` says.
 
-    Raises InvalidImage, ImageTooLarge, or Busy where memory is short.
+    Raises InvalidImage, ImageTooLarge, or OutOfMemory.
     """
     if not data:
         raise InvalidImage(f"The file is empty: 0 bytes were received. Send {_ACCEPTED}.")
@@ -225,8 +225,8 @@ def _too_large(received: str, max_pixels: int) -> ImageTooLarge:
     )
 
 
-def _out_of_memory() -> Busy:
-    return Busy("There is too little memory for this photo now. Try again shortly, or send a smaller copy.")
+def _out_of_memory() -> OutOfMemory:
+    return OutOfMemory("There is too little memory for this photo now. Try again shortly, or send a smaller copy.")
 
 
 def _reason(error: Exception) -> str:

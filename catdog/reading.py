@@ -62,7 +62,7 @@ class Reader:
     def __call__(self, photo: Photo, *, whole: bool = False) -> Read:
         """Encoded bytes, a path, a binary file or a Pillow image -> upright RGB image, not reduced when `whole`.
 
-        Raises InvalidImage or ImageTooLarge.
+        Raises InvalidImage, ImageTooLarge or OutOfMemory.
         """
         enough = None if whole else self.enough
         if isinstance(photo, Image.Image):

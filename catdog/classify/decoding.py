@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..errors import Busy, InvalidImage
+from ..errors import InvalidImage, OutOfMemory
 from ..preprocessing import resized
 from ..reading import Read
 from ..spec import ModelSpec
@@ -66,7 +66,7 @@ class Decoder:
                 image, decoded.reduced[i] = self._read(found, whole)
                 for shape, pixels in decoded.pixels.items():
                     pixels[i] = resized(image, *shape)
-            except (Busy, MemoryError):  # the photo is tried once more, alone
+            except (OutOfMemory, MemoryError):  # the photo is tried once more, alone
                 os._exit(1)
             except OSError as error:
                 decoded.errors[i] = f"The file cannot be read: {error.strerror or error}."

@@ -14,29 +14,25 @@ document.addEventListener('error', (event) => {
 }, true);
 
 // Gradio's button for uploads would throw the photo away and ask for none; this one asks, and until then it stays.
-document.addEventListener('click', async (event) => {
+const chooser = Object.assign(document.createElement('input'), {type: 'file', accept: 'image/*', hidden: true});
+element.after(chooser);
+chooser.addEventListener('change', () => give(chooser.files[0]));
+document.addEventListener('click', (event) => {
   if (!event.isTrusted || !uploads()?.contains(event.target)) return;
-  event.stopPropagation();
-  const input = await chooser();
-  input.value = ''; // or the same file would be no change
-  input.click();
+  if (inPhoto('.image-frame')) event.stopPropagation(); // else it leaves the camera
+  chooser.value = ''; // or the same file would be no change
+  chooser.click();
 }, true);
 
 // A photo can be pasted anywhere on the tab.
-document.addEventListener('paste', async (event) => {
+document.addEventListener('paste', (event) => {
   const photo = [...event.clipboardData.files].find((file) => file.type.startsWith('image/'));
-  if (!photo || !uploads()?.getClientRects().length) return;
-  const files = new DataTransfer();
-  files.items.add(photo);
-  const input = await chooser();
-  input.files = files.files;
-  input.dispatchEvent(new Event('change', {bubbles: true}));
+  if (photo && uploads()?.getClientRects().length) give(photo);
 });
 
-// The input for files, which Gradio's button brings back from the camera and from the clipboard.
-async function chooser() {
-  const find = () => inPhoto('input[type=file]');
-  if (!inPhoto('.image-frame') || !find()) uploads().click();
-  await new Promise(requestAnimationFrame);
-  return find();
+// Gradio takes dropped photos whatever it shows.
+function give(photo) {
+  const dataTransfer = new DataTransfer();
+  dataTransfer.items.add(photo);
+  inPhoto('.upload-container').dispatchEvent(new DragEvent('drop', {bubbles: true, cancelable: true, dataTransfer}));
 }

@@ -70,6 +70,7 @@ def test_an_empty_variable_counts_as_not_set(no_cache_home, blank):
         ("CATDOG_MAX_UPLOAD_MB", "inf"),
         ("CATDOG_MAX_UPLOAD_MB", "1025"),
         ("CATDOG_MAX_UPLOAD_MB", "1e305"),
+        ("CATDOG_MAX_UPLOAD_MB", "-1e305"),
         ("CATDOG_MAX_PIXELS", "0"),
         ("CATDOG_MAX_PIXELS", "1e12"),
         ("CATDOG_MAX_PIXELS", "50MP"),

@@ -16,6 +16,7 @@ TREE = {
     "NoWorker": (RuntimeError, "no_worker", 500),
     "FolderLost": (RuntimeError, "folder_lost", 500),
     "NotWritten": (RuntimeError, "not_written", 500),
+    "OutOfMemory": (RuntimeError, "out_of_memory", 503),
     "Unforeseen": (RuntimeError, "internal_error", 500),
 }
 

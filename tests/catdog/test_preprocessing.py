@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from catdog import preprocessing
-from catdog.errors import Busy, CatDogError, ImageTooLarge, InvalidImage
+from catdog.errors import CatDogError, ImageTooLarge, InvalidImage, OutOfMemory
 from catdog.preprocessing import decode, from_pillow, resized, to_array, to_rgb
 from catdog.reading import OVERSAMPLING
 from tests.catdog.photos import (
@@ -402,7 +402,7 @@ PILLOW_RAISES = (struct.error, SyntaxError, EOFError, zlib.error, RecursionError
     ("error", "expected", "message"),
     [
         *((error, InvalidImage, f"JPEG file is damaged .*: {error.__name__}") for error in PILLOW_RAISES),
-        (MemoryError, Busy, "too little memory"),  # another time there may be more
+        (MemoryError, OutOfMemory, "too little memory"),  # another time there may be more
     ],
 )
 @pytest.mark.parametrize("moment", ["open", "load"])

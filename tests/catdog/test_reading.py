@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import math
 import os
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -139,10 +138,24 @@ def judged():
         comparator.close()
 
 
+@pytest.fixture
+def piped():
+    """As a shell's <(...): a path out of which data can be read once."""
+    reading, writing = os.pipe()
+
+    def of(data: bytes) -> str:
+        assert os.write(writing, data) == len(data)
+        os.close(writing)
+        return f"/dev/fd/{reading}"
+
+    yield of
+    os.close(reading)
+
+
 @pytest.mark.parametrize("method", ["compare", "look"])
 @pytest.mark.parametrize("form", ["bytes", "file", "pipe", "path", "path of a pipe", "Pillow"])
 @pytest.mark.parametrize("sure", [(0.6, 0.999), (0.001, 0.6)])
-def test_a_large_photo_of_which_a_model_is_in_doubt_is_judged_as_a_whole(judged, sure, form, method, tmp_path):
+def test_a_large_photo_of_which_a_model_is_in_doubt_is_judged_as_a_whole(judged, sure, form, method, tmp_path, piped):
     image = noise(*LARGE)
     data = encoded(image, "PNG")
     (tmp_path / "photo.png").write_bytes(data)
@@ -151,14 +164,10 @@ def test_a_large_photo_of_which_a_model_is_in_doubt_is_judged_as_a_whole(judged,
         "file": io.BytesIO(data),
         "pipe": Once(data),
         "path": tmp_path / "photo.png",
-        "path of a pipe": tmp_path / "pipe",
+        "path of a pipe": piped(data),
         "Pillow": image,
     }[form]
-    os.mkfifo(tmp_path / "pipe")
-    with ThreadPoolExecutor() as elsewhere:
-        if form == "path of a pipe":
-            elsewhere.submit((tmp_path / "pipe").write_bytes, data)
-        first, second = judged(photo, *sure, method=method)
+    first, second = judged(photo, *sure, method=method)
     spec = classifier("model", 0.5).spec
     assert np.array_equal(second, to_array(image, spec))
     assert np.array_equal(first, to_array(from_pillow(image, enough=2 * SIZE), spec))

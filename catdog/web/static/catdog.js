@@ -22,10 +22,10 @@ function reveal() {
   headline.scrollIntoView({ block: "nearest" });
 }
 
-// Why there is no verdict: without a text, because the server did not say, and then asking again may help.
-function fail(text) {
+// Why there is no verdict: without a text, because the server did not say, and then asking `again` may help.
+function fail(text, again = !text) {
   say("failed", text);
-  if (text) headline.querySelector("button").remove();
+  if (!again) headline.querySelector("button").remove();
   cards.hidden = true; // verdicts on an earlier photo would mislead
 }
 
@@ -57,7 +57,11 @@ async function ask(file) {
   cards.setAttribute("aria-busy", "true");
   try {
     const response = await fetch(form.action, { method: "POST", body: new FormData(form), signal });
-    const page = new DOMParser().parseFromString(await response.text(), "text/html");
+    const answer = await response.text();
+    const page = new DOMParser().parseFromString(answer, "text/html");
+    if (!page.querySelector("#headline")) {
+      return fail(JSON.parse(answer).error.message, true); // of a server in front, which knows no page
+    }
     headline.replaceChildren(...page.querySelector("#headline").childNodes);
     cards.replaceChildren(...page.querySelector("#cards").childNodes);
     cards.hidden = false;

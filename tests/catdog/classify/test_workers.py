@@ -17,7 +17,7 @@ import pytest
 from catdog.classify.decoding import Decoder
 from catdog.classify.walk import Found
 from catdog.classify.workers import AHEAD, LOST, Workers
-from catdog.errors import Busy, NoWorker
+from catdog.errors import NoWorker, OutOfMemory
 from catdog.preprocessing import MAX_PIXELS
 from catdog.reading import Read, Reader
 
@@ -28,7 +28,7 @@ DEADLY = {
     b"exit": lambda: os._exit(0),
     b"forever": lambda: [None for _ in iter(int, 1)],
     b"large": lambda: exhaust(MemoryError()),
-    b"large photo": lambda: exhaust(Busy("There is too little memory.")),
+    b"large photo": lambda: exhaust(OutOfMemory("There is too little memory.")),
 }
 
 
