@@ -129,6 +129,19 @@ def test_a_server_that_is_gone_and_comes_back(chromium, server, cat):
     page.context.close()
 
 
+def test_what_a_server_in_front_says_is_told(chromium, server, cat):
+    page = chromium.new_context().new_page()
+    page.goto(server)
+    busy = {"error": {"code": "busy", "message": "Too many photos in a short time."}}
+    page.route(server, lambda route: route.fulfill(status=429, json=busy))
+    page.set_input_files("#file", cat)
+    expect_error(page, "Too many photos in a short time.")
+    page.unroute(server)
+    page.get_by_role("button", name="Try again").click()
+    expect_verdicts(page)
+    page.context.close()
+
+
 def test_on_a_phone_the_verdict_comes_into_view(open_page, cat):
     page = open_page()
     page.set_viewport_size({"width": 360, "height": 500})
