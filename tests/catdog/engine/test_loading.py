@@ -172,7 +172,7 @@ def test_without_any_folder_to_write_tensorflow_runs_the_model(tiny, copies, exp
         "tiny.h5 runs on TensorFlow, which is slower, because it could not be converted: "
         "No folder can be written: No space left on device."
     )
-    with pytest.raises(NotConverted, match=r"No space left on device\. Set CATDOG_ENGINE=auto"):
+    with pytest.raises(NotConverted, match=r"No space left on device\. Serve it with CATDOG_ENGINE=auto"):
         load_engine(*tiny, Settings(cache=tmp_path, engine="openvino"))
 
 
@@ -257,7 +257,7 @@ def test_a_conversion_that_answers_otherwise_or_fails_is_not_used(tiny, differen
 
 
 def test_a_conversion_that_answers_otherwise_is_an_error_where_openvino_is_asked_for(tiny, different, tmp_path):
-    with pytest.raises(NotConverted, match=r"tiny\.h5 could not .* otherwise\. Set CATDOG_ENGINE=auto"):
+    with pytest.raises(NotConverted, match=r"tiny\.h5 could not .* otherwise\. Serve it with CATDOG_ENGINE=auto"):
         load_engine(*tiny, Settings(cache=tmp_path, engine="openvino"))
 
 
