@@ -209,11 +209,11 @@ def _upright(image: Image.Image) -> Image.Image:
 
 def _to_8_bit_grey(image: Image.Image) -> Image.Image:
     values = np.asarray(image)
-    transparent = values == image.info.get("transparency")  # one grey, in PNG
     if image.mode == "F":
         values = np.nan_to_num(values)
         values = np.rint(np.clip(values * (255 if values.max() <= 1 else 1), 0, 255))
     else:  # `convert` would clip everything above 255
+        transparent = values == image.info.get("transparency")  # one grey, in PNG
         values = np.where(transparent, 255, np.clip(values, 0, 65535) >> 8)
     return Image.fromarray(values.astype(np.uint8))
 

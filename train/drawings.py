@@ -15,6 +15,7 @@ from catdog.wording import percent
 from . import history, mistakes, plots
 from .answers import Answers
 from .dataset import read
+from .files import save_all
 from .robustness import AS_THEY_ARE, CONDITIONS
 from .statistics import calibration_bins
 
@@ -26,14 +27,7 @@ def draw(answers: Answers, found: dict[str, Any], out: Path) -> list[str]:
 
     A drawing that there is nothing for is removed: it would be an earlier report's.
     """
-    names = []
-    for name, figure in _drawings(answers, found):
-        if figure is None:
-            (out / name).unlink(missing_ok=True)
-        else:
-            plots.save(figure, out / name)
-            names.append(name)
-    return names
+    return save_all(_drawings(answers, found), out, plots.save)
 
 
 def _drawings(answers: Answers, found: dict[str, Any]) -> Iterator[tuple[str, Figure | None]]:

@@ -14,7 +14,7 @@ from catdog.compare import Comparator
 from catdog.explain import overlay, scale_of
 
 from .faithfulness import CURVES
-from .files import whole
+from .files import save_all, whole
 
 SHOWN = 4  # photos with their maps
 CLIP = 2.0  # strangeness at the right end of the drawing
@@ -37,11 +37,7 @@ def draw(
         "sureness.png": _sureness(figures) if figures["sureness"] else None,
         "neither.png": _neither(strangeness, figures) if figures["neither"]["rules"] else None,
     }
-    for name, figure in drawings.items():
-        if figure is None:
-            (out / name).unlink(missing_ok=True)
-        else:
-            _save(figure, out / name)
+    save_all(drawings.items(), out, _save)
 
 
 def _maps(comparator: Comparator, photos: Sequence[Path]) -> Figure:
