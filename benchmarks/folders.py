@@ -19,13 +19,14 @@ from .processes import PATIENCE, Failed, Worker, python, started
 def measure(
     plan: Plan, catdog: Worker, plain: Worker, photos: list[Path], environment: Mapping[str, str]
 ) -> dict[str, Any]:
-    """Photos per second of each way, all models asked about each photo; files to answers, but for `bare`.
+    """Photos per second of each way, all models asked about each photo; files to answers, but for the last two.
 
     The medians of all turns. Raises Failed when the command does.
 
     classify     the command, as it says itself: from the start of the walk to the last row
     tensorflow   in batches of 32, decoded by threads meanwhile; the models loaded before
-    bare         the compiled models in batches of 32, on photos decoded before, none asked about again in float32
+    bare         the converted models as OpenVINO runs them by itself, on photos decoded before
+    engines      what catdog runs first, on the same photos, none asked about again in float32
     """
     with tempfile.TemporaryDirectory() as folder:
         files = [Path(folder) / "photos" / f"{i:06}{Path(p).suffix}" for i, p in enumerate(some(photos, plan.folder))]
@@ -42,11 +43,12 @@ def measure(
             "classify": classify,
             "tensorflow": lambda: len(paths) / plain.ask("batches", photos=paths),
             "bare": lambda: len(paths) / catdog.ask("bare", photos=paths),
+            "engines": lambda: len(paths) / catdog.ask("engines", photos=paths),
         }
         catdog.ask("bare", photos=paths)  # decodes, and warms up
         figures = {name: statistics.median(turns) for name, turns in in_turns(plan.rounds, sides).items()}
     rate = figures["classify"]
-    ratios = {"to_tensorflow": rate / figures["tensorflow"], "to_bare": rate / figures["bare"]}
+    ratios = {f"to_{name}": rate / figures[name] for name in sides if name != "classify"}
     return {**figures, **ratios, "photos": len(paths)}
 
 

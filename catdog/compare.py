@@ -9,6 +9,7 @@ import reprlib
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +19,7 @@ from PIL import Image
 from .batching import Batcher
 from .config import Settings
 from .disagreement import UsuallyRight, usually_right
-from .engine import TOGETHER, Engine, Outputs, are_probabilities, load_engines
+from .engine import TOGETHER, Engine, Outputs, are_probabilities, load_engines, warm_up
 from .errors import Busy, CatDogError, ModelMismatch, ModelUnavailable, Unforeseen, UnknownModel
 from .explain import LARGEST_SIDE, heatmap
 from .memory import give_back_freed_blocks, give_back_large_blocks
@@ -44,7 +45,8 @@ class Verdict:
 
     confidence     probability of `label`, 0 to 1, calibrated by the spec's temperature
     probabilities  class -> probability; they add up to 1
-    milliseconds   time from RGB image to probabilities, as measured for this photo
+    milliseconds   time from RGB image to probabilities, as measured for this photo; what models do at the same time
+                   counts for each, and the first doubt after loading takes longer, as `warm_up` says
     error_rate     share of the validation answers about this sure that were wrong, 0 to 1, or None
     strangeness    how unlike the animals of the training the photo is: what is above 1, at most 2 % of
                    cats and dogs are; None when the spec does not know
@@ -142,7 +144,7 @@ class _Request:
     """A photo that waits for its verdicts.
 
     classifiers  the models to ask
-    pixels       per `ModelSpec.input`, what `to_pixels` made and the seconds that it took
+    pixels       per `ModelSpec.input`, as `_pixels`
     explain      whether heat maps are wanted
     """
 
@@ -176,6 +178,7 @@ class Comparator:
         self._turns = threading.BoundedSemaphore(AT_ONCE)
         self._places = threading.BoundedSemaphore(self.settings.max_waiting)
         self._batcher = Batcher(self._judge, TOGETHER)
+        self._resizer = Batcher(lambda asked: [_pixels(*one) for one in asked], 1)
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Comparator:
@@ -234,16 +237,17 @@ class Comparator:
         return [self.models[model]]
 
     def warm_up(self) -> None:
-        """Make all models ready for several photos at once, so that the first rush does not wait for that."""
-        for classifier in self.models.values():
-            size = classifier.spec.image_size
+        """Make all models ready for several photos at once and for doubt, so that no photo waits for either."""
+        # As when they are loaded: what takes most memory meanwhile comes first.
+        for classifier in sorted(self.models.values(), key=lambda classifier: -classifier.spec.bytes):
             with contextlib.suppress(Exception):  # whatever is wrong, the first photo will tell
-                classifier.engine(np.zeros((TOGETHER, size, size, 3), np.float32))
+                warm_up(classifier.engine, classifier.spec.image_size)
         give_back_freed_blocks()
 
     def close(self) -> None:
-        """Answer what is waiting, then end the worker thread."""
+        """Answer what is waiting, then end the worker threads."""
         self._batcher.close()
+        self._resizer.close()
 
     @contextlib.contextmanager
     def _place(self) -> Iterator[None]:
@@ -266,7 +270,7 @@ class Comparator:
             for whole in (False, True):
                 with self._turns:
                     image, reduced = self.read(photo, whole=whole)
-                    request = _Request(classifiers, _pixels(image, classifiers), explain)
+                    request = _Request(classifiers, self._inputs(image, classifiers), explain)
                     # A large photo does not wait for the answers, as it takes much memory.
                     image = _shown(image, side) if side else None
                 comparison = self._comparison(request)
@@ -274,13 +278,17 @@ class Comparator:
                     break
             return comparison, image
 
+    def _inputs(self, image: Image.Image, classifiers: Iterable[Classifier]) -> dict[tuple, tuple[np.ndarray, float]]:
+        """What models see of an image, per distinct input, as `_pixels`: one here, meanwhile others by a worker."""
+        specs = {classifier.spec.input: classifier.spec for classifier in classifiers}
+        *others, last = specs.values()
+        waiting = [_submit(self._resizer, (image, spec)) for spec in others]
+        here = _pixels(image, last)
+        return dict(zip(specs, [*(future.result() for future in waiting), here], strict=True))
+
     def _comparison(self, request: _Request) -> Comparison:
         """Wait for the verdicts on a photo, given in the worker thread, and compare them."""
-        try:
-            answer = self._batcher.submit(request)
-        except RuntimeError as error:
-            raise ModelUnavailable("The models have been closed. Load them again.") from error
-        verdicts, classifiers = answer.result(), request.classifiers
+        verdicts, classifiers = _submit(self._batcher, request).result(), request.classifiers
         leading = leading_of(verdicts, self.default)
         specs = [classifier.spec for classifier in classifiers]
         return Comparison(
@@ -334,20 +342,22 @@ def keenest(classifiers: Iterable[Classifier]) -> Classifier | None:
     return max(able, key=lambda able: (len(able.novelty.axes), able.spec.validation_accuracy), default=None)
 
 
+def _submit(batcher: Batcher, item: Any) -> Future:
+    try:
+        return batcher.submit(item)
+    except RuntimeError as error:
+        raise ModelUnavailable("The models have been closed. Load them again.") from error
+
+
 def _shown(image: Image.Image, side: int) -> Image.Image:
     image.thumbnail((side, side))
     return image
 
 
-def _pixels(image: Image.Image, classifiers: Iterable[Classifier]) -> dict[tuple, tuple[np.ndarray, float]]:
-    """What `to_pixels` makes, and the seconds that it took, per distinct input of the models."""
-    pixels = {}
-    for classifier in classifiers:
-        if classifier.spec.input not in pixels:
-            start = time.perf_counter()
-            small = to_pixels(image, classifier.spec)
-            pixels[classifier.spec.input] = small, time.perf_counter() - start
-    return pixels
+def _pixels(image: Image.Image, spec: ModelSpec) -> tuple[np.ndarray, float]:
+    """What `to_pixels` makes, and the seconds that it took."""
+    start = time.perf_counter()
+    return to_pixels(image, spec), time.perf_counter() - start
 
 
 def _judge_together(classifier: Classifier, requests: Sequence[_Request]) -> Sequence[Verdict | Exception]:

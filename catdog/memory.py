@@ -40,6 +40,6 @@ def give_back_mapped_file(file: Path) -> None:
         madvise = ctypes.CDLL("libc.so.6").madvise
         for line in Path("/proc/self/maps").read_text().splitlines():
             addresses, rights, *_, path = line.split(maxsplit=5)
-            if path == str(file) and "w" not in rights:
+            if path.removesuffix(" (deleted)") == str(file) and "w" not in rights:
                 start, end = (int(address, 16) for address in addresses.split("-"))
                 madvise(ctypes.c_void_p(start), ctypes.c_size_t(end - start), MADV_DONTNEED)

@@ -55,8 +55,8 @@ class ModelSpec:
     sureness     how often answers of a given confidence are wrong, as `sureness.Sureness`, or None
     novelty      what the features of the training animals look like, as `novelty.Novelty`, or None
     disagreement  how often the model is right where others disagree, each entry as `disagreement.Case`
-    clear        the probability of its label, not calibrated, from which an answer in bfloat16 needs no second one in
-                 float32, 0 to 1; None when there is none known
+    clear        per fast arithmetic, `int8` or `bfloat16`: the probability of its label, not calibrated, from which an
+                 answer needs no second one in float32, 0 to 1
     """
 
     name: str
@@ -75,7 +75,7 @@ class ModelSpec:
     sureness: dict[str, Any] | None = None
     novelty: dict[str, Any] | None = None
     disagreement: list[dict[str, Any]] = field(default_factory=list)
-    clear: float | None = None
+    clear: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         problems = list(_problems(self))
@@ -124,7 +124,7 @@ class ModelSpec:
     def read(cls, path: str | os.PathLike[str]) -> ModelSpec:
         """Read a spec from a JSON file; raise ModelMismatch when it is not one.
 
-        Fields that this version does not know are ignored.
+        Fields that this version does not know are ignored, as is what an older one called clear.
         """
         path = Path(path)
         try:
@@ -138,6 +138,8 @@ class ModelSpec:
             raise ModelMismatch(
                 f"The model spec {path.name} must be a JSON object. Received: {type(content).__name__}."
             )
+        if not isinstance(content.get("clear", {}), dict):  # of a version that knew one fast arithmetic
+            del content["clear"]
         fields = dataclasses.fields(cls)
         missing = [f.name for f in fields if _is_required(f) and f.name not in content]
         if missing:
@@ -250,8 +252,8 @@ def _problems(spec: ModelSpec) -> Iterator[str]:
         yield f"classes must be two or more different names, received {spec.classes!r}"
     if not _is_number(spec.temperature) or not 0 < spec.temperature <= 1e6:
         yield f"temperature must be a positive number of at most a million, received {spec.temperature!r}"
-    if spec.clear is not None and not (_is_number(spec.clear) and 0 <= spec.clear <= 1):
-        yield f"clear must be a number from 0 to 1, received {spec.clear!r}"
+    if not isinstance(spec.clear, dict) or not all(_is_number(v) and 0 <= v <= 1 for v in spec.clear.values()):
+        yield f"clear must be an object of numbers from 0 to 1, received {spec.clear!r}"
     if not isinstance(spec.training, dict):
         yield f"training must be an object, received {spec.training!r}"
     if not _are_metrics(spec.metrics):

@@ -15,8 +15,12 @@ def write_tiny_model(
     classes: tuple[str, ...] = ("cat", "dog"),
     seed: int = 0,
     accuracy: float = 0.9,
+    convolutions: int = 1,
 ) -> ModelSpec:
-    """Write a real random `.h5` of a few hundred parameters, and its spec, into a folder."""
+    """Write a real random `.h5` of a few hundred parameters, and its spec, into a folder.
+
+    Of three convolutions and more some are quantized.
+    """
     import keras
     from keras import layers
 
@@ -27,6 +31,7 @@ def write_tiny_model(
             keras.Input((image_size, image_size, 3)),
             layers.Rescaling(1 / 127.5, offset=-1.0),
             layers.Conv2D(8, 3, strides=2, activation="relu"),
+            *(layers.Conv2D(8, 3, padding="same", activation="relu") for _ in range(convolutions - 1)),
             layers.GlobalAveragePooling2D(),
             layers.Dense(units, activation=activation),
         ]

@@ -83,5 +83,5 @@ def _kept(
 def _fingerprint(classifier: Classifier, split: dataset.Split, condition: Condition) -> str:
     """A name that changes with all that answers depend on but this project's code."""
     spec = classifier.spec
-    model = (spec.sha256, spec.input, spec.classes, classifier.engine.runtime, spec.clear)
+    model = (spec.sha256, spec.input, spec.classes, classifier.engine.runtime, sorted(spec.clear.items()))
     return dataset.fingerprint(split, "answers", model, split.classes, condition.definition, PIL.__version__)

@@ -12,7 +12,7 @@ from scipy.optimize import minimize, minimize_scalar
 
 from catdog import Settings, load
 from catdog.compare import Classifier, calibrated
-from catdog.engine import has_bfloat16
+from catdog.engine import EXACT, fast_here
 from catdog.spec import ModelSpec
 from catdog.terminal import tell
 
@@ -67,8 +67,8 @@ def calibrate(weights: Path, data: Path) -> dict[str, ModelSpec]:
     sureness      how often its answers of a given confidence are wrong
     novelty       what the features of cats and dogs look like; None for a model without features, or too few photos
     disagreement  how often it is right where others disagree
-    clear         from which uncalibrated probability on it can be trusted in bfloat16; left as it is where
-                  the processor is not fast at that
+    clear         from which uncalibrated probability on it can be trusted in fast arithmetic; left as it is for what
+                  the processor is not fast at
 
     What was learned before is replaced. A model that cannot be used is named on stderr and left as it is.
     """
@@ -108,21 +108,27 @@ def learn(classifiers: Sequence[Classifier], split: Split) -> dict[str, dict[str
 
 def _clear(
     classifiers: Sequence[Classifier], weights: Path, settings: Settings, split: Split
-) -> dict[str, float | None]:
-    """As `arithmetic.fit_clear`, of each model that could run in bfloat16."""
-    specs = {c.spec.name: dataclasses.replace(c.spec, clear=None) for c in classifiers if evaluate.on_openvino(c)}
-    if not specs or not has_bfloat16():
+) -> dict[str, dict[str, float]]:
+    """The field `clear` of each model that could run in fast arithmetic, as `arithmetic.fit_clear` finds it."""
+    specs = {c.spec.name: c.spec for c in classifiers if evaluate.on_openvino(c)}
+    fast = fast_here() if specs else ()
+    if not fast:
         return {}
-    pairs = [
-        evaluate.in_arithmetic(precision, spec, weights, settings)
-        for spec in specs.values()
-        for precision in ("bf16", "f32")
-    ]
-    answers = evaluate.predict(map(evaluate.uncalibrated, pairs), split, progress="arithmetic")
-    return {
-        name: arithmetic.fit_clear(answers[f"{name}.bf16"], answers[f"{name}.f32"], spec.temperature)
+    # By themselves, without a second answer where they are not clear.
+    alone = {
+        name: evaluate.in_arithmetics(fast, dataclasses.replace(spec, clear={}), weights, settings)
         for name, spec in specs.items()
     }
+    each = [classifier for models in alone.values() for classifier in models.values()]
+    answers = evaluate.predict(map(evaluate.uncalibrated, each), split, progress="arithmetic")
+    learned = {}
+    for name, models in alone.items():
+        rows = {precision: answers[classifier.spec.name] for precision, classifier in models.items()}
+        exact, temperature = rows.pop(EXACT), specs[name].temperature
+        found = {key: arithmetic.fit_clear(fast_rows, exact, temperature) for key, fast_rows in rows.items()}
+        both = {**specs[name].clear, **dict.fromkeys(fast), **found}
+        learned[name] = {key: clear for key, clear in both.items() if clear is not None}
+    return learned
 
 
 def _novelty(features: np.ndarray | None, labels: np.ndarray) -> dict[str, Any] | None:

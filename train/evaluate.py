@@ -14,8 +14,8 @@ from tqdm import tqdm
 
 from catdog import Settings, load
 from catdog.compare import Classifier, Comparator, calibrated
-from catdog.engine import Outputs, has_bfloat16, load_engine, precision_of
-from catdog.errors import InvalidSettings, ModelMismatch
+from catdog.engine import EXACT, FAST, Outputs, fast_here, load_engine, precision_of
+from catdog.errors import InvalidSettings, ModelMismatch, NotConverted
 from catdog.preprocessing import to_array
 from catdog.spec import ModelSpec, sha256_of
 from catdog.terminal import tell
@@ -34,10 +34,10 @@ def evaluate(
 
     Returns name -> figures, as `measure` defines them. A model that cannot be used is named on
     stderr and left out. `exact` are `.h5` files as `fit` leaves them in its run folder, before
-    rounding; the figures of their models then say, as `rounding`, what rounding changed. Where the
-    processor is fast at bfloat16 they say, as `bfloat16`, what that changes with float32 below the
-    confidence that the spec calls clear: `catdog.engine` goes by it, and the other figures are those
-    of the arithmetic that it chooses from then on.
+    rounding; the figures of their models then say, as `rounding`, what rounding changed. Of each
+    arithmetic that the processor is fast at they say, under its name, what it changes with float32
+    below the confidence that the spec calls clear: `catdog.engine` goes by it, and the other figures
+    are those of the arithmetic that it chooses from then on.
     """
     split = find(data, split_name)
     settings = settings_for(weights)
@@ -45,38 +45,37 @@ def evaluate(
     tell(comparator.problems)
     try:
         unrounded = {path.stem: _unrounded(path, comparator, settings) for path in exact}
-        others = _in_other_arithmetic(comparator, weights, settings)
-        outputs = predict(map(uncalibrated, [*comparator.models.values(), *others.values()]), split)
+        models = _in_all_arithmetics(comparator, weights, settings)
+        each = [classifier for by_precision in models.values() for classifier in by_precision.values()]
+        outputs = predict(map(uncalibrated, each), split)
     finally:
         comparator.close()
     results = {}
     for name, classifier in comparator.models.items():
-        precision = _precision(classifier)
-        raw = {precision: outputs[name]}
-        if name in others:
-            raw[_other(precision)] = outputs[others[name].spec.name]
-        results[name] = _figures(classifier.spec, raw, precision, split, split_name)
+        raw = {precision: outputs[one.spec.name] for precision, one in models[name].items()}
+        results[name] = _figures(classifier.spec, raw, split, split_name)
         if name in unrounded:
-            after = calibrated(raw["f32"], classifier.spec.temperature)
+            after = calibrated(raw[EXACT], classifier.spec.temperature)
             results[name]["rounding"] = _changes(predict([unrounded[name]], split)[name], after)
     for name, figures in results.items():  # when there are all: who stops it is told that nothing was recorded
         _record(figures, split_name, comparator.models[name].spec, weights / f"{name}.json")
     return results
 
 
-def _figures(
-    spec: ModelSpec, raw: dict[str, np.ndarray], precision: str, split: Split, split_name: str
-) -> dict[str, Any]:
-    """Measure a model that runs in `precision`, `f32` or `bf16`.
+def _figures(spec: ModelSpec, raw: dict[str, np.ndarray], split: Split, split_name: str) -> dict[str, Any]:
+    """Measure a model by its probabilities without temperature, float64 (N, classes), per arithmetic.
 
-    `raw` holds its probabilities without temperature, float64 (N, classes), per arithmetic. The figures are
-    those of the arithmetic that it is to run in from now on.
+    The figures are those of the arithmetic that it is to run in from now on.
     """
     answers = {key: calibrated(rows, spec.temperature) for key, rows in raw.items()}
-    changes = {}
-    if "bf16" in answers:
-        changes["bfloat16"] = {"images": len(split), "clear": spec.clear, **_changes(answers["f32"], answers["bf16"])}
-        precision = precision_of(dataclasses.replace(spec, metrics={**spec.metrics, split_name: changes}))
+    changes = {
+        key: {"images": len(split), "clear": spec.clear[key], **_changes(answers[EXACT], rows)}
+        for key, rows in answers.items()
+        if key != EXACT
+    }
+    precision = precision_of(dataclasses.replace(spec, metrics={**spec.metrics, split_name: changes}))
+    if precision not in answers:  # what it cannot run in here does not serve here either
+        precision = EXACT
     return measure(answers[precision], split.labels, split.classes, uncalibrated=raw[precision]) | changes
 
 
@@ -86,30 +85,35 @@ def _unrounded(path: Path, comparator: Comparator, settings: Settings) -> Classi
         raise InvalidSettings(f"{path} must be named like a model: {', '.join(comparator.models)}.")
     # Engines know a file by its sha256: with the other's they would run the other.
     spec = dataclasses.replace(comparator.models[path.stem].spec, sha256=sha256_of(path))
-    return Classifier(spec, load_engine(path, spec, settings, precision="f32"))
+    return Classifier(spec, load_engine(path, spec, settings, precision=EXACT))
 
 
-def _in_other_arithmetic(comparator: Comparator, weights: Path, settings: Settings) -> dict[str, Classifier]:
-    """Each model that could run in bfloat16, in float32 where it does and in bfloat16 where it does not."""
-    models = {name: classifier for name, classifier in comparator.models.items() if on_openvino(classifier)}
-    if not models or not has_bfloat16():
-        return {}
-    return {name: in_arithmetic(_other(_precision(c)), c.spec, weights, settings) for name, c in models.items()}
+def _in_all_arithmetics(comparator: Comparator, weights: Path, settings: Settings) -> dict[str, dict[str, Classifier]]:
+    """Each model in float32, and in what the processor is fast at where its spec says what is clear then."""
+    fast = fast_here() if any(map(on_openvino, comparator.models.values())) else ()
+    models = {}
+    for name, classifier in comparator.models.items():
+        learned = [precision for precision in fast if precision in classifier.spec.clear]
+        alone = on_openvino(classifier)
+        models[name] = in_arithmetics(learned, classifier.spec, weights, settings) if alone else {EXACT: classifier}
+    return models
 
 
-def _precision(classifier: Classifier) -> str:
-    """The arithmetic that a loaded model runs in, as `in_arithmetic` names it."""
-    return precision_of(classifier.spec) if on_openvino(classifier) else "f32"
+def in_arithmetics(fast: Sequence[str], spec: ModelSpec, weights: Path, settings: Settings) -> dict[str, Classifier]:
+    """A model of the folder `weights` in float32, and in those of `fast` that it can run in: arithmetic -> model.
 
-
-def _other(precision: str) -> str:
-    return {"f32": "bf16", "bf16": "f32"}[precision]
-
-
-def in_arithmetic(precision: str, spec: ModelSpec, weights: Path, settings: Settings) -> Classifier:
-    """A model of the folder `weights` in the arithmetic `f32` or `bf16`, by which its name is extended."""
-    engine = load_engine(weights / spec.file, spec, settings, precision=precision)
-    return Classifier(dataclasses.replace(spec, name=f"{spec.name}.{precision}"), engine)
+    Their names are extended by the arithmetic.
+    """
+    models = {}
+    for precision in (EXACT, *fast):
+        try:
+            engine = load_engine(weights / spec.file, spec, settings, precision=precision)
+        except NotConverted:
+            if precision == EXACT:
+                raise
+        else:
+            models[precision] = Classifier(dataclasses.replace(spec, name=f"{spec.name}.{precision}"), engine)
+    return models
 
 
 def on_openvino(classifier: Classifier) -> bool:
@@ -126,7 +130,7 @@ def _record(figures: dict[str, Any], split_name: str, measured: ModelSpec, path:
     metrics = ModelSpec.read(path).metrics
     before = metrics.get(split_name, {})
     if before.get("images") == figures.get("images"):
-        figures = {key: before[key] for key in ("bfloat16", "rounding") if key in before} | figures
+        figures = {key: before[key] for key in (*FAST, "rounding") if key in before} | figures
     amend(path, measured, metrics={**metrics, split_name: figures})
 
 

@@ -5,19 +5,23 @@ TensorFlow is the reference that the copy is checked against, and runs the model
 cannot. With a filled cache neither Keras nor TensorFlow is imported.
 """
 
-from .converted import has_bfloat16
+from .arithmetic import EXACT, FAST, fast_here
+from .careful import warm_up
 from .interface import OF_A_FOLDER, TOGETHER, Engine, Outputs, are_probabilities
 from .loading import describe, load_engine, load_engines, precision_of
 
 __all__ = [
+    "EXACT",
+    "FAST",
     "OF_A_FOLDER",
     "TOGETHER",
     "Engine",
     "Outputs",
     "are_probabilities",
     "describe",
-    "has_bfloat16",
+    "fast_here",
     "load_engine",
     "load_engines",
     "precision_of",
+    "warm_up",
 ]

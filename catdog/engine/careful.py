@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .interface import Engine, Outputs
+from .interface import TOGETHER, Engine, Outputs
 
 IN_DOUBT = "; float32 when in doubt"
 
@@ -34,6 +34,14 @@ class CarefulEngine:
             return outputs
         again = zip(*(self.exact(batch[i : i + 1]) for i in doubtful), strict=True)
         return Outputs(*(_with(first, doubtful, rows) for first, rows in zip(outputs, again, strict=True)))
+
+
+def warm_up(engine: Engine, side: int) -> None:
+    """Make an engine ready for several photos of side x side pixels at once, and for the first doubt."""
+    black = np.zeros((TOGETHER, side, side, 3), np.float32)
+    if isinstance(engine, CarefulEngine):
+        engine.exact(black[:1])
+    engine(black)
 
 
 def _certainty(probabilities: np.ndarray) -> np.ndarray:

@@ -15,7 +15,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -26,6 +26,8 @@ from ..preprocessing import to_array
 from ..spec import ModelSpec
 from . import cache
 from .converted import OpenVINOEngine, import_openvino
+from .interface import are_probabilities
+from .quantized import quantized
 from .reference import KerasEngine, first_line, load_model
 
 # A label is never in doubt for less; float32 arithmetic in another order moves far less.
@@ -128,12 +130,13 @@ def _convert(job: Job) -> None:
     reference = KerasEngine(load_model(job.path, job.spec))
     # Not Keras's own export, which does the same and needs SciPy, 140 MB that nothing else here does.
     converted = openvino.convert_model(reference.model)
+    batch = check_batch(job.spec)
     try:
-        openvino.save_model(converted, job.out / cache.GRAPH, compress_to_fp16=False)
+        openvino.save_model(converted, job.out / cache.CONVERTED[0], compress_to_fp16=False)
         engine = OpenVINOEngine(job.out)
+        _save_quantized(converted, batch, job.out)
     except RuntimeError as error:  # what it makes of a full disk, if not before it reads the file
         raise OSError(first_line(error)) from error
-    batch = check_batch(job.spec)
     expected, actual = reference(batch), engine(batch)
     difference = float(np.abs(expected.probabilities - actual.probabilities).max())
     if not difference <= LARGEST_DIFFERENCE:  # also for NaN
@@ -142,6 +145,26 @@ def _convert(job: Job) -> None:
             f"more than {LARGEST_DIFFERENCE:g}."
         )
     cache.describe(job.out, job.spec.sha256, difference)
+
+
+def _save_quantized(converted: Any, batch: np.ndarray, out: Path) -> None:
+    """Save the model quantized, too, where it can be and then gives probabilities; raises what saving raises."""
+    try:
+        model = quantized(converted, batch)
+    except Exception as error:  # OpenVINO raises many kinds on models that nobody thought of
+        log.warning("The model is not quantized (%s).", first_line(error))
+        return
+    if model is None:
+        return
+    import_openvino().save_model(model, out / cache.QUANTIZED[0], compress_to_fp16=False)
+    try:
+        usable = are_probabilities(OpenVINOEngine(out, precision="int8")(batch).probabilities)
+    except Exception as error:
+        log.warning("The quantized model does not run (%s).", first_line(error))
+        usable = False
+    if not usable:
+        for name in cache.QUANTIZED:
+            (out / name).unlink()
 
 
 def check_batch(spec: ModelSpec) -> np.ndarray:

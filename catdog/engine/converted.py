@@ -12,13 +12,14 @@ from typing import Any
 import numpy as np
 
 from ..memory import give_back_mapped_file
-from .cache import GRAPH, WEIGHTS
+from .cache import CONVERTED, QUANTIZED
 from .interface import OF_A_FOLDER, TOGETHER, Outputs
 
-PRECISIONS = {"f32": "float32", "bf16": "bfloat16"}
+# What OpenVINO is asked for; with int8, for all that is not quantized. It would take bfloat16 wherever that is fast.
+HINTS = {"float32": "f32", "bfloat16": "bf16", "int8": "f32"}
 # Photos per request, the most first.
 SIZES = (OF_A_FOLDER, TOGETHER, 1)
-# A model with so many bytes of weights gains little by the second of these, which would take as much memory again.
+# A model with so many bytes of weights in float32 gains little by the second of these, for as much memory again.
 LARGE = 2**24
 
 
@@ -34,31 +35,37 @@ class OpenVINOEngine:
     """Runs the conversion in a folder.
 
     threads    0 for all cores
-    precision  arithmetic, a key of PRECISIONS: OpenVINO itself would take bfloat16 wherever it is fast
+    precision  arithmetic, a key of HINTS
+    at_once    whether a network for a single photo is compiled now, if the photo's size is fixed
 
     Photos are computed so many at a time as SIZES says, a LARGE model's not two at a time, by a network compiled
-    for that size: one for batches of any size is slower. That for a single photo of a fixed size is compiled at
-    once, others when they are first needed.
+    for that size: one for batches of any size is slower. Networks are compiled when they are
+    first needed, but for what `at_once` says.
     """
 
     problem = ""
 
-    def __init__(self, folder: Path, *, threads: int = 0, precision: str = "f32"):
+    def __init__(self, folder: Path, *, threads: int = 0, precision: str = "float32", at_once: bool = True):
         openvino = import_openvino()
         # Threads that are tied to cores wait for whatever else runs there, such as the decoding of photos.
-        options = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": precision, "ENABLE_CPU_PINNING": False}
+        options = {
+            "PERFORMANCE_HINT": "LATENCY",
+            "INFERENCE_PRECISION_HINT": HINTS[precision],
+            "ENABLE_CPU_PINNING": False,
+        }
         if threads:
             options["INFERENCE_NUM_THREADS"] = threads
-        self.core, self.options, self.weights = openvino.Core(), options, (folder / WEIGHTS).resolve()
-        self.model = self.core.read_model(folder / GRAPH)
+        graph, weights = QUANTIZED if precision == "int8" else CONVERTED
+        self.core, self.options, self.weights = openvino.Core(), options, (folder / weights).resolve()
+        self.model = self.core.read_model(folder / graph)
         self.takes = self.model.input(0).get_partial_shape()
-        self.sizes = SIZES if self.weights.stat().st_size < LARGE else (OF_A_FOLDER, 1)
+        self.sizes = SIZES if (folder / CONVERTED[1]).stat().st_size < LARGE else (OF_A_FOLDER, 1)
         self.requests: dict[tuple[int, ...], Any] = {}
         photo = list(self.takes)[1:]
-        if all(side.is_static for side in photo):  # what does not fit this machine shows now
+        if at_once and all(side.is_static for side in photo):  # what does not fit this machine shows now
             shape = (1, *(side.get_length() for side in photo))
             self.requests[shape] = self._compiled(shape)
-        self.runtime = f"OpenVINO {openvino.__version__.split('-')[0]}, {PRECISIONS[precision]}"
+        self.runtime = f"OpenVINO {openvino.__version__.split('-')[0]}, {precision}"
         self.lock = threading.Lock()
 
     def __call__(self, batch: np.ndarray) -> Outputs:
@@ -93,8 +100,3 @@ def _parts(batch: np.ndarray, sizes: Sequence[int]) -> Iterator[np.ndarray]:
         while len(batch) - start >= size:
             yield batch[start : start + size]
             start += size
-
-
-def has_bfloat16() -> bool:
-    """Whether OpenVINO multiplies bfloat16 faster than float32 on this processor."""
-    return "BF16" in import_openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")

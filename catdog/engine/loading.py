@@ -6,6 +6,7 @@ import contextlib
 import importlib.util
 import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -15,15 +16,16 @@ from ..errors import CatDogError, ModelMismatch, NotConverted
 from ..novelty import Novelty
 from ..spec import ModelSpec
 from . import cache
+from .arithmetic import EXACT, FAST, fast_here
 from .careful import IN_DOUBT, CarefulEngine
 from .convert import Job, NotStored, convert
-from .converted import PRECISIONS, OpenVINOEngine, has_bfloat16
+from .converted import OpenVINOEngine
 from .interface import Engine, are_probabilities
 from .reference import KerasEngine, first_line, limit_threads, load_model
 
-# bfloat16, with float32 when in doubt, runs a model only where it was measured on at least so many photos,
-# none of which got another label, and no probability moved by more than this.
-BFLOAT16_PHOTOS, BFLOAT16_CHANGE = 1000, 0.01
+# Fast arithmetic, with float32 when in doubt, runs a model only where it was measured on at least so many photos, none
+# of which got another label, and no probability moved by more than this.
+LEAST_PHOTOS, LARGEST_CHANGE = 1000, 0.01
 
 Model = tuple[Path, ModelSpec]  # a verified `.h5` and its spec
 
@@ -39,13 +41,14 @@ def load_engine(path: Path, spec: ModelSpec, settings: Settings, *, precision: s
 def load_engines(
     models: Sequence[Model], settings: Settings, *, precision: str | None = None
 ) -> list[Engine | CatDogError]:
-    """Load models, check their shapes against their specs, and warm them up.
+    """Load models, check their shapes against their specs, and warm them up, but for float32 where it waits for doubt.
 
-    With OpenVINO, in the arithmetic that `precision_of` chooses or the one given:
+    With OpenVINO, in the arithmetic that `precision_of` chooses, or a slower one where that fails, or the one given:
 
     1. Take from the cache what was converted before; convert the others, in one child process.
     2. What cannot be written to the cache is converted in a temporary folder, at every start anew.
-    3. What cannot be converted at all runs on TensorFlow with `auto`, and is an error with `openvino`.
+    3. What cannot be converted at all runs on TensorFlow with `auto`, and is an error with `openvino`, or when fast
+       arithmetic was asked for.
 
     Returns an engine per model, or a ModelMismatch for a file that does not fit its spec, or a
     NotConverted.
@@ -54,19 +57,26 @@ def load_engines(
         return [_attempt(_reference, model, settings) for model in models]
     with contextlib.ExitStack() as temporary:
         folders = _converted(models, settings, temporary)
-        engines = {}
         # The largest first: while a model is loaded it takes twice its memory, on top of what is there.
-        for i in sorted(range(len(models)), key=lambda i: -models[i][1].bytes):
-            engines[i] = _attempt(_from_conversion, models[i], settings, folders[i], precision)
-    return [engines[i] for i in range(len(models))]
+        order = sorted(range(len(models)), key=lambda i: -models[i][1].bytes)
+        # Compiling keeps one core busy, and more of it at a time would take more memory.
+        with ThreadPoolExecutor(2) as pool:
+            loads = {i: pool.submit(_attempt, _on_openvino, models[i], settings, folders[i], precision) for i in order}
+        engines = [loads[i].result() for i in range(len(models))]
+    if precision in FAST:
+        return engines
+    return [
+        _attempt(_instead, model, settings, engine) if isinstance(engine, NotConverted) else engine
+        for model, engine in zip(models, engines, strict=True)
+    ]
 
 
 def describe(spec: ModelSpec, settings: Settings) -> str:
     """What runs a model, without loading it: library, version, arithmetic."""
     if _with_openvino(settings):
         if precision := _precision_here(spec):
-            in_doubt = IN_DOUBT if precision == "bf16" else ""
-            return f"OpenVINO {cache.installed('openvino')}, {PRECISIONS[precision]}{in_doubt}"
+            in_doubt = IN_DOUBT if precision in FAST else ""
+            return f"OpenVINO {cache.installed('openvino')}, {precision}{in_doubt}"
         if settings.engine == "openvino" or not _has_keras():
             return "nothing, as OpenVINO fails on this machine"
     if not _has_keras():
@@ -75,18 +85,29 @@ def describe(spec: ModelSpec, settings: Settings) -> str:
 
 
 def precision_of(spec: ModelSpec) -> str:
-    """`bf16` where this processor is fast at it and the spec says that it was measured to be harmless, else `f32`."""
+    """The fastest arithmetic on this processor that the spec says was measured to be harmless, else EXACT."""
+    return _precisions_of(spec)[0]
+
+
+def _precisions_of(spec: ModelSpec) -> list[str]:
+    """All arithmetics to be tried on this processor, in this order: those measured to be harmless, then EXACT."""
+    harmless = [name for name in FAST if _is_harmless(spec, name)]
+    here = fast_here() if harmless else ()
+    return [*(name for name in harmless if name in here), EXACT]
+
+
+def _is_harmless(spec: ModelSpec, precision: str) -> bool:
+    """Whether fast arithmetic, with float32 below what is clear, was measured to leave labels and probabilities."""
     try:
-        measured = spec.metrics["test"]["bfloat16"]
-        harmless = (
-            measured["images"] >= BFLOAT16_PHOTOS
-            and measured["clear"] == spec.clear is not None
+        measured = spec.metrics["test"][precision]
+        return (
+            measured["images"] >= LEAST_PHOTOS
+            and measured["clear"] == spec.clear[precision]
             and measured["labels_changed"] == 0
-            and measured["largest_change_of_probability"] <= BFLOAT16_CHANGE
+            and measured["largest_change_of_probability"] <= LARGEST_CHANGE
         )
     except (LookupError, TypeError):  # never measured, or not by this project
-        harmless = False
-    return "bf16" if harmless and has_bfloat16() else "f32"
+        return False
 
 
 def _precision_here(spec: ModelSpec) -> str | None:
@@ -136,19 +157,17 @@ def _convert(
     ]
 
 
-def _from_conversion(model: Model, settings: Settings, conversion: Path | CatDogError, precision: str | None) -> Engine:
+def _instead(model: Model, settings: Settings, error: NotConverted) -> Engine:
+    """What runs a model that OpenVINO cannot; raises NotConverted where nothing does."""
     path, _ = model
-    try:
-        return _on_openvino(model, settings, conversion, precision)
-    except NotConverted as error:
-        if settings.engine == "auto" and _has_keras():
-            return _reference(model, settings, why=f"it could not be converted: {error}")
-        advice = (
-            "Serve it with CATDOG_ENGINE=auto, and TensorFlow runs it."
-            if _has_keras()
-            else "Run `python -m catdog convert` where TensorFlow is installed, and use the same CATDOG_CACHE."
-        )
-        raise NotConverted(f"{path.name} could not be converted for OpenVINO: {error} {advice}") from error
+    if settings.engine == "auto" and _has_keras():
+        return _reference(model, settings, why=f"it could not be converted: {error}")
+    advice = (
+        "Serve it with CATDOG_ENGINE=auto, and TensorFlow runs it."
+        if _has_keras()
+        else "Run `python -m catdog convert` where TensorFlow is installed, and use the same CATDOG_CACHE."
+    )
+    raise NotConverted(f"{path.name} could not be converted for OpenVINO: {error} {advice}") from error
 
 
 def _on_openvino(model: Model, settings: Settings, conversion: Path | CatDogError, precision: str | None) -> Engine:
@@ -156,7 +175,7 @@ def _on_openvino(model: Model, settings: Settings, conversion: Path | CatDogErro
     if isinstance(conversion, CatDogError):
         raise conversion
     try:
-        engine = _opened(conversion, spec, settings.threads, precision or precision_of(spec))
+        engine = _opened(conversion, spec, settings.threads, [precision] if precision else _precisions_of(spec))
     except Exception as error:  # a library or a processor that do not fit; its text names folders, pages show this one
         raise NotConverted(f"OpenVINO fails on this machine ({type(error).__name__}).") from error
     if conversion.parent != settings.cache:
@@ -167,12 +186,24 @@ def _on_openvino(model: Model, settings: Settings, conversion: Path | CatDogErro
     return engine
 
 
-def _opened(conversion: Path, spec: ModelSpec, threads: int, precision: str) -> Engine:
-    """Run a conversion in float32 or in bfloat16; with a spec that says what is clear, in both."""
+def _opened(conversion: Path, spec: ModelSpec, threads: int, precisions: Sequence[str]) -> Engine:
+    """Run a conversion in the first of these arithmetics in which it runs; raises what the last one does."""
+    *others, last = precisions
+    for precision in others:
+        with contextlib.suppress(Exception):  # such as a model that cannot be quantized
+            return _in_arithmetic(conversion, spec, threads, precision)
+    return _in_arithmetic(conversion, spec, threads, last)
+
+
+def _in_arithmetic(conversion: Path, spec: ModelSpec, threads: int, precision: str) -> Engine:
+    """Run a conversion in one arithmetic; with a spec that says what is clear in it, in float32 too."""
     engine = OpenVINOEngine(conversion, threads=threads, precision=precision)
-    if precision == "f32" or spec.clear is None:
+    clear = spec.clear.get(precision)
+    if clear is None:
         return engine
-    return CarefulEngine(engine, OpenVINOEngine(conversion, threads=threads), spec.clear)
+    # Compiled at the first doubt, or by `warm_up`: a clear answer does not wait for it.
+    exact = OpenVINOEngine(conversion, threads=threads, precision=EXACT, at_once=False)
+    return CarefulEngine(engine, exact, clear)
 
 
 def _has_keras() -> bool:
@@ -200,9 +231,8 @@ def _reference(model: Model, settings: Settings, *, why: str = "") -> Engine:
 def _attempt(load, model: Model, *arguments) -> Engine | CatDogError:
     try:
         engine = load(model, *arguments)
-        # The exact one by itself, too: so that the first doubt is answered as fast as the next.
-        for part in (engine.exact, engine) if isinstance(engine, CarefulEngine) else (engine,):
-            _check(part, *model)
+        # What fast arithmetic says of it may be in doubt, and float32 is for later.
+        _check(getattr(engine, "fast", engine), *model)
     except CatDogError as error:
         return error
     except Exception as error:  # one model spoils no other

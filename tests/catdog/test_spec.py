@@ -19,7 +19,7 @@ FULL = CONTENT | {
     "resize": "crop", "scaling": "symmetric", "temperature": 1.5,
     "metrics": {"val": {"accuracy": 0.98, "images": 1000}}, "training": {"epochs": 3, "data": "Katzen & Hündchen"},
     "sureness": {"confidence": [0.0, 0.9], "error_rate": [0.2, 0.01]}, "novelty": NOVELTY,
-    "disagreement": [{"others": {"b": "b" * 64}, "same": [], "photos": 20, "right": 15}], "clear": 0.9,
+    "disagreement": [{"others": {"b": "b" * 64}, "same": [], "photos": 20, "right": 15}], "clear": {"int8": 0.9},
 }  # fmt: skip
 
 
@@ -79,7 +79,8 @@ def test_validation_accuracy(metrics, expected):
         ("temperature", 0), ("temperature", -1), ("temperature", "1"), ("temperature", True), ("temperature", 10**7),
         ("metrics", []), ("metrics", {"val": 0.9}), ("metrics", {"val": {"accuracy": 90}}),
         ("metrics", {"val": {"accuracy": "0.9"}}), ("metrics", {"val": {"accuracy": None}}),
-        ("training", "yes"), ("clear", "0.9"), ("clear", 1.1), ("clear", True),
+        ("training", "yes"),
+        ("clear", {"int8": "0.9"}), ("clear", {"int8": 1.1}), ("clear", {"int8": True}),
     ],
 )  # fmt: skip
 def test_a_spec_that_makes_no_sense_is_refused_with_what_it_says(tmp_path, field, value):
@@ -179,3 +180,8 @@ def test_a_spec_cannot_be_changed():
 def test_sha256_of(tmp_path):
     (tmp_path / "x").write_bytes(b"cat" * 100_000)
     assert sha256_of(tmp_path / "x") == hashlib.sha256(b"cat" * 100_000).hexdigest()
+
+
+@pytest.mark.parametrize("clear", [0.9, None])
+def test_what_an_older_version_called_clear_is_ignored(tmp_path, clear):
+    assert ModelSpec.read(written(tmp_path / "x.json", CONTENT | {"clear": clear})).clear == {}

@@ -81,7 +81,7 @@ def test_another_temperature_needs_no_other_answers(classifier, split, tmp_path)
 
 @pytest.mark.parametrize(
     "changed",
-    [{"sha256": "1" * 64}, {"image_size": 16}, {"scaling": "unit"}, {"resize": "crop"}, {"clear": 0.9}],
+    [{"sha256": "1" * 64}, {"image_size": 16}, {"scaling": "unit"}, {"resize": "crop"}, {"clear": {"int8": 0.9}}],
 )
 def test_another_model_is_asked_anew(classifier, split, tmp_path, changed):
     ask([classifier], split, tmp_path)

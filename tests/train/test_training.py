@@ -17,9 +17,10 @@ import pytest
 
 from catdog import InvalidSettings, ModelMismatch, ModelSpec, Settings, load
 from catdog.compare import calibrated
-from catdog.engine import has_bfloat16, precision_of
+from catdog.engine import fast_here, precision_of
 from catdog.spec import sha256_of
 from tests.conftest import ROOT
+from tests.tiny import write_tiny_model
 from train import architectures, dataset, distill, evaluate, h5, history, trainer
 from train.__main__ import main
 from train.dataset import DatasetError
@@ -723,58 +724,67 @@ def test_who_stops_evaluate_before_its_end_has_nothing_recorded(tiny_data, tiny_
     exact = shutil.copy(weights / "xception.h5", tmp_path)  # of the last model
     before = {path.name: path.read_bytes() for path in weights.glob("*.json")}
     monkeypatch.setattr(evaluate, "_changes", stopped)
-    monkeypatch.setattr(evaluate, "has_bfloat16", lambda: False)
+    monkeypatch.setattr(evaluate, "fast_here", lambda: ())
     assert main(["evaluate", "--data", str(tiny_data), "--weights", str(weights), "--exact", exact]) == 130
     assert "nothing was recorded" in capsys.readouterr().err
     assert {path.name: path.read_bytes() for path in weights.glob("*.json")} == before
 
 
-@pytest.mark.skipif(not has_bfloat16(), reason="this processor is not fast at bfloat16")
-@pytest.mark.parametrize("serving", ["float32", "bfloat16"])
-def test_evaluate_measures_what_bfloat16_changes(tiny_data, tiny_weights, tmp_path, monkeypatch, serving):
-    weights = shutil.copytree(tiny_weights, tmp_path / "weights")
+needs_fast = pytest.mark.skipif(not fast_here(), reason="this processor is fast at nothing but float32")
+
+
+@needs_fast
+@pytest.mark.parametrize("serving", ["float32", *fast_here()])
+def test_evaluate_measures_what_fast_arithmetic_changes(tiny_data, tmp_path, monkeypatch, serving):
+    weights = tmp_path / "weights"
+    weights.mkdir()
     harmless = {"images": 2000, "labels_changed": 0, "largest_change_of_probability": 0.0}
     for name in ("scratch_cnn", "xception"):
-        spec = ModelSpec.read(weights / f"{name}.json")
-        metrics = {"test": {"bfloat16": harmless | {"clear": 0.5}}} if serving == "bfloat16" else {}
+        spec = write_tiny_model(weights, name, convolutions=4)  # of which two are quantized
+        metrics = {"test": {serving: harmless | {"clear": 0.5}}} if serving != "float32" else {}
         # From 0.5 on everything is clear: tiny models are in doubt of all.
-        dataclasses.replace(spec, metrics=metrics, clear=0.5).write(weights / f"{name}.json")
+        dataclasses.replace(spec, metrics=metrics, clear=dict.fromkeys(fast_here(), 0.5)).write(
+            weights / f"{name}.json"
+        )
     read = []
     monkeypatch.setattr(evaluate, "read", lambda path: read.append(path) or dataset.read(path))
     figures = evaluate.evaluate(weights, tiny_data)
     assert len(read) == len(set(read)) == 16  # each photo once for all
     assert figures.keys() == {"scratch_cnn", "xception"}
     for name in figures:
-        changes = ModelSpec.read(weights / f"{name}.json").metrics["test"]["bfloat16"]
-        assert changes.keys() == {*harmless, "clear"}
-        assert (changes["images"], changes["labels_changed"]) == (16, 0)
-        assert 0 < changes["largest_change_of_probability"] < 0.01
+        test = ModelSpec.read(weights / f"{name}.json").metrics["test"]
+        for precision in fast_here():
+            changes = test[precision]
+            assert changes.keys() == {*harmless, "clear"}
+            assert (changes["images"], changes["labels_changed"]) == (16, 0)
+            assert 0 < changes["largest_change_of_probability"] < 0.01
 
 
-@pytest.mark.skipif(not has_bfloat16(), reason="this processor is not fast at bfloat16")
+@pytest.mark.skipif("bfloat16" not in fast_here(), reason="this processor is not fast at bfloat16")
 def test_the_figures_are_those_of_the_arithmetic_that_serves_from_then_on(
     tiny_data, tiny_weights, tmp_path, monkeypatch
 ):
     weights = shutil.copytree(tiny_weights, tmp_path / "weights")
     for name in ("scratch_cnn", "xception"):
-        dataclasses.replace(ModelSpec.read(weights / f"{name}.json"), metrics={}, clear=0.5).write(
+        dataclasses.replace(ModelSpec.read(weights / f"{name}.json"), metrics={}, clear={"bfloat16": 0.5}).write(
             weights / f"{name}.json"
         )
     float32 = evaluate.evaluate(weights, tiny_data)
-    assert all(precision_of(ModelSpec.read(weights / f"{name}.json")) == "f32" for name in float32)
-    monkeypatch.setattr("catdog.engine.loading.BFLOAT16_PHOTOS", 16)
+    assert all(precision_of(ModelSpec.read(weights / f"{name}.json")) == "float32" for name in float32)
+    monkeypatch.setattr("catdog.engine.loading.LEAST_PHOTOS", 16)
     first, again = (evaluate.evaluate(weights, tiny_data) for _ in range(2))
     for name in first:
-        assert precision_of(ModelSpec.read(weights / f"{name}.json")) == "bf16"
+        assert precision_of(ModelSpec.read(weights / f"{name}.json")) == "bfloat16"
         assert first[name]["log_loss"] == again[name]["log_loss"] != float32[name]["log_loss"]
 
 
-def test_evaluate_says_nothing_of_bfloat16_where_the_processor_is_slow_at_it(
-    tiny_data, tiny_weights, tmp_path, monkeypatch
-):
-    monkeypatch.setattr(evaluate, "has_bfloat16", lambda: False)
+def test_evaluate_says_nothing_of_fast_arithmetic_where_there_is_none(tiny_data, tiny_weights, tmp_path, monkeypatch):
+    monkeypatch.setattr(evaluate, "fast_here", lambda: ())
     weights = shutil.copytree(tiny_weights, tmp_path / "weights")
-    assert all("bfloat16" not in figures for figures in evaluate.evaluate(weights, tiny_data).values())
+    for path in weights.glob("*.json"):
+        dataclasses.replace(ModelSpec.read(path), clear={"int8": 0.5, "bfloat16": 0.5}).write(path)
+    for figures in evaluate.evaluate(weights, tiny_data).values():
+        assert not {"int8", "bfloat16"} & figures.keys()
 
 
 def test_evaluate_refuses_other_classes(tmp_path, tiny_weights):

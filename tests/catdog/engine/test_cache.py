@@ -18,8 +18,9 @@ OLD = 100 * 24 * 60 * 60  # seconds
 def made(folder: Path, content: bytes = b"weights", sha256: str = SHA256) -> Path:
     """What a conversion leaves in its folder."""
     folder.mkdir(parents=True)
-    (folder / cache.GRAPH).write_text("<net/>")
-    (folder / cache.WEIGHTS).write_bytes(content)
+    for graph, weights in (cache.CONVERTED, cache.QUANTIZED):
+        (folder / graph).write_text("<net/>")
+        (folder / weights).write_bytes(content)
     cache.describe(folder, sha256, 1e-7)
     return folder
 
@@ -47,10 +48,14 @@ def replace_by(folder: Path, make) -> None:
 
 
 DAMAGES = {
-    "truncated weights": lambda entry: os.truncate(entry / cache.WEIGHTS, 3),
-    "changed byte of the weights": lambda entry: flip_a_byte(entry / cache.WEIGHTS),
-    "changed byte of the graph": lambda entry: flip_a_byte(entry / cache.GRAPH),
-    "missing weights": lambda entry: (entry / cache.WEIGHTS).unlink(),
+    "truncated weights": lambda entry: os.truncate(entry / cache.CONVERTED[1], 3),
+    "changed byte of the weights": lambda entry: flip_a_byte(entry / cache.CONVERTED[1]),
+    "changed byte of the graph": lambda entry: flip_a_byte(entry / cache.CONVERTED[0]),
+    "missing weights": lambda entry: (entry / cache.CONVERTED[1]).unlink(),
+    "changed byte of the quantized weights": lambda entry: flip_a_byte(entry / cache.QUANTIZED[1]),
+    "missing quantized graph": lambda entry: (entry / cache.QUANTIZED[0]).unlink(),
+    "manifest that forgets the weights": lambda entry: change(entry, files={}),
+    "manifest of other files": lambda entry: change(entry, files=[]),
     "missing manifest": lambda entry: (entry / cache.MANIFEST).unlink(),
     "empty manifest": lambda entry: (entry / cache.MANIFEST).write_bytes(b""),
     "cut manifest": lambda entry: os.truncate(entry / cache.MANIFEST, 40),
@@ -81,7 +86,7 @@ def test_a_damaged_entry_is_not_found_and_gives_way_to_a_good_one(entry, tmp_pat
         new = made(Path(workspace) / "0", b"new weights")
         assert cache.put(new, tmp_path, SHA256) == entry
     assert cache.find(tmp_path, SHA256) == entry
-    assert (entry / cache.WEIGHTS).read_bytes() == b"new weights"
+    assert (entry / cache.CONVERTED[1]).read_bytes() == b"new weights"
     assert list(tmp_path.iterdir()) == [entry]
 
 
@@ -112,7 +117,7 @@ def test_versions_are_those_that_the_libraries_say_of_themselves():
 def test_what_another_process_put_there_first_stays(entry, tmp_path):
     with cache.workspace(tmp_path) as workspace:
         assert cache.put(made(Path(workspace) / "0", b"later"), tmp_path, SHA256) == entry
-    assert (entry / cache.WEIGHTS).read_bytes() == b"weights"
+    assert (entry / cache.CONVERTED[1]).read_bytes() == b"weights"
     assert list(tmp_path.iterdir()) == [entry]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from catdog.engine.careful import CarefulEngine
+from catdog.engine.careful import CarefulEngine, warm_up
 from catdog.engine.interface import Outputs
 
 
@@ -64,3 +64,12 @@ def test_models_without_features_work():
 
 def test_both_arithmetics_are_named():
     assert careful().runtime == "Engine 1, bfloat16; float32 when in doubt"
+
+
+def test_a_warm_up_asks_both_as_they_will_be_asked():
+    engine = careful()
+    warm_up(engine, 2)
+    assert (engine.fast.asked, engine.exact.asked) == ([2], [1])
+    alone = Fake("Engine 1", 0.0)
+    warm_up(alone, 2)
+    assert alone.asked == [2]

@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 
 from catdog.engine import convert, converted
-from catdog.engine.cache import GRAPH, MANIFEST
+from catdog.engine.cache import CONVERTED, MANIFEST, QUANTIZED
 from catdog.engine.convert import Job, NotStored, attempt, check_batch
 from catdog.engine.converted import OpenVINOEngine
 from catdog.engine.reference import KerasEngine, load_model
 from catdog.errors import DifferentAnswers, ModelMismatch, NotConverted
 from tests.catdog.engine.test_models import SIZE, dense, spec_of
+from tests.tiny import write_tiny_model
 
 PLACES = 4  # the maps are so many places high and wide
 
@@ -163,14 +164,56 @@ def test_a_difference_from_keras_is_refused(tmp_path, monkeypatch):
     assert not (job.out / MANIFEST).exists()
 
 
+@pytest.fixture
+def job(tmp_path) -> Job:
+    """A model of which two of four convolutions can be quantized."""
+    spec = write_tiny_model(tmp_path, "tiny", image_size=SIZE, convolutions=4)
+    (tmp_path / "out").mkdir()
+    return Job(tmp_path / spec.file, spec, tmp_path / "out")
+
+
+def test_a_quantized_model_answers_nearly_the_same(job):
+    assert attempt(job) is None
+    batch = check_batch(job.spec)
+    as_it_was, in_8_bits = (OpenVINOEngine(job.out, precision=name)(batch) for name in ("float32", "int8"))
+    for exact, fast in zip(as_it_was, in_8_bits, strict=True):
+        assert exact.shape == fast.shape and exact.dtype == fast.dtype
+        assert 0 < np.abs(exact - fast).max() < 0.05 * np.abs(exact).max()
+
+
+def no_model(*_):
+    raise RuntimeError("nobody thought of it")
+
+
+class Nonsense(OpenVINOEngine):
+    """Answers in int8 with what is no probability."""
+
+    def __call__(self, batch):
+        outputs = super().__call__(batch)
+        return outputs._replace(probabilities=outputs.probabilities + ("int8" in self.runtime) * 2)
+
+
+@pytest.mark.parametrize(("name", "stand_in"), [("quantized", no_model), ("OpenVINOEngine", Nonsense)])
+def test_a_model_that_cannot_be_quantized_is_converted_all_the_same(job, monkeypatch, name, stand_in):
+    monkeypatch.setattr(convert, name, stand_in)
+    assert attempt(job) is None
+    assert {path.name for path in job.out.iterdir()} == {*CONVERTED, MANIFEST}
+
+
+def test_a_model_with_nothing_to_quantize_is_converted_alone(tmp_path):
+    job = job_of(saved(tmp_path, average(), dense(1, "sigmoid")), tmp_path)
+    assert attempt(job) is None
+    assert {path.name for path in job.out.iterdir()} == {*CONVERTED, MANIFEST}
+
+
 def test_a_model_that_does_not_fit_its_spec_is_a_mismatch(tmp_path):
     job = job_of(saved(tmp_path, average(), dense(1, "sigmoid")), tmp_path, image_size=24)
     assert type(attempt(job)) is ModelMismatch
 
 
-def test_a_disk_that_cannot_be_written_is_said(tmp_path):
-    job = job_of(saved(tmp_path, average(), dense(1, "sigmoid")), tmp_path)
-    (job.out / GRAPH).mkdir()  # stands for a disk that takes no file of this name
+@pytest.mark.parametrize("graph", [CONVERTED[0], QUANTIZED[0]])
+def test_a_disk_that_cannot_be_written_is_said(tmp_path, job, graph):
+    (job.out / graph).mkdir()  # stands for a disk that takes no file of this name
     error = attempt(job)
     assert type(error) is NotStored
     assert str(tmp_path) not in str(error)

@@ -14,8 +14,19 @@ import numpy as np
 import pytest
 
 from catdog.config import Settings
-from catdog.engine import cache, convert, describe, load_engine, load_engines, loading, reference
-from catdog.engine.converted import has_bfloat16
+from catdog.engine import (
+    FAST,
+    arithmetic,
+    cache,
+    convert,
+    describe,
+    fast_here,
+    load_engine,
+    load_engines,
+    loading,
+    reference,
+    warm_up,
+)
 from catdog.errors import DifferentAnswers, ModelMismatch, ModelUnavailable, NotConverted
 from catdog.spec import ModelSpec
 from tests.catdog.engine.test_cache import DAMAGES
@@ -29,7 +40,7 @@ SIZE = 16
 def tiny(tmp_path_factory) -> tuple[Path, ModelSpec]:
     """A `.h5` and its spec."""
     folder = tmp_path_factory.mktemp("weights")
-    spec = write_tiny_model(folder, "tiny", image_size=SIZE)
+    spec = write_tiny_model(folder, "tiny", image_size=SIZE, convolutions=4)  # of which two are quantized
     return folder / spec.file, spec
 
 
@@ -53,7 +64,7 @@ class Copies:
 
     def one(self, job):
         if self.full and self.full in job.out.parents:
-            (job.out / cache.WEIGHTS).write_bytes(b"as much as fits")
+            (job.out / cache.CONVERTED[1]).write_bytes(b"as much as fits")
             return convert.NotStored("OSError: No space left on device.")
         shutil.copytree(self.conversion, job.out, dirs_exist_ok=True)
         return None
@@ -313,7 +324,7 @@ def test_a_tensorflow_that_does_not_start_is_a_sentence(tiny, different, tmp_pat
 def test_a_conversion_that_openvino_cannot_load_falls_back(tiny, copies, expected, tmp_path, conversion):
     copies.conversion = tmp_path / "broken"
     shutil.copytree(conversion, copies.conversion)
-    (copies.conversion / cache.GRAPH).write_text("<net>")
+    (copies.conversion / cache.CONVERTED[0]).write_text("<net>")
     cache.describe(copies.conversion, tiny[1].sha256, 0.0)  # its digests fit: whoever made it made nonsense
     engine = load_engine(*tiny, Settings(cache=tmp_path / "cache"))
     assert probability(engine) == expected
@@ -368,46 +379,77 @@ def test_tensorflow_in_a_forked_process_says_why_it_cannot_answer(tiny, monkeypa
 # --- arithmetic ---------------------------------------------------------------------------------
 
 
-def with_figures(spec: ModelSpec, figures, clear: float | None = 0.9) -> ModelSpec:
-    return dataclasses.replace(spec, metrics={"test": {"bfloat16": figures}}, clear=clear)
+def with_figures(spec: ModelSpec, figures, *precisions: str, clear: float = 0.9) -> ModelSpec:
+    """A spec that was measured so in each arithmetic."""
+    return dataclasses.replace(
+        spec, metrics={"test": dict.fromkeys(precisions, figures)}, clear=dict.fromkeys(precisions, clear)
+    )
 
 
 GOOD = {"images": 2000, "clear": 0.9, "labels_changed": 0, "largest_change_of_probability": 0.01}
 
 
+@pytest.mark.parametrize("fast", FAST)
 @pytest.mark.parametrize(
-    ("figures", "precision"),
+    ("figures", "harmless"),
     [
-        (GOOD, "bf16"),
-        (GOOD | {"images": 999}, "f32"),
-        (GOOD | {"labels_changed": 1}, "f32"),
-        (GOOD | {"clear": 0.8}, "f32"),
-        (GOOD | {"largest_change_of_probability": 0.011}, "f32"),
-        (GOOD | {"largest_change_of_probability": None}, "f32"),
-        ({"images": 2000}, "f32"),
-        ({}, "f32"),
-        (None, "f32"),
-        ("yes", "f32"),
+        (GOOD, True),
+        (GOOD | {"images": 999}, False),
+        (GOOD | {"labels_changed": 1}, False),
+        (GOOD | {"clear": 0.8}, False),
+        (GOOD | {"clear": None}, False),
+        (GOOD | {"largest_change_of_probability": 0.011}, False),
+        (GOOD | {"largest_change_of_probability": None}, False),
+        ({"images": 2000}, False),
+        ({}, False),
+        (None, False),
+        ("yes", False),
     ],
 )
-def test_bfloat16_is_used_only_where_it_was_measured_to_be_harmless(tiny, monkeypatch, figures, precision):
-    monkeypatch.setattr(loading, "has_bfloat16", lambda: True)
-    assert loading.precision_of(with_figures(tiny[1], figures)) == precision
-    assert loading.precision_of(tiny[1]) == "f32"
-    assert loading.precision_of(with_figures(tiny[1], GOOD | {"clear": None}, clear=None)) == "f32"
+def test_fast_arithmetic_is_used_only_where_it_was_measured_to_be_harmless(tiny, monkeypatch, fast, figures, harmless):
+    monkeypatch.setattr(loading, "fast_here", lambda: FAST)
+    spec = with_figures(tiny[1], figures, fast)
+    assert loading.precision_of(spec) == (fast if harmless else "float32")
+    assert loading.precision_of(tiny[1]) == "float32"
+    assert loading.precision_of(dataclasses.replace(spec, clear={})) == "float32"
 
 
-def test_bfloat16_is_not_used_where_the_processor_is_slow_at_it(tiny, monkeypatch):
-    monkeypatch.setattr(loading, "has_bfloat16", lambda: False)
-    assert loading.precision_of(with_figures(tiny[1], GOOD)) == "f32"
+@pytest.mark.parametrize(
+    ("here", "precision"),
+    [(("int8", "bfloat16"), "int8"), (("bfloat16",), "bfloat16"), (("int8",), "int8"), ((), "float32")],
+)
+def test_the_fastest_that_the_processor_is_fast_at_is_chosen(tiny, monkeypatch, here, precision):
+    monkeypatch.setattr(loading, "fast_here", lambda: here)
+    assert loading.precision_of(with_figures(tiny[1], GOOD, "bfloat16", "int8")) == precision
+
+
+@pytest.mark.parametrize(
+    ("flags", "int8"),
+    [
+        ({"avx2", "avx512_vnni"}, True),
+        ({"avx_vnni"}, True),
+        ({"amx_int8"}, True),
+        ({"avx2", "avx512f"}, False),
+        (set(), False),
+    ],
+)
+def test_int8_needs_instructions_that_cut_no_sum_off(tmp_path, monkeypatch, flags, int8):
+    """As Linux tells of them; a system that does not has none."""
+    cpuinfo = tmp_path / "cpuinfo"
+    monkeypatch.setattr(arithmetic, "CPUINFO", cpuinfo)
+    assert "int8" not in fast_here()
+    cpuinfo.write_text(
+        f"processor\t: 0\nbugs\t\t: avx_vnni\nflags\t\t: fpu {' '.join(sorted(flags))} sse\n\nprocessor\t: 1\n"
+    )
+    assert ("int8" in fast_here()) == int8
 
 
 def test_the_arithmetic_is_described_as_it_is_loaded(tiny, copies, tmp_path):
-    spec = with_figures(tiny[1], GOOD)
+    spec = with_figures(tiny[1], GOOD, *FAST)
     settings = Settings(cache=tmp_path)
-    arithmetic = "bfloat16; float32 when in doubt" if has_bfloat16() else "float32"
+    words = [f"{name}; float32 when in doubt" for name in fast_here()] or ["float32"]
     assert load_engine(tiny[0], spec, settings).runtime == describe(spec, settings)
-    assert describe(spec, settings) == f"OpenVINO {cache.installed('openvino')}, {arithmetic}"
+    assert describe(spec, settings) == f"OpenVINO {cache.installed('openvino')}, {words[0]}"
     assert describe(spec, Settings(engine="tensorflow")) == f"TensorFlow {cache.installed('tensorflow')}, float32"
 
 
@@ -417,10 +459,10 @@ def test_an_openvino_that_fails_is_described_too(tiny, monkeypatch, how):
         raise ImportError("libopenvino.so")
 
     if how == "broken":
-        monkeypatch.setattr(loading, "has_bfloat16", fail)
+        monkeypatch.setattr(loading, "fast_here", fail)
     else:
         monkeypatch.setattr(cache, "installed", lambda library: "2.0" if library == "tensorflow" else None)
-    spec = with_figures(tiny[1], GOOD)
+    spec = with_figures(tiny[1], GOOD, *FAST)
     assert describe(spec, Settings(engine="openvino")) == "nothing, as OpenVINO fails on this machine"
     assert describe(spec, Settings()).startswith("TensorFlow 2.")
 
@@ -440,14 +482,59 @@ def test_a_model_that_fails_in_no_foreseen_way_leaves_the_others_alone(tiny, cop
     assert 0 <= probability(second) <= 1
 
 
-def test_two_arithmetics_are_two_engines_on_one_conversion(tiny, copies, tmp_path, monkeypatch):
-    """On any processor: OpenVINO takes bfloat16 as a wish."""
-    monkeypatch.setattr(loading, "has_bfloat16", lambda: True)
+@pytest.mark.parametrize("fast", FAST)
+def test_two_arithmetics_are_two_engines_on_one_conversion(tiny, copies, tmp_path, monkeypatch, fast):
+    """On any processor: OpenVINO takes bfloat16 as a wish, and computes int8 everywhere."""
+    monkeypatch.setattr(loading, "fast_here", lambda: FAST)
     settings = Settings(cache=tmp_path)
-    spec = with_figures(tiny[1], GOOD)
+    spec = with_figures(tiny[1], GOOD, fast)
     careful, exact = load_engine(tiny[0], spec, settings), load_engine(*tiny, settings)
+    assert careful.fast.runtime.endswith(fast) and careful.exact.runtime.endswith("float32")
+    assert careful.fast.weights.name == (cache.QUANTIZED if fast == "int8" else cache.CONVERTED)[1]
+    assert careful.exact.weights.name == cache.CONVERTED[1]
     assert probability(careful) == pytest.approx(probability(exact), abs=0.01)
     assert careful.clear == 0.9
     wrong = dataclasses.replace(spec, image_size=spec.image_size * 2)
     with pytest.raises(ModelMismatch):
         load_engine(tiny[0], wrong, settings)
+
+
+@pytest.mark.parametrize("how", ["missing", "broken"])
+def test_fast_arithmetic_that_fails_leaves_the_next_one(tiny, copies, conversion, tmp_path, monkeypatch, how):
+    monkeypatch.setattr(loading, "fast_here", lambda: FAST)
+    copies.conversion = tmp_path / "copy"
+    shutil.copytree(conversion, copies.conversion)
+    if how == "missing":  # such as of a model that cannot be quantized
+        for name in cache.QUANTIZED:
+            (copies.conversion / name).unlink()
+    else:
+        (copies.conversion / cache.QUANTIZED[0]).write_text("<net>")
+    cache.describe(copies.conversion, tiny[1].sha256, 0.0)
+    settings = Settings(cache=tmp_path / "cache")
+    engine = load_engine(tiny[0], with_figures(tiny[1], GOOD, "int8", "bfloat16"), settings)
+    assert engine.runtime.endswith("bfloat16; float32 when in doubt") and not engine.problem
+    engine = load_engine(tiny[0], with_figures(tiny[1], GOOD, "int8"), settings)
+    assert engine.runtime.endswith("float32") and not engine.problem
+    with pytest.raises(NotConverted):  # who asks for one to measure it gets no other
+        load_engine(*tiny, settings, precision="int8")
+
+
+def test_exact_arithmetic_waits_for_the_first_doubt_or_for_the_warm_up(tiny, copies, tmp_path, monkeypatch):
+    monkeypatch.setattr(loading, "fast_here", lambda: FAST)
+    spec = with_figures(tiny[1], GOOD | {"clear": 1.0}, "int8", clear=1.0)  # everything is in doubt
+    careful = load_engine(tiny[0], spec, Settings(cache=tmp_path))
+    assert careful.fast.requests and not careful.exact.requests
+    warm_up(careful, SIZE)
+    assert list(careful.exact.requests) == [(1, SIZE, SIZE, 3)]
+    assert list(careful.fast.requests) == [(1, SIZE, SIZE, 3), (2, SIZE, SIZE, 3)]
+
+
+def test_exact_arithmetic_outlives_the_folder_of_its_conversion(tiny, copies, tmp_path, monkeypatch):
+    """Where the cache cannot be written, that folder is gone once the models are loaded."""
+    monkeypatch.setattr(loading, "fast_here", lambda: FAST)
+    (tmp_path / "file").write_text("no folder")
+    spec = with_figures(tiny[1], GOOD | {"clear": 1.0}, "int8", clear=1.0)  # everything is in doubt
+    careful = load_engine(tiny[0], spec, Settings(cache=tmp_path / "file" / "cache"))
+    assert not careful.exact.weights.exists()
+    exact = load_engine(*tiny, Settings(cache=tmp_path / "cache"))
+    assert probability(careful) == pytest.approx(probability(exact), abs=1e-6)
