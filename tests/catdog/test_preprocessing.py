@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import ExifTags, Image
 
 from catdog import preprocessing
 from catdog.errors import CatDogError, ImageTooLarge, InvalidImage, OutOfMemory
@@ -495,10 +495,28 @@ def test_a_pillow_image_that_is_not_yet_loaded_can_turn_out_damaged():
         from_pillow(Image.open(io.BytesIO(encoded(noise(), "JPEG")[:700])))
 
 
-def test_the_callers_image_stays_as_it_was():
-    image = Image.open(io.BytesIO(turned("JPEG", 6)))
-    upright = to_rgb(image)
-    assert (image.size, upright.size) == ((64, 32), (32, 64))
+@pytest.mark.parametrize("value", [1, 6])
+def test_the_callers_image_stays_as_it_was(value):
+    image = Image.open(io.BytesIO(turned("JPEG", value)))
+    before, upright = np.asarray(image), to_rgb(image)
+    assert (image.size, upright.size) == ((64, 32), (64, 32) if value == 1 else (32, 64))
+    assert image.getexif()[ExifTags.Base.Orientation] == value and image.info
+    upright.paste("red", (0, 0, 8, 8))
+    np.testing.assert_array_equal(np.asarray(image), before)
+
+
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP"])
+def test_a_decoded_photo_has_no_metadata(format):
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 1
+    exif[ExifTags.Base.Make] = "a camera"
+    exif.get_ifd(ExifTags.IFD.GPSInfo)[ExifTags.GPS.GPSLatitudeRef] = "N"
+    data = encoded(flag(), format, exif=exif, icc_profile=b"a profile")
+    assert b"a camera" in data
+    image = decode(data)
+    assert not image.info and not image.getexif() and not image.getexif().get_ifd(ExifTags.IFD.GPSInfo)
+    for saved in ("JPEG", "PNG", "WEBP"):
+        assert b"a camera" not in encoded(image, saved)
 
 
 # --- model input --------------------------------------------------------------------------------
