@@ -6,14 +6,12 @@ asked about pixels that were prepared in another way than those it learned from.
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import io
 import re
 
 import numpy as np
 from PIL import ExifTags, Image, ImageOps
-from PIL.JpegImagePlugin import JpegImageFile
 
 from .errors import CatDogError, ImageTooLarge, InvalidImage, OutOfMemory
 from .scans import is_endless
@@ -136,7 +134,7 @@ def pixels_of(data: bytes) -> int:
 
 
 def to_rgb(image: Image.Image, *, ours: bool = False) -> Image.Image:
-    """Turn an opened Pillow image upright and convert it to mode RGB; when it is `ours`, perhaps in place.
+    """Turn an opened Pillow image upright and convert it to mode RGB; of one that is `ours`, perhaps without a copy.
 
     1. Apply the EXIF orientation, where it can be read.
     2. Bring grey of more than 8 bits to 8: integers 0..65535 keep their upper 8 bits; floats are
@@ -213,16 +211,11 @@ def _upright(image: Image.Image) -> Image.Image:
 
 
 def _bare(image: Image.Image, ours: bool) -> Image.Image:
-    """An image in mode RGB without its metadata; in place when it is `ours`, as a copy takes a third of decoding."""
-    # Files of other kinds keep more than pixels, such as further frames.
-    if ours and image.mode == "RGB" and type(image) in (Image.Image, JpegImageFile):
-        with contextlib.suppress(Exception):  # many kinds, for broken metadata
-            image.info.clear()
-            image.getexif().clear()
-            return image
-    image = image.convert("RGB")
-    image.info.clear()
-    return image
+    """An image in mode RGB with nothing but pixels, which it shares with one that is `ours`."""
+    # `_new` is Pillow's own and not documented; a copy takes a third of the time of decoding.
+    bare = image._new(image.im) if ours and image.mode == "RGB" else image.convert("RGB")
+    bare.info.clear()
+    return bare
 
 
 def _to_8_bit_grey(image: Image.Image) -> Image.Image:

@@ -23,25 +23,29 @@ def fit_clear(fast: np.ndarray, exact: np.ndarray, temperature: float = 1.0) -> 
     fast, exact  uncalibrated probabilities (N, classes) of the same photos in fast arithmetic and in float32
 
     Few photos are near the threshold, and none of them may be one of the few that arithmetic moves far. So how far
-    logits moved is taken from all photos, and tried on all, up to MOST_SHIFTS on each.
+    logits moved is taken from all photos, and tried on all, up to MOST_SHIFTS on each. What was harmed by its own is
+    never taken as clear.
 
     None when there is none that leaves at most MOST_DOUBTFUL of the photos in doubt.
     """
-    certainty, harm = fast.max(axis=1), _harm(fast, exact, temperature)
+    certainty, (seen, expected) = fast.max(axis=1), _harm(fast, exact, temperature)
     for clear in CANDIDATES:
-        if (certainty < clear).mean() > MOST_DOUBTFUL:
+        unasked = certainty >= clear
+        if (~unasked).mean() > MOST_DOUBTFUL:
             return None
-        if np.where(certainty >= clear, harm, 0).mean() <= MOST_HARMED:
+        if not (seen & unasked).any() and (expected * unasked).mean() <= MOST_HARMED:
             return clear
     return None
 
 
-def _harm(fast: np.ndarray, exact: np.ndarray, temperature: float) -> np.ndarray:
-    """How likely each photo would be harmed if its logits moved as those of any photo did: (N,), 0 to 1."""
+def _harm(fast: np.ndarray, exact: np.ndarray, temperature: float) -> tuple[np.ndarray, np.ndarray]:
+    """Which photos were harmed, (N,) bool, and how likely each would be if its logits moved as those of any, 0 to 1."""
     before, after = (np.log(np.clip(rows, LEAST, 1)) / temperature for rows in (fast, exact))
     said, label, shifts = softmax(before, axis=1), before.argmax(axis=1), after - before
-    harmed, tried = np.zeros(len(before)), range(0, len(before), -(-len(before) // MOST_SHIFTS))
-    for places in tried:
+
+    def harmed(places: int) -> np.ndarray:
         moved = softmax(before + np.roll(shifts, places, axis=0), axis=1)
-        harmed += (np.abs(moved - said).max(axis=1) > MOST_MOVED) | (moved.argmax(axis=1) != label)
-    return harmed / len(tried)
+        return (np.abs(moved - said).max(axis=1) > MOST_MOVED) | (moved.argmax(axis=1) != label)
+
+    tried = range(0, len(before), -(-len(before) // MOST_SHIFTS))
+    return harmed(0), sum(map(harmed, tried), np.zeros(len(before))) / len(tried)

@@ -126,8 +126,8 @@ def _clear(
         rows = {precision: answers[classifier.spec.name] for precision, classifier in models.items()}
         exact, temperature = rows.pop(EXACT), specs[name].temperature
         found = {key: arithmetic.fit_clear(fast_rows, exact, temperature) for key, fast_rows in rows.items()}
-        both = {**specs[name].clear, **dict.fromkeys(fast), **found}
-        learned[name] = {key: clear for key, clear in both.items() if clear is not None}
+        kept = {key: clear for key, clear in specs[name].clear.items() if key not in fast}
+        learned[name] = kept | {key: clear for key, clear in found.items() if clear is not None}
     return learned
 
 

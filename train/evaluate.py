@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from catdog import Settings, load
 from catdog.compare import Classifier, Comparator, calibrated
-from catdog.engine import EXACT, FAST, Outputs, fast_here, load_engine, precision_of
+from catdog.engine import EXACT, FAST, Outputs, fast_here, load_engine, precisions_of
 from catdog.errors import InvalidSettings, ModelMismatch, NotConverted
 from catdog.preprocessing import to_array
 from catdog.spec import ModelSpec, sha256_of
@@ -73,9 +73,10 @@ def _figures(spec: ModelSpec, raw: dict[str, np.ndarray], split: Split, split_na
         for key, rows in answers.items()
         if key != EXACT
     }
-    precision = precision_of(dataclasses.replace(spec, metrics={**spec.metrics, split_name: changes}))
-    if precision not in answers:  # what it cannot run in here does not serve here either
-        precision = EXACT
+    precision = EXACT
+    if changes:
+        measured = dataclasses.replace(spec, metrics={**spec.metrics, split_name: changes})
+        precision = next(name for name in precisions_of(measured) if name in answers)
     return measure(answers[precision], split.labels, split.classes, uncalibrated=raw[precision]) | changes
 
 
@@ -93,9 +94,9 @@ def _in_all_arithmetics(comparator: Comparator, weights: Path, settings: Setting
     fast = fast_here() if any(map(on_openvino, comparator.models.values())) else ()
     models = {}
     for name, classifier in comparator.models.items():
-        learned = [precision for precision in fast if precision in classifier.spec.clear]
-        alone = on_openvino(classifier)
-        models[name] = in_arithmetics(learned, classifier.spec, weights, settings) if alone else {EXACT: classifier}
+        learned = [precision for precision in fast if precision in classifier.spec.clear and on_openvino(classifier)]
+        # Where nothing is learned it is served in float32 anyhow.
+        models[name] = in_arithmetics(learned, classifier.spec, weights, settings) if learned else {EXACT: classifier}
     return models
 
 

@@ -8,7 +8,7 @@ cannot. With a filled cache neither Keras nor TensorFlow is imported.
 from .arithmetic import EXACT, FAST, fast_here
 from .careful import warm_up
 from .interface import OF_A_FOLDER, TOGETHER, Engine, Outputs, are_probabilities
-from .loading import describe, load_engine, load_engines, precision_of
+from .loading import describe, load_engine, load_engines, precision_of, precisions_of
 
 __all__ = [
     "EXACT",
@@ -23,5 +23,6 @@ __all__ = [
     "load_engine",
     "load_engines",
     "precision_of",
+    "precisions_of",
     "warm_up",
 ]

@@ -134,7 +134,6 @@ def _convert(job: Job) -> None:
     try:
         openvino.save_model(converted, job.out / cache.CONVERTED[0], compress_to_fp16=False)
         engine = OpenVINOEngine(job.out)
-        _save_quantized(converted, batch, job.out)
     except RuntimeError as error:  # what it makes of a full disk, if not before it reads the file
         raise OSError(first_line(error)) from error
     expected, actual = reference(batch), engine(batch)
@@ -144,27 +143,25 @@ def _convert(job: Job) -> None:
             f"OpenVINO answers otherwise than Keras: a probability differs by {difference:.1e}, "
             f"more than {LARGEST_DIFFERENCE:g}."
         )
+    _save_quantized(converted, batch, job.out)
     cache.describe(job.out, job.spec.sha256, difference)
 
 
 def _save_quantized(converted: Any, batch: np.ndarray, out: Path) -> None:
-    """Save the model quantized, too, where it can be and then gives probabilities; raises what saving raises."""
+    """Save the model quantized, too, where it can be, and then gives probabilities."""
     try:
         model = quantized(converted, batch)
+        if model is None:
+            return
+        import_openvino().save_model(model, out / cache.QUANTIZED[0], compress_to_fp16=False)
+        if are_probabilities(OpenVINOEngine(out, precision="int8")(batch).probabilities):
+            return
+        reason = "its answers are no probabilities"
     except Exception as error:  # OpenVINO raises many kinds on models that nobody thought of
-        log.warning("The model is not quantized (%s).", first_line(error))
-        return
-    if model is None:
-        return
-    import_openvino().save_model(model, out / cache.QUANTIZED[0], compress_to_fp16=False)
-    try:
-        usable = are_probabilities(OpenVINOEngine(out, precision="int8")(batch).probabilities)
-    except Exception as error:
-        log.warning("The quantized model does not run (%s).", first_line(error))
-        usable = False
-    if not usable:
-        for name in cache.QUANTIZED:
-            (out / name).unlink()
+        reason = first_line(error)
+    log.warning("The model is not quantized (%s).", reason)
+    for name in cache.QUANTIZED:
+        (out / name).unlink(missing_ok=True)
 
 
 def check_batch(spec: ModelSpec) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import logging
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -26,6 +27,8 @@ from .reference import KerasEngine, first_line, limit_threads, load_model
 # Fast arithmetic, with float32 when in doubt, runs a model only where it was measured on at least so many photos, none
 # of which got another label, and no probability moved by more than this.
 LEAST_PHOTOS, LARGEST_CHANGE = 1000, 0.01
+
+log = logging.getLogger(__name__)
 
 Model = tuple[Path, ModelSpec]  # a verified `.h5` and its spec
 
@@ -72,7 +75,7 @@ def load_engines(
 
 
 def describe(spec: ModelSpec, settings: Settings) -> str:
-    """What runs a model, without loading it: library, version, arithmetic."""
+    """What is to run a model, without loading it: library, version, arithmetic; what fails gives way to another."""
     if _with_openvino(settings):
         if precision := _precision_here(spec):
             in_doubt = IN_DOUBT if precision in FAST else ""
@@ -86,10 +89,10 @@ def describe(spec: ModelSpec, settings: Settings) -> str:
 
 def precision_of(spec: ModelSpec) -> str:
     """The fastest arithmetic on this processor that the spec says was measured to be harmless, else EXACT."""
-    return _precisions_of(spec)[0]
+    return precisions_of(spec)[0]
 
 
-def _precisions_of(spec: ModelSpec) -> list[str]:
+def precisions_of(spec: ModelSpec) -> list[str]:
     """All arithmetics to be tried on this processor, in this order: those measured to be harmless, then EXACT."""
     harmless = [name for name in FAST if _is_harmless(spec, name)]
     here = fast_here() if harmless else ()
@@ -175,7 +178,7 @@ def _on_openvino(model: Model, settings: Settings, conversion: Path | CatDogErro
     if isinstance(conversion, CatDogError):
         raise conversion
     try:
-        engine = _opened(conversion, spec, settings.threads, [precision] if precision else _precisions_of(spec))
+        engine = _opened(model, conversion, settings.threads, [precision] if precision else precisions_of(spec))
     except Exception as error:  # a library or a processor that do not fit; its text names folders, pages show this one
         raise NotConverted(f"OpenVINO fails on this machine ({type(error).__name__}).") from error
     if conversion.parent != settings.cache:
@@ -186,19 +189,24 @@ def _on_openvino(model: Model, settings: Settings, conversion: Path | CatDogErro
     return engine
 
 
-def _opened(conversion: Path, spec: ModelSpec, threads: int, precisions: Sequence[str]) -> Engine:
+def _opened(model: Model, conversion: Path, threads: int, precisions: Sequence[str]) -> Engine:
     """Run a conversion in the first of these arithmetics in which it runs; raises what the last one does."""
+    path, spec = model
     *others, last = precisions
     for precision in others:
-        with contextlib.suppress(Exception):  # such as a model that cannot be quantized
-            return _in_arithmetic(conversion, spec, threads, precision)
+        try:
+            engine = _in_arithmetic(conversion, spec, threads, precision)
+            _check(engine, *model)
+            return engine
+        except Exception as error:  # such as of a model that could not be quantized
+            log.warning("%s does not run in %s (%s).", path.name, precision, first_line(error))
     return _in_arithmetic(conversion, spec, threads, last)
 
 
 def _in_arithmetic(conversion: Path, spec: ModelSpec, threads: int, precision: str) -> Engine:
     """Run a conversion in one arithmetic; with a spec that says what is clear in it, in float32 too."""
     engine = OpenVINOEngine(conversion, threads=threads, precision=precision)
-    clear = spec.clear.get(precision)
+    clear = spec.clear.get(precision) if precision in FAST else None
     if clear is None:
         return engine
     # Compiled at the first doubt, or by `warm_up`: a clear answer does not wait for it.
@@ -231,8 +239,7 @@ def _reference(model: Model, settings: Settings, *, why: str = "") -> Engine:
 def _attempt(load, model: Model, *arguments) -> Engine | CatDogError:
     try:
         engine = load(model, *arguments)
-        # What fast arithmetic says of it may be in doubt, and float32 is for later.
-        _check(getattr(engine, "fast", engine), *model)
+        _check(engine, *model)
     except CatDogError as error:
         return error
     except Exception as error:  # one model spoils no other
@@ -243,6 +250,8 @@ def _attempt(load, model: Model, *arguments) -> Engine | CatDogError:
 def _check(engine: Engine, path: Path, spec: ModelSpec) -> None:
     """Ask about one black photo and compare what comes back with the spec; raises ModelMismatch."""
     photo = np.zeros((1, spec.image_size, spec.image_size, 3), np.float32)
+    # Not all of a CarefulEngine: a doubt about this photo would compile float32 now.
+    engine = getattr(engine, "fast", engine)
     try:
         outputs, features, _ = engine(photo)
     except Exception as error:

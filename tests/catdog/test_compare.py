@@ -26,6 +26,7 @@ from catdog.engine import Outputs
 from catdog.errors import Busy, ImageTooLarge, InvalidImage, ModelMismatch, ModelUnavailable, Unforeseen, UnknownModel
 from catdog.explain import LARGEST_SIDE
 from catdog.novelty import Novelty
+from catdog.preprocessing import to_array
 from catdog.spec import ModelSpec
 from tests.conftest import PATIENCE
 from tests.specs import minimal
@@ -341,6 +342,28 @@ def test_every_photo_that_cannot_be_resized_gives_the_place_back(monkeypatch):
                 comparator.compare(grey(0))
         broken.clear()
         assert len(comparator.compare(grey(0)).models) == 3
+
+
+class Seeing(Fixed):
+    """An engine that keeps what it was shown."""
+
+    def __call__(self, batch: np.ndarray) -> Outputs:
+        self.seen = batch
+        return super().__call__(batch)
+
+
+def test_each_model_sees_what_its_spec_says():
+    """Although several threads make it."""
+    inputs = [(8, "stretch"), (8, "crop"), (10, "stretch"), (8, "stretch")]
+    models = [
+        Classifier(minimal(f"m{i}", image_size=size, resize=resize), Seeing(0.25))
+        for i, (size, resize) in enumerate(inputs)
+    ]
+    image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (20, 33, 3), np.uint8))
+    with contextlib.closing(Comparator(models)) as comparator:
+        comparator.compare(image)
+    for model in models:
+        np.testing.assert_array_equal(model.engine.seen, to_array(image, model.spec)[None])
 
 
 def test_after_close_there_is_an_error_and_no_waiting():

@@ -40,3 +40,17 @@ def test_with_too_many_doubts_there_is_none():
     many = round(100 * MOST_DOUBTFUL / (1 - MOST_DOUBTFUL))
     assert fit_clear(*both(*[(0.7, 0.75)] * many)) == 0.71
     assert fit_clear(*both(*[(0.7, 0.75)] * (many + 1))) is None
+
+
+def test_what_was_harmed_once_among_many_is_not_clear():
+    quiet = np.full((2000, 2), [0.001, 0.999])
+    fast, exact = np.concatenate([quiet, [[0.4, 0.6]]]), np.concatenate([quiet, [[0.51, 0.49]]])
+    assert fit_clear(fast, exact) == 0.61
+
+
+def test_more_than_two_classes_are_told_apart():
+    quiet = np.full((200, 3), [0.01, 0.01, 0.98])
+    fast, exact = np.concatenate([quiet, [[0.36, 0.3, 0.34]]]), np.concatenate([quiet, [[0.34, 0.3, 0.36]]])
+    assert fit_clear(fast, exact) == 0.5  # everything of three classes that is surer is clear
+    fast, exact = np.concatenate([quiet, [[0.36, 0.06, 0.58]]]), np.concatenate([quiet, [[0.3, 0.08, 0.62]]])
+    assert fit_clear(fast, exact) == 0.59

@@ -11,6 +11,7 @@ import pytest
 from catdog import ModelSpec, Settings, load
 from catdog.compare import calibrated
 from catdog.novelty import Novelty
+from tests.tiny import write_tiny_model
 from train import calibrate, disagreement, evaluate, novelty, sureness
 from train.__main__ import main
 
@@ -39,6 +40,35 @@ def test_calibrate_writes_what_serving_uses_and_can_be_run_again(tiny_data, weig
     comparison = comparator.compare(tiny_data / "test" / "cats" / "cats.0.png")
     comparator.close()
     assert all(0 < verdict.error_rate <= 1 and verdict.strangeness > 0 for verdict in comparison.models)
+
+
+@pytest.mark.parametrize(("found", "left"), [(0.8, {"int8": 0.8, "bfloat16": 0.7}), (None, {"bfloat16": 0.7})])
+def test_what_is_clear_is_learned_anew_of_what_the_processor_is_fast_at(tiny_data, tmp_path, monkeypatch, found, left):
+    """Of answers without a second one; what only another processor could measure stays."""
+    asked = []
+
+    def fit_clear(fast, exact, temperature):
+        asked.append((fast, exact, temperature))
+        return found
+
+    monkeypatch.setattr(calibrate, "fast_here", lambda: ("int8",))
+    monkeypatch.setattr(calibrate.arithmetic, "fit_clear", fit_clear)
+    spec = write_tiny_model(tmp_path, "scratch_cnn", convolutions=4)
+    dataclasses.replace(spec, clear={"int8": 1.0, "bfloat16": 0.7}, temperature=0.5).write(
+        tmp_path / "scratch_cnn.json"
+    )
+    assert main(["calibrate", "--data", str(tiny_data), "--weights", str(tmp_path)]) == 0
+    assert ModelSpec.read(tmp_path / "scratch_cnn.json").clear == left
+    ((fast, exact, temperature),) = asked
+    assert temperature == 0.5 and 0 < np.abs(fast - exact).max() < 0.01
+
+
+def test_a_model_that_cannot_be_quantized_learns_nothing_of_it(tiny_data, weights, monkeypatch):
+    monkeypatch.setattr(calibrate, "fast_here", lambda: ("int8",))
+    for path in weights.glob("*.json"):  # of models with a single convolution
+        dataclasses.replace(ModelSpec.read(path), clear={"int8": 0.9}).write(path)
+    assert main(["calibrate", "--data", str(tiny_data), "--weights", str(weights)]) == 0
+    assert [ModelSpec.read(path).clear for path in weights.glob("*.json")] == [{}, {}]
 
 
 def test_only_val_is_read(tiny_data, weights, tmp_path):

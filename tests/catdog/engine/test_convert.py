@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from catdog.engine import convert, converted
-from catdog.engine.cache import CONVERTED, MANIFEST, QUANTIZED
+from catdog.engine.cache import CONVERTED, MANIFEST
 from catdog.engine.convert import Job, NotStored, attempt, check_batch
 from catdog.engine.converted import OpenVINOEngine
 from catdog.engine.reference import KerasEngine, load_model
@@ -211,9 +211,8 @@ def test_a_model_that_does_not_fit_its_spec_is_a_mismatch(tmp_path):
     assert type(attempt(job)) is ModelMismatch
 
 
-@pytest.mark.parametrize("graph", [CONVERTED[0], QUANTIZED[0]])
-def test_a_disk_that_cannot_be_written_is_said(tmp_path, job, graph):
-    (job.out / graph).mkdir()  # stands for a disk that takes no file of this name
+def test_a_disk_that_cannot_be_written_is_said(tmp_path, job):
+    (job.out / CONVERTED[0]).mkdir()  # stands for a disk that takes no file of this name
     error = attempt(job)
     assert type(error) is NotStored
     assert str(tmp_path) not in str(error)

@@ -499,15 +499,25 @@ def test_two_arithmetics_are_two_engines_on_one_conversion(tiny, copies, tmp_pat
         load_engine(tiny[0], wrong, settings)
 
 
-@pytest.mark.parametrize("how", ["missing", "broken"])
-def test_fast_arithmetic_that_fails_leaves_the_next_one(tiny, copies, conversion, tmp_path, monkeypatch, how):
+class Nonsense(loading.OpenVINOEngine):
+    """Answers in int8 with what is no number."""
+
+    def __call__(self, batch):
+        outputs = super().__call__(batch)
+        return outputs._replace(probabilities=outputs.probabilities * (np.nan if "int8" in self.runtime else 1))
+
+
+@pytest.mark.parametrize("how", ["missing", "broken", "nonsense"])
+def test_fast_arithmetic_that_fails_leaves_the_next_one(tiny, copies, conversion, tmp_path, monkeypatch, caplog, how):
     monkeypatch.setattr(loading, "fast_here", lambda: FAST)
+    if how == "nonsense":
+        monkeypatch.setattr(loading, "OpenVINOEngine", Nonsense)
     copies.conversion = tmp_path / "copy"
     shutil.copytree(conversion, copies.conversion)
     if how == "missing":  # such as of a model that cannot be quantized
         for name in cache.QUANTIZED:
             (copies.conversion / name).unlink()
-    else:
+    if how == "broken":
         (copies.conversion / cache.QUANTIZED[0]).write_text("<net>")
     cache.describe(copies.conversion, tiny[1].sha256, 0.0)
     settings = Settings(cache=tmp_path / "cache")
@@ -515,7 +525,8 @@ def test_fast_arithmetic_that_fails_leaves_the_next_one(tiny, copies, conversion
     assert engine.runtime.endswith("bfloat16; float32 when in doubt") and not engine.problem
     engine = load_engine(tiny[0], with_figures(tiny[1], GOOD, "int8"), settings)
     assert engine.runtime.endswith("float32") and not engine.problem
-    with pytest.raises(NotConverted):  # who asks for one to measure it gets no other
+    assert caplog.text.count("tiny.h5 does not run in int8") == 2
+    with pytest.raises((NotConverted, ModelMismatch)):  # who asks for one to measure it gets no other
         load_engine(*tiny, settings, precision="int8")
 
 
