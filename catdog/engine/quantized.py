@@ -12,7 +12,7 @@ from .converted import import_openvino
 
 CONVOLUTION, IN_GROUPS = "Convolution", "GroupConvolution"
 # Standard deviations above the mean of what photos have as their largest value: that much of a layer's input is told
-# apart. What is above is cut off, which costs less than coarser steps for all.
+# apart. What is above is cut off, which costs less than coarser steps for all. Chosen on validation photos.
 MARGIN = 4
 LEVELS = 256  # of a layer's input
 TINY = 1e-8
@@ -26,9 +26,9 @@ def quantized(model: Any, photos: np.ndarray) -> Any | None:
 
     Inputs have one step for all channels, weights one for each output channel (Krishnamoorthi 2018, "Quantizing
     deep convolutional networks for efficient inference"). The first convolution and the last stay as they are, with
-    what works on each channel alone right after or before: they take little time. Behind the first, channels differ
-    most (Sheng et al. 2018, "A quantization-friendly separable convolution for MobileNets"), and before the last,
-    photos do.
+    what works on each channel alone right after or before, as these would move answers most: behind the first,
+    channels differ (Sheng et al. 2018, "A quantization-friendly separable convolution for MobileNets"), and before the
+    last, photos do.
     """
     model = model.clone()
     sources = _sources(model, _layers(model))
