@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +12,9 @@ from PIL import Image
 
 from catdog.compare import Classifier, Comparator, Verdict
 from catdog.preprocessing import decode, to_array
-from catdog.reading import OVERSAMPLING
 from catdog.spec import SCALINGS
 
 MEGAPIXELS = 12
-
-
-def enough_of(image_sizes: Iterable[int]) -> int:
-    """Pixels a side that models of these sizes need at least; a side of twice as many is reduced to just that."""
-    return OVERSAMPLING * max(image_sizes)
 
 
 def enlarged(photo: Path, *, megapixels: float | None = None, side: int | None = None) -> bytes:

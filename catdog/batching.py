@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import queue
 import threading
@@ -15,11 +14,11 @@ Result = TypeVar("Result")
 
 
 class Batcher(Generic[Item, Result]):
-    """Hands what is waiting to `handle`: `together` items when so many wait, and otherwise the next one alone.
+    """Hands what is waiting to `handle`, up to `together` items at a time; nothing waits for company.
 
-    Nothing waits for company. `handle` takes a list and returns a result or an exception per item; an
-    exception that it raises goes to all of them. A forked process may go on with the copy of a Batcher
-    that nobody was using: it starts a thread of its own.
+    `handle` takes a list and returns a result or an exception per item; an exception that it raises goes to
+    all of them. A forked process may go on with the copy of a Batcher that nobody was using: it starts a
+    thread of its own.
     """
 
     def __init__(self, handle: Callable[[list[Item]], Sequence[Result | Exception]], together: int):
@@ -74,10 +73,10 @@ class Batcher(Generic[Item, Result]):
 
     def _next_group(self) -> tuple[list[tuple[Item, Future]], bool]:
         """What to handle next, once there is something, and whether it is the last."""
-        first = self._waiting.get()
-        if first is None:
-            return [], True
-        if self._waiting.qsize() + 1 < self._together:
-            return [first], False
-        group = [first, *itertools.islice(iter(self._waiting.get, None), self._together - 1)]
-        return group, len(group) < self._together  # the None of `close` was among them
+        group, taken = [], self._waiting.get()
+        while taken is not None:
+            group.append(taken)
+            if len(group) == self._together or self._waiting.empty():
+                return group, False
+            taken = self._waiting.get()  # at once, as nobody else takes anything
+        return group, True

@@ -19,7 +19,7 @@ from PIL import Image
 from .batching import Batcher
 from .config import Settings
 from .disagreement import UsuallyRight, usually_right
-from .engine import TOGETHER, Engine, Outputs, are_probabilities, load_engines, warm_up
+from .engine import OF_A_FOLDER, Engine, Outputs, are_probabilities, load_engines, warm_up
 from .errors import Busy, CatDogError, ModelMismatch, ModelUnavailable, Unforeseen, UnknownModel
 from .explain import LARGEST_SIDE, heatmap
 from .memory import give_back_freed_blocks, give_back_large_blocks
@@ -34,6 +34,10 @@ log = logging.getLogger(__name__)
 
 # Photos that are decoded at a time: a large one takes several hundred megabytes meanwhile, and the models need cores.
 AT_ONCE = 2
+
+# Photos that one model judges before the next one does, when so many wait: its weights are at hand meanwhile. With one
+# more, engines would compile a network for just that number, which takes memory for good.
+GROUP = OF_A_FOLDER - 1
 
 # The verdict on a photo of none of the classes.
 NEITHER = "neither"
@@ -177,7 +181,7 @@ class Comparator:
         self.read = Reader.of(self.specs, self.settings)
         self._turns = threading.BoundedSemaphore(AT_ONCE)
         self._places = threading.BoundedSemaphore(self.settings.max_waiting)
-        self._batcher = Batcher(self._judge, TOGETHER)
+        self._batcher = Batcher(self._judge, GROUP)
         self._resizer = Batcher(lambda asked: [_pixels(*one) for one in asked], 1)
 
     @classmethod

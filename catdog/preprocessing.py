@@ -182,7 +182,9 @@ def scaled(pixels: np.ndarray, scaling: str) -> np.ndarray:
     if scaling == "none":
         return array
     factor, offset = SCALINGS[scaling]
-    return array * np.float32(factor) + np.float32(offset)
+    array *= np.float32(factor)
+    array += np.float32(offset)
+    return array
 
 
 def _reduced(image: Image.Image, enough: int) -> Image.Image:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import math
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from .spec import ModelSpec
 
 # A large photo is reduced to no less than this many times the size that the largest model asks for: most of its time
 # would go into resizing otherwise.
-OVERSAMPLING = 2
+OVERSAMPLING = 1.5
 # That moves a probability the less, the nearer it is to 1. Chosen on validation photos; docs/benchmarks.md says how far
 # the answers to test photos move where all models give their labels this much, and how often. Others are read again.
 CLEAR = 0.97
@@ -56,8 +57,7 @@ class Reader:
     @classmethod
     def of(cls, specs: Iterable[ModelSpec], settings: Settings) -> Reader:
         """For these models and the limits of the settings."""
-        enough = OVERSAMPLING * max(spec.image_size for spec in specs)
-        return cls(settings.max_upload_bytes, settings.max_pixels, enough)
+        return cls(settings.max_upload_bytes, settings.max_pixels, enough_for(spec.image_size for spec in specs))
 
     def __call__(self, photo: Photo, *, whole: bool = False) -> Read:
         """Encoded bytes, a path, a binary file or a Pillow image -> upright RGB image, not reduced when `whole`.
@@ -104,6 +104,11 @@ class _FromTheStart:
     def read(self, size: int) -> bytes:
         self._file.seek(self._start)
         return _up_to(size, self._file)
+
+
+def enough_for(image_sizes: Iterable[int]) -> int:
+    """Pixels a side that large photos keep for models of these sizes."""
+    return math.ceil(OVERSAMPLING * max(image_sizes))
 
 
 def in_doubt(confidences: Iterable[float]) -> bool:

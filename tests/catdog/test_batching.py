@@ -60,7 +60,7 @@ def test_what_was_handled_does_not_stay_in_memory():
         assert gone.wait(PATIENCE)
 
 
-def test_so_many_that_came_meanwhile_are_handled_together_and_the_rest_alone_all_in_order():
+def test_what_came_meanwhile_is_handled_together_up_to_so_many_all_in_order():
     record = Recorder()
     record.gate.clear()
     with batcher(record, together=4) as made:
@@ -69,7 +69,7 @@ def test_so_many_that_came_meanwhile_are_handled_together_and_the_rest_alone_all
         futures += [made.submit(item) for item in range(1, 7)]
         record.gate.set()
         assert results(futures) == [0, 2, 4, 6, 8, 10, 12]
-    assert record.groups == [[0], [1, 2, 3, 4], [5], [6]]
+    assert record.groups == [[0], [1, 2, 3, 4], [5, 6]]
 
 
 def test_many_threads_get_their_own_answers():

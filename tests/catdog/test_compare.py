@@ -21,8 +21,8 @@ from PIL import Image
 
 import catdog
 from catdog import Settings
-from catdog.compare import AT_ONCE, TOGETHER, Classifier, Comparator, calibrated
-from catdog.engine import Outputs
+from catdog.compare import AT_ONCE, GROUP, Classifier, Comparator, calibrated
+from catdog.engine import TOGETHER, Outputs
 from catdog.errors import Busy, ImageTooLarge, InvalidImage, ModelMismatch, ModelUnavailable, Unforeseen, UnknownModel
 from catdog.explain import LARGEST_SIDE
 from catdog.novelty import Novelty
@@ -238,7 +238,7 @@ def test_photos_that_come_meanwhile_are_judged_together_and_each_gets_its_own_an
     with gated(engine, classifier("other", 0.25)) as (comparator, ask):
         answers = [ask(0)]
         assert engine.reached.wait(PATIENCE)
-        shades = [20 * number for number in range(1, TOGETHER + 2)]
+        shades = [20 * number for number in range(1, GROUP + 3)]
         answers += [ask(shade) for shade in shades]
         wait_until_waiting(comparator, len(shades))
         engine.open.set()
@@ -246,7 +246,7 @@ def test_photos_that_come_meanwhile_are_judged_together_and_each_gets_its_own_an
             gate, other = answer.result(PATIENCE).models
             assert gate.probabilities["dog"] == pytest.approx(shade / 255, abs=1e-6)
             assert other.probabilities["dog"] == pytest.approx(0.25)
-    assert engine.batches == [1, TOGETHER, 1]
+    assert engine.batches == [1, GROUP, 2]
 
 
 def test_photos_for_one_model_and_for_all_can_be_judged_together():
@@ -261,7 +261,7 @@ def test_photos_for_one_model_and_for_all_can_be_judged_together():
         engine.open.set()
         names = [[verdict.model for verdict in answer.result(PATIENCE).models] for answer in answers[1:]]
     assert names == [[wish] if wish else ["gate", "other"] for wish in wishes]
-    assert engine.batches == [1, 2, 2, 1, 2]  # of the third two, one was not for it
+    assert engine.batches == [1, 6, 1]  # of the eight, the first seven together, of which one was not for it
 
 
 def test_servers_warm_up_for_photos_that_come_together():
@@ -499,7 +499,7 @@ def test_looking_gives_the_same_answer_and_the_photo(tiny_comparator, name):
     assert all(verdict.heatmap for verdict in tiny_comparator.look(path, explain=True)[0].models)
 
 
-@pytest.mark.parametrize(("sure", "size"), [(0.999, (200, 113)), (0.5, (LARGEST_SIDE, 450))])
+@pytest.mark.parametrize(("sure", "size"), [(0.999, (100, 57)), (0.5, (LARGEST_SIDE, 450))])
 def test_the_photo_that_was_looked_at_is_small_and_the_given_one_is_left_alone(sure, size):
     given = Image.new("RGB", (1600, 900), "red")
     with contextlib.closing(Comparator([classifier("a", sure, image_size=32)])) as comparator:

@@ -18,7 +18,7 @@ from PIL import ExifTags, Image
 from catdog import preprocessing
 from catdog.errors import CatDogError, ImageTooLarge, InvalidImage, OutOfMemory
 from catdog.preprocessing import decode, from_pillow, resized, to_array, to_rgb
-from catdog.reading import OVERSAMPLING
+from catdog.reading import enough_for
 from tests.catdog.photos import (
     BLACK,
     BLUE,
@@ -282,14 +282,12 @@ def test_small_photos_are_not_touched(name, enough):
     assert np.array_equal(decode(FILES[name], enough=enough), decode(FILES[name]))
 
 
-@pytest.mark.parametrize("image_size", [96, 128, 160])
+@pytest.mark.parametrize("image_size", [128, 160, 224])
 @pytest.mark.parametrize("size", [(200, 200), (500, 374), (320, 767)])
 def test_photos_as_they_are_trained_on_become_the_same_arrays_as_in_training(image_size, size):
     """No matter that serving reduces large photos and training does not."""
     data, model = encoded(noise(*size), "JPEG"), minimal(image_size=image_size)
-    assert np.array_equal(
-        to_array(decode(data, enough=OVERSAMPLING * image_size), model), to_array(decode(data), model)
-    )
+    assert np.array_equal(to_array(decode(data, enough=enough_for([image_size])), model), to_array(decode(data), model))
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "P", "1", "I;16", "F", "CMYK"])
@@ -305,7 +303,7 @@ def test_reduction_is_a_mean_of_pixels(mode):
 def test_reduced_photos_look_as_the_whole_ones_to_a_model(format):
     image = Image.open(EXAMPLES / "cat.jpg").resize((1600, 1200), Image.Resampling.LANCZOS)
     data, model = encoded(image, format), minimal(image_size=96)
-    fast, full = (to_array(decode(data, enough=enough), model) for enough in (OVERSAMPLING * 96, None))
+    fast, full = (to_array(decode(data, enough=enough), model) for enough in (enough_for([96]), None))
     assert 0 < np.abs(fast - full).mean() < 1
 
 

@@ -9,17 +9,19 @@ import os
 import numpy as np
 import pytest
 
+from catdog import Settings
 from catdog.compare import Comparator
 from catdog.engine import Outputs
 from catdog.errors import InvalidImage
 from catdog.preprocessing import MAX_PIXELS, from_pillow, to_array
-from catdog.reading import CLEAR, Reader, in_doubt
+from catdog.reading import CLEAR, Reader, enough_for, in_doubt
 from tests.catdog.photos import encoded, noise, orientation
 from tests.catdog.test_compare import classifier
+from tests.specs import minimal
 
 READER = Reader(max_bytes=1_000_000, max_pixels=MAX_PIXELS, enough=40)
 SIZE = 8  # what the models here ask for
-LARGE, SMALL = (8 * SIZE, 6 * SIZE), (3 * SIZE, 3 * SIZE)
+LARGE, SMALL = (8 * SIZE, 6 * SIZE), (3 * SIZE, 3 * SIZE - 1)  # what is read reduced, and what is just not
 
 
 @pytest.mark.parametrize(
@@ -98,6 +100,12 @@ def test_a_file_that_was_opened_as_text_is_told_so(tmp_path):
         READER(READER.repeatable(file))
 
 
+@pytest.mark.parametrize(("image_sizes", "enough"), [([8], 12), ([176, 224, 192], 336), ([97], 146)])
+def test_photos_keep_half_as_many_pixels_again_as_the_largest_model_takes(image_sizes, enough):
+    specs = [minimal(image_size=size) for size in image_sizes]
+    assert Reader.of(specs, Settings()).enough == enough_for(image_sizes) == enough
+
+
 @pytest.mark.parametrize(
     ("confidences", "doubt"),
     [([CLEAR], False), ([1.0, CLEAR - 1e-6], True), ([], False), ([math.nan], True), ([1.0, 1.0], False)],
@@ -170,7 +178,7 @@ def test_a_large_photo_of_which_a_model_is_in_doubt_is_judged_as_a_whole(judged,
     first, second = judged(photo, *sure, method=method)
     spec = classifier("model", 0.5).spec
     assert np.array_equal(second, to_array(image, spec))
-    assert np.array_equal(first, to_array(from_pillow(image, enough=2 * SIZE), spec))
+    assert np.array_equal(first, to_array(from_pillow(image, enough=enough_for([SIZE])), spec))
     assert not np.array_equal(first, second)
 
 
