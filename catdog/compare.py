@@ -49,8 +49,9 @@ class Verdict:
 
     confidence     probability of `label`, 0 to 1, calibrated by the spec's temperature
     probabilities  class -> probability; they add up to 1
-    milliseconds   time from RGB image to probabilities, as measured for this photo; resizing for several models at
-                   the same time counts for each, and the first doubt takes longer without `warm_up`
+    milliseconds   time from RGB image to probabilities, as measured for this photo and those that were judged along
+                   with it; resizing for several models at the same time counts for each, and the first doubt takes
+                   longer without `warm_up`
     error_rate     share of the validation answers about this sure that were wrong, 0 to 1, or None
     strangeness    how unlike the animals of the training the photo is: what is above 1, at most 2 % of
                    cats and dogs are; None when the spec does not know
