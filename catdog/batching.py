@@ -73,10 +73,9 @@ class Batcher(Generic[Item, Result]):
 
     def _next_group(self) -> tuple[list[tuple[Item, Future]], bool]:
         """What to handle next, once there is something, and whether it is the last."""
-        group, taken = [], self._waiting.get()
-        while taken is not None:
+        group = []
+        while (taken := self._waiting.get()) is not None:  # after the first at once, as nobody else takes anything
             group.append(taken)
             if len(group) == self._together or self._waiting.empty():
                 return group, False
-            taken = self._waiting.get()  # at once, as nobody else takes anything
         return group, True

@@ -35,8 +35,8 @@ log = logging.getLogger(__name__)
 # Photos that are decoded at a time: a large one takes several hundred megabytes meanwhile, and the models need cores.
 AT_ONCE = 2
 
-# Photos that one model judges before the next one does, when so many wait: its weights are at hand meanwhile. With one
-# more, engines would compile a network for just that number, which takes memory for good.
+# Photos that one model judges before the next one does, when so many wait: its weights are at hand meanwhile. For one
+# more an engine would compile another network, as for a folder, which takes memory for good.
 GROUP = OF_A_FOLDER - 1
 
 # The verdict on a photo of none of the classes.

@@ -18,7 +18,7 @@ class CarefulEngine:
            the less the nearer it is to 1
 
     Which of the two answers for a photo is decided for each photo alone. Both keep the weights in memory, once
-    for each size of batch that they ever saw: `exact` is asked about one photo at a time.
+    for each number of photos that they ever computed at a time: `exact` is asked about one at a time.
     """
 
     problem = ""

@@ -6,8 +6,9 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-# How many photos engines are asked about at a time: those of a folder, and those that wait for a server.
-# More would be no faster, as what a layer makes of them no longer fits into the caches, and take memory for good.
+# How many photos a network computes at a time: of a folder, and of those that wait for a server, which are cut into
+# such parts. More would be no faster, as what a layer makes of them no longer fits into the caches, and take memory for
+# good.
 OF_A_FOLDER, TOGETHER = 8, 2
 
 

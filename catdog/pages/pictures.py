@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ..compare import Comparison
     from ..spec import ModelSpec
 
-LARGEST_SIDE = 512  # pixels: twice a card on a page, for dense displays
+LARGEST_SIDE = 512  # pixels: no more than twice a card on a page, for dense displays
 GREY = (214, 214, 214)
 
 
@@ -47,7 +47,7 @@ def overlay_urls(comparison: Comparison, photo: Image.Image, specs: Sequence[Mod
 
 
 def reduced(photo: Image.Image) -> Image.Image:
-    """A copy of a photo that is twice as large as a card shows it."""
+    """A copy of a photo that is at most twice as large as a card shows it."""
     small = photo.copy()
     small.thumbnail((LARGEST_SIDE, LARGEST_SIDE), Image.Resampling.BILINEAR)
     return small

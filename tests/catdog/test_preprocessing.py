@@ -285,7 +285,7 @@ def test_small_photos_are_not_touched(name, enough):
 @pytest.mark.parametrize("image_size", [128, 160, 224])
 @pytest.mark.parametrize("size", [(200, 200), (500, 374), (320, 767)])
 def test_photos_as_they_are_trained_on_become_the_same_arrays_as_in_training(image_size, size):
-    """No matter that serving reduces large photos and training does not."""
+    """No matter that serving reduces large photos and training does not; for models of 128 pixels and more."""
     data, model = encoded(noise(*size), "JPEG"), minimal(image_size=image_size)
     assert np.array_equal(to_array(decode(data, enough=enough_for([image_size])), model), to_array(decode(data), model))
 

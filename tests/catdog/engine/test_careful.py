@@ -66,7 +66,7 @@ def test_both_arithmetics_are_named():
     assert careful().runtime == "Engine 1, bfloat16; float32 when in doubt"
 
 
-def test_a_warm_up_asks_both_as_they_will_be_asked():
+def test_a_warm_up_asks_both_for_as_many_photos_as_they_compute_at_a_time():
     engine = careful()
     warm_up(engine, 2)
     assert (engine.fast.asked, engine.exact.asked) == ([2], [1])
