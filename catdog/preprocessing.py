@@ -18,6 +18,9 @@ from .scans import is_endless
 from .spec import SCALINGS, ModelSpec
 
 MAX_PIXELS = 50_000_000
+# A photo is reduced when its sides are at least so many times what is enough. Less saves little, and what is said of a
+# reduced photo may have to be asked again.
+LARGE = 2.5
 # Formats that photos come in. Pillow would also open PDF, PostScript and other containers through
 # readers that start programs or follow references: those stay shut. JPEG includes MPO.
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF")
@@ -74,7 +77,7 @@ def decode(data: bytes, *, max_pixels: int = MAX_PIXELS, enough: int | None = No
 
     With `enough`, a photo comes out at a half, a quarter, an eighth, ... of its size, as long as both
     sides keep at least so many pixels: the decoder of JPEG skips what nobody will look at, and a smaller
-    image is resized faster. A photo with a side of less than twice as many pixels is not touched.
+    image is resized faster. A photo with a side of less than LARGE times as many pixels is not touched.
 
     1. Refuse what is empty, not one of FORMATS, of more than `max_pixels` pixels (read from the header,
        before any pixel is decoded), or a JPEG that would keep its decoder busy for minutes.
@@ -91,6 +94,7 @@ def decode(data: bytes, *, max_pixels: int = MAX_PIXELS, enough: int | None = No
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             _require_size(image, max_pixels)
+            enough = _unless_small(image, enough)
             if enough:
                 image.draft(None, (enough, enough))
             return _prepared(image, enough, ours=True)
@@ -113,7 +117,7 @@ def from_pillow(image: Image.Image, *, max_pixels: int = MAX_PIXELS, enough: int
     `enough` and errors as in `decode`.
     """
     _require_size(image, max_pixels)
-    return _prepared(image, enough)
+    return _prepared(image, _unless_small(image, enough))
 
 
 def _prepared(image: Image.Image, enough: int | None, *, ours: bool = False) -> Image.Image:
@@ -191,6 +195,11 @@ def _reduced(image: Image.Image, enough: int) -> Image.Image:
     """Every 2 x 2, 4 x 4, 8 x 8, ... pixels become their mean, while both sides keep `enough`."""
     possible = max(1, min(image.size) // enough)
     return image.reduce(1 << possible.bit_length() - 1) if possible > 1 else image
+
+
+def _unless_small(image: Image.Image, enough: int | None) -> int | None:
+    """What is enough of a photo, or None for one that is to stay as it is."""
+    return enough if enough and min(image.size) >= LARGE * enough else None
 
 
 def _require_size(image: Image.Image, max_pixels: int) -> None:

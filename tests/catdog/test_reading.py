@@ -21,11 +21,11 @@ from tests.specs import minimal
 
 READER = Reader(max_bytes=1_000_000, max_pixels=MAX_PIXELS, enough=40)
 SIZE = 8  # what the models here ask for
-LARGE, SMALL = (8 * SIZE, 6 * SIZE), (3 * SIZE, 3 * SIZE - 1)  # what is read reduced, and what is just not
+LARGE, SMALL = (8 * SIZE, 6 * SIZE), (4 * SIZE, 4 * SIZE - 3)  # what is read reduced, and what is just not
 
 
 @pytest.mark.parametrize(
-    ("size", "reduced"), [((79, 200), False), ((80, 120), True), ((320, 240), True), ((39, 900), False)]
+    ("size", "reduced"), [((99, 200), False), ((100, 120), True), ((320, 240), True), ((39, 900), False)]
 )
 @pytest.mark.parametrize("format", ["JPEG", "PNG", None])
 def test_it_is_known_which_photos_were_reduced(size, reduced, format, tmp_path):
