@@ -18,8 +18,8 @@ from .preprocessing import decode, from_pillow, pixels_of
 from .spec import ModelSpec
 
 # A large photo is reduced to no less than this many times the size that the largest model asks for: most of its time
-# would go into resizing otherwise. With less, clear answers moved by more than 0.02; with more, 3,000 pixels a side, as
-# phones have, would not come down to an eighth for the shipped models.
+# would go into resizing otherwise. At 1.5 a clear answer to a test photo moved by 0.03; with more than
+# this, 3,000 pixels a side, as phones have, would not come down to an eighth for the shipped models.
 OVERSAMPLING = 1.67
 # That moves a probability the less, the nearer it is to 1. Chosen on validation photos; docs/benchmarks.md says how far
 # the answers to test photos move where all models give their labels this much, and how often. Others are read again.
