@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Mapping
 from typing import Any
 
-from .plan import Plan, in_turns, milliseconds
+from .plan import Plan, in_turns, milliseconds, versus
 from .processes import Failed, Worker
 
 
 def measure(plan: Plan, catdog: Worker, plain: Worker, photos: list[str]) -> dict[str, Any]:
-    """Milliseconds from encoded bytes to the answers of all models; `ratio` is that of the medians.
+    """Milliseconds from encoded bytes to the answers of all models; `versus` of the turns' medians.
 
     Raises Failed when the two disagree: then one of them measures nonsense.
     """
@@ -22,11 +23,10 @@ def measure(plan: Plan, catdog: Worker, plain: Worker, photos: list[str]) -> dic
         "catdog": lambda: catdog.ask("compare", photos=photos, count=plan.photos),
         "plain": lambda: plain.ask("compare", photos=photos, count=plan.photos),
     }
-    figures = {
-        name: milliseconds([seconds for turn in turns for seconds in turn])
-        for name, turns in in_turns(plan.rounds, sides).items()
-    }
-    return {**figures, "ratio": figures["plain"]["p50"] / figures["catdog"]["p50"]}
+    turns = in_turns(plan.rounds, sides)
+    figures = {name: milliseconds([seconds for turn in of_side for seconds in turn]) for name, of_side in turns.items()}
+    medians = {name: list(map(statistics.median, of_side)) for name, of_side in turns.items()}
+    return {**figures, **versus(medians["plain"], medians["catdog"])}
 
 
 def _disagree(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> bool:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from .plan import Plan, in_turns, some
+from .plan import Plan, in_turns, some, versus
 from .processes import PATIENCE, Failed, Worker, python, started
 
 
@@ -21,7 +21,7 @@ def measure(
 ) -> dict[str, Any]:
     """Photos per second of each way, all models asked about each photo; files to answers, but for the last two.
 
-    The medians of all turns. Raises Failed when the command does.
+    The medians of all turns, and `versus` of classify to the others. Raises Failed when the command does.
 
     classify     the command, as it says itself: from the start of the walk to the last row
     tensorflow   in batches of 32, decoded by threads meanwhile; the models loaded before
@@ -46,9 +46,9 @@ def measure(
             "engines": lambda: len(paths) / catdog.ask("engines", photos=paths),
         }
         catdog.ask("bare", photos=paths)  # decodes, and warms up
-        figures = {name: statistics.median(turns) for name, turns in in_turns(plan.rounds, sides).items()}
-    rate = figures["classify"]
-    ratios = {f"to_{name}": rate / figures[name] for name in sides if name != "classify"}
+        turns = in_turns(plan.folder_rounds, sides)
+    figures = {name: statistics.median(rates) for name, rates in turns.items()}
+    ratios = {f"to_{name}": versus(turns["classify"], rates) for name, rates in turns.items() if name != "classify"}
     return {**figures, **ratios, "photos": len(paths)}
 
 

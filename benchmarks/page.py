@@ -46,13 +46,14 @@ def _filled(line: str) -> str:
 
 
 def _introduction(results: Mapping[str, Any]) -> str:
-    machine, photos = results["machine"], results["photos"]
+    machine, photos, plan = results["machine"], results["photos"], results["plan"]
     libraries = ", ".join(f"{name} {version}" for name, version in machine["libraries"].items() if version)
     models = ", ".join(f"{m['name']} ({m['image_size']} px, {m['runtime']})" for m in results["models"])
     lines = [
         "`make bench` measures catdog beside the plain way of doing the same: a Flask route that calls `model.predict` "
         "on each photo, one model after the other (`benchmarks/plain.py`). Both run in turns, in the same minutes, on "
-        "the same cores and the same `.h5` files. Read the ratios: the other figures are those of one machine.",
+        "the same cores and the same `.h5` files. Read the ratios: the other figures are those of one machine. A "
+        "ratio is the median of those of single turns, as what else runs on the hardware slows a machine down for minutes.",
         "",
         f"- Machine: {machine['processor']}, {machine['cores']} of {machine['cores_of_the_machine']} cores; "
         f"{', '.join(machine['flags']) or 'flags not known'}; {machine['system']}",
@@ -61,7 +62,8 @@ def _introduction(results: Mapping[str, Any]) -> str:
         f"- Software: Python {machine['python']}, {libraries}",
         f"- Models: {models}",
         f"- Photos: {photos}",
-        f"- Turns: {results['plan']['rounds']}. Date: {results['date']}. Command: `{results['command']}`",
+        f"- Turns: {plan['rounds']}, of a folder {plan['folder_rounds']}. Date: {results['date']}. "
+        f"Command: `{results['command']}`",
     ]
     if results["quick"]:
         lines.insert(0, "> A quick run, which shows that everything works: its figures mean nothing.\n")
@@ -70,8 +72,11 @@ def _introduction(results: Mapping[str, Any]) -> str:
 
 def _aims(results: Mapping[str, Any]) -> Iterable[str]:
     words = {True: "yes", False: "no", None: "not measured"}
-    rows = [(aim.what, aim.wanted, _number(aim.value, aim.unit), words[aim.met]) for aim in aims.check(results)]
-    yield _table(("", "aim", "measured", "met"), rows)
+    rows = [
+        (aim.what, aim.wanted, _number(aim.value, aim.unit), _from_to(aim.turns, aim.unit), words[aim.met])
+        for aim in aims.check(results)
+    ]
+    yield _table(("", "aim", "measured", "single turns", "met"), rows)
 
 
 def _compare(figures: Mapping[str, Any]) -> Iterable[str]:
@@ -84,9 +89,9 @@ def _compare(figures: Mapping[str, Any]) -> Iterable[str]:
 
 def _servers(figures: Mapping[str, Any]) -> Iterable[str]:
     yield (
-        "Milliseconds per photo as clients see it, and photos per second, for 1, 4 and 16 clients at once that send "
-        "the photos of examples/. Flask runs on gunicorn, one process with 16 threads; Gradio as `python app.py`, and "
-        "a photo is two requests there. The clients share the cores."
+        "Milliseconds per photo as clients see it, and photos per second, the medians of all turns, for 1, 4 and 16 "
+        "clients at once that send the photos of examples/. Flask runs on gunicorn, one process with 16 threads; "
+        "Gradio as `python app.py`, and a photo is two requests there. The clients share the cores."
     )
     rows = [
         (clients, *_percentiles(name, row)[:-1], f"{row['photos_per_second']:.1f}", f"{row['ratio']:.1f}×")
@@ -109,9 +114,9 @@ def _folder(figures: Mapping[str, Any]) -> Iterable[str]:
     )
     rows = [
         ("`python -m catdog classify`", f"{figures['classify']:.0f}", ""),
-        ("TensorFlow in batches", f"{figures['tensorflow']:.0f}", f"{figures['to_tensorflow']:.1f}×"),
-        ("bare OpenVINO, nothing to decode", f"{figures['bare']:.0f}", f"{100 * figures['to_bare']:.0f} %"),
-        ("catdog's networks, nothing to decode", f"{figures['engines']:.0f}", f"{100 * figures['to_engines']:.0f} %"),
+        ("TensorFlow in batches", f"{figures['tensorflow']:.0f}", f"{figures['to_tensorflow']['ratio']:.1f}×"),
+        ("bare OpenVINO, nothing to decode", f"{figures['bare']:.0f}", f"{figures['to_bare']['ratio']:.0%}"),
+        ("catdog's networks, nothing to decode", f"{figures['engines']:.0f}", f"{figures['to_engines']['ratio']:.0%}"),
     ]
     yield _table(("", "photos/s", "classify to it"), rows)
 
@@ -167,6 +172,10 @@ def _number(value: float | None, unit: str) -> str:
     if value is None:
         return "-"
     return f"{value:.0f}{unit}" if value >= 100 or value == int(value) else f"{value:.3g}{unit}"
+
+
+def _from_to(ends: tuple[float, float] | None, unit: str) -> str:
+    return "" if ends is None else f"{ends[0]:.3g} to {ends[1]:.3g}{unit}"
 
 
 def _table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,25 +22,27 @@ EXAMPLES = sorted((ROOT / "examples").glob("*.jpg"))
 class Plan:
     """Numbers of repetitions.
 
-    rounds    turns that each side of a comparison gets
-    photos    calls of compare() per turn
-    requests  HTTP requests per turn and client
-    clients   how many ask a server at once
-    starts    processes started per kind
-    folder    photos that are classified per turn
-    large     photos that are enlarged to compare ways to decode them, those of many that it can move most
+    rounds         turns that each side of a comparison gets: short ones, as a machine's speed may change by the minute
+    photos         calls of compare() per turn
+    requests       HTTP requests per turn and client
+    clients        how many ask a server at once
+    starts         processes started per kind
+    folder         photos that are classified per turn: many, as starting counts
+    folder_rounds  turns of a folder
+    large          photos that are enlarged to compare ways to decode them, those of many that it can move most
     """
 
-    rounds: int = 3
-    photos: int = 60
-    requests: int = 12
+    rounds: int = 8
+    photos: int = 25
+    requests: int = 5
     clients: tuple[int, ...] = (1, 4, 16)
     starts: int = 5
     folder: int = 1000
+    folder_rounds: int = 5
     large: int = 200
 
 
-QUICK = Plan(rounds=1, photos=2, requests=1, clients=(1, 2), starts=1, folder=40, large=2)
+QUICK = Plan(rounds=1, photos=2, requests=1, clients=(1, 2), starts=1, folder=40, folder_rounds=1, large=2)
 
 
 def in_turns(rounds: int, sides: Mapping[str, Callable[[], Result]]) -> dict[str, list[Result]]:
@@ -49,6 +52,12 @@ def in_turns(rounds: int, sides: Mapping[str, Callable[[], Result]]) -> dict[str
         for name, run in sides.items():
             results[name].append(run())
     return results
+
+
+def versus(values: Sequence[float], others: Sequence[float]) -> dict[str, float]:
+    """How many times the others the values are, turn by turn: the median `ratio`, the `lowest` and the `highest`."""
+    ratios = [value / other for value, other in zip(values, others, strict=True)]
+    return {"ratio": statistics.median(ratios), "lowest": min(ratios), "highest": max(ratios)}
 
 
 def milliseconds(seconds: Sequence[float]) -> dict[str, float]:

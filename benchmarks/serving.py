@@ -7,6 +7,7 @@ import contextlib
 import http.client
 import itertools
 import json
+import statistics
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -14,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from .plan import EXAMPLES, Plan, in_turns, milliseconds
+from .plan import EXAMPLES, Plan, in_turns, milliseconds, versus
 from .processes import PATIENCE, Failed, free_port, peak_memory, python, started, wait_until_it_answers
 
 THREADS = 16  # of gunicorn, so that 16 clients are served at once
@@ -58,7 +59,7 @@ def servers(environment: Mapping[str, str]) -> Iterator[dict[str, Server]]:
 def measure(plan: Plan, environment: Mapping[str, str]) -> dict[str, Any]:
     """Per server and number of clients: milliseconds per photo and photos per second; per server: peak memory.
 
-    `ratio` is the photos per second of a server to those of the plain one.
+    `versus` is of the photos per second to those of the plain server.
     """
     photos = [path.read_bytes() for path in EXAMPLES]
     with servers(environment) as running:
@@ -73,14 +74,16 @@ def _in_turns(plan: Plan, running: Mapping[str, Server], photos: list[bytes], cl
     sides = {
         name: lambda server=server: _load(server, photos, clients, plan.requests) for name, server in running.items()
     }
-    figures = {}
-    for name, turns in in_turns(plan.rounds, sides).items():
-        latencies = [seconds for _, turn in turns for seconds in turn]
-        rate = len(latencies) / sum(seconds for seconds, _ in turns)
-        figures[name] = {**milliseconds(latencies), "photos_per_second": rate}
-    for row in figures.values():
-        row["ratio"] = row["photos_per_second"] / figures["plain"]["photos_per_second"]
-    return figures
+    turns = in_turns(plan.rounds, sides)
+    rates = {name: [len(latencies) / seconds for seconds, latencies in of_side] for name, of_side in turns.items()}
+    return {
+        name: {
+            **milliseconds([value for _, latencies in of_side for value in latencies]),
+            "photos_per_second": statistics.median(rates[name]),
+            **versus(rates[name], rates["plain"]),
+        }
+        for name, of_side in turns.items()
+    }
 
 
 def _load(server: Server, photos: list[bytes], clients: int, requests: int) -> tuple[float, list[float]]:

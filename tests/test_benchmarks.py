@@ -53,6 +53,8 @@ def test_the_page_shows_them(run):
     assert all(len(line) <= 120 or line.startswith("|") for line in text.splitlines())
     rows = [line for line in text.splitlines() if re.search(r"\| (yes|no|not measured) \|$", line)]
     assert len(rows) == len(aims.check(results)) == 11
+    (compare,) = (row for row in rows if row.startswith("| compare(), "))
+    assert re.search(r"\| at least 8× \| (\S+)× \| \1 to \1× \| (yes|no) \|$", compare)  # of one turn
     assert "A quick run" not in page.render(results | {"quick": False})
 
 
@@ -65,8 +67,8 @@ def test_aims_are_met_or_not(run):
     start = "first answer of the command line, warm start"
     assert [met(start={"warm": seconds})[start] for seconds in (1.5, 1.51)] == [True, False]
     compare = "compare(), to the plain way"
-    assert [met(compare={"ratio": ratio})[compare] for ratio in (8, 7.9)] == [True, False]
-    folder = {"to_tensorflow": 2.5, "to_bare": 0.79}
+    assert [met(compare=plan.versus([ratio], [1]))[compare] for ratio in (8, 7.9)] == [True, False]
+    folder = {"to_tensorflow": plan.versus([2.5], [1]), "to_bare": plan.versus([0.79], [1])}
     assert [aim.met for aim in aims.check(results | {"folder": folder}) if "classify" in aim.what] == [True, False]
 
 
@@ -106,6 +108,10 @@ def test_sides_take_turns():
     sides = {name: lambda name=name: order.append(name) or len(order) for name in "ab"}
     assert plan.in_turns(2, sides) == {"a": [1, 3], "b": [2, 4]}
     assert order == ["a", "b", "a", "b"]
+
+
+def test_ratios_are_those_of_turns():
+    assert plan.versus([10, 30, 8], [5, 5, 2]) == {"ratio": 4, "lowest": 2, "highest": 6}
 
 
 def test_photos_are_spread_or_repeated():
