@@ -10,7 +10,8 @@ from catdog.reading import CLEAR
 
 from . import aims
 
-NAMES = {"catdog": "catdog", "flask": "catdog on Flask", "gradio": "catdog on Gradio", "plain": "plain way on Flask"}
+SIDES = {"catdog": "catdog", "plain": "plain way"}
+SERVERS = {"flask": "catdog on Flask", "gradio": "catdog on Gradio", "plain": "plain way on Flask"}
 
 
 def render(results: Mapping[str, Any]) -> str:
@@ -53,7 +54,8 @@ def _introduction(results: Mapping[str, Any]) -> str:
         "`make bench` measures catdog beside the plain way of doing the same: a Flask route that calls `model.predict` "
         "on each photo, one model after the other (`benchmarks/plain.py`). Both run in turns, in the same minutes, on "
         "the same cores and the same `.h5` files. Read the ratios: the other figures are those of one machine. A "
-        "ratio is the median of those of single turns, as what else runs on the hardware slows a machine down for minutes.",
+        "ratio is the median of those of single turns, as what else runs on the hardware slows a machine down for "
+        "minutes.",
         "",
         f"- Machine: {machine['processor']}, {machine['cores']} of {machine['cores_of_the_machine']} cores; "
         f"{', '.join(machine['flags']) or 'flags not known'}; {machine['system']}",
@@ -94,13 +96,13 @@ def _servers(figures: Mapping[str, Any]) -> Iterable[str]:
         "Gradio as `python app.py`, and a photo is two requests there. The clients share the cores."
     )
     rows = [
-        (clients, *_percentiles(name, row)[:-1], f"{row['photos_per_second']:.1f}", f"{row['ratio']:.1f}×")
+        (clients, SERVERS[name], *_percentiles(row), f"{row['photos_per_second']:.1f}", f"{row['ratio']:.1f}×")
         for clients, servers in figures["clients"].items()
         for name, row in servers.items()
     ]
     yield _table(("clients", "", "p50", "p95", "p99", "photos/s", "to the plain way"), rows)
     yield "Memory at most, all processes of a server added up:"
-    rows = [(NAMES[name], _number(value, " MB")) for name, value in figures["peak_megabytes"].items()]
+    rows = [(SERVERS[name], _number(value, " MB")) for name, value in figures["peak_megabytes"].items()]
     yield _table(("", "peak"), rows)
 
 
@@ -160,12 +162,12 @@ def _large(figures: Mapping[str, Any]) -> Iterable[str]:
 
 
 def _durations(figures: Mapping[str, Any]) -> str:
-    rows = [_percentiles(name, figures[name]) for name in ("catdog", "plain")]
+    rows = [(shown, *_percentiles(figures[name]), str(figures[name]["count"])) for name, shown in SIDES.items()]
     return _table(("", "p50", "p95", "p99", "photos"), rows)
 
 
-def _percentiles(name: str, row: Mapping[str, float]) -> tuple[str, ...]:
-    return NAMES[name], *(f"{row[key]:.1f}" for key in ("p50", "p95", "p99")), str(row["count"])
+def _percentiles(row: Mapping[str, float]) -> Iterable[str]:
+    return (f"{row[key]:.1f}" for key in ("p50", "p95", "p99"))
 
 
 def _number(value: float | None, unit: str) -> str:
