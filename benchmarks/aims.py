@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 class Aim(NamedTuple):
     """One figure beside what it should be; `value` is None where it was not measured.
 
-    turns  the lowest and the highest of single turns, of a ratio
+    turns  of a ratio, the lowest and the highest of single turns
     """
 
     what: str

@@ -11,7 +11,7 @@ from .processes import Failed, Worker
 
 
 def measure(plan: Plan, catdog: Worker, plain: Worker, photos: list[str]) -> dict[str, Any]:
-    """Milliseconds from encoded bytes to the answers of all models; `versus` of the turns' medians.
+    """Milliseconds from encoded bytes to the answers of all models; `versus` of the turns' medians, plain to catdog.
 
     Raises Failed when the two disagree: then one of them measures nonsense.
     """

@@ -41,9 +41,9 @@ def measure(
 
         sides = {
             "classify": classify,
-            "tensorflow": lambda: len(paths) / plain.ask("batches", photos=paths),
             "bare": lambda: len(paths) / catdog.ask("bare", photos=paths),
             "engines": lambda: len(paths) / catdog.ask("engines", photos=paths),
+            "tensorflow": lambda: len(paths) / plain.ask("batches", photos=paths),  # last, as it takes longest
         }
         catdog.ask("bare", photos=paths)  # decodes, and warms up
         turns = in_turns(plan.folder_rounds, sides)

@@ -53,9 +53,9 @@ def _introduction(results: Mapping[str, Any]) -> str:
     lines = [
         "`make bench` measures catdog beside the plain way of doing the same: a Flask route that calls `model.predict` "
         "on each photo, one model after the other (`benchmarks/plain.py`). Both run in turns, in the same minutes, on "
-        "the same cores and the same `.h5` files. Read the ratios: the other figures are those of one machine. A "
-        "ratio is the median of those of single turns, as what else runs on the hardware slows a machine down for "
-        "minutes.",
+        "the same cores and the same `.h5` files. Read the ratios: the other figures are those of one machine. Each "
+        "turn gives a ratio, as what else runs on the hardware slows a machine down for minutes at a time; what is "
+        "shown is their median.",
         "",
         f"- Machine: {machine['processor']}, {machine['cores']} of {machine['cores_of_the_machine']} cores; "
         f"{', '.join(machine['flags']) or 'flags not known'}; {machine['system']}",
@@ -91,9 +91,9 @@ def _compare(figures: Mapping[str, Any]) -> Iterable[str]:
 
 def _servers(figures: Mapping[str, Any]) -> Iterable[str]:
     yield (
-        "Milliseconds per photo as clients see it, and photos per second, the medians of all turns, for 1, 4 and 16 "
-        "clients at once that send the photos of examples/. Flask runs on gunicorn, one process with 16 threads; "
-        "Gradio as `python app.py`, and a photo is two requests there. The clients share the cores."
+        "Milliseconds per photo as clients see it, in all turns, and photos per second, the median of the turns, for "
+        "1, 4 and 16 clients at once that send the photos of examples/. Flask runs on gunicorn, one process with 16 "
+        "threads; Gradio as `python app.py`, and a photo is two requests there. The clients share the cores."
     )
     rows = [
         (clients, SERVERS[name], *_percentiles(row), f"{row['photos_per_second']:.1f}", f"{row['ratio']:.1f}×")
@@ -108,11 +108,11 @@ def _servers(figures: Mapping[str, Any]) -> Iterable[str]:
 
 def _folder(figures: Mapping[str, Any]) -> Iterable[str]:
     yield (
-        f"Photos per second of {figures['photos']} files, each judged by all models: the medians of all turns. "
-        "TensorFlow computes batches of 32 while threads decode the next one, with its models loaded before. Bare "
-        "OpenVINO gets photos decoded before, eight at a time as catdog does, and chooses the arithmetic by itself: "
-        "float32, or bfloat16 where the processor has it. The last row is the same with the networks that catdog asks "
-        "first; what is not clear to them it asks once more, in float32."
+        f"Photos per second of {figures['photos']} files, each judged by all models, and how they compare turn by "
+        "turn: medians. TensorFlow computes batches of 32 while threads decode the next one, with its models loaded "
+        "before. Bare OpenVINO gets photos decoded before, eight at a time as catdog does, and chooses the arithmetic "
+        "by itself: float32, or bfloat16 where the processor has it. The last row is the same with the networks that "
+        "catdog asks first; what is not clear to them it asks once more, in float32."
     )
     rows = [
         ("`python -m catdog classify`", f"{figures['classify']:.0f}", ""),
@@ -177,7 +177,7 @@ def _number(value: float | None, unit: str) -> str:
 
 
 def _from_to(ends: tuple[float, float] | None, unit: str) -> str:
-    return "" if ends is None else f"{ends[0]:.3g} to {ends[1]:.3g}{unit}"
+    return "" if ends is None else f"{_number(ends[0], '')} to {_number(ends[1], unit)}"
 
 
 def _table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:

@@ -23,8 +23,8 @@ class Plan:
     """Numbers of repetitions.
 
     rounds         turns that each side of a comparison gets: short ones, as a machine's speed may change by the minute
-    photos         calls of compare() per turn
-    requests       HTTP requests per turn and client
+    photos         calls of compare() per turn; each example as often as any other, or turns would differ by that
+    requests       HTTP requests per turn and client, as above; during a client's last one, others have left already
     clients        how many ask a server at once
     starts         processes started per kind
     folder         photos that are classified per turn: many, as starting counts
@@ -32,9 +32,9 @@ class Plan:
     large          photos that are enlarged to compare ways to decode them, those of many that it can move most
     """
 
-    rounds: int = 8
-    photos: int = 25
-    requests: int = 5
+    rounds: int = 6
+    photos: int = 30
+    requests: int = 10
     clients: tuple[int, ...] = (1, 4, 16)
     starts: int = 5
     folder: int = 1000

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from benchmarks import aims, page, plan, processes
+from benchmarks import aims, comparing, page, plan, processes
 from benchmarks.__main__ import PAGE, RESULTS, main
 
 
@@ -29,12 +29,15 @@ def test_every_figure_is_there(run):
     for figures in (results["compare"], results["large"]["compare"]):
         for name in ("catdog", "plain"):
             assert 0 < figures[name]["p50"] <= figures[name]["p95"] <= figures[name]["p99"]
-        assert figures["ratio"] == pytest.approx(figures["plain"]["p50"] / figures["catdog"]["p50"])
+        assert figures["ratio"] == pytest.approx(figures["plain"]["p50"] / figures["catdog"]["p50"])  # of one turn
     for clients, servers in results["serving"]["clients"].items():
         assert servers.keys() == {"flask", "gradio", "plain"}
         for row in servers.values():
             assert row["count"] == int(clients) and row["photos_per_second"] > 0
-        assert servers["plain"]["ratio"] == 1
+            assert row["ratio"] == pytest.approx(row["photos_per_second"] / servers["plain"]["photos_per_second"])
+    folder = results["folder"]
+    for name in ("tensorflow", "bare", "engines"):
+        assert folder[f"to_{name}"]["ratio"] == pytest.approx(folder["classify"] / folder[name])
     assert all(10 < megabytes < 10_000 for megabytes in results["serving"]["peak_megabytes"].values())
     assert results["serving"]["peak_megabytes"]["plain"] > results["serving"]["peak_megabytes"]["flask"]
     assert 0 < results["start"]["warm"] < results["start"]["cold"]
@@ -112,6 +115,20 @@ def test_sides_take_turns():
 
 def test_ratios_are_those_of_turns():
     assert plan.versus([10, 30, 8], [5, 5, 2]) == {"ratio": 4, "lowest": 2, "highest": 6}
+
+
+def test_compare_is_measured_turn_by_turn():
+    class Stub:
+        def __init__(self, *turns):
+            self.turns = iter(turns)
+
+        def ask(self, task, **arguments):
+            return next(self.turns) if task == "compare" else {}
+
+    catdog, plain = Stub([5, 5, 9], [5, 5, 9], [2, 2, 9]), Stub([10], [30], [8])
+    figures = comparing.measure(plan.Plan(rounds=3), catdog, plain, ["photo"])
+    assert (figures["ratio"], figures["lowest"], figures["highest"]) == (4, 2, 6)
+    assert figures["plain"]["count"] == 3 and figures["catdog"]["p50"] == 5000
 
 
 def test_photos_are_spread_or_repeated():
