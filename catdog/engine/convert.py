@@ -131,12 +131,8 @@ def _convert(job: Job) -> None:
     # Not Keras's own export, which does the same and needs SciPy, 140 MB that nothing else here does.
     converted = openvino.convert_model(reference.model)
     batch = check_batch(job.spec)
-    try:
-        openvino.save_model(converted, job.out / cache.CONVERTED[0], compress_to_fp16=False)
-        engine = OpenVINOEngine(job.out)
-    except RuntimeError as error:  # what it makes of a full disk, if not before it reads the file
-        raise OSError(first_line(error)) from error
-    expected, actual = reference(batch), engine(batch)
+    _save(converted, job.out / cache.CONVERTED[0])
+    expected, actual = reference(batch), OpenVINOEngine(job.out)(batch)
     difference = float(np.abs(expected.probabilities - actual.probabilities).max())
     if not difference <= LARGEST_DIFFERENCE:  # also for NaN
         raise DifferentAnswers(
@@ -147,16 +143,28 @@ def _convert(job: Job) -> None:
     cache.describe(job.out, job.spec.sha256, difference)
 
 
+def _save(model: Any, path: Path) -> None:
+    """Write a model; raises OSError where it cannot be read from there again."""
+    openvino = import_openvino()
+    try:
+        openvino.save_model(model, path, compress_to_fp16=False)
+        openvino.Core().read_model(path)
+    except RuntimeError as error:  # what it makes of a full disk, and when differs
+        raise OSError(f"{path.name} could not be written, as on a full disk ({first_line(error)})") from error
+
+
 def _save_quantized(converted: Any, batch: np.ndarray, out: Path) -> None:
-    """Save the model quantized, too, where it can be, and then gives probabilities."""
+    """Save the model quantized, too, where it can be, and then gives probabilities; raises as `_save`."""
     try:
         model = quantized(converted, batch)
         if model is None:
             return
-        import_openvino().save_model(model, out / cache.QUANTIZED[0], compress_to_fp16=False)
+        _save(model, out / cache.QUANTIZED[0])
         if are_probabilities(OpenVINOEngine(out, precision="int8")(batch).probabilities):
             return
         reason = "its answers are no probabilities"
+    except OSError:  # no fault of the model: where there is room, it is quantized
+        raise
     except Exception as error:  # OpenVINO raises many kinds on models that nobody thought of
         reason = first_line(error)
     log.warning("The model is not quantized (%s).", reason)

@@ -136,6 +136,9 @@ def _converted(
     for parent in (settings.cache, None):
         missing = [i for i, entry in enumerate(found) if entry is None or isinstance(entry, NotStored)]
         if missing:
+            if parent and _has_keras():  # or the silence would be taken for a hang
+                names = ", ".join(models[i][0].name for i in missing)
+                log.warning("Converting for OpenVINO, which may take a minute: %s.", names)
             made = _convert([models[i] for i in missing], parent, settings.cache, temporary)
             for i, entry in zip(missing, made, strict=True):
                 found[i] = entry
@@ -179,12 +182,14 @@ def _on_openvino(model: Model, settings: Settings, conversion: Path | CatDogErro
         raise conversion
     try:
         engine = _opened(model, conversion, settings.threads, [precision] if precision else precisions_of(spec))
+    except NotConverted:
+        raise
     except Exception as error:  # a library or a processor that do not fit; its text names folders, pages show this one
         raise NotConverted(f"OpenVINO fails on this machine ({type(error).__name__}).") from error
     if conversion.parent != settings.cache:
         engine.problem = (
-            f"{path.name} is converted anew at every start, which takes long, because the cache cannot be written: "
-            "set CATDOG_CACHE to a folder that can."
+            f"{path.name} is converted anew at every start, which takes long, because the cache is full or cannot be "
+            "written: set CATDOG_CACHE to another folder."
         )
     return engine
 
@@ -204,7 +209,12 @@ def _opened(model: Model, conversion: Path, threads: int, precisions: Sequence[s
 
 
 def _in_arithmetic(conversion: Path, spec: ModelSpec, threads: int, precision: str) -> Engine:
-    """Run a conversion in one arithmetic; with a spec that says what is clear in it, in float32 too."""
+    """Run a conversion in one arithmetic; with a spec that says what is clear in it, in float32 too.
+
+    Raises NotConverted for int8 where the model could not be quantized, and what OpenVINO raises.
+    """
+    if precision == "int8" and not (conversion / cache.QUANTIZED[0]).exists():
+        raise NotConverted("The model could not be quantized when it was converted.")
     engine = OpenVINOEngine(conversion, threads=threads, precision=precision)
     clear = spec.clear.get(precision) if precision in FAST else None
     if clear is None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from catdog.engine import convert, converted
-from catdog.engine.cache import CONVERTED, MANIFEST
+from catdog.engine.cache import CONVERTED, MANIFEST, QUANTIZED
 from catdog.engine.convert import Job, NotStored, attempt, check_batch
 from catdog.engine.converted import OpenVINOEngine
 from catdog.engine.reference import KerasEngine, load_model
@@ -211,11 +211,30 @@ def test_a_model_that_does_not_fit_its_spec_is_a_mismatch(tmp_path):
     assert type(attempt(job)) is ModelMismatch
 
 
-def test_a_disk_that_cannot_be_written_is_said(tmp_path, job):
-    (job.out / CONVERTED[0]).mkdir()  # stands for a disk that takes no file of this name
+@pytest.mark.parametrize("name", [CONVERTED[0], CONVERTED[1], QUANTIZED[0], QUANTIZED[1]])
+def test_a_disk_that_cannot_be_written_is_said(tmp_path, job, name):
+    (job.out / name).mkdir()  # stands for a disk that takes no file of this name
     error = attempt(job)
     assert type(error) is NotStored
+    assert "could not be written, as on a full disk" in str(error)
     assert str(tmp_path) not in str(error)
+
+
+@pytest.mark.parametrize("graph", [CONVERTED[0], QUANTIZED[0]])
+def test_half_a_file_is_no_conversion(job, monkeypatch, graph):
+    """As a full disk leaves it, when nothing tells who writes."""
+    openvino = convert.import_openvino()
+    save = openvino.save_model
+
+    def full(model, path, **options):
+        save(model, path, **options)
+        if path.name == graph:
+            weights = path.with_suffix(".bin")
+            weights.write_bytes(weights.read_bytes()[: weights.stat().st_size // 2])
+
+    monkeypatch.setattr(openvino, "save_model", full)
+    assert type(attempt(job)) is NotStored
+    assert not (job.out / MANIFEST).exists()
 
 
 def test_a_model_that_cannot_be_converted_is_no_fault_of_the_disk(tmp_path, monkeypatch):

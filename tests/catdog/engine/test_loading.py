@@ -96,7 +96,7 @@ def missing(monkeypatch, *libraries: str) -> None:
 # --- the cache ----------------------------------------------------------------------------------
 
 
-def test_a_model_is_converted_once(tiny, copies, expected, tmp_path):
+def test_a_model_is_converted_once(tiny, copies, expected, tmp_path, caplog):
     settings = Settings(cache=tmp_path)
     for _ in range(2):
         engine = load_engine(*tiny, settings)
@@ -104,6 +104,7 @@ def test_a_model_is_converted_once(tiny, copies, expected, tmp_path):
         assert engine.runtime.startswith("OpenVINO 20") and engine.runtime.endswith(", float32")
         assert engine.problem == ""
     assert copies.jobs == 1
+    assert caplog.messages == ["Converting for OpenVINO, which may take a minute: tiny.h5."]
     assert list(tmp_path.iterdir()) == [cache.folder_of(tmp_path, tiny[1].sha256)]
 
 
@@ -150,7 +151,7 @@ def test_a_cache_that_cannot_be_written_ends_in_a_working_start(tiny, copies, ex
         engine = load_engine(*tiny, settings)
         assert probability(engine) == pytest.approx(expected, abs=1e-6)
         assert engine.problem.startswith("tiny.h5 is converted anew at every start, which takes long, because")
-        assert engine.problem.endswith("set CATDOG_CACHE to a folder that can.")
+        assert engine.problem.endswith("the cache is full or cannot be written: set CATDOG_CACHE to another folder.")
         assert copies.jobs == start
 
 
@@ -526,9 +527,10 @@ def test_fast_arithmetic_that_fails_leaves_the_next_one(tiny, copies, conversion
     engine = load_engine(tiny[0], with_figures(tiny[1], GOOD, "int8"), settings)
     assert engine.runtime.endswith("float32") and not engine.problem
     assert caplog.text.count("tiny.h5 does not run in int8") == 2
-    with pytest.raises(
-        ModelMismatch if how == "nonsense" else NotConverted
-    ):  # who asks for one to measure it gets no other
+    assert caplog.text.count("could not be quantized when it was converted") == (2 if how == "missing" else 0)
+    reason = {"missing": "could not be quantized", "broken": "fails on this machine", "nonsense": "not probabilities"}
+    # Who asks for one to measure it gets no other.
+    with pytest.raises(ModelMismatch if how == "nonsense" else NotConverted, match=reason[how]):
         load_engine(*tiny, settings, precision="int8")
 
 
