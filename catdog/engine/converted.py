@@ -21,6 +21,9 @@ HINTS = {"float32": "f32", "bfloat16": "bf16", "int8": "f32"}
 SIZES = (OF_A_FOLDER, TOGETHER, 1)
 # A model with so many bytes of weights in float32 gains little by the second of these, for as much memory again.
 LARGE = 2**24
+# Two threads in which OpenVINO 2026.4 sees an array for the first time at once wait for each other forever: one for
+# the interpreter, which the other keeps while it waits for what the first one sets up.
+_ONE_AT_A_TIME = threading.Lock()
 
 
 def import_openvino() -> ModuleType:
@@ -28,6 +31,8 @@ def import_openvino() -> ModuleType:
     sys.modules.setdefault("openvino_telemetry", None)
     import openvino
 
+    with _ONE_AT_A_TIME:
+        openvino.Tensor(np.zeros(1, np.float32))
     return openvino
 
 
