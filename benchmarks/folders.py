@@ -39,11 +39,12 @@ def measure(
             out = Path(folder) / f"{next(runs)}.csv"
             return _classify(files[0].parent, out, environment, len(paths))
 
+        # What takes longest comes last: the others are compared with classify, and follow it at once.
         sides = {
             "classify": classify,
             "bare": lambda: len(paths) / catdog.ask("bare", photos=paths),
             "engines": lambda: len(paths) / catdog.ask("engines", photos=paths),
-            "tensorflow": lambda: len(paths) / plain.ask("batches", photos=paths),  # last, as it takes longest
+            "tensorflow": lambda: len(paths) / plain.ask("batches", photos=paths),
         }
         catdog.ask("bare", photos=paths)  # decodes, and warms up
         turns = in_turns(plan.folder_rounds, sides)
