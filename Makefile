@@ -14,7 +14,7 @@ demo: $(VENV)/.runtime ## the Gradio page on http://127.0.0.1:7860
 	$(BIN)/python app.py
 
 web: $(VENV)/.runtime ## the Flask page on http://127.0.0.1:5000
-	$(BIN)/flask --app catdog.web run
+	$(BIN)/flask --app catdog.flask_app run
 
 train-setup: $(VENV)/.all ## what `python -m train` needs, in the same environment
 

@@ -9,7 +9,7 @@ import contextlib
 import sys
 
 from catdog import CatDogError, Settings, load
-from catdog.config import configure_gradio
+from catdog.settings import configure_gradio
 from catdog.terminal import hidden_stderr, tell
 
 
@@ -26,11 +26,11 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 1
     configure_gradio()
-    from catdog import ui
+    from catdog import gradio_app
 
-    demo = ui.build(comparator)
+    demo = gradio_app.build(comparator)
     try:
-        ui.serve(demo, settings)
+        gradio_app.serve(demo, settings)
     except OSError as error:  # the port is taken, or the address is not this machine's
         print(f"The page cannot be served: {error}", file=sys.stderr)
         return 1

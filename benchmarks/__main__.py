@@ -19,7 +19,7 @@ from subprocess import SubprocessError
 from typing import Any
 
 from catdog.files import whole
-from catdog.reading import enough_for
+from catdog.photo.reader import enough_for
 
 from . import comparing, folders, large, machine, page, processes, serving, starting
 from .plan import EXAMPLES, QUICK, Plan, some

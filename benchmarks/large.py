@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from catdog.compare import Classifier, Comparator, Verdict
-from catdog.preprocessing import decode, to_array
-from catdog.spec import SCALINGS
+from catdog.comparator import Classifier, Comparator
+from catdog.models.spec import SCALINGS
+from catdog.photo.decode import decode, to_array
+from catdog.verdict import Verdict
 
 MEGAPIXELS = 12
 

@@ -14,8 +14,8 @@ from typing import IO, Any, NamedTuple
 import numpy as np
 from PIL import Image
 
-from catdog.config import Settings
-from catdog.spec import ModelSpec, find_specs
+from catdog.models.spec import ModelSpec, find_specs
+from catdog.settings import Settings
 
 
 class Plain(NamedTuple):

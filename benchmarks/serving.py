@@ -43,7 +43,7 @@ def servers(environment: Mapping[str, str]) -> Iterator[dict[str, Server]]:
     ports = {name: free_port() for name in ("flask", "gradio", "plain")}
     gradio = {"GRADIO_SERVER_PORT": str(ports["gradio"]), "GRADIO_ANALYTICS_ENABLED": "False"}
     commands = {
-        "flask": (gunicorn("catdog.web:create_app()", ports["flask"]), {}, "/readyz", _post_form),
+        "flask": (gunicorn("catdog.flask_app:create_app()", ports["flask"]), {}, "/readyz", _post_form),
         "gradio": (python("app.py"), gradio, "/gradio_api/info", _call_gradio),
         "plain": (gunicorn("benchmarks.plain:create_app()", ports["plain"]), {}, "/healthz", _post_form),
     }

@@ -21,8 +21,8 @@ from PIL import Image
 
 from catdog import Settings, load
 from catdog.engine import OF_A_FOLDER, Engine
-from catdog.preprocessing import decode, to_array
-from catdog.reading import CLEAR
+from catdog.photo.decode import decode, to_array
+from catdog.photo.reader import CLEAR
 
 from . import plain
 from .large import agreement

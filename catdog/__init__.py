@@ -10,8 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .config import Settings
-from .errors import (
+from catdog.errors import (
     CatDogError,
     ImageTooLarge,
     InvalidImage,
@@ -20,10 +19,12 @@ from .errors import (
     ModelUnavailable,
     UnknownModel,
 )
-from .spec import ModelSpec
+from catdog.models.spec import ModelSpec
+from catdog.settings import Settings
 
 if TYPE_CHECKING:
-    from .compare import Comparator, Comparison, Verdict
+    from catdog.comparator import Comparator
+    from catdog.verdict import Comparison, Verdict
 
 __all__ = [
     "CatDogError",
@@ -50,15 +51,15 @@ def load(settings: Settings | None = None) -> Comparator:
     Takes seconds: keep the result, and `close()` it before loading others, as nothing else ends its thread and
     frees its memory. Raises InvalidSettings or ModelUnavailable.
     """
-    from .compare import Comparator
+    from catdog.comparator import Comparator
 
     return Comparator.from_settings(settings or Settings.from_env())
 
 
 def __getattr__(name: str) -> Any:
-    """Import the types of `catdog.compare` when they are first asked for."""
+    """Import the types of `catdog.comparator` when they are first asked for."""
     if name in ("Comparator", "Comparison", "Verdict"):
-        from . import compare
+        from catdog import comparator
 
-        return getattr(compare, name)
+        return getattr(comparator, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -5,7 +5,7 @@
     python -m catdog models [--json]
     python -m catdog convert
 
-Settings come from the environment, as `catdog.config` says. Answers go to stdout; what went wrong
+Settings come from the environment, as `catdog.settings` says. Answers go to stdout; what went wrong
 goes to stderr, one sentence each. Exit codes: 0 done, 1 some inputs failed or no model could be
 loaded, 2 wrong usage, 130 interrupted, 141 when nobody reads the output any more.
 """
@@ -23,13 +23,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from . import Settings, __version__, load, wording
-from .compare import Comparator, Comparison, default_of
-from .engine import describe
-from .errors import CatDogError, InvalidSettings, UnknownModel
-from .spec import ModelSpec
-from .terminal import hidden_stderr, never_fail_to_print, stopping
-from .weights import locate
+from catdog import Settings, __version__, load, wording
+from catdog.comparator import Comparator, default_of
+from catdog.engine import describe
+from catdog.errors import CatDogError, InvalidSettings, UnknownModel
+from catdog.models.locate import locate
+from catdog.models.spec import ModelSpec
+from catdog.terminal import hidden_stderr, never_fail_to_print, stopping
+from catdog.verdict import Comparison
 
 DONE, FAILED, WRONG_USAGE = 0, 1, 2
 INTERRUPTED, CLOSED_PIPE = 130, 141  # 128 + the signal, as shells report them
@@ -131,7 +132,7 @@ def _predict(arguments: argparse.Namespace) -> int:
 
 
 def _classify(arguments: argparse.Namespace) -> int:
-    from .classify.run import check, classify
+    from catdog.folder.run import check, classify
 
     settings = Settings.from_env()
     check(arguments.folder, arguments.out)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import logging
 import reprlib
 import threading
@@ -16,19 +15,19 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from .batching import Batcher
-from .config import Settings
-from .disagreement import UsuallyRight, usually_right
-from .engine import OF_A_FOLDER, Engine, Outputs, are_probabilities, load_engines, warm_up
-from .errors import Busy, CatDogError, ModelMismatch, ModelUnavailable, Unforeseen, UnknownModel
-from .explain import LARGEST_SIDE, heatmap
-from .memory import give_back_freed_blocks, give_back_large_blocks
-from .novelty import Novelty
-from .preprocessing import scaled, to_array, to_pixels
-from .reading import Photo, Reader, in_doubt
-from .spec import Cost, ModelSpec
-from .sureness import Sureness
-from .weights import locate
+from catdog.engine import OF_A_FOLDER, Engine, Outputs, are_probabilities, load_engines, warm_up
+from catdog.engine.batcher import Batcher
+from catdog.errors import Busy, CatDogError, ModelMismatch, ModelUnavailable, Unforeseen, UnknownModel
+from catdog.memory import give_back_freed_blocks, give_back_large_blocks
+from catdog.models.error_rate import Sureness
+from catdog.models.heatmap import LARGEST_SIDE, heatmap
+from catdog.models.locate import locate
+from catdog.models.novelty import Novelty
+from catdog.models.spec import ModelSpec
+from catdog.photo.decode import scaled, to_array, to_pixels
+from catdog.photo.reader import Photo, Reader, in_doubt
+from catdog.settings import Settings
+from catdog.verdict import NEITHER, Comparison, Verdict, usually_right
 
 log = logging.getLogger(__name__)
 
@@ -38,63 +37,6 @@ AT_ONCE = 2
 # Photos that one model judges before the next one does, when so many wait: its weights are at hand meanwhile. For one
 # more an engine would compile another network, as for a folder, which takes memory for good.
 GROUP = OF_A_FOLDER - 1
-
-# The verdict on a photo of none of the classes.
-NEITHER = "neither"
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What one model says of one photo.
-
-    confidence     probability of `label`, 0 to 1, calibrated by the spec's temperature
-    probabilities  class -> probability; they add up to 1
-    milliseconds   time from RGB image to probabilities, as measured for this photo and those that were judged along
-                   with it; resizing for several models at the same time counts for each, and the first doubt takes
-                   longer without `warm_up`
-    error_rate     share of the validation answers about this sure that were wrong, 0 to 1, or None
-    strangeness    how unlike the animals of the training the photo is: what is above 1, at most 2 % of
-                   cats and dogs are; None when the spec does not know
-    heatmap        where the label was found, if it was asked for: `explain.heatmap`
-    cost           what the model takes besides time, as its spec says
-    """
-
-    model: str
-    label: str
-    confidence: float
-    probabilities: dict[str, float]
-    milliseconds: float
-    error_rate: float | None = None
-    strangeness: float | None = None
-    heatmap: list[list[float]] | None = None
-    cost: Cost | None = None
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """What all models say of one photo; `to_dict` is the JSON of every surface.
-
-    prediction  label of the default model, capitalised; `confidence` is its confidence
-    models      one Verdict per model, in the order of display
-    agree       whether all labels are the same
-    source      where the models came from, as in `weights.Located`
-    verdict     label of the default model, or NEITHER for a photo that is too strange, as `keenest` says
-    usually_right  when the models disagree, who is usually right in such cases; None when unknown
-    """
-
-    prediction: str
-    confidence: float
-    models: tuple[Verdict, ...]
-    agree: bool
-    source: str
-    verdict: str
-    usually_right: UsuallyRight | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """As plain dicts, lists, strings and numbers, ready for `json.dumps`."""
-        content = dataclasses.asdict(self)
-        content["models"] = list(content["models"])
-        return content
 
 
 class Classifier:

@@ -16,11 +16,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.request import getproxies_environment
 
-from .bundled import bundled
-from .errors import InvalidSettings
-from .preprocessing import MAX_PIXELS
+from catdog.bundled import bundled
+from catdog.errors import InvalidSettings
 
 BUNDLED_WEIGHTS = bundled("weights")
+MAX_PIXELS = 50_000_000
 ENGINES = ("auto", "openvino", "tensorflow")
 _REPO = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*")
 # Above twice its own limit Pillow opens no image, whatever is set here.

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Iterable, Iterator
 from typing import IO
 
-from .errors import CatDogError
+from catdog.errors import CatDogError
 
 
 @contextlib.contextmanager

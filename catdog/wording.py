@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .compare import Comparison, Verdict, default_of, leading_of
-from .spec import ModelSpec
+from catdog.comparator import default_of, leading_of
+from catdog.models.spec import ModelSpec
+from catdog.verdict import Comparison, Verdict
 
 # For when the page's own server has no say in what is shown: whatever the cause is, it is one of these.
 UNANSWERED = (

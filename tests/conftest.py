@@ -119,7 +119,7 @@ def hub_client(monkeypatch, tmp_path):
     """Point the Hub's client, which has read its environment already, to an endpoint and to an empty cache."""
     from huggingface_hub import constants
 
-    from catdog import hub as catdog_hub
+    from catdog.models import hub as catdog_hub
 
     monkeypatch.setattr(catdog_hub, "PATIENCE", 60.0)  # the Hub is not far
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))

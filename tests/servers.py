@@ -17,18 +17,18 @@ import httpx
 from flask import Flask
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from catdog import Comparator, Settings, ui
+from catdog import Comparator, Settings, gradio_app
 
 
 def launched_at(page: gr.Blocks, settings: Settings) -> str:
     """Launch a page, and return its address."""
-    return page.launch(prevent_thread_lock=True, quiet=True, **ui.launch_options(settings))[1]
+    return page.launch(prevent_thread_lock=True, quiet=True, **gradio_app.launch_options(settings))[1]
 
 
 @contextmanager
 def served_page(comparator: Comparator) -> Iterator[tuple[gr.Blocks, str]]:
     """The launched page, and its address without a slash at the end."""
-    page = ui.build(comparator)
+    page = gradio_app.build(comparator)
     try:
         yield page, launched_at(page, comparator.settings).rstrip("/")
     finally:

@@ -13,15 +13,15 @@ from pathlib import Path
 import pytest
 
 from catdog import errors
-from catdog.web import create_app, upload
-from tests.catdog.web.schema import check
+from catdog.flask_app import create_app, form
+from tests.catdog.flask_app.schema import check
 from tests.conftest import ROOT
 from tests.servers import served_app, served_page
 
 TEXT = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", TEXT, re.DOTALL | re.MULTILINE)
 CLIENTS = [(language, code) for language, code in BLOCKS if language != "json"]
-DESCRIPTION = json.loads((ROOT / "catdog" / "web" / "openapi.json").read_bytes())
+DESCRIPTION = json.loads((ROOT / "catdog" / "flask_app" / "openapi.json").read_bytes())
 SCHEMAS = DESCRIPTION["components"]["schemas"]
 PAGE, SERVICE = "http://127.0.0.1:7860", "http://127.0.0.1:5000"
 
@@ -82,7 +82,7 @@ def test_every_error_is_listed_with_its_status():
     listed = dict(re.findall(r"^\| `(\w+)` \| (\d{3}) \|", TEXT, re.MULTILINE))
     assert [*listed.values()] == sorted(listed.values())
     assert {*listed} == {*SCHEMAS["Error"]["properties"]["error"]["properties"]["code"]["enum"]}
-    for kind in [*vars(errors).values(), *vars(upload).values()]:
+    for kind in [*vars(errors).values(), *vars(form).values()]:
         if isinstance(kind, type) and issubclass(kind, errors.CatDogError) and kind.code in listed:
             assert listed[kind.code] == str(kind.status)
 

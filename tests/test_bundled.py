@@ -8,7 +8,7 @@ import keras
 import pytest
 
 from catdog import ModelSpec, load
-from catdog.spec import sha256_of
+from catdog.models.spec import sha256_of
 from tests.conftest import EXAMPLES, ROOT
 
 WEIGHTS = ROOT / "weights"

@@ -14,9 +14,9 @@ import httpx
 import pytest
 
 from catdog import Settings
-from catdog.web import create_app
-from catdog.web.upload import ENVELOPE_BYTES
-from tests.catdog.web import fakes
+from catdog.flask_app import create_app
+from catdog.flask_app.form import ENVELOPE_BYTES
+from tests.catdog.flask_app import fakes
 from tests.conftest import ROOT
 from tests.servers import free_port, running, served_app, until_it_answers
 

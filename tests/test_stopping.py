@@ -14,7 +14,7 @@ import sys
 import httpx
 import pytest
 
-from catdog.ui.serving import Activity, Watch
+from catdog.gradio_app.serving import Activity, Watch
 from tests.conftest import ROOT
 from tests.servers import free_port, running, until_it_answers
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 from catdog import load
 from catdog.__main__ import main
-from catdog.web import create_app
+from catdog.flask_app import create_app
 from tests.servers import served_page
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from catdog.spec import ModelSpec, sha256_of
+from catdog.models.spec import ModelSpec, sha256_of
 
 
 def write_tiny_model(

@@ -12,9 +12,7 @@ from pathlib import Path
 
 from catdog.errors import CatDogError, InvalidSettings
 from catdog.terminal import never_fail_to_print, tell
-
-from . import release
-from .quiet import load_keras
+from train.quiet import load_keras
 
 GOES_ON = "the same command, without --restart, goes on from the last finished epoch"
 
@@ -56,16 +54,16 @@ def _parser() -> argparse.ArgumentParser:
     prepare.add_argument("--test", type=float, default=0.1, help="share of photos without a split (default 0.1)")
     prepare.set_defaults(run_command=_prepare, after_stop="nothing was written")
 
-    fit = commands.add_parser("fit", help="train a classifier and write its .h5 and spec")
-    fit.add_argument("name", help="scratch_cnn, xception, mobilenet_v2 or resnet50")
-    beginning = fit.add_mutually_exclusive_group()
+    supervised = commands.add_parser("fit", help="train a classifier and write its .h5 and spec")
+    supervised.add_argument("name", help="scratch_cnn, xception, mobilenet_v2 or resnet50")
+    beginning = supervised.add_mutually_exclusive_group()
     beginning.add_argument(
         "--base", default=None, help="imagenet, none or an .h5 that begins with this base; scratch_cnn takes none"
     )
     beginning.add_argument("--start", type=Path, default=None, help="an .h5 of the same architecture to go on from")
-    fit.add_argument("--frozen-stages", type=int, default=None, help="first stages with a frozen base")
-    _add_training_arguments(fit)
-    fit.set_defaults(run_command=_fit, after_stop=GOES_ON, verb="fit")
+    supervised.add_argument("--frozen-stages", type=int, default=None, help="first stages with a frozen base")
+    _add_training_arguments(supervised)
+    supervised.set_defaults(run_command=_fit, after_stop=GOES_ON, verb="fit")
 
     distill = commands.add_parser("distill", help="train a classifier to imitate a teacher's features and answers")
     distill.add_argument("name", help="the student: xception, ...")
@@ -109,14 +107,16 @@ def _parser() -> argparse.ArgumentParser:
     insight.add_argument("--photos", type=int, default=200, help="photos for heat maps (default 200)")
     insight.set_defaults(run_command=_insight, after_stop="nothing was written")
 
-    strangers = commands.add_parser("strangers", help="a folder of photos of neither, from Debian's gcompris-qt-data")
-    strangers.add_argument("--package", type=Path, default=Path("/usr/share/gcompris-qt/rcc"))
-    strangers.add_argument("--out", type=Path, required=True)
-    strangers.set_defaults(run_command=_strangers, after_stop="the same command starts again")
+    neither_photos = commands.add_parser(
+        "strangers", help="a folder of photos of neither, from Debian's gcompris-qt-data"
+    )
+    neither_photos.add_argument("--package", type=Path, default=Path("/usr/share/gcompris-qt/rcc"))
+    neither_photos.add_argument("--out", type=Path, required=True)
+    neither_photos.set_defaults(run_command=_strangers, after_stop="the same command starts again")
 
-    compare = commands.add_parser("compare", help="list the models by validation accuracy and name the default")
-    compare.add_argument("--weights", type=Path, default=Path("weights"))
-    compare.set_defaults(run_command=_compare, after_stop="nothing was written", needs_keras=False)
+    ranking = commands.add_parser("compare", help="list the models by validation accuracy and name the default")
+    ranking.add_argument("--weights", type=Path, default=Path("weights"))
+    ranking.set_defaults(run_command=_compare, after_stop="nothing was written", needs_keras=False)
 
     report = commands.add_parser("report", help="measure the served models and write a page with drawings about it")
     report.add_argument("--data", type=Path, required=True)
@@ -128,7 +128,7 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("--resamples", type=int, default=1000, help="bootstrap resamples behind intervals")
     report.set_defaults(run_command=_report, after_stop="the same command goes on with the answers it has")
 
-    release.add_commands(commands)
+    commands.add_commands(commands)
     return parser
 
 
@@ -160,7 +160,7 @@ def _add_places(parser: argparse.ArgumentParser) -> None:
 
 
 def _prepare(arguments: argparse.Namespace) -> None:
-    from . import prepare
+    from train.data import prepare
 
     report = prepare.prepare(arguments.sources, arguments.out, val=arguments.val, test=arguments.test)
     print(prepare.describe(report))
@@ -168,16 +168,16 @@ def _prepare(arguments: argparse.Namespace) -> None:
 
 
 def _fit(arguments: argparse.Namespace) -> None:
-    from . import fit
+    from train.fit import supervised
 
-    job = _job(arguments, fit.RECIPES[_known(arguments.name)])
+    job = _job(arguments, supervised.RECIPES[_known(arguments.name)])
     if arguments.frozen_stages and not arguments.start and arguments.base in (None, "none"):
         raise InvalidSettings("Random weights are not worth freezing: --frozen-stages needs --base or --start.")
-    _say_trained(fit.fit(job, base=arguments.base, start=arguments.start), job)
+    _say_trained(supervised.fit(job, base=arguments.base, start=arguments.start), job)
 
 
 def _distill(arguments: argparse.Namespace) -> None:
-    from . import distill
+    from train.fit import distill
 
     _known(arguments.name)
     job = _job(arguments, distill.RECIPE)
@@ -185,22 +185,22 @@ def _distill(arguments: argparse.Namespace) -> None:
 
 
 def _average(arguments: argparse.Namespace) -> None:
-    from . import average
-    from .fit import Product
+    from train.fit import average
+    from train.fit.job import Product
 
     product = Product(**_product(arguments))
     _say_trained(average.average(product, arguments.files), product)
 
 
 def _known(name: str) -> str:
-    from . import architectures
+    from train.networks import architectures
 
     architectures.get(name)
     return name
 
 
 def _job(arguments: argparse.Namespace, recipe):
-    from .fit import Job
+    from train.fit.job import Job
 
     return Job(recipe=_recipe(recipe, arguments), restart=arguments.restart, **_product(arguments))
 
@@ -219,7 +219,7 @@ def _say_trained(spec, product) -> None:
 
 
 def _evaluate(arguments: argparse.Namespace) -> None:
-    from . import evaluate
+    from train.measure import evaluate
 
     results = evaluate.evaluate(arguments.weights, arguments.data, arguments.split, arguments.exact)
     print(evaluate.describe(results))
@@ -231,19 +231,19 @@ def _evaluate(arguments: argparse.Namespace) -> None:
 
 
 def _compare(arguments: argparse.Namespace) -> None:
-    from . import compare
+    from train.report import ranking
 
-    specs, default, problems = compare.compare(arguments.weights)
+    specs, default, problems = ranking.compare(arguments.weights)
     tell(problems)
-    print(compare.describe(specs, default))
-    print(json.dumps(compare.summary(specs, default)))
+    print(ranking.describe(specs, default))
+    print(json.dumps(ranking.summary(specs, default)))
 
 
 def _report(arguments: argparse.Namespace) -> None:
-    from . import report
+    from train.report import assemble
 
     same = ("out", "limit", "dataset", "resamples", "command")
-    found = report.report(
+    found = assemble.report(
         arguments.weights, arguments.data, arguments.split, **{name: getattr(arguments, name) for name in same}
     )
     accuracy = {name: model["figures"]["accuracy"] for name, model in found["models"].items()}
@@ -251,7 +251,7 @@ def _report(arguments: argparse.Namespace) -> None:
 
 
 def _calibrate(arguments: argparse.Namespace) -> None:
-    from . import calibrate
+    from train.measure import calibrate
 
     for name, spec in calibrate.calibrate(arguments.weights, arguments.data).items():
         sizes = {field: len(json.dumps(getattr(spec, field))) for field in ("sureness", "novelty", "disagreement")}
@@ -259,7 +259,7 @@ def _calibrate(arguments: argparse.Namespace) -> None:
 
 
 def _insight(arguments: argparse.Namespace) -> None:
-    from . import insight
+    from train.report import insight
 
     same = ("weights", "data", "strangers", "out", "photos")
     figures = insight.insight(**{name: getattr(arguments, name) for name in same}, split_name=arguments.split)
@@ -269,14 +269,14 @@ def _insight(arguments: argparse.Namespace) -> None:
 
 
 def _strangers(arguments: argparse.Namespace) -> None:
-    from . import strangers
+    from train.data import neither_photos
 
-    print(json.dumps({"out": str(arguments.out)} | strangers.assemble(arguments.package, arguments.out)))
+    print(json.dumps({"out": str(arguments.out)} | neither_photos.assemble(arguments.package, arguments.out)))
 
 
 def _recipe(recipe, arguments: argparse.Namespace):
     """The default recipe with what the command line says instead."""
-    from .trainer import parse_stages
+    from train.fit.trainer import parse_stages
 
     names = ("batch_size", "learning_rate", "cutmix", "seed", "precision", "frozen_stages")
     given = {name: getattr(arguments, name) for name in names if getattr(arguments, name, None) is not None}

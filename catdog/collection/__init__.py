@@ -1,7 +1,7 @@
 """Many photos at once: what was sent -> photos -> judged photos -> tables, in memory alone."""
 
-from .collect import MOST_PHOTOS, Collection, collect
-from .judging import Judged, doubt, judge
-from .tables import Score, scores, to_csv
+from catdog.collection.intake import MOST_PHOTOS, Collection, collect
+from catdog.collection.judge_all import Judged, doubt, judge
+from catdog.collection.tables import Score, scores, to_csv
 
 __all__ = ["MOST_PHOTOS", "Collection", "Judged", "Score", "collect", "doubt", "judge", "scores", "to_csv"]

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from ..errors import CatDogError, InvalidImage
+from catdog.errors import CatDogError, InvalidImage
 
 MOST_PHOTOS = 200
 MOST_UNPACKED = 200 * 2**20  # bytes of all photos of a zip together

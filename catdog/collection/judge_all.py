@@ -9,13 +9,14 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..errors import Busy, CatDogError
-from .collect import NamedPhoto
+from catdog.collection.intake import NamedPhoto
+from catdog.errors import Busy, CatDogError
 
 if TYPE_CHECKING:
     from PIL import Image
 
-    from ..compare import Comparator, Comparison
+    from catdog.comparator import Comparator
+    from catdog.verdict import Comparison
 
 WORKERS = 4  # photos that are read and judged at a time
 THUMBNAIL = 192  # pixels, largest side

@@ -7,8 +7,8 @@ import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from ..spec import ModelSpec, classes_of
-from .judging import Judged
+from catdog.collection.judge_all import Judged
+from catdog.models.spec import ModelSpec, classes_of
 
 # A spreadsheet takes a text that begins so for a formula, which a stranger's file name must not be.
 _FORMULA = ("=", "+", "-", "@")

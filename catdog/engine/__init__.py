@@ -5,10 +5,10 @@ TensorFlow is the reference that the copy is checked against, and runs the model
 cannot. With a filled cache neither Keras nor TensorFlow is imported.
 """
 
-from .arithmetic import EXACT, FAST, fast_here
-from .careful import warm_up
-from .interface import OF_A_FOLDER, TOGETHER, Engine, Outputs, are_probabilities
-from .loading import describe, load_engine, load_engines, precision_of, precisions_of
+from catdog.engine.interface import OF_A_FOLDER, TOGETHER, Engine, Outputs, are_probabilities
+from catdog.engine.loading import describe, load_engine, load_engines, precision_of, precisions_of
+from catdog.engine.precision import EXACT, FAST, fast_here
+from catdog.engine.recheck import warm_up
 
 __all__ = [
     "EXACT",

@@ -11,7 +11,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from ..spec import sha256_of
+from catdog.models.spec import sha256_of
 
 # Goes up when conversions are made in another way: what specs say of int8 was measured on those of this one.
 FORMAT = 2

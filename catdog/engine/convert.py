@@ -20,15 +20,15 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image
 
-from ..config import environment_with_tensorflow
-from ..errors import CatDogError, DifferentAnswers, ModelMismatch, NotConverted
-from ..preprocessing import to_array
-from ..spec import ModelSpec
-from . import cache
-from .converted import OpenVINOEngine, import_openvino
-from .interface import are_probabilities
-from .quantized import quantized
-from .reference import KerasEngine, first_line, load_model
+from catdog.engine import cache
+from catdog.engine.int8 import quantized
+from catdog.engine.interface import are_probabilities
+from catdog.engine.keras_engine import KerasEngine, first_line, load_model
+from catdog.engine.openvino_engine import OpenVINOEngine, import_openvino
+from catdog.errors import CatDogError, DifferentAnswers, ModelMismatch, NotConverted
+from catdog.models.spec import ModelSpec
+from catdog.photo.decode import to_array
+from catdog.settings import environment_with_tensorflow
 
 # A label is never in doubt for less; float32 arithmetic in another order moves far less.
 LARGEST_DIFFERENCE = 1e-4

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .converted import import_openvino
+from catdog.engine.openvino_engine import import_openvino
 
 CONVOLUTION, IN_GROUPS = "Convolution", "GroupConvolution"
 # Standard deviations above the mean of what photos have as their largest value: that much of a layer's input is told

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..errors import ModelMismatch, ModelUnavailable
-from ..spec import ModelSpec
-from .interface import Outputs
+from catdog.engine.interface import Outputs
+from catdog.errors import ModelMismatch, ModelUnavailable
+from catdog.models.spec import ModelSpec
 
 if TYPE_CHECKING:
     import keras

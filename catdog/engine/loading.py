@@ -12,17 +12,17 @@ from pathlib import Path
 
 import numpy as np
 
-from ..config import Settings
-from ..errors import CatDogError, ModelMismatch, NotConverted
-from ..novelty import Novelty
-from ..spec import ModelSpec
-from . import cache
-from .arithmetic import EXACT, FAST, fast_here
-from .careful import IN_DOUBT, CarefulEngine
-from .convert import Job, NotStored, convert
-from .converted import OpenVINOEngine
-from .interface import Engine, are_probabilities
-from .reference import KerasEngine, first_line, limit_threads, load_model
+from catdog.engine import cache
+from catdog.engine.convert import Job, NotStored, convert
+from catdog.engine.interface import Engine, are_probabilities
+from catdog.engine.keras_engine import KerasEngine, first_line, limit_threads, load_model
+from catdog.engine.openvino_engine import OpenVINOEngine
+from catdog.engine.precision import EXACT, FAST, fast_here
+from catdog.engine.recheck import IN_DOUBT, CarefulEngine
+from catdog.errors import CatDogError, ModelMismatch, NotConverted
+from catdog.models.novelty import Novelty
+from catdog.models.spec import ModelSpec
+from catdog.settings import Settings
 
 # Fast arithmetic, with float32 when in doubt, runs a model only where it was measured on at least so many photos, none
 # of which got another label, and no probability moved by more than this.

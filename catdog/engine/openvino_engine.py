@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from ..memory import give_back_mapped_file
-from .cache import CONVERTED, QUANTIZED
-from .interface import OF_A_FOLDER, TOGETHER, Outputs
+from catdog.engine.cache import CONVERTED, QUANTIZED
+from catdog.engine.interface import OF_A_FOLDER, TOGETHER, Outputs
+from catdog.memory import give_back_mapped_file
 
 # What OpenVINO is asked for; with int8, for all that is not quantized. It would take bfloat16 wherever that is fast.
 HINTS = {"float32": "f32", "bfloat16": "bf16", "int8": "f32"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from pathlib import Path
 
-from .converted import import_openvino
+from catdog.engine.openvino_engine import import_openvino
 
 EXACT = "float32"
 # Fast on some processors, the fastest first.

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .interface import TOGETHER, Engine, Outputs
+from catdog.engine.interface import TOGETHER, Engine, Outputs
 
 IN_DOUBT = "; float32 when in doubt"
 

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, NoReturn
 from flask import Flask, Response, json
 from werkzeug.exceptions import HTTPException
 
-from .. import load
-from ..config import Settings
-from ..errors import ModelUnavailable
-from .blueprint import Answering, create_blueprint, harden
+from catdog import load
+from catdog.errors import ModelUnavailable
+from catdog.flask_app.blueprint import Answering, create_blueprint, harden
+from catdog.settings import Settings
 
 if TYPE_CHECKING:
-    from ..spec import ModelSpec
+    from catdog.models.spec import ModelSpec
 
 
 def create_app(comparator: Answering | None = None, settings: Settings | None = None) -> Flask:

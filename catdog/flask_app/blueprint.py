@@ -10,18 +10,18 @@ from typing import IO, TYPE_CHECKING, Any, Protocol
 from flask import Blueprint, Response, json, render_template, request, send_file, url_for
 from markupsafe import Markup
 
-from .. import __version__
-from ..errors import Busy, CatDogError, ModelUnavailable
-from ..pages import STYLE, banners, cards, examples
-from ..pages.pictures import data_url, overlay_urls, reduced
-from .upload import YES, Upload, read_upload
+from catdog import __version__
+from catdog.errors import Busy, CatDogError, ModelUnavailable
+from catdog.flask_app.form import YES, Upload, read_upload
+from catdog.pages import STYLE, banners, cards, examples
+from catdog.pages.pictures import data_url, overlay_urls, reduced
 
 if TYPE_CHECKING:
     from PIL import Image
 
-    from ..compare import Comparison
-    from ..config import Settings
-    from ..spec import ModelSpec
+    from catdog.models.spec import ModelSpec
+    from catdog.settings import Settings
+    from catdog.verdict import Comparison
 
 HEADERS = {
     "Content-Security-Policy": (
@@ -34,7 +34,7 @@ HEADERS = {
 
 
 class Answering(Protocol):
-    """What the routes need of a `catdog.compare.Comparator`."""
+    """What the routes need of a `catdog.comparator.Comparator`."""
 
     specs: tuple[ModelSpec, ...]
     default: ModelSpec | None

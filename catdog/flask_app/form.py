@@ -10,7 +10,7 @@ from flask import Request
 from werkzeug.datastructures import FileStorage
 from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
 
-from ..errors import CatDogError, ImageTooLarge
+from catdog.errors import CatDogError, ImageTooLarge
 
 FIELD = "file"
 YES = ("1", "true")

@@ -11,11 +11,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..errors import InvalidImage, OutOfMemory
-from ..preprocessing import resized
-from ..reading import Read
-from ..spec import ModelSpec
-from .walk import Found
+from catdog.errors import InvalidImage, OutOfMemory
+from catdog.folder.walk import Found
+from catdog.models.spec import ModelSpec
+from catdog.photo.decode import resized
+from catdog.photo.reader import Read
 
 # The slowest photos that the limits allow take a few seconds.
 PATIENCE = 60

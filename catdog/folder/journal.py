@@ -18,10 +18,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import InvalidSettings, NotWritten
-from ..files import whole
-from ..spec import ModelSpec
-from .rows import Columns, Row, read_groups, to_csv, to_text
+from catdog.errors import InvalidSettings, NotWritten
+from catdog.files import whole
+from catdog.folder.rows import Columns, Row, read_groups, to_csv, to_text
+from catdog.models.spec import ModelSpec
 
 FORMAT = 1
 

@@ -9,14 +9,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..compare import Classifier
-from ..preprocessing import scaled
-from ..reading import in_doubt
-from ..spec import ModelSpec
-from .decoding import Decoded, shape_of
-from .rows import Row
-from .walk import Found
-from .workers import Workers
+from catdog.comparator import Classifier
+from catdog.folder.decoding import Decoded, shape_of
+from catdog.folder.rows import Row
+from catdog.folder.walk import Found
+from catdog.folder.workers import Workers
+from catdog.models.spec import ModelSpec
+from catdog.photo.decode import scaled
+from catdog.photo.reader import in_doubt
 
 # Chunks that may wait for photos of theirs that are decoded once more.
 WAITING = 4

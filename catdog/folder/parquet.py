@@ -10,9 +10,9 @@ import itertools
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..errors import InvalidSettings
-from ..files import whole
-from .rows import Columns, read_groups
+from catdog.errors import InvalidSettings
+from catdog.files import whole
+from catdog.folder.rows import Columns, read_groups
 
 ROWS_AT_ONCE = 2**16
 

@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from ..errors import InvalidSettings
-from ..spec import ModelSpec, classes_of
+from catdog.errors import InvalidSettings
+from catdog.models.spec import ModelSpec, classes_of
 
 LONGEST_ERROR = 1000  # characters
 

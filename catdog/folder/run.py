@@ -13,17 +13,17 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from ..compare import Classifier, Comparator
-from ..engine import OF_A_FOLDER as BATCH
-from ..errors import FolderLost, InvalidSettings
-from ..preprocessing import EXTENSIONS
-from ..reading import Reader
-from . import parquet
-from .decoding import Decoder, shape_of
-from .journal import Journal, writing
-from .judging import judged
-from .walk import Found, find
-from .workers import Workers
+from catdog.comparator import Classifier, Comparator
+from catdog.engine import OF_A_FOLDER as BATCH
+from catdog.errors import FolderLost, InvalidSettings
+from catdog.folder import parquet
+from catdog.folder.decoding import Decoder, shape_of
+from catdog.folder.journal import Journal, writing
+from catdog.folder.judging import judged
+from catdog.folder.walk import Found, find
+from catdog.folder.workers import Workers
+from catdog.photo.decode import EXTENSIONS
+from catdog.photo.reader import Reader
 
 # Unless asked otherwise: one per core, and no more than this.
 DEFAULT_WORKERS = 16

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from ..preprocessing import EXTENSIONS
+from catdog.photo.decode import EXTENSIONS
 
 
 class Found(NamedTuple):

@@ -16,9 +16,9 @@ from multiprocessing.connection import Connection
 
 import numpy as np
 
-from ..errors import NoWorker
-from .decoding import PATIENCE, Decoded, Decoder, black
-from .walk import Found
+from catdog.errors import NoWorker
+from catdog.folder.decoding import PATIENCE, Decoded, Decoder, black
+from catdog.folder.walk import Found
 
 LOST = (
     "The photo ended the process that decoded it, twice: its decoder crashed, ran out of memory or took more than "

@@ -8,7 +8,7 @@ style there and not in `build`. Never mount it with `gr.mount_gradio_app`, which
 check of file paths.
 """
 
-from .page import build, launch_options
-from .serving import serve
+from catdog.gradio_app.page import build, launch_options
+from catdog.gradio_app.serving import serve
 
 __all__ = ["build", "launch_options", "serve"]

@@ -9,13 +9,13 @@ from typing import Any
 import gradio as gr
 from PIL import Image
 
-from ..compare import Comparator
-from ..errors import CatDogError
-from ..pages.pictures import overlays
-from ..wording import percent
-from .judging import JUDGING, Answer, judge
-from .photo import PhotoInput
-from .uploads import refusal
+from catdog.comparator import Comparator
+from catdog.errors import CatDogError
+from catdog.gradio_app.ask import JUDGING, Answer, judge
+from catdog.gradio_app.photo_input import PhotoInput
+from catdog.gradio_app.uploads import refusal
+from catdog.pages.pictures import overlays
+from catdog.wording import percent
 
 # What `/predict` returns before the JSON. Clients rely on these two and on their order.
 LABELLED = ("scratch_cnn", "xception")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from ..errors import InvalidImage
+from catdog.errors import InvalidImage
 
 Answer = TypeVar("Answer")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 from pathlib import Path
 
-from ..pages.examples import thumbnail
+from catdog.pages.examples import thumbnail
 
 # Sent as a click of the whole component, with the name of the example. The address of the page then
 # leads to it, and whoever opens such an address sees it.

@@ -7,7 +7,7 @@ from pathlib import Path
 import gradio as gr
 from gradio.data_classes import ListFiles
 
-from .uploads import check_resource, uploaded
+from catdog.gradio_app.uploads import check_resource, uploaded
 
 
 class FilesInput(gr.File):

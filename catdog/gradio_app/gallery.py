@@ -6,13 +6,13 @@ import base64
 from collections.abc import Sequence
 from html import escape
 
-from ..many import Judged, Score, doubt, scores, to_csv
-from ..pages.banners import colour
-from ..pages.html import accent, banner, bar
-from ..pages.icons import icon
-from ..pages.pictures import data_url
-from ..spec import ModelSpec, classes_of
-from ..wording import is_neither, neither, percent
+from catdog.collection import Judged, Score, doubt, scores, to_csv
+from catdog.models.spec import ModelSpec, classes_of
+from catdog.pages.banners import colour
+from catdog.pages.html import accent, banner, bar
+from catdog.pages.icons import icon
+from catdog.pages.pictures import data_url
+from catdog.wording import is_neither, neither, percent
 
 THUMBNAIL_QUALITY = 70
 

@@ -12,16 +12,16 @@ from pathlib import Path
 
 import gradio as gr
 
-from ..compare import Comparator
-from ..errors import CatDogError
-from ..many import MOST_PHOTOS, Judged, collect, judge
-from ..pages.examples import find
-from ..spec import classes_of
-from ..wording import UNANSWERED
-from . import gallery
-from .files import FilesInput
-from .limits import LARGEST_PHOTOS
-from .parts import LIVE, html
+from catdog.collection import MOST_PHOTOS, Judged, intake, judge
+from catdog.comparator import Comparator
+from catdog.errors import CatDogError
+from catdog.gradio_app import gallery
+from catdog.gradio_app.file_input import FilesInput
+from catdog.gradio_app.limits import LARGEST_PHOTOS
+from catdog.gradio_app.parts import LIVE, html
+from catdog.models.spec import classes_of
+from catdog.pages.examples import find
+from catdog.wording import UNANSWERED
 
 AT_ONCE = 2  # visitors whose photos are judged at a time; others wait in the queue
 EVERY = 0.2  # seconds between two reports of progress
@@ -105,7 +105,7 @@ def _judged(comparator: Comparator, files: _Upload, run: Run) -> Iterator[str]:
     if not files:
         raise CatDogError("No photos were sent. Choose some, or a zip, and then press the button.")
     specs = comparator.specs
-    with collect(files, classes_of(specs), comparator.settings.max_upload_bytes) as found:
+    with intake(files, classes_of(specs), comparator.settings.max_upload_bytes) as found:
         done = [Judged(name, None, error=error) for name, error in found.refused]
         planned, reported = len(done) + len(found.photos), 0.0
         with contextlib.closing(judge(comparator, found.photos)) as entries:

@@ -8,22 +8,22 @@ from typing import Any
 import gradio as gr
 from starlette.middleware import Middleware
 
-from ..compare import Comparator
-from ..config import Settings
-from ..pages import cards
-from ..pages.examples import find
-from . import api, many, quiz, single
-from .judging import RUNNING, WAITING
-from .limits import BodyLimits
-from .parts import html
-from .sweep import sweeping
-from .theme import STYLES, theme
+from catdog.comparator import Comparator
+from catdog.gradio_app import api, many_tab, quiz_tab, single_tab
+from catdog.gradio_app.ask import RUNNING, WAITING
+from catdog.gradio_app.limits import BodyLimits
+from catdog.gradio_app.parts import html
+from catdog.gradio_app.sweep import sweeping
+from catdog.gradio_app.theme import STYLES, theme
+from catdog.pages import cards
+from catdog.pages.examples import find
+from catdog.settings import Settings
 
 KEPT = 3600  # seconds that uploads stay at least, and seconds between two sweeps: twice as many at most
 # Visitors, and calls over plain HTTP, of whom Gradio keeps what they see: 50 kB each at least.
 SESSIONS = 1000
 
-ICON = Path(__file__).parents[1] / "web" / "static" / "catdog.svg"
+ICON = Path(__file__).parents[1] / "flask_app" / "static" / "catdog.svg"
 
 _PRIVACY = "Photos are deleted within two hours and never used for anything else."
 _HEAD = '<meta name="description" content="Neural networks say side by side whether a photo shows a cat or a dog.">'
@@ -40,15 +40,15 @@ def build(comparator: Comparator) -> gr.Blocks:
     """The page and its public endpoints, ready for `launch(**launch_options(...))`."""
     with gr.Blocks(title="Cat or dog?", analytics_enabled=False, delete_cache=(KEPT, KEPT)) as page:
         html(cards.heading(comparator.specs), js_on_load=_ENGLISH)
-        questions = quiz.find(comparator.specs)
+        questions = quiz_tab.find(comparator.specs)
         with gr.Tabs(elem_id="cd-tabs"):
             with gr.Tab("One photo"):
-                photo = single.add(comparator)
+                photo = single_tab.add(comparator)
             with gr.Tab("Many at once"):
-                many.add(comparator)
+                many_tab.add(comparator)
             if questions:
                 with gr.Tab("You against the models"):
-                    quiz.add(comparator, questions)
+                    quiz_tab.add(comparator, questions)
         html(cards.about(comparator.specs, comparator.source, comparator.problems, _PRIVACY))
         api.add(comparator, photo)
     return page.queue(max_size=WAITING, default_concurrency_limit=RUNNING)

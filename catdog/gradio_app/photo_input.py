@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 from gradio.data_classes import ImageData
 
-from .uploads import HOW_TO_SEND, check_resource, refusal, uploaded
+from catdog.gradio_app.uploads import HOW_TO_SEND, check_resource, refusal, uploaded
 
 LONGEST = 4096  # characters of a path or an address
 

@@ -10,17 +10,18 @@ from pathlib import Path
 
 from PIL import Image
 
-from ..compare import Comparator, Comparison
-from ..errors import Busy, CatDogError
-from ..pages import examples
-from ..pages.banners import AGAIN
-from ..pages.html import accent, banner, bar
-from ..pages.icons import icon
-from ..pages.pictures import data_url
-from ..spec import ModelSpec
-from ..wording import BUSY, UNANSWERED, listed, percent
-from .judging import JUDGING, judge
-from .parts import html
+from catdog.comparator import Comparator
+from catdog.errors import Busy, CatDogError
+from catdog.gradio_app.ask import JUDGING, judge
+from catdog.gradio_app.parts import html
+from catdog.models.spec import ModelSpec
+from catdog.pages import examples
+from catdog.pages.banners import AGAIN
+from catdog.pages.html import accent, banner, bar
+from catdog.pages.icons import icon
+from catdog.pages.pictures import data_url
+from catdog.verdict import Comparison
+from catdog.wording import BUSY, UNANSWERED, listed, percent
 
 FOLDER = examples.FOLDER / "quiz"
 LARGEST_SIDE = 480  # pixels

@@ -12,8 +12,8 @@ import gradio as gr
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from ..config import Settings
-from .page import launch_options
+from catdog.gradio_app.page import launch_options
+from catdog.settings import Settings
 
 GRACE = 8.0  # seconds for what is in flight at SIGTERM; `docker stop` kills after 10
 QUIET = 2.0  # seconds without a request; a verdict takes three, one after the other, over slow networks too

@@ -8,16 +8,16 @@ from pathlib import Path
 
 import gradio as gr
 
-from ..compare import Comparator
-from ..errors import CatDogError
-from ..pages import banners, cards
-from ..pages.examples import find
-from ..pages.icons import drawing
-from ..pages.pictures import overlay_urls
-from . import example_row
-from .judging import JUDGING, judge
-from .parts import LIVE, html
-from .photo import PhotoInput
+from catdog.comparator import Comparator
+from catdog.errors import CatDogError
+from catdog.gradio_app import example_row
+from catdog.gradio_app.ask import JUDGING, judge
+from catdog.gradio_app.parts import LIVE, html
+from catdog.gradio_app.photo_input import PhotoInput
+from catdog.pages import banners, cards
+from catdog.pages.examples import find
+from catdog.pages.icons import drawing
+from catdog.pages.pictures import overlay_urls
 
 _HEADLINE_ON_LOAD = f"""{LIVE}
 const drawing = {json.dumps(drawing("paw", "#b5a999"))};

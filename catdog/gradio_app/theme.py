@@ -6,7 +6,7 @@ from pathlib import Path
 
 import gradio as gr
 
-from ..pages import STYLE
+from catdog.pages import STYLE
 
 STYLES = [STYLE, *(Path(__file__).with_name(name) for name in ("page.css", "many.css", "quiz.css"))]
 

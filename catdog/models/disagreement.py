@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypedDict
-
-if TYPE_CHECKING:
-    from .spec import ModelSpec
+from typing import Any, TypedDict
 
 MOST_CASES = 10_000
 # A rate among fewer photos is no rate.
@@ -63,28 +60,3 @@ def cases_from_list(content: Any) -> tuple[Case, ...]:
     if not isinstance(content, (list, tuple)) or len(content) > MOST_CASES:
         raise ValueError("it is no list")
     return tuple(map(Case.from_dict, content))
-
-
-def usually_right(labels: Mapping[str, str], specs: Sequence[ModelSpec]) -> UsuallyRight | None:
-    """Who is usually right when models give these labels.
-
-    labels  model name -> label
-    specs   of the models that gave them, in any order
-
-    None when all agree, or when too few validation photos were such a case, of exactly these models.
-    Of models that were right equally often, the one with the higher validation accuracy.
-    """
-    if len(set(labels.values())) == 1:
-        return None
-    known = [(spec, case) for spec in specs if (case := _case(spec, labels, specs))]
-    if len(known) < len(specs):
-        return None
-    spec, case = max(known, key=lambda pair: (pair[1].right / pair[1].photos, pair[0].validation_accuracy))
-    return UsuallyRight(model=spec.name, rate=case.right / case.photos, photos=case.photos)
-
-
-def _case(spec: ModelSpec, labels: Mapping[str, str], specs: Sequence[ModelSpec]) -> Case | None:
-    others = {other.name: other.sha256 for other in specs if other.name != spec.name}
-    same = {name for name in others if labels[name] == labels[spec.name]}
-    found = (case for case in cases_from_list(spec.disagreement) if (case.others, case.same) == (others, same))
-    return next((case for case in found if case.photos >= FEWEST_PHOTOS), None)

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
-
-if TYPE_CHECKING:
-    from .compare import Verdict
 
 # Told apart by people who see red and green alike (ColorBrewer's PuOr).
 WARM, COOL = (241, 119, 6), (84, 39, 136)
@@ -39,9 +35,9 @@ def heatmap(maps: np.ndarray, label: int, temperature: float) -> list[list[float
     return np.round(own, 4).tolist() if np.isfinite(own).all() else None
 
 
-def scale_of(verdicts: Iterable[Verdict]) -> float:
+def scale_of(heatmaps: Iterable[Sequence[Sequence[float]] | None]) -> float:
     """One scale for the maps of several models: the largest absolute value among them, at least LEAST_SCALE."""
-    peaks = [np.abs(verdict.heatmap).max() for verdict in verdicts if verdict.heatmap]
+    peaks = [np.abs(heatmap).max() for heatmap in heatmaps if heatmap]
     return float(max([LEAST_SCALE, *peaks]))
 
 

@@ -15,8 +15,8 @@ from concurrent.futures import Future, wait
 from pathlib import Path
 from typing import Any, TypeVar
 
-from .errors import CatDogError, ModelUnavailable
-from .spec import find_specs, sha256_of
+from catdog.errors import CatDogError, ModelUnavailable
+from catdog.models.spec import find_specs, sha256_of
 
 T = TypeVar("T")
 

@@ -6,10 +6,10 @@ import os.path
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import hub
-from .config import Settings
-from .errors import ModelMismatch, ModelUnavailable
-from .spec import ModelSpec, find_specs, sha256_of
+from catdog.errors import ModelMismatch, ModelUnavailable
+from catdog.models import hub
+from catdog.models.spec import ModelSpec, find_specs, sha256_of
+from catdog.settings import Settings
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypedDict
 
-from .disagreement import cases_from_list
-from .errors import ModelMismatch
-from .files import whole
-from .novelty import Novelty
-from .sureness import Sureness
+from catdog.errors import ModelMismatch
+from catdog.files import whole
+from catdog.models.disagreement import cases_from_list
+from catdog.models.error_rate import Sureness
+from catdog.models.novelty import Novelty
 
 RESIZES = ("stretch", "crop")
 SCALINGS = {"none": (1.0, 0.0), "unit": (1 / 255, 0.0), "symmetric": (2 / 255, -1.0)}

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..compare import Comparison
-from ..errors import Busy, CatDogError
-from ..spec import ModelSpec, classes_of
-from ..wording import BUSY, UNANSWERED, explanation, headline, is_neither
-from .html import accent, banner
+from catdog.errors import Busy, CatDogError
+from catdog.models.spec import ModelSpec, classes_of
+from catdog.pages.html import accent, banner
+from catdog.verdict import Comparison
+from catdog.wording import BUSY, UNANSWERED, explanation, headline, is_neither
 
 AGAIN = "Try again"  # on the only button that a banner has
 

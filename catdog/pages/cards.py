@@ -6,12 +6,23 @@ import re
 from collections.abc import Mapping, Sequence
 from html import escape
 
-from ..compare import Comparison, Verdict
-from ..spec import ModelSpec, classes_of
-from ..wording import UNSURE, certainty, costs, introduction, is_neither, listed, map_alt, measured, percent, sureness
-from .html import accent, bar
-from .icons import icon
-from .pictures import legend_url
+from catdog.models.spec import ModelSpec, classes_of
+from catdog.pages.html import accent, bar
+from catdog.pages.icons import icon
+from catdog.pages.pictures import legend_url
+from catdog.verdict import Comparison, Verdict
+from catdog.wording import (
+    UNSURE,
+    certainty,
+    costs,
+    introduction,
+    is_neither,
+    listed,
+    map_alt,
+    measured,
+    percent,
+    sureness,
+)
 
 
 def heading(specs: Sequence[ModelSpec]) -> str:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from PIL import Image, ImageOps
 
-from ..bundled import bundled
-from .pictures import data_url
+from catdog.bundled import bundled
+from catdog.pages.pictures import data_url
 
 FOLDER = bundled("examples")
 THUMBNAIL = 144  # pixels; twice the size on screen, for dense displays

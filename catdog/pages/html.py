@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from .icons import icon
+from catdog.pages.icons import icon
 
 _SYMBOLS = {"error": "warning", "split": "split", "idle": "paw", "busy": "paw", "neither": "neither"}
 

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from ..explain import overlay, scale_of
+from catdog.models.heatmap import overlay, scale_of
 
 if TYPE_CHECKING:
-    from ..compare import Comparison
-    from ..spec import ModelSpec
+    from catdog.models.spec import ModelSpec
+    from catdog.verdict import Comparison
 
 LARGEST_SIDE = 512  # pixels: no more than twice a card on a page, for dense displays
 GREY = (214, 214, 214)
@@ -30,7 +30,7 @@ def data_url(image: Image.Image, quality: int = 80) -> str:
 
 def overlays(comparison: Comparison, photo: Image.Image, specs: Sequence[ModelSpec]) -> dict[str, Image.Image]:
     """Model -> its heat map over the RGB photo, all on one scale, for the models that have one."""
-    scale = scale_of(comparison.models)
+    scale = scale_of(verdict.heatmap for verdict in comparison.models)
     resize = {spec.name: spec.resize for spec in specs}
     return {
         verdict.model: overlay(photo, verdict.heatmap, scale, resize=resize[verdict.model])

@@ -13,11 +13,11 @@ import re
 import numpy as np
 from PIL import ExifTags, Image, ImageOps
 
-from .errors import CatDogError, ImageTooLarge, InvalidImage, OutOfMemory
-from .scans import is_endless
-from .spec import SCALINGS, ModelSpec
+from catdog.errors import CatDogError, ImageTooLarge, InvalidImage, OutOfMemory
+from catdog.models.spec import SCALINGS, ModelSpec
+from catdog.photo.jpeg_scans import is_endless
+from catdog.settings import MAX_PIXELS
 
-MAX_PIXELS = 50_000_000
 # A photo is reduced when its sides are at least so many times what is enough. Less saves little, and what is said of a
 # reduced photo may have to be asked again.
 LARGE = 2.5

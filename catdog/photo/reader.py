@@ -12,10 +12,10 @@ from typing import IO, NamedTuple
 
 from PIL import Image
 
-from .config import Settings
-from .errors import ImageTooLarge, InvalidImage
-from .preprocessing import decode, from_pillow, pixels_of
-from .spec import ModelSpec
+from catdog.errors import ImageTooLarge, InvalidImage
+from catdog.models.spec import ModelSpec
+from catdog.photo.decode import decode, from_pillow, pixels_of
+from catdog.settings import Settings
 
 # A large photo is reduced to no less than this many times the size that the largest model asks for: most of its time
 # would go into resizing otherwise. At 1.5 a clear answer to a test photo moved by 0.03; with more than

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from catdog import ui
+from catdog import gradio_app
 from tests.catdog import fakes
 from tests.catdog.photos import encoded
 from tests.conftest import WAIT
@@ -21,7 +21,7 @@ EXPECTED = ("the server responded with a status of 503", "Server stopped unexpec
 @contextlib.contextmanager
 def launched(comparator, **queue):
     """The address of the page of a comparator."""
-    demo = ui.build(comparator)
+    demo = gradio_app.build(comparator)
     if queue:
         demo.queue(**queue)
     try:

@@ -8,7 +8,7 @@ import zipfile
 
 import pytest
 
-from catdog.compare import Classifier, Comparator
+from catdog.comparator import Classifier, Comparator
 from tests.catdog import fakes
 from tests.catdog.photos import encoded
 from tests.conftest import PATIENCE

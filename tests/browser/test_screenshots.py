@@ -16,9 +16,9 @@ import pytest
 from PIL import Image
 
 from catdog import load
+from catdog.flask_app import create_app
+from catdog.gradio_app import quiz_tab
 from catdog.pages import examples
-from catdog.ui import quiz
-from catdog.web import create_app
 from tests.conftest import PATIENCE
 from tests.servers import served_app
 
@@ -87,7 +87,7 @@ def flask_url(comparator):
 def photos(comparator) -> dict[str, Path]:
     """A photo for each kind of verdict that the bundled photos bring out."""
     found = {"cat": examples.find()["cat"]}
-    for path in [*examples.find().values(), *quiz.find(comparator.specs)]:
+    for path in [*examples.find().values(), *quiz_tab.find(comparator.specs)]:
         comparison = comparator.compare(path)
         kind = "neither" if comparison.verdict == "neither" else "agreed" if comparison.agree else "disputed"
         found.setdefault(kind, path)
@@ -106,7 +106,7 @@ def archive(tmp_path, comparator, letter) -> Path:
     with zipfile.ZipFile(tmp_path / "pets.zip", "w") as archive:
         for path in examples.find().values():
             archive.write(path, path.name)
-        for path, label in quiz.find(comparator.specs).items():
+        for path, label in quiz_tab.find(comparator.specs).items():
             archive.write(path, f"{label}s/{path.name}")
         archive.write(letter, "dogs/letter.jpg")
     return tmp_path / "pets.zip"

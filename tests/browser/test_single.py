@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from catdog import Settings
-from catdog.compare import Classifier, Comparator
+from catdog.comparator import Classifier, Comparator
 from tests.catdog import fakes
 from tests.catdog.photos import heic, noise
 from tests.conftest import CHROMIUM, PATIENCE, QUIET

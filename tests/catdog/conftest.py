@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from catdog import Settings
-from catdog.compare import Comparator
+from catdog.comparator import Comparator
 from catdog.engine import Outputs
-from tests.catdog.web import fakes
+from tests.catdog.flask_app import fakes
 from tests.conftest import PATIENCE
 
 

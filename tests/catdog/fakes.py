@@ -6,9 +6,9 @@ import numpy as np
 from PIL import Image
 
 from catdog import ModelSpec, Settings
-from catdog.compare import Classifier, Comparator
+from catdog.comparator import Classifier, Comparator
 from catdog.engine import Outputs
-from catdog.novelty import Novelty, unit
+from catdog.models.novelty import Novelty, unit
 
 # What the models of `comparator` say of photos of one colour.
 CAT, DOG, DISPUTED, NEITHER = (200, 40, 40), (40, 200, 40), (200, 200, 40), (40, 40, 200)

@@ -21,13 +21,13 @@ from PIL import Image
 
 import catdog
 from catdog import Settings
-from catdog.compare import AT_ONCE, GROUP, Classifier, Comparator, calibrated
+from catdog.comparator import AT_ONCE, GROUP, Classifier, Comparator, calibrated
 from catdog.engine import TOGETHER, Outputs
 from catdog.errors import Busy, ImageTooLarge, InvalidImage, ModelMismatch, ModelUnavailable, Unforeseen, UnknownModel
-from catdog.explain import LARGEST_SIDE
-from catdog.novelty import Novelty
-from catdog.preprocessing import to_array
-from catdog.spec import ModelSpec
+from catdog.models.heatmap import LARGEST_SIDE
+from catdog.models.novelty import Novelty
+from catdog.models.spec import ModelSpec
+from catdog.photo.decode import to_array
 from tests.conftest import PATIENCE
 from tests.specs import minimal
 from tests.tiny import write_tiny_model
@@ -337,8 +337,8 @@ def test_every_photo_that_cannot_be_resized_gives_the_place_back(monkeypatch):
             raise MemoryError("no memory")
         return resize(image, spec)
 
-    resize = catdog.compare.to_pixels
-    monkeypatch.setattr(catdog.compare, "to_pixels", to_pixels)
+    resize = catdog.comparator.to_pixels
+    monkeypatch.setattr(catdog.comparator, "to_pixels", to_pixels)
     models = [classifier(name, 0.25, image_size=size) for name, size in (("a", 8), ("b", 9), ("c", 10))]
     with contextlib.closing(Comparator(models, settings=Settings(max_waiting=1))) as comparator:
         for name in ["a", "b", "c"] * 2:

@@ -18,10 +18,10 @@ import numpy as np
 import pytest
 
 from catdog.__main__ import CLOSED_PIPE, DONE, FAILED, INTERRUPTED, WRONG_USAGE, _report, main
-from catdog.compare import NEITHER
 from catdog.engine import cache
-from catdog.novelty import Novelty
-from catdog.spec import ModelSpec
+from catdog.models.novelty import Novelty
+from catdog.models.spec import ModelSpec
+from catdog.verdict import NEITHER
 from tests.catdog import fakes
 from tests.conftest import PATIENCE, ROOT
 from tests.tiny import write_tiny_model

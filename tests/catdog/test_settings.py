@@ -7,8 +7,8 @@ import gradio as gr
 import pytest
 from PIL import Image
 
-from catdog.config import NAMES, PILLOW_LIMIT, PREFIX, Settings, configure_gradio
 from catdog.errors import InvalidSettings
+from catdog.settings import NAMES, PILLOW_LIMIT, PREFIX, Settings, configure_gradio
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 
 from catdog import ModelSpec, wording
-from catdog.compare import Comparison, Verdict
+from catdog.verdict import Comparison, Verdict
 
 
 def spec(name: str = "m", **changes) -> ModelSpec:

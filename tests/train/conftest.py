@@ -24,7 +24,7 @@ def small() -> dict:
     """Every architecture with one residual block only: the same code in a hundredth of the time."""
     import keras
 
-    from train import architectures
+    from train.networks import architectures
 
     def features(pixels, weights):
         x = keras.layers.Rescaling(1 / 127.5, offset=-1.0)(pixels)
@@ -40,7 +40,7 @@ def small() -> dict:
 @pytest.fixture
 def small_networks(monkeypatch):
     """Trains networks that are `small`."""
-    from train import architectures
+    from train.networks import architectures
 
     for name, architecture in small().items():
         monkeypatch.setitem(architectures.ARCHITECTURES, name, architecture)

@@ -24,7 +24,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from catdog.errors import CatDogError, InvalidSettings
-from catdog.preprocessing import EXTENSIONS, decode, resized
+from catdog.photo.decode import EXTENSIONS, decode, resized
 
 SPLITS = ("train", "val", "test")
 # Folders are named in the plural by habit; a verdict is about one animal.

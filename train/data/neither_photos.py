@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from catdog.errors import InvalidSettings
-
-from .files import require_writable, whole
-from .qt_resources import files
+from train.data.qt_resources import files
+from train.folders import require_writable, whole
 
 # The package, and for each kind the photos, FILE/PATH: the beginning of the sha256, and what the package's own lists
 # say of licence, author and source. All are in the public domain or CC0.
-LIST = Path(__file__).with_name("strangers.json")
+LIST = Path(__file__).with_name("neither_photos.json")
 # Beside the folders of photos: a sentence on where they come from.
 ABOUT = "ABOUT.md"
 
@@ -56,7 +55,7 @@ def _about(listed: dict[str, Any]) -> str:
     counts = " and ".join(f"{count} {_freedom(licence)}" for licence, count in licences.most_common())
     return (
         f"The photos of other things are from {listed['package']}: {counts}, by that package's own lists. "
-        "Authors and sources of all are in train/strangers.json.\n"
+        "Authors and sources of all are in train/data/neither_photos.json.\n"
     )
 
 

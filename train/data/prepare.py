@@ -21,9 +21,8 @@ from PIL import Image
 from tqdm import tqdm
 
 from catdog.errors import CatDogError, InvalidSettings
-from catdog.preprocessing import decode
-
-from .dataset import CLASS_OF_FOLDER, EXTENSIONS, SPLITS, DatasetError, is_visible
+from catdog.photo.decode import decode
+from train.data.dataset import CLASS_OF_FOLDER, EXTENSIONS, SPLITS, DatasetError, is_visible
 
 THUMBNAIL = 16
 # Correlation of two thumbnails above which the photos count as the same picture. On Dogs vs. Cats

@@ -13,12 +13,13 @@ from pathlib import Path
 import numpy as np
 
 from catdog.errors import InvalidSettings
-from catdog.spec import ModelSpec
-
-from . import architectures, dataset
-from .files import require_writable
-from .fit import Product, finish, require_other, require_same_classes
-from .provenance import averaged, spec_beside
+from catdog.models.spec import ModelSpec
+from train.data import dataset
+from train.fit.job import Product
+from train.fit.provenance import averaged, spec_beside
+from train.fit.supervised import finish, require_other, require_same_classes
+from train.folders import require_writable
+from train.networks import architectures
 
 
 def average(product: Product, files: Sequence[Path]) -> ModelSpec:

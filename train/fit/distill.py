@@ -18,13 +18,15 @@ import numpy as np
 from keras import layers, ops
 
 from catdog.errors import InvalidSettings
-from catdog.spec import ModelSpec
-
-from . import architectures, augment, history, trainer
-from .fit import Job, accuracy, augmented, cross_entropy, finish, inputs_of, prepared, started
-from .fused import fused
-from .provenance import identity, origin_of, provenance, spec_beside
-from .trainer import Recipe
+from catdog.models.spec import ModelSpec
+from train.data import augment
+from train.fit import history, trainer
+from train.fit.job import Job
+from train.fit.provenance import identity, origin_of, provenance, spec_beside
+from train.fit.supervised import accuracy, augmented, cross_entropy, finish, inputs_of, prepared, started
+from train.fit.trainer import Recipe
+from train.networks import architectures
+from train.networks.fused import fused
 
 RECIPE = Recipe(
     stages=((72, 2), (96, 16), (128, 5)),

@@ -5,9 +5,8 @@ from __future__ import annotations
 import textwrap
 from typing import Any
 
-from catdog.spec import ModelSpec
-
-from .history import runs
+from catdog.models.spec import ModelSpec
+from train.fit.history import runs
 
 WIDTH = 120
 

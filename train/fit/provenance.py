@@ -6,18 +6,15 @@ import dataclasses
 import datetime
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 
 from catdog.errors import InvalidSettings
-from catdog.spec import ModelSpec, is_spec, sha256_of
-
-from . import hardware
-
-if TYPE_CHECKING:
-    from .fit import Job, Product
-    from .trainer import Data
+from catdog.models.spec import ModelSpec, is_spec, sha256_of
+from train.fit.job import Job, Product
+from train.fit.trainer import Data
+from train.networks import hardware
 
 
 def provenance(photos: Data, job: Job, history: list[dict], *, precision: str) -> dict[str, Any]:
@@ -61,7 +58,7 @@ def without_repeats(training: dict[str, Any]) -> dict[str, Any]:
 
     A run records what is behind its weights and behind its teacher, and a mean what is behind each of its
     parts: what these share would double with every generation. The first place is kept in the order of
-    `catdog.spec.runs_behind`, which reads no teachers, so that these are a line of their own.
+    `catdog.models.spec.runs_behind`, which reads no teachers, so that these are a line of their own.
     """
     return _first_told(training, set(), set())
 

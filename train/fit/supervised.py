@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from dataclasses import dataclass
 from pathlib import Path
 
 import keras
 import numpy as np
 from keras import ops
 
-from catdog.compare import Classifier, calibrated
-from catdog.config import Settings
+from catdog.comparator import Classifier, calibrated
 from catdog.engine import load_engine
-from catdog.engine.reference import KerasEngine
+from catdog.engine.keras_engine import KerasEngine
 from catdog.errors import InvalidSettings, ModelMismatch
-from catdog.spec import ModelSpec, find_specs, sha256_of
-
-from . import architectures, augment, calibrate, dataset, evaluate, h5, trainer
-from .files import require_writable, whole
-from .fused import fused
-from .provenance import base_provenance, identity, origin_of, provenance, without_repeats
-from .trainer import Recipe
+from catdog.models.spec import ModelSpec, find_specs, sha256_of
+from catdog.settings import Settings
+from train.data import augment, dataset
+from train.fit import trainer
+from train.fit.job import Job, Product
+from train.fit.provenance import base_provenance, identity, origin_of, provenance, without_repeats
+from train.fit.trainer import Recipe
+from train.folders import require_writable, whole
+from train.measure import calibrate, evaluate
+from train.networks import architectures, h5
+from train.networks.fused import fused
 
 # Watched on the validation photos of Dogs vs. Cats; its test photos played no part.
 RECIPES = {
@@ -40,52 +42,6 @@ RECIPES = {
 STORED_SIZE = 200
 # Precisions to try for the shipped weights; 11 bits is that of float16, 24 that of float32.
 SIGNIFICANT_BITS = (11, 12, 13, 14, 24)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Product:
-    """Which model to make of what data, and where it goes; `average` takes one.
-
-    name        key of the registry of architectures
-    data        folder made by `prepare`
-    run         folder of the checkpoints; the model before its weights are rounded stays there
-    out         folder for the `.h5` and its spec
-    image_size  input height and width of the served model, pixels; None for the architecture's own
-    limit       take the first photos of each class only
-    dataset     name of the data, for the model card
-    command     how to repeat this
-    """
-
-    name: str
-    data: Path
-    run: Path
-    out: Path
-    image_size: int | None = None
-    limit: int | None = None
-    dataset: str = ""
-    command: str = ""
-
-    def __post_init__(self) -> None:
-        usual = architectures.get(self.name).image_size
-        size = usual if self.image_size is None else self.image_size
-        if not 8 <= size <= trainer.LARGEST_SIZE:
-            raise InvalidSettings(f"The image size must be 8 to {trainer.LARGEST_SIZE} pixels. Received: {size}.")
-        object.__setattr__(self, "image_size", size)
-
-    @property
-    def file(self) -> Path:
-        return self.out / f"{self.name}.h5"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Job(Product):
-    """A model to train; `fit` and `distill` take one.
-
-    restart  begin anew where an earlier run left checkpoints
-    """
-
-    recipe: Recipe
-    restart: bool = False
 
 
 def fit(job: Job, *, base: str | None = None, start: Path | None = None) -> ModelSpec:

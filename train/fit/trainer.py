@@ -17,10 +17,9 @@ import keras
 import numpy as np
 
 from catdog.errors import CatDogError, InvalidSettings
-
-from .dataset import Batches
-from .hardware import has_fast_bfloat16
-from .history import LABEL_LOSS
+from train.data.dataset import Batches
+from train.fit.history import LABEL_LOSS
+from train.networks.hardware import has_fast_bfloat16
 
 PRECISIONS = ("auto", "float32", "mixed_bfloat16")
 LARGEST_SIZE = 2048

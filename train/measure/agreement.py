@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .statistics import mcnemar, share
+from train.measure.statistics import mcnemar, share
 
 
 def pairs(probabilities: Mapping[str, np.ndarray], labels: np.ndarray) -> list[dict[str, Any]]:

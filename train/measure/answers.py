@@ -10,13 +10,12 @@ from pathlib import Path
 import numpy as np
 import PIL
 
-from catdog.compare import Classifier, calibrated
-from catdog.spec import ModelSpec
-
-from . import dataset
-from .evaluate import predict, uncalibrated
-from .files import require_writable
-from .robustness import AS_THEY_ARE, CONDITIONS, Condition
+from catdog.comparator import Classifier, calibrated
+from catdog.models.spec import ModelSpec
+from train.data import dataset
+from train.folders import require_writable
+from train.measure.evaluate import predict, uncalibrated
+from train.measure.robustness import AS_THEY_ARE, CONDITIONS, Condition
 
 
 @dataclass(frozen=True)

@@ -11,14 +11,13 @@ import numpy as np
 from scipy.optimize import minimize, minimize_scalar
 
 from catdog import Settings, load
-from catdog.compare import Classifier, calibrated
+from catdog.comparator import Classifier, calibrated
 from catdog.engine import EXACT, fast_here
-from catdog.spec import ModelSpec
+from catdog.models.spec import ModelSpec
 from catdog.terminal import tell
-
-from . import arithmetic, disagreement, evaluate, novelty, sureness
-from .dataset import Split, find
-from .settings import settings_for
+from train.data.dataset import Split, find
+from train.measure import evaluate, fit_clear, fit_disagreement, fit_error_rate, fit_novelty
+from train.measure.served import settings_for
 
 
 def fit_temperature(probabilities: np.ndarray, labels: np.ndarray) -> float:
@@ -97,10 +96,10 @@ def learn(classifiers: Sequence[Classifier], split: Split) -> dict[str, dict[str
     return {
         name: {
             "sureness": dataclasses.asdict(
-                sureness.fit(outputs.probabilities.max(axis=1), predicted[name] == split.labels)
+                fit_error_rate.fit(outputs.probabilities.max(axis=1), predicted[name] == split.labels)
             ),
             "novelty": _novelty(outputs.features, split.labels),
-            "disagreement": [case.to_dict() for case in disagreement.count(name, predicted, split.labels, sha256)],
+            "disagreement": [case.to_dict() for case in fit_disagreement.count(name, predicted, split.labels, sha256)],
         }
         for name, outputs in answers.items()
     }
@@ -125,12 +124,12 @@ def _clear(
     for name, models in alone.items():
         rows = {precision: answers[classifier.spec.name] for precision, classifier in models.items()}
         exact, temperature = rows.pop(EXACT), specs[name].temperature
-        found = {key: arithmetic.fit_clear(fast_rows, exact, temperature) for key, fast_rows in rows.items()}
+        found = {key: fit_clear.fit_clear(fast_rows, exact, temperature) for key, fast_rows in rows.items()}
         kept = {key: clear for key, clear in specs[name].clear.items() if key not in fast}
         learned[name] = kept | {key: clear for key, clear in found.items() if clear is not None}
     return learned
 
 
 def _novelty(features: np.ndarray | None, labels: np.ndarray) -> dict[str, Any] | None:
-    enough = features is not None and np.bincount(labels).min() >= novelty.LEAST
-    return novelty.fit(features, labels).to_dict() if enough else None
+    enough = features is not None and np.bincount(labels).min() >= fit_novelty.LEAST
+    return fit_novelty.fit(features, labels).to_dict() if enough else None

@@ -1,4 +1,4 @@
-"""Measure models through the serving path: `catdog.compare` on the reloaded files."""
+"""Measure models through the serving path: `catdog.comparator` on the reloaded files."""
 
 from __future__ import annotations
 
@@ -13,16 +13,15 @@ from sklearn import metrics as sk
 from tqdm import tqdm
 
 from catdog import Settings, load
-from catdog.compare import Classifier, Comparator, calibrated
+from catdog.comparator import Classifier, Comparator, calibrated
 from catdog.engine import EXACT, FAST, Outputs, fast_here, load_engine, precisions_of
 from catdog.errors import InvalidSettings, ModelMismatch, NotConverted
-from catdog.preprocessing import to_array
-from catdog.spec import ModelSpec, sha256_of
+from catdog.models.spec import ModelSpec, sha256_of
+from catdog.photo.decode import to_array
 from catdog.terminal import tell
-
-from .dataset import DatasetError, Split, find, read
-from .settings import settings_for
-from .statistics import calibration_error, rounded, wilson
+from train.data.dataset import DatasetError, Split, find, read
+from train.measure.served import settings_for
+from train.measure.statistics import calibration_error, rounded, wilson
 
 BATCH = 64
 
@@ -161,7 +160,7 @@ def describe(results: dict[str, dict[str, Any]]) -> str:
 
 
 def uncalibrated(classifier: Classifier) -> Classifier:
-    """The same model without its temperature; `catdog.compare.calibrated` gives its answers one."""
+    """The same model without its temperature; `catdog.comparator.calibrated` gives its answers one."""
     return Classifier(dataclasses.replace(classifier.spec, temperature=1.0), classifier.engine)
 
 

@@ -9,8 +9,8 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 from tqdm import tqdm
 
-from catdog.compare import Classifier
-from catdog.explain import enlarged, heatmap
+from catdog.comparator import Classifier
+from catdog.models.heatmap import enlarged, heatmap
 
 STEPS = 16
 # The side of a photo, divided by this, is the width of the blur from which insertion starts.

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from catdog.disagreement import Case
+from catdog.models.disagreement import Case
 
 
 def count(name: str, predicted: Mapping[str, np.ndarray], labels: np.ndarray, sha256: Mapping[str, str]) -> list[Case]:

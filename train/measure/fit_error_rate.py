@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 from sklearn.isotonic import IsotonicRegression
 
-from catdog.sureness import Sureness
+from catdog.models.error_rate import Sureness
 
 # Photos that a level has at least: fewer say little about a rate.
 LEVEL = 50

@@ -6,7 +6,7 @@ import dataclasses
 
 import numpy as np
 
-from catdog.novelty import Novelty, unit
+from catdog.models.novelty import Novelty, unit
 
 # Axes enough for this share of the variance: few where a model has learned few directions, but no more than this.
 EXPLAINED, AXES = 0.9, 48

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageEnhance, ImageFilter
 
-from catdog.preprocessing import decode
+from catdog.photo.decode import decode
 
 
 @dataclass(frozen=True)

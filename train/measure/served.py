@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-from catdog.config import Settings
+from catdog.settings import Settings
 
 
 def settings_for(weights: Path) -> Settings:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 from keras import layers, ops
 
-from .hardware import gpus
+from train.networks.hardware import gpus
 
 # oneDNN has fast batch norm for multiples of so many channels, on processors with AVX-512.
 LANES = 16

@@ -8,7 +8,7 @@ import h5py
 import keras
 import numpy as np
 
-from .files import whole
+from train.folders import whole
 
 FLOAT32_BITS = 24
 

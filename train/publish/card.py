@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from catdog.compare import default_of
-from catdog.spec import SCALINGS as SCALES
-from catdog.spec import ModelSpec, classes_of
-
-from . import readme, results
-from .files import whole
-from .origins import described, prose
+from catdog.comparator import default_of
+from catdog.models.spec import SCALINGS as SCALES
+from catdog.models.spec import ModelSpec, classes_of
+from train.fit.origins import described, prose
+from train.folders import whole
+from train.publish import readme
+from train.report import results
 
 CARD = "README.md"
 REPORT = "report"  # the folder on the Hub that holds the report's files

@@ -11,15 +11,14 @@ import numpy as np
 from scipy.stats import hypergeom
 
 from catdog import load
-from catdog.compare import Classifier, Comparator
-from catdog.config import BUNDLED_WEIGHTS
+from catdog.comparator import Classifier, Comparator
 from catdog.errors import ModelMismatch
-from catdog.spec import ModelSpec
-
-from . import evaluate
-from .dataset import DatasetError, Split, find
-from .origins import is_number
-from .settings import settings_for
+from catdog.models.spec import ModelSpec
+from catdog.settings import BUNDLED_WEIGHTS
+from train.data.dataset import DatasetError, Split, find
+from train.fit.origins import is_number
+from train.measure import evaluate
+from train.measure.served import settings_for
 
 EXAMPLES = BUNDLED_WEIGHTS.parent / "examples"
 SAMPLE = 1000  # photos that are measured again; a split of no more is measured whole

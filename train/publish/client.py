@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
-from catdog import hub
 from catdog.errors import CatDogError
+from catdog.models import hub
 
 T = TypeVar("T")
 

@@ -13,13 +13,12 @@ import sys
 from pathlib import Path
 
 from catdog.errors import InvalidSettings, ModelMismatch
+from catdog.models.locate import locate
 from catdog.terminal import tell
-from catdog.weights import locate
-
-from . import card, client, hub, publish, space
-from .quiet import load_keras
-from .settings import settings_for
-from .upload import Upload
+from train.measure.served import settings_for
+from train.publish import card, client, hub_repository, model_repository, space
+from train.publish.upload import Upload
+from train.quiet import load_keras
 
 DATA = Path("data")  # where the other commands are told to put it
 WEIGHTS, REPORT = Path("weights"), Path("docs/report")
@@ -104,15 +103,15 @@ def _models(arguments: argparse.Namespace) -> Upload:
         raise InvalidSettings("Say what to publish: the models with --repo USER/NAME, the app with --space USER/NAME.")
     if arguments.revision:
         raise InvalidSettings("--revision says which models a Space pins: give it with --space.")
-    repository = hub.Repository(arguments.repo)
+    repository = hub_repository.Repository(arguments.repo)
     remote = _remote(repository, arguments.dry_run)
     load_keras()
-    from . import check
+    from train.publish import check
 
     data = None if arguments.unmeasured else arguments.data or (DATA if DATA.is_dir() else None)
     specs, report = check.check(arguments.weights, data)
     print(*report, sep="\n", flush=True)
-    return publish.models(
+    return model_repository.models(
         repository, remote, specs, arguments.weights, arguments.report, replace_card=arguments.replace_card
     )
 
@@ -123,13 +122,13 @@ def _space(arguments: argparse.Namespace) -> Upload:
         raise InvalidSettings(
             f"Of no use for a Space: {options}. Leave that out, or publish the models by --repo alone."
         )
-    repository = hub.Repository(arguments.space, "space")
+    repository = hub_repository.Repository(arguments.space, "space")
     remote = _remote(repository, arguments.dry_run)
     models = arguments.repo or space.models_of(repository, remote)
-    return space.space(repository, remote, hub.Repository(models), arguments.revision or "main")
+    return space.space(repository, remote, hub_repository.Repository(models), arguments.revision or "main")
 
 
-def _remote(repository: hub.Repository, dry_run: bool) -> hub.Remote | None:
+def _remote(repository: hub_repository.Repository, dry_run: bool) -> hub_repository.Remote | None:
     """What a repository holds; a dry run needs no token, and not even the Hub."""
     try:
         if not dry_run:

@@ -1,6 +1,6 @@
 """Repositories of the Hub, to write to: what they hold, and one commit per publication.
 
-The client reads HF_ENDPOINT, HF_TOKEN and HF_HOME by itself. Reading for the apps is `catdog.hub`.
+The client reads HF_ENDPOINT, HF_TOKEN and HF_HOME by itself. Reading for the apps is `catdog.models.hub`.
 """
 
 from __future__ import annotations
@@ -9,9 +9,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from catdog.hub import is_content
-
-from .client import PublishError, retried, rewrapped
+from catdog.models.hub import is_content
+from train.publish.client import PublishError, retried, rewrapped
 
 Content = bytes | Path
 

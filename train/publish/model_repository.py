@@ -8,11 +8,10 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from catdog.errors import InvalidSettings
-from catdog.spec import ModelSpec, find_specs
-
-from . import card
-from .hub import UNTOUCHED, Content, Remote, Repository
-from .upload import Upload
+from catdog.models.spec import ModelSpec, find_specs
+from train.publish import card
+from train.publish.hub_repository import UNTOUCHED, Content, Remote, Repository
+from train.publish.upload import Upload
 
 
 def models(

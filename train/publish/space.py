@@ -6,18 +6,17 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from catdog.config import BUNDLED_WEIGHTS
-
-from . import readme
-from .client import PublishError
-from .hub import UNTOUCHED, Content, Remote, Repository
-from .upload import Upload
+from catdog.settings import BUNDLED_WEIGHTS
+from train.publish import readme
+from train.publish.client import PublishError
+from train.publish.hub_repository import UNTOUCHED, Content, Remote, Repository
+from train.publish.upload import Upload
 
 ROOT = BUNDLED_WEIGHTS.parent
 README = "README.md"
 FILES = ("app.py", "requirements.txt", "LICENSE")
 FOLDERS = ("catdog", "examples")
-PRELOADED = re.compile(r"[\w.-]+\.(h5|json)")  # what `catdog.hub` fetches; a list with commas takes no odd names
+PRELOADED = re.compile(r"[\w.-]+\.(h5|json)")  # what `catdog.models.hub` fetches; a list with commas takes no odd names
 LEFT_OUT = (".pyc", ".pyi")  # Gradio writes .pyi files beside its components
 # How the text begins that the Hub itself puts into a new Space.
 UNWRITTEN = "Check out the configuration reference at"

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from .client import PublishError
-from .hub import UNTOUCHED, Content, Remote, Repository, changes, size_of
+from train.publish.client import PublishError
+from train.publish.hub_repository import UNTOUCHED, Content, Remote, Repository, changes, size_of
 
 
 @dataclass(frozen=True)

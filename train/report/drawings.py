@@ -11,13 +11,14 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from catdog.wording import percent
-
-from . import history, mistakes, plots
-from .answers import Answers
-from .dataset import read
-from .files import save_all
-from .robustness import AS_THEY_ARE, CONDITIONS
-from .statistics import calibration_bins
+from train.data.dataset import read
+from train.fit import history
+from train.folders import save_all
+from train.measure import mistakes
+from train.measure.answers import Answers
+from train.measure.robustness import AS_THEY_ARE, CONDITIONS
+from train.measure.statistics import calibration_bins
+from train.report import plots
 
 SHOWN = 12  # photos of a kind
 

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from catdog.compare import default_of
-from catdog.spec import ModelSpec
-
-from . import agreement, evaluate, history, mistakes
-from .answers import Answers
-from .robustness import CONDITIONS
-from .statistics import bootstrap, calibration_bins, middle, middle_less_bias, rounded, wilson
+from catdog.comparator import default_of
+from catdog.models.spec import ModelSpec
+from train.fit import history
+from train.measure import agreement, evaluate, mistakes
+from train.measure.answers import Answers
+from train.measure.robustness import CONDITIONS
+from train.measure.statistics import bootstrap, calibration_bins, middle, middle_less_bias, rounded, wilson
 
 # Figures whose intervals come from resamples; accuracy has Wilson's.
 RESAMPLED = ("precision", "recall", "f1", "roc_auc", "log_loss")

@@ -12,21 +12,21 @@ from typing import Any
 import numpy as np
 
 from catdog import load
-from catdog.compare import Classifier, Comparator, Verdict, keenest
-from catdog.disagreement import usually_right
+from catdog.comparator import Classifier, Comparator, keenest
 from catdog.engine import Outputs
 from catdog.errors import CatDogError, ImageTooLarge, InvalidSettings
 from catdog.pages.pictures import overlay_urls
-from catdog.preprocessing import to_array
+from catdog.photo.decode import to_array
 from catdog.terminal import tell
-
-from . import faithfulness, insight_drawings, insight_page
-from .dataset import DatasetError, Split, find, is_photo, read, visible_folders
-from .evaluate import columns, joined, looked_at
-from .files import require_writable, whole
-from .settings import settings_for
-from .statistics import RESAMPLES, middle, rounded, share
-from .strangers import ABOUT
+from catdog.verdict import Verdict, usually_right
+from train.data.dataset import DatasetError, Split, find, is_photo, read, visible_folders
+from train.data.neither_photos import ABOUT
+from train.folders import require_writable, whole
+from train.measure import faithfulness
+from train.measure.evaluate import columns, joined, looked_at
+from train.measure.served import settings_for
+from train.measure.statistics import RESAMPLES, middle, rounded, share
+from train.report import insight_drawings, insight_page
 
 MAPPED = 200  # photos of the split, for what asks the models many times per photo
 TIMED = 60

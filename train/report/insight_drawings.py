@@ -10,11 +10,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from catdog.compare import Comparator
-from catdog.explain import overlay, scale_of
-
-from .faithfulness import CURVES
-from .files import save_all, whole
+from catdog.comparator import Comparator
+from catdog.models.heatmap import overlay, scale_of
+from train.folders import save_all, whole
+from train.measure.faithfulness import CURVES
 
 SHOWN = 4  # photos with their maps
 CLIP = 2.0  # strangeness at the right end of the drawing
@@ -46,7 +45,7 @@ def _maps(comparator: Comparator, photos: Sequence[Path]) -> Figure:
     chosen = sorted(compared, key=lambda pair: pair[0].agree)[:SHOWN]
     figure, grid = _grid(len(chosen), 1 + len(comparator.models), 2.3)
     for row, (comparison, image) in zip(grid, chosen, strict=True):
-        scale = scale_of(comparison.models)
+        scale = scale_of(verdict.heatmap for verdict in comparison.models)
         row[0].imshow(image)
         for axes, verdict in zip(row[1:], comparison.models, strict=True):
             resize = comparator.models[verdict.model].spec.resize

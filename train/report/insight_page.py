@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from .faithfulness import CURVES
-from .results import SPLIT_NAMES
+from train.measure.faithfulness import CURVES
+from train.report.results import SPLIT_NAMES
 
 
 def text(figures: Mapping[str, Any]) -> str:

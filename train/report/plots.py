@@ -20,9 +20,9 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 from PIL import Image, ImageOps
 
-from .files import whole
-from .history import Run
-from .statistics import Bin, wilson
+from train.fit.history import Run
+from train.folders import whole
+from train.measure.statistics import Bin, wilson
 
 WIDTH, DPI, GALLERY_DPI = 8.0, 160, 130
 THUMBNAIL = 200

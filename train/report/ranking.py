@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from catdog.compare import default_of
-from catdog.spec import ModelSpec
-from catdog.weights import locate
+from catdog.comparator import default_of
+from catdog.models.locate import locate
+from catdog.models.spec import ModelSpec
 from catdog.wording import readable_size
-
-from .results import interval
-from .settings import settings_for
+from train.measure.served import settings_for
+from train.report.results import interval
 
 
 def compare(weights: Path) -> tuple[list[ModelSpec], ModelSpec, tuple[str, ...]]:

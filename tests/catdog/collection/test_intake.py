@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from catdog.collection.intake import DEEPEST, LARGEST_INDEX, MOST_PHOTOS, MOST_UNPACKED, TooMuch, collect, label_of
 from catdog.errors import InvalidImage
-from catdog.many.collect import DEEPEST, LARGEST_INDEX, MOST_PHOTOS, MOST_UNPACKED, TooMuch, collect, label_of
 
 CLASSES = ("cat", "dog")
 LIMIT = 1000

@@ -7,10 +7,10 @@ import threading
 import pytest
 
 from catdog import Settings
+from catdog.collection import doubt, judge
+from catdog.collection.intake import NamedPhoto
+from catdog.collection.judge_all import WORKERS
 from catdog.errors import Busy, InvalidImage
-from catdog.many import doubt, judge
-from catdog.many.collect import NamedPhoto
-from catdog.many.judging import WORKERS
 from tests.catdog import fakes
 from tests.catdog.photos import encoded
 from tests.conftest import PATIENCE
@@ -90,7 +90,7 @@ def test_whoever_waits_too_long_is_told(monkeypatch):
         def look(self, data):
             raise Busy("Too many photos at once.")
 
-    monkeypatch.setattr("catdog.many.judging.PATIENCE", 0.0)
+    monkeypatch.setattr("catdog.collection.judge_all.PATIENCE", 0.0)
     (entry,) = judge(Full(), [photo("a")])
     assert entry.error == "Too many photos at once."
 

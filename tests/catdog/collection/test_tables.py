@@ -7,8 +7,8 @@ import io
 
 import pytest
 
-from catdog.compare import Comparison, Verdict
-from catdog.many import Judged, scores, to_csv
+from catdog.collection import Judged, scores, to_csv
+from catdog.verdict import Comparison, Verdict
 from tests.catdog import fakes
 
 SPECS = [fakes.spec("scratch_cnn"), fakes.spec("xception")]

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 
 import pytest
 
-from catdog.batching import Batcher
+from catdog.engine.batcher import Batcher
 from tests.conftest import PATIENCE
 
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from catdog.engine import convert, converted
+from catdog.engine import convert, openvino_engine
 from catdog.engine.cache import CONVERTED, MANIFEST, QUANTIZED
 from catdog.engine.convert import Job, NotStored, attempt, check_batch
-from catdog.engine.converted import OpenVINOEngine
-from catdog.engine.reference import KerasEngine, load_model
+from catdog.engine.keras_engine import KerasEngine, load_model
+from catdog.engine.openvino_engine import OpenVINOEngine
 from catdog.errors import DifferentAnswers, ModelMismatch, NotConverted
 from tests.catdog.engine.test_models import SIZE, dense, spec_of
 from tests.tiny import write_tiny_model
@@ -121,7 +121,7 @@ def test_photos_are_computed_in_parts_of_few_sizes(tmp_path, monkeypatch):
     assert sizes(1) == {1}
     assert sizes(3) == {2, 1}
     assert sizes(11) == {8, 2, 1}
-    monkeypatch.setattr(converted, "LARGE", 0)
+    monkeypatch.setattr(openvino_engine, "LARGE", 0)
     assert sizes(3) == {1}
     assert sizes(11) == {8, 1}
     with pytest.raises(ValueError, match="takes inputs of shape"):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from catdog.engine.converted import import_openvino
-from catdog.engine.quantized import quantized
+from catdog.engine.int8 import quantized
+from catdog.engine.openvino_engine import import_openvino
 
 openvino = import_openvino()
 from openvino import opset13 as ops  # noqa: E402 - not before its telemetry is put away

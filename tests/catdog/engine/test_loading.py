@@ -13,23 +13,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from catdog.config import Settings
 from catdog.engine import (
     FAST,
-    arithmetic,
     cache,
     convert,
-    converted,
     describe,
     fast_here,
+    keras_engine,
     load_engine,
     load_engines,
     loading,
-    reference,
+    openvino_engine,
+    precision,
     warm_up,
 )
 from catdog.errors import DifferentAnswers, ModelMismatch, ModelUnavailable, NotConverted
-from catdog.spec import ModelSpec
+from catdog.models.spec import ModelSpec
+from catdog.settings import Settings
 from tests.catdog.engine.test_cache import DAMAGES
 from tests.conftest import ROOT
 from tests.tiny import write_tiny_model
@@ -373,7 +373,7 @@ def test_processes_forked_after_loading_answer(tiny, copies, tmp_path, cat):
 
 def test_tensorflow_in_a_forked_process_says_why_it_cannot_answer(tiny, monkeypatch):
     engine = load_engine(*tiny, Settings(engine="tensorflow"))
-    monkeypatch.setattr(reference.os, "getpid", lambda: -1)
+    monkeypatch.setattr(keras_engine.os, "getpid", lambda: -1)
     with pytest.raises(ModelUnavailable, match=r"forked after the models were loaded: .* without --preload\."):
         probability(engine)
 
@@ -438,7 +438,7 @@ def test_the_fastest_that_the_processor_is_fast_at_is_chosen(tiny, monkeypatch, 
 def test_int8_needs_instructions_that_cut_no_sum_off(tmp_path, monkeypatch, flags, int8):
     """As Linux tells of them; a system that does not has none."""
     cpuinfo = tmp_path / "cpuinfo"
-    monkeypatch.setattr(arithmetic, "CPUINFO", cpuinfo)
+    monkeypatch.setattr(precision, "CPUINFO", cpuinfo)
     assert "int8" not in fast_here()
     cpuinfo.write_text(
         f"processor\t: 0\nbugs\t\t: avx_vnni\nflags\t\t: fpu {' '.join(sorted(flags))} sse\n\nprocessor\t: 1\n"
@@ -537,9 +537,9 @@ def test_fast_arithmetic_that_fails_leaves_the_next_one(tiny, copies, conversion
 
 def test_openvino_sees_its_first_array_from_one_thread_alone(monkeypatch):
     """From two at once, it may wait forever: seldom, so that trying it shows nothing."""
-    openvino, alone = converted.import_openvino(), []
-    monkeypatch.setattr(openvino, "Tensor", lambda array: alone.append(converted._ONE_AT_A_TIME.locked()))
-    converted.import_openvino()
+    openvino, alone = openvino_engine.import_openvino(), []
+    monkeypatch.setattr(openvino, "Tensor", lambda array: alone.append(openvino_engine._ONE_AT_A_TIME.locked()))
+    openvino_engine.import_openvino()
     assert alone == [True]
 
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from catdog.config import Settings
 from catdog.engine import load_engine
 from catdog.errors import ModelMismatch
-from catdog.spec import ModelSpec, sha256_of
+from catdog.models.spec import ModelSpec, sha256_of
+from catdog.settings import Settings
 from tests.conftest import PATIENCE, ROOT
 from tests.specs import minimal
 from tests.tiny import write_tiny_model

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from catdog.engine.careful import CarefulEngine, warm_up
 from catdog.engine.interface import Outputs
+from catdog.engine.recheck import CarefulEngine, warm_up
 
 
 class Fake:

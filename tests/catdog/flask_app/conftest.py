@@ -8,7 +8,7 @@ import io
 import pytest
 
 from catdog import Settings
-from catdog.web import create_app
+from catdog.flask_app import create_app
 from tests.catdog import fakes as colours
 from tests.servers import served_app
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from catdog import Settings
-from catdog.compare import Classifier, Comparator
+from catdog.comparator import Classifier, Comparator
 from catdog.engine import Outputs
 from tests.specs import minimal
 

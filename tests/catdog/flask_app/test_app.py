@@ -12,21 +12,21 @@ from flask.cli import ScriptInfo, locate_app
 
 import catdog
 from catdog import InvalidSettings, Settings
-from catdog.web import create_app
+from catdog.flask_app import create_app
 
 from . import fakes
 from .photos import CAT
 
 
 def test_importing_loads_no_model():
-    code = "import sys, catdog.web; print([m for m in ('keras', 'tensorflow', 'h5py', 'gradio') if m in sys.modules])"
+    code = "import sys, catdog.flask_app; print({'keras', 'tensorflow', 'h5py', 'gradio'} & {*sys.modules})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+    assert done.stdout.strip() == "set()"
 
 
 def test_flask_finds_the_factory_and_the_environment_chooses_the_models(tiny_weights, monkeypatch):
     monkeypatch.setenv("CATDOG_WEIGHTS", str(tiny_weights))
-    app = ScriptInfo(create_app=lambda: locate_app("catdog.web", None)).load_app()
+    app = ScriptInfo(create_app=lambda: locate_app("catdog.flask_app", None)).load_app()
     names = [model["name"] for model in app.test_client().get("/models").json["models"]]
     assert names == ["scratch_cnn", "xception"]
 

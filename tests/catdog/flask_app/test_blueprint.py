@@ -7,7 +7,7 @@ import io
 import pytest
 from flask import Flask, request
 
-from catdog.web import create_blueprint
+from catdog.flask_app import create_blueprint
 
 from . import fakes
 from .photos import CAT

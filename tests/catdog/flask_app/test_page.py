@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-import catdog.web
-from catdog.web import create_app
+import catdog.flask_app
+from catdog.flask_app import create_app
 from tests.catdog import fakes as colours
 from tests.catdog.photos import encoded, noise
 
 from . import fakes
 from .photos import CAT
 
-WEB = Path(catdog.web.__file__).parent
+WEB = Path(catdog.flask_app.__file__).parent
 
 
 def answer(*classifiers, **options) -> str:

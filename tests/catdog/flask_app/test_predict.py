@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from catdog import Settings
-from catdog.web import create_app
+from catdog.flask_app import create_app
 from tests.catdog.photos import encoded, flag, noise
 
 from . import fakes

@@ -11,7 +11,7 @@ import sysconfig
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from catdog.web import create_app
+from catdog.flask_app import create_app
 from tests.conftest import ROOT
 from tests.servers import served_app
 

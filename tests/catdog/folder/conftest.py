@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from catdog.compare import Classifier, Comparator
+from catdog.comparator import Classifier, Comparator
 from catdog.engine import Outputs
 from tests.specs import minimal
 

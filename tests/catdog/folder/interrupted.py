@@ -1,4 +1,4 @@
-"""`python -m tests.catdog.classify.interrupted SIGNAL BATCH ARGUMENT...`: the command line, which signals itself.
+"""`python -m tests.catdog.folder.interrupted SIGNAL BATCH ARGUMENT...`: the command line, which signals itself.
 
 When the last model is asked about that batch of photos, all processes of the run are listed on stdout,
 and SIGKILL goes to the main one, or SIGINT to all, as from a terminal.

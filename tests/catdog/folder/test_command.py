@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from catdog.__main__ import DONE, FAILED, INTERRUPTED, WRONG_USAGE, main
-from catdog.classify.run import BATCH
+from catdog.folder.run import BATCH
 from tests.conftest import PATIENCE, ROOT
 
 from .conftest import read_csv

@@ -7,9 +7,9 @@ import resource
 
 import pytest
 
-from catdog.classify.journal import Journal
-from catdog.classify.rows import Row
 from catdog.errors import InvalidSettings, NotWritten
+from catdog.folder.journal import Journal
+from catdog.folder.rows import Row
 
 from .conftest import brightness
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catdog.classify.rows import LONGEST_ERROR, Columns, Row, read_groups, to_csv, to_path, to_text
 from catdog.errors import InvalidSettings
+from catdog.folder.rows import LONGEST_ERROR, Columns, Row, read_groups, to_csv, to_path, to_text
 
 from .conftest import brightness
 

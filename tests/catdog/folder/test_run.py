@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from pyarrow import parquet
 
-from catdog.classify import run
-from catdog.classify.rows import to_path
-from catdog.classify.run import BATCH, check, classify
-from catdog.classify.walk import find
 from catdog.errors import FolderLost, InvalidSettings, UnknownModel
+from catdog.folder import run
+from catdog.folder.rows import to_path
+from catdog.folder.run import BATCH, check, classify
+from catdog.folder.walk import find
 from tests.catdog.photos import noise
 
 from .conftest import Brightness, brightness, grey_row, read_csv

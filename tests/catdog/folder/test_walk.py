@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from catdog.classify.walk import Found, find
-from catdog.preprocessing import EXTENSIONS
+from catdog.folder.walk import Found, find
+from catdog.photo.decode import EXTENSIONS
 
 
 def paths(folder: Path) -> list[str]:

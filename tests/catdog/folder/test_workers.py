@@ -14,12 +14,12 @@ from typing import IO
 import numpy as np
 import pytest
 
-from catdog.classify.decoding import Decoder
-from catdog.classify.walk import Found
-from catdog.classify.workers import AHEAD, LOST, Workers
 from catdog.errors import NoWorker, OutOfMemory
-from catdog.preprocessing import MAX_PIXELS
-from catdog.reading import Read, Reader
+from catdog.folder.decoding import Decoder
+from catdog.folder.walk import Found
+from catdog.folder.workers import AHEAD, LOST, Workers
+from catdog.photo.decode import MAX_PIXELS
+from catdog.photo.reader import Read, Reader
 
 SHAPES = ((8, "stretch"), (12, "crop"))
 READER = Reader(max_bytes=100_000, max_pixels=MAX_PIXELS, enough=24)

@@ -9,9 +9,9 @@ import re
 
 import pytest
 
-from catdog.many import Judged, judge
-from catdog.many.collect import NamedPhoto
-from catdog.ui import gallery
+from catdog.collection import Judged, judge
+from catdog.collection.intake import NamedPhoto
+from catdog.gradio_app import gallery
 from tests.catdog import fakes
 from tests.catdog.photos import encoded
 

@@ -23,17 +23,17 @@ from gradio_client.exceptions import AppError
 from PIL import Image
 
 from catdog import Settings, load
-from catdog.ui.files import FilesInput
-from catdog.ui.limits import LARGEST_PHOTOS
-from catdog.ui.page import SESSIONS
-from catdog.ui.uploads import refusal
+from catdog.gradio_app.file_input import FilesInput
+from catdog.gradio_app.limits import LARGEST_PHOTOS
+from catdog.gradio_app.page import SESSIONS
+from catdog.gradio_app.uploads import refusal
 from tests.catdog import fakes
 from tests.catdog.photos import encoded, heic, huge_png, png
 from tests.conftest import PATIENCE
 from tests.servers import free_port, running, served_page, taken_port, until_it_answers
 from tests.tiny import write_tiny_model
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 LIMIT = 2 * 2**20
 META = {"meta": {"_type": "gradio.FileData"}}
 
@@ -235,7 +235,7 @@ def test_files_of_the_server_are_not_served(url, outside, name):
 def test_the_page_has_the_icon_of_the_project(url):
     icon = httpx.get(f"{url}/favicon.ico", timeout=PATIENCE)
     assert icon.headers["content-type"] == "image/svg+xml"
-    assert icon.content == (ROOT / "catdog" / "web" / "static" / "catdog.svg").read_bytes()
+    assert icon.content == (ROOT / "catdog" / "flask_app" / "static" / "catdog.svg").read_bytes()
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from catdog.ui import quiz
+from catdog.gradio_app import quiz_tab
 from tests.catdog import fakes
 from tests.catdog.photos import encoded
 from tests.conftest import EXAMPLES
@@ -13,11 +13,11 @@ from tests.conftest import EXAMPLES
 def questions(folder) -> dict:
     for name, colour in {"cat-a": fakes.CAT, "cat-b": fakes.DOG, "dog-c": fakes.DISPUTED}.items():
         (folder / f"{name}.jpg").write_bytes(encoded(fakes.photo(colour), "JPEG"))
-    return quiz.find([fakes.spec("xception")], folder)
+    return quiz_tab.find([fakes.spec("xception")], folder)
 
 
 def test_ten_free_photos_are_bundled_with_their_sources():
-    found = quiz.find([fakes.spec("xception")])
+    found = quiz_tab.find([fakes.spec("xception")])
     assert sorted(found.values()) == ["cat"] * 5 + ["dog"] * 5
     sources = (EXAMPLES / "SOURCES.md").read_text(encoding="utf-8")
     assert all(f"| {path.name} |" in sources for path in found)
@@ -27,8 +27,8 @@ def test_ten_free_photos_are_bundled_with_their_sources():
 def test_photos_that_a_model_cannot_name_are_left_out(tmp_path):
     questions(tmp_path)
     cats_only = fakes.spec("xception", classes=("cat", "owl"))
-    assert set(quiz.find([fakes.spec("scratch_cnn"), cats_only], tmp_path).values()) == {"cat"}
-    assert quiz.find([fakes.spec("xception", classes=("owl", "fox"))], tmp_path) == {}
+    assert set(quiz_tab.find([fakes.spec("scratch_cnn"), cats_only], tmp_path).values()) == {"cat"}
+    assert quiz_tab.find([fakes.spec("xception", classes=("owl", "fox"))], tmp_path) == {}
 
 
 def test_each_question_has_its_truth_and_the_answers_of_the_models(tmp_path):
@@ -36,7 +36,7 @@ def test_each_question_has_its_truth_and_the_answers_of_the_models(tmp_path):
     comparator = fakes.comparator()
     comparisons = {path: comparator.compare(path) for path in asked}
     comparator.close()
-    html = quiz.quiz(asked, comparisons, comparator.specs)
+    html = quiz_tab.quiz(asked, comparisons, comparator.specs)
     assert re.findall(r'data-truth="(\w+)"', html) == ["cat", "cat", "dog"]
     assert html.count('data-do="answer"') == 6
     assert re.findall(r'data-score="(\d)"', html) == ["1", "2", "2"], "the first says cat of c, the others dog"
@@ -46,4 +46,4 @@ def test_each_question_has_its_truth_and_the_answers_of_the_models(tmp_path):
 
 
 def test_the_welcome_names_the_models():
-    assert "CNN from scratch and Xception" in quiz.welcome(10, [fakes.spec("scratch_cnn"), fakes.spec("xception")])
+    assert "CNN from scratch and Xception" in quiz_tab.welcome(10, [fakes.spec("scratch_cnn"), fakes.spec("xception")])

@@ -8,9 +8,9 @@ import time
 
 import pytest
 
-from catdog.config import Settings
-from catdog.ui.page import KEPT, launch_options
-from catdog.ui.sweep import BROKEN_OFF, sweep
+from catdog.gradio_app.page import KEPT, launch_options
+from catdog.gradio_app.sweep import BROKEN_OFF, sweep
+from catdog.settings import Settings
 
 WHOLE = "0123456789abcdef" * 4
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from catdog import ModelSpec
-from catdog.disagreement import cases_from_list, usually_right
+from catdog.models.disagreement import cases_from_list
+from catdog.verdict import usually_right
 from tests.specs import minimal
 
 SHA = {name: letter * 64 for name, letter in zip("abc", "abc", strict=True)}

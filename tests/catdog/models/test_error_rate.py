@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from catdog.sureness import Sureness
+from catdog.models.error_rate import Sureness
 
 CONTENT = {"confidence": [0.0, 0.8, 0.95], "error_rate": [0.3, 0.1, 0.02]}
 

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from catdog.compare import Verdict
-from catdog.explain import COOL, LARGEST_SIDE, LEAST_SCALE, WARM, heatmap, overlay, scale_of
+from catdog.models.heatmap import COOL, LARGEST_SIDE, LEAST_SCALE, WARM, heatmap, overlay, scale_of
 
 MAPS = np.array([[[1.0], [-2.0]], [[0.5], [0.0]]], np.float32)
 
@@ -39,13 +38,9 @@ def test_a_map_with_what_is_no_number_is_no_map(value):
     assert heatmap(np.where(MAPS == 1, value, MAPS), 1, 1.0) is None
 
 
-def verdict(heatmap) -> Verdict:
-    return Verdict("m", "cat", 0.9, {"cat": 0.9, "dog": 0.1}, 1.0, heatmap=heatmap)
-
-
 def test_one_scale_for_all():
-    assert scale_of([verdict([[1.0, -3.0]]), verdict([[2.0]]), verdict(None)]) == 3.0
-    assert scale_of([verdict([[0.01]])]) == scale_of([verdict(None)]) == scale_of([]) == LEAST_SCALE
+    assert scale_of([[[1.0, -3.0]], [[2.0]], None]) == 3.0
+    assert scale_of([[[0.01]]]) == scale_of([None]) == scale_of([]) == LEAST_SCALE
 
 
 def pixel(image: Image.Image, x: float, y: float) -> np.ndarray:

@@ -15,8 +15,8 @@ from huggingface_hub import close_session, hf_hub_download
 
 import app
 from catdog import ModelUnavailable, Settings
-from catdog import hub as catdog_hub
-from catdog.weights import locate
+from catdog.models import hub as catdog_hub
+from catdog.models.locate import locate
 from tests.conftest import ROOT
 from tests.hub.server import StandInHub
 
@@ -429,8 +429,8 @@ def test_the_page_tells_whoever_starts_it_of_a_fallback(hub, tiny_weights, monke
     monkeypatch.setenv("CATDOG_HUB_REPO", REPO)
     monkeypatch.setenv("CATDOG_WEIGHTS", str(tiny_weights))
     monkeypatch.setattr(app, "configure_gradio", lambda: None)
-    monkeypatch.setattr("catdog.ui.build", lambda comparator: comparator.close())
-    monkeypatch.setattr("catdog.ui.serve", lambda page, settings: None)
+    monkeypatch.setattr("catdog.gradio_app.build", lambda comparator: comparator.close())
+    monkeypatch.setattr("catdog.gradio_app.serve", lambda page, settings: None)
     assert app.main() == 0
     assert "leaves the bundled models" in capsys.readouterr().err
 
@@ -439,7 +439,7 @@ LOCATE = """
 import sys
 from catdog import Settings
 from catdog.weights import locate
-assert "huggingface_hub" not in sys.modules, "importing catdog.weights must not import the client"
+assert "huggingface_hub" not in sys.modules, "importing catdog.models.locate must not import the client"
 located = locate(Settings.from_env())
 print(located.source, len(located.models))
 """

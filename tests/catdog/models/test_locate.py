@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from catdog import ModelUnavailable, Settings
-from catdog.weights import locate
+from catdog.models.locate import locate
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import json
 import numpy as np
 import pytest
 
-from catdog.novelty import LARGEST, Novelty, unit
+from catdog.models.novelty import LARGEST, Novelty, unit
 
 
 def plain(**changes) -> Novelty:

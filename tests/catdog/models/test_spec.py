@@ -5,7 +5,7 @@ import json
 import pytest
 
 from catdog.errors import ModelMismatch
-from catdog.spec import ModelSpec, sha256_of
+from catdog.models.spec import ModelSpec, sha256_of
 
 NOVELTY = {
     "means": {"steps": [0.01, 0.01], "int8": "fwAAAH8A"}, "axes": {"steps": [0.01], "int8": "AAB/"},

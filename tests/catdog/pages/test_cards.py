@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from catdog.compare import Comparison, Verdict
 from catdog.pages import banners, cards
+from catdog.verdict import Comparison, Verdict
 from tests.catdog import fakes
 
 CAT, UNSURE_CAT, DOG = {"cat": 0.94, "dog": 0.06}, {"cat": 0.55, "dog": 0.45}, {"cat": 0.2, "dog": 0.8}

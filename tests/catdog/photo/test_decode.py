@@ -15,10 +15,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import ExifTags, Image
 
-from catdog import preprocessing
 from catdog.errors import CatDogError, ImageTooLarge, InvalidImage, OutOfMemory
-from catdog.preprocessing import decode, from_pillow, resized, to_array, to_rgb
-from catdog.reading import enough_for
+from catdog.photo import decode as decode_module
+from catdog.photo.decode import decode, from_pillow, resized, to_array, to_rgb
+from catdog.photo.reader import enough_for
 from tests.catdog.photos import (
     BLACK,
     BLUE,
@@ -62,7 +62,7 @@ def grey(*values: int) -> list:
 def test_pillow_knows_every_accepted_format():
     decode(FILES["png"])
     Image.init()
-    assert set(preprocessing.FORMATS) <= Image.OPEN.keys()
+    assert set(decode_module.FORMATS) <= Image.OPEN.keys()
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -409,7 +409,7 @@ def test_whatever_pillow_raises_is_an_error_of_ours(error, expected, message, mo
         raise error
 
     if moment == "open":
-        monkeypatch.setattr(preprocessing.Image, "open", lambda *_, **__: fail())
+        monkeypatch.setattr(decode_module.Image, "open", lambda *_, **__: fail())
     else:
         monkeypatch.setattr(Image.Image, "transpose", fail)
     with pytest.raises(expected, match=message):
@@ -462,7 +462,7 @@ def test_damaged_files_decode_or_are_refused(name, changes, cut):
 
 
 def test_heic_decodes_in_many_threads_from_the_start():
-    preprocessing._register_heif.cache_clear()
+    decode_module._register_heif.cache_clear()
     with ThreadPoolExecutor(8) as pool:
         images = list(pool.map(decode, [FILES["heic"]] * 32))
     assert all(np.array_equal(image, images[0]) for image in images)

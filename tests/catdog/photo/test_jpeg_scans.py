@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from catdog.errors import InvalidImage
-from catdog.preprocessing import decode
-from catdog.scans import MOST_SCANS, MOST_SEGMENTS, is_endless
+from catdog.photo.decode import decode
+from catdog.photo.jpeg_scans import MOST_SCANS, MOST_SEGMENTS, is_endless
 from tests.catdog.photos import encoded, noise
 
 START, SCAN, END = b"\xff\xd8", b"\xff\xda", b"\xff\xd9"

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from catdog import Settings
-from catdog.compare import Comparator
+from catdog.comparator import Comparator
 from catdog.engine import Outputs
 from catdog.errors import InvalidImage
-from catdog.preprocessing import MAX_PIXELS, from_pillow, to_array
-from catdog.reading import CLEAR, Reader, enough_for, in_doubt
+from catdog.photo.decode import MAX_PIXELS, from_pillow, to_array
+from catdog.photo.reader import CLEAR, Reader, enough_for, in_doubt
 from tests.catdog.photos import encoded, noise, orientation
-from tests.catdog.test_compare import classifier
+from tests.catdog.test_comparator import classifier
 from tests.specs import minimal
 
 READER = Reader(max_bytes=1_000_000, max_pixels=MAX_PIXELS, enough=40)

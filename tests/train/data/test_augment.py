@@ -8,7 +8,7 @@ import pytest
 from keras import ops
 from PIL import Image
 
-from train.augment import ColorJitter, CutMix, RandomResizedCrop, _sampling_matrix, resampled
+from train.data.augment import ColorJitter, CutMix, RandomResizedCrop, _sampling_matrix, resampled
 
 _numpy = ops.convert_to_numpy
 

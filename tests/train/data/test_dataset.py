@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image
 
-from catdog.compare import Classifier, Comparator
+from catdog.comparator import Classifier, Comparator
 from catdog.engine import Outputs
 from catdog.errors import InvalidSettings
-from catdog.spec import ModelSpec
-from train import dataset, evaluate
-from train.dataset import Batches, DatasetError
-
-from .conftest import COUNTS, disc, stripes, waves, write_pictures
+from catdog.models.spec import ModelSpec
+from tests.train.conftest import COUNTS, disc, stripes, waves, write_pictures
+from train.data import dataset
+from train.data.dataset import Batches, DatasetError
+from train.measure import evaluate
 
 
 def test_find_is_sorted_and_labelled(tiny_data):

@@ -9,9 +9,9 @@ import struct
 import pytest
 
 from catdog.errors import InvalidSettings
-from train import strangers
 from train.__main__ import main
-from train.qt_resources import ResourceError, files
+from train.data import neither_photos
+from train.data.qt_resources import ResourceError, files
 
 
 def packed(tree: dict, *, version: int = 1, compressed: frozenset[str] = frozenset()) -> bytes:
@@ -72,9 +72,9 @@ def package(tmp_path, monkeypatch):
         "source": "https://a",
     }
     listed = {"package": "zoo 1", "photos": {"birds": {"zoo/owl.webp": owl}}}
-    path = tmp_path / "strangers.json"
+    path = tmp_path / "neither_photos.json"
     path.write_text(json.dumps(listed))
-    monkeypatch.setattr(strangers, "LIST", path)
+    monkeypatch.setattr(neither_photos, "LIST", path)
     return folder
 
 
@@ -87,20 +87,20 @@ def test_listed_photos_are_written_per_kind(package, tmp_path, capsys):
         "birds/zoo-owl.webp": b"owl"
     }
     about = "The photos of other things are from zoo 1: 1 under CC0 1.0, by that package's own lists."
-    assert (out / strangers.ABOUT).read_text().startswith(about)
+    assert (out / neither_photos.ABOUT).read_text().startswith(about)
 
 
 def test_another_version_or_none_of_the_package_is_refused(package, tmp_path):
     tree = {"gcompris": {"src": {"activities": {"zoo": {"resource": {"owl.webp": b"another owl"}}}}}}
     (package / "zoo.rcc").write_bytes(packed(tree))
     with pytest.raises(InvalidSettings, match=r"does not hold the photo owl\.webp.*install zoo 1"):
-        strangers.assemble(package, tmp_path / "out")
+        neither_photos.assemble(package, tmp_path / "out")
     with pytest.raises(InvalidSettings, match=r"zoo\.rcc is missing"):
-        strangers.assemble(tmp_path / "nowhere", tmp_path / "out")
+        neither_photos.assemble(tmp_path / "nowhere", tmp_path / "out")
 
 
 def test_each_listed_photo_is_free_and_says_whose_it_is():
-    listed = json.loads(strangers.LIST.read_text(encoding="utf-8"))
+    listed = json.loads(neither_photos.LIST.read_text(encoding="utf-8"))
     photos = {name: known for kind in listed["photos"].values() for name, known in kind.items()}
     assert len(photos) == sum(map(len, listed["photos"].values())) >= 100
     assert len({known["sha256"] for known in photos.values()}) == len(photos)

@@ -14,9 +14,9 @@ from PIL import Image
 
 from catdog.errors import InvalidSettings
 from tests.catdog.photos import encoded
-from train import prepare as preparation
-from train.dataset import DatasetError
-from train.prepare import describe, prepare
+from train.data import prepare as preparation
+from train.data.dataset import DatasetError
+from train.data.prepare import describe, prepare
 
 
 def picture(seed: int, size: int = 64) -> Image.Image:

@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 
 from catdog import ModelSpec, Settings, load
-from catdog.compare import calibrated
-from catdog.preprocessing import decode, resized
-from catdog.spec import runs_behind, sha256_of
-from train import architectures
+from catdog.comparator import calibrated
+from catdog.models.spec import runs_behind, sha256_of
+from catdog.photo.decode import decode, resized
 from train.__main__ import main
-from train.fit import Product
-from train.history import runs
-from train.origins import described
-from train.provenance import averaged, origin_of, without_repeats
+from train.fit.history import runs
+from train.fit.job import Product
+from train.fit.origins import described
+from train.fit.provenance import averaged, origin_of, without_repeats
+from train.networks import architectures
 
 
 @pytest.fixture(autouse=True)

@@ -9,9 +9,11 @@ import keras
 import numpy as np
 import pytest
 
-from train import architectures, distill, fit, trainer
 from train.__main__ import main
-from train.trainer import Data, Recipe
+from train.fit import distill, supervised, trainer
+from train.fit.job import Job
+from train.fit.trainer import Data, Recipe
+from train.networks import architectures
 
 STUDENT = ["distill", "xception", "--teacher", "teacher.h5"]
 RECIPE = Recipe(
@@ -24,11 +26,11 @@ RECIPE = Recipe(
 def asked(monkeypatch):
     """Run a command up to its training; returns the job to do and what else it is told."""
     calls = []
-    for module, name in ((fit, "fit"), (distill, "distill")):
+    for module, name in ((supervised, "fit"), (distill, "distill")):
         monkeypatch.setattr(module, name, lambda job, **more: calls.append((job, more)))
     monkeypatch.setattr("train.__main__._say_trained", lambda spec, job: None)
 
-    def run(*words: str) -> tuple[fit.Job, dict]:
+    def run(*words: str) -> tuple[Job, dict]:
         assert main([*words, "--data", "photos"]) == 0
         return calls.pop()
 
@@ -40,7 +42,7 @@ def asked(monkeypatch):
 
 @pytest.mark.parametrize("name", architectures.ARCHITECTURES)
 def test_each_architecture_has_a_recipe_of_its_own(asked, name):
-    assert asked("fit", name)[0].recipe == fit.RECIPES[name]
+    assert asked("fit", name)[0].recipe == supervised.RECIPES[name]
 
 
 OPTIONS = {
@@ -61,8 +63,8 @@ FROZEN = {
 
 @pytest.mark.parametrize(("options", "changes"), (OPTIONS | FROZEN).items(), ids=[*OPTIONS, *FROZEN])
 def test_an_option_of_fit_changes_the_recipe_and_nothing_else_of_it(asked, options, changes):
-    expected = dataclasses.replace(fit.RECIPES["xception"], **changes)
-    assert expected != fit.RECIPES["xception"]
+    expected = dataclasses.replace(supervised.RECIPES["xception"], **changes)
+    assert expected != supervised.RECIPES["xception"]
     assert asked("fit", "xception", *options.split())[0].recipe == expected
 
 
@@ -86,9 +88,9 @@ def test_an_option_of_distill_changes_the_recipe_and_nothing_else_of_it(asked, o
 )
 def test_what_else_is_asked_for_is_done(asked, options, changes):
     for command in (["fit", "xception"], STUDENT):
-        recipe = fit.RECIPES["xception"] if command[0] == "fit" else distill.RECIPE
+        recipe = supervised.RECIPES["xception"] if command[0] == "fit" else distill.RECIPE
         run = Path("runs") / f"{command[0]}-xception"
-        usual = fit.Job(name="xception", data=Path("photos"), run=run, out=Path("weights"), recipe=recipe)
+        usual = Job(name="xception", data=Path("photos"), run=run, out=Path("weights"), recipe=recipe)
         job, _ = asked(*command, *options.split())
         assert job == dataclasses.replace(usual, command=job.command, **changes)
 
@@ -113,7 +115,7 @@ def network(classes: int = 2) -> keras.Model:
 def training_model(command: str, recipe: Recipe, classes: int = 2) -> keras.Model:
     """As fit, or as distill with a teacher whose features are colours, builds it at 24 pixels."""
     if command == "fit":
-        return fit._training_model(network(classes), 24, recipe, keras.optimizers.SGD())
+        return supervised._training_model(network(classes), 24, recipe, keras.optimizers.SGD())
     pixels = keras.Input((None, None, 3))
     photos = np.random.default_rng(0).uniform(0, 255, (4, 8, 8, 3)).astype(np.float32)
     taught = distill.Taught(keras.Model(pixels, keras.layers.Identity()(pixels)), None, photos)

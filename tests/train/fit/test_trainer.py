@@ -11,8 +11,8 @@ import pytest
 from keras import layers
 
 from catdog import InvalidSettings
-from train import trainer
-from train.trainer import Checkpoints, Data, Recipe
+from train.fit import trainer
+from train.fit.trainer import Checkpoints, Data, Recipe
 
 FROZEN_FIRST = Recipe(stages=((8, 1), (12, 1)), batch_size=4, warmup_steps=1, ema=0.5, frozen_stages=1)
 

@@ -16,18 +16,20 @@ import numpy as np
 import pytest
 
 from catdog import InvalidSettings, ModelMismatch, ModelSpec, Settings, load
-from catdog.compare import calibrated
+from catdog.comparator import calibrated
 from catdog.engine import fast_here, precision_of
-from catdog.spec import sha256_of
+from catdog.models.spec import sha256_of
 from tests.conftest import ROOT
 from tests.tiny import write_tiny_model
-from train import architectures, dataset, distill, evaluate, h5, history, trainer
+from tests.train.conftest import disc, waves, write_pictures
 from train.__main__ import main
-from train.dataset import DatasetError
-from train.provenance import base_provenance
-from train.trainer import Checkpoints, Recipe, parse_stages
-
-from .conftest import disc, waves, write_pictures
+from train.data import dataset
+from train.data.dataset import DatasetError
+from train.fit import distill, history, trainer
+from train.fit.provenance import base_provenance
+from train.fit.trainer import Checkpoints, Recipe, parse_stages
+from train.measure import evaluate
+from train.networks import architectures, h5
 
 TINY = ["--stages", "24x1,32x1", "--batch-size", "16", "--precision", "float32", "--image-size", "32"]
 
@@ -653,7 +655,7 @@ def test_a_class_without_photos_has_no_part_in_the_means():
 
 
 def test_temperature_mends_overconfidence():
-    from train.calibrate import fit_temperature
+    from train.measure.calibrate import fit_temperature
 
     random = np.random.default_rng(0)
     logits = random.normal(0, 2, 4000)
@@ -664,7 +666,7 @@ def test_temperature_mends_overconfidence():
 
 def test_the_shift_undoes_a_lean_towards_classes():
     """Labels drawn from known logits; the model sharpens them, then leans by 1 and -2."""
-    from train.calibrate import fit_shift
+    from train.measure.calibrate import fit_shift
 
     random = np.random.default_rng(0)
     honest = random.normal(0, 2, (20000, 3))
@@ -675,7 +677,7 @@ def test_the_shift_undoes_a_lean_towards_classes():
 
 
 def test_a_model_that_leans_is_balanced_on_val():
-    from train.fit import _balance
+    from train.fit.supervised import _balance
 
     model = architectures.build("scratch_cnn")
     before = float(model.layers[-1].bias[0])

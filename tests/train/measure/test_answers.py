@@ -8,12 +8,12 @@ import os
 import numpy as np
 import pytest
 
-from catdog.compare import Classifier
+from catdog.comparator import Classifier
 from catdog.engine import Outputs
-from catdog.spec import ModelSpec
-from train import dataset
-from train.answers import ask
-from train.robustness import CONDITIONS
+from catdog.models.spec import ModelSpec
+from train.data import dataset
+from train.measure.answers import ask
+from train.measure.robustness import CONDITIONS
 
 PASSES = 1 + len(CONDITIONS)
 

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from catdog import ModelSpec, Settings, load
-from catdog.compare import calibrated
-from catdog.novelty import Novelty
+from catdog.comparator import calibrated
+from catdog.models.novelty import Novelty
 from tests.tiny import write_tiny_model
-from train import calibrate, disagreement, evaluate, novelty, sureness
 from train.__main__ import main
+from train.measure import calibrate, evaluate, fit_disagreement, fit_error_rate, fit_novelty
 
 
 @pytest.fixture
@@ -139,26 +139,26 @@ def test_learned_rates_are_those_of_the_answers():
     random = np.random.default_rng(0)
     confidence = random.uniform(0.5, 1, 20_000)
     right = random.random(20_000) < confidence
-    learned = sureness.fit(confidence, right)
+    learned = fit_error_rate.fit(confidence, right)
     for value in (0.55, 0.7, 0.85, 0.95):
         assert learned.at(value) == pytest.approx(1 - value, abs=0.05)
     assert list(learned.error_rate) == sorted(learned.error_rate, reverse=True)
 
 
 def test_what_never_failed_may_still_fail():
-    learned = sureness.fit(np.linspace(0.9, 1, 400), np.ones(400, bool))
+    learned = fit_error_rate.fit(np.linspace(0.9, 1, 400), np.ones(400, bool))
     assert (learned.confidence, learned.error_rate) == ((0.0,), (round(1 / 402, 5),))
 
 
 @pytest.mark.parametrize("count", [1, 7, 51])
 def test_few_answers_make_one_level(count):
-    learned = sureness.fit(np.full(count, 0.9), np.zeros(count, bool))
+    learned = fit_error_rate.fit(np.full(count, 0.9), np.zeros(count, bool))
     assert (learned.confidence, learned.error_rate) == ((0.0,), (round((count + 1) / (count + 2), 5),))
 
 
 def test_answers_of_equal_confidence_are_of_one_level():
     right = np.r_[np.zeros(100, bool), np.ones(100, bool)]
-    assert sureness.fit(np.full(200, 0.9), right).confidence == (0.0,)
+    assert fit_error_rate.fit(np.full(200, 0.9), right).confidence == (0.0,)
 
 
 # --- novelty ------------------------------------------------------------------------------------
@@ -173,7 +173,7 @@ def features(random: np.random.Generator, count: int) -> tuple[np.ndarray, np.nd
 
 def test_at_most_two_in_a_hundred_of_new_animals_are_strange_and_other_things_are():
     random = np.random.default_rng(0)
-    learned = novelty.fit(*features(random, 1000))
+    learned = fit_novelty.fit(*features(random, 1000))
     fresh = learned.distances(features(random, 5000)[0]) / learned.threshold
     assert 0.002 < (fresh > 1).mean() < 0.025
     other = np.eye(40)[np.full(200, 20)] * 3 + random.normal(size=(200, 40)) * 0.05
@@ -184,17 +184,17 @@ def test_at_most_two_in_a_hundred_of_new_animals_are_strange_and_other_things_ar
     "values", [np.zeros((20, 6)), np.ones((20, 6)), np.eye(6)[np.arange(20) % 6], np.ones((20, 2))]
 )
 def test_features_that_hardly_vary_make_usable_statistics(values):
-    learned = novelty.fit(values.astype(np.float32), np.arange(20) % 2)
+    learned = fit_novelty.fit(values.astype(np.float32), np.arange(20) % 2)
     assert Novelty.from_dict(learned.to_dict()).to_dict() == learned.to_dict()
     assert learned.strangeness(np.zeros(values.shape[1])) is not None
 
 
 def test_folds_have_the_axes_that_all_photos_have(monkeypatch):
     made = []
-    statistics = novelty._statistics
-    monkeypatch.setattr(novelty, "_statistics", lambda *arguments: made.append(statistics(*arguments)) or made[-1])
-    novelty.fit(np.random.default_rng(0).normal(size=(40, 60)), np.arange(40) % 2)
-    assert [len(one.axes) for one in made] == [8] * (novelty.FOLDS + 1)
+    statistics = fit_novelty._statistics
+    monkeypatch.setattr(fit_novelty, "_statistics", lambda *arguments: made.append(statistics(*arguments)) or made[-1])
+    fit_novelty.fit(np.random.default_rng(0).normal(size=(40, 60)), np.arange(40) % 2)
+    assert [len(one.axes) for one in made] == [8] * (fit_novelty.FOLDS + 1)
 
 
 # --- disagreement -------------------------------------------------------------------------------
@@ -210,7 +210,7 @@ def test_every_way_to_disagree_is_counted():
     sha256 = {name: name * 64 for name in "abc"}
     found = {
         (frozenset(case.others), case.same): (case.photos, case.right)
-        for case in disagreement.count("a", predicted, labels, sha256)
+        for case in fit_disagreement.count("a", predicted, labels, sha256)
     }
     assert found == {
         (frozenset("b"), frozenset()): (3, 1),
@@ -218,9 +218,9 @@ def test_every_way_to_disagree_is_counted():
         (frozenset("bc"), frozenset()): (3, 1),
         (frozenset("bc"), frozenset("b")): (1, 1),
     }
-    assert disagreement.count("a", predicted, labels, sha256)[0].others == {"b": "b" * 64}
+    assert fit_disagreement.count("a", predicted, labels, sha256)[0].others == {"b": "b" * 64}
 
 
 def test_models_that_always_agree_have_no_cases():
     same = np.array([0, 1])
-    assert disagreement.count("a", {"a": same, "b": same}, same, {"a": "", "b": ""}) == []
+    assert fit_disagreement.count("a", {"a": same, "b": same}, same, {"a": "", "b": ""}) == []

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from train.robustness import CONDITIONS
+from train.measure.robustness import CONDITIONS
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from catdog.errors import InvalidSettings
-from train import check
 from train.__main__ import main
-from train.settings import settings_for
+from train.measure.served import settings_for
+from train.publish import check
 
 
 def test_all_settings_count_but_those_that_say_where_models_are(tmp_path, monkeypatch):

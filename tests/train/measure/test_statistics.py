@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from train.statistics import (
+from train.measure.statistics import (
     Bin,
     bootstrap,
     calibration_bins,

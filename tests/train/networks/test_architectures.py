@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from catdog import InvalidSettings
-from catdog.engine.reference import KerasEngine
-from train import architectures
+from catdog.engine.keras_engine import KerasEngine
+from train.networks import architectures
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ import keras
 import numpy as np
 import pytest
 
-from train import trainer
-from train.fused import FusedBatchNormalization, FusedSeparableConv2D, fused
+from train.fit import trainer
+from train.networks.fused import FusedBatchNormalization, FusedSeparableConv2D, fused
 
 
 def network() -> keras.Model:

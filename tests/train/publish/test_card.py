@@ -13,15 +13,16 @@ import pytest
 from huggingface_hub import ModelCard
 
 from catdog import load
-from catdog.config import BUNDLED_WEIGHTS, Settings
-from catdog.spec import ModelSpec
-from catdog.weights import locate
+from catdog.models.locate import locate
+from catdog.models.spec import ModelSpec
+from catdog.settings import BUNDLED_WEIGHTS, Settings
 from tests.conftest import ROOT
 from tests.hub.metadata import problems_of
 from tests.tiny import write_tiny_model
-from train import card, results
 from train.__main__ import main
-from train.origins import described
+from train.fit.origins import described
+from train.publish import card
+from train.report import results
 
 FIGURES = {
     "images": 2000, "accuracy": 0.9435, "accuracy_interval": [0.93251, 0.95279], "log_loss": 0.14465,

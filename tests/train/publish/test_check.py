@@ -10,9 +10,10 @@ import pytest
 
 from catdog import ModelMismatch, ModelSpec, ModelUnavailable
 from tests.tiny import write_tiny_model
-from train import check, evaluate
-from train.check import NotReproduced
-from train.dataset import DatasetError
+from train.data.dataset import DatasetError
+from train.measure import evaluate
+from train.publish import check
+from train.publish.check import NotReproduced
 
 
 @pytest.fixture(scope="module")

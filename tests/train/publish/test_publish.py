@@ -10,12 +10,11 @@ import pytest
 from huggingface_hub import ModelCard
 
 from catdog import Settings
-from catdog.weights import locate
+from catdog.models.locate import locate
 from tests.conftest import EXAMPLES
 from tests.hub.metadata import problems_of
+from tests.train.conftest import files_of
 from train.__main__ import main
-
-from .conftest import files_of
 
 REPO = "user/cats-and-dogs"
 MODELS = ["scratch_cnn.h5", "scratch_cnn.json", "xception.h5", "xception.json"]

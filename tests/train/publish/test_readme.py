@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from train import readme
-from train.readme import InvalidReadme, hand_written, merged_front, parse, render, with_blocks
+from train.publish import readme
+from train.publish.readme import InvalidReadme, hand_written, merged_front, parse, render, with_blocks
 
 BLOCK = "<!-- generated: a -->\nold\n<!-- end of a -->"
 

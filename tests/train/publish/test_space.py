@@ -20,14 +20,13 @@ from huggingface_hub import snapshot_download
 from huggingface_hub.repocard import SpaceCard
 
 from catdog import Settings
-from catdog.weights import locate
+from catdog.models.locate import locate
 from tests.conftest import ROOT
 from tests.hub.metadata import problems_of
-from train import space
+from tests.train.conftest import files_of
 from train.__main__ import main
-from train.hub import Repository
-
-from .conftest import files_of
+from train.publish import space
+from train.publish.hub_repository import Repository
 
 MODELS, SPACE = "user/cats-and-dogs", "user/cat-or-dog"
 KEY = f"spaces/{SPACE}"
@@ -62,7 +61,7 @@ def test_a_space_gets_what_it_needs_and_nothing_else(stand_in, models, publish):
         ".gitattributes", "README.md", "LICENSE", "app.py", "catdog", "examples", "requirements.txt",
     }  # fmt: skip
     assert files["app.py"] == (ROOT / "app.py").read_bytes()
-    assert {"catdog/ui/page.css", "catdog/config.py", "examples/cat.jpg"} <= files.keys()
+    assert {"catdog/gradio_app/page.css", "catdog/settings.py", "examples/cat.jpg"} <= files.keys()
     assert not [name for name in files if re.search(r"__pycache__|\.pyc|\.pyi|/\.|\.h5", name)]
 
 

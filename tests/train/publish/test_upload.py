@@ -9,12 +9,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from train import client
-from train.client import PublishError
-from train.hub import Repository
-from train.upload import Upload
-
-from .conftest import files_of
+from tests.train.conftest import files_of
+from train.publish import client
+from train.publish.client import PublishError
+from train.publish.hub_repository import Repository
+from train.publish.upload import Upload
 
 REPO = "user/things"
 FILES = {"model.h5": os.urandom(100_000), "notes.md": b"notes", "empty.txt": b""}

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from train import agreement, history, mistakes
-from train.history import Convergence
+from train.fit import history
+from train.fit.history import Convergence
+from train.measure import agreement, mistakes
 
 
 def rows(*of_dog: float) -> np.ndarray:

@@ -10,15 +10,16 @@ import pytest
 from PIL import Image
 from sklearn.metrics import roc_auc_score
 
-from catdog.compare import Classifier, Verdict
+from catdog.comparator import Classifier
 from catdog.engine import Outputs
 from catdog.errors import InvalidSettings
-from catdog.spec import ModelSpec
-from train import faithfulness, insight
+from catdog.models.spec import ModelSpec
+from catdog.verdict import Verdict
+from tests.train.conftest import disc, waves, write_pictures
 from train.__main__ import main
-from train.dataset import DatasetError, find
-
-from .conftest import disc, waves, write_pictures
+from train.data.dataset import DatasetError, find
+from train.measure import faithfulness
+from train.report import insight
 
 
 @pytest.fixture(scope="module")

@@ -13,12 +13,12 @@ import pytest
 from PIL import Image
 
 from catdog import ModelSpec
-from train import page, plots
 from train.__main__ import main
-from train.history import Run
-from train.plots import Tile
-from train.report import _write
-from train.statistics import Bin, wilson
+from train.fit.history import Run
+from train.measure.statistics import Bin, wilson
+from train.report import plots, report_page
+from train.report.assemble import _write
+from train.report.plots import Tile
 
 HISTORY = [
     {"epoch": i, "size": 96, "seconds": 30.0, "accuracy": a, "loss": 1 - a, "val_accuracy": a, "val_loss": 1 - a}
@@ -242,5 +242,5 @@ def test_a_gallery_shows_photos_of_any_shape(count, tmp_path):
 
 
 def test_small_probabilities_are_no_zero():
-    assert page._probability(1e-9) == "< 0.0001"
-    assert page._probability(0.0421) == "0.0421"
+    assert report_page._probability(1e-9) == "< 0.0001"
+    assert report_page._probability(0.0421) == "0.0421"

@@ -6,12 +6,11 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from catdog.wording import duration, readable_size
-
-from .drawings import SHOWN
-from .history import CONVERGED
-from .results import SPLIT_NAMES
-from .robustness import AS_THEY_ARE, CONDITIONS
-from .statistics import CALIBRATION_BINS
+from train.fit.history import CONVERGED
+from train.measure.robustness import AS_THEY_ARE, CONDITIONS
+from train.measure.statistics import CALIBRATION_BINS
+from train.report.drawings import SHOWN
+from train.report.results import SPLIT_NAMES
 
 LISTED = 30
 

@@ -9,15 +9,14 @@ from typing import Any
 
 from catdog import InvalidSettings, load
 from catdog.terminal import tell
-
-from . import page
-from .answers import ask
-from .dataset import find
-from .drawings import draw
-from .files import require_writable, whole
-from .findings import findings
-from .settings import settings_for
-from .statistics import RESAMPLES
+from train.data.dataset import find
+from train.folders import require_writable, whole
+from train.measure.answers import ask
+from train.measure.served import settings_for
+from train.measure.statistics import RESAMPLES
+from train.report import report_page
+from train.report.drawings import draw
+from train.report.findings import findings
 
 
 def report(
@@ -61,7 +60,7 @@ def report(
     } | findings(answers, resamples)
     found["drawings"] = draw(answers, found, out)
     _write(out / "report.json", json.dumps(found, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
-    _write(out / "README.md", page.page(found))
+    _write(out / "README.md", report_page.page(found))
     return found
 
 

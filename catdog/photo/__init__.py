@@ -1,0 +1,1 @@
+"""Photo bytes -> an upright RGB image -> the array that a model takes."""

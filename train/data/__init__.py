@@ -1,0 +1,1 @@
+"""Photos -> clean, labelled, augmented batches."""

@@ -1,0 +1,57 @@
+"""What to train and where it goes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from catdog.errors import InvalidSettings
+from train.fit import trainer
+from train.fit.trainer import Recipe
+from train.networks import architectures
+
+
+@dataclass(frozen=True, kw_only=True)
+class Product:
+    """Which model to make of what data, and where it goes; `average` takes one.
+
+    name        key of the registry of architectures
+    data        folder made by `prepare`
+    run         folder of the checkpoints; the model before its weights are rounded stays there
+    out         folder for the `.h5` and its spec
+    image_size  input height and width of the served model, pixels; None for the architecture's own
+    limit       take the first photos of each class only
+    dataset     name of the data, for the model card
+    command     how to repeat this
+    """
+
+    name: str
+    data: Path
+    run: Path
+    out: Path
+    image_size: int | None = None
+    limit: int | None = None
+    dataset: str = ""
+    command: str = ""
+
+    def __post_init__(self) -> None:
+        usual = architectures.get(self.name).image_size
+        size = usual if self.image_size is None else self.image_size
+        if not 8 <= size <= trainer.LARGEST_SIZE:
+            raise InvalidSettings(f"The image size must be 8 to {trainer.LARGEST_SIZE} pixels. Received: {size}.")
+        object.__setattr__(self, "image_size", size)
+
+    @property
+    def file(self) -> Path:
+        return self.out / f"{self.name}.h5"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job(Product):
+    """A model to train; `fit` and `distill` take one.
+
+    restart  begin anew where an earlier run left checkpoints
+    """
+
+    recipe: Recipe
+    restart: bool = False

@@ -1,0 +1,1 @@
+"""A finished model -> figures: accuracy, calibration, robustness, heat maps."""

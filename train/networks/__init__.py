@@ -1,0 +1,1 @@
+"""The architectures, their layers and the `.h5` file."""

@@ -1,0 +1,1 @@
+"""Models and the app -> repositories of the Hub."""
