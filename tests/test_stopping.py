@@ -22,9 +22,9 @@ HOST = "127.0.0.1"
 # app.py, which waits long enough for the next request of a test on a slow machine.
 UNHURRIED = """
 import runpy, sys
-from catdog.config import configure_gradio
+from catdog.settings import configure_gradio
 configure_gradio()
-from catdog.ui import serving
+from catdog.gradio_app import serving
 serving.QUIET, serving.GRACE = 6.0, 60.0
 runpy.run_path(sys.argv[1], run_name="__main__")
 """

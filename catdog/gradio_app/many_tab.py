@@ -12,7 +12,7 @@ from pathlib import Path
 
 import gradio as gr
 
-from catdog.collection import MOST_PHOTOS, Judged, intake, judge
+from catdog.collection import MOST_PHOTOS, Judged, collect, judge
 from catdog.comparator import Comparator
 from catdog.errors import CatDogError
 from catdog.gradio_app import gallery
@@ -105,7 +105,7 @@ def _judged(comparator: Comparator, files: _Upload, run: Run) -> Iterator[str]:
     if not files:
         raise CatDogError("No photos were sent. Choose some, or a zip, and then press the button.")
     specs = comparator.specs
-    with intake(files, classes_of(specs), comparator.settings.max_upload_bytes) as found:
+    with collect(files, classes_of(specs), comparator.settings.max_upload_bytes) as found:
         done = [Judged(name, None, error=error) for name, error in found.refused]
         planned, reported = len(done) + len(found.photos), 0.0
         with contextlib.closing(judge(comparator, found.photos)) as entries:

@@ -438,7 +438,7 @@ def test_the_page_tells_whoever_starts_it_of_a_fallback(hub, tiny_weights, monke
 LOCATE = """
 import sys
 from catdog import Settings
-from catdog.weights import locate
+from catdog.models.locate import locate
 assert "huggingface_hub" not in sys.modules, "importing catdog.models.locate must not import the client"
 located = locate(Settings.from_env())
 print(located.source, len(located.models))
