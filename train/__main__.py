@@ -12,6 +12,7 @@ from pathlib import Path
 
 from catdog.errors import CatDogError, InvalidSettings
 from catdog.terminal import never_fail_to_print, tell
+from train.publish import commands as publish_commands
 from train.quiet import load_keras
 
 GOES_ON = "the same command, without --restart, goes on from the last finished epoch"
@@ -128,7 +129,7 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("--resamples", type=int, default=1000, help="bootstrap resamples behind intervals")
     report.set_defaults(run_command=_report, after_stop="the same command goes on with the answers it has")
 
-    commands.add_commands(commands)
+    publish_commands.add_commands(commands)
     return parser
 
 
