@@ -19,7 +19,7 @@ from subprocess import SubprocessError
 from typing import Any
 
 from catdog.files import whole
-from catdog.photo.reader import enough_for
+from catdog.photo.reader import min_side_for
 
 from . import comparing, folders, large, machine, page, processes, serving, starting
 from .plan import EXAMPLES, QUICK, Plan, some
@@ -125,7 +125,9 @@ def _large(plan: Plan, catdog: Worker, plain: Worker, photos: list[Path]) -> dic
         compare = comparing.measure(plan, catdog, plain, list(map(str, enlarged)))
     candidates = list(dict.fromkeys(some(photos, CANDIDATES * plan.large)))
     chosen = catdog.ask("hardly_clear", photos=candidates, count=plan.large)
-    side = 4 * enough_for(model["image_size"] for model in catdog.ask("describe"))  # which is reduced to just enough
+    side = 4 * min_side_for(
+        max(model["image_size"] for model in catdog.ask("describe"))
+    )  # which is reduced to just enough
     sizes = {f"{large.MEGAPIXELS} megapixels": {"megapixels": large.MEGAPIXELS}, f"{side} px": {"side": side}}
     return {
         "compare": compare,

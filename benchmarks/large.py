@@ -11,8 +11,8 @@ import numpy as np
 from PIL import Image
 
 from catdog.comparator import Classifier, Comparator
-from catdog.models.spec import SCALINGS
-from catdog.photo.decode import decode, to_array
+from catdog.photo.array import SCALINGS, to_array
+from catdog.photo.decode import decode
 from catdog.verdict import Verdict
 
 MEGAPIXELS = 12
@@ -50,7 +50,7 @@ def _probabilities(
 ) -> np.ndarray:
     """Probabilities (3, classes): of the whole photo, of the verdict, and of the whole photo with noise."""
     spec = classifier.spec
-    exact = to_array(whole, spec)
+    exact = to_array(whole, spec.input)
     level, _ = SCALINGS[spec.scaling]
     noisy = exact + np.float32(level) * random.integers(-1, 2, exact.shape).astype(np.float32)
     of_whole, of_noisy = classifier.judge(np.stack([exact, noisy]))

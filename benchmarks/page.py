@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from catdog.photo.reader import CLEAR
+from catdog.photo.reader import CONFIDENT
 
 from . import aims
 
@@ -145,7 +145,7 @@ def _large(figures: Mapping[str, Any]) -> Iterable[str]:
     yield _durations(compare)
     yield (
         "Large photos are reduced while they are decoded, and read once more as a whole when a model gives its label "
-        f"less than {CLEAR:.0%} (see `catdog.photo.reader`): {figures['in_doubt']:.0%} of the test photos would be. "
+        f"less than {CONFIDENT:.0%} (see `catdog.photo.reader`): {figures['in_doubt']:.0%} of the test photos would be. "
         "How far the answers are from those to the whole photo, for the photos whose answers are only just clear, as "
         "these can "
         "move most; enlarged to 12 megapixels, and to the shorter side at which reduction leaves the fewest pixels. "

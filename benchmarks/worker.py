@@ -21,8 +21,9 @@ from PIL import Image
 
 from catdog import Settings, load
 from catdog.engine import OF_A_FOLDER, Engine
-from catdog.photo.decode import decode, to_array
-from catdog.photo.reader import CLEAR
+from catdog.photo.array import to_array
+from catdog.photo.decode import decode
+from catdog.photo.reader import CONFIDENT
 
 from . import plain
 from .large import agreement
@@ -77,7 +78,7 @@ class Catdog:
         if not self.arrays:
             images = [decode(Path(path).read_bytes()) for path in photos]
             for name, classifier in self.comparator.models.items():
-                arrays = np.stack([to_array(image, classifier.spec) for image in images])
+                arrays = np.stack([to_array(image, classifier.spec.input) for image in images])
                 self.arrays[name] = arrays.reshape(-1, OF_A_FOLDER, *arrays.shape[1:])
         seconds = 0.0
         for name, classifier in self.comparator.models.items():
@@ -97,8 +98,10 @@ class Catdog:
         """
         verdicts = [self.comparator.compare(path).models for path in photos]
         sure = np.array([min(verdict.confidence for verdict in models) for models in verdicts])
-        order = np.argsort(np.where(sure >= CLEAR - 0.01, sure, 2 - sure), kind="stable")  # of another size, it moves
-        return {"photos": [photos[i] for i in order[:count]], "in_doubt": float(np.mean(sure < CLEAR))}
+        order = np.argsort(
+            np.where(sure >= CONFIDENT - 0.01, sure, 2 - sure), kind="stable"
+        )  # of another size, it moves
+        return {"photos": [photos[i] for i in order[:count]], "in_doubt": float(np.mean(sure < CONFIDENT))}
 
     def agreement(self, photos: list[str], **size: float) -> dict[str, Any]:
         return agreement(self.comparator, photos, **size)

@@ -24,8 +24,8 @@ from catdog.models.heatmap import LARGEST_SIDE, heatmap
 from catdog.models.locate import locate
 from catdog.models.novelty import Novelty
 from catdog.models.spec import ModelSpec
-from catdog.photo.decode import scaled, to_array, to_pixels
-from catdog.photo.reader import Photo, Reader, in_doubt
+from catdog.photo.array import resized, scaled, to_array
+from catdog.photo.reader import Photo, Reader, needs_whole
 from catdog.settings import Settings
 from catdog.verdict import NEITHER, Comparison, Verdict, usually_right
 
@@ -52,7 +52,7 @@ class Classifier:
 
         Raises ModelMismatch when the model answers with anything but probabilities.
         """
-        return self.judge(np.stack([to_array(image, self.spec) for image in images]))
+        return self.judge(np.stack([to_array(image, self.spec.input) for image in images]))
 
     def judge(self, batch: np.ndarray) -> np.ndarray:
         """Calibrated probabilities of what `to_array` made: float64 (N, classes); raises as `probabilities`."""
@@ -121,7 +121,7 @@ class Comparator:
             raise ModelUnavailable(f"No model could be loaded. {' '.join(problems)}".strip())
         self.models = {classifier.spec.name: classifier for classifier in classifiers}
         self.source, self.problems, self.settings = source, tuple(problems), settings or Settings()
-        self.read = Reader.of(self.specs, self.settings)
+        self.read = Reader.of((spec.input for spec in self.specs), self.settings)
         self._turns = threading.BoundedSemaphore(AT_ONCE)
         self._places = threading.BoundedSemaphore(self.settings.max_waiting)
         self._batcher = Batcher(self._judge, GROUP)
@@ -165,7 +165,7 @@ class Comparator:
         ImageTooLarge, UnknownModel, ModelMismatch for a model whose answer is not usable, Busy when
         `settings.max_waiting` other photos are in work, OutOfMemory, ModelUnavailable when closed, or
         Unforeseen for what a model should not raise. Photos that come at the same time from
-        several threads are judged together. A large photo whose answers are `in_doubt` is judged twice:
+        several threads are judged together. A large photo of which `needs_whole` tells is judged twice:
         reduced, and as a whole.
         """
         comparison, _ = self._judged(photo, self.chosen(model), explain)
@@ -221,7 +221,7 @@ class Comparator:
                     # A large photo does not wait for the answers, as it takes much memory.
                     image = _shown(image, side) if side else None
                 comparison = self._comparison(request)
-                if not (reduced and in_doubt(verdict.confidence for verdict in comparison.models)):
+                if not (reduced and needs_whole(verdict.confidence for verdict in comparison.models)):
                     break
             return comparison, image
 
@@ -302,9 +302,9 @@ def _shown(image: Image.Image, side: int) -> Image.Image:
 
 
 def _pixels(image: Image.Image, spec: ModelSpec) -> tuple[np.ndarray, float]:
-    """What `to_pixels` makes, and the seconds that it took."""
+    """The photo in the size of a model, not scaled, and the seconds that it took."""
     start = time.perf_counter()
-    return to_pixels(image, spec), time.perf_counter() - start
+    return resized(image, spec.image_size, spec.resize), time.perf_counter() - start
 
 
 def _judge_together(classifier: Classifier, requests: Sequence[_Request]) -> Sequence[Verdict | Exception]:

@@ -27,7 +27,7 @@ from catdog.engine.keras_engine import KerasEngine, first_line, load_model
 from catdog.engine.openvino_engine import OpenVINOEngine, import_openvino
 from catdog.errors import CatDogError, DifferentAnswers, ModelMismatch, NotConverted
 from catdog.models.spec import ModelSpec
-from catdog.photo.decode import to_array
+from catdog.photo.array import to_array
 from catdog.settings import environment_with_tensorflow
 
 # A label is never in doubt for less; float32 arithmetic in another order moves far less.
@@ -178,7 +178,7 @@ def check_batch(spec: ModelSpec) -> np.ndarray:
         side = row.height
         photos = [row.crop((x, 0, x + side, side)) for x in range(0, row.width, side)]
     photos += [photo.transpose(Image.Transpose.FLIP_LEFT_RIGHT) for photo in photos]
-    return np.stack([to_array(photo, spec) for photo in photos])
+    return np.stack([to_array(photo, spec.input) for photo in photos])
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import numpy as np
 from catdog.errors import InvalidImage, OutOfMemory
 from catdog.folder.walk import Found
 from catdog.models.spec import ModelSpec
-from catdog.photo.decode import resized
+from catdog.photo.array import resized
 from catdog.photo.reader import Read
 
 # The slowest photos that the limits allow take a few seconds.

@@ -15,8 +15,8 @@ from catdog.folder.rows import Row
 from catdog.folder.walk import Found
 from catdog.folder.workers import Workers
 from catdog.models.spec import ModelSpec
-from catdog.photo.decode import scaled
-from catdog.photo.reader import in_doubt
+from catdog.photo.array import scaled
+from catdog.photo.reader import needs_whole
 
 # Chunks that may wait for photos of theirs that are decoded once more.
 WAITING = 4
@@ -36,7 +36,7 @@ def judged(
 ) -> Iterator[list[list[Row]]]:
     """Decode and judge chunks; yields the rows of each, in order.
 
-    A large photo that `in_doubt` tells of is judged a second time, as `Comparator.compare` does it. While it
+    A large photo that `needs_whole` tells of is judged a second time, as `Comparator.compare` does it. While it
     is decoded, the next chunks are judged.
     """
     waiting: deque[_Chunk] = deque()
@@ -59,7 +59,7 @@ def _complete(chunk: _Chunk, classifiers: Sequence[Classifier]) -> list[list[Row
 
 
 def _in_doubt(rows: Iterable[Row]) -> bool:
-    return in_doubt(row.probabilities[row.label] for row in rows if not row.error)
+    return needs_whole(row.probabilities[row.label] for row in rows if not row.error)
 
 
 def judge(chunk: Sequence[Found], decoded: Decoded, classifiers: Iterable[Classifier]) -> list[list[Row]]:

@@ -17,9 +17,8 @@ from catdog.files import whole
 from catdog.models.disagreement import cases_from_list
 from catdog.models.error_rate import Sureness
 from catdog.models.novelty import Novelty
+from catdog.photo.array import RESIZES, SCALINGS, Input
 
-RESIZES = ("stretch", "crop")
-SCALINGS = {"none": (1.0, 0.0), "unit": (1 / 255, 0.0), "symmetric": (2 / 255, -1.0)}
 LARGEST = 1e300  # of numbers of any use, whose sums are numbers still
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -89,9 +88,9 @@ class ModelSpec:
         return float(self.metrics.get("val", {}).get("accuracy", 0.0))
 
     @property
-    def input(self) -> tuple[int, str, str]:
-        """What `to_array` depends on: models of equal input see the same array."""
-        return self.image_size, self.resize, self.scaling
+    def input(self) -> Input:
+        """What the model takes; models with equal inputs can share an array."""
+        return Input(self.image_size, self.resize, self.scaling)
 
     @property
     def parameters(self) -> int | None:

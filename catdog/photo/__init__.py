@@ -1,1 +1,1 @@
-"""Photo bytes -> an upright RGB image -> the array that a model takes."""
+"""Photo files -> upright RGB images -> the arrays that models take. Knows nothing of models or specs."""

@@ -1,26 +1,26 @@
-"""How often a JPEG file makes its decoder go over the whole image: a small one can ask for hours of work."""
+"""JPEG files with so many scans that decoding them would take minutes or hours."""
 
 from __future__ import annotations
 
 import re
 
-# Encoders write about ten; libtiff stops at as many as this.
+# Encoders write about ten scans; libtiff has the same limit.
 MOST_SCANS = 100
-# Of anything between two markers: a large profile or map takes some hundreds.
+# A large colour profile or gain map takes some hundreds of segments.
 MOST_SEGMENTS = 2000
 
 _START, _SCAN, _END, _STANDALONE = b"\xff\xd8", b"\xda", b"\xd9", b"\x01"
-# Inside of compressed data, 0xFF is followed by 0 or by the number of a restart.
+# Within compressed data, 0xFF is followed by 0 or by the number of a restart marker.
 _MARKER = re.compile(rb"\xff([\x01-\xcf\xd8-\xfe])")
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _PROGRESSIVE = {0xC2, 0xC6, 0xCA, 0xCE}
 
 
-def is_endless(data: bytes) -> bool:
-    """Whether the first image in a JPEG file has more than MOST_SCANS scans, or too many segments to tell.
+def has_too_many_scans(data: bytes) -> bool:
+    """Whether the first image in a JPEG file has more than MOST_SCANS scans, or more than MOST_SEGMENTS segments.
 
-    Decoders go over all of the image for each scan (ITU-T T.81, section G.1), and libjpeg sets no limit. Of an
-    image in one scan, as cameras write it, only what comes before that is read.
+    A decoder goes over the whole image for each scan (ITU-T T.81, section G.1), and libjpeg sets no limit. When the
+    first scan holds the whole image, as cameras write it, only the bytes before it are read. False for other formats.
     """
     if not data.startswith(_START):
         return False

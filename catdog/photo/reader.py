@@ -1,4 +1,4 @@
-"""A photo in any of the forms that callers have -> RGB image, within the limits of the settings."""
+"""A photo in any form that callers have -> RGB image, within the limits of the settings."""
 
 from __future__ import annotations
 
@@ -13,23 +13,22 @@ from typing import IO, NamedTuple
 from PIL import Image
 
 from catdog.errors import ImageTooLarge, InvalidImage
-from catdog.models.spec import ModelSpec
+from catdog.photo.array import Input
 from catdog.photo.decode import decode, from_pillow, pixels_of
 from catdog.settings import Settings
 
-# A large photo is reduced to no less than this many times the size that the largest model asks for: most of its time
-# would go into resizing otherwise. At 1.5 a clear answer to a test photo moved by 0.03; with more than
-# this, 3,000 pixels a side, as phones have, would not come down to an eighth for the shipped models.
+# A large photo keeps at least this many times the sides of the largest model's input. With 1.5, a confident answer to a
+# test photo moved by 0.03; with more than 1.67, photos of 3,000 pixels a side would be reduced to a quarter only.
 OVERSAMPLING = 1.67
-# That moves a probability the less, the nearer it is to 1. Chosen on validation photos; docs/benchmarks.md says how far
-# the answers to test photos move where all models give their labels this much, and how often. Others are read again.
-CLEAR = 0.97
+# If a model is less confident than this of a reduced photo, the whole photo is read: the nearer a probability is to 1,
+# the less reducing moves it. Chosen on validation photos; docs/benchmarks.md has the effect on test photos.
+CONFIDENT = 0.97
 
 Photo = bytes | str | os.PathLike | IO[bytes] | Image.Image
 
 
 class Read(NamedTuple):
-    """A photo as models are to see it.
+    """A photo for models to look at.
 
     image    upright, RGB
     reduced  whether it has fewer pixels than the photo
@@ -41,49 +40,52 @@ class Read(NamedTuple):
 
 @dataclass(frozen=True)
 class Reader:
-    """Reads photos for a set of models; may be sent to another process.
+    """Reads photos for a set of models; can be pickled and sent to another process.
 
-    A large photo is reduced, because what models see of it is small and hardly differs. Whoever is `in_doubt` of
-    what they say of it reads it again, as a whole.
+    Large photos are reduced, which saves most of their time. Where `needs_whole` says that an answer to a reduced photo
+    is not certain enough, the caller reads it again with `whole`.
 
     max_bytes   largest accepted file
     max_pixels  largest accepted photo, width x height
-    enough      pixels that large photos keep at least on both sides, as `decode` says
+    min_side    pixels that reduced photos keep at least on both sides, as in `decode`
     """
 
     max_bytes: int
     max_pixels: int
-    enough: int
+    min_side: int
 
     @classmethod
-    def of(cls, specs: Iterable[ModelSpec], settings: Settings) -> Reader:
-        """For these models and the limits of the settings."""
-        return cls(settings.max_upload_bytes, settings.max_pixels, enough_for(spec.image_size for spec in specs))
+    def of(cls, inputs: Iterable[Input], settings: Settings) -> Reader:
+        """For models with these inputs and the limits of the settings."""
+        largest = max(wanted.size for wanted in inputs)
+        return cls(settings.max_upload_bytes, settings.max_pixels, min_side_for(largest))
 
     def __call__(self, photo: Photo, *, whole: bool = False) -> Read:
-        """Encoded bytes, a path, a binary file or a Pillow image -> upright RGB image, not reduced when `whole`.
+        """Read encoded bytes, a path, a binary file or a Pillow image; with `whole`, without reducing it.
 
         Raises InvalidImage, ImageTooLarge or OutOfMemory.
         """
-        enough = None if whole else self.enough
+        min_side = None if whole else self.min_side
         if isinstance(photo, Image.Image):
-            image, pixels = from_pillow(photo, max_pixels=self.max_pixels, enough=enough), photo.width * photo.height
+            pixels = photo.width * photo.height
+            image = from_pillow(photo, max_pixels=self.max_pixels, min_side=min_side)
         else:
             data = self._bytes_of(photo)
-            image = decode(data, max_pixels=self.max_pixels, enough=enough)
-            # What was reduced still has enough: others need no second look at their header.
-            pixels = pixels_of(data) if enough and min(image.size) >= enough else 0
+            image = decode(data, max_pixels=self.max_pixels, min_side=min_side)
+            # An image with a shorter side was not reduced: its header need not be read again.
+            pixels = pixels_of(data) if min_side and min(image.size) >= min_side else 0
         return Read(image, reduced=image.width * image.height < pixels)
 
     def repeatable(self, photo: Photo) -> Photo:
-        """A photo that can be read twice; of a file that cannot, its bytes. Raises InvalidImage or ImageTooLarge."""
-        if isinstance(photo, (str, os.PathLike)):  # what is no file, such as a shell's <(...), can be read once
+        """The photo in a form that can be read twice: its bytes, for a pipe. Raises InvalidImage or ImageTooLarge."""
+        if isinstance(photo, (str, os.PathLike)):
+            # A path that is no regular file, such as a shell's <(...), can be read only once.
             return photo if os.path.isfile(photo) else self._bytes_of(photo)
-        if not hasattr(photo, "read") or isinstance(photo, io.TextIOBase):  # reading says that it is no photo
-            return photo
+        if not hasattr(photo, "read") or isinstance(photo, io.TextIOBase):
+            return photo  # bytes, an image, or something that reading will refuse
         try:
             return _FromTheStart(photo)
-        except (AttributeError, OSError, ValueError):  # ValueError: it is closed
+        except (AttributeError, OSError, ValueError):  # not seekable; ValueError: closed
             return self._bytes_of(photo)
 
     def _bytes_of(self, photo: Photo) -> bytes:
@@ -96,25 +98,25 @@ class Reader:
 
 
 class _FromTheStart:
-    """A binary file that begins anew, where it stands now, each time that it is read."""
+    """A binary file in which every read begins at the position where it stood at first."""
 
     def __init__(self, file: IO[bytes]):
         self._file, self._start = file, file.tell()
-        file.seek(self._start)  # raises OSError where only `tell` works
+        file.seek(self._start)  # raises OSError for files that can tell their position but not seek
 
     def read(self, size: int) -> bytes:
         self._file.seek(self._start)
         return _up_to(size, self._file)
 
 
-def enough_for(image_sizes: Iterable[int]) -> int:
-    """Pixels a side that large photos keep for models of these sizes."""
-    return math.ceil(OVERSAMPLING * max(image_sizes))
+def min_side_for(image_size: int) -> int:
+    """Pixels a side that a reduced photo keeps for models of up to this input size."""
+    return math.ceil(OVERSAMPLING * image_size)
 
 
-def in_doubt(confidences: Iterable[float]) -> bool:
-    """Whether what models say of a reduced photo is not CLEAR: another answer might come of all its pixels."""
-    return not all(confidence >= CLEAR for confidence in confidences)
+def needs_whole(confidences: Iterable[float]) -> bool:
+    """Whether a reduced photo must be read again as a whole: a model is less than CONFIDENT, or gave NaN."""
+    return not all(confidence >= CONFIDENT for confidence in confidences)
 
 
 def _read_bytes(photo: Photo, limit: int) -> bytes:
@@ -138,11 +140,11 @@ def _read_bytes(photo: Photo, limit: int) -> bytes:
 
 
 def _up_to(limit: int, stream: IO[bytes]) -> bytes:
-    """The next bytes of a file: `limit`, or less at its end."""
+    """The next `limit` bytes of a file, or all that are left."""
     if not isinstance(stream, io.RawIOBase):
         return stream.read(limit)
-    buffered = io.BufferedReader(stream)  # its own `read` gives what there is now, which of a pipe is a part
+    buffered = io.BufferedReader(stream)  # one `read` of a raw pipe returns only what has arrived so far
     try:
         return buffered.read(limit)
     finally:
-        buffered.detach()  # or it would close the file
+        buffered.detach()  # or the file would be closed along with it

@@ -27,7 +27,7 @@ from catdog.errors import Busy, ImageTooLarge, InvalidImage, ModelMismatch, Mode
 from catdog.models.heatmap import LARGEST_SIDE
 from catdog.models.novelty import Novelty
 from catdog.models.spec import ModelSpec
-from catdog.photo.decode import to_array
+from catdog.photo.array import to_array
 from tests.conftest import PATIENCE
 from tests.specs import minimal
 from tests.tiny import write_tiny_model
@@ -332,17 +332,17 @@ def test_every_end_gives_the_place_back():
 def test_every_photo_that_cannot_be_resized_gives_the_place_back(monkeypatch):
     broken = []
 
-    def to_pixels(image, spec):
-        if spec.name in broken:
+    def resized(image, size, how):
+        if size in broken:
             raise MemoryError("no memory")
-        return resize(image, spec)
+        return resize(image, size, how)
 
-    resize = catdog.comparator.to_pixels
-    monkeypatch.setattr(catdog.comparator, "to_pixels", to_pixels)
+    resize = catdog.comparator.resized
+    monkeypatch.setattr(catdog.comparator, "resized", resized)
     models = [classifier(name, 0.25, image_size=size) for name, size in (("a", 8), ("b", 9), ("c", 10))]
     with contextlib.closing(Comparator(models, settings=Settings(max_waiting=1))) as comparator:
-        for name in ["a", "b", "c"] * 2:
-            broken[:] = [name]
+        for size in [8, 9, 10] * 2:
+            broken[:] = [size]
             with pytest.raises(MemoryError, match="no memory"):
                 comparator.compare(grey(0))
         broken.clear()
@@ -368,7 +368,7 @@ def test_each_model_sees_what_its_spec_says():
     with contextlib.closing(Comparator(models)) as comparator:
         comparator.compare(image)
     for model in models:
-        np.testing.assert_array_equal(model.engine.seen, to_array(image, model.spec)[None])
+        np.testing.assert_array_equal(model.engine.seen, to_array(image, model.spec.input)[None])
 
 
 def test_after_close_there_is_an_error_and_no_waiting():

@@ -24,7 +24,8 @@ from PIL import Image
 from tqdm import tqdm
 
 from catdog.errors import CatDogError, InvalidSettings
-from catdog.photo.decode import EXTENSIONS, decode, resized
+from catdog.photo.array import resized
+from catdog.photo.decode import EXTENSIONS, decode
 
 SPLITS = ("train", "val", "test")
 # Folders are named in the plural by habit; a verdict is about one animal.
@@ -145,7 +146,7 @@ def decoded(split: Split, size: int, resize: str = "stretch") -> Iterator[np.nda
     """Yield each photo of a split as uint8 (size, size, 3), in order, with a progress bar."""
 
     def one(path: Path) -> np.ndarray:
-        return np.asarray(resized(read(path), size, resize))
+        return resized(read(path), size, resize)
 
     bar = tqdm(total=len(split), desc=f"photos at {size} px", unit="photo")
     with bar, ThreadPoolExecutor() as pool:

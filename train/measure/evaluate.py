@@ -17,7 +17,7 @@ from catdog.comparator import Classifier, Comparator, calibrated
 from catdog.engine import EXACT, FAST, Outputs, fast_here, load_engine, precisions_of
 from catdog.errors import InvalidSettings, ModelMismatch, NotConverted
 from catdog.models.spec import ModelSpec, sha256_of
-from catdog.photo.decode import to_array
+from catdog.photo.array import to_array
 from catdog.terminal import tell
 from train.data.dataset import DatasetError, Split, find, read
 from train.measure.served import settings_for
@@ -210,7 +210,9 @@ def looked_at(
     for start in tqdm(range(0, len(paths), BATCH), desc=progress, unit="batch"):
         images = [read(path) for path in paths[start : start + BATCH]]
         images = [change(image) for image in images] if change else images
-        yield {c.spec.name: c.outputs(np.stack([to_array(image, c.spec) for image in images])) for c in classifiers}
+        yield {
+            c.spec.name: c.outputs(np.stack([to_array(image, c.spec.input) for image in images])) for c in classifiers
+        }
 
 
 def joined(batches: Sequence[Outputs]) -> Outputs:

@@ -15,8 +15,8 @@ from typing import Any
 from urllib.parse import quote
 
 from catdog.comparator import default_of
-from catdog.models.spec import SCALINGS as SCALES
 from catdog.models.spec import ModelSpec, classes_of
+from catdog.photo.array import SCALINGS as SCALES
 from train.fit.origins import described, prose
 from train.folders import whole
 from train.publish import readme

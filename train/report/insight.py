@@ -16,7 +16,7 @@ from catdog.comparator import Classifier, Comparator, keenest
 from catdog.engine import Outputs
 from catdog.errors import CatDogError, ImageTooLarge, InvalidSettings
 from catdog.pages.pictures import overlay_urls
-from catdog.photo.decode import to_array
+from catdog.photo.array import to_array
 from catdog.terminal import tell
 from catdog.verdict import Verdict, usually_right
 from train.data.dataset import DatasetError, Split, find, is_photo, read, visible_folders
@@ -198,7 +198,7 @@ def disagreement(comparator: Comparator, pets: Sequence[Sequence[Verdict]], trut
 def _faithfulness(classifiers: Sequence[Classifier], sample: Split) -> dict[str, Any]:
     images = [read(path) for path in sample.paths]
     measured = {
-        c.spec.name: faithfulness.measure(c, [to_array(image, c.spec) for image in images]) for c in classifiers
+        c.spec.name: faithfulness.measure(c, [to_array(image, c.spec.input) for image in images]) for c in classifiers
     }
     return {name: figures for name, figures in measured.items() if figures}
 

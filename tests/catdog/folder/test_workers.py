@@ -22,7 +22,7 @@ from catdog.photo.decode import MAX_PIXELS
 from catdog.photo.reader import Read, Reader
 
 SHAPES = ((8, "stretch"), (12, "crop"))
-READER = Reader(max_bytes=100_000, max_pixels=MAX_PIXELS, enough=24)
+READER = Reader(max_bytes=100_000, max_pixels=MAX_PIXELS, min_side=24)
 DEADLY = {
     b"crash": lambda: os.kill(os.getpid(), signal.SIGSEGV),
     b"exit": lambda: os._exit(0),

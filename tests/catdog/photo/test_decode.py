@@ -17,10 +17,10 @@ from PIL import ExifTags, Image
 
 from catdog.errors import CatDogError, ImageTooLarge, InvalidImage, OutOfMemory
 from catdog.photo import decode as decode_module
-from catdog.photo.decode import decode, from_pillow, resized, to_array, to_rgb
-from catdog.photo.reader import enough_for
+from catdog.photo.array import Input, to_array
+from catdog.photo.decode import decode, from_pillow, to_rgb
+from catdog.photo.reader import min_side_for
 from tests.catdog.photos import (
-    BLACK,
     BLUE,
     GREEN,
     RED,
@@ -29,7 +29,6 @@ from tests.catdog.photos import (
     flag,
     heic,
     huge_png,
-    image_of,
     noise,
     orientation,
     png,
@@ -38,7 +37,6 @@ from tests.catdog.photos import (
     with_exif,
 )
 from tests.conftest import EXAMPLES
-from tests.specs import minimal
 
 # Pillow remarks on metadata that are broken on purpose here.
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:PIL")
@@ -251,7 +249,7 @@ def test_a_good_orientation_among_broken_entries_counts():
 
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "HEIC"])
 @pytest.mark.parametrize(
-    ("size", "enough", "reduced"),
+    ("size", "min_side", "reduced"),
     [
         ((80, 60), 40, (80, 60)),
         ((100, 99), 40, (100, 99)),
@@ -262,38 +260,39 @@ def test_a_good_orientation_among_broken_entries_counts():
         ((800, 720), 40, (50, 45)),
     ],
 )
-def test_large_photos_are_reduced_and_keep_enough(format, size, enough, reduced):
+def test_large_photos_are_reduced_and_keep_enough(format, size, min_side, reduced):
     image = flag(*size)
     data = heic(image) if format == "HEIC" else encoded(image, format)
-    assert decode(data, enough=enough).size == reduced
+    assert decode(data, min_side=min_side).size == reduced
     assert decode(data).size == size
 
 
 @pytest.mark.parametrize("value", UPRIGHT)
 def test_reduced_photos_are_upright_too(value):
     data = encoded(flag(512, 256), "JPEG", exif=orientation(value))
-    image = decode(data, enough=32)
+    image = decode(data, min_side=32)
     assert (image.size, blue_corner(image)) == UPRIGHT[value]
 
 
 @pytest.mark.parametrize("name", FILES)
-@pytest.mark.parametrize("enough", [13, 24, 1000])
-def test_small_photos_are_not_touched(name, enough):
-    assert np.array_equal(decode(FILES[name], enough=enough), decode(FILES[name]))
+@pytest.mark.parametrize("min_side", [13, 24, 1000])
+def test_small_photos_are_not_touched(name, min_side):
+    assert np.array_equal(decode(FILES[name], min_side=min_side), decode(FILES[name]))
 
 
 @pytest.mark.parametrize("image_size", [100, 160, 224])
 @pytest.mark.parametrize("size", [(200, 200), (500, 374), (320, 767)])
 def test_photos_as_they_are_trained_on_become_the_same_arrays_as_in_training(image_size, size):
     """No matter that serving reduces large photos and training does not; for models of 100 pixels and more."""
-    data, model = encoded(noise(*size), "JPEG"), minimal(image_size=image_size)
-    assert np.array_equal(to_array(decode(data, enough=enough_for([image_size])), model), to_array(decode(data), model))
+    data, wanted = encoded(noise(*size), "JPEG"), Input(image_size)
+    served = decode(data, min_side=min_side_for(image_size))
+    assert np.array_equal(to_array(served, wanted), to_array(decode(data), wanted))
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "P", "1", "I;16", "F", "CMYK"])
 def test_reduction_is_a_mean_of_pixels(mode):
     image = Image.linear_gradient("L").convert(mode if mode != "I;16" else "I").convert(mode)
-    reduced = from_pillow(image, enough=64)
+    reduced = from_pillow(image, min_side=64)
     assert (reduced.mode, reduced.size) == ("RGB", (64, 64))
     means = np.asarray(from_pillow(image), float).reshape(64, 4, 64, 4, 3).mean(axis=(1, 3))
     assert np.allclose(reduced, means, atol=0.51)
@@ -302,16 +301,16 @@ def test_reduction_is_a_mean_of_pixels(mode):
 @pytest.mark.parametrize("format", ["JPEG", "PNG"])
 def test_reduced_photos_look_as_the_whole_ones_to_a_model(format):
     image = Image.open(EXAMPLES / "cat.jpg").resize((1600, 1200), Image.Resampling.LANCZOS)
-    data, model = encoded(image, format), minimal(image_size=96)
-    fast, full = (to_array(decode(data, enough=enough), model) for enough in (enough_for([96]), None))
+    data = encoded(image, format)
+    fast, full = (to_array(decode(data, min_side=side), Input(96)) for side in (min_side_for(96), None))
     assert 0 < np.abs(fast - full).mean() < 1
 
 
 def test_a_photo_that_was_cut_is_refused_at_every_size():
     data = encoded(noise(640, 480), "JPEG")
-    for enough in (None, 60):
+    for min_side in (None, 60):
         with pytest.raises(InvalidImage, match="JPEG file is damaged or incomplete"):
-            decode(data[: len(data) // 2], enough=enough)
+            decode(data[: len(data) // 2], min_side=min_side)
 
 
 # --- refusals -----------------------------------------------------------------------------------
@@ -514,37 +513,3 @@ def test_a_decoded_photo_has_no_metadata(format):
     assert type(image) is Image.Image and not image.info and not image.getexif()  # a JPEG's own keeps all segments
     for saved in ("JPEG", "PNG", "WEBP"):
         assert b"a camera" not in encoded(image, saved)
-
-
-# --- model input --------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("scaling", "expected"), [("none", [0, 51, 255]), ("unit", [0, 0.2, 1]), ("symmetric", [-1, -0.6, 1])]
-)
-def test_scaling_has_exact_values(scaling, expected):
-    array = to_array(Image.new("RGB", (5, 9), (0, 51, 255)), minimal(scaling=scaling))
-    assert array.shape == (8, 8, 3)
-    assert array.dtype == np.float32
-    assert array[3, 4].tolist() == pytest.approx(expected, abs=1e-7)
-
-
-def test_bilinear_resize_has_exact_values():
-    image = image_of([BLACK, BLACK, WHITE, WHITE], [BLACK, BLACK, WHITE, WHITE])
-    assert np.asarray(resized(image, 2, "stretch"))[:, :, 0].tolist() == [[36, 219], [36, 219]]
-
-
-def test_crop_keeps_the_centred_square_and_stretch_keeps_all():
-    image = Image.new("RGB", (48, 16), RED)
-    image.paste(BLUE, (16, 0, 32, 16))
-    cropped, stretched = (np.asarray(resized(image, 8, resize)) for resize in ("crop", "stretch"))
-    assert (cropped[:, 1:-1] == BLUE).all()  # the filter reaches across the border of the crop
-    assert stretched[4, 0].tolist() == [*RED] and stretched[4, 4, 2] > 240
-
-
-@pytest.mark.parametrize("size", [(1, 1), (1, 3000), (3000, 1), (7, 8)])
-@pytest.mark.parametrize("resize", ["stretch", "crop"])
-def test_any_shape_becomes_the_models_square(size, resize):
-    array = to_array(Image.new("RGB", size, (10, 20, 30)), minimal(resize=resize))
-    assert array.shape == (8, 8, 3)
-    assert (array == (10, 20, 30)).all()

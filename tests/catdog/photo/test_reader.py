@@ -13,13 +13,13 @@ from catdog import Settings
 from catdog.comparator import Comparator
 from catdog.engine import Outputs
 from catdog.errors import InvalidImage
-from catdog.photo.decode import MAX_PIXELS, from_pillow, to_array
-from catdog.photo.reader import CLEAR, Reader, enough_for, in_doubt
+from catdog.photo.array import Input, to_array
+from catdog.photo.decode import MAX_PIXELS, from_pillow
+from catdog.photo.reader import CONFIDENT, Reader, min_side_for, needs_whole
 from tests.catdog.photos import encoded, noise, orientation
 from tests.catdog.test_comparator import classifier
-from tests.specs import minimal
 
-READER = Reader(max_bytes=1_000_000, max_pixels=MAX_PIXELS, enough=40)
+READER = Reader(max_bytes=1_000_000, max_pixels=MAX_PIXELS, min_side=40)
 SIZE = 8  # what the models here ask for
 LARGE, SMALL = (8 * SIZE, 6 * SIZE), (4 * SIZE, 4 * SIZE - 3)  # what is read reduced, and what is just not
 
@@ -100,18 +100,17 @@ def test_a_file_that_was_opened_as_text_is_told_so(tmp_path):
         READER(READER.repeatable(file))
 
 
-@pytest.mark.parametrize(("image_sizes", "enough"), [([8], 14), ([176, 224, 192], 375), ([100], 167)])
-def test_photos_keep_two_thirds_more_pixels_a_side_than_the_largest_model_takes(image_sizes, enough):
-    specs = [minimal(image_size=size) for size in image_sizes]
-    assert Reader.of(specs, Settings()).enough == enough_for(image_sizes) == enough
+@pytest.mark.parametrize(("sizes", "min_side"), [([8], 14), ([176, 224, 192], 375), ([100], 167)])
+def test_photos_keep_two_thirds_more_pixels_a_side_than_the_largest_model_takes(sizes, min_side):
+    assert Reader.of(map(Input, sizes), Settings()).min_side == min_side
 
 
 @pytest.mark.parametrize(
-    ("confidences", "doubt"),
-    [([CLEAR], False), ([1.0, CLEAR - 1e-6], True), ([], False), ([math.nan], True), ([1.0, 1.0], False)],
+    ("confidences", "again"),
+    [([CONFIDENT], False), ([1.0, CONFIDENT - 1e-6], True), ([], False), ([math.nan], True), ([1.0, 1.0], False)],
 )
-def test_one_model_in_doubt_is_enough(confidences, doubt):
-    assert in_doubt(confidences) is doubt
+def test_one_model_that_is_not_confident_is_enough(confidences, again):
+    assert needs_whole(confidences) is again
 
 
 class Seeing:
@@ -176,9 +175,8 @@ def test_a_large_photo_of_which_a_model_is_in_doubt_is_judged_as_a_whole(judged,
         "Pillow": image,
     }[form]
     first, second = judged(photo, *sure, method=method)
-    spec = classifier("model", 0.5).spec
-    assert np.array_equal(second, to_array(image, spec))
-    assert np.array_equal(first, to_array(from_pillow(image, enough=enough_for([SIZE])), spec))
+    assert np.array_equal(second, to_array(image, Input(SIZE)))
+    assert np.array_equal(first, to_array(from_pillow(image, min_side=min_side_for(SIZE)), Input(SIZE)))
     assert not np.array_equal(first, second)
 
 

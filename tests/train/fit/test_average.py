@@ -11,7 +11,8 @@ import pytest
 from catdog import ModelSpec, Settings, load
 from catdog.comparator import calibrated
 from catdog.models.spec import runs_behind, sha256_of
-from catdog.photo.decode import decode, resized
+from catdog.photo.array import resized
+from catdog.photo.decode import decode
 from train.__main__ import main
 from train.fit.history import runs
 from train.fit.job import Product

@@ -1,0 +1,48 @@
+"""RGB image -> model input. Training, evaluation and serving all call these functions."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image, ImageOps
+
+RESIZES = ("stretch", "crop")
+# Factor and offset of each way to scale pixel values 0 to 255.
+SCALINGS = {"none": (1.0, 0.0), "unit": (1 / 255, 0.0), "symmetric": (2 / 255, -1.0)}
+
+
+class Input(NamedTuple):
+    """What a model takes. Models with equal inputs can share an array.
+
+    size     height and width, pixels
+    resize   `stretch` (aspect ratio not kept) or `crop` (centred square of the photo)
+    scaling  range of the values: `none` (0 to 255), `unit` (0 to 1) or `symmetric` (-1 to 1)
+    """
+
+    size: int
+    resize: str = "stretch"
+    scaling: str = "none"
+
+
+def to_array(image: Image.Image, wanted: Input) -> np.ndarray:
+    """Resize and scale an RGB image: float32 (size, size, 3), in the range of `wanted.scaling`."""
+    return scaled(resized(image, wanted.size, wanted.resize), wanted.scaling)
+
+
+def resized(image: Image.Image, size: int, resize: str) -> np.ndarray:
+    """Resize an RGB image, bilinear and antialiased: uint8 (size, size, 3)."""
+    if resize == "crop":
+        return np.asarray(ImageOps.fit(image, (size, size), Image.Resampling.BILINEAR))
+    return np.asarray(image.resize((size, size), Image.Resampling.BILINEAR))
+
+
+def scaled(pixels: np.ndarray, scaling: str) -> np.ndarray:
+    """Scale uint8 pixels of any shape to float32: the second half of `to_array`."""
+    array = pixels.astype(np.float32)
+    if scaling == "none":
+        return array
+    factor, offset = SCALINGS[scaling]
+    array *= np.float32(factor)
+    array += np.float32(offset)
+    return array
