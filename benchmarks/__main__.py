@@ -125,9 +125,8 @@ def _large(plan: Plan, catdog: Worker, plain: Worker, photos: list[Path]) -> dic
         compare = comparing.measure(plan, catdog, plain, list(map(str, enlarged)))
     candidates = list(dict.fromkeys(some(photos, CANDIDATES * plan.large)))
     chosen = catdog.ask("hardly_clear", photos=candidates, count=plan.large)
-    side = 4 * min_side_for(
-        max(model["image_size"] for model in catdog.ask("describe"))
-    )  # which is reduced to just enough
+    largest = max(model["image_size"] for model in catdog.ask("describe"))
+    side = 4 * min_side_for(largest)  # which is reduced to just enough
     sizes = {f"{large.MEGAPIXELS} megapixels": {"megapixels": large.MEGAPIXELS}, f"{side} px": {"side": side}}
     return {
         "compare": compare,

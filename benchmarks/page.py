@@ -145,11 +145,10 @@ def _large(figures: Mapping[str, Any]) -> Iterable[str]:
     yield _durations(compare)
     yield (
         "Large photos are reduced while they are decoded, and read once more as a whole when a model gives its label "
-        f"less than {CONFIDENT:.0%} (see `catdog.photo.reader`): {figures['in_doubt']:.0%} of the test photos would be. "
-        "How far the answers are from those to the whole photo, for the photos whose answers are only just clear, as "
-        "these can "
-        "move most; enlarged to 12 megapixels, and to the shorter side at which reduction leaves the fewest pixels. "
-        "For scale, how far they move when the values of a model's input change by one grey level:"
+        f"less than {CONFIDENT:.0%} (see `catdog.photo.reader`): {figures['in_doubt']:.0%} of the test photos would "
+        "be. How far the answers are from those to the whole photo, for the photos whose answers are only just clear, "
+        "as these can move most; enlarged to 12 megapixels, and to the shorter side at which reduction leaves "
+        "the fewest pixels. For scale, how far they move when the values of a model's input change by one grey level:"
     )
     rows = [
         (

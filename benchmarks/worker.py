@@ -98,9 +98,8 @@ class Catdog:
         """
         verdicts = [self.comparator.compare(path).models for path in photos]
         sure = np.array([min(verdict.confidence for verdict in models) for models in verdicts])
-        order = np.argsort(
-            np.where(sure >= CONFIDENT - 0.01, sure, 2 - sure), kind="stable"
-        )  # of another size, it moves
+        # Of another size, it moves.
+        order = np.argsort(np.where(sure >= CONFIDENT - 0.01, sure, 2 - sure), kind="stable")
         return {"photos": [photos[i] for i in order[:count]], "in_doubt": float(np.mean(sure < CONFIDENT))}
 
     def agreement(self, photos: list[str], **size: float) -> dict[str, Any]:
