@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
-COMPILE = $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate \
+COMPILE = $(BIN)/uv pip compile --quiet $(UPGRADE) --universal --python-version 3.11 --generate-hashes --no-annotate \
   --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 
 .PHONY: demo web train-setup test check bench lock clean help
@@ -28,7 +28,7 @@ check: $(VENV)/.all ## style and formatting
 bench: $(VENV)/.all ## measure speed and memory, and write docs/benchmarks.md: takes half an hour, on a quiet machine
 	$(BIN)/python -m benchmarks
 
-lock: $(VENV)/.all ## pin everything below requirements*.txt again
+lock: $(VENV)/.all ## pin everything below requirements*.txt again; `make lock UPGRADE=--upgrade` takes newer versions
 	$(BIN)/pip install --quiet uv
 	$(COMPILE) requirements.txt --output-file locks/runtime.txt
 	$(COMPILE) requirements-serve.txt --constraint locks/runtime.txt --output-file locks/serve.txt
