@@ -16,6 +16,9 @@ os.environ.update(
     GRADIO_ANALYTICS_ENABLED="False", HF_HUB_DISABLE_TELEMETRY="1", HF_HUB_DISABLE_XET="1", TF_CPP_MIN_LOG_LEVEL="3",
     TF_ENABLE_ONEDNN_OPTS="0",
 )  # fmt: skip
+# Two processes of tests share two cores.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.update(TF_NUM_INTRAOP_THREADS="1", TF_NUM_INTEROP_THREADS="1", OMP_NUM_THREADS="1")
 # Whatever proxy is set, this machine is reached without one; and Gradio keeps uploads where no other program does.
 os.environ.update(
     no_proxy=f"{os.environ.get('no_proxy') or os.environ.get('NO_PROXY', '')},127.0.0.1,localhost".strip(","),
@@ -61,8 +64,13 @@ def pytest_unconfigure():
 
 @pytest.fixture(scope="session")
 def shared_cache(tmp_path_factory) -> Path:
-    """Converted models of this run of the tests, so that each is converted once."""
-    return tmp_path_factory.mktemp("cache")
+    """Converted models of this run of the tests, for all of its processes, so that each is converted once."""
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    folder = folder / "shared-cache"
+    folder.mkdir(exist_ok=True)
+    return folder
 
 
 @pytest.fixture(autouse=True)

@@ -22,7 +22,8 @@ from catdog import Comparator, Settings, gradio_app
 
 def launched_at(page: gr.Blocks, settings: Settings) -> str:
     """Launch a page, and return its address."""
-    return page.launch(prevent_thread_lock=True, quiet=True, **gradio_app.launch_options(settings))[1]
+    options = gradio_app.launch_options(settings)
+    return page.launch(server_port=int(free_port()), prevent_thread_lock=True, quiet=True, **options)[1]
 
 
 @contextmanager

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import tempfile
 from pathlib import Path
 
 from catdog.models.spec import ModelSpec, sha256_of
@@ -19,25 +21,10 @@ def write_tiny_model(
 ) -> ModelSpec:
     """Write a real random `.h5` of a few hundred parameters, and its spec, into a folder.
 
-    Of three convolutions and more some are quantized.
+    With three or more convolutions, some are quantized.
     """
-    import keras
-    from keras import layers
-
-    keras.utils.set_random_seed(seed)
-    units, activation = (1, "sigmoid") if len(classes) == 2 else (len(classes), "softmax")
-    model = keras.Sequential(
-        [
-            keras.Input((image_size, image_size, 3)),
-            layers.Rescaling(1 / 127.5, offset=-1.0),
-            layers.Conv2D(8, 3, strides=2, activation="relu"),
-            *(layers.Conv2D(8, 3, padding="same", activation="relu") for _ in range(convolutions - 1)),
-            layers.GlobalAveragePooling2D(),
-            layers.Dense(units, activation=activation),
-        ]
-    )
     path = folder / f"{name}.h5"
-    model.save(path)
+    path.write_bytes(_h5(image_size, len(classes), seed, convolutions))
     spec = ModelSpec(
         name=name,
         title=name.replace("_", " "),
@@ -51,3 +38,26 @@ def write_tiny_model(
     )
     spec.write(folder / f"{name}.json")
     return spec
+
+
+@functools.cache
+def _h5(image_size: int, classes: int, seed: int, convolutions: int) -> bytes:
+    """The same bytes for the same arguments, so that each network is built and converted once per process."""
+    import keras
+    from keras import layers
+
+    keras.utils.set_random_seed(seed)
+    units, activation = (1, "sigmoid") if classes == 2 else (classes, "softmax")
+    model = keras.Sequential(
+        [
+            keras.Input((image_size, image_size, 3)),
+            layers.Rescaling(1 / 127.5, offset=-1.0),
+            layers.Conv2D(8, 3, strides=2, activation="relu"),
+            *(layers.Conv2D(8, 3, padding="same", activation="relu") for _ in range(convolutions - 1)),
+            layers.GlobalAveragePooling2D(),
+            layers.Dense(units, activation=activation),
+        ]
+    )
+    with tempfile.NamedTemporaryFile(suffix=".h5") as file:
+        model.save(file.name)
+        return Path(file.name).read_bytes()
