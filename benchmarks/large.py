@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from catdog.comparator import Classifier, Comparator
+from catdog.classifier import Classifier
+from catdog.comparator import Comparator
 from catdog.photo.array import SCALINGS, to_array
 from catdog.photo.decode import decode
 from catdog.verdict import Verdict

@@ -8,6 +8,7 @@ Importing this package loads neither Keras nor a model.
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 from catdog.errors import (
@@ -19,11 +20,11 @@ from catdog.errors import (
     ModelUnavailable,
     UnknownModel,
 )
-from catdog.models.spec import ModelSpec
 from catdog.settings import Settings
 
 if TYPE_CHECKING:
     from catdog.comparator import Comparator
+    from catdog.models.spec import ModelSpec
     from catdog.verdict import Comparison, Verdict
 
 __all__ = [
@@ -44,12 +45,20 @@ __all__ = [
 
 __version__ = "0.1.0"
 
+# Imported when they are first asked for: they bring numpy, Pillow and pydantic.
+_LATER = {
+    "Comparator": "catdog.comparator",
+    "Comparison": "catdog.verdict",
+    "ModelSpec": "catdog.models.spec",
+    "Verdict": "catdog.verdict",
+}
+
 
 def load(settings: Settings | None = None) -> Comparator:
     """Load every model that the settings, by default those of the environment, point to.
 
-    Takes seconds: keep the result, and `close()` it before loading others, as nothing else ends its thread and
-    frees its memory. Raises InvalidSettings or ModelUnavailable.
+    This takes seconds: keep the result, and `close()` it when it is no longer needed, which ends its threads. Raises
+    InvalidSettings or ModelUnavailable.
     """
     from catdog.comparator import Comparator
 
@@ -57,9 +66,6 @@ def load(settings: Settings | None = None) -> Comparator:
 
 
 def __getattr__(name: str) -> Any:
-    """Import the types of `catdog.comparator` when they are first asked for."""
-    if name in ("Comparator", "Comparison", "Verdict"):
-        from catdog import comparator
-
-        return getattr(comparator, name)
+    if name in _LATER:
+        return getattr(importlib.import_module(_LATER[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

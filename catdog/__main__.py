@@ -24,13 +24,13 @@ from pathlib import Path
 from typing import Any
 
 from catdog import Settings, __version__, load, wording
-from catdog.comparator import Comparator, default_of
+from catdog.comparator import Comparator
 from catdog.engine import describe
 from catdog.errors import CatDogError, InvalidSettings, UnknownModel
 from catdog.models.locate import locate
 from catdog.models.spec import ModelSpec
 from catdog.terminal import hidden_stderr, never_fail_to_print, stopping
-from catdog.verdict import Comparison
+from catdog.verdict import Comparison, default_of
 
 DONE, FAILED, WRONG_USAGE = 0, 1, 2
 INTERRUPTED, CLOSED_PIPE = 130, 141  # 128 + the signal, as shells report them
@@ -212,9 +212,8 @@ def _remarks(comparison: Comparison, comparator: Comparator) -> Iterator[str]:
         return
     if favourite := wording.usually_right(comparison, specs):
         yield favourite
-    leading = wording.leader(comparison, comparator.default)
-    if rate := wording.sureness(leading):
-        yield f"{leading.model} is {wording.certainty(leading)}. {rate}"
+    if rate := wording.sureness(comparison.leading):
+        yield f"{comparison.leader} is {wording.certainty(comparison.leading)}. {rate}"
 
 
 def _summary(spec: ModelSpec) -> tuple[str, ...]:

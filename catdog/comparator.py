@@ -15,19 +15,18 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from catdog.engine import OF_A_FOLDER, Engine, Outputs, are_probabilities, load_engines, warm_up
+from catdog.classifier import Classifier
+from catdog.engine import OF_A_FOLDER, load_engines, warm_up
 from catdog.engine.batcher import Batcher
-from catdog.errors import Busy, CatDogError, ModelMismatch, ModelUnavailable, Unforeseen, UnknownModel
+from catdog.errors import Busy, CatDogError, ModelUnavailable, Unforeseen, UnknownModel
 from catdog.memory import give_back_freed_blocks, give_back_large_blocks
-from catdog.models.error_rate import Sureness
-from catdog.models.heatmap import LARGEST_SIDE, heatmap
+from catdog.models.heatmap import LARGEST_SIDE
 from catdog.models.locate import locate
-from catdog.models.novelty import Novelty
 from catdog.models.spec import ModelSpec
-from catdog.photo.array import resized, scaled, to_array
+from catdog.photo.array import resized, scaled
 from catdog.photo.reader import Photo, Reader, needs_whole
 from catdog.settings import Settings
-from catdog.verdict import NEITHER, Comparison, Verdict, usually_right
+from catdog.verdict import Comparison, Verdict, default_of
 
 log = logging.getLogger(__name__)
 
@@ -37,53 +36,6 @@ AT_ONCE = 2
 # Photos that one model judges before the next one does, when so many wait: its weights are at hand meanwhile. For one
 # more an engine would compile another network, as for a folder, which takes memory for good.
 GROUP = OF_A_FOLDER - 1
-
-
-class Classifier:
-    """One model with its preprocessing and its calibration."""
-
-    def __init__(self, spec: ModelSpec, engine: Engine):
-        self.spec, self.engine = spec, engine
-        self.sureness = Sureness.from_dict(spec.sureness) if spec.sureness else None
-        self.novelty = Novelty.from_dict(spec.novelty) if spec.novelty else None
-
-    def probabilities(self, images: Sequence[Image.Image]) -> np.ndarray:
-        """Calibrated probabilities of RGB images: float64 (N, classes), rows add up to 1.
-
-        Raises ModelMismatch when the model answers with anything but probabilities.
-        """
-        return self.judge(np.stack([to_array(image, self.spec.input) for image in images]))
-
-    def judge(self, batch: np.ndarray) -> np.ndarray:
-        """Calibrated probabilities of what `to_array` made: float64 (N, classes); raises as `probabilities`."""
-        return self.outputs(batch).probabilities
-
-    def outputs(self, batch: np.ndarray) -> Outputs:
-        """As `judge`, with what else the engine says: the features and the activation maps, as they are."""
-        outputs = self.engine(batch)
-        if not are_probabilities(outputs.probabilities):
-            raise ModelMismatch(
-                f"Model {self.spec.name} gave no usable answer to this photo: its outputs are not probabilities "
-                f"from 0 to 1. Received: {outputs.probabilities.tolist()}."
-            )
-        return outputs._replace(probabilities=calibrated(outputs.probabilities, self.spec.temperature))
-
-    def verdict(self, row: Outputs, seconds: float, *, explain: bool = False) -> Verdict:
-        """Put what `outputs` returned for one photo, and the time that it took, into words."""
-        probabilities, features, maps = row
-        best = int(probabilities.argmax())
-        confidence = float(probabilities[best])
-        return Verdict(
-            model=self.spec.name,
-            label=self.spec.classes[best],
-            confidence=confidence,
-            probabilities=dict(zip(self.spec.classes, map(float, probabilities), strict=True)),
-            milliseconds=round(seconds * 1000, 2),
-            error_rate=self.sureness.at(confidence) if self.sureness else None,
-            strangeness=self.novelty.strangeness(features) if self.novelty and features is not None else None,
-            heatmap=heatmap(maps, best, self.spec.temperature) if explain and maps is not None else None,
-            cost=self.spec.cost,
-        )
 
 
 @dataclass(frozen=True)
@@ -235,18 +187,8 @@ class Comparator:
 
     def _comparison(self, request: _Request) -> Comparison:
         """Wait for the verdicts on a photo, given in the worker thread, and compare them."""
-        verdicts, classifiers = _submit(self._batcher, request).result(), request.classifiers
-        leading = leading_of(verdicts, self.default)
-        specs = [classifier.spec for classifier in classifiers]
-        return Comparison(
-            prediction=leading.label.capitalize(),
-            confidence=leading.confidence,
-            models=verdicts,
-            agree=len({verdict.label for verdict in verdicts}) == 1,
-            source=self.source,
-            verdict=NEITHER if is_strange(verdicts, classifiers) else leading.label,
-            usually_right=usually_right({verdict.model: verdict.label for verdict in verdicts}, specs),
-        )
+        verdicts = _submit(self._batcher, request).result()
+        return Comparison.of(verdicts, [classifier.spec for classifier in request.classifiers], self.source)
 
     def _judge(self, requests: list[_Request]) -> list[tuple[Verdict, ...] | Exception]:
         """The verdicts on photos that wait together: one model after the other, each on all cores."""
@@ -260,33 +202,6 @@ class Comparator:
                 elif not isinstance(verdicts[i], Exception):
                     verdicts[i].append(verdict)
         return [entry if isinstance(entry, Exception) else tuple(entry) for entry in verdicts]
-
-
-def default_of(specs: Iterable[ModelSpec]) -> ModelSpec:
-    """The spec with the highest validation accuracy; the first of equals."""
-    return max(specs, key=lambda spec: spec.validation_accuracy)
-
-
-def leading_of(verdicts: Sequence[Verdict], default: ModelSpec) -> Verdict:
-    """The verdict that is told first: the default model's, or the only one."""
-    return next((verdict for verdict in verdicts if verdict.model == default.name), verdicts[0])
-
-
-def is_strange(verdicts: Sequence[Verdict], classifiers: Iterable[Classifier]) -> bool:
-    """Whether a photo is too strange to be of any class, as `keenest` says."""
-    keen = keenest(classifiers)
-    found = next((verdict.strangeness for verdict in verdicts if keen and verdict.model == keen.spec.name), None)
-    return found is not None and found > 1
-
-
-def keenest(classifiers: Iterable[Classifier]) -> Classifier | None:
-    """The model that decides what is strange: the one whose features vary most, of those with statistics.
-
-    A network that learned nothing but its classes sees little else: its features collapse to a few
-    directions (Papyan, Han and Donoho 2020), while one that knows more keeps many.
-    """
-    able = [classifier for classifier in classifiers if classifier.novelty]
-    return max(able, key=lambda able: (len(able.novelty.axes), able.spec.validation_accuracy), default=None)
 
 
 def _submit(batcher: Batcher, item: Any) -> Future:
@@ -329,17 +244,3 @@ def _judge_together(classifier: Classifier, requests: Sequence[_Request]) -> Seq
 def _unforeseen(error: Exception) -> Unforeseen:
     log.error("judging a photo failed", exc_info=error)
     return Unforeseen("The models failed on this photo, which is our fault. Try again, or another one.")
-
-
-def calibrated(outputs: np.ndarray, temperature: float) -> np.ndarray:
-    """Model outputs, (N, 1) sigmoid or (N, classes) softmax, to probabilities (N, classes).
-
-    Logits are divided by the temperature (Guo et al. 2017, "On calibration of modern neural
-    networks"). The logits of the outputs are their logarithms, up to a constant per row.
-    """
-    outputs = np.asarray(outputs, dtype=np.float64)
-    if outputs.shape[1] == 1:
-        outputs = np.concatenate([1 - outputs, outputs], axis=1)
-    logits = np.log(np.clip(outputs, 1e-12, 1.0)) / temperature
-    exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return exponentials / exponentials.sum(axis=1, keepdims=True)

@@ -1,75 +1,151 @@
-"""What the models say of one photo: a Verdict each, and the Comparison that every surface shows."""
+"""What the models say of one photo: a Verdict each, and the Comparison that every surface shows.
+
+Both are pydantic models. Their JSON is the same everywhere, and their JSON Schema describes it to clients.
+"""
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Annotated, Any
 
-from catdog.models.disagreement import FEWEST_PHOTOS, Case, UsuallyRight, cases_from_list
+from pydantic import BaseModel, ConfigDict, Field
+from typing_extensions import TypedDict  # pydantic needs it before Python 3.12
+
+from catdog.models.disagreement import FEWEST_PHOTOS, Case, cases_from_list
 from catdog.models.spec import Cost, ModelSpec
 
-# The verdict on a photo of none of the classes.
+# The verdict on a photo that probably shows none of the classes.
 NEITHER = "neither"
 
-
-@dataclass(frozen=True)
-class Verdict:
-    """What one model says of one photo.
-
-    confidence     probability of `label`, 0 to 1, calibrated by the spec's temperature
-    probabilities  class -> probability; they add up to 1
-    milliseconds   time from RGB image to probabilities, as measured for this photo and those that were judged along
-                   with it; resizing for several models at the same time counts for each, and the first doubt takes
-                   longer without `warm_up`
-    error_rate     share of the validation answers about this sure that were wrong, 0 to 1, or None
-    strangeness    how unlike the animals of the training the photo is: what is above 1, at most 2 % of
-                   cats and dogs are; None when the spec does not know
-    heatmap        where the label was found, if it was asked for: `explain.heatmap`
-    cost           what the model takes besides time, as its spec says
-    """
-
-    model: str
-    label: str
-    confidence: float
-    probabilities: dict[str, float]
-    milliseconds: float
-    error_rate: float | None = None
-    strangeness: float | None = None
-    heatmap: list[list[float]] | None = None
-    cost: Cost | None = None
+Probability = Annotated[float, Field(ge=0, le=1)]
 
 
-@dataclass(frozen=True)
-class Comparison:
-    """What all models say of one photo; `to_dict` is the JSON of every surface.
+class Verdict(BaseModel):
+    """What one model says of one photo."""
 
-    prediction  label of the default model, capitalised; `confidence` is its confidence
-    models      one Verdict per model, in the order of display
-    agree       whether all labels are the same
-    source      where the models came from, as in `weights.Located`
-    verdict     label of the default model, or NEITHER for a photo that is too strange, as `keenest` says
-    usually_right  when the models disagree, who is usually right in such cases; None when unknown
-    """
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
-    prediction: str
-    confidence: float
-    models: tuple[Verdict, ...]
-    agree: bool
-    source: str
-    verdict: str
-    usually_right: UsuallyRight | None = None
+    model: Annotated[str, Field(description="Name of the model.")]
+    label: Annotated[str, Field(description="Its most probable class.")]
+    confidence: Annotated[Probability, Field(description="Calibrated probability of `label`.")]
+    probabilities: Annotated[
+        dict[str, Probability], Field(description="Class to calibrated probability; they add up to 1.")
+    ]
+    milliseconds: Annotated[
+        float,
+        Field(
+            ge=0,
+            description="From RGB image to probabilities. Photos that are judged together share the time of the model.",
+        ),
+    ]
+    error_rate: Annotated[
+        Probability | None,
+        Field(description="Share of the validation answers about this sure that were wrong; null when unknown."),
+    ] = None
+    strangeness: Annotated[
+        float | None,
+        Field(
+            description="Distance of the photo from the animals of the training. It is above 1 for at most 2 % of real "
+            "cats and dogs. Null when the model has no statistics for it."
+        ),
+    ] = None
+    heatmap: Annotated[
+        list[list[float]] | None,
+        Field(
+            description="With `explain`: rows of a class activation map over the photo, for the label, in calibrated "
+            "logits. Positive where a place speaks for the label, negative where against."
+        ),
+    ] = None
+    cost: Annotated[Cost | None, Field(description="What the model takes besides time.")] = None
+
+
+class UsuallyRight(TypedDict):
+    """The model that was usually right when the models disagreed like this on validation photos."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    model: Annotated[str, Field(description="Its name.")]
+    rate: Annotated[Probability, Field(description="Share of these photos on which it was right.")]
+    photos: Annotated[int, Field(ge=1, description="Validation photos on which the models disagreed like this.")]
+
+
+class Comparison(BaseModel):
+    """What all models that were asked say of one photo."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    prediction: Annotated[str, Field(description="Label of the leader, capitalised.")]
+    confidence: Annotated[Probability, Field(description="Confidence of the leader.")]
+    leader: Annotated[
+        str,
+        Field(
+            description="Name of the model that `prediction`, `confidence` and `verdict` follow: of those that were "
+            "asked, the one with the highest validation accuracy."
+        ),
+    ]
+    models: Annotated[
+        tuple[Verdict, ...], Field(min_length=1, description="One verdict per model, in the order of display.")
+    ]
+    agree: Annotated[bool, Field(description="Whether all labels are the same.")]
+    source: Annotated[str, Field(description="Where the models came from.", examples=["bundled"])]
+    verdict: Annotated[
+        str,
+        Field(description="Label of the leader, or `neither` when the photo is probably of none of the classes."),
+    ]
+    usually_right: Annotated[
+        UsuallyRight | None,
+        Field(
+            description="When the models disagree: the one that was usually right when they disagreed like this. Null "
+            "when they agree or nothing is known."
+        ),
+    ] = None
+
+    @classmethod
+    def of(cls, verdicts: Sequence[Verdict], specs: Sequence[ModelSpec], source: str) -> Comparison:
+        """Compare verdicts on one photo; `specs` are those of the models that gave them, in the same order."""
+        leader = default_of(specs).name
+        by_name = {verdict.model: verdict for verdict in verdicts}
+        leading, labels = by_name[leader], {name: verdict.label for name, verdict in by_name.items()}
+        strangeness = by_name[keen.name].strangeness if (keen := keenest(specs)) else None
+        return cls(
+            prediction=leading.label.capitalize(),
+            confidence=leading.confidence,
+            leader=leader,
+            models=tuple(verdicts),
+            agree=len(set(labels.values())) == 1,
+            source=source,
+            verdict=NEITHER if strangeness is not None and strangeness > 1 else leading.label,
+            usually_right=usually_right(labels, specs),
+        )
+
+    @property
+    def leading(self) -> Verdict:
+        """The verdict of the leader."""
+        return next(verdict for verdict in self.models if verdict.model == self.leader)
 
     def to_dict(self) -> dict[str, Any]:
         """As plain dicts, lists, strings and numbers, ready for `json.dumps`."""
-        content = dataclasses.asdict(self)
-        content["models"] = list(content["models"])
-        return content
+        return self.model_dump(mode="json")
+
+
+def default_of(specs: Iterable[ModelSpec]) -> ModelSpec:
+    """The spec with the highest validation accuracy; the first of equals."""
+    return max(specs, key=lambda spec: spec.validation_accuracy)
+
+
+def keenest(specs: Iterable[ModelSpec]) -> ModelSpec | None:
+    """The model that decides what is strange: of those with novelty statistics, the one with most axes in them.
+
+    Of equals, the one with the higher validation accuracy. A network that learned nothing but its classes sees
+    little else: its features collapse to a few directions (Papyan, Han and Donoho 2020), while one that knows more
+    keeps many.
+    """
+    able = [spec for spec in specs if spec.novelty]
+    return max(able, key=lambda spec: (len(spec.novelty["variances"]), spec.validation_accuracy), default=None)
 
 
 def usually_right(labels: Mapping[str, str], specs: Sequence[ModelSpec]) -> UsuallyRight | None:
-    """Who is usually right when models give these labels.
+    """Which model is usually right when models give these labels.
 
     labels  model name -> label
     specs   of the models that gave them, in any order

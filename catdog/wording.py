@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from catdog.comparator import default_of, leading_of
 from catdog.models.spec import ModelSpec
 from catdog.verdict import Comparison, Verdict
 
@@ -51,11 +50,11 @@ def headline(comparison: Comparison, specs: Sequence[ModelSpec]) -> str:
     return neither(specs) if is_neither(comparison) else agreement(comparison, specs)
 
 
-def explanation(comparison: Comparison, specs: Sequence[ModelSpec], default: ModelSpec) -> str:
+def explanation(comparison: Comparison, specs: Sequence[ModelSpec]) -> str:
     """What a visitor should know besides the headline: a sentence or two, or nothing."""
     if is_neither(comparison):
         return "It is unlike the photos that the models learned from: do not trust the answers below."
-    return usually_right(comparison, specs) or leading(comparison, default)
+    return usually_right(comparison, specs) or leading(comparison, specs)
 
 
 def usually_right(comparison: Comparison, specs: Sequence[ModelSpec]) -> str:
@@ -75,7 +74,7 @@ def agreement(comparison: Comparison, specs: Sequence[ModelSpec]) -> str:
     verdicts = comparison.models
     if not comparison.agree:
         return "The models disagree"
-    firm, label = certainty(leader(comparison, default_of(specs))) != UNSURE, verdicts[0].label
+    firm, label = certainty(comparison.leading) != UNSURE, verdicts[0].label
     if len(verdicts) == 1:
         title = next(spec.title for spec in specs if spec.name == verdicts[0].model)
         return f"{title} {'says' if firm else 'leans towards'} {label}"
@@ -83,23 +82,18 @@ def agreement(comparison: Comparison, specs: Sequence[ModelSpec]) -> str:
     return f"{everyone} {'say' if firm else 'lean towards'} {label}"
 
 
-def leading(comparison: Comparison, default: ModelSpec) -> str:
-    """One sentence that adds to `agreement` what the default model says; empty when it stands alone."""
+def leading(comparison: Comparison, specs: Sequence[ModelSpec]) -> str:
+    """One sentence that adds to `agreement` what the leader says; empty when it stands alone."""
     if len(comparison.models) == 1:
         return ""
-    best = "the most accurate of them" if default.validation_accuracy > 0 else "asked first"
-    verdict = leader(comparison, default)
+    leader, verdict = next(spec for spec in specs if spec.name == comparison.leader), comparison.leading
+    best = "the most accurate of them" if leader.validation_accuracy > 0 else "asked first"
     sure = certainty(verdict)
     if sure == UNSURE:
         says = f"leans towards {verdict.label}"
     else:
         says = f"is {sure}" if comparison.agree else f"says {verdict.label} and is {sure}"
-    return f"{default.title}, {best}, {says} ({percent(verdict.confidence)})."
-
-
-def leader(comparison: Comparison, default: ModelSpec) -> Verdict:
-    """The verdict that the comparison as a whole repeats: that of the default model, if it was asked."""
-    return leading_of(comparison.models, default)
+    return f"{leader.title}, {best}, {says} ({percent(verdict.confidence)})."
 
 
 def certainty(verdict: Verdict) -> str:

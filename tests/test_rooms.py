@@ -20,6 +20,7 @@ FLOORS = [
     ["catdog.models"],
     ["catdog.engine"],
     ["catdog.verdict"],
+    ["catdog.classifier"],
     ["catdog.comparator"],
     ["catdog"],
     ["catdog.collection", "catdog.folder", "catdog.wording"],

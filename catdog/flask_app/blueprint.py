@@ -167,10 +167,10 @@ class _Views:
 
     def _judge(self, shown: _Shown, photo: IO[bytes] | Path, model: str | None) -> None:
         """Put the verdicts on a photo into what is shown."""
-        specs, default = self.comparator.specs, self.comparator.default
+        specs = self.comparator.specs
         comparison, image = self.comparator.look(photo, model=model, explain=shown.explain)
         shown.picture = data_url(reduced(image))
-        shown.headline = banners.judged(comparison, specs, default)
+        shown.headline = banners.judged(comparison, specs)
         shown.cards = cards.judged(comparison, specs, overlay_urls(comparison, image, specs))
 
     def _render(self, shown: _Shown) -> str:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from catdog.comparator import Classifier
+from catdog.classifier import Classifier
 from catdog.folder.decoding import Decoded, shape_of
 from catdog.folder.rows import Row
 from catdog.folder.walk import Found

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from catdog.comparator import Classifier, Comparator
+from catdog.classifier import Classifier
+from catdog.comparator import Comparator
 from catdog.engine import OF_A_FOLDER as BATCH
 from catdog.errors import FolderLost, InvalidSettings
 from catdog.folder import parquet

@@ -78,7 +78,7 @@ def _add_example_events(row: gr.HTML, photo: PhotoInput, headline: gr.HTML) -> N
 
 def _add_events(comparator: Comparator, photo: PhotoInput, maps: gr.Checkbox, results: list[gr.HTML]) -> None:
     """Show the verdicts whenever the photo changes, however it came, and once more when the switch is turned."""
-    specs, default = comparator.specs, comparator.default
+    specs = comparator.specs
 
     def answer(photo: bytes | Path | None, with_maps: bool) -> tuple[str, str]:
         if photo is None:
@@ -88,7 +88,7 @@ def _add_events(comparator: Comparator, photo: PhotoInput, maps: gr.Checkbox, re
         except CatDogError as error:
             return banners.failed(error), cards.blank(specs)
         addresses = overlay_urls(comparison, image, specs)
-        return banners.judged(comparison, specs, default), cards.judged(comparison, specs, addresses)
+        return banners.judged(comparison, specs), cards.judged(comparison, specs, addresses)
 
     def show(photo: bytes | Path | None, with_maps: bool) -> Iterator[tuple[str, str]]:
         if photo is not None:

@@ -4,19 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypedDict
+from typing import Any
 
 MOST_CASES = 10_000
 # A rate among fewer photos is no rate.
 FEWEST_PHOTOS = 10
-
-
-class UsuallyRight(TypedDict):
-    """The model that was right most often, its share of the photos, 0 to 1, and how many these were."""
-
-    model: str
-    rate: float
-    photos: int
 
 
 @dataclass(frozen=True)

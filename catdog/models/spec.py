@@ -10,7 +10,10 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Annotated, Any
+
+from pydantic import ConfigDict, Field
+from typing_extensions import TypedDict  # pydantic needs it before Python 3.12
 
 from catdog.errors import ModelMismatch
 from catdog.files import whole
@@ -25,11 +28,13 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 class Cost(TypedDict):
-    """Size of the model's file in bytes, how many numbers it learned, and in how many seconds; None when unknown."""
+    """What a model takes besides time; None when unknown."""
 
-    bytes: int
-    parameters: int | None
-    training_seconds: float | None
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    bytes: Annotated[int, Field(ge=0, description="Size of its file.")]
+    parameters: Annotated[int | None, Field(description="How many numbers it learned.")]
+    training_seconds: Annotated[float | None, Field(description="Duration of its training.")]
 
 
 @dataclass(frozen=True)

@@ -23,9 +23,9 @@ def looking() -> str:
     return banner("Looking at your photo…", "", "busy")
 
 
-def judged(comparison: Comparison, specs: Sequence[ModelSpec], default: ModelSpec) -> str:
+def judged(comparison: Comparison, specs: Sequence[ModelSpec]) -> str:
     """The verdict in a headline, and what to think of it."""
-    return banner(headline(comparison, specs), explanation(comparison, specs, default), colour(comparison, specs))
+    return banner(headline(comparison, specs), explanation(comparison, specs), colour(comparison, specs))
 
 
 def refused(message: str, button: str = "") -> str:

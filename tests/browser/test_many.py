@@ -8,7 +8,8 @@ import zipfile
 
 import pytest
 
-from catdog.comparator import Classifier, Comparator
+from catdog.classifier import Classifier
+from catdog.comparator import Comparator
 from tests.catdog import fakes
 from tests.catdog.photos import encoded
 from tests.conftest import PATIENCE

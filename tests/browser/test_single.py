@@ -8,7 +8,8 @@ import threading
 import pytest
 
 from catdog import Settings
-from catdog.comparator import Classifier, Comparator
+from catdog.classifier import Classifier
+from catdog.comparator import Comparator
 from tests.catdog import fakes
 from tests.catdog.photos import heic, noise
 from tests.conftest import CHROMIUM, PATIENCE, QUIET

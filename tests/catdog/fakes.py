@@ -6,9 +6,11 @@ import numpy as np
 from PIL import Image
 
 from catdog import ModelSpec, Settings
-from catdog.comparator import Classifier, Comparator
+from catdog.classifier import Classifier
+from catdog.comparator import Comparator
 from catdog.engine import Outputs
 from catdog.models.novelty import Novelty, unit
+from catdog.verdict import Comparison, Verdict
 
 # What the models of `comparator` say of photos of one colour.
 CAT, DOG, DISPUTED, NEITHER = (200, 40, 40), (40, 200, 40), (200, 200, 40), (40, 40, 200)
@@ -48,6 +50,24 @@ def spec(name: str, **changes) -> ModelSpec:
         "training": {"parameters": 2_900_000, "seconds": 1260},
     }  # fmt: skip
     return ModelSpec(**values | changes)
+
+
+def verdict(model: str = "m", label: str = "cat", **known) -> Verdict:
+    """What one model says, as far as it matters."""
+    return Verdict(
+        **{"model": model, "label": label, "confidence": 0.9, "probabilities": {}, "milliseconds": 1} | known
+    )
+
+
+def compared(*verdicts: Verdict, **known) -> Comparison:
+    """Verdicts of which the first leads."""
+    first = verdicts[0]
+    values = {
+        "prediction": first.label.capitalize(), "confidence": first.confidence, "leader": first.model,
+        "models": verdicts, "agree": len({verdict.label for verdict in verdicts}) == 1, "source": "bundled",
+        "verdict": first.label,
+    }  # fmt: skip
+    return Comparison(**values | known)
 
 
 def classifiers() -> list[Classifier]:

@@ -21,7 +21,8 @@ from PIL import Image
 
 import catdog
 from catdog import Settings
-from catdog.comparator import AT_ONCE, GROUP, Classifier, Comparator, calibrated
+from catdog.classifier import Classifier, calibrated
+from catdog.comparator import AT_ONCE, GROUP, Comparator
 from catdog.engine import TOGETHER, Outputs
 from catdog.errors import Busy, ImageTooLarge, InvalidImage, ModelMismatch, ModelUnavailable, Unforeseen, UnknownModel
 from catdog.models.heatmap import LARGEST_SIDE

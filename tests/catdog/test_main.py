@@ -287,7 +287,7 @@ def test_nobody_is_vouched_for_on_a_photo_of_neither():
     with contextlib.closing(fakes.comparator()) as comparator:
         disputed = comparator.compare(fakes.photo(fakes.DISPUTED))
         assert "When they disagreed" in _report("x.jpg", disputed, comparator)
-        report = _report("x.jpg", dataclasses.replace(disputed, verdict=NEITHER), comparator)
+        report = _report("x.jpg", disputed.model_copy(update={"verdict": NEITHER}), comparator)
     assert "agree" not in report
     assert report.endswith("\n  Probably neither a cat nor a dog: do not trust the answers above.")
 

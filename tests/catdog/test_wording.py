@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import pytest
 
 from catdog import ModelSpec, wording
-from catdog.verdict import Comparison, Verdict
+from catdog.verdict import Verdict
+from tests.catdog.fakes import compared
+from tests.catdog.fakes import verdict as said
 
 
 def spec(name: str = "m", **changes) -> ModelSpec:
@@ -66,7 +66,7 @@ def test_what_was_measured(metrics, text):
 
 def test_costs_are_those_that_are_known():
     assert wording.costs(spec()) == {"Time": "–", "Size": "1.3 MB", "Input": "32 × 32 px"}
-    verdict = Verdict("m", "cat", 1.0, {}, 12.3)
+    verdict = said(milliseconds=12.3)
     assert wording.costs(spec(training={"parameters": 2_899_665, "seconds": 3409}), verdict) == {
         "Time": "12 ms", "Size": "1.3 MB", "Parameters": "2.9 million", "Training": "57 min", "Input": "32 × 32 px",
     }  # fmt: skip
@@ -115,12 +115,12 @@ def test_neither(classes, text):
     ],
 )
 def test_a_map_is_told_in_words(heatmap, where):
-    assert where in wording.map_alt(Verdict("m", "cat", 0.9, {}, 1.0, heatmap=heatmap))
-    assert wording.map_alt(Verdict("m", "cat", 0.9, {}, 1.0)) == ""
+    assert where in wording.map_alt(said(heatmap=heatmap))
+    assert wording.map_alt(said()) == ""
 
 
 def verdict(confidence: float = 0.9, error_rate: float | None = None) -> Verdict:
-    return Verdict("m", "cat", confidence, {}, 1.0, error_rate)
+    return said(confidence=confidence, error_rate=error_rate)
 
 
 @pytest.mark.parametrize(
@@ -165,18 +165,16 @@ def test_a_doubtful_answer_is_no_surer_than_it_says_itself(confidence, error_rat
 
 def test_usually_right():
     known = {"model": "b", "rate": 0.75, "photos": 1200}
-    verdicts = (Verdict("a", "cat", 0.9, {}, 1.0), Verdict("b", "dog", 0.8, {}, 1.0))
-    comparison = Comparison("Cat", 0.9, verdicts, False, "bundled", "cat", known)
+    verdicts = said("a"), said("b", "dog")
     text = "When they disagreed like this before, B was right 900 of 1,200 times. It says dog."
-    assert wording.usually_right(comparison, [spec("a"), spec("b")]) == text
-    assert wording.usually_right(dataclasses.replace(comparison, usually_right=None), [spec("a")]) == ""
+    assert wording.usually_right(compared(*verdicts, usually_right=known), [spec("a"), spec("b")]) == text
+    assert wording.usually_right(compared(*verdicts), [spec("a")]) == ""
 
 
 def test_a_label_keeps_its_case():
     specs = [spec(name, classes=("Felis catus", "dog")) for name in "ab"]
-    verdicts = tuple(Verdict(name, label, 1.0, {}, 1.0) for name, label in (("a", "Felis catus"), ("b", "dog")))
-    comparison = Comparison("Felis catus", 1.0, verdicts, False, "bundled", "Felis catus")
-    assert wording.leading(comparison, specs[0]).endswith(" says Felis catus and is very sure (100.0%).")
+    comparison = compared(said("a", "Felis catus", confidence=1.0), said("b", "dog"))
+    assert wording.leading(comparison, specs).endswith(" says Felis catus and is very sure (100.0%).")
 
 
 @pytest.mark.parametrize(
@@ -189,12 +187,11 @@ def test_a_label_keeps_its_case():
     ],
 )
 def test_what_the_default_model_says_is_told_where_others_were_asked_too(names, accuracy, error_rate, text):
-    verdicts = tuple(Verdict(name, "cat", 0.9, {}, 1.0, error_rate) for name in names)
-    default = spec("a", metrics={"val": {"accuracy": accuracy, "images": 10}})
-    assert wording.leading(Comparison("Cat", 0.9, verdicts, True, "bundled", "cat"), default) == text
+    verdicts = [said(name, error_rate=error_rate) for name in names]
+    specs = [spec("a", metrics={"val": {"accuracy": accuracy, "images": 10}}), spec("b")]
+    assert wording.leading(compared(*verdicts), specs) == text
 
 
 @pytest.mark.parametrize(("error_rate", "says"), [(0.01, "M says cat"), (0.25, "M leans towards cat")])
 def test_a_confident_answer_of_a_kind_that_is_often_wrong_is_a_leaning(error_rate, says):
-    verdicts = (Verdict("m", "cat", 0.95, {}, 1.0, error_rate),)
-    assert wording.agreement(Comparison("Cat", 0.95, verdicts, True, "bundled", "cat"), [spec("m")]) == says
+    assert wording.agreement(compared(said(confidence=0.95, error_rate=error_rate)), [spec("m")]) == says

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from catdog.comparator import Classifier, calibrated
+from catdog.classifier import Classifier, calibrated
 from catdog.engine import load_engine
 from catdog.engine.keras_engine import KerasEngine
 from catdog.errors import InvalidSettings, ModelMismatch

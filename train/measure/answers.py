@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import PIL
 
-from catdog.comparator import Classifier, calibrated
+from catdog.classifier import Classifier, calibrated
 from catdog.models.spec import ModelSpec
 from train.data import dataset
 from train.folders import require_writable

@@ -11,7 +11,7 @@ import numpy as np
 from scipy.optimize import minimize, minimize_scalar
 
 from catdog import Settings, load
-from catdog.comparator import Classifier, calibrated
+from catdog.classifier import Classifier, calibrated
 from catdog.engine import EXACT, fast_here
 from catdog.models.spec import ModelSpec
 from catdog.terminal import tell

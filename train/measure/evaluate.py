@@ -13,7 +13,8 @@ from sklearn import metrics as sk
 from tqdm import tqdm
 
 from catdog import Settings, load
-from catdog.comparator import Classifier, Comparator, calibrated
+from catdog.classifier import Classifier, calibrated
+from catdog.comparator import Comparator
 from catdog.engine import EXACT, FAST, Outputs, fast_here, load_engine, precisions_of
 from catdog.errors import InvalidSettings, ModelMismatch, NotConverted
 from catdog.models.spec import ModelSpec, sha256_of

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 from tqdm import tqdm
 
-from catdog.comparator import Classifier
+from catdog.classifier import Classifier
 from catdog.models.heatmap import enlarged, heatmap
 
 STEPS = 16

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from catdog.comparator import default_of
 from catdog.models.spec import ModelSpec, classes_of
 from catdog.photo.array import SCALINGS as SCALES
+from catdog.verdict import default_of
 from train.fit.origins import described, prose
 from train.folders import whole
 from train.publish import readme

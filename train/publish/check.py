@@ -11,7 +11,8 @@ import numpy as np
 from scipy.stats import hypergeom
 
 from catdog import load
-from catdog.comparator import Classifier, Comparator
+from catdog.classifier import Classifier
+from catdog.comparator import Comparator
 from catdog.errors import ModelMismatch
 from catdog.models.spec import ModelSpec
 from catdog.settings import BUNDLED_WEIGHTS

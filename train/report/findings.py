@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from catdog.comparator import default_of
 from catdog.models.spec import ModelSpec
+from catdog.verdict import default_of
 from train.fit import history
 from train.measure import agreement, evaluate, mistakes
 from train.measure.answers import Answers

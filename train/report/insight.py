@@ -12,13 +12,14 @@ from typing import Any
 import numpy as np
 
 from catdog import load
-from catdog.comparator import Classifier, Comparator, keenest
+from catdog.classifier import Classifier
+from catdog.comparator import Comparator
 from catdog.engine import Outputs
 from catdog.errors import CatDogError, ImageTooLarge, InvalidSettings
 from catdog.pages.pictures import overlay_urls
 from catdog.photo.array import to_array
 from catdog.terminal import tell
-from catdog.verdict import Verdict, usually_right
+from catdog.verdict import Verdict, keenest, usually_right
 from train.data.dataset import DatasetError, Split, find, is_photo, read, visible_folders
 from train.data.neither_photos import ABOUT
 from train.folders import require_writable, whole
@@ -164,10 +165,10 @@ def neither(
     """How many pets are refused and how many photos of other things are caught, were each model to decide."""
     every = [row for rows in others.values() for row in rows]
     rules = {verdict.model: _rule_of(verdict.model) for verdict in pets[0] if verdict.strangeness is not None}
-    keen = keenest(classifiers)
+    keen = keenest(classifier.spec for classifier in classifiers)
     return {
         "pets": len(pets),
-        "decided_by": keen.spec.name if keen else None,
+        "decided_by": keen.name if keen else None,
         "others": {kind: len(rows) for kind, rows in others.items()},
         "rules": {name: _caught(rule, pets, others) for name, rule in rules.items()},
         "sure_of_others": {

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from catdog.comparator import default_of
 from catdog.models.locate import locate
 from catdog.models.spec import ModelSpec
+from catdog.verdict import default_of
 from catdog.wording import readable_size
 from train.measure.served import settings_for
 from train.report.results import interval

@@ -8,18 +8,17 @@ import io
 import pytest
 
 from catdog.collection import Judged, scores, to_csv
-from catdog.verdict import Comparison, Verdict
 from tests.catdog import fakes
 
 SPECS = [fakes.spec("scratch_cnn"), fakes.spec("xception")]
 
 
 def judged(name: str, label: str | None, first: str, second: str) -> Judged:
-    verdicts = tuple(
-        Verdict(spec.name, said, 0.9, {said: 0.9, {"cat": "dog", "dog": "cat"}[said]: 0.1}, 1.0)
+    verdicts = [
+        fakes.verdict(spec.name, said, probabilities={said: 0.9, {"cat": "dog", "dog": "cat"}[said]: 0.1})
         for spec, said in zip(SPECS, (first, second), strict=True)
-    )
-    return Judged(name, label, Comparison(first.capitalize(), 0.9, verdicts, first == second, "bundled", first))
+    ]
+    return Judged(name, label, fakes.compared(*verdicts))
 
 
 JUDGED = [

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from catdog import Settings
-from catdog.comparator import Classifier, Comparator
+from catdog.classifier import Classifier
+from catdog.comparator import Comparator
 from catdog.engine import Outputs
 from tests.specs import minimal
 

@@ -42,7 +42,7 @@ def test_formats(send, fmt):
 
 
 def test_fields_keep_the_order_of_the_contract(send):
-    fields = ["prediction", "confidence", "models", "agree", "source", "verdict", "usually_right"]
+    fields = ["prediction", "confidence", "leader", "models", "agree", "source", "verdict", "usually_right"]
     assert list(send().json) == fields
 
 

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from catdog.comparator import Classifier, Comparator
+from catdog.classifier import Classifier
+from catdog.comparator import Comparator
 from catdog.engine import Outputs
 from tests.specs import minimal
 

@@ -6,8 +6,9 @@ import pytest
 
 from catdog.errors import Busy, InvalidImage, ModelMismatch
 from catdog.pages import banners
+from tests.catdog.fakes import compared
 
-from .test_cards import CAT, DOG, UNSURE_CAT, bare, compared, verdict
+from .test_cards import CAT, DOG, UNSURE_CAT, bare, verdict
 
 
 def shown(*labels: tuple[str, dict[str, float]], accuracy: float = 0.9, **options) -> str:
@@ -15,7 +16,7 @@ def shown(*labels: tuple[str, dict[str, float]], accuracy: float = 0.9, **option
     names = list("abc"[: len(labels)])
     specs = [bare(name, metrics={"val": {"accuracy": accuracy if name == "a" else 0}}) for name in names]
     verdicts = [verdict(name, *label) for name, label in zip(names, labels, strict=True)]
-    return banners.judged(compared(*verdicts, **options), specs, specs[0])
+    return banners.judged(compared(*verdicts, **options), specs)
 
 
 @pytest.mark.parametrize(
@@ -39,7 +40,7 @@ def test_it_says_whether_the_models_agree(labels, text, accent):
 def test_a_class_that_the_default_model_does_not_know_has_a_colour():
     horse = verdict("b", "horse", {"horse": 0.9, "cow": 0.1})
     specs = [bare("a"), bare("b", classes=("horse", "cow"))]
-    assert 'data-accent="other-' in banners.judged(compared(horse), specs, specs[0])
+    assert 'data-accent="other-' in banners.judged(compared(horse), specs)
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from catdog.pages import banners, cards
-from catdog.verdict import Comparison, Verdict
+from catdog.verdict import Verdict
 from tests.catdog import fakes
+from tests.catdog.fakes import compared
 
 CAT, UNSURE_CAT, DOG = {"cat": 0.94, "dog": 0.06}, {"cat": 0.55, "dog": 0.45}, {"cat": 0.2, "dog": 0.8}
 
@@ -18,14 +19,9 @@ def bare(name: str = "xception", **changes):
 
 
 def verdict(model: str, label: str, probabilities: dict[str, float], **known) -> Verdict:
-    return Verdict(model, label, probabilities[label], probabilities, 12.34, **known)
-
-
-def compared(*verdicts: Verdict, verdict: str | None = None, usually_right=None) -> Comparison:
-    first = verdicts[0]
-    agree = len({verdict.label for verdict in verdicts}) == 1
-    label = verdict or first.label
-    return Comparison(first.label.capitalize(), first.confidence, verdicts, agree, "bundled", label, usually_right)
+    return fakes.verdict(
+        model, label, confidence=probabilities[label], probabilities=probabilities, milliseconds=12.34, **known
+    )
 
 
 def test_a_card_shows_label_confidence_probabilities_and_costs():
@@ -85,13 +81,13 @@ def test_the_cards_keep_the_order_of_the_models():
 def test_every_text_that_is_not_ours_is_escaped(state):
     evil = "<script>alert('x')</script>"
     model = bare(title=evil, classes=(evil, "dog"))
-    comparison = compared(Verdict(model.name, evil, 0.9, {evil: 0.9, "dog": 0.1}, 1.0, heatmap=[[1.0]]))
+    comparison = compared(verdict(model.name, evil, {evil: 0.9, "dog": 0.1}, heatmap=[[1.0]]))
     html = {
         "heading": lambda: cards.heading([model]),
         "blank": lambda: cards.blank([model]),
         "refused": lambda: banners.refused(evil),
         "judged": lambda: cards.judged(comparison, [model], {model.name: "data:,"}),
-        "banner": lambda: banners.judged(comparison, [model], model),
+        "banner": lambda: banners.judged(comparison, [model]),
         "about": lambda: cards.about([model], evil, [evil], "Photos are not kept."),
     }[state]()
     assert "<script" not in html.lower() and "&lt;script" in html.lower()

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image
 
-from catdog.comparator import Classifier, Comparator
+from catdog.classifier import Classifier
+from catdog.comparator import Comparator
 from catdog.engine import Outputs
 from catdog.errors import InvalidSettings
 from catdog.models.spec import ModelSpec

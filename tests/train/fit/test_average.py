@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from catdog import ModelSpec, Settings, load
-from catdog.comparator import calibrated
+from catdog.classifier import calibrated
 from catdog.models.spec import runs_behind, sha256_of
 from catdog.photo.array import resized
 from catdog.photo.decode import decode

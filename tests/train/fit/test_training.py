@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from catdog import InvalidSettings, ModelMismatch, ModelSpec, Settings, load
-from catdog.comparator import calibrated
+from catdog.classifier import calibrated
 from catdog.engine import fast_here, precision_of
 from catdog.models.spec import sha256_of
 from tests.conftest import ROOT

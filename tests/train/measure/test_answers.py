@@ -8,7 +8,7 @@ import os
 import numpy as np
 import pytest
 
-from catdog.comparator import Classifier
+from catdog.classifier import Classifier
 from catdog.engine import Outputs
 from catdog.models.spec import ModelSpec
 from train.data import dataset

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from catdog import ModelSpec, Settings, load
-from catdog.comparator import calibrated
+from catdog.classifier import calibrated
 from catdog.models.novelty import Novelty
 from tests.tiny import write_tiny_model
 from train.__main__ import main

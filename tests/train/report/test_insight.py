@@ -10,11 +10,12 @@ import pytest
 from PIL import Image
 from sklearn.metrics import roc_auc_score
 
-from catdog.comparator import Classifier
+from catdog.classifier import Classifier
 from catdog.engine import Outputs
 from catdog.errors import InvalidSettings
 from catdog.models.spec import ModelSpec
 from catdog.verdict import Verdict
+from tests.catdog import fakes
 from tests.train.conftest import disc, waves, write_pictures
 from train.__main__ import main
 from train.data.dataset import DatasetError, find
@@ -118,7 +119,8 @@ def test_without_photos_of_other_things_nothing_is_measured(tiny_data, tiny_weig
 
 
 def verdict(label: str, confidence: float = 0.9, strangeness: float | None = None, model: str = "m") -> Verdict:
-    return Verdict(model, label, confidence, {}, 1.0, 0.1 if confidence < 0.95 else 0.01, strangeness)
+    error_rate = 0.1 if confidence < 0.95 else 0.01
+    return fakes.verdict(model, label, confidence=confidence, error_rate=error_rate, strangeness=strangeness)
 
 
 def classifier(engine=None, **changes) -> Classifier:

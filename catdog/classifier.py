@@ -1,0 +1,78 @@
+"""One model with its preprocessing and its calibration."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image
+
+from catdog.engine import Engine, Outputs, are_probabilities
+from catdog.errors import ModelMismatch
+from catdog.models.error_rate import Sureness
+from catdog.models.heatmap import heatmap
+from catdog.models.novelty import Novelty
+from catdog.models.spec import ModelSpec
+from catdog.photo.array import to_array
+from catdog.verdict import Verdict
+
+
+class Classifier:
+    """One model with its preprocessing and its calibration."""
+
+    def __init__(self, spec: ModelSpec, engine: Engine):
+        self.spec, self.engine = spec, engine
+        self.sureness = Sureness.from_dict(spec.sureness) if spec.sureness else None
+        self.novelty = Novelty.from_dict(spec.novelty) if spec.novelty else None
+
+    def probabilities(self, images: Sequence[Image.Image]) -> np.ndarray:
+        """Calibrated probabilities of RGB images: float64 (N, classes), rows add up to 1.
+
+        Raises ModelMismatch when the model answers with anything but probabilities.
+        """
+        return self.judge(np.stack([to_array(image, self.spec.input) for image in images]))
+
+    def judge(self, batch: np.ndarray) -> np.ndarray:
+        """Calibrated probabilities of what `to_array` made: float64 (N, classes); raises as `probabilities`."""
+        return self.outputs(batch).probabilities
+
+    def outputs(self, batch: np.ndarray) -> Outputs:
+        """As `judge`, with what else the engine says: the features and the activation maps, as they are."""
+        outputs = self.engine(batch)
+        if not are_probabilities(outputs.probabilities):
+            raise ModelMismatch(
+                f"Model {self.spec.name} gave no usable answer to this photo: its outputs are not probabilities "
+                f"from 0 to 1. Received: {outputs.probabilities.tolist()}."
+            )
+        return outputs._replace(probabilities=calibrated(outputs.probabilities, self.spec.temperature))
+
+    def verdict(self, row: Outputs, seconds: float, *, explain: bool = False) -> Verdict:
+        """Put what `outputs` returned for one photo, and the time that it took, into words."""
+        probabilities, features, maps = row
+        best = int(probabilities.argmax())
+        confidence = float(probabilities[best])
+        return Verdict(
+            model=self.spec.name,
+            label=self.spec.classes[best],
+            confidence=confidence,
+            probabilities=dict(zip(self.spec.classes, map(float, probabilities), strict=True)),
+            milliseconds=round(seconds * 1000, 2),
+            error_rate=self.sureness.at(confidence) if self.sureness else None,
+            strangeness=self.novelty.strangeness(features) if self.novelty and features is not None else None,
+            heatmap=heatmap(maps, best, self.spec.temperature) if explain and maps is not None else None,
+            cost=self.spec.cost,
+        )
+
+
+def calibrated(outputs: np.ndarray, temperature: float) -> np.ndarray:
+    """Model outputs, (N, 1) sigmoid or (N, classes) softmax, to probabilities (N, classes).
+
+    Logits are divided by the temperature (Guo et al. 2017, "On calibration of modern neural
+    networks"). The logits of the outputs are their logarithms, up to a constant per row.
+    """
+    outputs = np.asarray(outputs, dtype=np.float64)
+    if outputs.shape[1] == 1:
+        outputs = np.concatenate([1 - outputs, outputs], axis=1)
+    logits = np.log(np.clip(outputs, 1e-12, 1.0)) / temperature
+    exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return exponentials / exponentials.sum(axis=1, keepdims=True)
