@@ -65,14 +65,12 @@ class Classifier:
 
 
 def calibrated(outputs: np.ndarray, temperature: float) -> np.ndarray:
-    """Model outputs, (N, 1) sigmoid or (N, classes) softmax, to probabilities (N, classes).
+    """Probabilities (N, classes) with a temperature: float64, each row adds up to 1.
 
     Logits are divided by the temperature (Guo et al. 2017, "On calibration of modern neural
-    networks"). The logits of the outputs are their logarithms, up to a constant per row.
+    networks"). The logits of probabilities are their logarithms, up to a constant per row.
     """
     outputs = np.asarray(outputs, dtype=np.float64)
-    if outputs.shape[1] == 1:
-        outputs = np.concatenate([1 - outputs, outputs], axis=1)
     logits = np.log(np.clip(outputs, 1e-12, 1.0)) / temperature
     exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
     return exponentials / exponentials.sum(axis=1, keepdims=True)

@@ -15,16 +15,29 @@ OF_A_FOLDER, TOGETHER = 8, 2
 class Outputs(NamedTuple):
     """What a model says of N photos, each array float32.
 
-    probabilities  (N, outputs): one sigmoid or several softmax outputs, not calibrated
-    features       (N, F) what the last layer sees, or None for a model whose last layer is not dense
-    maps           (N, h, w, outputs) class activation maps (Zhou et al. 2016): what each place adds to
-                   the logit of each output; their mean over places, plus the bias, is the logit. None
-                   for a model that does not average over places right before its last layer
+    probabilities  (N, classes), each row adds up to 1, not calibrated
+    features       (N, F) input of the last layer, or None for a model whose last layer is not dense
+    maps           (N, h, w, classes) class activation maps (Zhou et al. 2016): what each place adds to the logit of
+                   each class; their mean over places, plus the bias, is the logit. None for a model that does not
+                   average over places right before its last layer
     """
 
     probabilities: np.ndarray
     features: np.ndarray | None = None
     maps: np.ndarray | None = None
+
+    @classmethod
+    def from_model(
+        cls, probabilities: np.ndarray, features: np.ndarray | None = None, maps: np.ndarray | None = None
+    ) -> Outputs:
+        """Outputs of a network with one column per class, or one sigmoid: the probability of the second of two.
+
+        One sigmoid becomes two columns, whose logits are 0 and the network's.
+        """
+        if probabilities.shape[1:] == (1,):
+            probabilities = np.concatenate([1 - probabilities, probabilities], axis=1)
+            maps = None if maps is None else np.concatenate([np.zeros_like(maps), maps], axis=-1)
+        return cls(probabilities, features, maps)
 
     def of(self, index: int) -> Outputs:
         """What the model says of one of the photos: each array without its first axis."""

@@ -35,7 +35,7 @@ class KerasEngine:
             )
         # predict_on_batch runs one compiled call; predict would build a data pipeline each time.
         outputs = self.model.predict_on_batch(batch)
-        return Outputs(**{name: np.asarray(values, dtype=np.float32) for name, values in outputs.items()})
+        return Outputs.from_model(**{name: np.asarray(values, dtype=np.float32) for name, values in outputs.items()})
 
 
 def load_model(path: Path, spec: ModelSpec) -> keras.Model:

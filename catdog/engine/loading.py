@@ -268,11 +268,11 @@ def _check(engine: Engine, path: Path, spec: ModelSpec) -> None:
         raise ModelMismatch(
             f"{path.name} does not turn pixels of shape {photo.shape} into one array: {first_line(error)}"
         ) from error
-    allowed = [(1, len(spec.classes))] + ([(1, 1)] if len(spec.classes) == 2 else [])
-    if outputs.shape not in allowed:
+    needed = (1, len(spec.classes))
+    if outputs.shape != needed:
         raise ModelMismatch(
-            f"{path.name} has outputs of shape {outputs.shape}; its spec names {len(spec.classes)} classes, "
-            f"which needs {' or '.join(map(str, allowed))}."
+            f"{path.name} gives probabilities of shape {outputs.shape}, a single sigmoid counted as two columns; its "
+            f"spec names {len(spec.classes)} classes, which needs {needed}."
         )
     if not are_probabilities(outputs):
         raise ModelMismatch(

@@ -80,7 +80,7 @@ class OpenVINOEngine:
         with self.lock:
             parts = [self._infer(part) for part in _parts(batch, self.sizes)]
         names = [name for name in Outputs._fields if name in parts[0]]
-        return Outputs(**{name: np.concatenate([part[name] for part in parts]) for name in names})
+        return Outputs.from_model(**{name: np.concatenate([part[name] for part in parts]) for name in names})
 
     def _infer(self, batch: np.ndarray) -> dict[str, np.ndarray]:
         """The outputs by name, copied: the results live in memory that the next request reuses."""

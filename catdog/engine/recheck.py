@@ -29,7 +29,7 @@ class CarefulEngine:
 
     def __call__(self, batch: np.ndarray) -> Outputs:
         outputs = self.fast(batch)
-        doubtful = np.flatnonzero(~(_certainty(outputs.probabilities) >= self.clear))  # NaN is no clear answer
+        doubtful = np.flatnonzero(~(outputs.probabilities.max(axis=1) >= self.clear))  # NaN is no clear answer
         if not len(doubtful):
             return outputs
         again = zip(*(self.exact(batch[i : i + 1]) for i in doubtful), strict=True)
@@ -42,13 +42,6 @@ def warm_up(engine: Engine, side: int) -> None:
     if isinstance(engine, CarefulEngine):
         engine.exact(black[:1])
     engine(black)
-
-
-def _certainty(probabilities: np.ndarray) -> np.ndarray:
-    """Probability of the label: (N,), of one sigmoid or several softmax outputs (N, outputs)."""
-    if probabilities.shape[1] == 1:
-        probabilities = np.concatenate([1 - probabilities, probabilities], axis=1)
-    return probabilities.max(axis=1)
 
 
 def _with(values: np.ndarray | None, rows: np.ndarray, others: Sequence[np.ndarray | None]) -> np.ndarray | None:

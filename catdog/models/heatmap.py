@@ -19,19 +19,15 @@ COARSE = 4  # pixels a side that get one opacity, smoothed afterwards: a map has
 def heatmap(maps: np.ndarray, label: int, temperature: float) -> list[list[float]] | None:
     """One photo's map for one class, in calibrated logits: rows of numbers, positive where a place speaks for it.
 
-    maps   (h, w, outputs), as in `engine.Outputs`
+    maps   (h, w, classes), as in `engine.Outputs`
     label  index of the class
 
     The mean of the map, plus a constant of the model, is the logarithm of the odds for the class; with
     more than two classes, the odds against the geometric mean of the others. None when an entry is no number.
     """
     maps = np.asarray(maps, np.float64)
-    if maps.shape[-1] == 1:
-        own = maps[..., 0] * (1 if label == 1 else -1)
-    else:
-        others = np.delete(maps, label, axis=-1)
-        own = maps[..., label] - others.mean(axis=-1)
-    own = own / temperature
+    others = np.delete(maps, label, axis=-1)
+    own = (maps[..., label] - others.mean(axis=-1)) / temperature
     return np.round(own, 4).tolist() if np.isfinite(own).all() else None
 
 

@@ -31,7 +31,7 @@ class Colours:
         places = batch[:, 4::8, 4::8] / 255
         maps = 8 * (places[..., 1:2] - places[..., 0:1])
         logits = maps.mean(axis=(1, 2)) + self.bias
-        return Outputs(1 / (1 + np.exp(-logits)), places.mean(axis=(1, 2)), maps)
+        return Outputs.from_model(1 / (1 + np.exp(-logits)), places.mean(axis=(1, 2)), maps)
 
 
 def spec(name: str, **changes) -> ModelSpec:

@@ -45,7 +45,7 @@ class Fixed:
         self.outputs = outputs
 
     def __call__(self, batch: np.ndarray) -> Outputs:
-        return Outputs(np.array([self.outputs] * len(batch), np.float32))
+        return Outputs.from_model(np.array([self.outputs] * len(batch), np.float32))
 
 
 def classifier(name: str, *outputs: float, accuracy: float = 0.9, **changes) -> Classifier:
@@ -72,17 +72,14 @@ def compare():
 @pytest.mark.parametrize(
     ("outputs", "temperature", "expected"),
     [
-        ([0.25], 1, [0.75, 0.25]),
         ([0.25, 0.75], 1, [0.25, 0.75]),
         ([0.2, 0.3, 0.5], 1, [0.2, 0.3, 0.5]),
         # Odds of 9 : 1 become odds of 3 : 1 when halved in logarithms, and 81 : 1 when doubled.
-        ([0.9], 2, [0.25, 0.75]),
         ([0.1, 0.9], 2, [0.25, 0.75]),
-        ([0.9], 0.5, [1 / 82, 81 / 82]),
+        ([0.1, 0.9], 0.5, [1 / 82, 81 / 82]),
         # 1 : 4 : 9 become 1 : 2 : 3.
         ([1 / 14, 4 / 14, 9 / 14], 2, [1 / 6, 2 / 6, 3 / 6]),
-        ([0.0], 1, [1, 0]),
-        ([1.0], 1, [0, 1]),
+        ([1.0, 0.0], 1, [1, 0]),
         ([0.0, 0.0], 1, [0.5, 0.5]),
     ],
 )
@@ -208,7 +205,7 @@ class Gate:
         self.batches.append(len(batch))
         self.reached.set()
         assert self.open.wait(PATIENCE)
-        return Outputs(batch.mean(axis=(1, 2, 3))[:, None] / 255)
+        return Outputs.from_model(batch.mean(axis=(1, 2, 3))[:, None] / 255)
 
 
 @contextlib.contextmanager
@@ -285,10 +282,10 @@ def test_servers_warm_up_for_photos_that_come_together():
 def test_a_photo_that_a_model_cannot_answer_spoils_no_other(shade, error, said, caplog):
     class Picky(Gate):
         def __call__(self, batch):
-            outputs = super().__call__(batch).probabilities
+            outputs = super().__call__(batch).probabilities[:, 1:]
             if (outputs > 0.9).any():
                 raise RuntimeError("too bright")
-            return Outputs(np.where(outputs > 0.7, np.nan, outputs))
+            return Outputs.from_model(np.where(outputs > 0.7, np.nan, outputs))
 
     engine = Picky()
     with gated(engine) as (comparator, ask):
@@ -393,7 +390,8 @@ class Insightful(Fixed):
 
     def __call__(self, batch: np.ndarray) -> Outputs:
         maps = None if self.maps is None else np.array([self.maps] * len(batch), np.float32)
-        return super().__call__(batch)._replace(features=np.array([self.features] * len(batch), np.float32), maps=maps)
+        outputs, features = (np.array([row] * len(batch), np.float32) for row in (self.outputs, self.features))
+        return Outputs.from_model(outputs, features, maps)
 
 
 def insightful(name: str, *outputs: float, features=(1.0, 0.0, 0.0), maps=None, **changes) -> Classifier:

@@ -74,13 +74,13 @@ def pooled():
 
 # Layers after the convolution, and the shapes of probabilities, features and maps of 10 photos.
 HEADS = {
-    "sigmoid": (lambda: [average(), dense(1, "sigmoid")], [(10, 1), (10, 6), (10, PLACES, PLACES, 1)]),
+    "sigmoid": (lambda: [average(), dense(1, "sigmoid")], [(10, 2), (10, 6), (10, PLACES, PLACES, 2)]),
     "softmax": (lambda: [average(), dense(3, "softmax")], [(10, 3), (10, 6), (10, PLACES, PLACES, 3)]),
-    "dropout": (lambda: [average(), dropout(), dense(1, "sigmoid")], [(10, 1), (10, 6), (10, PLACES, PLACES, 1)]),
-    "no average": (lambda: [maximum(), dense(1, "sigmoid")], [(10, 1), (10, 6), None]),
+    "dropout": (lambda: [average(), dropout(), dense(1, "sigmoid")], [(10, 2), (10, 6), (10, PLACES, PLACES, 2)]),
+    "no average": (lambda: [maximum(), dense(1, "sigmoid")], [(10, 2), (10, 6), None]),
     "hidden layer": (lambda: [flatten(), dense(5, "relu"), dense(2, "softmax")], [(10, 2), (10, 5), None]),
-    "model in the model": (lambda: [pooled(), dropout(), dense(1, "sigmoid")], [(10, 1), (10, 5), None]),
-    "last layer not dense": (lambda: [average(), dense(1, None), activation("sigmoid")], [(10, 1), None, None]),
+    "model in the model": (lambda: [pooled(), dropout(), dense(1, "sigmoid")], [(10, 2), (10, 5), None]),
+    "last layer not dense": (lambda: [average(), dense(1, None), activation("sigmoid")], [(10, 2), None, None]),
 }
 
 
@@ -92,7 +92,7 @@ def job_of(path: Path, folder: Path, **changes) -> Job:
 
 @pytest.mark.parametrize(("head", "shapes"), HEADS.values(), ids=HEADS)
 def test_the_conversion_answers_as_keras_does(tmp_path, head, shapes):
-    classes = ("cat", "dog", "owl")[: max(2, shapes[0][1])]
+    classes = ("cat", "dog", "owl")[: shapes[0][1]]
     job = job_of(saved(tmp_path, *head()), tmp_path, classes=classes)
     assert attempt(job) is None
     batch = np.random.default_rng(0).uniform(0, 255, (10, SIZE, SIZE, 3)).astype(np.float32)
@@ -134,16 +134,16 @@ def test_the_mean_of_the_maps_and_the_bias_are_the_logit(tmp_path, name):
     *rest, last = head()
     last.bias_initializer = "random_normal"
     path = saved(tmp_path, *rest, last)
-    classes = ("cat", "dog", "owl")[: max(2, probabilities[1])]
+    classes = ("cat", "dog", "owl")[: probabilities[1]]
     model = load_model(path, spec_of(path, classes=classes))
     outputs = KerasEngine(model)(check_batch(spec_of(path)))
-    logits = outputs.maps.mean(axis=(1, 2)) + np.asarray(model.layers[-1].bias)
-    assert np.abs(np.asarray(model.layers[-1].bias)).max() > 1e-3
-    sums = 1 + np.exp(-logits) if probabilities[1] == 1 else np.exp(logits).sum(axis=1, keepdims=True)
-    expected = 1 / sums if probabilities[1] == 1 else np.exp(logits) / sums
+    kernel, bias = map(np.asarray, model.layers[-1].get_weights())
+    assert np.abs(bias).max() > 1e-3
+    logits = outputs.maps.mean(axis=(1, 2))
+    logits[:, -len(bias) :] += bias  # of one sigmoid, the first class has logit 0
+    expected = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     assert np.allclose(outputs.probabilities, expected, atol=1e-5)
-    with_bias = outputs.features @ np.asarray(model.layers[-1].kernel) + np.asarray(model.layers[-1].bias)
-    assert np.allclose(with_bias, logits, atol=1e-4)
+    assert np.allclose(outputs.features @ kernel + bias, logits[:, -len(bias) :], atol=1e-4)
 
 
 def test_photos_of_the_check_are_real_and_differ():

@@ -16,7 +16,7 @@ def classifier(name: str, outputs: dict[str, float], *, accuracy: float = 0.9) -
     metrics = {"val": {"accuracy": accuracy, "images": 2000}}
     spec = minimal(name, title=name.title(), bytes=1_300_000, image_size=32, classes=tuple(outputs), metrics=metrics)
     row = np.array([list(outputs.values())], dtype=np.float32)
-    return Classifier(spec, lambda batch: Outputs(np.repeat(row, len(batch), axis=0)))
+    return Classifier(spec, lambda batch: Outputs.from_model(np.repeat(row, len(batch), axis=0)))
 
 
 class Broken:

@@ -25,7 +25,7 @@ class Brightness:
 
     def __call__(self, batch: np.ndarray) -> Outputs:
         self.batches.append(len(batch))
-        return Outputs(batch.mean(axis=(1, 2, 3))[:, None] / np.float32(255))
+        return Outputs.from_model(batch.mean(axis=(1, 2, 3))[:, None] / np.float32(255))
 
 
 def brightness(name: str = "grey", *, engine=None, **changes) -> Classifier:

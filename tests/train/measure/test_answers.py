@@ -29,7 +29,7 @@ class Brightness:
 
     def __call__(self, batch: np.ndarray) -> Outputs:
         self.asked += 1
-        return Outputs(batch.mean(axis=(1, 2, 3), keepdims=True)[:, 0, 0] / 255)
+        return Outputs.from_model(batch.mean(axis=(1, 2, 3), keepdims=True)[:, 0, 0] / 255)
 
 
 @pytest.fixture

@@ -178,7 +178,7 @@ class Corner:
     def __call__(self, batch: np.ndarray) -> Outputs:
         light = batch[:, :8, :8].mean(axis=(1, 2, 3)) / 255
         maps = np.repeat(self.map[None, ..., None], len(batch), axis=0)
-        return Outputs((1 / (1 + np.exp(-12 * (light - 0.5))))[:, None].astype(np.float32), None, maps)
+        return Outputs.from_model((1 / (1 + np.exp(-12 * (light - 0.5))))[:, None].astype(np.float32), None, maps)
 
 
 def bright_corner(random: np.random.Generator) -> np.ndarray:
@@ -205,6 +205,6 @@ def test_a_map_that_points_at_what_counts_is_told_from_one_that_does_not(wrong):
 
 def test_a_model_without_maps_is_left_out():
     def engine(batch: np.ndarray) -> Outputs:
-        return Outputs(np.full((len(batch), 1), 0.5, np.float32))
+        return Outputs.from_model(np.full((len(batch), 1), 0.5, np.float32))
 
     assert faithfulness.measure(classifier(engine), [np.zeros((16, 16, 3), np.float32)]) is None
