@@ -1,39 +1,33 @@
 """Files of a Hugging Face Hub repository, through the Hub's own client and cache.
 
-Every error of the client is rewrapped here, so that callers see ModelUnavailable (the settings are
-wrong) or its subclass HubUnreachable (the network is, and a fallback may be taken). The client reads
-HF_ENDPOINT, HF_HOME, HF_TOKEN and HF_HUB_OFFLINE by itself; it is imported when it is first needed.
+Every error of the client becomes ModelUnavailable (a setting is wrong) or HubUnreachable (the network is, and a
+fallback may be taken). The client reads HF_ENDPOINT, HF_HOME, HF_TOKEN and HF_HUB_OFFLINE itself; it is imported
+when it is first needed.
 """
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, wait
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from catdog.errors import CatDogError, ModelUnavailable
 from catdog.models.spec import find_specs, sha256_of
 
 T = TypeVar("T")
 
-# Seconds until a question to the Hub must have been answered, so that a start without the Hub stays under
-# ten, imports included. The client's own limits add up to minutes: it retries, some of its requests have no
-# timeout, and none of its timeouts covers the look-up of a name.
+# Seconds to wait for the Hub's first answers. `snapshot_download` alone took 24 s to give up a Hub that refuses
+# connections and never gave up a silent one (huggingface_hub 2.4). No setting of the client changes that, and no
+# timeout covers the look-up of a host name.
 PATIENCE = 6.0
-# Name of the threads that call the Hub.
-THREAD = "catdog-hub"
-
-_SUFFIXES = (".json", ".h5")  # in the order of download: a spec without its `.h5` shows what is missing
-_SUBFOLDERS = "*/*"
-_PASSING = (408, 429)  # statuses below 500 that speak of the moment, not of the request
+THREAD = "catdog-hub"  # name of the threads that ask the Hub
 
 
 class HubUnreachable(ModelUnavailable):
-    """The Hub did not answer, or not as a Hub; `reason` says why, as a clause."""
+    """The Hub did not answer, or not as a Hub does; `reason` says why, as a clause."""
 
     def __init__(self, repo: str, reason: str):
         super().__init__(f"The Hub repository {repo} cannot be reached ({reason}). Check the connection.")
@@ -41,136 +35,99 @@ class HubUnreachable(ModelUnavailable):
 
 
 def cached(repo: str, revision: str) -> Path | None:
-    """The folder of the Hub cache that holds a revision, named by its commit; None without one.
+    """The cached folder of a revision, named by its commit, or None. Makes no request; files may be missing."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import IncompleteSnapshotError, LocalEntryNotFoundError
 
-    Makes no request. The folder may lack files of an interrupted download, or that nobody asked for.
-    """
-    from huggingface_hub.errors import LocalEntryNotFoundError
-
-    with _rewrapped(repo, revision):
+    with _translated_errors(repo, revision):
         try:
-            return Path(_snapshot(repo, revision, ["*.json"], local_files_only=True))
+            return Path(snapshot_download(repo, revision=revision, local_files_only=True))
+        except IncompleteSnapshotError as error:
+            return Path(error.snapshot_path)
         except LocalEntryNotFoundError:
             return None
 
 
-def is_listed(repo: str, commit: str) -> bool:
-    """Whether the cache knows which files a commit has, and so `cached` gives none that lacks a spec; no request."""
+def is_complete(repo: str, folder: Path) -> bool:
+    """Whether a cached folder is known to hold every model file of its commit. Makes no request."""
     from huggingface_hub import get_cached_repo_tree
     from huggingface_hub.errors import CachedRepoTreeNotFoundError
 
-    with _rewrapped(repo, commit):
-        try:
-            return bool(get_cached_repo_tree(repo, revision=commit))
-        except CachedRepoTreeNotFoundError:
-            return False
-
-
-def is_offline() -> bool:
-    """Whether somebody set HF_HUB_OFFLINE, so that no request is made."""
-    from huggingface_hub import is_offline_mode
-
-    return is_offline_mode()
+    try:
+        files = get_cached_repo_tree(repo, revision=folder.name)
+    except CachedRepoTreeNotFoundError:  # somebody fetched single files
+        return False
+    return all((folder / name).exists() for name in _model_files(file.path for file in files))
 
 
 def resolve(repo: str, revision: str) -> str:
-    """Ask the Hub for the commit, 40 hexadecimal digits, that a revision stands for: one request."""
+    """The commit, 40 hexadecimal digits, of a revision. One request."""
     from huggingface_hub import HfApi
 
-    with _rewrapped(repo, revision):
+    with _translated_errors(repo, revision):
         info = _patiently(repo, lambda: HfApi().model_info(repo, revision=revision, timeout=PATIENCE))
         if not info.sha:
-            raise ValueError("its answer names no commit")
+            raise ValueError("the answer names no commit")
         return info.sha
 
 
-def download(repo: str, revision: str, commit: str) -> Path:
-    """Fetch the specs and `.h5` files of a commit that the cache lacks; return their folder in the cache.
+def download(repo: str, revision: str, commit: str, damaged: Sequence[str] = ()) -> Path:
+    """Fetch the model files of a commit that the cache lacks, or those named `damaged`; return the cached folder.
 
-    Other JSON files of the top folder come along: which are specs shows when they are read. A file that
-    the repository lists and does not have is left out. A download may take as long as it needs, which may be
-    that of another process. The cache learns what `revision` stands for last, when all files are there.
+    A Hub that answers may take as long as it needs. The cache notes the commit of `revision` when all files are
+    there, so that a download that breaks off leaves the last complete commit in use.
     """
-    from huggingface_hub import HfApi
+    from huggingface_hub import HfApi, hf_hub_download, snapshot_download
 
-    with _rewrapped(repo, revision):
-        listed = _patiently(repo, lambda: HfApi().list_repo_files(repo, revision=commit))
-        wanted = [name for suffix in _SUFFIXES for name in listed if name.endswith(suffix) and "/" not in name]
-        fetched = [path for path in (_fetch(repo, commit, name) for name in wanted) if path]
-        if not fetched or not find_specs(fetched[0].parent):
+    def ask() -> list[str]:
+        """The model files of the commit, once the Hub has answered for one: later answers may take their time."""
+        names = _model_files(HfApi().list_repo_files(repo, revision=commit))
+        for name in names[:1]:
+            hf_hub_download(repo, name, revision=commit, etag_timeout=PATIENCE, dry_run=True)
+        return names
+
+    with _translated_errors(repo, revision):
+        names = _patiently(repo, ask)
+        fetch = {"revision": commit, "allow_patterns": list(damaged) or names, "etag_timeout": PATIENCE}
+        folder = Path(snapshot_download(repo, **fetch, force_download=bool(damaged))) if names else None
+        if folder is None or not find_specs(folder):
             raise ModelUnavailable(
                 f"The Hub repository {repo} has no model spec, a .json beside each .h5, at revision {revision}. "
                 "Publish the models to it, or correct CATDOG_HUB_REPO and CATDOG_HUB_REVISION."
             )
-    _remember(repo, revision, [path.name for path in fetched])
-    return fetched[0].parent
+        if revision != commit:
+            with contextlib.suppress(Exception):  # without the note the next start asks once more
+                _patiently(repo, lambda: snapshot_download(repo, revision=revision, allow_patterns=names))
+        return folder
 
 
 def is_damaged(path: Path) -> bool:
-    """Whether a file of the cache has not the content that the Hub has, by whose id there the cache names it."""
-    try:
-        return not is_content(path.resolve(), path.readlink().name)
-    except OSError:  # also for a cache without links, which does not know
-        return True
-
-
-def is_content(content: bytes | Path, hub_id: str) -> bool:
-    """Whether the Hub knows this content by that id: a sha256 for files in Git LFS, else what git gives it."""
+    """Whether a file of the cache differs from the Hub's, by whose hash the cache names it."""
     from huggingface_hub.utils.sha import git_hash
 
-    if len(hub_id) == 64:
-        return (hashlib.sha256(content).hexdigest() if isinstance(content, bytes) else sha256_of(content)) == hub_id
-    return git_hash(content if isinstance(content, bytes) else content.read_bytes()) == hub_id
-
-
-def forget(paths: Iterable[Path]) -> None:
-    """Remove files from the cache, so that the next download fetches them again."""
-    for path in paths:
-        with contextlib.suppress(OSError):  # a cache that cannot be written keeps its damaged file
-            blob = path.resolve()
-            path.unlink(missing_ok=True)
-            blob.unlink(missing_ok=True)
-
-
-def _snapshot(repo: str, revision: str, patterns: list[str], **options: Any) -> str:
-    from huggingface_hub import snapshot_download
-
-    return snapshot_download(repo, revision=revision, allow_patterns=patterns, ignore_patterns=_SUBFOLDERS, **options)
-
-
-def _remember(repo: str, revision: str, names: list[str]) -> None:
-    """Let the client note in its cache which commit the revision is, and which files that commit has.
-
-    All files are there, so nothing is downloaded; without the notes the next start asks the Hub again.
-    """
-    with contextlib.suppress(HubUnreachable), _rewrapped(repo, revision):
-        _patiently(repo, lambda: _snapshot(repo, revision, names))
-
-
-def _fetch(repo: str, commit: str, name: str) -> Path | None:
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import RemoteEntryNotFoundError
-
-    options = {"filename": name, "revision": commit, "etag_timeout": PATIENCE}
+    blob = path.resolve()
     try:
-        _patiently(repo, lambda: hf_hub_download(repo, **options, dry_run=True))
-        # A Hub that answered that may take its time, and so may another process that fetches the same file,
-        # for which the client waits. It gives a silent Hub up by itself, after a minute or so.
-        return Path(hf_hub_download(repo, **options))
-    except RemoteEntryNotFoundError:
-        return None
+        found = sha256_of(blob) if len(blob.name) == 64 else git_hash(blob.read_bytes())  # Git LFS, or plain git
+    except OSError:
+        return True
+    return found != blob.name
 
 
-def _patiently(repo: str, call: Callable[[], T]) -> T:
-    """The result of a Hub call that must return within PATIENCE seconds.
+def _model_files(paths: Iterable[str]) -> list[str]:
+    """The specs and `.h5` files, in the top folder of a repository; which JSON files are specs shows when read."""
+    return [path for path in paths if "/" not in path and path.endswith((".json", ".h5"))]
 
-    The call runs in a thread that is left behind when it is too slow; a daemon, it holds up no exit.
+
+def _patiently(repo: str, ask: Callable[[], T]) -> T:
+    """The result of calls to the Hub that must return within PATIENCE seconds.
+
+    They run in a daemon thread, which is left behind when they take longer and does not hold up exit.
     """
     future = Future()
 
     def run() -> None:
         try:
-            future.set_result(call())
+            future.set_result(ask())
         except BaseException as error:
             future.set_exception(error)
 
@@ -181,8 +138,7 @@ def _patiently(repo: str, call: Callable[[], T]) -> T:
 
 
 @contextlib.contextmanager
-def _rewrapped(repo: str, revision: str) -> Iterator[None]:
-    """Turn any error of the client into ModelUnavailable or HubUnreachable."""
+def _translated_errors(repo: str, revision: str) -> Iterator[None]:
     try:
         yield
     except CatDogError:
@@ -197,47 +153,32 @@ def translated(error: Exception, repo: str, revision: str) -> ModelUnavailable:
 
     if isinstance(error, errors.LocalEntryNotFoundError) and isinstance(error.__cause__, Exception):
         error = error.__cause__  # "not in the cache either", raised from what really happened
+    status = error.response.status_code if isinstance(error, errors.HfHubHTTPError) else 0
+    the = f"The Hub repository {repo}"
+    reason = problem = ""
     match error:
         case errors.GatedRepoError():
-            text = (
-                f"The Hub repository {repo} is gated. Ask for access at {constants.ENDPOINT}/{repo} "
-                "and set HF_TOKEN to a token of the account that has it."
-            )
+            problem = f"{the} is gated. Ask for access at {constants.ENDPOINT}/{repo}, and set HF_TOKEN to your token."
         case errors.RepositoryNotFoundError():
-            text = (
-                f"There is no Hub repository {repo}, or it is private. "
-                "Correct CATDOG_HUB_REPO, or set HF_TOKEN to a token that may read it."
-            )
+            problem = f"{the} does not exist or is private. Correct CATDOG_HUB_REPO, or set HF_TOKEN to a token for it."
         case errors.RevisionNotFoundError():
-            text = (
-                f"The Hub repository {repo} has no revision {revision}. "
-                "Set CATDOG_HUB_REVISION to one of its commits, tags or branches."
-            )
+            problem = f"{the} has no revision {revision}. Set CATDOG_HUB_REVISION to a commit, tag or branch of it."
         case errors.HFValidationError():
-            text = f"CATDOG_HUB_REPO must be a Hub repository like user/name. Received: {repo!r}."
+            problem = f"CATDOG_HUB_REPO must be a Hub repository like user/name. Received: {repo!r}."
         case errors.OfflineModeIsEnabled():
-            return HubUnreachable(repo, "HF_HUB_OFFLINE is set")
-        case errors.HfHubHTTPError() if (
-            400 <= error.response.status_code < 500 and error.response.status_code not in _PASSING
-        ):
-            text = (
-                f"The Hub refused to serve {repo} at revision {revision} with HTTP status "
-                f"{error.response.status_code}. Check CATDOG_HUB_REPO, HF_TOKEN and HF_ENDPOINT."
-            )
+            reason = "HF_HUB_OFFLINE is set"
+        case errors.RemoteEntryNotFoundError():
+            reason = "it does not have a file that it lists"
+        case errors.HfHubHTTPError() if status >= 500 or status in (408, 429):
+            reason = f"it answered with HTTP status {status}"
         case errors.HfHubHTTPError():
-            return HubUnreachable(repo, f"it answered with HTTP status {error.response.status_code}")
+            advice = "Check CATDOG_HUB_REPO, HF_TOKEN and HF_ENDPOINT."
+            problem = f"{the} is refused at revision {revision} with HTTP status {status}. {advice}"
         case OSError(errno=int()):
-            text = (
-                f"The Hub cache {constants.HF_HUB_CACHE} cannot hold {repo} ({error.strerror}). "
-                "Set HF_HOME to a folder that can be written and has room."
-            )
+            advice = "Set HF_HOME to a folder that can be written and has room."
+            problem = f"The Hub cache {constants.HF_HUB_CACHE} cannot hold {repo} ({error.strerror}). {advice}"
         case OSError() | errors.HTTPError():
-            return HubUnreachable(repo, _first_line(error))
-        case _:  # a sign-in page, or a proxy that is none, whose text may hold a password
-            kind = type(error).__name__
-            return HubUnreachable(repo, f"the client cannot use its settings or the answer: {kind}")
-    return ModelUnavailable(text)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+            reason = str(error).strip().partition("\n")[0].rstrip(".") or type(error).__name__
+        case _:  # a sign-in page, or a proxy address that is none, whose text may hold a password
+            reason = f"the client cannot use its settings or the answer: {type(error).__name__}"
+    return HubUnreachable(repo, reason) if reason else ModelUnavailable(problem)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os.path
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from catdog.errors import ModelMismatch, ModelUnavailable
 from catdog.models import hub
@@ -59,36 +60,39 @@ def locate(settings: Settings) -> Located:
     return _from_hub(settings, settings.hub_repo, settings.hub_revision)
 
 
-@dataclass(frozen=True)
-class _Checked:
-    """What a folder holds: usable models, why others are not, and the files that exist and may be to blame."""
+class _Found(NamedTuple):
+    """What a folder holds: usable models, why others are not, and the names of existing files that may be to blame."""
 
     models: tuple[ModelFile, ...] = ()
     problems: tuple[str, ...] = ()
-    suspects: tuple[Path, ...] = ()
+    suspects: tuple[str, ...] = ()
 
 
 def _bundled(folder: Path, source: str, problems: tuple[str, ...] = ()) -> Located:
     advice = "Put the models' files there again, or set CATDOG_WEIGHTS to another folder."
     if not os.path.isdir(folder):  # Path.is_dir would raise for some that cannot be looked at
-        found = _Checked(problems=(f"The weights folder {folder} does not exist or cannot be read. {advice}",))
+        found = _Found(problems=(f"The weights folder {folder} does not exist or cannot be read. {advice}",))
     elif not find_specs(folder):
-        found = _Checked(problems=(f"The weights folder {folder} holds no model spec (.json). {advice}",))
+        found = _Found(problems=(f"The weights folder {folder} holds no model spec (.json). {advice}",))
     else:
-        found = _check(folder, folder.resolve().name, advice)
+        found = _read(folder, folder.resolve().name, advice)
     return _located(found, source, problems)
 
 
 def _from_hub(settings: Settings, repo: str, revision: str) -> Located:
+    from huggingface_hub import is_offline_mode
+
     folder = hub.cached(repo, revision)
-    found = _check_cached(folder, repo) if folder else _Checked()
-    whole = found.models and not found.problems and hub.is_listed(repo, folder.name)
-    ready = _located(found, f"hub {_name(repo, folder)}") if whole else None
-    if ready and (folder.name == revision or hub.is_offline()):  # a commit never changes, and nobody may be asked
-        return ready
+    advice = "Start again when the Hub can be reached, and the cached copy is repaired."
+    found = _read(folder, _name(repo, folder), advice) if folder else _Found()
+    ready = found.models and not found.problems and hub.is_complete(repo, folder)
+    # A commit never changes, and offline nobody may be asked.
     try:
-        commit = hub.resolve(repo, revision)
-        return ready if ready and folder.name == commit else _downloaded(repo, revision, commit)
+        if not ready or (folder.name != revision and not is_offline_mode()):
+            commit = hub.resolve(repo, revision)
+            if not ready or folder.name != commit:
+                return _downloaded(repo, revision, commit)
+        return _located(found, f"hub {_name(repo, folder)}")
     except hub.HubUnreachable as error:
         unreachable = f"The Hub repository {repo} cannot be reached ({error.reason})"
     again = "Check the connection and start again."
@@ -100,20 +104,14 @@ def _from_hub(settings: Settings, repo: str, revision: str) -> Located:
 
 
 def _downloaded(repo: str, revision: str, commit: str) -> Located:
-    """Fetch a commit; files that an earlier, broken download left damaged are fetched once more."""
+    """Fetch a commit; files that differ from the Hub's are fetched once more, those published damaged are not."""
     advice = "Publish its files again, or set CATDOG_HUB_REVISION to another commit."
     folder = hub.download(repo, revision, commit)
-    found = _check(folder, _name(repo, folder), advice)
-    if damaged := [path for path in found.suspects if hub.is_damaged(path)]:  # others were published so
-        hub.forget(damaged)
-        folder = hub.download(repo, revision, commit)
-        found = _check(folder, _name(repo, folder), advice)
+    found = _read(folder, _name(repo, folder), advice)
+    if damaged := [name for name in found.suspects if hub.is_damaged(folder / name)]:
+        hub.download(repo, revision, commit, damaged)
+        found = _read(folder, _name(repo, folder), advice)
     return _located(found, f"hub {_name(repo, folder)}")
-
-
-def _check_cached(folder: Path, repo: str) -> _Checked:
-    advice = "Start again when the Hub can be reached, and the cached copy is repaired."
-    return _check(folder, _name(repo, folder), advice)
 
 
 def _name(repo: str, folder: Path) -> str:
@@ -121,14 +119,14 @@ def _name(repo: str, folder: Path) -> str:
     return f"{repo}@{folder.name[:12]}"
 
 
-def _located(found: _Checked, source: str, problems: tuple[str, ...] = ()) -> Located:
+def _located(found: _Found, source: str, problems: tuple[str, ...] = ()) -> Located:
     problems += found.problems
     if not found.models:
         raise ModelUnavailable(f"No usable model. {' '.join(problems)}")
     return Located(found.models, source, problems)
 
 
-def _check(folder: Path, place: str, advice: str) -> _Checked:
+def _read(folder: Path, place: str, advice: str) -> _Found:
     """Verify every model whose spec lies in the folder, which messages call `place`."""
     models, problems, suspects = [], [], []
     for spec_path in sorted(find_specs(folder), key=_order):
@@ -137,12 +135,12 @@ def _check(folder: Path, place: str, advice: str) -> _Checked:
             spec = ModelSpec.read(spec_path)
             suspect = spec_path.with_name(spec.file)
             _verify(suspect, spec)
+            models.append(ModelFile(spec, suspect))
         except ModelMismatch as error:
             problems.append(f"{place}, {spec_path.name}: {error} {advice}")
-            suspects.append(suspect)
-        else:
-            models.append(ModelFile(spec, suspect))
-    return _Checked(tuple(models), tuple(problems), tuple(path for path in suspects if path.exists()))
+            if suspect.exists():
+                suspects.append(suspect.name)
+    return _Found(tuple(models), tuple(problems), tuple(suspects))
 
 
 def _verify(path: Path, spec: ModelSpec) -> None:

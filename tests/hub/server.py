@@ -236,7 +236,7 @@ class _Handler(BaseHTTPRequestHandler):
         data = repository.commits[commit].get(file)
         if repository.gated and not self._is_known():
             raise _Refused(403, "GatedRepo", X_Repo_Commit=commit)
-        if data is None or file in repository.hidden:
+        if data is None:
             raise _Refused(404, "EntryNotFound", X_Repo_Commit=commit)
         self._send_range(data, {"X-Repo-Commit": commit, "ETag": f'"{etag(file, data)}"', "Accept-Ranges": "bytes"})
 

@@ -20,7 +20,6 @@ class Repository:
 
     gated      only requests with a token may read files
     private    requests without a token are told that there is no such repository
-    hidden     files that the tree lists and that cannot be fetched
     variables  of a Space: name -> value
     """
 
@@ -29,7 +28,6 @@ class Repository:
     refs: dict[str, str] = field(default_factory=dict)
     gated: bool = False
     private: bool = False
-    hidden: set[str] = field(default_factory=set)
     variables: dict[str, str] = field(default_factory=dict)
 
     def commit(self, files: Files, branch: str = "main") -> str:

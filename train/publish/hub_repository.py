@@ -5,11 +5,12 @@ The client reads HF_ENDPOINT, HF_TOKEN and HF_HOME by itself. Reading for the ap
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from catdog.models.hub import is_content
+from catdog.models.spec import sha256_of
 from train.publish.client import PublishError, retried, rewrapped
 
 Content = bytes | Path
@@ -140,6 +141,15 @@ def changes(files: Mapping[str, Content], remote: Remote | None) -> dict[str, st
         for path, content in files.items()
         if path not in there or not is_content(content, there[path])
     }
+
+
+def is_content(content: Content, hub_id: str) -> bool:
+    """Whether the Hub knows this content by that id: a sha256 for files in Git LFS, else what git gives it."""
+    from huggingface_hub.utils.sha import git_hash
+
+    if len(hub_id) == 64:
+        return (hashlib.sha256(content).hexdigest() if isinstance(content, bytes) else sha256_of(content)) == hub_id
+    return git_hash(content if isinstance(content, bytes) else content.read_bytes()) == hub_id
 
 
 def size_of(content: Content) -> int:
