@@ -212,7 +212,7 @@ def _remarks(comparison: Comparison, comparator: Comparator) -> Iterator[str]:
         return
     if favourite := wording.usually_right(comparison, specs):
         yield favourite
-    if rate := wording.sureness(comparison.leading):
+    if rate := wording.reliability(comparison.leading):
         yield f"{comparison.leader} is {wording.certainty(comparison.leading)}. {rate}"
 
 

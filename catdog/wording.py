@@ -1,35 +1,58 @@
-"""What every page says about models and their verdicts, in plain text: the same words on all of them."""
+"""What the pages say about models and their verdicts, in plain text."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from catdog.models.spec import ModelSpec
+from catdog.models.spec import ModelSpec, classes_of
 from catdog.verdict import Comparison, Verdict
 
-# For when the page's own server has no say in what is shown: whatever the cause is, it is one of these.
+# For an error that the page's server cannot explain: whatever the cause is, it is one of these.
 UNANSWERED = (
-    "No answer came: too many people may be asking, the connection may be lost, or the photo may no longer be kept. "
-    "Try again, or choose it anew."
+    "No answer came. The server may be busy, the connection lost, or the upload already deleted. Try again, or choose "
+    "the photo again."
 )
 BUSY = "Many people are asking at the moment. Try again in a few seconds."
 
-# Share of wrong answers up to which a verdict is called so; one that is UNSURE is worded as a leaning.
+# Highest share of wrong answers -> how sure an answer is called; one that is UNSURE is worded as a leaning.
 UNSURE = "unsure"
 CERTAINTIES = ((0.01, "very sure"), (0.05, "sure"), (0.2, "fairly sure"), (1.0, UNSURE))
-# Above this probability of being wrong, an answer is no surer than it says itself.
+# An answer that itself claims a higher probability of being wrong is called no surer than it claims.
 DOUBTFUL = 0.2
-# A lower share of wrong answers is not told as a number: it was learned from a handful of mistakes, or from none.
+# Lower shares of wrong answers are not told as a number: they were learned from a handful of mistakes, or from none.
 RAREST = 0.01
 
 
+def question(specs: Sequence[ModelSpec]) -> str:
+    """The title of a page, e.g. `Cat or dog?`."""
+    names = specs[0].classes if specs else ("cat", "dog")
+    return f"{listed([name.lower() for name in names], 'or').capitalize()}?" if len(names) <= 4 else "What is it?"
+
+
 def introduction(specs: Sequence[ModelSpec]) -> str:
-    """One sentence at the top of a page."""
+    """One sentence below the title; empty without models."""
     if not specs:
         return ""
     if len(specs) == 1:
         return "One neural network looks at your photo and says how sure it is."
     return f"{_count(len(specs)).capitalize()} neural networks look at your photo and answer side by side."
+
+
+def scope(specs: Sequence[ModelSpec]) -> str:
+    """What a visitor should know before trying other things; empty without models."""
+    if not specs:
+        return ""
+    names = _class_names(specs)
+    several = "both" if len(names) == 2 else "several of these"
+    return f"The models can only answer {listed(names, 'or')}, even if a photo shows {several} or something else."
+
+
+def training(specs: Sequence[ModelSpec]) -> str:
+    """Which photos the models were trained and measured on; empty without models."""
+    if not specs:
+        return ""
+    figures = ", and their error rates hold for such photos" if any(map(measured, specs)) else ""
+    return f"They were trained only on photos labelled {listed(_class_names(specs), 'or')}{figures}."
 
 
 def neither(specs: Sequence[ModelSpec]) -> str:
@@ -38,6 +61,11 @@ def neither(specs: Sequence[ModelSpec]) -> str:
     if len(names) == 2:
         return f"Probably neither {_with_article(names[0])} nor {_with_article(names[1])}"
     return f"Probably none of {listed(names, 'and')}"
+
+
+def is_neither(comparison: Comparison) -> bool:
+    """Whether a photo is probably of none of the classes."""
+    return comparison.verdict not in {verdict.label for verdict in comparison.models}
 
 
 def listed(names: Sequence[str], conjunction: str) -> str:
@@ -53,7 +81,7 @@ def headline(comparison: Comparison, specs: Sequence[ModelSpec]) -> str:
 def explanation(comparison: Comparison, specs: Sequence[ModelSpec]) -> str:
     """What a visitor should know besides the headline: a sentence or two, or nothing."""
     if is_neither(comparison):
-        return "It is unlike the photos that the models learned from: do not trust the answers below."
+        return "The photo is unlike those that the models learned from. Do not trust the answers below."
     return usually_right(comparison, specs) or leading(comparison, specs)
 
 
@@ -97,12 +125,12 @@ def leading(comparison: Comparison, specs: Sequence[ModelSpec]) -> str:
 
 
 def certainty(verdict: Verdict) -> str:
-    """How sure a model is, in a word or two, measured by how often it errs when it is this sure."""
+    """How sure an answer is, in a word or two, measured by how often answers this sure are wrong."""
     return next(word for limit, word in CERTAINTIES if _error_rate(verdict) <= limit)
 
 
-def sureness(verdict: Verdict) -> str:
-    """One sentence on what a model's confidence is worth; empty when it was never measured."""
+def reliability(verdict: Verdict) -> str:
+    """How often answers this sure are wrong, in a sentence; empty when it was never measured."""
     if verdict.error_rate is None:
         return ""
     error_rate = _error_rate(verdict)
@@ -116,19 +144,19 @@ def sureness(verdict: Verdict) -> str:
 
 
 def _error_rate(verdict: Verdict) -> float:
-    """How often answers this sure are wrong: as measured, and for doubtful ones no less than they say themselves.
+    """The measured error rate of answers this sure; of doubtful ones, what they claim themselves if that is higher.
 
-    A level of measured rates holds at least 50 answers. Where few were doubtful, the lowest reaches from a coin
-    toss to nearly certain, and is mostly about the latter.
+    The measured rates were learned in groups of at least 50 answers. If few answers were doubtful, the group of the
+    least sure ones reaches from a coin toss to nearly certain, so its rate is far too low for a coin toss.
     """
-    said = 1 - verdict.confidence
+    claimed = 1 - verdict.confidence
     if verdict.error_rate is None:
-        return said
-    return max(said, verdict.error_rate) if said > DOUBTFUL else verdict.error_rate
+        return claimed
+    return max(claimed, verdict.error_rate) if claimed > DOUBTFUL else verdict.error_rate
 
 
 def map_alt(verdict: Verdict) -> str:
-    """What a model's heat map shows, for those who do not see it."""
+    """What a heat map shows, for those who do not see it; empty without a map."""
     if not verdict.heatmap:
         return ""
     rows, columns = len(verdict.heatmap), len(verdict.heatmap[0])
@@ -141,7 +169,7 @@ def map_alt(verdict: Verdict) -> str:
 
 
 def measured(spec: ModelSpec) -> str:
-    """How often the model was right, on the first split of test and val that was measured; empty for neither."""
+    """How often the model was right on test photos, or on validation photos; empty when it was measured on neither."""
     for split, name in (("test", "test"), ("val", "validation")):
         figures = spec.metrics.get(split, {})
         if "accuracy" in figures:
@@ -151,7 +179,7 @@ def measured(spec: ModelSpec) -> str:
 
 
 def costs(spec: ModelSpec, verdict: Verdict | None = None) -> dict[str, str]:
-    """What a verdict of a model takes: name -> value, of what is known."""
+    """Name -> value of what a model takes, as far as it is known; with `verdict`, also how long that took."""
     values = {
         "Time": milliseconds(verdict.milliseconds) if verdict else "–",
         "Size": readable_size(spec.bytes),
@@ -199,9 +227,8 @@ def duration(seconds: float) -> str:
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
-def is_neither(comparison: Comparison) -> bool:
-    """Whether a photo is probably of none of the classes."""
-    return comparison.verdict not in {verdict.label for verdict in comparison.models}
+def _class_names(specs: Sequence[ModelSpec]) -> list[str]:
+    return sorted({name.lower() for name in classes_of(specs)})
 
 
 def _count(number: int) -> str:

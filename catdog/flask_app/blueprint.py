@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
-from flask import Blueprint, Response, json, render_template, request, send_file, url_for
-from markupsafe import Markup
+from flask import Blueprint, Response, json, render_template, request, send_from_directory, url_for
 
 from catdog import __version__
 from catdog.errors import Busy, CatDogError, ModelUnavailable
 from catdog.flask_app.form import YES, Upload, read_upload
-from catdog.pages import STYLE, banners, cards, examples
+from catdog.pages import ICON, STYLE, banners, cards, examples, frame
 from catdog.pages.pictures import data_url, overlay_urls, reduced
+from catdog.wording import scope
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -75,7 +75,7 @@ def create_blueprint(comparator: Answering, *, name: str = "catdog") -> Blueprin
         name, __name__, template_folder="templates", static_folder="static", static_url_path="/assets"
     )
     blueprint.add_url_rule("/", view_func=views.page, methods=["GET", "POST"])
-    blueprint.add_url_rule("/assets/verdicts.css", "verdicts", view_func=views.style)
+    blueprint.add_url_rule(f"/assets/<any({STYLE.name}, {ICON.name}):name>", "shared", view_func=views.shared)
     blueprint.add_url_rule("/predict", view_func=views.predict, methods=["POST"])
     blueprint.add_url_rule("/models", view_func=views.models)
     blueprint.add_url_rule("/healthz", view_func=views.healthz)
@@ -100,7 +100,7 @@ class _Views:
         self.comparator = comparator
         self.description = json.loads(Path(__file__).with_name("openapi.json").read_bytes())
         self.examples = examples.find()
-        self.thumbnails = {name: examples.thumbnail(path) for name, path in self.examples.items()}
+        self.thumbnails = examples.thumbnails()
 
     def page(self) -> tuple[str, int, dict[str, str]]:
         shown, status = _Shown(example=request.args.get("example", "")), 200
@@ -119,8 +119,8 @@ class _Views:
             shown.headline = banners.failed(error)
         return self._render(shown), status, _retry(status)
 
-    def style(self) -> Response:
-        return send_file(STYLE)
+    def shared(self, name: str) -> Response:
+        return send_from_directory(STYLE.parent, name)
 
     def predict(self) -> dict[str, Any]:
         return self._compare(self._upload()).to_dict()
@@ -170,8 +170,8 @@ class _Views:
         specs = self.comparator.specs
         comparison, image = self.comparator.look(photo, model=model, explain=shown.explain)
         shown.picture = data_url(reduced(image))
-        shown.headline = banners.judged(comparison, specs)
-        shown.cards = cards.judged(comparison, specs, overlay_urls(comparison, image, specs))
+        shown.headline = banners.verdict(comparison, specs)
+        shown.cards = cards.filled(comparison, specs, overlay_urls(comparison, image, specs))
 
     def _render(self, shown: _Shown) -> str:
         specs, comparator = self.comparator.specs, self.comparator
@@ -179,17 +179,17 @@ class _Views:
         return render_template(
             "catdog.html",
             comparator=comparator,
-            heading=Markup(cards.heading(specs)),
-            headline=Markup(headline),
-            cards=Markup(shown.cards or cards.blank(specs)),
-            about=Markup(cards.about(specs, comparator.source, comparator.problems, "Photos are not kept.")),
-            states={name: Markup(state) for name, state in _STATES.items()},
+            heading=frame.heading(specs),
+            headline=headline,
+            cards=shown.cards or cards.blank(specs),
+            about=frame.about(specs, comparator.source, comparator.problems, "Photos are not kept."),
+            states=_STATES,
             examples=self.thumbnails if specs else {},
             example=shown.example,
             explain=shown.explain,
             photo=shown.photo,
             picture=shown.picture,
-            scope=cards.scope(specs),
+            scope=scope(specs),
         )
 
 

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import gradio as gr
 from PIL import Image
 
 from catdog.comparator import Comparator
-from catdog.errors import CatDogError
-from catdog.gradio_app.ask import JUDGING, Answer, judge
-from catdog.gradio_app.photo_input import PhotoInput
-from catdog.gradio_app.uploads import refusal
+from catdog.errors import CatDogError, InvalidImage
+from catdog.gradio_app.parts import ONE_PHOTO
+from catdog.gradio_app.uploads import PhotoInput, refusal
 from catdog.pages.pictures import overlays
 from catdog.wording import percent
+
+Answer = TypeVar("Answer")
 
 # What `/predict` returns before the JSON. Clients rely on these two and on their order.
 LABELLED = ("scratch_cnn", "xception")
@@ -26,13 +27,13 @@ _FIELDS = (
     "strangeness, heatmap, cost], agree, source, verdict, usually_right"
 )
 _PREDICT = (
-    "Judge one photo with every model. Returns the label of scratch_cnn with its confidences, the same of "
-    f"xception (empty when that model is not loaded), and the comparison of all models as JSON: {_FIELDS}. {_PHOTOS}"
+    "Ask every model about one photo. Returns the label of scratch_cnn with its confidences, the same of xception "
+    f"(empty when that model is not loaded), and the comparison of all models as JSON: {_FIELDS}. {_PHOTOS}"
 )
 _EXPLAIN = (
-    "Judge one photo with every model and say where each found its label. Returns the photo under each model's heat "
-    "map, all on one scale, and the comparison as `/predict` does, with `heatmap` as rows of calibrated logits: "
-    f"positive where a place speaks for the label. {_PHOTOS}"
+    "Ask every model about one photo and where it found its label. Returns the photo under each model's heat map, all "
+    "on one scale, and the comparison as `/predict` does, with `heatmap` as rows of calibrated logits: positive where "
+    f"a place speaks for the label. {_PHOTOS}"
 )
 
 
@@ -40,32 +41,29 @@ def add(comparator: Comparator, photo: PhotoInput) -> None:
     """The two endpoints, which take what the page's photo input takes."""
 
     def predict(image: bytes | Path | None) -> tuple[dict[str, float], dict[str, float], dict[str, Any]]:
-        comparison = _judge(comparator.compare, image)
+        comparison = _answer(comparator.compare, image)
         by_model = {verdict.model: verdict.probabilities for verdict in comparison.models}
         return *(by_model.get(name, {}) for name in LABELLED), comparison.to_dict()
 
     def explain(image: bytes | Path | None) -> tuple[list[tuple[Image.Image, str]], dict[str, Any]]:
-        comparison, seen = _judge(comparator.look, image, explain=True)
+        comparison, seen = _answer(comparator.look, image, explain=True)
         captions = {v.model: f"{v.model}: {v.label}, {percent(v.confidence)} sure" for v in comparison.models}
         drawn = overlays(comparison, seen, comparator.specs)
         return [(image, captions[model]) for model, image in drawn.items()], comparison.to_dict()
 
     labels = [gr.Label(label=name, visible=False) for name in LABELLED]
     maps = gr.Gallery(label="Heat maps", visible=False, format="jpeg")
-    _add(predict, photo, [*labels, _json()], "predict", _PREDICT)
-    _add(explain, photo, [maps, _json()], "explain", _EXPLAIN)
+    for function, outputs, description in ((predict, labels, _PREDICT), (explain, [maps], _EXPLAIN)):
+        outputs = [*outputs, gr.JSON(label="Comparison", visible=False)]
+        names = {"api_name": function.__name__, "api_description": description}
+        gr.on([], function, photo, outputs, concurrency_id=ONE_PHOTO, **names)
 
 
-def _json() -> gr.JSON:
-    return gr.JSON(label="Comparison", visible=False)
-
-
-def _add(function, photo: PhotoInput, outputs: list, name: str, description: str) -> None:
-    gr.on([], function, photo, outputs, api_name=name, api_description=description, concurrency_id=JUDGING)
-
-
-def _judge(ask: Callable[..., Answer], photo: bytes | Path | None, **options: bool) -> Answer:
+def _answer(ask: Callable[..., Answer], photo: bytes | Path | None, **options: bool) -> Answer:
+    """What the Comparator says of a photo; its errors as those that reach the client."""
     try:
-        return judge(ask, photo, **options)
+        if photo is None:
+            raise InvalidImage("No photo was sent. Choose one, paste one, or take one with the camera.")
+        return ask(photo, **options)
     except CatDogError as error:
         raise refusal(str(error)) from error

@@ -1,13 +1,11 @@
-"""The tab for many photos at once: its parts and its events."""
+"""The tab for many photos at once."""
 
 from __future__ import annotations
 
 import contextlib
-import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 
 import gradio as gr
@@ -16,33 +14,41 @@ from catdog.collection import MOST_PHOTOS, Judged, collect, judge
 from catdog.comparator import Comparator
 from catdog.errors import CatDogError
 from catdog.gradio_app import gallery
-from catdog.gradio_app.file_input import FilesInput
-from catdog.gradio_app.limits import LARGEST_PHOTOS
-from catdog.gradio_app.parts import LIVE, html
+from catdog.gradio_app.parts import LIVE, QUIET, html, on_failure
+from catdog.gradio_app.uploads import LARGEST_PHOTOS, FilesInput
 from catdog.models.spec import classes_of
 from catdog.pages.examples import find
+from catdog.pages.render import render
 from catdog.wording import UNANSWERED
 
-AT_ONCE = 2  # visitors whose photos are judged at a time; others wait in the queue
+AT_ONCE = 2  # visitors who are served at a time; others wait in the queue
 EVERY = 0.2  # seconds between two reports of progress
 
 _Upload = list[tuple[str, Path]]
 
 
+class NoPhotos(CatDogError, ValueError):
+    """The visitor pressed the button before choosing photos."""
+
+    code = "no_photos"
+    status = 400
+
+
 @dataclass
 class Run:
-    """A visitor's wish: the page's button to stop sets it while photos are judged."""
+    """One visitor's run, which the button to stop ends."""
 
     stopped: bool = False
 
 
 def add(comparator: Comparator) -> None:
     """Build the tab inside the current one."""
-    megabytes = comparator.settings.max_upload_bytes / 2**20
+    classes = classes_of(comparator.specs)
+    mb = comparator.settings.max_upload_bytes / 2**20
     with gr.Row(elem_classes="cd-main"):
         with gr.Column(scale=4, min_width=280):
             files = FilesInput(label="Photos, or a zip", file_count="multiple", height=220, elem_id="cd-files")
-            html(_hint(comparator, megabytes))
+            html(render("many_hint.html", most=MOST_PHOTOS, megabytes=mb, large=LARGEST_PHOTOS, classes=classes))
             _add_samples(files)
             with gr.Row():
                 start = gr.Button("Judge them", variant="primary", elem_id="cd-start")
@@ -53,20 +59,11 @@ def add(comparator: Comparator) -> None:
 
 
 def _add_samples(files: FilesInput) -> None:
-    """A button that fills `files` with the examples, for who has no photos at hand."""
+    """A button that fills `files` with the examples, for visitors without photos at hand."""
     paths = [str(path) for path in find().values()]
     if paths:
         button = gr.Button("Or fill in our examples", variant="secondary")
-        button.click(lambda: paths, None, files, queue=False, show_progress="hidden", api_visibility="private")
-
-
-def _hint(comparator: Comparator, megabytes: float) -> str:
-    names = " and ".join(f"<code>{escape(name)}</code>" for name in classes_of(comparator.specs)[:2])
-    return (
-        f'<p class="cd-hint">Up to {MOST_PHOTOS} photos of {megabytes:g} MB each, {LARGEST_PHOTOS * megabytes:g} MB '
-        f"together; or a zip of up to {megabytes:g} MB. If its folders are named {names}, you see how often each model "
-        "is right.</p>"
-    )
+        button.click(lambda: paths, None, files, queue=False, **QUIET)
 
 
 def _add_events(comparator: Comparator, files: FilesInput, start: gr.Button, stop: gr.Button, results: gr.HTML) -> None:
@@ -91,19 +88,17 @@ def _add_events(comparator: Comparator, files: FilesInput, start: gr.Button, sto
         run.stopped = True
         return gr.Button(interactive=False)
 
-    quiet = {"show_progress": "hidden", "api_visibility": "private"}
-    begun = start.click(begin, run, outputs, queue=False, **quiet)
-    done = begun.then(work, [files, run], outputs, concurrency_id="many", concurrency_limit=AT_ONCE, **quiet)
-    # Refused by the queue, the connection is lost, or uploads are gone: Gradio gives no say in what is shown then.
-    gone = [gallery.refused(UNANSWERED), *({"__type__": "update", "interactive": on} for on in (True, False))]
-    done.failure(None, None, outputs, js=f"() => {json.dumps(gone)}", api_visibility="private")
-    stop.click(halt, run, stop, queue=False, **quiet)
+    begun = start.click(begin, run, outputs, queue=False, **QUIET)
+    done = begun.then(work, [files, run], outputs, concurrency_id="many", concurrency_limit=AT_ONCE, **QUIET)
+    idle = ({"__type__": "update", "interactive": interactive} for interactive in (True, False))
+    on_failure(done, outputs, [gallery.refused(UNANSWERED), *idle])
+    stop.click(halt, run, stop, queue=False, **QUIET)
 
 
 def _judged(comparator: Comparator, files: _Upload, run: Run) -> Iterator[str]:
-    """Progress now and then, and the results at last; raises CatDogError for what cannot be judged at all."""
+    """Progress now and then, and the results at the end; raises NoPhotos or TooMuch."""
     if not files:
-        raise CatDogError("No photos were sent. Choose some, or a zip, and then press the button.")
+        raise NoPhotos("No photos were sent. Choose some, or a zip, and then press the button.")
     specs = comparator.specs
     with collect(files, classes_of(specs), comparator.settings.max_upload_bytes) as found:
         done = [Judged(name, None, error=error) for name, error in found.refused]

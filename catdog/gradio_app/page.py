@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -10,20 +9,19 @@ from starlette.middleware import Middleware
 
 from catdog.comparator import Comparator
 from catdog.gradio_app import api, many_tab, quiz_tab, single_tab
-from catdog.gradio_app.ask import RUNNING, WAITING
-from catdog.gradio_app.limits import BodyLimits
 from catdog.gradio_app.parts import html
 from catdog.gradio_app.sweep import sweeping
 from catdog.gradio_app.theme import STYLES, theme
-from catdog.pages import cards
+from catdog.gradio_app.uploads import BodyLimits
+from catdog.pages import ICON, frame
 from catdog.pages.examples import find
 from catdog.settings import Settings
 
+RUNNING = 16  # photos that the models get at a time; they answer together those that come together
+WAITING = 32  # events in the queue before further ones are turned away
 KEPT = 3600  # seconds that uploads stay at least, and seconds between two sweeps: twice as many at most
 # Visitors, and calls over plain HTTP, of whom Gradio keeps what they see: 50 kB each at least.
 SESSIONS = 1000
-
-ICON = Path(__file__).parents[1] / "flask_app" / "static" / "catdog.svg"
 
 _PRIVACY = "Photos are deleted within two hours and never used for anything else."
 _HEAD = '<meta name="description" content="Neural networks say side by side whether a photo shows a cat or a dog.">'
@@ -39,7 +37,7 @@ english();
 def build(comparator: Comparator) -> gr.Blocks:
     """The page and its public endpoints, ready for `launch(**launch_options(...))`."""
     with gr.Blocks(title="Cat or dog?", analytics_enabled=False, delete_cache=(KEPT, KEPT)) as page:
-        html(cards.heading(comparator.specs), js_on_load=_ENGLISH)
+        html(frame.heading(comparator.specs), js_on_load=_ENGLISH)
         questions = quiz_tab.find(comparator.specs)
         with gr.Tabs(elem_id="cd-tabs"):
             with gr.Tab("One photo"):
@@ -49,7 +47,7 @@ def build(comparator: Comparator) -> gr.Blocks:
             if questions:
                 with gr.Tab("You against the models"):
                     quiz_tab.add(comparator, questions)
-        html(cards.about(comparator.specs, comparator.source, comparator.problems, _PRIVACY))
+        html(frame.about(comparator.specs, comparator.source, comparator.problems, _PRIVACY))
         api.add(comparator, photo)
     return page.queue(max_size=WAITING, default_concurrency_limit=RUNNING)
 

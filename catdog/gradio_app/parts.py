@@ -1,8 +1,16 @@
-"""Components that several tabs use."""
+"""What several tabs use: HTML of our own, and the options of events."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
+
 import gradio as gr
+
+# All events that ask the models about one photo, on the page and in the API, share one limit.
+ONE_PHOTO = "one photo"
+# Options of an event that is for the page alone, and that shows its progress itself.
+QUIET = {"show_progress": "hidden", "api_visibility": "private"}
 
 # For an element whose content changes: screen readers read out what is new, as the element itself stays, and on
 # a phone, where it may lie below what is seen, it comes into view; not again for more of the same.
@@ -18,5 +26,10 @@ watch('value', () => {
 
 
 def html(value: str, js_on_load: str | None = None, **options) -> gr.HTML:
-    """HTML of our own, with nobody else's style."""
+    """HTML of our own, without Gradio's style."""
     return gr.HTML(value, js_on_load=js_on_load, apply_default_css=False, **options)
+
+
+def on_failure(event, outputs: Sequence | gr.HTML, shown: Sequence | str) -> None:
+    """What an event shows when the queue is full, the connection lost or the upload gone: no Python runs then."""
+    event.failure(None, None, outputs, js=f"() => {json.dumps(shown)}", api_visibility="private")

@@ -1,4 +1,4 @@
-"""The tab for one photo: its parts and its events."""
+"""The tab for one photo."""
 
 from __future__ import annotations
 
@@ -10,19 +10,29 @@ import gradio as gr
 
 from catdog.comparator import Comparator
 from catdog.errors import CatDogError
-from catdog.gradio_app import example_row
-from catdog.gradio_app.ask import JUDGING, judge
-from catdog.gradio_app.parts import LIVE, html
-from catdog.gradio_app.photo_input import PhotoInput
+from catdog.gradio_app.parts import LIVE, ONE_PHOTO, QUIET, html, on_failure
+from catdog.gradio_app.uploads import PhotoInput
 from catdog.pages import banners, cards
-from catdog.pages.examples import find
-from catdog.pages.icons import drawing
+from catdog.pages.examples import find, thumbnails
 from catdog.pages.pictures import overlay_urls
+from catdog.pages.render import icon_url, render
+from catdog.wording import scope
 
+_HERE = Path(__file__).parent
 _HEADLINE_ON_LOAD = f"""{LIVE}
-const drawing = {json.dumps(drawing("paw", "#b5a999"))};
-{Path(__file__).with_name("single.js").read_text(encoding="utf-8")}"""
-# Of a phone the camera at its back; and enough pixels, which Gradio asks for only where nothing else is.
+const drawing = {json.dumps(icon_url("paw", "#b5a999"))};
+{(_HERE / "single_tab.js").read_text(encoding="utf-8")}"""
+_EXAMPLES_ON_LOAD = (_HERE / "example_row.js").read_text(encoding="utf-8")
+# When the photo is no longer the example that the address leads to.
+_FORGET_EXAMPLE = """() => {
+  const address = new URL(location.href);
+  address.searchParams.delete('example');
+  history.replaceState(null, '', address);
+  for (const button of document.querySelectorAll('[data-example][aria-pressed=true]')) {
+    button.setAttribute('aria-pressed', false);
+  }
+}"""
+# The camera at the back of a phone; and enough pixels, which Gradio asks for only if there are no other constraints.
 _CAMERA = {"video": {"facingMode": "environment", "width": {"ideal": 1920}, "height": {"ideal": 1440}}}
 
 
@@ -32,13 +42,13 @@ def add(comparator: Comparator) -> PhotoInput:
     with gr.Row(elem_classes="cd-main"):
         with gr.Column(scale=4, min_width=280):
             photo = _photo_input()
-            row = _example_row(cards.scope(specs))
+            examples = _example_row(scope(specs))
         with gr.Column(scale=8, min_width=280):
             headline = html(banners.waiting(), js_on_load=_HEADLINE_ON_LOAD)
             maps = gr.Checkbox(True, label="Show what the models looked at", container=False, elem_id="cd-maps")
             shown = html(cards.blank(specs))
-    if row:
-        _add_example_events(row, photo, headline)
+    if examples:
+        _add_example_events(examples, photo, headline)
     _add_events(comparator, photo, maps, [headline, shown])
     return photo
 
@@ -58,51 +68,45 @@ def _photo_input() -> PhotoInput:
 
 def _example_row(scope: str) -> gr.HTML | None:
     """A row of buttons, or nothing when there are no examples."""
-    files = find()
-    return html(example_row.buttons(files, scope), js_on_load=example_row.ON_LOAD) if files else None
+    found = thumbnails()
+    if not found:
+        return None
+    return html(render("example_row.html", thumbnails=found, scope=scope), js_on_load=_EXAMPLES_ON_LOAD)
 
 
-def _add_example_events(row: gr.HTML, photo: PhotoInput, headline: gr.HTML) -> None:
+def _add_example_events(examples: gr.HTML, photo: PhotoInput, headline: gr.HTML) -> None:
     """Put an example into `photo` when its button is pressed, or the address of the page names it."""
     files = find()
 
     def choose(click: gr.EventData) -> tuple:
         name = click._data.get("example") if isinstance(click._data, dict) else None
         if not isinstance(name, str) or name not in files:
-            return gr.skip(), banners.refused(f"There is no example of that name; choose one of {', '.join(files)}.")
+            return gr.skip(), banners.refused(f"There is no such example. Choose one of {', '.join(files)}.")
         return str(files[name]), gr.skip()
 
-    row.click(choose, None, [photo, headline], queue=False, show_progress="hidden", api_visibility="private")
-    photo.input(None, js=example_row.FORGET, api_visibility="private")
+    examples.click(choose, None, [photo, headline], queue=False, **QUIET)
+    photo.input(None, js=_FORGET_EXAMPLE, api_visibility="private")
 
 
 def _add_events(comparator: Comparator, photo: PhotoInput, maps: gr.Checkbox, results: list[gr.HTML]) -> None:
-    """Show the verdicts whenever the photo changes, however it came, and once more when the switch is turned."""
+    """Show the verdicts whenever the photo changes, however it came, and again when the switch is turned."""
     specs = comparator.specs
 
     def answer(photo: bytes | Path | None, with_maps: bool) -> tuple[str, str]:
         if photo is None:
             return banners.waiting(), cards.blank(specs)
         try:
-            comparison, image = judge(comparator.look, photo, explain=with_maps)
+            comparison, image = comparator.look(photo, explain=with_maps)
         except CatDogError as error:
             return banners.failed(error), cards.blank(specs)
         addresses = overlay_urls(comparison, image, specs)
-        return banners.judged(comparison, specs), cards.judged(comparison, specs, addresses)
+        return banners.verdict(comparison, specs), cards.filled(comparison, specs, addresses)
 
     def show(photo: bytes | Path | None, with_maps: bool) -> Iterator[tuple[str, str]]:
         if photo is not None:
             yield banners.looking(), cards.blank(specs, busy=True)
         yield answer(photo, with_maps)
 
-    options = {
-        "inputs": [photo, maps],
-        "outputs": results,
-        "concurrency_id": JUDGING,
-        "show_progress": "hidden",
-        "api_visibility": "private",
-    }
-    # Refused by the queue, the connection is lost, or the upload is gone: Gradio gives no say in what is shown then.
-    gone = f"() => {json.dumps([banners.unanswered(), cards.blank(specs)])}"
+    options = {"inputs": [photo, maps], "outputs": results, "concurrency_id": ONE_PHOTO, **QUIET}
     for event in (photo.change(show, **options), maps.change(answer, **options), results[0].click(show, **options)):
-        event.failure(None, None, results, js=gone, api_visibility="private")
+        on_failure(event, results, [banners.unanswered(), cards.blank(specs)])

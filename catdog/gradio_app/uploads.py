@@ -1,24 +1,114 @@
-"""What every input of the page refuses: files that were not uploaded, and addresses of other sites."""
+"""What visitors may send: photos as uploads or data: URLs of limited size, no files of the server, no addresses."""
 
 from __future__ import annotations
 
+import base64
+import binascii
 from html import escape
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
+from gradio.data_classes import ImageData, ListFiles
 from gradio.utils import get_upload_folder, is_in_or_equal
 from gradio_client.utils import is_http_url_like
+from starlette.middleware.body_limit import RequestBodyLimitMiddleware
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+UPLOAD = "/gradio_api/upload"
+LARGEST_PHOTOS = 10  # photos of the largest accepted size that fit into one request for uploads
+ENVELOPE = 64 * 1024  # bytes of a request around its photos
+LONGEST = 4096  # characters of a path or an address
 
 HOW_TO_SEND = "Send the photo itself, as an upload or a base64 data: URL."
 NOT_UPLOADED = f"The request names a file that was not uploaded, or is no longer kept. {HOW_TO_SEND}"
 
 
-def check_resource(url_or_path: str | Path | None) -> None:
+class BodyLimits:
+    """ASGI middleware that cuts off request bodies, for photos of at most `max_upload` bytes.
+
+    Gradio's own limit covers only each file of an upload. A photo inside a JSON request is base64 and so a third
+    larger; the limit leaves room for that and for the rest of the request.
+    """
+
+    def __init__(self, app: ASGIApp, max_upload: int):
+        self.uploads = RequestBodyLimitMiddleware(app, LARGEST_PHOTOS * max_upload + ENVELOPE)
+        self.others = RequestBodyLimitMiddleware(app, max_upload * 4 // 3 + ENVELOPE)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope.get("path", "").removeprefix(scope.get("root_path", ""))
+        await (self.uploads if path == UPLOAD else self.others)(scope, receive, send)
+
+
+class SentPhoto(ImageData):
+    """What was sent, whose dump leaves out long texts, such as a photo inside the request.
+
+    Gradio keeps the dumps of all sessions for links to a filled-in page, which this page does not offer. Each call
+    over plain HTTP is a session, so the photos would add up to gigabytes.
+    """
+
+    def model_dump(self, **options: Any) -> dict[str, Any]:
+        fields = super().model_dump(**options).items()
+        return {name: None if isinstance(value, str) and len(value) > LONGEST else value for name, value in fields}
+
+
+class PhotoInput(gr.Image):
+    """A `gr.Image` that neither decodes nor re-encodes, so that every surface sees the same bytes.
+
+    `gr.Image` would decode with its own rules: no limit of pixels, EXIF and alpha handled in some cases only.
+    """
+
+    is_template = True  # the browser shows it as a plain gr.Image
+    data_model = SentPhoto
+
+    def preprocess(self, payload: ImageData | None) -> bytes | Path | None:
+        """The path of the uploaded file, the bytes of a data: URL, or None for nothing; raises gr.Error for others."""
+        if payload is None:
+            return None
+        if payload.url and payload.url.startswith("data:"):
+            return _from_data_url(payload.url)
+        return _uploaded(payload.path)
+
+    async def async_move_resource_to_block_cache(self, url_or_file_path: str | Path | None) -> str | None:
+        """What Gradio does with a path before `preprocess` sees it, for regular files only."""
+        _require_file(url_or_file_path)
+        return await super().async_move_resource_to_block_cache(url_or_file_path)
+
+    def example_payload(self) -> dict:
+        """What the API page shows as the argument: a local file, as addresses are refused."""
+        return {"path": "cat.jpg", "url": "cat.jpg", "meta": {"_type": "gradio.FileData"}}
+
+    def example_value(self) -> str:
+        return "cat.jpg"
+
+
+class FilesInput(gr.File):
+    """A `gr.File` with `file_count="multiple"` that reads none of the files and makes no copy."""
+
+    is_template = True  # the browser shows it as a plain gr.File
+
+    def preprocess(self, payload: ListFiles | None) -> list[tuple[str, Path]]:
+        """The name, for display alone, and the path of each upload; raises gr.Error for other files."""
+        files = payload.root if payload else []
+        return [(file.orig_name or Path(file.path).name, _uploaded(file.path)) for file in files]
+
+    async def async_move_resource_to_block_cache(self, url_or_file_path: str | Path | None) -> str | None:
+        """What Gradio does with a path before `preprocess` sees it, for regular files only."""
+        _require_file(url_or_file_path)
+        return await super().async_move_resource_to_block_cache(url_or_file_path)
+
+
+def refusal(message: str) -> gr.Error:
+    """An error whose text reaches the visitor; escaped, as the page shows errors as HTML."""
+    return gr.Error(escape(message, quote=False), title="No verdict", print_exception=False)
+
+
+def _require_file(url_or_path: str | Path | None) -> None:
     """Refuse what is no regular file, before Gradio's `async_move_resource_to_block_cache` touches it.
 
-    Gradio checks the paths of a request only where it says `meta`. It would download an address, from
-    the server's network and without a limit of size. It would remember a folder as an upload, and end
-    the task that deletes old uploads when it comes to delete it.
+    Gradio checks the paths of a request only where it says `meta`. It would download an address, from the server's
+    network and without a limit of size. It would remember a folder as an upload, and end the task that deletes old
+    uploads when it comes to delete it.
     """
     if is_http_url_like(str(url_or_path)):
         raise refusal(f"Photos are not fetched from other sites. {HOW_TO_SEND}")
@@ -26,16 +116,20 @@ def check_resource(url_or_path: str | Path | None) -> None:
         raise refusal(NOT_UPLOADED)
 
 
-def uploaded(path: str | None) -> Path:
-    """The path of an uploaded file; raises gr.Error for any other."""
+def _from_data_url(url: str) -> bytes:
+    head, _, content = url.partition(",")
+    try:
+        if not head.endswith(";base64"):
+            raise ValueError("it is not base64")
+        return base64.b64decode(content, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise refusal(f"The data: URL cannot be read: {error}. {HOW_TO_SEND}") from error
+
+
+def _uploaded(path: str | None) -> Path:
     if not path or not _is_upload(path):
         raise refusal(NOT_UPLOADED)
     return Path(path)
-
-
-def refusal(message: str) -> gr.Error:
-    """An error whose text reaches the visitor; escaped, as the page shows errors as HTML."""
-    return gr.Error(escape(message, quote=False), title="No verdict", print_exception=False)
 
 
 def _is_upload(path: str) -> bool:

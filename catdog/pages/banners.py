@@ -1,52 +1,53 @@
-"""The box at the head of the verdicts, in each of its states."""
+"""The banner above the cards, in each of its states."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from markupsafe import Markup
+
 from catdog.errors import Busy, CatDogError
-from catdog.models.spec import ModelSpec, classes_of
-from catdog.pages.html import accent, banner
+from catdog.models.spec import ModelSpec
+from catdog.pages.accents import accent_of
+from catdog.pages.render import render
 from catdog.verdict import Comparison
-from catdog.wording import BUSY, UNANSWERED, explanation, headline, is_neither
+from catdog.wording import BUSY, UNANSWERED, explanation, headline
 
 AGAIN = "Try again"  # on the only button that a banner has
 
 
-def waiting(how: str = "Drop one, paste one, take one, or try an example.") -> str:
-    """Before any photo."""
+def banner(title: str, text: str, accent: str, *, button: str = "") -> Markup:
+    """A coloured box with a headline and a sentence, which is an alert when its accent is `error`."""
+    return render("banner.html", title=title, text=text, accent=accent, button=button)
+
+
+def waiting(how: str = "Drop, paste or take one, or try an example.") -> Markup:
+    """Before any photo; `how` says how to bring one."""
     return banner("Waiting for a photo", how, "idle")
 
 
-def looking() -> str:
+def looking() -> Markup:
     """While the models work."""
     return banner("Looking at your photo…", "", "busy")
 
 
-def judged(comparison: Comparison, specs: Sequence[ModelSpec]) -> str:
+def verdict(comparison: Comparison, specs: Sequence[ModelSpec]) -> Markup:
     """The verdict in a headline, and what to think of it."""
-    return banner(headline(comparison, specs), explanation(comparison, specs), colour(comparison, specs))
+    return banner(headline(comparison, specs), explanation(comparison, specs), accent_of(comparison, specs))
 
 
-def refused(message: str, button: str = "") -> str:
-    """When there is no verdict; `message` is plain text that says why."""
-    return banner("No verdict on this one", message, "error", role="alert", button=button)
+def refused(message: str, button: str = "") -> Markup:
+    """Why there is no verdict."""
+    return banner("No verdict on this one", message, "error", button=button)
 
 
-def failed(error: CatDogError) -> str:
-    """When `error` is why there is no verdict; with a button where it is not the photo's."""
+def failed(error: CatDogError) -> Markup:
+    """Why there is no verdict, with a button to try again unless the photo is to blame."""
     if isinstance(error, Busy):
-        return banner("Please wait a moment", BUSY, "error", role="alert", button=AGAIN)
+        return banner("Please wait a moment", BUSY, "error", button=AGAIN)
     return refused(str(error), AGAIN if error.status >= 500 else "")
 
 
-def unanswered(message: str = UNANSWERED) -> str:
+def unanswered(message: str = UNANSWERED) -> Markup:
     """When the server did not say why there is no verdict."""
     return refused(message, AGAIN)
-
-
-def colour(comparison: Comparison, specs: Sequence[ModelSpec]) -> str:
-    """The accent of a verdict as a whole."""
-    if is_neither(comparison):
-        return "neither"
-    return accent(comparison.models[0].label, classes_of(specs)) if comparison.agree else "split"

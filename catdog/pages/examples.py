@@ -20,7 +20,11 @@ def find(folder: Path = FOLDER) -> dict[str, Path]:
     return {name: found[name] for name in [*first, *(name for name in found if name not in first)]}
 
 
-def thumbnail(path: Path) -> str:
-    """A small square of an example, as a data: URL."""
+def thumbnails() -> dict[str, str]:
+    """Name -> small square of every example, as a data: URL."""
+    return {name: _thumbnail(path) for name, path in find().items()}
+
+
+def _thumbnail(path: Path) -> str:
     with Image.open(path) as image:
         return data_url(ImageOps.fit(image.convert("RGB"), (THUMBNAIL, THUMBNAIL)))

@@ -138,14 +138,14 @@ def verdict(confidence: float = 0.9, error_rate: float | None = None) -> Verdict
         (0.0, "very sure", "Fewer than 1 in 100 answers this sure are wrong."),
     ],
 )
-def test_sureness(error_rate, word, sentence):
-    assert wording.sureness(verdict(error_rate=error_rate)) == sentence
+def test_reliability(error_rate, word, sentence):
+    assert wording.reliability(verdict(error_rate=error_rate)) == sentence
     assert wording.certainty(verdict(error_rate=error_rate)) == word
 
 
 @pytest.mark.parametrize(("confidence", "word"), [(0.5, "unsure"), (0.9, "fairly sure"), (0.99999, "very sure")])
 def test_without_measured_errors_confidence_counts_and_nothing_is_claimed(confidence, word):
-    assert wording.sureness(verdict(confidence)) == ""
+    assert wording.reliability(verdict(confidence)) == ""
     assert wording.certainty(verdict(confidence)) == word
 
 
@@ -160,7 +160,7 @@ def test_without_measured_errors_confidence_counts_and_nothing_is_claimed(confid
 )
 def test_a_doubtful_answer_is_no_surer_than_it_says_itself(confidence, error_rate, word, sentence):
     assert wording.certainty(verdict(confidence, error_rate)) == word
-    assert wording.sureness(verdict(confidence, error_rate)) == sentence
+    assert wording.reliability(verdict(confidence, error_rate)) == sentence
 
 
 def test_usually_right():

@@ -40,13 +40,13 @@ def test_the_most_doubtful_come_first(comparator, judged):
     names = re.findall(r"<h3>(.*?)</h3>", html)
     assert names[:2] == ["strange.png", "disputed.png"] and sorted(names[2:]) == ["cat.png", "dog.png"]
     assert "4 photos judged" in html
-    assert "Disputed: 2. Probably neither a cat nor a dog: 1." in html
+    assert "disagree: 2." in html and "neither a cat nor a dog: 1." in html
 
 
 def test_labelled_photos_are_marked_and_counted(comparator, judged):
     html = gallery.results(judged, comparator.specs)
     assert html.count('data-mark="right"') == html.count('data-mark="wrong"') == 1
-    marks = re.findall(r'data-mark="(\w+)">.*?</span>(.*?)</p>', html)
+    marks = re.findall(r'data-mark="(\w+)">.*?</span>(.*?)</p>', html, re.DOTALL)
     assert sorted(marks) == [("right", "Cat"), ("wrong", "Dog, is cat")]
     assert html.count("1 of 2") == 3
     assert html.count("Confusion matrix") == 3
@@ -59,7 +59,7 @@ def test_neither_is_no_mistake_though_the_table_counts_what_each_model_says(comp
     photo = NamedPhoto("cup.png", "dog", lambda: encoded(fakes.photo(fakes.NEITHER), "PNG"))
     html = gallery.results(list(judge(comparator, [photo])), comparator.specs)
     assert '<p class="cd-mark">Neither, is dog</p>' in html and "data-mark" not in html
-    assert "also where the verdict is neither" in html and html.count("of 1</td>") == 3
+    assert html.count("of 1</td>") == 3
 
 
 def test_bad_files_are_listed(comparator, judged):

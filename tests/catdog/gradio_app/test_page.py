@@ -23,10 +23,9 @@ from gradio_client.exceptions import AppError
 from PIL import Image
 
 from catdog import Settings, load
-from catdog.gradio_app.file_input import FilesInput
-from catdog.gradio_app.limits import LARGEST_PHOTOS
 from catdog.gradio_app.page import SESSIONS
-from catdog.gradio_app.uploads import refusal
+from catdog.gradio_app.uploads import LARGEST_PHOTOS, FilesInput, refusal
+from catdog.pages import ICON
 from tests.catdog import fakes
 from tests.catdog.photos import encoded, heic, huge_png, png
 from tests.conftest import PATIENCE
@@ -235,7 +234,7 @@ def test_files_of_the_server_are_not_served(url, outside, name):
 def test_the_page_has_the_icon_of_the_project(url):
     icon = httpx.get(f"{url}/favicon.ico", timeout=PATIENCE)
     assert icon.headers["content-type"] == "image/svg+xml"
-    assert icon.content == (ROOT / "catdog" / "flask_app" / "static" / "catdog.svg").read_bytes()
+    assert icon.content == ICON.read_bytes()
 
 
 @pytest.fixture

@@ -19,5 +19,7 @@ def test_a_folder_without_examples_has_none(tmp_path, cat):
     assert list(examples.find(tmp_path)) == ["zebra"]
 
 
-def test_thumbnails_are_square(cat):
-    assert decoded(examples.thumbnail(cat)).size == (examples.THUMBNAIL, examples.THUMBNAIL)
+def test_thumbnails_are_square():
+    found = examples.thumbnails()
+    assert list(found) == list(examples.find())
+    assert {decoded(url).size for url in found.values()} == {(examples.THUMBNAIL, examples.THUMBNAIL)}

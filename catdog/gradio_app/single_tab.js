@@ -1,5 +1,5 @@
 // What the tab for one photo does besides Gradio's own. `element`, the headline, and `trigger` are given by Gradio,
-// `drawing` by single.py.
+// `drawing` by single_tab.py.
 
 const inPhoto = (selector) => document.querySelector(`#cd-photo ${selector}`);
 const uploads = () => inPhoto('.source-selection button:first-child');
