@@ -16,7 +16,8 @@ from catdog.errors import InvalidSettings, ModelMismatch
 from catdog.models.locate import locate
 from catdog.terminal import tell
 from train.measure.served import settings_for
-from train.publish import card, client, hub_repository, model_repository, space
+from train.publish import hub_client, hub_repository, model_repository, space
+from train.publish import model_card as card
 from train.publish.upload import Upload
 from train.quiet import load_keras
 
@@ -85,7 +86,7 @@ def _card(arguments: argparse.Namespace) -> None:
 
 
 def _publish(arguments: argparse.Namespace) -> None:
-    with client.impatient():
+    with hub_client.impatient():
         upload = _space(arguments) if arguments.space else _models(arguments)
         print(upload.describe(), flush=True)
         if arguments.dry_run:
@@ -106,10 +107,10 @@ def _models(arguments: argparse.Namespace) -> Upload:
     repository = hub_repository.Repository(arguments.repo)
     remote = _remote(repository, arguments.dry_run)
     load_keras()
-    from train.publish import check
+    from train.publish import verification
 
     data = None if arguments.unmeasured else arguments.data or (DATA if DATA.is_dir() else None)
-    specs, report = check.check(arguments.weights, data)
+    specs, report = verification.verify(arguments.weights, data)
     print(*report, sep="\n", flush=True)
     return model_repository.models(
         repository, remote, specs, arguments.weights, arguments.report, replace_card=arguments.replace_card
@@ -134,7 +135,7 @@ def _remote(repository: hub_repository.Repository, dry_run: bool) -> hub_reposit
         if not dry_run:
             repository.require_permission()
         return repository.look()
-    except client.PublishError as error:
+    except hub_client.PublishError as error:
         if not dry_run:
             raise
         print(f"Not compared with the Hub: {error}", file=sys.stderr)

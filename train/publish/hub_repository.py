@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from catdog.models.spec import sha256_of
-from train.publish.client import PublishError, retried, rewrapped
+from train.publish.hub_client import PublishError, retried, rewrapped
 
 Content = bytes | Path
 

@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 from catdog.errors import InvalidSettings
 from catdog.models.spec import ModelSpec, find_specs
-from train.publish import card
+from train.publish import model_card as card
 from train.publish.hub_repository import UNTOUCHED, Content, Remote, Repository
 from train.publish.upload import Upload
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from catdog.settings import BUNDLED_WEIGHTS
 from train.publish import readme
-from train.publish.client import PublishError
+from train.publish.hub_client import PublishError
 from train.publish.hub_repository import UNTOUCHED, Content, Remote, Repository
 from train.publish.upload import Upload
 

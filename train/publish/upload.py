@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from train.publish.client import PublishError
+from train.publish.hub_client import PublishError
 from train.publish.hub_repository import UNTOUCHED, Content, Remote, Repository, changes, size_of
 
 

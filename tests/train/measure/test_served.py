@@ -7,7 +7,7 @@ import pytest
 from catdog.errors import InvalidSettings
 from train.__main__ import main
 from train.measure.served import settings_for
-from train.publish import check
+from train.publish import verification
 
 
 def test_all_settings_count_but_those_that_say_where_models_are(tmp_path, monkeypatch):
@@ -35,4 +35,4 @@ def test_every_command_heeds_them(command, tiny_data, tiny_weights, tmp_path, mo
 def test_what_is_published_is_checked_by_them(tiny_weights, monkeypatch):
     monkeypatch.setenv("CATDOG_ENGINE", "steam")
     with pytest.raises(InvalidSettings, match="CATDOG_ENGINE must be one of"):
-        check.check(tiny_weights)
+        verification.verify(tiny_weights)

@@ -10,8 +10,8 @@ from types import SimpleNamespace
 import pytest
 
 from tests.train.conftest import files_of
-from train.publish import client
-from train.publish.client import PublishError
+from train.publish import hub_client
+from train.publish.hub_client import PublishError
 from train.publish.hub_repository import Repository
 from train.publish.upload import Upload
 
@@ -24,7 +24,7 @@ COMMIT = f"POST /api/models/{REPO}/commit/main"
 
 
 def publish(files=FILES, repo: str = REPO, private: bool = False, **more):
-    with client.impatient():
+    with hub_client.impatient():
         repository = Repository(repo)
         repository.require_permission()
         return Upload(repository, repository.look(), files, "things", **more).carry_out(private=private)
@@ -202,7 +202,7 @@ def test_a_hub_that_is_gone_is_said_to_be(stand_in):
 
 
 def test_a_hub_that_falls_silent_is_given_up(stand_in, monkeypatch):
-    monkeypatch.setattr(client, "TIMEOUT", 5)
+    monkeypatch.setattr(hub_client, "TIMEOUT", 5)
     stand_in.inject("hang", COMMIT)
     with pytest.raises(PublishError, match=UNKNOWN):
         publish()
@@ -213,9 +213,9 @@ def test_a_hub_that_falls_silent_is_given_up(stand_in, monkeypatch):
 
 @pytest.mark.parametrize("request_", ["whoami", f"GET /api/models/{REPO}/revision", "repos/create", COMMIT])
 def test_a_throttled_request_is_made_again(stand_in, capsys, request_):
-    stand_in.inject(429, request_, times=client.TRIES - 1)
+    stand_in.inject(429, request_, times=hub_client.TRIES - 1)
     publish()
-    assert capsys.readouterr().err.count("asks to wait 0 seconds") == client.TRIES - 1
+    assert capsys.readouterr().err.count("asks to wait 0 seconds") == hub_client.TRIES - 1
     assert commits_of(stand_in) == 1
 
 
@@ -223,7 +223,7 @@ def test_throttling_that_does_not_end_is_given_up(stand_in):
     stand_in.inject(429, COMMIT)
     with pytest.raises(PublishError, match=f"too many requests.*{NOT_MADE}"):
         publish()
-    assert stand_in.requests.count(COMMIT) == client.TRIES
+    assert stand_in.requests.count(COMMIT) == hub_client.TRIES
 
 
 @pytest.mark.parametrize("request_", ["whoami", "/preupload/", "PUT /lfs/", COMMIT])

@@ -37,7 +37,7 @@ class NotReproduced(ModelMismatch):
     code = "not_reproduced"
 
 
-def check(weights: Path, data: Path | None = None) -> tuple[tuple[ModelSpec, ...], list[str]]:
+def verify(weights: Path, data: Path | None = None) -> tuple[tuple[ModelSpec, ...], list[str]]:
     """The specs of a folder in the order of display, and sentences on what was found, once all of it is right.
 
     1. Every spec can be read, every `.h5` has one, has its sha256, and loads as serving loads it.

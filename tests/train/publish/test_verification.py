@@ -12,8 +12,8 @@ from catdog import ModelMismatch, ModelSpec, ModelUnavailable
 from tests.tiny import write_tiny_model
 from train.data.dataset import DatasetError
 from train.measure import evaluate
-from train.publish import check
-from train.publish.check import NotReproduced
+from train.publish import verification
+from train.publish.verification import NotReproduced
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ def record(folder, split="val", name="xception", **figures):
 
 def test_good_models_pass_and_the_report_says_what_was_measured(folder, tiny_data):
     record(folder, "test", images=5, accuracy=0.5)
-    specs, report = check.check(folder, tiny_data)
+    specs, report = verification.verify(folder, tiny_data)
     assert [spec.name for spec in specs] == ["scratch_cnn", "xception"]
     accuracy = specs[1].metrics["val"]["accuracy"]
     assert report[-1] == (
@@ -49,7 +49,7 @@ def test_good_models_pass_and_the_report_says_what_was_measured(folder, tiny_dat
 
 
 def test_without_data_the_report_says_that_nothing_was_measured(folder):
-    _, report = check.check(folder)
+    _, report = verification.verify(folder)
     text = "\n".join(report)
     assert "were not measured again: that needs --data" in text
     assert "On the bundled cat.jpg: scratch_cnn says" in text
@@ -62,34 +62,34 @@ def test_without_data_the_report_says_that_nothing_was_measured(folder):
 def test_a_figure_that_was_not_measured_is_refused(folder, tiny_data, figures):
     record(folder, **figures)
     with pytest.raises(NotReproduced, match=rf"xception does not measure .* {next(iter(figures))} .*train evaluate"):
-        check.check(folder, tiny_data)
+        verification.verify(folder, tiny_data)
 
 
 def test_a_temperature_that_was_changed_afterwards_is_refused(folder, tiny_data):
     path = folder / "scratch_cnn.json"
     dataclasses.replace(ModelSpec.read(path), temperature=0.02).write(path)
     with pytest.raises(NotReproduced, match=r"scratch_cnn does not measure .* log_loss"):
-        check.check(folder, tiny_data)
+        verification.verify(folder, tiny_data)
 
 
 @pytest.mark.parametrize("figures", [{"log_loss": None}, {"roc_auc": "high"}])
 def test_a_figure_that_is_no_number_is_not_compared(folder, tiny_data, figures):
     record(folder, **figures)
-    check.check(folder, tiny_data)
+    verification.verify(folder, tiny_data)
 
 
 def test_other_data_than_the_recorded_is_refused(folder, tiny_data):
     record(folder, images=17)
     with pytest.raises(DatasetError, match=r"16 photos.*recorded for 17"):
-        check.check(folder, tiny_data)
+        verification.verify(folder, tiny_data)
 
 
 def test_without_recorded_figures_there_is_nothing_to_reproduce(tmp_path, tiny_data):
     spec = write_tiny_model(tmp_path, "xception")
     dataclasses.replace(spec, metrics={}).write(tmp_path / "xception.json")
     with pytest.raises(NotReproduced, match=r"records no figures.*train evaluate"):
-        check.check(tmp_path, tiny_data)
-    check.check(tmp_path)
+        verification.verify(tmp_path, tiny_data)
+    verification.verify(tmp_path)
 
 
 def test_test_photos_are_read_only_if_there_are_no_others(folder, tiny_data):
@@ -98,7 +98,7 @@ def test_test_photos_are_read_only_if_there_are_no_others(folder, tiny_data):
         spec = ModelSpec.read(path)
         dataclasses.replace(spec, metrics={"test": spec.metrics["val"] | {"log_loss": None}}).write(path)
     with pytest.raises(NotReproduced, match=r"data.*test") as caught:  # recorded on val, measured on test
-        check.check(folder, tiny_data)
+        verification.verify(folder, tiny_data)
     assert "calibration_error" in str(caught.value)
 
 
@@ -118,29 +118,31 @@ def test_test_photos_are_read_only_if_there_are_no_others(folder, tiny_data):
     ],
 )
 def test_a_sample_must_be_one_that_the_record_makes_likely(right, accuracy, good):
-    problems = list(check._unlikely({"accuracy": right / 100, "images": 100}, {"accuracy": accuracy, "images": 10_000}))
+    problems = list(
+        verification._unlikely({"accuracy": right / 100, "images": 100}, {"accuracy": accuracy, "images": 10_000})
+    )
     assert bool(problems) != good
 
 
 def test_a_larger_split_is_sampled_at_random_and_always_alike(folder, tiny_data, monkeypatch):
-    monkeypatch.setattr(check, "SAMPLE", 10)
-    split = check.find(tiny_data, "val")
-    sample = check._sample(split)
+    monkeypatch.setattr(verification, "SAMPLE", 10)
+    split = verification.find(tiny_data, "val")
+    sample = verification._sample(split)
     assert len(sample) == 10 == len(set(sample.paths)) and set(sample.labels) == {0, 1}
-    assert sample.paths == check._sample(split).paths
+    assert sample.paths == verification._sample(split).paths
     assert {(path, label) for path, label in zip(sample.paths, sample.labels, strict=True)} <= set(
         zip(split.paths, split.labels, strict=True)
     )
-    _, report = check.check(folder, tiny_data)
+    _, report = verification.verify(folder, tiny_data)
     assert "on a random 10 of 16 val photos, which agrees with the" in report[-1]
 
 
 def test_a_sample_reveals_a_wrong_record(folder, tiny_data, monkeypatch):
-    monkeypatch.setattr(check, "SAMPLE", 15)
+    monkeypatch.setattr(verification, "SAMPLE", 15)
     wrong = 1 - ModelSpec.read(folder / "xception.json").metrics["val"]["accuracy"]
     record(folder, accuracy=0.0 if wrong < 0.5 else 1.0)
     with pytest.raises(NotReproduced, match=r"xception.* of 15 photos right"):
-        check.check(folder, tiny_data)
+        verification.verify(folder, tiny_data)
 
 
 # Folders
@@ -185,9 +187,9 @@ def describe_another_input(folder):
 def test_one_bad_model_is_enough_to_refuse_a_folder(folder, spoil, said):
     spoil(folder)
     with pytest.raises(ModelMismatch, match=said):
-        check.check(folder)
+        verification.verify(folder)
 
 
 def test_a_folder_without_models_is_refused(tmp_path):
     with pytest.raises(ModelUnavailable, match="holds no model spec"):
-        check.check(tmp_path)
+        verification.verify(tmp_path)
