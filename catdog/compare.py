@@ -23,6 +23,7 @@ from .engine import OF_A_FOLDER, Engine, Outputs, are_probabilities, load_engine
 from .errors import Busy, CatDogError, ModelMismatch, ModelUnavailable, Unforeseen, UnknownModel
 from .explain import LARGEST_SIDE, heatmap
 from .memory import give_back_freed_blocks, give_back_large_blocks
+from .neither import Neither, log_odds
 from .novelty import Novelty
 from .preprocessing import scaled, to_array, to_pixels
 from .reading import Photo, Reader, in_doubt
@@ -55,6 +56,8 @@ class Verdict:
     error_rate     share of the validation answers about this sure that were wrong, 0 to 1, or None
     strangeness    how unlike the animals of the training the photo is: what is above 1, at most 2 % of
                    cats and dogs are; None when the spec does not know
+    neither        how likely it is of none of the classes, 0 to 1, where 0.5 is what 1.5 % of cats and dogs are above;
+                   None for a model without an output for that. All else is said given that it is of one of them
     heatmap        where the label was found, if it was asked for: `explain.heatmap`
     cost           what the model takes besides time, as its spec says
     """
@@ -66,6 +69,7 @@ class Verdict:
     milliseconds: float
     error_rate: float | None = None
     strangeness: float | None = None
+    neither: float | None = None
     heatmap: list[list[float]] | None = None
     cost: Cost | None = None
 
@@ -78,7 +82,7 @@ class Comparison:
     models      one Verdict per model, in the order of display
     agree       whether all labels are the same
     source      where the models came from, as in `weights.Located`
-    verdict     label of the default model, or NEITHER for a photo that is too strange, as `keenest` says
+    verdict     label of the default model, or NEITHER for a photo of none of the classes, as `is_neither` says
     usually_right  when the models disagree, who is usually right in such cases; None when unknown
     """
 
@@ -104,6 +108,7 @@ class Classifier:
         self.spec, self.engine = spec, engine
         self.sureness = Sureness.from_dict(spec.sureness) if spec.sureness else None
         self.novelty = Novelty.from_dict(spec.novelty) if spec.novelty else None
+        self.neither = Neither.from_dict(spec.neither) if spec.neither else None
 
     def probabilities(self, images: Sequence[Image.Image]) -> np.ndarray:
         """Calibrated probabilities of RGB images: float64 (N, classes), rows add up to 1.
@@ -117,18 +122,28 @@ class Classifier:
         return self.outputs(batch).probabilities
 
     def outputs(self, batch: np.ndarray) -> Outputs:
-        """As `judge`, with what else the engine says: the features and the activation maps, as they are."""
+        """As `judge`, with what else the engine says: the features and the activation maps, as they are.
+
+        Of a model with an output for neither, the probabilities and maps are those of the classes.
+        """
         outputs = self.engine(batch)
         if not are_probabilities(outputs.probabilities):
             raise ModelMismatch(
                 f"Model {self.spec.name} gave no usable answer to this photo: its outputs are not probabilities "
                 f"from 0 to 1. Received: {outputs.probabilities.tolist()}."
             )
-        return outputs._replace(probabilities=calibrated(outputs.probabilities, self.spec.temperature))
+        if not self.neither:
+            return outputs._replace(probabilities=calibrated(outputs.probabilities, self.spec.temperature))
+        of_classes, odds = outputs.probabilities[:, :-1], log_odds(outputs.probabilities)
+        return outputs._replace(
+            probabilities=calibrated(of_classes, self.spec.temperature),
+            maps=None if outputs.maps is None else outputs.maps[..., :-1],
+            neither=odds,
+        )
 
     def verdict(self, row: Outputs, seconds: float, *, explain: bool = False) -> Verdict:
         """Put what `outputs` returned for one photo, and the time that it took, into words."""
-        probabilities, features, maps = row
+        probabilities, features, maps, odds = row
         best = int(probabilities.argmax())
         confidence = float(probabilities[best])
         return Verdict(
@@ -139,6 +154,7 @@ class Classifier:
             milliseconds=round(seconds * 1000, 2),
             error_rate=self.sureness.at(confidence) if self.sureness else None,
             strangeness=self.novelty.strangeness(features) if self.novelty and features is not None else None,
+            neither=round(self.neither.likelihood(float(odds)), 4) if self.neither else None,
             heatmap=heatmap(maps, best, self.spec.temperature) if explain and maps is not None else None,
             cost=self.spec.cost,
         )
@@ -302,7 +318,7 @@ class Comparator:
             models=verdicts,
             agree=len({verdict.label for verdict in verdicts}) == 1,
             source=self.source,
-            verdict=NEITHER if is_strange(verdicts, classifiers) else leading.label,
+            verdict=NEITHER if is_neither(verdicts, classifiers) else leading.label,
             usually_right=usually_right({verdict.model: verdict.label for verdict in verdicts}, specs),
         )
 
@@ -328,6 +344,19 @@ def default_of(specs: Iterable[ModelSpec]) -> ModelSpec:
 def leading_of(verdicts: Sequence[Verdict], default: ModelSpec) -> Verdict:
     """The verdict that is told first: the default model's, or the only one."""
     return next((verdict for verdict in verdicts if verdict.model == default.name), verdicts[0])
+
+
+def is_neither(verdicts: Sequence[Verdict], classifiers: Sequence[Classifier]) -> bool:
+    """Whether a photo is of none of the classes: by the model that tells best, of those with an output for it.
+
+    Where none has one, by `is_strange`.
+    """
+    able = [classifier for classifier in classifiers if classifier.neither]
+    if not able:
+        return is_strange(verdicts, classifiers)
+    best = max(able, key=lambda able: (able.neither.auroc or 0.0, able.spec.validation_accuracy))
+    found = next((verdict.neither for verdict in verdicts if verdict.model == best.spec.name), None)
+    return found is not None and found > 0.5
 
 
 def is_strange(verdicts: Sequence[Verdict], classifiers: Iterable[Classifier]) -> bool:

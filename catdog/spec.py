@@ -15,6 +15,7 @@ from typing import Any, TypedDict
 from .disagreement import cases_from_list
 from .errors import ModelMismatch
 from .files import whole
+from .neither import Neither
 from .novelty import Novelty
 from .sureness import Sureness
 
@@ -55,6 +56,8 @@ class ModelSpec:
     sureness     how often answers of a given confidence are wrong, as `sureness.Sureness`, or None
     novelty      what the features of the training animals look like, as `novelty.Novelty`, or None
     disagreement  how often the model is right where others disagree, each entry as `disagreement.Case`
+    neither      for a model whose last output says that a photo is of none of the classes, what is known of it,
+                 as `neither.Neither`, or None
     clear        per fast arithmetic, `int8` or `bfloat16`: the probability of its label, not calibrated, from which an
                  answer needs no second one in float32, 0 to 1
     """
@@ -76,6 +79,7 @@ class ModelSpec:
     novelty: dict[str, Any] | None = None
     disagreement: list[dict[str, Any]] = field(default_factory=list)
     clear: dict[str, float] = field(default_factory=dict)
+    neither: dict[str, Any] | None = None
 
     def __post_init__(self) -> None:
         problems = list(_problems(self))
@@ -258,7 +262,11 @@ def _problems(spec: ModelSpec) -> Iterator[str]:
         yield f"training must be an object, received {spec.training!r}"
     if not _are_metrics(spec.metrics):
         yield f"metrics must hold an object per split, each accuracy from 0 to 1, received {spec.metrics!r}"
-    for name, read in (("sureness", Sureness.from_dict), ("novelty", Novelty.from_dict)):
+    for name, read in (
+        ("sureness", Sureness.from_dict),
+        ("novelty", Novelty.from_dict),
+        ("neither", Neither.from_dict),
+    ):
         if getattr(spec, name) is not None:
             yield from _unreadable(spec, name, read)
     yield from _unreadable(spec, "disagreement", cases_from_list)

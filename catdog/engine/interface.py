@@ -20,11 +20,14 @@ class Outputs(NamedTuple):
     maps           (N, h, w, outputs) class activation maps (Zhou et al. 2016): what each place adds to
                    the logit of each output; their mean over places, plus the bias, is the logit. None
                    for a model that does not average over places right before its last layer
+    neither        (N,) float64, no engine's: what `compare.Classifier` makes of the last output of a model that has
+                   one for photos of none of its classes, the log odds of that
     """
 
     probabilities: np.ndarray
     features: np.ndarray | None = None
     maps: np.ndarray | None = None
+    neither: np.ndarray | None = None
 
     def of(self, index: int) -> Outputs:
         """What the model says of one of the photos: each array without its first axis."""

@@ -263,16 +263,17 @@ def _check(engine: Engine, path: Path, spec: ModelSpec) -> None:
     # Not all of a CarefulEngine: a doubt about this photo would compile float32 now.
     engine = getattr(engine, "fast", engine)
     try:
-        outputs, features, _ = engine(photo)
+        outputs, features, *_ = engine(photo)
     except Exception as error:
         raise ModelMismatch(
             f"{path.name} does not turn pixels of shape {photo.shape} into one array: {first_line(error)}"
         ) from error
-    allowed = [(1, len(spec.classes))] + ([(1, 1)] if len(spec.classes) == 2 else [])
+    count = len(spec.classes)
+    allowed = [(1, count + 1)] if spec.neither else [(1, count)] + ([(1, 1)] if count == 2 else [])
     if outputs.shape not in allowed:
         raise ModelMismatch(
-            f"{path.name} has outputs of shape {outputs.shape}; its spec names {len(spec.classes)} classes, "
-            f"which needs {' or '.join(map(str, allowed))}."
+            f"{path.name} has outputs of shape {outputs.shape}; its spec names {count} classes"
+            f"{' and neither' if spec.neither else ''}, which needs {' or '.join(map(str, allowed))}."
         )
     if not are_probabilities(outputs):
         raise ModelMismatch(
