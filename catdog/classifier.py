@@ -11,6 +11,7 @@ from catdog.engine import Engine, Outputs, are_probabilities
 from catdog.errors import ModelMismatch
 from catdog.models.error_rate import Sureness
 from catdog.models.heatmap import heatmap
+from catdog.models.neither import Neither, log_odds
 from catdog.models.novelty import Novelty
 from catdog.models.spec import ModelSpec
 from catdog.photo.array import to_array
@@ -24,6 +25,7 @@ class Classifier:
         self.spec, self.engine = spec, engine
         self.sureness = Sureness.from_dict(spec.sureness) if spec.sureness else None
         self.novelty = Novelty.from_dict(spec.novelty) if spec.novelty else None
+        self.neither = Neither.from_dict(spec.neither) if spec.neither else None
 
     def probabilities(self, images: Sequence[Image.Image]) -> np.ndarray:
         """Calibrated probabilities of RGB images: float64 (N, classes), rows add up to 1.
@@ -37,18 +39,28 @@ class Classifier:
         return self.outputs(batch).probabilities
 
     def outputs(self, batch: np.ndarray) -> Outputs:
-        """As `judge`, with what else the engine says: the features and the activation maps, as they are."""
+        """As `judge`, with what else the engine says: the features and the activation maps, as they are.
+
+        Of a model with an output for neither, probabilities and maps are those of the classes alone.
+        """
         outputs = self.engine(batch)
         if not are_probabilities(outputs.probabilities):
             raise ModelMismatch(
                 f"Model {self.spec.name} gave no usable answer to this photo: its outputs are not probabilities "
                 f"from 0 to 1. Received: {outputs.probabilities.tolist()}."
             )
-        return outputs._replace(probabilities=calibrated(outputs.probabilities, self.spec.temperature))
+        if not self.neither:
+            return outputs._replace(probabilities=calibrated(outputs.probabilities, self.spec.temperature))
+        return Outputs(
+            probabilities=calibrated(outputs.probabilities[:, :-1], self.spec.temperature),
+            features=outputs.features,
+            maps=None if outputs.maps is None else outputs.maps[..., :-1],
+            neither=log_odds(outputs.probabilities),
+        )
 
     def verdict(self, row: Outputs, seconds: float, *, explain: bool = False) -> Verdict:
         """Put what `outputs` returned for one photo, and the time that it took, into words."""
-        probabilities, features, maps = row
+        probabilities, features, maps, odds = row
         best = int(probabilities.argmax())
         confidence = float(probabilities[best])
         return Verdict(
@@ -59,6 +71,7 @@ class Classifier:
             milliseconds=round(seconds * 1000, 2),
             error_rate=self.sureness.at(confidence) if self.sureness else None,
             strangeness=self.novelty.strangeness(features) if self.novelty and features is not None else None,
+            neither=round(self.neither.likelihood(float(odds)), 4) if self.neither else None,
             heatmap=heatmap(maps, best, self.spec.temperature) if explain and maps is not None else None,
             cost=self.spec.cost,
         )

@@ -49,6 +49,13 @@ class Verdict(BaseModel):
             "cats and dogs. Null when the model has no statistics for it."
         ),
     ] = None
+    neither: Annotated[
+        Probability | None,
+        Field(
+            description="How likely the photo shows none of the classes; above 0.5 it is refused, as are 1.5 % of real "
+            "cats and dogs. Null for a model without an output for it."
+        ),
+    ] = None
     heatmap: Annotated[
         list[list[float]] | None,
         Field(
@@ -106,7 +113,6 @@ class Comparison(BaseModel):
         leader = default_of(specs).name
         by_name = {verdict.model: verdict for verdict in verdicts}
         leading, labels = by_name[leader], {name: verdict.label for name, verdict in by_name.items()}
-        strangeness = by_name[keen.name].strangeness if (keen := keenest(specs)) else None
         return cls(
             prediction=leading.label.capitalize(),
             confidence=leading.confidence,
@@ -114,7 +120,7 @@ class Comparison(BaseModel):
             models=tuple(verdicts),
             agree=len(set(labels.values())) == 1,
             source=source,
-            verdict=NEITHER if strangeness is not None and strangeness > 1 else leading.label,
+            verdict=NEITHER if is_neither(by_name, specs) else leading.label,
             usually_right=usually_right(labels, specs),
         )
 
@@ -131,6 +137,20 @@ class Comparison(BaseModel):
 def default_of(specs: Iterable[ModelSpec]) -> ModelSpec:
     """The spec with the highest validation accuracy; the first of equals."""
     return max(specs, key=lambda spec: spec.validation_accuracy)
+
+
+def is_neither(verdicts: Mapping[str, Verdict], specs: Sequence[ModelSpec]) -> bool:
+    """Whether a photo shows none of the classes, by the model that tells best.
+
+    That is the one with the highest AUROC on validation photos, of those with an output for neither; where there is
+    none, the one that `keenest` names, by its strangeness.
+    """
+    able = [spec for spec in specs if spec.neither]
+    if able:
+        best = max(able, key=lambda spec: (spec.neither.get("auroc") or 0.0, spec.validation_accuracy))
+        return verdicts[best.name].neither > 0.5
+    strangeness = verdicts[keen.name].strangeness if (keen := keenest(specs)) else None
+    return strangeness is not None and strangeness > 1
 
 
 def keenest(specs: Iterable[ModelSpec]) -> ModelSpec | None:

@@ -53,6 +53,9 @@ def _parser() -> argparse.ArgumentParser:
     prepare.add_argument("--out", type=Path, required=True)
     prepare.add_argument("--val", type=float, default=0.1, help="share of photos without a split (default 0.1)")
     prepare.add_argument("--test", type=float, default=0.1, help="share of photos without a split (default 0.1)")
+    prepare.add_argument(
+        "--by-kind", action="store_true", help="divide photos whose names begin alike, as a_1.jpg and a_2.jpg, by kinds"
+    )
     prepare.set_defaults(run_command=_prepare, after_stop="nothing was written")
 
     supervised = commands.add_parser("fit", help="train a classifier and write its .h5 and spec")
@@ -74,7 +77,14 @@ def _parser() -> argparse.ArgumentParser:
         required=True,
         help="a classifier's .h5, with its spec for its answers; or one whose first layer is the feature extractor",
     )
-    distill.add_argument("--start", type=Path, default=None, help="an .h5 of the student to go on from")
+    beginning = distill.add_mutually_exclusive_group()
+    beginning.add_argument("--base", default=None, help="imagenet or an .h5 that begins with the student's base")
+    beginning.add_argument("--start", type=Path, default=None, help="an .h5 of the student to go on from")
+    distill.add_argument(
+        "--answers", type=Path, default=None, help="an .h5 whose last layer says what the teacher knew before"
+    )
+    distill.add_argument("--teacher-size", type=int, default=None, help="pixels of the crops that the teacher sees")
+    distill.add_argument("--imitation", type=float, default=None, help="what the teacher counts, where labels count 1")
     _add_training_arguments(distill)
     distill.set_defaults(run_command=_distill, after_stop=GOES_ON, verb="distill")
 
@@ -147,6 +157,16 @@ def _add_training_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--learning-rate", type=float, default=None)
     parser.add_argument("--crop", type=float, default=None, help="least share of a photo that a random crop keeps")
     parser.add_argument("--cutmix", type=float, default=None, help="share of photos with a box of another pasted in")
+    parser.add_argument(
+        "--degrade", type=float, default=None, help="share of photos that are blurred, shrunk, tilted, ..."
+    )
+    parser.add_argument("--steps", type=int, default=None, help="batches in an epoch; all photos once unless given")
+    parser.add_argument(
+        "--settled", action="store_true", default=None, help="keep the statistics of batch norm and depthwise kernels"
+    )
+    parser.add_argument(
+        "--ema", type=float, default=None, help="momentum of the moving average of the weights, 0 for none"
+    )
     parser.add_argument("--seed", type=int, default=None)
     parser.add_argument("--precision", default=None, help="auto, float32 or mixed_bfloat16")
 
@@ -156,6 +176,9 @@ def _add_places(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, default=Path("weights"), help="folder for the result (default weights)")
     parser.add_argument("--image-size", type=int, default=None, help="input size of the served model, pixels")
     parser.add_argument("--run", type=Path, default=None, help="folder of checkpoints and of the model before rounding")
+    parser.add_argument(
+        "--more", type=Path, action="append", default=[], metavar="FOLDER", help="further data folders to learn from"
+    )
     parser.add_argument("--limit", type=int, default=None, help="use only the first photos of each class")
     parser.add_argument("--dataset", default="", help="name of the data, for the model card")
 
@@ -163,7 +186,9 @@ def _add_places(parser: argparse.ArgumentParser) -> None:
 def _prepare(arguments: argparse.Namespace) -> None:
     from train.data import prepare
 
-    report = prepare.prepare(arguments.sources, arguments.out, val=arguments.val, test=arguments.test)
+    report = prepare.prepare(
+        arguments.sources, arguments.out, val=arguments.val, test=arguments.test, by_kind=arguments.by_kind
+    )
     print(prepare.describe(report))
     print(json.dumps({"out": str(arguments.out), "kept": report["kept"]}))
 
@@ -182,7 +207,10 @@ def _distill(arguments: argparse.Namespace) -> None:
 
     _known(arguments.name)
     job = _job(arguments, distill.RECIPE)
-    _say_trained(distill.distill(job, teacher=arguments.teacher, start=arguments.start), job)
+    given = {
+        name: getattr(arguments, name) for name in ("teacher", "start", "base", "answers", "teacher_size", "imitation")
+    }
+    _say_trained(distill.distill(job, **{name: value for name, value in given.items() if value is not None}), job)
 
 
 def _average(arguments: argparse.Namespace) -> None:
@@ -210,12 +238,16 @@ def _product(arguments: argparse.Namespace) -> dict[str, object]:
     """The fields of a Product."""
     same = ("name", "data", "out", "image_size", "limit", "dataset", "command")
     run = arguments.run or Path("runs") / f"{arguments.verb}-{arguments.name}"
-    return {"run": run} | {name: getattr(arguments, name) for name in same}
+    return {"run": run, "more": tuple(arguments.more)} | {name: getattr(arguments, name) for name in same}
 
 
 def _say_trained(spec, product) -> None:
     val = spec.metrics["val"]
     figures = {"val_accuracy": val["accuracy"], "images": val["images"], "temperature": spec.temperature}
+    if "elsewhere" in spec.metrics:
+        figures["accuracy_elsewhere"] = spec.metrics["elsewhere"]["accuracy"]
+    if spec.neither:
+        figures["neither"] = spec.neither
     print(json.dumps({"model": spec.name, "file": str(product.file), "bytes": spec.bytes} | figures))
 
 
@@ -279,7 +311,18 @@ def _recipe(recipe, arguments: argparse.Namespace):
     """The default recipe with what the command line says instead."""
     from train.fit.trainer import parse_stages
 
-    names = ("batch_size", "learning_rate", "cutmix", "seed", "precision", "frozen_stages")
+    names = (
+        "batch_size",
+        "learning_rate",
+        "cutmix",
+        "degrade",
+        "steps",
+        "settled",
+        "ema",
+        "seed",
+        "precision",
+        "frozen_stages",
+    )
     given = {name: getattr(arguments, name) for name in names if getattr(arguments, name, None) is not None}
     if arguments.stages:
         given = {"stages": parse_stages(arguments.stages), "frozen_stages": 0} | given

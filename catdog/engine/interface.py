@@ -20,11 +20,14 @@ class Outputs(NamedTuple):
     maps           (N, h, w, classes) class activation maps (Zhou et al. 2016): what each place adds to the logit of
                    each class; their mean over places, plus the bias, is the logit. None for a model that does not
                    average over places right before its last layer
+    neither        (N,) float64, set by `Classifier`, not by an engine: log odds of the output for photos of none of
+                   the classes, of a model that has one
     """
 
     probabilities: np.ndarray
     features: np.ndarray | None = None
     maps: np.ndarray | None = None
+    neither: np.ndarray | None = None
 
     @classmethod
     def from_model(

@@ -263,16 +263,17 @@ def _check(engine: Engine, path: Path, spec: ModelSpec) -> None:
     # Not all of a CarefulEngine: a doubt about this photo would compile float32 now.
     engine = getattr(engine, "fast", engine)
     try:
-        outputs, features, _ = engine(photo)
+        outputs, features, *_ = engine(photo)
     except Exception as error:
         raise ModelMismatch(
             f"{path.name} does not turn pixels of shape {photo.shape} into one array: {first_line(error)}"
         ) from error
-    needed = (1, len(spec.classes))
+    count = len(spec.classes)
+    needed = (1, count + 1 if spec.neither else count)
     if outputs.shape != needed:
         raise ModelMismatch(
             f"{path.name} gives probabilities of shape {outputs.shape}, a single sigmoid counted as two columns; its "
-            f"spec names {len(spec.classes)} classes, which needs {needed}."
+            f"spec names {count} classes{' and neither' if spec.neither else ''}, which needs {needed}."
         )
     if not are_probabilities(outputs):
         raise ModelMismatch(

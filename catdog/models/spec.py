@@ -19,6 +19,7 @@ from catdog.errors import ModelMismatch
 from catdog.files import whole
 from catdog.models.disagreement import cases_from_list
 from catdog.models.error_rate import Sureness
+from catdog.models.neither import Neither
 from catdog.models.novelty import Novelty
 from catdog.photo.array import RESIZES, SCALINGS, Input
 
@@ -59,6 +60,8 @@ class ModelSpec:
     sureness     how often answers of a given confidence are wrong, as `sureness.Sureness`, or None
     novelty      what the features of the training animals look like, as `novelty.Novelty`, or None
     disagreement  how often the model is right where others disagree, each entry as `disagreement.Case`
+    neither      for a model whose last output says that a photo is of none of the classes, what is known of it,
+                 as `neither.Neither`, or None
     clear        per fast arithmetic, `int8` or `bfloat16`: the probability of its label, not calibrated, from which an
                  answer needs no second one in float32, 0 to 1
     """
@@ -80,6 +83,7 @@ class ModelSpec:
     novelty: dict[str, Any] | None = None
     disagreement: list[dict[str, Any]] = field(default_factory=list)
     clear: dict[str, float] = field(default_factory=dict)
+    neither: dict[str, Any] | None = None
 
     def __post_init__(self) -> None:
         problems = list(_problems(self))
@@ -262,7 +266,11 @@ def _problems(spec: ModelSpec) -> Iterator[str]:
         yield f"training must be an object, received {spec.training!r}"
     if not _are_metrics(spec.metrics):
         yield f"metrics must hold an object per split, each accuracy from 0 to 1, received {spec.metrics!r}"
-    for name, read in (("sureness", Sureness.from_dict), ("novelty", Novelty.from_dict)):
+    for name, read in (
+        ("sureness", Sureness.from_dict),
+        ("novelty", Novelty.from_dict),
+        ("neither", Neither.from_dict),
+    ):
         if getattr(spec, name) is not None:
             yield from _unreadable(spec, name, read)
     yield from _unreadable(spec, "disagreement", cases_from_list)

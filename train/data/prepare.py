@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from catdog.errors import CatDogError, InvalidSettings
 from catdog.photo.decode import decode
-from train.data.dataset import CLASS_OF_FOLDER, EXTENSIONS, SPLITS, DatasetError, is_visible
+from train.data.dataset import CLASS_OF_FOLDER, EXTENSIONS, NEITHER, SPLITS, UNLABELLED, DatasetError, is_visible
 
 THUMBNAIL = 16
 # Correlation of two thumbnails above which the photos count as the same picture. On Dogs vs. Cats
@@ -60,7 +60,7 @@ class Photo:
     problem: str = ""
 
 
-def prepare(sources: list[Path], out: Path, *, val: float = 0.1, test: float = 0.1) -> dict:
+def prepare(sources: list[Path], out: Path, *, val: float = 0.1, test: float = 0.1, by_kind: bool = False) -> dict:
     """Write a clean data folder to `out` and return (and write, as prepare.json) what was done.
 
     1. Read every photo; the class is its folder's name, and the split the folder above, if that
@@ -69,7 +69,9 @@ def prepare(sources: list[Path], out: Path, *, val: float = 0.1, test: float = 0
     3. Photos without a split are divided per class, in natural order of their names: first train,
        then the share `val`, then the share `test`, at least one of three and more where the class has
        no test photo. A class that has no val photo then, as where photos come divided into train and
-       test, gets the share `val` of its training photos, at least one.
+       test, gets the share `val` of its training photos, at least one. With `by_kind`, each kind of photo of a
+       class, told by what its name has before the first underscore, is divided by itself, in an order that
+       a hash of the names makes. Photos of the folder `unlabelled` are all for training.
     4. Drop files that lie in folders of several classes. Keep one of other exact copies, of test before
        val before train, and drop training photos that are near copies of a val or test photo, so that no
        model is measured on what it has seen.
@@ -87,7 +89,7 @@ def prepare(sources: list[Path], out: Path, *, val: float = 0.1, test: float = 0
             )
         _require_classes(found)
         photos, unusable = _readable(found)
-        _divide(photos, val, test)
+        _divide(photos, val, test, by_kind)
         photos, disputed = _drop_disputed(photos)
         photos, copies = _drop_exact_copies(photos)
         leaks = _near_copies(photos)
@@ -104,7 +106,7 @@ def prepare(sources: list[Path], out: Path, *, val: float = 0.1, test: float = 0
                 {"dropped": t.source, "copy_of": other.source, "correlation": round(c, 4)} for t, other, c in leaks
             ],
         }
-        if len({photo.label for photo in kept}) < 2:
+        if len({photo.label for photo in kept} - {NEITHER, UNLABELLED}) < 2:
             reasons = "; ".join([describe(report).replace("\n", "; "), *report["reasons"][:1]])
             raise DatasetError(f"Photos of at least two classes are needed, and too few are left: {reasons}")
         _write(kept, out, report)
@@ -121,7 +123,8 @@ def describe(report: dict) -> str:
     labels = sorted({label for counts in report["kept"].values() for label in counts})
     for split in dict.fromkeys(("train", "val", *report["kept"])):
         of_split = report["kept"].get(split, {})
-        lines += [f"{split} has no photo of {label}: add some" for label in labels if label not in of_split]
+        missing = [label for label in labels if label not in of_split and label not in (NEITHER, UNLABELLED)]
+        lines += [f"{split} has no photo of {label}: add some" for label in missing]
     for key, what in (
         ("undecodable", "could not be decoded"),
         ("several_classes", "lay in folders of several classes"),
@@ -246,10 +249,19 @@ def _look(photo: Photo) -> None:
     photo.digest = hashlib.sha256(data).hexdigest()
 
 
-def _divide(photos: list[Photo], val: float, test: float) -> None:
-    for label in {photo.label for photo in photos}:
-        of_class = [photo for photo in photos if photo.label == label]
-        loose = sorted((p for p in of_class if p.split is None), key=lambda p: _natural(p.source))
+def _divide(photos: list[Photo], val: float, test: float, by_kind: bool = False) -> None:
+    def group(photo: Photo) -> tuple[str, str]:
+        return photo.label, photo.name.partition("_")[0] if by_kind and "_" in photo.name else ""
+
+    def place(photo: Photo):
+        return hashlib.sha256(photo.name.encode()).hexdigest() if by_kind else _natural(photo.source)
+
+    for photo in photos:
+        if photo.label == UNLABELLED:
+            photo.split = "train"
+    for key in {group(photo) for photo in photos if photo.label != UNLABELLED}:
+        of_class = [photo for photo in photos if group(photo) == key]
+        loose = sorted((p for p in of_class if p.split is None), key=place)
         needs_test = test and len(loose) > 2 and not any(photo.split == "test" for photo in of_class)
         first_test = len(loose) - max(round(len(loose) * test), 1 if needs_test else 0)
         first_val = max(1, first_test - round(len(loose) * val))

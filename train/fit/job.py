@@ -21,6 +21,7 @@ class Product:
     out         folder for the `.h5` and its spec
     image_size  input height and width of the served model, pixels; None for the architecture's own
     limit       take the first photos of each class only
+    more        further data folders: learned from, and measured by themselves
     dataset     name of the data, for the model card
     command     how to repeat this
     """
@@ -31,6 +32,7 @@ class Product:
     out: Path
     image_size: int | None = None
     limit: int | None = None
+    more: tuple[Path, ...] = ()
     dataset: str = ""
     command: str = ""
 

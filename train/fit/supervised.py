@@ -8,12 +8,13 @@ from pathlib import Path
 
 import keras
 import numpy as np
-from keras import ops
+from keras import layers, ops
 
 from catdog.classifier import Classifier, calibrated
-from catdog.engine import load_engine
+from catdog.engine import Outputs, load_engine
 from catdog.engine.keras_engine import KerasEngine
 from catdog.errors import InvalidSettings, ModelMismatch
+from catdog.models.neither import Neither
 from catdog.models.spec import ModelSpec, find_specs, sha256_of
 from catdog.settings import Settings
 from train.data import augment, dataset
@@ -24,7 +25,7 @@ from train.fit.trainer import Recipe
 from train.folders import require_writable, whole
 from train.measure import calibrate, evaluate
 from train.networks import architectures, h5
-from train.networks.fused import fused
+from train.networks.fused import fused, settled
 
 # Watched on the validation photos of Dogs vs. Cats; its test photos played no part.
 RECIPES = {
@@ -62,8 +63,8 @@ def fit(job: Job, *, base: str | None = None, start: Path | None = None) -> Mode
     splits, photos = prepared(job, start, base)
 
     def make_model(size: int, optimizer: keras.Optimizer) -> keras.Model:
-        network = started(job, photos.classes, start, base=base)
-        return _training_model(network, size, job.recipe, optimizer)
+        network = started(job, photos, start, base=base)
+        return _training_model(network, size, job.recipe, optimizer, photos.neither)
 
     inputs = {"model": job.name, "base": identity(base), "start": identity(start)} | inputs_of(splits, photos)
     with trainer.precision(job.recipe.precision) as precision:
@@ -72,14 +73,19 @@ def fit(job: Job, *, base: str | None = None, start: Path | None = None) -> Mode
     return finish(trained.get_layer(job.name), job, splits[1], training)
 
 
-def prepared(job: Job, *sources: str | Path | None) -> tuple[tuple[dataset.Split, dataset.Split], trainer.Data]:
+def prepared(
+    job: Job, *sources: str | Path | None, unlabelled: bool = False
+) -> tuple[tuple[dataset.Split, dataset.Split], trainer.Data]:
     """The splits train and val of a job and their decoded photos; raises before anything is trained.
 
-    `sources` are the files that it begins with or learns from.
+    `sources` are the files that it begins with or learns from. Photos without a label are left out unless something
+    is to be learned from `unlabelled` ones.
     """
     require_other(job, *sources)
     require_writable(job.out)
-    train_split, val_split = dataset.find_training(job.data, job.limit)
+    train_split, val_split = dataset.find_training(job.data, job.limit, job.more)
+    if not unlabelled:
+        train_split = train_split.at(train_split.labels != dataset.UNKNOWN)
     require_same_classes(job, val_split.classes)
     stored_size = max(STORED_SIZE, job.image_size, *(size for size, _ in job.recipe.stages))
     return (train_split, val_split), load_data(train_split, val_split, stored_size, job.image_size, job.data / ".cache")
@@ -110,12 +116,12 @@ def require_same_classes(product: Product, classes: tuple[str, ...]) -> None:
                 )
 
 
-def started(job: Job, classes: int, start: Path | None, *, base: str | None = None) -> keras.Model:
+def started(job: Job, photos: trainer.Data, start: Path | None, *, base: str | None = None) -> keras.Model:
     """The network of a job for photos of any size, with the weights it begins with."""
-    network = architectures.build(job.name, classes=classes, base=base)
+    network = architectures.build(job.name, classes=photos.classes, neither=photos.neither, base=base)
     if start:
         architectures.load_classifier(network, start)
-    return fused(network)
+    return settled(network) if job.recipe.settled else fused(network)
 
 
 def finish(trained: keras.Model, product: Product, val: dataset.Split, training: dict) -> ModelSpec:
@@ -127,44 +133,68 @@ def finish(trained: keras.Model, product: Product, val: dataset.Split, training:
     2. If a label of `val` differs from the trained model's, save it again with a bit more, up to
        full precision.
     3. Fit the temperature and measure on `val`, then put both files in place. Calibration is thus
-       measured on the photos that it was fitted on; `evaluate` measures it on others.
+       measured on the photos that it was fitted on; `evaluate` measures it on others. Where there are
+       photos of neither and further folders, measure on theirs, too.
 
     A process killed between the two files leaves a model that serving refuses, by its checksum; the
     same command mends it, without training again.
     """
-    model = architectures.build(product.name, classes=len(val.classes), image_size=product.image_size)
+    neither = trained.outputs[0].shape[-1] == len(val.classes) + 1
+    model = architectures.build(product.name, classes=len(val.classes), neither=neither, image_size=product.image_size)
     model.set_weights(trained.get_weights())
     with whole(product.file) as partial:
-        _balance(model, _saved(model, val, partial, h5.FLOAT32_BITS)[1], val.labels)
+        _balance(model, _saved(model, val, partial, h5.FLOAT32_BITS)[1].probabilities, val.labels)
         h5.save(model, product.run / product.file.name)
         labels = None
         for bits in SIGNIFICANT_BITS:
-            spec, outputs = _saved(model, val, partial, bits)
+            served, outputs = _saved(model, val, partial, bits)
             if labels is None:
-                exact = Classifier(spec, KerasEngine(model))
+                exact = Classifier(served.spec, KerasEngine(model))
                 labels = evaluate.predict([exact], val)[product.name].argmax(axis=1)
-            if (outputs.argmax(axis=1) == labels).all():
+            if (outputs.probabilities.argmax(axis=1) == labels).all():
                 break
         training = without_repeats(training) | {"parameters": model.count_params(), "significant_bits": bits}
-        temperature = calibrate.fit_temperature(outputs, val.labels)
-        probabilities = calibrated(outputs, temperature)
-        figures = evaluate.measure(probabilities, val.labels, val.classes, uncalibrated=outputs)
-        spec = dataclasses.replace(spec, temperature=temperature, metrics={"val": figures}, training=training)
+        temperature = calibrate.fit_temperature(outputs.probabilities, val.labels)
+        probabilities = calibrated(outputs.probabilities, temperature)
+        figures = evaluate.measure(probabilities, val.labels, val.classes, uncalibrated=outputs.probabilities)
+        spec = dataclasses.replace(served.spec, temperature=temperature, metrics={"val": figures}, training=training)
+        spec = _measured_elsewhere(Classifier(spec, served.engine), product, outputs.neither)
     spec.write(product.file.with_suffix(".json"))
     return spec
+
+
+def _measured_elsewhere(served: Classifier, product: Product, refused: np.ndarray | None) -> ModelSpec:
+    """The spec of a model with what it says of validation photos of neither, and of those in further folders.
+
+    `refused` is how likely it takes each photo of the classes in `product.data`/val for one of neither, (N,).
+    """
+    spec, elsewhere = served.spec, dataset.find_elsewhere(product.data, "val", product.more, product.limit)
+    if not len(elsewhere):
+        return spec
+    outputs = evaluate.outputs_of([served], elsewhere, ("neither",))[spec.name]
+    of_classes = elsewhere.labels < len(elsewhere.classes)
+    if of_classes.any():
+        figures = evaluate.measure(outputs.probabilities[of_classes], elsewhere.labels[of_classes], elsewhere.classes)
+        spec = dataclasses.replace(spec, metrics=spec.metrics | {"elsewhere": figures})
+    if refused is None:
+        return spec
+    return dataclasses.replace(spec, neither=calibrate.fit_neither(refused, outputs.neither[~of_classes]).to_dict())
 
 
 def _balance(model: keras.Model, outputs: np.ndarray, labels: np.ndarray) -> None:
     """Add to the bias of the last layer what its `outputs` on photos with these labels ask for."""
     shift = calibrate.fit_shift(outputs, labels)
     bias = model.layers[-1].bias
+    if bias.shape[0] > len(shift):  # the last output is for neither
+        shift = np.append(shift - shift.mean(), 0.0)
     bias.assign_add(shift if bias.shape[0] > 1 else shift[1:])
 
 
-def _saved(model: keras.Model, val: dataset.Split, path: Path, bits: int):
-    """Save to `path`; return the file's spec and its probabilities on `val` through serving."""
+def _saved(model: keras.Model, val: dataset.Split, path: Path, bits: int) -> tuple[Classifier, Outputs]:
+    """Save to `path`; return the file as it is served, and what it says of `val`."""
     name = model.name
     h5.save(model, path, bits=bits)
+    neither = model.output.shape[-1] == len(val.classes) + 1
     spec = ModelSpec(
         name=name,
         title=architectures.get(name).title,
@@ -174,9 +204,10 @@ def _saved(model: keras.Model, val: dataset.Split, path: Path, bits: int):
         bytes=path.stat().st_size,
         image_size=model.input_shape[1],
         classes=val.classes,
+        neither=Neither(threshold=0.5).to_dict() if neither else None,
     )
     served = Classifier(spec, load_engine(path, spec, Settings(engine="tensorflow")))
-    return spec, evaluate.predict([served], val)[name]
+    return served, evaluate.outputs_of([served], val, ("neither",))[name]
 
 
 def load_data(train: dataset.Split, val: dataset.Split, stored_size: int, image_size: int, cache: Path) -> trainer.Data:
@@ -187,26 +218,53 @@ def load_data(train: dataset.Split, val: dataset.Split, stored_size: int, image_
         dataset.load_images(val, image_size, cache=cache),
         val.labels,
         len(train.classes),
+        neither=len(train.of_neither) > 0,
+        chances=dataset.chances(train),
     )
 
 
-def _training_model(network, size, recipe, optimizer) -> keras.Model:
-    batch, crops = augmented(size, recipe)
+def _training_model(network, size, recipe, optimizer, neither: bool = False) -> keras.Model:
+    batch, crops, _ = augmented(size, recipe)
     model = keras.Model(batch, network(crops))
     loss = cross_entropy(network.output.shape[-1], recipe.label_smoothing)
-    model.compile(optimizer, loss=loss, metrics=[accuracy])
+    model.compile(optimizer, loss=loss, weighted_metrics=[Accuracy() if neither else accuracy])
     return model
 
 
-def augmented(size: int, recipe: Recipe) -> tuple[dict[str, keras.KerasTensor], keras.KerasTensor]:
-    """The inputs of a training model, as `dataset.Batches` fills them, and crops of `size` pixels of them."""
+def augmented(size: int, recipe: Recipe) -> tuple[dict[str, keras.KerasTensor], keras.KerasTensor, keras.KerasTensor]:
+    """The inputs of a training model, as `dataset.Batches` fills them, and crops of `size` pixels of them.
+
+    Twice: as a network is to learn from them, and the same crops before they lost quality, for its teacher.
+    """
     batch = {
         "photos": keras.Input((None, None, 3), dtype="uint8", name="photos"),
         "shares": keras.Input((1,), name="shares"),
     }
     crop = augment.RandomResizedCrop(size, recipe.scale, name="crop")
-    crops = augment.ColorJitter(recipe.jitter, name="jitter")(crop(batch["photos"]))
-    return batch, augment.CutMix(name="cutmix")(crops, batch["shares"])
+    jitter, cutmix = augment.ColorJitter(recipe.jitter, name="jitter"), augment.CutMix(name="cutmix")
+    if not recipe.degrade:
+        crops = cutmix(jitter(crop(batch["photos"])), batch["shares"])
+        return batch, crops, crops
+    batch["clean"] = keras.Input((None, None, 3), dtype="uint8", name="clean")
+    both = crop(layers.Concatenate()([batch["photos"], batch["clean"]]))
+    both = layers.Concatenate()([jitter(both[..., :3]), both[..., 3:]])
+    both = cutmix(both, batch["shares"])
+    return batch, both[..., :3], both[..., 3:]
+
+
+class Accuracy(keras.metrics.Mean):
+    """How many photos of a class, most of which they show, are said to be of it rather than of another class.
+
+    Targets and outputs (B, classes + 1), the last of which is for neither.
+    """
+
+    def __init__(self, name="accuracy", **kwargs):
+        super().__init__(name=name, **kwargs)
+
+    def update_state(self, targets, outputs, sample_weight=None):
+        of_class = ops.cast(ops.sum(targets[:, :-1], axis=-1) > 0.5, "float32")
+        weight = of_class if sample_weight is None else of_class * ops.cast(sample_weight, "float32")
+        return super().update_state(accuracy(targets[:, :-1], outputs[:, :-1]), sample_weight=weight)
 
 
 def accuracy(targets, outputs):

@@ -48,6 +48,10 @@ class Recipe:
     frozen_stages    how many of the first stages train the last layer alone: the base is frozen, and
                      its batch norm keeps its statistics
     head_learning_rate  peak rate of those stages; afterwards the schedule begins anew
+    degrade          how many of the photos, 0..1, suffer as `degrade.degraded` says
+    settled          whether batch norm keeps its statistics, and depthwise convolutions their kernels, as
+                     `fused.settled` says
+    steps            batches in an epoch, of photos drawn by `Data.chances`; 0 for all photos once
     """
 
     stages: tuple[tuple[int, int], ...]
@@ -64,6 +68,9 @@ class Recipe:
     frozen_stages: int = 0
     head_learning_rate: float = 1e-3
     cutmix: float = 0.0
+    degrade: float = 0.0
+    steps: int = 0
+    settled: bool = False
 
     def __post_init__(self) -> None:
         if not 0 < self.scale[0] <= self.scale[1] <= 1:
@@ -72,6 +79,11 @@ class Recipe:
             )
         if not 0 <= self.cutmix <= 1:
             raise InvalidSettings(f"The share of mixed photos must be 0 to 1. Received: {self.cutmix}.")
+        if not 0 <= self.degrade <= 1 or self.steps < 0:
+            raise InvalidSettings(
+                "The share of degraded photos must be 0 to 1, and steps at least 0. "
+                f"Received: {self.degrade} and {self.steps}."
+            )
         if self.batch_size < 1 or not 0 < self.learning_rate < math.inf:
             raise InvalidSettings(
                 f"Batch size and learning rate must be positive. Received: {self.batch_size} and {self.learning_rate}."
@@ -113,7 +125,9 @@ class Data:
 
     images, validation_images  uint8 (N, S, S, 3); training photos are cut from theirs,
                                validation photos are used as they are
-    labels, validation_labels  int64 (N,)
+    labels, validation_labels  int64 (N,), as in `dataset.Split`
+    neither  whether photos of none of the classes are learned from: a class more for the network
+    chances  float32 (N,), how often each training photo is drawn where the recipe says `steps`, or None
     """
 
     images: np.ndarray
@@ -121,17 +135,22 @@ class Data:
     validation_images: np.ndarray
     validation_labels: np.ndarray
     classes: int
+    neither: bool = False
+    chances: np.ndarray | None = None
 
     def counts(self) -> dict[str, int]:
-        return {"photos": len(self.labels), "validation_photos": len(self.validation_labels), "classes": self.classes}
+        counts = {"photos": len(self.labels), "validation_photos": len(self.validation_labels), "classes": self.classes}
+        return counts | ({"neither": int((self.labels == self.classes).sum())} if self.neither else {})
 
 
 def _batches(data: Data, recipe: Recipe, epoch: int) -> tuple[Batches, Batches]:
     """Shuffled training batches that begin with `epoch`, and validation batches in order."""
-    training = {"shuffle_seed": recipe.seed, "epoch": epoch, "cutmix": recipe.cutmix}
+    training = {"shuffle_seed": recipe.seed, "epoch": epoch, "chances": data.chances}
+    training |= {name: getattr(recipe, name) for name in ("cutmix", "steps", "degrade")}
+    same = {"classes": data.classes, "batch_size": recipe.batch_size, "neither": data.neither}
     return (
-        Batches(data.images, data.labels, data.classes, recipe.batch_size, **training),
-        Batches(data.validation_images, data.validation_labels, data.classes, recipe.batch_size),
+        Batches(data.images, data.labels, **same, **training),
+        Batches(data.validation_images, data.validation_labels, **same, clean=bool(recipe.degrade)),
     )
 
 
@@ -156,7 +175,7 @@ def train(
     Raises InvalidSettings for such a run, and Diverged when the loss is not a number.
     """
     checkpoints = Checkpoints(run, dataclasses.asdict(recipe), inputs, restart=restart)
-    steps_per_epoch = max(1, len(data.labels) // recipe.batch_size)
+    steps_per_epoch = recipe.steps or max(1, len(data.labels) // recipe.batch_size)
 
     def build(size: int, frozen: bool) -> keras.Model:
         model = make_model(size, _optimizer(recipe, steps_per_epoch, frozen))

@@ -9,15 +9,20 @@ from typing import Any
 
 import numpy as np
 from scipy.optimize import minimize, minimize_scalar
+from sklearn.metrics import roc_auc_score
 
 from catdog import Settings, load
 from catdog.classifier import Classifier, calibrated
 from catdog.engine import EXACT, fast_here
+from catdog.models.neither import LEAST, Neither
 from catdog.models.spec import ModelSpec
 from catdog.terminal import tell
 from train.data.dataset import Split, find
 from train.measure import evaluate, fit_clear, fit_disagreement, fit_error_rate, fit_novelty
 from train.measure.served import settings_for
+
+# Of cats and dogs, as many may be taken for neither.
+REFUSED = 0.015
 
 
 def fit_temperature(probabilities: np.ndarray, labels: np.ndarray) -> float:
@@ -58,6 +63,21 @@ def fit_shift(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
     count = logits.shape[1] + 1
     sharpness, *shifts = minimize(log_loss, np.zeros(count), method="L-BFGS-B", bounds=[(-3, 3)] * count).x
     return (np.array(shifts) - shifts[0]) / np.exp(sharpness)
+
+
+def fit_neither(of_classes: np.ndarray, of_neither: np.ndarray) -> Neither:
+    """What is known of an output for neither by its log odds, (N,), for photos of the classes and (M,) for others.
+
+    Its threshold is where it refuses REFUSED of the photos of the classes.
+    """
+    odds = float(np.quantile(of_classes, 1 - REFUSED))
+    threshold = float(np.clip(1 / (1 + np.exp(-odds)), LEAST, 1 - LEAST))
+    if not len(of_neither):
+        return Neither(threshold)
+    truth = np.repeat([0, 1], [len(of_classes), len(of_neither)])
+    auroc = float(roc_auc_score(truth, np.concatenate([of_classes, of_neither])))
+    caught = float((of_neither > np.log(threshold / (1 - threshold))).mean())
+    return Neither(threshold, auroc=round(auroc, 6), caught=round(caught, 6), photos=len(of_neither))
 
 
 def calibrate(weights: Path, data: Path) -> dict[str, ModelSpec]:

@@ -1,19 +1,24 @@
 """The networks: a registry of names, and build(name) -> a Keras model on pixels 0..255.
 
 Every model scales its own pixels, takes float32 (N, H, W, 3) in 0..255 and returns probabilities:
-(N, 1) of the second class for two classes, (N, classes) for more.
+(N, 1) of the second class for two classes, (N, classes) for more, (N, classes + 1) with one for neither.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import keras
+import numpy as np
 from keras import layers
 
 from catdog.errors import InvalidSettings
+
+# What a last layer that knew nothing of neither begins to say of it.
+NEITHER_LOGIT = -2.0
 
 
 @dataclass(frozen=True)
@@ -35,14 +40,22 @@ class Architecture:
     dropout: float
 
 
-def build(name: str, *, classes: int = 2, image_size: int | None = None, base: str | None = None) -> keras.Model:
+def build(
+    name: str,
+    *,
+    classes: int = 2,
+    neither: bool = False,
+    image_size: int | None = None,
+    base: str | None = None,
+) -> keras.Model:
     """Build a classifier; `image_size` None accepts photos of any height and width.
 
-    `base` is as in `build_base`. The model is flat: its layers are those of the network.
+    With `neither` it has an output more, the last: the photo is of none of the classes. `base` is as in
+    `build_base`. The model is flat: its layers are those of the network.
     """
     network = build_base(name, image_size=image_size, weights=base)
     features = layers.Dropout(get(name).dropout, name="dropout")(network.output)
-    return keras.Model(network.input, head(classes)(features), name=name)
+    return keras.Model(network.input, head(classes, neither)(features), name=name)
 
 
 def build_base(name: str, *, image_size: int | None = None, weights: str | None = None) -> keras.Model:
@@ -74,14 +87,27 @@ def _with_imagenet(name: str, inputs: keras.KerasTensor) -> keras.KerasTensor:
 
 
 def load_classifier(network: keras.Model, path: Path) -> None:
-    """Copy the weights of a whole `.h5` classifier of the same architecture into `network`."""
+    """Copy the weights of a whole `.h5` classifier of the same architecture into `network`.
+
+    One without an output for neither will do where `network` has one: it begins as unlikely, and learns.
+    """
     _copy_weights(network, path, f"{path} cannot be gone on from as a {network.name}", whole=True)
+
+
+def _with_neither(kernel: np.ndarray, bias: np.ndarray) -> list[np.ndarray]:
+    """A last layer (F, outputs) as one with an output more, whose logit is NEITHER_LOGIT: (F, outputs + 1)."""
+    if kernel.shape[1] == 1:  # a sigmoid: its logit is the difference of those of a softmax
+        kernel, bias = (np.concatenate([-half, half], axis=-1) for half in (kernel / 2, bias / 2))
+    silent = np.zeros((len(kernel), 1), np.float32)
+    return [np.concatenate([kernel, silent], axis=1), np.append(bias, np.float32(NEITHER_LOGIT))]
 
 
 def _copy_weights(network: keras.Model, path: str | Path, problem: str, *, whole: bool = False) -> None:
     """Set the weights of `network` to the first, or with `whole` to all, of a file."""
     try:
         weights = keras.models.load_model(path, compile=False).get_weights()
+        if whole and weights[-1].shape != (outputs := network.output.shape[-1],) and outputs > 2:
+            weights[-2:] = _with_neither(*weights[-2:])
         network.set_weights(weights if whole else weights[: len(network.weights)])
     except Exception as error:  # Keras and h5py raise many kinds on broken files
         raise InvalidSettings(f"{problem}: {error}") from error
@@ -94,9 +120,9 @@ def get(name: str) -> Architecture:
     return ARCHITECTURES[name]
 
 
-def head(classes: int) -> layers.Dense:
-    """The last layer, always in float32: one sigmoid for two classes, else softmax."""
-    units, activation = (1, "sigmoid") if classes == 2 else (classes, "softmax")
+def head(classes: int, neither: bool = False) -> layers.Dense:
+    """The last layer, always in float32: one sigmoid for two classes, else softmax of these, and `neither`."""
+    units, activation = (1, "sigmoid") if classes == 2 and not neither else (classes + neither, "softmax")
     return layers.Dense(units, activation=activation, dtype="float32", name="probabilities")
 
 
@@ -150,6 +176,68 @@ def _resnet50_features(pixels, weights: str | None):
     return keras.applications.ResNet50(include_top=False, weights=weights, input_tensor=bgr, pooling="avg").output
 
 
+# Kernel, stride, expansion, filters and repeats of the stages of EfficientNet (Tan and Le 2019, table 1).
+_STAGES = (
+    (3, 1, 1, 16, 1),
+    (3, 2, 6, 24, 2),
+    (5, 2, 6, 40, 2),
+    (3, 2, 6, 80, 3),
+    (5, 1, 6, 112, 3),
+    (5, 2, 6, 192, 4),
+    (3, 1, 6, 320, 1),
+)
+
+
+def _efficientnet_lite(width: float, depth: float):
+    """EfficientNet-Lite without its top (Google 2020): EfficientNet without excitation, with ReLU6.
+
+    `width` scales the filters of all stages, `depth` the repeats of all but the first stage and the last; the first
+    convolution and the last have always 32 and 1280. keras.applications has no such network.
+    """
+
+    def features(pixels, weights: str | None):
+        if weights:
+            raise InvalidSettings("keras.applications has no weights of EfficientNet-Lite; a file of them is needed.")
+        scaled = layers.Rescaling(1 / 128, offset=-127 / 128)(pixels)
+        x = _normalized(
+            layers.Conv2D(32, 3, strides=2, padding="same", use_bias=False, name="stem_conv")(scaled), "stem"
+        )
+        block = 0
+        for stage, (kernel, strides, expansion, filters, repeats) in enumerate(_STAGES):
+            repeats = repeats if stage in (0, len(_STAGES) - 1) else math.ceil(depth * repeats)
+            for repeat in range(repeats):
+                block += 1
+                first = strides if repeat == 0 else 1
+                x = _inverted_residual(x, kernel, first, expansion, _multiple_of_8(width * filters), f"block{block}")
+        x = _normalized(layers.Conv2D(1280, 1, use_bias=False, name="top_conv")(x), "top")
+        return layers.GlobalAveragePooling2D(name="features")(x)
+
+    return features
+
+
+def _inverted_residual(x, kernel: int, strides: int, expansion: int, filters: int, name: str):
+    """Widen, convolve each channel by itself, narrow (Sandler et al. 2018); added to its input if of its shape."""
+    shortcut, channels = x, x.shape[-1]
+    if expansion > 1:
+        x = layers.Conv2D(channels * expansion, 1, use_bias=False, name=f"{name}_expand_conv")(x)
+        x = _normalized(x, f"{name}_expand")
+    depthwise = layers.DepthwiseConv2D(kernel, strides, padding="same", use_bias=False, name=f"{name}_dwconv")
+    x = _normalized(depthwise(x), name)
+    x = layers.Conv2D(filters, 1, use_bias=False, name=f"{name}_project_conv")(x)
+    x = layers.BatchNormalization(name=f"{name}_project_bn")(x)
+    return layers.Add(name=f"{name}_add")([shortcut, x]) if strides == 1 and channels == filters else x
+
+
+def _normalized(x, name: str):
+    return layers.ReLU(6.0, name=f"{name}_relu")(layers.BatchNormalization(name=f"{name}_bn")(x))
+
+
+def _multiple_of_8(filters: float) -> int:
+    """The nearest multiple of 8, or the next one where that is less than nine tenths."""
+    nearest = max(8, int(filters + 4) // 8 * 8)
+    return nearest if nearest >= 0.9 * filters else nearest + 8
+
+
 def _reversed_channels(images):
     """RGB to BGR by layers without weights: an `.h5` holds no slices, and weights would disturb those of a base."""
     first = layers.Permute((3, 1, 2))(images)
@@ -161,5 +249,11 @@ ARCHITECTURES = {
     "scratch_cnn": Architecture("CNN from scratch", 192, _scratch_features, pretrained=False, dropout=0.3),
     "xception": Architecture("Xception", 160, _xception_features, pretrained=True, dropout=0.2),
     "mobilenet_v2": Architecture("MobileNetV2", 224, _mobilenet_v2_features, pretrained=True, dropout=0.2),
+    "efficientnet_lite0": Architecture(
+        "EfficientNet-Lite0", 224, _efficientnet_lite(1.0, 1.0), pretrained=True, dropout=0.2
+    ),
+    "efficientnet_lite2": Architecture(
+        "EfficientNet-Lite2", 224, _efficientnet_lite(1.1, 1.2), pretrained=True, dropout=0.2
+    ),
     "resnet50": Architecture("ResNet50", 160, _resnet50_features, pretrained=True, dropout=0.2),
 }

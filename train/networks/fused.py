@@ -87,5 +87,87 @@ def fused(network: keras.Model) -> keras.Model:
     return copy
 
 
+class _Settled(layers.Layer):
+    """A convolution with the batch norm `norm` behind it as one operation: the norm keeps its statistics.
+
+    What the norm does to each channel then is done to the kernels and a bias, which takes no time. Its weights come
+    after the convolution's, as in a network of both.
+    """
+
+    def __init__(self, *, norm: dict, **kwargs):
+        super().__init__(**kwargs)
+        self.norm = layers.BatchNormalization.from_config(norm)
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        self.norm.build(self.compute_output_shape(input_shape))
+
+    def scale_and_bias(self):
+        norm = self.norm
+        scale = norm.gamma * ops.rsqrt(norm.moving_variance + norm.epsilon)
+        return scale, norm.beta - norm.moving_mean * scale
+
+
+class SettledConv2D(_Settled, layers.Conv2D):
+    def call(self, inputs):
+        scale, bias = self.scale_and_bias()
+        outputs = ops.conv(inputs, self.kernel * scale, self.strides, self.padding, self.data_format)
+        return outputs + bias
+
+
+class SettledDepthwiseConv2D(_Settled, layers.DepthwiseConv2D):
+    """The kernels do not learn: their gradient would take TensorFlow as long as all else, and they are few."""
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        self.kernel.trainable = self.norm.gamma.trainable = False
+
+    def call(self, inputs):
+        scale, bias = self.scale_and_bias()
+        kernel = self.kernel * scale[:, None]
+        return ops.depthwise_conv(inputs, kernel, self.strides, self.padding, self.data_format) + bias
+
+
+class _Passed(layers.Layer):
+    """In the place of a batch norm that went into the convolution before it."""
+
+    def call(self, inputs, mask=None):
+        return inputs
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+
+SETTLED = {layers.Conv2D: SettledConv2D, layers.DepthwiseConv2D: SettledDepthwiseConv2D}
+
+
+def settled(network: keras.Model) -> keras.Model:
+    """The same network with the same weights, in which batch norm keeps its statistics while the rest learns.
+
+    For a network of plain convolutions, each of which has a batch norm right behind it, as EfficientNet-Lite and
+    MobileNetV2 have; elsewhere, and for depthwise kernels, see the classes. It is also the fastest that only answers.
+    """
+    norms = {}
+    for layer in network.layers:
+        if isinstance(layer, layers.BatchNormalization):
+            before = layer.input._keras_history.operation
+            if type(before) in SETTLED and not before.use_bias and before.activation is keras.activations.linear:
+                norms[before.name] = layer
+
+    def clone(layer):
+        if isinstance(layer, keras.Model):
+            return settled(layer)
+        if layer.name in norms:
+            norm = norms[layer.name].get_config() | {"name": "norm"}
+            return SETTLED[type(layer)](norm=norm, **layer.get_config())
+        if layer in norms.values():
+            return _Passed(name=layer.name)
+        return FUSED.get(type(layer), type(layer)).from_config(layer.get_config())
+
+    copy = keras.models.clone_model(network, clone_function=clone)
+    copy.set_weights(network.get_weights())
+    return copy
+
+
 def _on_tensorflow() -> bool:
     return keras.backend.backend() == "tensorflow"
