@@ -9,9 +9,7 @@ from PIL import Image
 
 from catdog.engine import Engine, Outputs, are_probabilities
 from catdog.errors import ModelMismatch
-from catdog.models.error_rate import Sureness
 from catdog.models.heatmap import heatmap
-from catdog.models.novelty import Novelty
 from catdog.models.spec import ModelSpec
 from catdog.photo.array import to_array
 from catdog.verdict import Verdict
@@ -22,8 +20,6 @@ class Classifier:
 
     def __init__(self, spec: ModelSpec, engine: Engine):
         self.spec, self.engine = spec, engine
-        self.sureness = Sureness.from_dict(spec.sureness) if spec.sureness else None
-        self.novelty = Novelty.from_dict(spec.novelty) if spec.novelty else None
 
     def probabilities(self, images: Sequence[Image.Image]) -> np.ndarray:
         """Calibrated probabilities of RGB images: float64 (N, classes), rows add up to 1.
@@ -49,6 +45,7 @@ class Classifier:
     def verdict(self, row: Outputs, seconds: float, *, explain: bool = False) -> Verdict:
         """Put what `outputs` returned for one photo, and the time that it took, into words."""
         probabilities, features, maps = row
+        sureness, novelty = self.spec.sureness, self.spec.novelty
         best = int(probabilities.argmax())
         confidence = float(probabilities[best])
         return Verdict(
@@ -57,8 +54,8 @@ class Classifier:
             confidence=confidence,
             probabilities=dict(zip(self.spec.classes, map(float, probabilities), strict=True)),
             milliseconds=round(seconds * 1000, 2),
-            error_rate=self.sureness.at(confidence) if self.sureness else None,
-            strangeness=self.novelty.strangeness(features) if self.novelty and features is not None else None,
+            error_rate=sureness.at(confidence) if sureness else None,
+            strangeness=novelty.strangeness(features) if novelty and features is not None else None,
             heatmap=heatmap(maps, best, self.spec.temperature) if explain and maps is not None else None,
             cost=self.spec.cost,
         )

@@ -149,7 +149,7 @@ def finish(trained: keras.Model, product: Product, val: dataset.Split, training:
         temperature = calibrate.fit_temperature(outputs, val.labels)
         probabilities = calibrated(outputs, temperature)
         figures = evaluate.measure(probabilities, val.labels, val.classes, uncalibrated=outputs)
-        spec = dataclasses.replace(spec, temperature=temperature, metrics={"val": figures}, training=training)
+        spec = spec.replace(temperature=temperature, metrics={"val": figures}, training=training)
     spec.write(product.file.with_suffix(".json"))
     return spec
 

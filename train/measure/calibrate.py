@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from scipy.optimize import minimize, minimize_scalar
 from catdog import Settings, load
 from catdog.classifier import Classifier, calibrated
 from catdog.engine import EXACT, fast_here
+from catdog.models.novelty import Novelty
 from catdog.models.spec import ModelSpec
 from catdog.terminal import tell
 from train.data.dataset import Split, find
@@ -95,11 +95,9 @@ def learn(classifiers: Sequence[Classifier], split: Split) -> dict[str, dict[str
     predicted = {name: outputs.probabilities.argmax(axis=1) for name, outputs in answers.items()}
     return {
         name: {
-            "sureness": dataclasses.asdict(
-                fit_error_rate.fit(outputs.probabilities.max(axis=1), predicted[name] == split.labels)
-            ),
+            "sureness": fit_error_rate.fit(outputs.probabilities.max(axis=1), predicted[name] == split.labels),
             "novelty": _novelty(outputs.features, split.labels),
-            "disagreement": [case.to_dict() for case in fit_disagreement.count(name, predicted, split.labels, sha256)],
+            "disagreement": fit_disagreement.count(name, predicted, split.labels, sha256),
         }
         for name, outputs in answers.items()
     }
@@ -115,8 +113,7 @@ def _clear(
         return {}
     # By themselves, without a second answer where they are not clear.
     alone = {
-        name: evaluate.in_arithmetics(fast, dataclasses.replace(spec, clear={}), weights, settings)
-        for name, spec in specs.items()
+        name: evaluate.in_arithmetics(fast, spec.replace(clear={}), weights, settings) for name, spec in specs.items()
     }
     each = [classifier for models in alone.values() for classifier in models.values()]
     answers = evaluate.predict(map(evaluate.uncalibrated, each), split, progress="arithmetic")
@@ -130,6 +127,6 @@ def _clear(
     return learned
 
 
-def _novelty(features: np.ndarray | None, labels: np.ndarray) -> dict[str, Any] | None:
+def _novelty(features: np.ndarray | None, labels: np.ndarray) -> Novelty | None:
     enough = features is not None and np.bincount(labels).min() >= fit_novelty.LEAST
-    return fit_novelty.fit(features, labels).to_dict() if enough else None
+    return fit_novelty.fit(features, labels) if enough else None
