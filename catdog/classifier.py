@@ -9,10 +9,8 @@ from PIL import Image
 
 from catdog.engine import Engine, Outputs, are_probabilities
 from catdog.errors import ModelMismatch
-from catdog.models.error_rate import Sureness
 from catdog.models.heatmap import heatmap
-from catdog.models.neither import Neither, log_odds
-from catdog.models.novelty import Novelty
+from catdog.models.neither import log_odds
 from catdog.models.spec import ModelSpec
 from catdog.photo.array import to_array
 from catdog.verdict import Verdict
@@ -23,9 +21,6 @@ class Classifier:
 
     def __init__(self, spec: ModelSpec, engine: Engine):
         self.spec, self.engine = spec, engine
-        self.sureness = Sureness.from_dict(spec.sureness) if spec.sureness else None
-        self.novelty = Novelty.from_dict(spec.novelty) if spec.novelty else None
-        self.neither = Neither.from_dict(spec.neither) if spec.neither else None
 
     def probabilities(self, images: Sequence[Image.Image]) -> np.ndarray:
         """Calibrated probabilities of RGB images: float64 (N, classes), rows add up to 1.
@@ -49,7 +44,7 @@ class Classifier:
                 f"Model {self.spec.name} gave no usable answer to this photo: its outputs are not probabilities "
                 f"from 0 to 1. Received: {outputs.probabilities.tolist()}."
             )
-        if not self.neither:
+        if not self.spec.neither:
             return outputs._replace(probabilities=calibrated(outputs.probabilities, self.spec.temperature))
         return Outputs(
             probabilities=calibrated(outputs.probabilities[:, :-1], self.spec.temperature),
@@ -61,6 +56,7 @@ class Classifier:
     def verdict(self, row: Outputs, seconds: float, *, explain: bool = False) -> Verdict:
         """Put what `outputs` returned for one photo, and the time that it took, into words."""
         probabilities, features, maps, odds = row
+        sureness, novelty, neither = self.spec.sureness, self.spec.novelty, self.spec.neither
         best = int(probabilities.argmax())
         confidence = float(probabilities[best])
         return Verdict(
@@ -69,9 +65,9 @@ class Classifier:
             confidence=confidence,
             probabilities=dict(zip(self.spec.classes, map(float, probabilities), strict=True)),
             milliseconds=round(seconds * 1000, 2),
-            error_rate=self.sureness.at(confidence) if self.sureness else None,
-            strangeness=self.novelty.strangeness(features) if self.novelty and features is not None else None,
-            neither=round(self.neither.likelihood(float(odds)), 4) if self.neither else None,
+            error_rate=sureness.at(confidence) if sureness else None,
+            strangeness=novelty.strangeness(features) if novelty and features is not None else None,
+            neither=round(neither.score(float(odds)), 4) if neither else None,
             heatmap=heatmap(maps, best, self.spec.temperature) if explain and maps is not None else None,
             cost=self.spec.cost,
         )

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import TypedDict  # pydantic needs it before Python 3.12
 
-from catdog.models.disagreement import FEWEST_PHOTOS, Case, cases_from_list
+from catdog.models.disagreement import FEWEST_PHOTOS, Case
 from catdog.models.spec import Cost, ModelSpec
 
 # The verdict on a photo that probably shows none of the classes.
@@ -147,7 +147,7 @@ def is_neither(verdicts: Mapping[str, Verdict], specs: Sequence[ModelSpec]) -> b
     """
     able = [spec for spec in specs if spec.neither]
     if able:
-        best = max(able, key=lambda spec: (spec.neither.get("auroc") or 0.0, spec.validation_accuracy))
+        best = max(able, key=lambda spec: (spec.neither.auroc or 0.0, spec.validation_accuracy))
         return verdicts[best.name].neither > 0.5
     strangeness = verdicts[keen.name].strangeness if (keen := keenest(specs)) else None
     return strangeness is not None and strangeness > 1
@@ -161,7 +161,7 @@ def keenest(specs: Iterable[ModelSpec]) -> ModelSpec | None:
     keeps many.
     """
     able = [spec for spec in specs if spec.novelty]
-    return max(able, key=lambda spec: (len(spec.novelty["variances"]), spec.validation_accuracy), default=None)
+    return max(able, key=lambda spec: (len(spec.novelty.variances), spec.validation_accuracy), default=None)
 
 
 def usually_right(labels: Mapping[str, str], specs: Sequence[ModelSpec]) -> UsuallyRight | None:
@@ -185,5 +185,5 @@ def usually_right(labels: Mapping[str, str], specs: Sequence[ModelSpec]) -> Usua
 def _case(spec: ModelSpec, labels: Mapping[str, str], specs: Sequence[ModelSpec]) -> Case | None:
     others = {other.name: other.sha256 for other in specs if other.name != spec.name}
     same = {name for name in others if labels[name] == labels[spec.name]}
-    found = (case for case in cases_from_list(spec.disagreement) if (case.others, case.same) == (others, same))
+    found = (case for case in spec.disagreement if (case.others, case.same) == (others, same))
     return next((case for case in found if case.photos >= FEWEST_PHOTOS), None)

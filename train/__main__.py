@@ -287,7 +287,8 @@ def _calibrate(arguments: argparse.Namespace) -> None:
     from train.measure import calibrate
 
     for name, spec in calibrate.calibrate(arguments.weights, arguments.data).items():
-        sizes = {field: len(json.dumps(getattr(spec, field))) for field in ("sureness", "novelty", "disagreement")}
+        learned = spec.model_dump()
+        sizes = {field: len(json.dumps(learned[field])) for field in ("sureness", "novelty", "disagreement")}
         print(json.dumps({"model": name, "characters": sizes, "clear": spec.clear}))
 
 

@@ -7,7 +7,6 @@ of `{"path", "out", "spec"}` from stdin and writes one JSON line per job to stdo
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import logging
 import os
@@ -70,8 +69,7 @@ def convert(jobs: Sequence[Job]) -> list[CatDogError | None]:
 def _in_child(jobs: Sequence[Job]) -> list[CatDogError | None]:
     """As `convert`, for the jobs up to the first of which a child died."""
     request = [
-        {"path": str(job.path.absolute()), "out": str(job.out.resolve()), "spec": dataclasses.asdict(job.spec)}
-        for job in jobs
+        {"path": str(job.path.absolute()), "out": str(job.out.resolve()), "spec": job.spec.model_dump()} for job in jobs
     ]
     command = [sys.executable, "-m", __name__]
     try:

@@ -20,7 +20,6 @@ from catdog.engine.openvino_engine import OpenVINOEngine
 from catdog.engine.precision import EXACT, FAST, fast_here
 from catdog.engine.recheck import IN_DOUBT, CarefulEngine
 from catdog.errors import CatDogError, ModelMismatch, NotConverted
-from catdog.models.novelty import Novelty
 from catdog.models.spec import ModelSpec
 from catdog.settings import Settings
 
@@ -280,8 +279,8 @@ def _check(engine: Engine, path: Path, spec: ModelSpec) -> None:
             f"{path.name} returns values that are not probabilities from 0 to 1: {outputs[0].tolist()}. "
             "Its last layer must be a sigmoid or a softmax, and its weights numbers."
         )
-    if spec.novelty and features is not None and features.shape[1] != Novelty.from_dict(spec.novelty).means.shape[1]:
+    if spec.novelty and features is not None and features.shape[1] != spec.novelty.means.shape[1]:
         raise ModelMismatch(
-            f"{path.name} has {features.shape[1]} features, for another number of which its spec has a novelty: "
-            "run `python -m train calibrate` again."
+            f"{path.name} has {features.shape[1]} features; the novelty in its spec is of "
+            f"{spec.novelty.means.shape[1]}: run `python -m train calibrate` again."
         )

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from PIL import Image, ImageOps
 
-RESIZES = ("stretch", "crop")
+Resize = Literal["stretch", "crop"]
+Scaling = Literal["none", "unit", "symmetric"]
 # Factor and offset of each way to scale pixel values 0 to 255.
-SCALINGS = {"none": (1.0, 0.0), "unit": (1 / 255, 0.0), "symmetric": (2 / 255, -1.0)}
+SCALINGS = {
+    "none": (1.0, 0.0),
+    "unit": (1 / 255, 0.0),
+    "symmetric": (2 / 255, -1.0),
+}
 
 
 class Input(NamedTuple):
@@ -21,8 +26,8 @@ class Input(NamedTuple):
     """
 
     size: int
-    resize: str = "stretch"
-    scaling: str = "none"
+    resize: Resize = "stretch"
+    scaling: Scaling = "none"
 
 
 def to_array(image: Image.Image, wanted: Input) -> np.ndarray:
@@ -30,14 +35,14 @@ def to_array(image: Image.Image, wanted: Input) -> np.ndarray:
     return scaled(resized(image, wanted.size, wanted.resize), wanted.scaling)
 
 
-def resized(image: Image.Image, size: int, resize: str) -> np.ndarray:
+def resized(image: Image.Image, size: int, resize: Resize) -> np.ndarray:
     """Resize an RGB image, bilinear and antialiased: uint8 (size, size, 3)."""
     if resize == "crop":
         return np.asarray(ImageOps.fit(image, (size, size), Image.Resampling.BILINEAR))
     return np.asarray(image.resize((size, size), Image.Resampling.BILINEAR))
 
 
-def scaled(pixels: np.ndarray, scaling: str) -> np.ndarray:
+def scaled(pixels: np.ndarray, scaling: Scaling) -> np.ndarray:
     """Scale uint8 pixels of any shape to float32: the second half of `to_array`."""
     array = pixels.astype(np.float32)
     if scaling == "none":

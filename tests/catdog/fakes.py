@@ -16,7 +16,9 @@ from catdog.verdict import Comparison, Verdict
 CAT, DOG, DISPUTED, NEITHER = (200, 40, 40), (40, 200, 40), (200, 200, 40), (40, 40, 200)
 NAMES = {"scratch_cnn": "CNN from scratch", "xception": "Xception", "mobilenet_v2": "MobileNetV2"}
 SHA = {name: f"{number:064x}" for number, name in enumerate(NAMES)}
-NOVELTY = Novelty(unit(np.array([CAT, DOG])), np.array([[0.0, 0.0, 1.0]]), np.array([0.01]), 0.1, 3.0)
+NOVELTY = Novelty(
+    means=unit(np.array([CAT, DOG])), axes=np.array([[0.0, 0.0, 1.0]]), variances=[0.01], rest=0.1, threshold=3.0
+)
 
 
 class Colours:
@@ -44,7 +46,7 @@ def spec(name: str, **changes) -> ModelSpec:
     values = {
         "name": name, "title": NAMES.get(name, name.upper()), "architecture": name, "file": f"{name}.h5",
         "sha256": SHA.get(name, "f" * 64),
-        "bytes": 6_500_000, "image_size": 32, "classes": ("cat", "dog"), "novelty": NOVELTY.to_dict(),
+        "bytes": 6_500_000, "image_size": 32, "classes": ("cat", "dog"), "novelty": NOVELTY,
         "metrics": {"val": {"accuracy": 0.97, "images": 2000}}, "disagreement": [disputes],
         "sureness": {"confidence": [0.0, 0.9], "error_rate": [0.3, 0.02]},
         "training": {"parameters": 2_900_000, "seconds": 1260},

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import io
 import json
 import os
@@ -396,8 +395,8 @@ class Insightful(Fixed):
 
 def insightful(name: str, *outputs: float, features=(1.0, 0.0, 0.0), maps=None, **changes) -> Classifier:
     """A model whose animals have features along the first two directions; along the third the strangeness is 4."""
-    novelty = Novelty(np.eye(3)[:2], np.eye(3)[1:2], np.ones(1), 1.0, np.sqrt(2) / 4)
-    plain = classifier(name, *outputs, **{"novelty": novelty.to_dict()} | changes)
+    novelty = Novelty(means=np.eye(3)[:2], axes=np.eye(3)[1:2], variances=[1.0], rest=1.0, threshold=np.sqrt(2) / 4)
+    plain = classifier(name, *outputs, **{"novelty": novelty} | changes)
     return Classifier(plain.spec, Insightful(*outputs, features=list(features), maps=maps))
 
 
@@ -461,7 +460,7 @@ def test_a_strange_photo_is_neither(compare, strange, verdict):
 
 
 def test_the_model_with_the_richest_features_decides_what_is_strange(compare):
-    rich = Novelty(np.eye(3)[:2], np.eye(3)[1:], np.ones(2), 1.0, 0.5).to_dict()
+    rich = Novelty(means=np.eye(3)[:2], axes=np.eye(3)[1:], variances=[1.0, 1.0], rest=1.0, threshold=0.5)
     sees, sees_not = {"features": (0.0, 0.0, 1.0)}, {"features": (1.0, 0.0, 0.0)}
     assert compare(insightful("a", 0.1, **sees), insightful("b", 0.1, **sees_not, novelty=rich)).verdict == "cat"
     assert compare(insightful("a", 0.1, **sees_not), insightful("b", 0.1, **sees, novelty=rich)).verdict == "neither"
@@ -483,8 +482,8 @@ def test_when_models_disagree_it_is_said_who_is_usually_right(compare):
 
 def test_features_that_are_not_those_of_the_spec_are_found_when_loading(two_models):
     path = two_models / "xception.json"
-    novelty = Novelty(np.zeros((2, 5)), np.eye(5)[:1], np.ones(1), 1.0, 1.0).to_dict()
-    dataclasses.replace(ModelSpec.read(path), novelty=novelty).write(path)
+    novelty = Novelty(means=np.zeros((2, 5)), axes=np.eye(5)[:1], variances=[1.0], rest=1.0, threshold=1.0)
+    ModelSpec.read(path).replace(novelty=novelty).write(path)
     with contextlib.closing(catdog.load(Settings(weights=two_models, engine="tensorflow"))) as comparator:
         assert list(comparator.models) == ["scratch_cnn"]
         assert "8 features" in comparator.problems[0] and "calibrate" in comparator.problems[0]
@@ -539,10 +538,10 @@ def knowing(tiny_comparator):
     """The tiny models, with specs that know how often they are wrong and what their animals look like."""
     learned = {
         "sureness": {"confidence": [0.0], "error_rate": [0.04]},
-        "novelty": Novelty(np.zeros((2, 8)), np.eye(8)[:1], np.ones(1), 1.0, 3.0).to_dict(),
+        "novelty": Novelty(means=np.zeros((2, 8)), axes=np.eye(8)[:1], variances=[1.0], rest=1.0, threshold=3.0),
     }
     models = tiny_comparator.models.values()
-    comparator = Comparator([Classifier(dataclasses.replace(m.spec, **learned), m.engine) for m in models])
+    comparator = Comparator([Classifier(m.spec.replace(**learned), m.engine) for m in models])
     yield comparator
     comparator.close()
 
@@ -648,7 +647,7 @@ def corrupt(path: Path) -> None:
 def describe_wrongly(folder: Path, name: str) -> None:
     """Let a spec name another input size than its model has; the checksum still fits."""
     path = folder / f"{name}.json"
-    dataclasses.replace(ModelSpec.read(path), image_size=24).write(path)
+    ModelSpec.read(path).replace(image_size=24).write(path)
 
 
 @pytest.mark.parametrize(
@@ -681,7 +680,7 @@ def test_models_that_all_fail_to_load_make_it_unavailable(two_models):
 
 def test_two_models_of_one_name_are_not_mixed_up(two_models):
     path = two_models / "xception.json"
-    dataclasses.replace(ModelSpec.read(path), name="scratch_cnn").write(path)
+    ModelSpec.read(path).replace(name="scratch_cnn").write(path)
     comparator = catdog.load(Settings(weights=two_models))
     comparator.close()
     assert list(comparator.models) == ["scratch_cnn"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import json
 import os
 import shlex
@@ -260,10 +259,10 @@ def test_a_bad_photo_is_a_sentence_and_the_others_are_answered(weights, cat, tmp
 
 def learned(folder: Path, threshold: float) -> None:
     """Let the specs of a folder know how often the models are wrong and, by a threshold, what is strange."""
-    novelty = Novelty(np.ones((2, 8)), np.eye(8)[:1], np.ones(1), 1.0, threshold).to_dict()
+    novelty = Novelty(means=np.ones((2, 8)), axes=np.eye(8)[:1], variances=[1.0], rest=1.0, threshold=threshold)
     for path in folder.glob("*.json"):
         sureness = {"confidence": [0.0], "error_rate": [0.7]}
-        dataclasses.replace(ModelSpec.read(path), novelty=novelty, sureness=sureness).write(path)
+        ModelSpec.read(path).replace(novelty=novelty, sureness=sureness).write(path)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from catdog.models.spec import origins_of, runs_behind
+from catdog.models.training_runs import origins_of, runs_behind
 
 # Within so much of its last validation accuracy a training counts as converged.
 CONVERGED = 0.01
@@ -45,7 +45,7 @@ class Convergence:
 
 
 def runs(training: Any) -> list[Run]:
-    """The runs with a history that led to a model, as `catdog.models.spec.runs_behind` finds them in its `training`.
+    """The runs with a history that led to a model, as `runs_behind` finds them in its `training`.
 
     Those up to the last one on many more or fewer photos than the model's own are left out: their accuracies are of
     another task.

@@ -58,7 +58,7 @@ def without_repeats(training: dict[str, Any]) -> dict[str, Any]:
 
     A run records what is behind its weights and behind its teacher, and a mean what is behind each of its
     parts: what these share would double with every generation. The first place is kept in the order of
-    `catdog.models.spec.runs_behind`, which reads no teachers, so that these are a line of their own.
+    `catdog.models.training_runs.runs_behind`, which reads no teachers, so that these are a line of their own.
     """
     return _first_told(training, set(), set())
 

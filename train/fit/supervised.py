@@ -157,7 +157,7 @@ def finish(trained: keras.Model, product: Product, val: dataset.Split, training:
         temperature = calibrate.fit_temperature(outputs.probabilities, val.labels)
         probabilities = calibrated(outputs.probabilities, temperature)
         figures = evaluate.measure(probabilities, val.labels, val.classes, uncalibrated=outputs.probabilities)
-        spec = dataclasses.replace(served.spec, temperature=temperature, metrics={"val": figures}, training=training)
+        spec = served.spec.replace(temperature=temperature, metrics={"val": figures}, training=training)
         spec = _measured_elsewhere(Classifier(spec, served.engine), product, outputs.neither)
     spec.write(product.file.with_suffix(".json"))
     return spec
@@ -175,10 +175,10 @@ def _measured_elsewhere(served: Classifier, product: Product, refused: np.ndarra
     of_classes = elsewhere.labels < len(elsewhere.classes)
     if of_classes.any():
         figures = evaluate.measure(outputs.probabilities[of_classes], elsewhere.labels[of_classes], elsewhere.classes)
-        spec = dataclasses.replace(spec, metrics=spec.metrics | {"elsewhere": figures})
+        spec = spec.replace(metrics=spec.metrics | {"elsewhere": figures})
     if refused is None:
         return spec
-    return dataclasses.replace(spec, neither=calibrate.fit_neither(refused, outputs.neither[~of_classes]).to_dict())
+    return spec.replace(neither=calibrate.fit_neither(refused, outputs.neither[~of_classes]))
 
 
 def _balance(model: keras.Model, outputs: np.ndarray, labels: np.ndarray) -> None:
@@ -204,7 +204,7 @@ def _saved(model: keras.Model, val: dataset.Split, path: Path, bits: int) -> tup
         bytes=path.stat().st_size,
         image_size=model.input_shape[1],
         classes=val.classes,
-        neither=Neither(threshold=0.5).to_dict() if neither else None,
+        neither=Neither(threshold=0.5) if neither else None,
     )
     served = Classifier(spec, load_engine(path, spec, Settings(engine="tensorflow")))
     return served, evaluate.outputs_of([served], val, ("neither",))[name]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from catdog import Settings, load
 from catdog.classifier import Classifier, calibrated
 from catdog.engine import EXACT, fast_here
 from catdog.models.neither import LEAST, Neither
+from catdog.models.novelty import Novelty
 from catdog.models.spec import ModelSpec
 from catdog.terminal import tell
 from train.data.dataset import Split, find
@@ -73,11 +73,11 @@ def fit_neither(of_classes: np.ndarray, of_neither: np.ndarray) -> Neither:
     odds = float(np.quantile(of_classes, 1 - REFUSED))
     threshold = float(np.clip(1 / (1 + np.exp(-odds)), LEAST, 1 - LEAST))
     if not len(of_neither):
-        return Neither(threshold)
+        return Neither(threshold=threshold)
     truth = np.repeat([0, 1], [len(of_classes), len(of_neither)])
     auroc = float(roc_auc_score(truth, np.concatenate([of_classes, of_neither])))
     caught = float((of_neither > np.log(threshold / (1 - threshold))).mean())
-    return Neither(threshold, auroc=round(auroc, 6), caught=round(caught, 6), photos=len(of_neither))
+    return Neither(threshold=threshold, auroc=round(auroc, 6), caught=round(caught, 6), photos=len(of_neither))
 
 
 def calibrate(weights: Path, data: Path) -> dict[str, ModelSpec]:
@@ -115,11 +115,9 @@ def learn(classifiers: Sequence[Classifier], split: Split) -> dict[str, dict[str
     predicted = {name: outputs.probabilities.argmax(axis=1) for name, outputs in answers.items()}
     return {
         name: {
-            "sureness": dataclasses.asdict(
-                fit_error_rate.fit(outputs.probabilities.max(axis=1), predicted[name] == split.labels)
-            ),
+            "sureness": fit_error_rate.fit(outputs.probabilities.max(axis=1), predicted[name] == split.labels),
             "novelty": _novelty(outputs.features, split.labels),
-            "disagreement": [case.to_dict() for case in fit_disagreement.count(name, predicted, split.labels, sha256)],
+            "disagreement": fit_disagreement.count(name, predicted, split.labels, sha256),
         }
         for name, outputs in answers.items()
     }
@@ -135,8 +133,7 @@ def _clear(
         return {}
     # By themselves, without a second answer where they are not clear.
     alone = {
-        name: evaluate.in_arithmetics(fast, dataclasses.replace(spec, clear={}), weights, settings)
-        for name, spec in specs.items()
+        name: evaluate.in_arithmetics(fast, spec.replace(clear={}), weights, settings) for name, spec in specs.items()
     }
     each = [classifier for models in alone.values() for classifier in models.values()]
     answers = evaluate.predict(map(evaluate.uncalibrated, each), split, progress="arithmetic")
@@ -150,6 +147,6 @@ def _clear(
     return learned
 
 
-def _novelty(features: np.ndarray | None, labels: np.ndarray) -> dict[str, Any] | None:
+def _novelty(features: np.ndarray | None, labels: np.ndarray) -> Novelty | None:
     enough = features is not None and np.bincount(labels).min() >= fit_novelty.LEAST
-    return fit_novelty.fit(features, labels).to_dict() if enough else None
+    return fit_novelty.fit(features, labels) if enough else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -75,7 +74,7 @@ def _figures(spec: ModelSpec, raw: dict[str, np.ndarray], split: Split, split_na
     }
     precision = EXACT
     if changes:
-        measured = dataclasses.replace(spec, metrics={**spec.metrics, split_name: changes})
+        measured = spec.replace(metrics={**spec.metrics, split_name: changes})
         precision = next(name for name in precisions_of(measured) if name in answers)
     return measure(answers[precision], split.labels, split.classes, uncalibrated=raw[precision]) | changes
 
@@ -85,7 +84,7 @@ def _unrounded(path: Path, comparator: Comparator, settings: Settings) -> Classi
     if path.stem not in comparator.models:
         raise InvalidSettings(f"{path} must be named like a model: {', '.join(comparator.models)}.")
     # Engines know a file by its sha256: with the other's they would run the other.
-    spec = dataclasses.replace(comparator.models[path.stem].spec, sha256=sha256_of(path))
+    spec = comparator.models[path.stem].spec.replace(sha256=sha256_of(path))
     return Classifier(spec, load_engine(path, spec, settings, precision=EXACT))
 
 
@@ -113,7 +112,7 @@ def in_arithmetics(fast: Sequence[str], spec: ModelSpec, weights: Path, settings
             if precision == EXACT:
                 raise
         else:
-            models[precision] = Classifier(dataclasses.replace(spec, name=f"{spec.name}.{precision}"), engine)
+            models[precision] = Classifier(spec.replace(name=f"{spec.name}.{precision}"), engine)
     return models
 
 
@@ -140,7 +139,7 @@ def amend(path: Path, measured: ModelSpec, **fields: Any) -> ModelSpec:
     spec = ModelSpec.read(path)
     if spec.sha256 != measured.sha256:
         raise ModelMismatch(f"{path} describes another model than the one that was measured: measure again.")
-    spec = dataclasses.replace(spec, **fields)
+    spec = spec.replace(**fields)
     spec.write(path)
     return spec
 
@@ -162,7 +161,7 @@ def describe(results: dict[str, dict[str, Any]]) -> str:
 
 def uncalibrated(classifier: Classifier) -> Classifier:
     """The same model without its temperature; `catdog.comparator.calibrated` gives its answers one."""
-    return Classifier(dataclasses.replace(classifier.spec, temperature=1.0), classifier.engine)
+    return Classifier(classifier.spec.replace(temperature=1.0), classifier.engine)
 
 
 def predict(

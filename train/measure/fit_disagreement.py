@@ -23,7 +23,7 @@ def count(name: str, predicted: Mapping[str, np.ndarray], labels: np.ndarray, sh
             chosen = np.all([(predicted[other] == own) == (other in same) for other in others], axis=0)
             right = int((own == labels)[chosen].sum())
             known = {other: sha256[other] for other in others}
-            cases.append(Case(known, frozenset(same), int(chosen.sum()), right))
+            cases.append(Case(others=known, same=same, photos=int(chosen.sum()), right=right))
     return [case for case in cases if case.photos]
 
 

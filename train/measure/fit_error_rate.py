@@ -7,13 +7,13 @@ import itertools
 import numpy as np
 from sklearn.isotonic import IsotonicRegression
 
-from catdog.models.error_rate import Sureness
+from catdog.models.error_rate import ErrorRates
 
 # Photos that a level has at least: fewer say little about a rate.
 LEVEL = 50
 
 
-def fit(confidence: np.ndarray, right: np.ndarray) -> Sureness:
+def fit(confidence: np.ndarray, right: np.ndarray) -> ErrorRates:
     """Error rates in levels of confidence, from the confidence (N,) and correctness (N,) of answers.
 
     1. Cut the answers, sorted by confidence, into groups of LEVEL.
@@ -35,4 +35,4 @@ def fit(confidence: np.ndarray, right: np.ndarray) -> Sureness:
     ends = [0.0, *((confidence[a].max() + confidence[b].min()) / 2 for a, b in itertools.pairwise(levels))]
     keep = np.flatnonzero(np.r_[True, np.diff(ends) > 0])
     rates = np.minimum.accumulate(rates)
-    return Sureness(tuple(float(ends[i]) for i in keep), tuple(round(float(rates[i]), 5) for i in keep))
+    return ErrorRates(confidence=[float(ends[i]) for i in keep], error_rate=[round(float(rates[i]), 5) for i in keep])

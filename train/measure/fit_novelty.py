@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 
-from catdog.models.novelty import Novelty, unit
+from catdog.models.novelty import TINY, Novelty, unit
 
 # Axes enough for this share of the variance: few where a model has learned few directions, but no more than this.
 EXPLAINED, AXES = 0.9, 48
@@ -32,8 +30,7 @@ def fit(features: np.ndarray, labels: np.ndarray) -> Novelty:
     for fold in range(FOLDS):
         known = folds != fold
         distances[~known] = _statistics(features[known], labels[known], most).distances(features[~known])
-    statistics = dataclasses.replace(_statistics(features, labels, most), threshold=_threshold(distances))
-    return Novelty.from_dict(statistics.to_dict())
+    return Novelty(**dict(_statistics(features, labels, most)) | {"threshold": _threshold(distances)}).rounded()
 
 
 def _statistics(features: np.ndarray, labels: np.ndarray, most: int) -> Novelty:
@@ -45,8 +42,13 @@ def _statistics(features: np.ndarray, labels: np.ndarray, most: int) -> Novelty:
     variances = lengths**2 / len(left)
     enough = 1 + int(np.searchsorted(np.cumsum(variances), EXPLAINED * variances.sum()))
     count = min(enough, AXES, left.shape[1] - 1, most)
-    statistics = Novelty(means, directions[:count], variances[:count], variances[count:].sum(), 1.0)
-    return Novelty.from_dict(statistics.to_dict())
+    return Novelty(
+        means=means,
+        axes=directions[:count],
+        variances=tuple(np.maximum(variances[:count], TINY)),
+        rest=max(float(variances[count:].sum()), TINY),
+        threshold=1.0,
+    ).rounded()
 
 
 def _threshold(distances: np.ndarray) -> float:

@@ -97,7 +97,7 @@ def measure(
         "models": {spec.name: {"title": spec.title, "sha256": spec.sha256} for spec in comparator.specs},
         "heat_maps": _faithfulness(classifiers, sample),
         "cost": cost(comparator, sample.paths[:TIMED]),
-        "sureness": {c.spec.name: sureness(c, pets, truth) for c in classifiers if c.sureness},
+        "sureness": {c.spec.name: sureness(c, pets, truth) for c in classifiers if c.spec.sureness},
         "neither": neither(classifiers, pets, others),
         "disagreement": disagreement(comparator, pets, truth),
     }
@@ -148,7 +148,7 @@ def sureness(classifier: Classifier, pets: Sequence[Sequence[Verdict]], truth: S
     """Per level of confidence: what was promised of these answers, and how many of them were wrong."""
     own = [(v, label) for row, label in zip(pets, truth, strict=True) for v in row if v.model == classifier.spec.name]
     levels = []
-    for rate in sorted(set(classifier.sureness.error_rate), reverse=True):
+    for rate in sorted(set(classifier.spec.sureness.error_rate), reverse=True):
         answers = [verdict.label != label for verdict, label in own if verdict.error_rate == rate]
         if answers:
             found = share(answers)

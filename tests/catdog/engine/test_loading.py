@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import shutil
@@ -205,7 +204,7 @@ def test_a_real_full_disk(tiny, tmp_path):
 
 def test_the_same_file_under_two_specs_is_judged_by_each(tiny, tmp_path):
     path, spec = tiny
-    wrong = dataclasses.replace(spec, name="wrong", image_size=24)
+    wrong = spec.replace(name="wrong", image_size=24)
     for _ in range(2):  # with an empty and with a filled cache
         good, bad = load_engines([(path, spec), (path, wrong)], Settings(cache=tmp_path))
         assert 0 <= probability(good) <= 1
@@ -337,7 +336,7 @@ def test_one_model_that_fails_leaves_the_others_alone(tiny, tmp_path):
     path, spec = tiny
     broken = tmp_path / "broken.h5"
     broken.write_bytes(b"not a model")
-    bad = dataclasses.replace(spec, name="broken", file=broken.name, sha256="e" * 64)
+    bad = spec.replace(name="broken", file=broken.name, sha256="e" * 64)
     first, second = load_engines([(broken, bad), (path, spec)], Settings(cache=tmp_path / "cache"))
     assert isinstance(first, ModelMismatch) and "broken.h5 cannot be loaded" in str(first)
     assert 0 <= probability(second) <= 1
@@ -383,9 +382,7 @@ def test_tensorflow_in_a_forked_process_says_why_it_cannot_answer(tiny, monkeypa
 
 def with_figures(spec: ModelSpec, figures, *precisions: str, clear: float = 0.9) -> ModelSpec:
     """A spec that was measured so in each arithmetic."""
-    return dataclasses.replace(
-        spec, metrics={"test": dict.fromkeys(precisions, figures)}, clear=dict.fromkeys(precisions, clear)
-    )
+    return spec.replace(metrics={"test": dict.fromkeys(precisions, figures)}, clear=dict.fromkeys(precisions, clear))
 
 
 GOOD = {"images": 2000, "clear": 0.9, "labels_changed": 0, "largest_change_of_probability": 0.01}
@@ -413,7 +410,7 @@ def test_fast_arithmetic_is_used_only_where_it_was_measured_to_be_harmless(tiny,
     spec = with_figures(tiny[1], figures, fast)
     assert loading.precision_of(spec) == (fast if harmless else "float32")
     assert loading.precision_of(tiny[1]) == "float32"
-    assert loading.precision_of(dataclasses.replace(spec, clear={})) == "float32"
+    assert loading.precision_of(spec.replace(clear={})) == "float32"
 
 
 @pytest.mark.parametrize(
@@ -479,7 +476,7 @@ def test_a_model_that_fails_in_no_foreseen_way_leaves_the_others_alone(tiny, cop
 
     monkeypatch.setattr(loading, "_on_openvino", on_openvino)
     path, spec = tiny
-    first, second = load_engines([(path, dataclasses.replace(spec, name="odd")), tiny], Settings(cache=tmp_path))
+    first, second = load_engines([(path, spec.replace(name="odd")), tiny], Settings(cache=tmp_path))
     assert isinstance(first, ModelMismatch) and str(first) == f"{path.name} cannot be run: as nobody thought"
     assert 0 <= probability(second) <= 1
 
@@ -496,7 +493,7 @@ def test_two_arithmetics_are_two_engines_on_one_conversion(tiny, copies, tmp_pat
     assert careful.exact.weights.name == cache.CONVERTED[1]
     assert probability(careful) == pytest.approx(probability(exact), abs=0.01)
     assert careful.clear == 0.9
-    wrong = dataclasses.replace(spec, image_size=spec.image_size * 2)
+    wrong = spec.replace(image_size=spec.image_size * 2)
     with pytest.raises(ModelMismatch):
         load_engine(tiny[0], wrong, settings)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import subprocess
 import sys
@@ -212,7 +211,7 @@ def test_outputs_that_are_no_probabilities_are_refused(tmp_path, bias):
 
 def test_a_missing_file_is_refused(tmp_path):
     path = saved(tmp_path, dense(1, "sigmoid"))
-    spec = dataclasses.replace(spec_of(path), file="none.h5")
+    spec = spec_of(path).replace(file="none.h5")
     with pytest.raises(ModelMismatch, match=r"^none\.h5 cannot be loaded") as caught:
         load_engine(tmp_path / "none.h5", spec, Settings())
     assert str(tmp_path) not in str(caught.value)

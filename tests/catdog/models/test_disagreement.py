@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from pydantic import ValidationError
 
 from catdog import ModelSpec
-from catdog.models.disagreement import cases_from_list
+from catdog.models.disagreement import Case
 from catdog.verdict import usually_right
 from tests.specs import minimal
 
@@ -58,14 +59,12 @@ def test_nobody_when_nothing_is_known(entries):
 
 
 @pytest.mark.parametrize(
-    "content",
+    "changes",
     [
-        None, {}, 5, [5], [{}], [case("b") | {"others": []}], [case("b") | {"others": {"b": 1}}],
-        [case("b") | {"same": None}], [case("b") | {"same": ["c"]}], [case("b") | {"same": [["b"]]}],
-        [case("b") | {"photos": 5}], [case("b") | {"right": -1}], [case("b") | {"right": 1.0}],
-        [case("b") | {"photos": True, "right": True}], [case("b")] * 20_000,
+        {"others": []}, {"others": {"b": 1}}, {"others": None}, {"same": None}, {"same": ["c"]}, {"same": [["b"]]},
+        {"photos": 5}, {"right": -1}, {"right": 1.0}, {"photos": True, "right": True}, {"photos": 2**53},
     ],
 )  # fmt: skip
-def test_what_makes_no_sense_is_refused(content):
-    with pytest.raises(ValueError, match=r"^(its?|an entry) "):
-        cases_from_list(content)
+def test_what_makes_no_sense_is_refused(changes):
+    with pytest.raises(ValidationError):
+        Case(**case("b") | changes)

@@ -80,7 +80,7 @@ DAMAGES = [
     ("xception.json", edit(file="../evil.h5"), "'../evil.h5'"),
     ("xception.json", edit(file="/etc/passwd"), "'/etc/passwd'"),
     ("xception.json", edit(sha256="0" * 64), "xception.h5 is damaged"),
-    ("xception.json", edit(sha256="short"), "64 hexadecimal digits"),
+    ("xception.json", edit(sha256="short"), "sha256: "),
     ("xception.json", edit(temperature=0), "temperature"),
 ]
 

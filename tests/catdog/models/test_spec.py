@@ -1,8 +1,8 @@
-import dataclasses
 import hashlib
 import json
 
 import pytest
+from pydantic import ValidationError
 
 from catdog.errors import ModelMismatch
 from catdog.models.spec import ModelSpec, sha256_of
@@ -64,48 +64,41 @@ def test_validation_accuracy(metrics, expected):
     assert ModelSpec(**CONTENT | {"metrics": metrics}).validation_accuracy == expected
 
 
-@pytest.mark.parametrize(
-    ("field", "value"),
-    [
-        ("name", ""), ("name", "../up"), ("name", "two words"), ("name", 5), ("name", None),
-        ("title", None), ("architecture", 3),
-        ("file", "/etc/passwd"), ("file", "../x.h5"), ("file", "a/b.h5"), ("file", ".."), ("file", []),
-        ("sha256", "a" * 63), ("sha256", "A" * 64), ("sha256", 0),
-        ("bytes", -1), ("bytes", "1"), ("bytes", True),
-        ("image_size", 7), ("image_size", 4096), ("image_size", 64.0), ("image_size", "64"), ("image_size", [64, 64]),
-        ("classes", ["cat"]), ("classes", ["cat", "cat"]), ("classes", "cat"), ("classes", ["cat", ""]),
-        ("classes", [["cat"], "dog"]), ("classes", None),
-        ("resize", "squash"), ("resize", []), ("scaling", "tf"), ("scaling", []), ("scaling", {}),
-        ("temperature", 0), ("temperature", -1), ("temperature", "1"), ("temperature", True), ("temperature", 10**7),
-        ("metrics", []), ("metrics", {"val": 0.9}), ("metrics", {"val": {"accuracy": 90}}),
-        ("metrics", {"val": {"accuracy": "0.9"}}), ("metrics", {"val": {"accuracy": None}}),
-        ("training", "yes"),
-        ("clear", {"int8": "0.9"}), ("clear", {"int8": 1.1}), ("clear", {"int8": True}),
-    ],
-)  # fmt: skip
+BAD = [
+    ("name", ""), ("name", "../up"), ("name", "two words"), ("name", "line\n"), ("name", 5), ("name", None),
+    ("title", None), ("architecture", 3),
+    ("file", "/etc/passwd"), ("file", "../x.h5"), ("file", "a/b.h5"), ("file", ".."), ("file", []),
+    ("sha256", "a" * 63), ("sha256", "A" * 64), ("sha256", 0),
+    ("bytes", -1), ("bytes", "1"), ("bytes", True),
+    ("image_size", 7), ("image_size", 4096), ("image_size", 64.0), ("image_size", "64"), ("image_size", [64, 64]),
+    ("classes", ["cat"]), ("classes", ["cat", "cat"]), ("classes", "cat"), ("classes", ["cat", ""]),
+    ("classes", [["cat"], "dog"]), ("classes", None),
+    ("resize", "squash"), ("resize", []), ("scaling", "tf"), ("scaling", []), ("scaling", {}),
+    ("temperature", 0), ("temperature", -1), ("temperature", "1"), ("temperature", True), ("temperature", 10**7),
+    ("metrics", []), ("metrics", {"val": 0.9}), ("metrics", {"val": {"accuracy": 90}}),
+    ("metrics", {"val": {"accuracy": "0.9"}}), ("metrics", {"val": {"accuracy": None}}),
+    ("training", "yes"),
+    ("clear", {"int8": "0.9"}), ("clear", {"int8": 1.1}), ("clear", {"int8": True}),
+    ("sureness", []), ("sureness", {"confidence": [0.0], "error_rate": [2.0]}), ("novelty", "strange"),
+    ("novelty", NOVELTY | {"rest": 0}), ("novelty", NOVELTY | {"axes": {"steps": [0.01], "int8": "?"}}),
+    ("disagreement", {}), ("disagreement", None), ("disagreement", [5]),
+    ("disagreement", FULL["disagreement"] * 20_000),
+    ("disagreement", [{"others": {}, "same": [], "photos": 1, "right": 2}]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("field", "value"), BAD, ids=[f"{field}-{str(value)[:20]}" for field, value in BAD])
 def test_a_spec_that_makes_no_sense_is_refused_with_what_it_says(tmp_path, field, value):
-    with pytest.raises(ModelMismatch, match=rf"is not usable: .*{field}.* received"):
+    with pytest.raises(ModelMismatch, match=rf"is not usable: {field}.*, received ") as caught:
         ModelSpec.read(written(tmp_path / "x.json", CONTENT | {field: value}))
-
-
-@pytest.mark.parametrize(
-    ("field", "value"),
-    [
-        ("sureness", []), ("sureness", {"confidence": [0.0], "error_rate": [2.0]}), ("novelty", "strange"),
-        ("novelty", NOVELTY | {"rest": 0}), ("novelty", NOVELTY | {"axes": {"steps": [0.01], "int8": "?"}}),
-        ("disagreement", {}), ("disagreement", None),
-        ("disagreement", [{"others": {}, "same": [], "photos": 1, "right": 2}]),
-    ],
-)  # fmt: skip
-def test_what_a_model_learned_of_itself_must_make_sense_too(tmp_path, field, value):
-    with pytest.raises(ModelMismatch, match=rf"is not usable: {field} cannot be used: it"):
-        ModelSpec.read(written(tmp_path / "x.json", CONTENT | {field: value}))
+    assert len(str(caught.value)) < 600
 
 
 @pytest.mark.parametrize("temperature", [float("nan"), float("inf")])
-def test_a_temperature_that_is_no_number_is_refused(temperature):
+def test_a_changed_copy_is_checked_too(temperature):
     with pytest.raises(ModelMismatch, match="temperature"):
-        ModelSpec(**CONTENT | {"temperature": temperature})
+        ModelSpec(**CONTENT).replace(temperature=temperature)
+    assert ModelSpec(**FULL).replace(temperature=2.0) == ModelSpec(**FULL | {"temperature": 2.0})
 
 
 @pytest.mark.parametrize(
@@ -173,7 +166,7 @@ def test_what_training_took_counts_what_it_went_on_from(training, parameters, se
 
 
 def test_a_spec_cannot_be_changed():
-    with pytest.raises(dataclasses.FrozenInstanceError):
+    with pytest.raises(ValidationError, match="frozen"):
         ModelSpec(**CONTENT).temperature = 2.0
 
 

@@ -10,7 +10,8 @@ import pytest
 
 from catdog import ModelSpec, Settings, load
 from catdog.classifier import calibrated
-from catdog.models.spec import runs_behind, sha256_of
+from catdog.models.spec import sha256_of
+from catdog.models.training_runs import runs_behind
 from catdog.photo.array import resized
 from catdog.photo.decode import decode
 from train.__main__ import main

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import re
@@ -274,7 +273,7 @@ def test_a_model_of_other_classes_goes_elsewhere(tiny_data, tiny_weights, tmp_pa
     weights = tmp_path / "weights"
     weights.mkdir()
     known = ModelSpec.read(tiny_weights / f"{name}.json")
-    dataclasses.replace(known, classes=("cow", "horse")).write(weights / f"{name}.json")
+    known.replace(classes=("cow", "horse")).write(weights / f"{name}.json")
     (weights / "damaged.json").write_text("{")
     assert fit(tiny_data, tmp_path) == 1
     assert f"holds {name}, which knows the classes cow, horse; the data folder has cat, dog" in capsys.readouterr().err
@@ -296,7 +295,7 @@ def test_a_spec_of_other_weights_is_not_believed(tiny_data, tmp_path):
     spec = ModelSpec.read(base.with_suffix(".json"))
     named = {"file": "scratch_cnn.h5", "sha256": spec.sha256}
     assert base_provenance(str(base)) == named | {"training": spec.training}
-    dataclasses.replace(spec, sha256="0" * 64).write(base.with_suffix(".json"))
+    spec.replace(sha256="0" * 64).write(base.with_suffix(".json"))
     assert base_provenance(str(base)) == named
 
 
@@ -745,9 +744,7 @@ def test_evaluate_measures_what_fast_arithmetic_changes(tiny_data, tmp_path, mon
         spec = write_tiny_model(weights, name, convolutions=4)  # of which two are quantized
         metrics = {"test": {serving: harmless | {"clear": 0.5}}} if serving != "float32" else {}
         # From 0.5 on everything is clear: tiny models are in doubt of all.
-        dataclasses.replace(spec, metrics=metrics, clear=dict.fromkeys(fast_here(), 0.5)).write(
-            weights / f"{name}.json"
-        )
+        spec.replace(metrics=metrics, clear=dict.fromkeys(fast_here(), 0.5)).write(weights / f"{name}.json")
     read = []
     monkeypatch.setattr(evaluate, "read", lambda path: read.append(path) or dataset.read(path))
     figures = evaluate.evaluate(weights, tiny_data)
@@ -768,7 +765,7 @@ def test_the_figures_are_those_of_the_arithmetic_that_serves_from_then_on(
 ):
     weights = shutil.copytree(tiny_weights, tmp_path / "weights")
     for name in ("scratch_cnn", "xception"):
-        dataclasses.replace(ModelSpec.read(weights / f"{name}.json"), metrics={}, clear={"bfloat16": 0.5}).write(
+        ModelSpec.read(weights / f"{name}.json").replace(metrics={}, clear={"bfloat16": 0.5}).write(
             weights / f"{name}.json"
         )
     float32 = evaluate.evaluate(weights, tiny_data)
@@ -784,7 +781,7 @@ def test_evaluate_says_nothing_of_fast_arithmetic_where_there_is_none(tiny_data,
     monkeypatch.setattr(evaluate, "fast_here", lambda: ())
     weights = shutil.copytree(tiny_weights, tmp_path / "weights")
     for path in weights.glob("*.json"):
-        dataclasses.replace(ModelSpec.read(path), clear={"int8": 0.5, "bfloat16": 0.5}).write(path)
+        ModelSpec.read(path).replace(clear={"int8": 0.5, "bfloat16": 0.5}).write(path)
     for figures in evaluate.evaluate(weights, tiny_data).values():
         assert not {"int8", "bfloat16"} & figures.keys()
 
@@ -814,7 +811,7 @@ def test_evaluate_names_a_model_that_cannot_be_used(tiny_data, tiny_weights, tmp
 def test_figures_are_not_recorded_for_another_model(tiny_weights, tmp_path):
     weights = shutil.copytree(tiny_weights, tmp_path / "weights")
     measured = ModelSpec.read(weights / "xception.json")
-    dataclasses.replace(measured, sha256="0" * 64).write(weights / "xception.json")
+    measured.replace(sha256="0" * 64).write(weights / "xception.json")
     with pytest.raises(ModelMismatch, match="another model than the one that was measured"):
         evaluate._record({"accuracy": 1.0}, "test", measured, weights / "xception.json")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 
 import numpy as np
@@ -48,7 +47,7 @@ def test_answers_are_those_of_the_serving_path(classifier, split, tmp_path):
     images = [dataset.read(path) for path in split.paths]
     np.testing.assert_allclose(answers.probabilities["m"], classifier.probabilities(images), atol=1e-9)
     for name, condition in CONDITIONS.items():
-        served = Classifier(dataclasses.replace(classifier.spec, temperature=1.0), classifier.engine)
+        served = Classifier(classifier.spec.replace(temperature=1.0), classifier.engine)
         changed = served.probabilities([condition.change(image) for image in images])
         np.testing.assert_allclose(answers.changed[name]["m"], changed, atol=1e-9)
     assert np.abs(answers.changed["dark"]["m"] - answers.outputs["m"]).max() > 0.3
@@ -72,7 +71,7 @@ def test_no_model_is_asked_where_nothing_can_be_kept(classifier, split, tmp_path
 
 def test_another_temperature_needs_no_other_answers(classifier, split, tmp_path):
     sharp = ask([classifier], split, tmp_path).probabilities["m"]
-    warmer = Classifier(dataclasses.replace(classifier.spec, temperature=8.0), classifier.engine)
+    warmer = Classifier(classifier.spec.replace(temperature=8.0), classifier.engine)
     flat = ask([warmer], split, tmp_path).probabilities["m"]
     assert classifier.engine.asked == PASSES
     assert (flat.max(axis=1) <= sharp.max(axis=1)).all()
@@ -85,7 +84,7 @@ def test_another_temperature_needs_no_other_answers(classifier, split, tmp_path)
 )
 def test_another_model_is_asked_anew(classifier, split, tmp_path, changed):
     ask([classifier], split, tmp_path)
-    other = Classifier(dataclasses.replace(classifier.spec, **changed), classifier.engine)
+    other = Classifier(classifier.spec.replace(**changed), classifier.engine)
     ask([other], split, tmp_path)
     assert classifier.engine.asked == 2 * PASSES
 
@@ -107,21 +106,21 @@ def test_another_runtime_or_photo_is_asked_anew(classifier, split, tmp_path):
 
 def test_only_the_new_model_is_asked(classifier, split, tmp_path):
     ask([classifier], split, tmp_path)
-    new = Classifier(dataclasses.replace(classifier.spec, name="new", sha256="1" * 64), Brightness())
+    new = Classifier(classifier.spec.replace(name="new", sha256="1" * 64), Brightness())
     answers = ask([classifier, new], split, tmp_path)
     assert (classifier.engine.asked, new.engine.asked) == (PASSES, PASSES)
     np.testing.assert_array_equal(answers.outputs["m"], answers.outputs["new"])
 
 
 def test_columns_follow_the_folder_and_not_the_model(classifier, split, tmp_path):
-    turned = Classifier(dataclasses.replace(classifier.spec, classes=("dog", "cat")), classifier.engine)
+    turned = Classifier(classifier.spec.replace(classes=("dog", "cat")), classifier.engine)
     one, other = (ask([c], split, tmp_path).outputs["m"] for c in (classifier, turned))
     np.testing.assert_array_equal(one, other[:, ::-1])
 
 
 def test_models_of_one_title_go_by_their_names(classifier, split, tmp_path):
     twin, other = (
-        Classifier(dataclasses.replace(classifier.spec, name=name, title=title), classifier.engine)
+        Classifier(classifier.spec.replace(name=name, title=title), classifier.engine)
         for name, title in (("twin", "Model"), ("other", "Other"))
     )
     answers = ask([classifier, twin, other], split, tmp_path)

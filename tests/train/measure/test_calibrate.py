@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import shutil
 
 import numpy as np
@@ -10,7 +9,6 @@ import pytest
 
 from catdog import ModelSpec, Settings, load
 from catdog.classifier import calibrated
-from catdog.models.novelty import Novelty
 from tests.tiny import write_tiny_model
 from train.__main__ import main
 from train.measure import calibrate, evaluate, fit_disagreement, fit_error_rate, fit_novelty
@@ -34,7 +32,7 @@ def test_calibrate_writes_what_serving_uses_and_can_be_run_again(tiny_data, weig
     for name, old in before.items():
         spec = ModelSpec.read(weights / f"{name}.json")
         learned = {field: getattr(spec, field) for field in ("sureness", "novelty", "disagreement", "clear")}
-        assert spec == dataclasses.replace(old, **learned)
+        assert spec == old.replace(**learned)
         assert learned["sureness"] and learned["novelty"]
     comparator = load(Settings(weights=weights))
     comparison = comparator.compare(tiny_data / "test" / "cats" / "cats.0.png")
@@ -54,9 +52,7 @@ def test_what_is_clear_is_learned_anew_of_what_the_processor_is_fast_at(tiny_dat
     monkeypatch.setattr(calibrate, "fast_here", lambda: ("int8",))
     monkeypatch.setattr(calibrate.arithmetic, "fit_clear", fit_clear)
     spec = write_tiny_model(tmp_path, "scratch_cnn", convolutions=4)
-    dataclasses.replace(spec, clear={"int8": 1.0, "bfloat16": 0.7}, temperature=0.5).write(
-        tmp_path / "scratch_cnn.json"
-    )
+    spec.replace(clear={"int8": 1.0, "bfloat16": 0.7}, temperature=0.5).write(tmp_path / "scratch_cnn.json")
     assert main(["calibrate", "--data", str(tiny_data), "--weights", str(tmp_path)]) == 0
     assert ModelSpec.read(tmp_path / "scratch_cnn.json").clear == left
     ((fast, exact, temperature),) = asked
@@ -66,7 +62,7 @@ def test_what_is_clear_is_learned_anew_of_what_the_processor_is_fast_at(tiny_dat
 def test_a_model_that_cannot_be_quantized_learns_nothing_of_it(tiny_data, weights, monkeypatch):
     monkeypatch.setattr(calibrate, "fast_here", lambda: ("int8",))
     for path in weights.glob("*.json"):  # of models with a single convolution
-        dataclasses.replace(ModelSpec.read(path), clear={"int8": 0.9}).write(path)
+        ModelSpec.read(path).replace(clear={"int8": 0.9}).write(path)
     assert main(["calibrate", "--data", str(tiny_data), "--weights", str(weights)]) == 0
     assert [ModelSpec.read(path).clear for path in weights.glob("*.json")] == [{}, {}]
 
@@ -89,7 +85,7 @@ def test_a_model_that_cannot_be_used_is_named_and_left_alone(tiny_data, weights,
 def test_a_spec_of_another_model_is_not_amended(weights):
     path = weights / "xception.json"
     measured = ModelSpec.read(path)
-    dataclasses.replace(measured, sha256="0" * 64).write(path)
+    measured.replace(sha256="0" * 64).write(path)
     before = path.read_bytes()
     with pytest.raises(Exception, match="another model than the one that was measured"):
         evaluate.amend(path, measured, novelty=None)
@@ -185,7 +181,7 @@ def test_at_most_two_in_a_hundred_of_new_animals_are_strange_and_other_things_ar
 )
 def test_features_that_hardly_vary_make_usable_statistics(values):
     learned = fit_novelty.fit(values.astype(np.float32), np.arange(20) % 2)
-    assert Novelty.from_dict(learned.to_dict()).to_dict() == learned.to_dict()
+    assert learned.rounded() == learned
     assert learned.strangeness(np.zeros(values.shape[1])) is not None
 
 

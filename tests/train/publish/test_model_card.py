@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import contextlib
-import dataclasses
 import json
 import re
 import shutil
@@ -208,7 +207,7 @@ def test_a_new_card_is_one_that_the_hub_takes(tmp_path):
     ],
 )
 def test_its_code_says_of_a_photo_what_catdog_says(tmp_path, monkeypatch, cat, capsys, classes, changes):
-    made = dataclasses.replace(write_tiny_model(tmp_path, "tiny", image_size=40, classes=classes), **changes)
+    made = write_tiny_model(tmp_path, "tiny", image_size=40, classes=classes).replace(**changes)
     made.write(tmp_path / "tiny.json")
     with contextlib.closing(load(Settings(weights=tmp_path))) as comparator:
         expected = comparator.compare(cat).models[0].probabilities
@@ -260,7 +259,7 @@ def test_images_of_a_report_on_other_models_are_left_out(tmp_path, name):
     (tmp_path / name).write_text(json.dumps({"models": {"m": {"sha256": spec().sha256}}}))
     assert not card.about_others(tmp_path, [spec()])
     assert list(card.images_of(tmp_path, [spec()])) == ["confusion.png"]
-    retrained = dataclasses.replace(spec(), sha256="f" * 64)
+    retrained = spec().replace(sha256="f" * 64)
     for others in ([retrained], [spec(), retrained]):
         assert f"{name} is about other models" in card.about_others(tmp_path, others)
         assert not card.images_of(tmp_path, others)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import shutil
 
@@ -67,7 +66,7 @@ def test_a_figure_that_was_not_measured_is_refused(folder, tiny_data, figures):
 
 def test_a_temperature_that_was_changed_afterwards_is_refused(folder, tiny_data):
     path = folder / "scratch_cnn.json"
-    dataclasses.replace(ModelSpec.read(path), temperature=0.02).write(path)
+    ModelSpec.read(path).replace(temperature=0.02).write(path)
     with pytest.raises(NotReproduced, match=r"scratch_cnn does not measure .* log_loss"):
         verification.verify(folder, tiny_data)
 
@@ -86,7 +85,7 @@ def test_other_data_than_the_recorded_is_refused(folder, tiny_data):
 
 def test_without_recorded_figures_there_is_nothing_to_reproduce(tmp_path, tiny_data):
     spec = write_tiny_model(tmp_path, "xception")
-    dataclasses.replace(spec, metrics={}).write(tmp_path / "xception.json")
+    spec.replace(metrics={}).write(tmp_path / "xception.json")
     with pytest.raises(NotReproduced, match=r"records no figures.*train evaluate"):
         verification.verify(tmp_path, tiny_data)
     verification.verify(tmp_path)
@@ -96,7 +95,7 @@ def test_test_photos_are_read_only_if_there_are_no_others(folder, tiny_data):
     for name in ("scratch_cnn", "xception"):
         path = folder / f"{name}.json"
         spec = ModelSpec.read(path)
-        dataclasses.replace(spec, metrics={"test": spec.metrics["val"] | {"log_loss": None}}).write(path)
+        spec.replace(metrics={"test": spec.metrics["val"] | {"log_loss": None}}).write(path)
     with pytest.raises(NotReproduced, match=r"data.*test") as caught:  # recorded on val, measured on test
         verification.verify(folder, tiny_data)
     assert "calibration_error" in str(caught.value)
@@ -170,7 +169,7 @@ def break_the_spec(folder):
 
 def describe_another_input(folder):
     path = folder / "xception.json"
-    dataclasses.replace(ModelSpec.read(path), image_size=50).write(path)
+    ModelSpec.read(path).replace(image_size=50).write(path)
 
 
 @pytest.mark.parametrize(

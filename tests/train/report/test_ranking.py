@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import shutil
 import subprocess
@@ -24,7 +23,7 @@ def weights(tiny_weights, tmp_path):
         "val": {"accuracy": 0.95, "accuracy_interval": [0.93, 0.96], "images": 1000},
         "test": {"accuracy": 0.97, "images": 2000},
     }
-    dataclasses.replace(spec, metrics=metrics, training={"parameters": 20863529}).write(folder / "xception.json")
+    spec.replace(metrics=metrics, training={"parameters": 20863529}).write(folder / "xception.json")
     return folder
 
 
@@ -62,7 +61,7 @@ def test_a_model_that_cannot_be_used_is_named_and_never_the_default(weights, cap
 @pytest.mark.parametrize("metrics", [{}, {"val": {"images": 3}}])
 def test_models_that_were_never_measured(tmp_path, capsys, metrics):
     spec = write_tiny_model(tmp_path, "one")
-    dataclasses.replace(spec, metrics=metrics).write(tmp_path / "one.json")
+    spec.replace(metrics=metrics).write(tmp_path / "one.json")
     table, summary, _ = compare(tmp_path, capsys)
     assert table[2].startswith("| one | - | - | - | - | - | - |")
     assert table[-1] == "Default: one (no validation accuracy is recorded)."
@@ -73,7 +72,7 @@ def test_models_that_were_never_measured(tmp_path, capsys, metrics):
 def test_what_is_no_count_is_a_dash(tmp_path, capsys, images):
     spec = write_tiny_model(tmp_path, "one")
     metrics = {"val": {"accuracy": 0.9, "images": images}}
-    dataclasses.replace(spec, metrics=metrics, training={"parameters": "many"}).write(tmp_path / "one.json")
+    spec.replace(metrics=metrics, training={"parameters": "many"}).write(tmp_path / "one.json")
     table, summary, _ = compare(tmp_path, capsys)
     assert table[2].startswith("| one | 90.00% | - | - |") and table[2].endswith("| - |")
     assert summary["models"][0]["parameters"] is None

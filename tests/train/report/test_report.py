@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import re
@@ -33,7 +32,7 @@ def weights(tiny_weights, tmp_path):
     for name, temperature in (("scratch_cnn", 1.0), ("xception", 0.5)):
         spec = ModelSpec.read(folder / f"{name}.json")
         training = {"history": HISTORY, "parameters": 1234567, "hardware": "2 cores"}
-        dataclasses.replace(spec, temperature=temperature, training=training).write(folder / f"{name}.json")
+        spec.replace(temperature=temperature, training=training).write(folder / f"{name}.json")
     return folder
 
 
