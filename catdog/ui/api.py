@@ -23,7 +23,7 @@ LABELLED = ("scratch_cnn", "xception")
 _PHOTOS = "JPEG, PNG, WebP, GIF, BMP, TIFF, HEIC and AVIF are read; addresses are not fetched."
 _FIELDS = (
     "prediction, confidence, models [model, label, confidence, probabilities, milliseconds, error_rate, strangeness, "
-    "heatmap, cost], agree, source, verdict, usually_right"
+    "neither, heatmap, cost], agree, source, verdict, usually_right"
 )
 _PREDICT = (
     "Judge one photo with every model. Returns the label of scratch_cnn with its confidences, the same of "
