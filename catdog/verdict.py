@@ -120,7 +120,7 @@ class Comparison(BaseModel):
             models=tuple(verdicts),
             agree=len(set(labels.values())) == 1,
             source=source,
-            verdict=NEITHER if is_neither(by_name, specs) else leading.label,
+            verdict=NEITHER if is_refused(by_name, specs) else leading.label,
             usually_right=usually_right(labels, specs),
         )
 
@@ -139,7 +139,7 @@ def default_of(specs: Iterable[ModelSpec]) -> ModelSpec:
     return max(specs, key=lambda spec: spec.validation_accuracy)
 
 
-def is_neither(verdicts: Mapping[str, Verdict], specs: Sequence[ModelSpec]) -> bool:
+def is_refused(verdicts: Mapping[str, Verdict], specs: Sequence[ModelSpec]) -> bool:
     """Whether a photo shows none of the classes, by the model that tells best.
 
     That is the one with the highest AUROC on validation photos, of those with an output for neither; where there is

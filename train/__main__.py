@@ -106,6 +106,14 @@ def _parser() -> argparse.ArgumentParser:
 
     calibrate = commands.add_parser("calibrate", help="learn on val how sure, strange and right answers are")
     calibrate.add_argument("--data", type=Path, required=True)
+    calibrate.add_argument(
+        "--more",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FOLDER",
+        help="further folders with photos of neither",
+    )
     calibrate.add_argument("--weights", type=Path, default=Path("weights"))
     calibrate.set_defaults(run_command=_calibrate, after_stop="nothing was recorded")
 
@@ -286,10 +294,10 @@ def _report(arguments: argparse.Namespace) -> None:
 def _calibrate(arguments: argparse.Namespace) -> None:
     from train.measure import calibrate
 
-    for name, spec in calibrate.calibrate(arguments.weights, arguments.data).items():
+    for name, spec in calibrate.calibrate(arguments.weights, arguments.data, arguments.more).items():
         learned = spec.model_dump()
         sizes = {field: len(json.dumps(learned[field])) for field in ("sureness", "novelty", "disagreement")}
-        print(json.dumps({"model": name, "characters": sizes, "clear": spec.clear}))
+        print(json.dumps({"model": name, "characters": sizes, "clear": spec.clear, "neither": learned["neither"]}))
 
 
 def _insight(arguments: argparse.Namespace) -> None:

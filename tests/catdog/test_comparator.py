@@ -713,3 +713,48 @@ def test_a_thread_that_outlives_the_program_is_answered(two_models, cat):
         capture_output=True, text=True, timeout=120, check=True,
     )  # fmt: skip
     assert done.stdout == "2\n", done.stderr
+
+
+# --- a model's own output for neither -----------------------------------------------------------
+
+
+def refusing(name: str, *outputs: float, threshold: float = 0.5, auroc: float | None = None, **changes) -> Classifier:
+    return classifier(name, *outputs, neither={"threshold": threshold, "auroc": auroc}, **changes)
+
+
+def test_the_probabilities_are_those_given_that_it_is_one_of_the_classes(compare):
+    (verdict,) = compare(refusing("m", 0.1, 0.3, 0.6, temperature=2)).models
+    root = 3**0.5
+    assert verdict.probabilities == pytest.approx({"cat": 1 / (1 + root), "dog": root / (1 + root)})
+    assert (verdict.label, verdict.neither) == ("dog", pytest.approx(0.6, abs=1e-4))
+
+
+@pytest.mark.parametrize(("threshold", "expected"), [(0.5, 0.2), (0.2, 0.5), (0.1, 9 / 13), (0.9, 1 / 37)])
+def test_half_is_the_threshold(compare, threshold, expected):
+    (verdict,) = compare(refusing("m", 0.4, 0.4, 0.2, threshold=threshold)).models
+    assert verdict.neither == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.parametrize("outputs", [(0, 0, 1), (1, 0, 0)])
+def test_what_is_certain_is_a_number(compare, outputs):
+    comparison = compare(refusing("m", *outputs, threshold=0.01))
+    assert comparison.models[0].neither == outputs[2]
+    assert sum(comparison.models[0].probabilities.values()) == pytest.approx(1)
+
+
+def test_the_verdict_follows_the_model_that_tells_neither_best(compare):
+    yes, no = (0.1, 0.1, 0.8), (0.8, 0.1, 0.1)
+    plain = classifier("plain", 0.1, accuracy=0.99)
+    assert compare(plain, refusing("a", *yes, auroc=0.99), refusing("b", *no, auroc=0.9)).verdict == "neither"
+    assert compare(plain, refusing("a", *yes, auroc=0.9), refusing("b", *no, auroc=0.99)).verdict == "cat"
+    assert compare(plain, refusing("a", *yes), refusing("b", *no, auroc=0.5)).verdict == "cat"
+    assert compare(plain, refusing("a", *yes, auroc=0.9), model="plain").verdict == "cat"
+    assert compare(plain, refusing("a", *yes, auroc=0.9)).models[0].neither is None
+
+
+def test_the_map_of_a_label_leaves_neither_out(compare):
+    one = refusing("m", 0.6, 0.3, 0.1)
+    maps = np.array([[[[3.0, 1.0, 50.0]]]], np.float32)
+    engine = one.engine
+    one.engine = lambda batch: engine(batch)._replace(maps=np.repeat(maps, len(batch), axis=0))
+    assert compare(one, explain=True).models[0].heatmap == [[2.0]]

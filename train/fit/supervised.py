@@ -37,6 +37,11 @@ RECIPES = {
         stages=((128, 1), (128, 4)), frozen_stages=1, learning_rate=1e-4, scale=(0.5, 1.0), jitter=0.1, ema=0.998
     ),
     "mobilenet_v2": Recipe(stages=((160, 8),), learning_rate=3e-4, ema=0.998),
+    **dict.fromkeys(
+        ("efficientnet_lite0", "efficientnet_lite2"),
+        # In bfloat16 depthwise convolutions would take twice the time.
+        Recipe(stages=((160, 8),), learning_rate=3e-4, ema=0.998, settled=True, precision="float32"),
+    ),
     "resnet50": Recipe(stages=((160, 2), (160, 2)), frozen_stages=1, learning_rate=1e-4, scale=(0.5, 1.0), ema=0.99),
 }
 # Photos are kept larger than most crops that are cut from them, since those are enlarged parts.

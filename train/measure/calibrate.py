@@ -12,12 +12,12 @@ from sklearn.metrics import roc_auc_score
 
 from catdog import Settings, load
 from catdog.classifier import Classifier, calibrated
-from catdog.engine import EXACT, fast_here
+from catdog.engine import EXACT, Outputs, fast_here
 from catdog.models.neither import LEAST, Neither
 from catdog.models.novelty import Novelty
 from catdog.models.spec import ModelSpec
 from catdog.terminal import tell
-from train.data.dataset import Split, find
+from train.data.dataset import Split, find, find_elsewhere
 from train.measure import evaluate, fit_clear, fit_disagreement, fit_error_rate, fit_novelty
 from train.measure.served import settings_for
 
@@ -80,12 +80,14 @@ def fit_neither(of_classes: np.ndarray, of_neither: np.ndarray) -> Neither:
     return Neither(threshold=threshold, auroc=round(auroc, 6), caught=round(caught, 6), photos=len(of_neither))
 
 
-def calibrate(weights: Path, data: Path) -> dict[str, ModelSpec]:
+def calibrate(weights: Path, data: Path, more: Sequence[Path] = ()) -> dict[str, ModelSpec]:
     """Learn on `data`/val what every model in `weights` may say of itself, and write it into its spec.
 
     sureness      how often its answers of a given confidence are wrong
     novelty       what the features of cats and dogs look like; None for a model without features, or too few photos
     disagreement  how often it is right where others disagree
+    neither       from where on its output for neither refuses, and how well it tells photos of neither in val, of
+                  `data` and of the further folders `more`; None for a model without that output
     clear         from which uncalibrated probability on it can be trusted in fast arithmetic; left as it is for what
                   the processor is not fast at
 
@@ -97,7 +99,7 @@ def calibrate(weights: Path, data: Path) -> dict[str, ModelSpec]:
     tell(comparator.problems)
     try:
         classifiers = list(comparator.models.values())
-        learned = learn(classifiers, split)
+        learned = learn(classifiers, split, find_elsewhere(data, "val", more).of_neither)
         for name, clear in _clear(classifiers, weights, settings, split).items():
             learned[name]["clear"] = clear
     finally:
@@ -108,15 +110,18 @@ def calibrate(weights: Path, data: Path) -> dict[str, ModelSpec]:
     }
 
 
-def learn(classifiers: Sequence[Classifier], split: Split) -> dict[str, dict[str, Any]]:
+def learn(classifiers: Sequence[Classifier], split: Split, of_neither: Split) -> dict[str, dict[str, Any]]:
     """What `calibrate` writes, for models on photos that they were not trained on: name -> fields of its spec."""
     answers = evaluate.outputs_of(classifiers, split)
+    able = [classifier for classifier in classifiers if classifier.neither]
+    refusing = evaluate.outputs_of(able, of_neither, ("neither",)) if able and len(of_neither) else {}
     sha256 = {classifier.spec.name: classifier.spec.sha256 for classifier in classifiers}
     predicted = {name: outputs.probabilities.argmax(axis=1) for name, outputs in answers.items()}
     return {
         name: {
             "sureness": fit_error_rate.fit(outputs.probabilities.max(axis=1), predicted[name] == split.labels),
             "novelty": _novelty(outputs.features, split.labels),
+            "neither": _neither(outputs.neither, refusing[name].neither if name in refusing else None),
             "disagreement": fit_disagreement.count(name, predicted, split.labels, sha256),
         }
         for name, outputs in answers.items()
@@ -136,15 +141,29 @@ def _clear(
         name: evaluate.in_arithmetics(fast, spec.replace(clear={}), weights, settings) for name, spec in specs.items()
     }
     each = [classifier for models in alone.values() for classifier in models.values()]
-    answers = evaluate.predict(map(evaluate.uncalibrated, each), split, progress="arithmetic")
+    answers = evaluate.outputs_of(map(evaluate.uncalibrated, each), split, ("neither",), progress="arithmetic")
     learned = {}
     for name, models in alone.items():
-        rows = {precision: answers[classifier.spec.name] for precision, classifier in models.items()}
+        rows = {precision: _all_outputs(answers[classifier.spec.name]) for precision, classifier in models.items()}
         exact, temperature = rows.pop(EXACT), specs[name].temperature
         found = {key: fit_clear.fit_clear(fast_rows, exact, temperature) for key, fast_rows in rows.items()}
         kept = {key: clear for key, clear in specs[name].clear.items() if key not in fast}
         learned[name] = kept | {key: clear for key, clear in found.items() if clear is not None}
     return learned
+
+
+def _neither(of_classes: np.ndarray | None, of_neither: np.ndarray | None) -> Neither | None:
+    if of_classes is None:
+        return None
+    return fit_neither(of_classes, np.zeros(0) if of_neither is None else of_neither)
+
+
+def _all_outputs(outputs: Outputs) -> np.ndarray:
+    """The probabilities (N, outputs) that a model gave before those of its classes were told apart from neither."""
+    if outputs.neither is None:
+        return outputs.probabilities
+    neither = 1 / (1 + np.exp(-outputs.neither[:, None]))
+    return np.concatenate([outputs.probabilities * (1 - neither), neither], axis=1)
 
 
 def _novelty(features: np.ndarray | None, labels: np.ndarray) -> Novelty | None:

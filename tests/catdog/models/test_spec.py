@@ -20,6 +20,7 @@ FULL = CONTENT | {
     "metrics": {"val": {"accuracy": 0.98, "images": 1000}}, "training": {"epochs": 3, "data": "Katzen & Hündchen"},
     "sureness": {"confidence": [0.0, 0.9], "error_rate": [0.2, 0.01]}, "novelty": NOVELTY,
     "disagreement": [{"others": {"b": "b" * 64}, "same": [], "photos": 20, "right": 15}], "clear": {"int8": 0.9},
+    "neither": {"threshold": 0.2, "auroc": 0.99, "caught": 0.98, "photos": 200},
 }  # fmt: skip
 
 
@@ -80,6 +81,8 @@ BAD = [
     ("training", "yes"),
     ("clear", {"int8": "0.9"}), ("clear", {"int8": 1.1}), ("clear", {"int8": True}),
     ("sureness", []), ("sureness", {"confidence": [0.0], "error_rate": [2.0]}), ("novelty", "strange"),
+    ("neither", 0.5), ("neither", {}), ("neither", {"threshold": 0}), ("neither", {"threshold": 1.0}),
+    ("neither", {"threshold": 0.5, "auroc": 2}), ("neither", {"threshold": 0.5, "photos": "many"}),
     ("novelty", NOVELTY | {"rest": 0}), ("novelty", NOVELTY | {"axes": {"steps": [0.01], "int8": "?"}}),
     ("disagreement", {}), ("disagreement", None), ("disagreement", [5]),
     ("disagreement", FULL["disagreement"] * 20_000),
