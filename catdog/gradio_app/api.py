@@ -24,7 +24,7 @@ LABELLED = ("scratch_cnn", "xception")
 _PHOTOS = "JPEG, PNG, WebP, GIF, BMP, TIFF, HEIC and AVIF are read; addresses are not fetched."
 _FIELDS = (
     "prediction, confidence, leader, models [model, label, confidence, probabilities, milliseconds, error_rate, "
-    "strangeness, heatmap, cost], agree, source, verdict, usually_right"
+    "strangeness, neither, heatmap, cost], agree, source, verdict, usually_right"
 )
 _PREDICT = (
     "Ask every model about one photo. Returns the label of scratch_cnn with its confidences, the same of xception "

@@ -113,7 +113,7 @@ def calibrate(weights: Path, data: Path, more: Sequence[Path] = ()) -> dict[str,
 def learn(classifiers: Sequence[Classifier], split: Split, of_neither: Split) -> dict[str, dict[str, Any]]:
     """What `calibrate` writes, for models on photos that they were not trained on: name -> fields of its spec."""
     answers = evaluate.outputs_of(classifiers, split)
-    able = [classifier for classifier in classifiers if classifier.neither]
+    able = [classifier for classifier in classifiers if classifier.spec.neither]
     refusing = evaluate.outputs_of(able, of_neither, ("neither",)) if able and len(of_neither) else {}
     sha256 = {classifier.spec.name: classifier.spec.sha256 for classifier in classifiers}
     predicted = {name: outputs.probabilities.argmax(axis=1) for name, outputs in answers.items()}

@@ -50,7 +50,7 @@ def test_what_is_clear_is_learned_anew_of_what_the_processor_is_fast_at(tiny_dat
         return found
 
     monkeypatch.setattr(calibrate, "fast_here", lambda: ("int8",))
-    monkeypatch.setattr(calibrate.arithmetic, "fit_clear", fit_clear)
+    monkeypatch.setattr(calibrate.fit_clear, "fit_clear", fit_clear)
     spec = write_tiny_model(tmp_path, "scratch_cnn", convolutions=4)
     spec.replace(clear={"int8": 1.0, "bfloat16": 0.7}, temperature=0.5).write(tmp_path / "scratch_cnn.json")
     assert main(["calibrate", "--data", str(tiny_data), "--weights", str(tmp_path)]) == 0

@@ -41,8 +41,8 @@ def test_each_has_maps_whose_mean_and_bias_are_the_logit(pixels, name):
     model = architectures.build(name, image_size=48)
     outputs = KerasEngine(model)(pixels)
     assert outputs.maps.shape[0] == 2 and outputs.maps.shape[1] == outputs.maps.shape[2] > 1
-    logits = outputs.maps.mean(axis=(1, 2)) + np.asarray(model.layers[-1].bias)
-    np.testing.assert_allclose(outputs.probabilities, 1 / (1 + np.exp(-logits)), atol=1e-5)
+    logits = outputs.maps[..., 1].mean(axis=(1, 2)) + np.asarray(model.layers[-1].bias)
+    np.testing.assert_allclose(outputs.probabilities[:, 1], 1 / (1 + np.exp(-logits)), atol=1e-5)
 
 
 def test_imagenet_weights_that_cannot_be_fetched_are_told(monkeypatch):
