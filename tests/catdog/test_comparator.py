@@ -32,7 +32,7 @@ from tests.conftest import PATIENCE
 from tests.specs import minimal
 from tests.tiny import write_tiny_model
 
-DESIGN = Path(__file__).parents[2] / "docs" / "design.md"
+API = Path(__file__).parents[2] / "docs" / "api.md"
 
 
 class Fixed:
@@ -494,7 +494,7 @@ def test_features_that_are_not_those_of_the_spec_are_found_when_loading(two_mode
 
 @pytest.mark.parametrize("name", ["cat.jpg", "dog.jpg"])
 def test_looking_gives_the_same_answer_and_the_photo(tiny_comparator, name):
-    path = DESIGN.parents[1] / "examples" / name
+    path = API.parents[1] / "examples" / name
     plain, (comparison, photo) = tiny_comparator.compare(path), tiny_comparator.look(path)
     assert without_times(comparison) == without_times(plain)
     assert photo.mode == "RGB" and photo.width / photo.height == 4 / 3
@@ -546,8 +546,8 @@ def knowing(tiny_comparator):
     comparator.close()
 
 
-def test_the_answer_is_the_json_of_the_design(knowing, cat):
-    example = json.loads(re.search(r"```json\n(.*?)```", DESIGN.read_text(encoding="utf-8"), re.DOTALL)[1])
+def test_the_answer_is_the_json_that_is_documented(knowing, cat):
+    example = json.loads(re.search(r"```json\n(.*?)```", API.read_text(encoding="utf-8"), re.DOTALL)[1])
     answer = knowing.compare(cat).to_dict()
     assert json.loads(json.dumps(answer, allow_nan=False)) == answer
     assert list(answer) == list(example)
@@ -709,7 +709,7 @@ threading.Thread(target=ask).start()
 def test_a_thread_that_outlives_the_program_is_answered(two_models, cat):
     done = subprocess.run(
         [sys.executable, "-c", LATE, str(cat)],
-        cwd=DESIGN.parents[1], env=os.environ | {"CATDOG_WEIGHTS": str(two_models)},
+        cwd=API.parents[1], env=os.environ | {"CATDOG_WEIGHTS": str(two_models)},
         capture_output=True, text=True, timeout=120, check=True,
     )  # fmt: skip
     assert done.stdout == "2\n", done.stderr
