@@ -255,7 +255,7 @@ def _say_trained(spec, product) -> None:
     if "elsewhere" in spec.metrics:
         figures["accuracy_elsewhere"] = spec.metrics["elsewhere"]["accuracy"]
     if spec.neither:
-        figures["neither"] = spec.neither
+        figures["neither"] = spec.neither.model_dump()
     print(json.dumps({"model": spec.name, "file": str(product.file), "bytes": spec.bytes} | figures))
 
 

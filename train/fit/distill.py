@@ -75,6 +75,7 @@ def distill(
     if not architectures.get(job.name).pretrained:
         raise InvalidSettings(f"{job.name} is trained without pretrained knowledge: it takes no teacher.")
     origins = {"base": origin_of(start) if start else base_provenance(base), "teacher": origin_of(teacher)}
+    origins |= {"answers": origin_of(answers)} if answers else {}
     splits, photos = prepared(job, start, base, teacher, unlabelled=True)
     with trainer.precision(job.recipe.precision) as precision:
         known, answer = load_teacher(teacher, splits[0].classes, neither=photos.neither)

@@ -102,17 +102,19 @@ class _Settled(layers.Layer):
         super().build(input_shape)
         self.norm.build(self.compute_output_shape(input_shape))
 
-    def scale_and_bias(self):
+    def scaled(self, kernel, axes: int):
+        """The kernel, the channels of whose outputs are followed by so many axes more, and the bias."""
         norm = self.norm
         scale = norm.gamma * ops.rsqrt(norm.moving_variance + norm.epsilon)
-        return scale, norm.beta - norm.moving_mean * scale
+        kernel = kernel * ops.reshape(scale, (-1, *(1,) * axes))
+        bias = norm.beta - norm.moving_mean * scale
+        return ops.cast(kernel, self.compute_dtype), ops.cast(bias, self.compute_dtype)
 
 
 class SettledConv2D(_Settled, layers.Conv2D):
     def call(self, inputs):
-        scale, bias = self.scale_and_bias()
-        outputs = ops.conv(inputs, self.kernel * scale, self.strides, self.padding, self.data_format)
-        return outputs + bias
+        kernel, bias = self.scaled(self.kernel, 0)
+        return ops.conv(inputs, kernel, self.strides, self.padding, self.data_format) + bias
 
 
 class SettledDepthwiseConv2D(_Settled, layers.DepthwiseConv2D):
@@ -123,8 +125,7 @@ class SettledDepthwiseConv2D(_Settled, layers.DepthwiseConv2D):
         self.kernel.trainable = self.norm.gamma.trainable = False
 
     def call(self, inputs):
-        scale, bias = self.scale_and_bias()
-        kernel = self.kernel * scale[:, None]
+        kernel, bias = self.scaled(self.kernel, 1)
         return ops.depthwise_conv(inputs, kernel, self.strides, self.padding, self.data_format) + bias
 
 

@@ -53,3 +53,18 @@ def test_imagenet_weights_that_cannot_be_fetched_are_told(monkeypatch):
     monkeypatch.setitem(architectures.ARCHITECTURES, "resnet50", offline)
     with pytest.raises(InvalidSettings, match=r"weights of resnet50 cannot be fetched.*service not known$"):
         architectures.build_base("resnet50", weights="imagenet")
+
+
+@pytest.mark.parametrize(("name", "base", "blocks"), [("lite0", 3_413_024, 16), ("lite2", 4_869_168, 21)])
+def test_efficientnet_lite_is_as_published(pixels, name, base, blocks):
+    """The numbers of weights are those of the published files, without their last layer."""
+    network = architectures.build_base(f"efficientnet_{name}")
+    assert network.count_params() == base
+    assert sum(isinstance(layer, keras.layers.DepthwiseConv2D) for layer in network.layers) == blocks
+    assert network.get_layer("stem_conv").filters == 32 and network.output.shape == (None, 1280)
+    np.testing.assert_allclose(network.layers[1](pixels), (pixels - 127) / 128, atol=1e-6)
+
+
+def test_efficientnet_lite_has_no_published_weights_to_fetch():
+    with pytest.raises(InvalidSettings, match="weights of efficientnet_lite0 cannot be fetched; a file"):
+        architectures.build_base("efficientnet_lite0", weights="imagenet")
