@@ -1,343 +1,421 @@
-"""Make, measure and publish the models; `python -m train --help` lists the commands."""
+"""Make, measure and publish the models."""
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
+import functools
 import json
 import shlex
 import sys
 import warnings
+from collections.abc import Callable
+from enum import StrEnum
 from pathlib import Path
+from typing import Annotated, Any
+
+import typer
 
 from catdog.errors import CatDogError, InvalidSettings
 from catdog.terminal import never_fail_to_print, tell
-from train.publish import commands as publish_commands
 from train.quiet import load_keras
 
-GOES_ON = "the same command, without --restart, goes on from the last finished epoch"
+app = typer.Typer(
+    name="python -m train", help=__doc__, no_args_is_help=True, add_completion=False, rich_markup_mode=None
+)
+CONTINUES = "the same command, without --restart, continues after the last finished epoch"
+NOTHING_WRITTEN = "nothing was written"
+
+
+class Split(StrEnum):
+    """The photos that a model can be measured on."""
+
+    VAL = "val"
+    TEST = "test"
+
+
+# Options of several commands
+Name = Annotated[str, typer.Argument(help="Architecture: scratch_cnn, xception, mobilenet_v2, ...")]
+Data = Annotated[Path, typer.Option(help="Folder made by `prepare`.")]
+More = Annotated[list[Path], typer.Option(help="Another data folder, such as one with photos of neither. Repeatable.")]
+Weights = Annotated[Path, typer.Option(help="Folder of the models.")]
+Report = Annotated[Path, typer.Option(help="Folder of the report.")]
+SplitOption = Annotated[Split, typer.Option(help="Photos to measure on.")]
+Out = Annotated[Path, typer.Option(help="Folder for the model.")]
+ImageSize = Annotated[int | None, typer.Option(help="Input size of the served model, pixels.")]
+Run = Annotated[Path | None, typer.Option(help="Folder of the checkpoints and of the model before rounding.")]
+Limit = Annotated[int | None, typer.Option(help="Use only the first photos of each class.")]
+DatasetName = Annotated[str, typer.Option(help="Name of the data, for the model card.")]
+Base = Annotated[str | None, typer.Option(help="Weights of the base: imagenet, none, or an .h5 that begins with it.")]
+Start = Annotated[Path | None, typer.Option(help="An .h5 of the same architecture to continue from.")]
+Restart = Annotated[bool, typer.Option("--restart", help="Ignore the checkpoints of an earlier run.")]
+# What a recipe can be told
+Stages = Annotated[str | None, typer.Option(metavar="SIZExEPOCHS,...", help="Photo sizes and epochs: 96x20,128x4.")]
+FrozenStages = Annotated[int | None, typer.Option(help="How many of the first stages keep the base as it is.")]
+BatchSize = Annotated[int | None, typer.Option(help="Photos per step.")]
+LearningRate = Annotated[float | None, typer.Option(help="Peak learning rate.")]
+Crop = Annotated[float | None, typer.Option(help="Least share of a photo that a random crop keeps.")]
+CutMix = Annotated[float | None, typer.Option(help="Share of photos with a box of another pasted in.")]
+Degrade = Annotated[float | None, typer.Option(help="Share of photos that are blurred, shrunk, tilted, ...")]
+Steps = Annotated[int | None, typer.Option(help="Batches per epoch. Default: every photo once.")]
+Settled = Annotated[
+    bool | None, typer.Option("--settled", help="Keep the batch norm statistics and depthwise kernels.")
+]
+Ema = Annotated[float | None, typer.Option(help="Momentum of the moving average of the weights; 0 for none.")]
+Seed = Annotated[int | None, typer.Option(help="Seed of all random numbers.")]
+Precision = Annotated[str | None, typer.Option(help="auto, float32 or mixed_bfloat16.")]
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one command; 0 when done, 1 on an error told in one sentence, 2 on wrong usage."""
+    """Run one command. Exit codes: 0 done, 1 an error told in one sentence, 2 wrong usage, 130 stopped by Ctrl-C."""
     argv = sys.argv[1:] if argv is None else argv
-    arguments = _parser().parse_args(argv)
-    arguments.command = shlex.join(["python", "-m", "train", *argv])
     try:
-        if arguments.needs_keras:
-            load_keras()
-        with warnings.catch_warnings():
-            # Pillow's remarks on odd metadata; what matters becomes an error of its own.
-            warnings.filterwarnings("ignore", module=r"PIL\.")
-            arguments.run_command(arguments)
-    except CatDogError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except OSError as error:
-        what = f"{error.filename}: {error.strerror}" if error.filename else error
-        print(f"error: A file cannot be read or written: {what}.", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print(f"\nstopped; {arguments.after_stop}", file=sys.stderr)
-        return 130
+        app(argv, prog_name="python -m train", obj=shlex.join(["python", "-m", "train", *argv]))
+    except SystemExit as exit:
+        return int(exit.code or 0)
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m train", description=__doc__)
-    parser.set_defaults(needs_keras=True)
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+def command(*, if_stopped: str, name: str | None = None, keras: bool = True) -> Callable:
+    """Register a function as a command that tells its errors in one sentence, and on Ctrl-C what to do next."""
 
-    prepare = commands.add_parser("prepare", help="zips or folders of photos -> a clean data folder")
-    prepare.add_argument("sources", nargs="+", type=Path, metavar="ZIP_OR_DIR")
-    prepare.add_argument("--out", type=Path, required=True)
-    prepare.add_argument("--val", type=float, default=0.1, help="share of photos without a split (default 0.1)")
-    prepare.add_argument("--test", type=float, default=0.1, help="share of photos without a split (default 0.1)")
-    prepare.add_argument(
-        "--by-kind", action="store_true", help="divide photos whose names begin alike, as a_1.jpg and a_2.jpg, by kinds"
-    )
-    prepare.set_defaults(run_command=_prepare, after_stop="nothing was written")
+    def register(function: Callable) -> Callable:
+        @app.command(name)
+        @functools.wraps(function)
+        def run(*arguments: Any, **options: Any) -> None:
+            try:
+                if keras:
+                    load_keras()
+                with warnings.catch_warnings():
+                    # Pillow's remarks on odd metadata; what matters becomes an error of its own.
+                    warnings.filterwarnings("ignore", module=r"PIL\.")
+                    function(*arguments, **options)
+            except CatDogError as error:
+                _fail(str(error))
+            except OSError as error:
+                what = f"{error.filename}: {error.strerror}" if error.filename else error
+                _fail(f"A file cannot be read or written: {what}.")
+            except KeyboardInterrupt:
+                print(f"\nstopped; {if_stopped}", file=sys.stderr)
+                raise typer.Exit(130) from None
 
-    supervised = commands.add_parser("fit", help="train a classifier and write its .h5 and spec")
-    supervised.add_argument("name", help="scratch_cnn, xception, mobilenet_v2 or resnet50")
-    beginning = supervised.add_mutually_exclusive_group()
-    beginning.add_argument(
-        "--base", default=None, help="imagenet, none or an .h5 that begins with this base; scratch_cnn takes none"
-    )
-    beginning.add_argument("--start", type=Path, default=None, help="an .h5 of the same architecture to go on from")
-    supervised.add_argument("--frozen-stages", type=int, default=None, help="first stages with a frozen base")
-    _add_training_arguments(supervised)
-    supervised.set_defaults(run_command=_fit, after_stop=GOES_ON, verb="fit")
+        return run
 
-    distill = commands.add_parser("distill", help="train a classifier to imitate a teacher's features and answers")
-    distill.add_argument("name", help="the student: xception, ...")
-    distill.add_argument(
-        "--teacher",
-        type=Path,
-        required=True,
-        help="a classifier's .h5, with its spec for its answers; or one whose first layer is the feature extractor",
-    )
-    beginning = distill.add_mutually_exclusive_group()
-    beginning.add_argument("--base", default=None, help="imagenet or an .h5 that begins with the student's base")
-    beginning.add_argument("--start", type=Path, default=None, help="an .h5 of the student to go on from")
-    distill.add_argument(
-        "--answers", type=Path, default=None, help="an .h5 whose last layer says what the teacher knew before"
-    )
-    distill.add_argument("--teacher-size", type=int, default=None, help="pixels of the crops that the teacher sees")
-    distill.add_argument("--imitation", type=float, default=None, help="what the teacher counts, where labels count 1")
-    _add_training_arguments(distill)
-    distill.set_defaults(run_command=_distill, after_stop=GOES_ON, verb="distill")
-
-    average = commands.add_parser("average", help="classifiers that went on from the same weights -> one, their mean")
-    average.add_argument("name", help="what they are: mobilenet_v2, ...")
-    average.add_argument("files", nargs="+", type=Path, metavar="FILE", help=".h5, the one with most training last")
-    average.add_argument("--data", type=Path, required=True, help="folder made by prepare")
-    _add_places(average)
-    average.set_defaults(run_command=_average, after_stop="nothing was written", verb="average")
-
-    evaluate = commands.add_parser("evaluate", help="measure the served models and record it in their specs")
-    evaluate.add_argument("--data", type=Path, required=True)
-    evaluate.add_argument("--split", choices=("val", "test"), default="test")
-    evaluate.add_argument("--weights", type=Path, default=Path("weights"))
-    evaluate.add_argument(
-        "--exact", type=Path, action="append", default=[], help="unrounded .h5 in a run folder, to count what changed"
-    )
-    evaluate.set_defaults(run_command=_evaluate, after_stop="nothing was recorded")
-
-    calibrate = commands.add_parser("calibrate", help="learn on val how sure, strange and right answers are")
-    calibrate.add_argument("--data", type=Path, required=True)
-    calibrate.add_argument(
-        "--more",
-        type=Path,
-        action="append",
-        default=[],
-        metavar="FOLDER",
-        help="further folders with photos of neither",
-    )
-    calibrate.add_argument("--weights", type=Path, default=Path("weights"))
-    calibrate.set_defaults(run_command=_calibrate, after_stop="nothing was recorded")
-
-    insight = commands.add_parser("insight", help="measure heat maps, sureness and what is refused as neither")
-    insight.add_argument("--data", type=Path, required=True)
-    insight.add_argument("--split", choices=("val", "test"), default="test")
-    insight.add_argument("--strangers", type=Path, required=True, help="folders with photos of neither class")
-    insight.add_argument("--weights", type=Path, default=Path("weights"))
-    insight.add_argument("--out", type=Path, default=Path("docs/report"))
-    insight.add_argument("--photos", type=int, default=200, help="photos for heat maps (default 200)")
-    insight.set_defaults(run_command=_insight, after_stop="nothing was written")
-
-    neither_photos = commands.add_parser(
-        "strangers", help="a folder of photos of neither, from Debian's gcompris-qt-data"
-    )
-    neither_photos.add_argument("--package", type=Path, default=Path("/usr/share/gcompris-qt/rcc"))
-    neither_photos.add_argument("--out", type=Path, required=True)
-    neither_photos.set_defaults(run_command=_strangers, after_stop="the same command starts again")
-
-    ranking = commands.add_parser("compare", help="list the models by validation accuracy and name the default")
-    ranking.add_argument("--weights", type=Path, default=Path("weights"))
-    ranking.set_defaults(run_command=_compare, after_stop="nothing was written", needs_keras=False)
-
-    report = commands.add_parser("report", help="measure the served models and write a page with drawings about it")
-    report.add_argument("--data", type=Path, required=True)
-    report.add_argument("--split", choices=("val", "test"), default="test")
-    report.add_argument("--weights", type=Path, default=Path("weights"))
-    report.add_argument("--out", type=Path, default=Path("docs/report"), help="folder (default docs/report)")
-    report.add_argument("--dataset", default="", help="name of the data, for the page")
-    report.add_argument("--limit", type=int, default=None, help="use only the first photos of each class")
-    report.add_argument("--resamples", type=int, default=1000, help="bootstrap resamples behind intervals")
-    report.set_defaults(run_command=_report, after_stop="the same command goes on with the answers it has")
-
-    publish_commands.add_commands(commands)
-    return parser
+    return register
 
 
-def _add_training_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--data", type=Path, required=True, help="folder made by prepare")
-    _add_places(parser)
-    parser.add_argument("--restart", action="store_true", help="forget the checkpoints of an earlier run")
-    parser.add_argument(
-        "--stages",
-        default=None,
-        metavar="SIZExEPOCHS,...",
-        help="e.g. 96x20,128x4; the base is frozen in none of them unless --frozen-stages says so",
-    )
-    parser.add_argument("--batch-size", type=int, default=None)
-    parser.add_argument("--learning-rate", type=float, default=None)
-    parser.add_argument("--crop", type=float, default=None, help="least share of a photo that a random crop keeps")
-    parser.add_argument("--cutmix", type=float, default=None, help="share of photos with a box of another pasted in")
-    parser.add_argument(
-        "--degrade", type=float, default=None, help="share of photos that are blurred, shrunk, tilted, ..."
-    )
-    parser.add_argument("--steps", type=int, default=None, help="batches in an epoch; all photos once unless given")
-    parser.add_argument(
-        "--settled", action="store_true", default=None, help="keep the statistics of batch norm and depthwise kernels"
-    )
-    parser.add_argument(
-        "--ema", type=float, default=None, help="momentum of the moving average of the weights, 0 for none"
-    )
-    parser.add_argument("--seed", type=int, default=None)
-    parser.add_argument("--precision", default=None, help="auto, float32 or mixed_bfloat16")
+def _fail(sentence: str) -> None:
+    print(f"error: {sentence}", file=sys.stderr)
+    raise typer.Exit(1)
 
 
-def _add_places(parser: argparse.ArgumentParser) -> None:
-    """What every command takes that makes a model."""
-    parser.add_argument("--out", type=Path, default=Path("weights"), help="folder for the result (default weights)")
-    parser.add_argument("--image-size", type=int, default=None, help="input size of the served model, pixels")
-    parser.add_argument("--run", type=Path, default=None, help="folder of checkpoints and of the model before rounding")
-    parser.add_argument(
-        "--more", type=Path, action="append", default=[], metavar="FOLDER", help="further data folders to learn from"
-    )
-    parser.add_argument("--limit", type=int, default=None, help="use only the first photos of each class")
-    parser.add_argument("--dataset", default="", help="name of the data, for the model card")
-
-
-def _prepare(arguments: argparse.Namespace) -> None:
+@command(if_stopped=NOTHING_WRITTEN)
+def prepare(
+    sources: Annotated[list[Path], typer.Argument(metavar="ZIP_OR_FOLDER...")],
+    out: Annotated[Path, typer.Option(help="Folder to make.")],
+    val: Annotated[float, typer.Option(help="Share of the photos without a split.")] = 0.1,
+    test: Annotated[float, typer.Option(help="Share of the photos without a split.")] = 0.1,
+    by_kind: Annotated[
+        bool, typer.Option("--by-kind", help="Split photos whose names begin alike (a_1.jpg, a_2.jpg) kind by kind.")
+    ] = False,
+) -> None:
+    """Turn zips or folders of photos into a clean data folder."""
     from train.data import prepare
 
-    report = prepare.prepare(
-        arguments.sources, arguments.out, val=arguments.val, test=arguments.test, by_kind=arguments.by_kind
-    )
+    report = prepare.prepare(sources, out, val=val, test=test, by_kind=by_kind)
     print(prepare.describe(report))
-    print(json.dumps({"out": str(arguments.out), "kept": report["kept"]}))
+    _print_json({"out": str(out), "kept": report["kept"]})
 
 
-def _fit(arguments: argparse.Namespace) -> None:
+@command(if_stopped=CONTINUES)
+def fit(
+    context: typer.Context,
+    name: Name,
+    data: Data,
+    more: More = [],  # noqa: B006
+    base: Base = None,
+    start: Start = None,
+    out: Out = Path("weights"),
+    run: Run = None,
+    restart: Restart = False,
+    image_size: ImageSize = None,
+    limit: Limit = None,
+    dataset: DatasetName = "",
+    stages: Stages = None,
+    frozen_stages: FrozenStages = None,
+    batch_size: BatchSize = None,
+    learning_rate: LearningRate = None,
+    crop: Crop = None,
+    cutmix: CutMix = None,
+    degrade: Degrade = None,
+    steps: Steps = None,
+    settled: Settled = None,
+    ema: Ema = None,
+    seed: Seed = None,
+    precision: Precision = None,
+) -> None:
+    """Train a classifier on labelled photos; write its .h5 and its spec."""
     from train.fit import supervised
 
-    job = _job(arguments, supervised.RECIPES[_known(arguments.name)])
-    if arguments.frozen_stages and not arguments.start and arguments.base in (None, "none"):
+    _require_one_beginning(base, start)
+    job = _job(context, _recipe_of(name))
+    if frozen_stages and not start and base in (None, "none"):
         raise InvalidSettings("Random weights are not worth freezing: --frozen-stages needs --base or --start.")
-    _say_trained(supervised.fit(job, base=arguments.base, start=arguments.start), job)
+    _print_trained(supervised.fit(job, base=base, start=start), job)
 
 
-def _distill(arguments: argparse.Namespace) -> None:
+@command(if_stopped=CONTINUES)
+def distill(
+    context: typer.Context,
+    name: Name,
+    data: Data,
+    teacher: Annotated[Path, typer.Option(help="A classifier's .h5, or one whose first layer extracts features.")],
+    answers: Annotated[
+        Path | None, typer.Option(help="An .h5 whose last layer says what the teacher knew before.")
+    ] = None,
+    teacher_size: Annotated[int | None, typer.Option(help="Size of the crops that the teacher sees, pixels.")] = None,
+    imitation: Annotated[float | None, typer.Option(help="Weight of the teacher, where the labels count 1.")] = None,
+    more: More = [],  # noqa: B006
+    base: Base = None,
+    start: Start = None,
+    out: Out = Path("weights"),
+    run: Run = None,
+    restart: Restart = False,
+    image_size: ImageSize = None,
+    limit: Limit = None,
+    dataset: DatasetName = "",
+    stages: Stages = None,
+    batch_size: BatchSize = None,
+    learning_rate: LearningRate = None,
+    crop: Crop = None,
+    cutmix: CutMix = None,
+    degrade: Degrade = None,
+    steps: Steps = None,
+    settled: Settled = None,
+    ema: Ema = None,
+    seed: Seed = None,
+    precision: Precision = None,
+) -> None:
+    """Train a classifier to imitate a teacher's features and answers; write its .h5 and its spec."""
     from train.fit import distill
 
-    _known(arguments.name)
-    job = _job(arguments, distill.RECIPE)
-    given = {
-        name: getattr(arguments, name) for name in ("teacher", "start", "base", "answers", "teacher_size", "imitation")
-    }
-    _say_trained(distill.distill(job, **{name: value for name, value in given.items() if value is not None}), job)
+    _require_one_beginning(base, start)
+    _recipe_of(name)
+    job = _job(context, distill.RECIPE)
+    options = {"start": start, "base": base, "answers": answers, "teacher_size": teacher_size, "imitation": imitation}
+    given = {key: value for key, value in options.items() if value is not None}
+    _print_trained(distill.distill(job, teacher=teacher, **given), job)
 
 
-def _average(arguments: argparse.Namespace) -> None:
+@command(if_stopped=NOTHING_WRITTEN)
+def average(
+    context: typer.Context,
+    name: Name,
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help=".h5 files; the one trained longest last.")],
+    data: Data,
+    more: More = [],  # noqa: B006
+    out: Out = Path("weights"),
+    run: Run = None,
+    image_size: ImageSize = None,
+    limit: Limit = None,
+    dataset: DatasetName = "",
+) -> None:
+    """Average the weights of classifiers that continued from the same ones."""
     from train.fit import average
     from train.fit.job import Product
 
-    product = Product(**_product(arguments))
-    _say_trained(average.average(product, arguments.files), product)
+    product = Product(**_product(context))
+    _print_trained(average.average(product, files), product)
 
 
-def _known(name: str) -> str:
+@command(if_stopped="nothing was recorded")
+def evaluate(
+    data: Data,
+    split: SplitOption = Split.TEST,
+    weights: Weights = Path("weights"),
+    exact: Annotated[
+        list[Path], typer.Option(help="Unrounded .h5 of a run folder, to count what rounding changed. Repeatable.")
+    ] = [],  # noqa: B006
+) -> None:
+    """Measure the served models and record the figures in their specs."""
+    from train.measure import evaluate
+
+    results = evaluate.evaluate(weights, data, split.value, exact)
+    print(evaluate.describe(results))
+    for name, figures in results.items():
+        if "rounding" in figures:
+            print(f"Rounding the weights of {name}: {figures['rounding']}")
+    accuracy = {name: figures["accuracy"] for name, figures in results.items()}
+    _print_json({"split": split.value, "accuracy": accuracy})
+
+
+@command(if_stopped="nothing was recorded")
+def calibrate(data: Data, more: More = [], weights: Weights = Path("weights")) -> None:  # noqa: B006
+    """Learn on val how often a model's answers are right, and when it should refuse one."""
+    from train.measure import calibrate
+
+    for name, spec in calibrate.calibrate(weights, data, more).items():
+        learned = spec.model_dump()
+        sizes = {field: len(json.dumps(learned[field])) for field in ("sureness", "novelty", "disagreement")}
+        _print_json({"model": name, "characters": sizes, "clear": spec.clear, "neither": learned["neither"]})
+
+
+@command(if_stopped=NOTHING_WRITTEN)
+def insight(
+    data: Data,
+    strangers: Annotated[Path, typer.Option(help="Folder with folders of photos of neither class.")],
+    split: SplitOption = Split.TEST,
+    weights: Weights = Path("weights"),
+    out: Report = Path("docs/report"),
+    photos: Annotated[int, typer.Option(help="Photos for heat maps.")] = 200,
+) -> None:
+    """Measure heat maps, error rates and what is refused as neither."""
+    from train.report import insight
+
+    figures = insight.insight(
+        weights=weights, data=data, strangers=strangers, out=out, photos=photos, split_name=split.value
+    )
+    rules = figures["neither"]["rules"]
+    caught = {name: {key: rule[key]["share"] for key in ("refused_pets", "caught")} for name, rule in rules.items()}
+    _print_json({"out": str(out), "neither": caught, "cost": figures["cost"]["ratio_explained"]})
+
+
+@command(if_stopped="the same command starts again")
+def strangers(
+    out: Annotated[Path, typer.Option(help="Folder to make.")],
+    package: Annotated[Path, typer.Option(help="Installed package.")] = Path("/usr/share/gcompris-qt/rcc"),
+) -> None:
+    """Make a folder of photos of neither out of Debian's package gcompris-qt-data."""
+    from train.data import neither_photos
+
+    _print_json({"out": str(out)} | neither_photos.assemble(package, out))
+
+
+@command(if_stopped=NOTHING_WRITTEN, keras=False)
+def compare(weights: Weights = Path("weights")) -> None:
+    """List the models by validation accuracy and name the default."""
+    from train.report import ranking
+
+    specs, default, problems = ranking.compare(weights)
+    tell(problems)
+    print(ranking.describe(specs, default))
+    _print_json(ranking.summary(specs, default))
+
+
+@command(if_stopped="the same command continues with the answers it has")
+def report(
+    context: typer.Context,
+    data: Data,
+    split: SplitOption = Split.TEST,
+    weights: Weights = Path("weights"),
+    out: Report = Path("docs/report"),
+    dataset: DatasetName = "",
+    limit: Limit = None,
+    resamples: Annotated[int, typer.Option(help="Bootstrap resamples behind intervals.")] = 1000,
+) -> None:
+    """Measure the served models and write a page with drawings about them."""
+    from train.report import assemble
+
+    found = assemble.report(
+        weights, data, split.value, out=out, limit=limit, dataset=dataset, resamples=resamples, command=context.obj
+    )
+    accuracy = {name: model["figures"]["accuracy"] for name, model in found["models"].items()}
+    _print_json({"report": str(out / "README.md"), "split": split.value, "accuracy": accuracy})
+
+
+@command(if_stopped=NOTHING_WRITTEN, keras=False)
+def card(weights: Weights = Path("weights"), report: Report = Path("docs/report")) -> None:
+    """Bring the generated parts of weights/README.md up to date."""
+    from train.publish import commands
+
+    commands.card(weights=weights, report=report)
+
+
+@command(if_stopped="the same command continues", keras=False)
+def publish(
+    repo: Annotated[str | None, typer.Option(metavar="USER/NAME", help="Repository of the models.")] = None,
+    space: Annotated[
+        str | None,
+        typer.Option(metavar="USER/NAME", help="Publish the app to this Space; without --repo it keeps its models."),
+    ] = None,
+    revision: Annotated[str | None, typer.Option(help="Commit, tag or branch of the models for the Space.")] = None,
+    weights: Weights = Path("weights"),
+    report: Report = Path("docs/report"),
+    data: Annotated[
+        Path | None, typer.Option(help="Photos to measure the figures on again. Default: data, if it exists.")
+    ] = None,
+    unmeasured: Annotated[bool, typer.Option("--unmeasured", help="Do not measure the figures again.")] = False,
+    replace_card: Annotated[bool, typer.Option("--replace-card", help="Replace the text of the card there.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would go, and publish nothing.")] = False,
+    private: Annotated[bool, typer.Option("--private", help="Make a new repository or Space private.")] = False,
+) -> None:
+    """Publish models to a Hub repository, or the app to a Space, as one commit."""
+    from train.publish import commands
+
+    if data and unmeasured:
+        raise typer.BadParameter("--data and --unmeasured exclude each other.")
+    commands.publish(
+        repo=repo,
+        space=space,
+        revision=revision,
+        weights=weights,
+        report=report,
+        data=data,
+        unmeasured=unmeasured,
+        replace_card=replace_card,
+        dry_run=dry_run,
+        private=private,
+    )
+
+
+def _require_one_beginning(base: str | None, start: Path | None) -> None:
+    if base is not None and start is not None:
+        raise typer.BadParameter("--base and --start exclude each other.")
+
+
+def _recipe_of(name: str) -> Any:
+    """The recipe of `fit` for an architecture; raises InvalidSettings for an unknown one."""
+    from train.fit import supervised
     from train.networks import architectures
 
     architectures.get(name)
-    return name
+    return supervised.RECIPES[name]
 
 
-def _job(arguments: argparse.Namespace, recipe):
+def _product(context: typer.Context) -> dict[str, Any]:
+    """The fields of a Product from the options of a command."""
+    given = context.params
+    run = given["run"] or Path("runs") / f"{context.info_name}-{given['name']}"
+    same = {name: given[name] for name in ("name", "data", "out", "image_size", "limit", "dataset")}
+    return same | {"run": run, "more": tuple(given["more"]), "command": context.obj}
+
+
+def _job(context: typer.Context, recipe: Any) -> Any:
+    """The Job that the options of a command ask for: the default recipe with what they say instead."""
     from train.fit.job import Job
+    from train.fit.trainer import parse_stages
 
-    return Job(recipe=_recipe(recipe, arguments), restart=arguments.restart, **_product(arguments))
+    names = [field.name for field in dataclasses.fields(recipe)]
+    given = {name: value for name, value in context.params.items() if name in names and value is not None}
+    if "stages" in given:
+        given = {"frozen_stages": 0} | given | {"stages": parse_stages(given["stages"])}
+    if context.params["crop"] is not None:
+        given["scale"] = (context.params["crop"], 1.0)
+    return Job(recipe=dataclasses.replace(recipe, **given), restart=context.params["restart"], **_product(context))
 
 
-def _product(arguments: argparse.Namespace) -> dict[str, object]:
-    """The fields of a Product."""
-    same = ("name", "data", "out", "image_size", "limit", "dataset", "command")
-    run = arguments.run or Path("runs") / f"{arguments.verb}-{arguments.name}"
-    return {"run": run, "more": tuple(arguments.more)} | {name: getattr(arguments, name) for name in same}
-
-
-def _say_trained(spec, product) -> None:
+def _print_trained(spec: Any, product: Any) -> None:
     val = spec.metrics["val"]
     figures = {"val_accuracy": val["accuracy"], "images": val["images"], "temperature": spec.temperature}
     if "elsewhere" in spec.metrics:
         figures["accuracy_elsewhere"] = spec.metrics["elsewhere"]["accuracy"]
     if spec.neither:
         figures["neither"] = spec.neither.model_dump()
-    print(json.dumps({"model": spec.name, "file": str(product.file), "bytes": spec.bytes} | figures))
+    _print_json({"model": spec.name, "file": str(product.file), "bytes": spec.bytes} | figures)
 
 
-def _evaluate(arguments: argparse.Namespace) -> None:
-    from train.measure import evaluate
-
-    results = evaluate.evaluate(arguments.weights, arguments.data, arguments.split, arguments.exact)
-    print(evaluate.describe(results))
-    for name, figures in results.items():
-        if "rounding" in figures:
-            print(f"Rounding the weights of {name}: {figures['rounding']}")
-    accuracy = {name: figures["accuracy"] for name, figures in results.items()}
-    print(json.dumps({"split": arguments.split, "accuracy": accuracy}))
-
-
-def _compare(arguments: argparse.Namespace) -> None:
-    from train.report import ranking
-
-    specs, default, problems = ranking.compare(arguments.weights)
-    tell(problems)
-    print(ranking.describe(specs, default))
-    print(json.dumps(ranking.summary(specs, default)))
-
-
-def _report(arguments: argparse.Namespace) -> None:
-    from train.report import assemble
-
-    same = ("out", "limit", "dataset", "resamples", "command")
-    found = assemble.report(
-        arguments.weights, arguments.data, arguments.split, **{name: getattr(arguments, name) for name in same}
-    )
-    accuracy = {name: model["figures"]["accuracy"] for name, model in found["models"].items()}
-    print(json.dumps({"report": str(arguments.out / "README.md"), "split": arguments.split, "accuracy": accuracy}))
-
-
-def _calibrate(arguments: argparse.Namespace) -> None:
-    from train.measure import calibrate
-
-    for name, spec in calibrate.calibrate(arguments.weights, arguments.data, arguments.more).items():
-        learned = spec.model_dump()
-        sizes = {field: len(json.dumps(learned[field])) for field in ("sureness", "novelty", "disagreement")}
-        print(json.dumps({"model": name, "characters": sizes, "clear": spec.clear, "neither": learned["neither"]}))
-
-
-def _insight(arguments: argparse.Namespace) -> None:
-    from train.report import insight
-
-    same = ("weights", "data", "strangers", "out", "photos")
-    figures = insight.insight(**{name: getattr(arguments, name) for name in same}, split_name=arguments.split)
-    rules = figures["neither"]["rules"]
-    caught = {name: {key: rule[key]["share"] for key in ("refused_pets", "caught")} for name, rule in rules.items()}
-    print(json.dumps({"out": str(arguments.out), "neither": caught, "cost": figures["cost"]["ratio_explained"]}))
-
-
-def _strangers(arguments: argparse.Namespace) -> None:
-    from train.data import neither_photos
-
-    print(json.dumps({"out": str(arguments.out)} | neither_photos.assemble(arguments.package, arguments.out)))
-
-
-def _recipe(recipe, arguments: argparse.Namespace):
-    """The default recipe with what the command line says instead."""
-    from train.fit.trainer import parse_stages
-
-    names = (
-        "batch_size",
-        "learning_rate",
-        "cutmix",
-        "degrade",
-        "steps",
-        "settled",
-        "ema",
-        "seed",
-        "precision",
-        "frozen_stages",
-    )
-    given = {name: getattr(arguments, name) for name in names if getattr(arguments, name, None) is not None}
-    if arguments.stages:
-        given = {"stages": parse_stages(arguments.stages), "frozen_stages": 0} | given
-    if arguments.crop is not None:
-        given["scale"] = (arguments.crop, 1.0)
-    return dataclasses.replace(recipe, **given)
+def _print_json(result: dict[str, Any]) -> None:
+    """The last line of every command, for programs."""
+    print(json.dumps(result))
 
 
 if __name__ == "__main__":

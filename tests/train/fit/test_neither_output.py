@@ -8,7 +8,6 @@ import keras
 import numpy as np
 import pytest
 from PIL import Image
-from train.supervised.trainer import Recipe
 
 from catdog import ModelSpec, Settings, load
 from tests.train.conftest import disc, small, stripes, waves, write_pictures
@@ -16,6 +15,7 @@ from train.__main__ import main
 from train.data import dataset, degrade
 from train.data.dataset import Batches, DatasetError
 from train.fit import distill, supervised, trainer
+from train.fit.trainer import Recipe
 from train.measure import calibrate
 from train.networks import architectures
 
@@ -174,7 +174,7 @@ def test_a_sigmoid_is_gone_on_from_as_a_softmax_with_neither(small_networks, tmp
 
 
 def test_the_accuracy_is_that_among_the_classes():
-    metric = fit.Accuracy()
+    metric = supervised.Accuracy()
     targets = np.float32([[1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 0, 0]])
     said = np.float32([[0.2, 0.1, 0.7], [0.3, 0.2, 0.5], [0.0, 0.1, 0.9], [0.9, 0.1, 0.0]])
     metric.update_state(targets, said)

@@ -28,7 +28,7 @@ def asked(monkeypatch):
     calls = []
     for module, name in ((supervised, "fit"), (distill, "distill")):
         monkeypatch.setattr(module, name, lambda job, **more: calls.append((job, more)))
-    monkeypatch.setattr("train.__main__._say_trained", lambda spec, job: None)
+    monkeypatch.setattr("train.__main__._print_trained", lambda spec, job: None)
 
     def run(*words: str) -> tuple[Job, dict]:
         assert main([*words, "--data", "photos"]) == 0
