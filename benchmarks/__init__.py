@@ -1,5 +1,5 @@
-"""What catdog costs, beside the plain way of doing the same: `python -m benchmarks`.
+"""Speed and memory of catdog, beside the plain way of doing the same: `python -m benchmarks`.
 
-Both run in the same minutes on the same cores, in turns, and the figures to read are their ratios. Aims are
-checked here and nowhere else: tests hold that answers are right, never that they are fast.
+Both take turns in the same minutes on the same cores, so read the ratios. Speed is checked here and nowhere else:
+tests hold that answers are right, never that they are fast.
 """

@@ -1,4 +1,4 @@
-"""Measure everything, and write down what came out.
+"""Measure everything and write results.json and docs/benchmarks.md.
 
 python -m benchmarks [--quick] [--data DIR] [--weights DIR] [--results FILE] [--page FILE]
 """
@@ -21,14 +21,14 @@ from typing import Any
 from catdog.files import whole
 from catdog.photo.reader import min_side_for
 
-from . import comparing, folders, large, machine, page, processes, serving, starting
+from . import comparing, folder_speed, http_speed, large, machine, markdown, processes, starting
 from .plan import EXAMPLES, QUICK, Plan, some
 from .processes import ROOT, Failed, Worker
 
 PHOTOS = (".jpg", ".jpeg", ".png", ".webp")
 RESULTS, PAGE = ROOT / "benchmarks" / "results.json", ROOT / "docs" / "benchmarks.md"
 SPLITS = {"validation": "val", "test": "test"}
-# Of so many photos for each that is enlarged, those are taken that reduced decoding can move most.
+# For each photo to enlarge, so many are asked about, to choose those that reduced decoding can move most.
 CANDIDATES = 10
 
 
@@ -67,7 +67,7 @@ def _folder(text: str) -> Path:
 
 
 def _file(text: str) -> Path:
-    """Where a file is to go: minutes later is too late to learn that it cannot."""
+    """A file to write; a folder that does not exist is refused now, not after half an hour of measuring."""
     _folder(str(Path(text).parent))
     return Path(text)
 
@@ -79,8 +79,8 @@ def _count(text: str) -> int:
 
 
 def _write(results: dict[str, Any], arguments: argparse.Namespace) -> None:
-    """Write the figures and the page; of a quick run, whose figures mean nothing, only where that was asked for."""
-    text = page.render(results)
+    """Write the figures and the page. A quick run, whose figures mean nothing, replaces no file unless told to."""
+    text = markdown.render(results)
     usual = (None, None) if arguments.quick else (RESULTS, PAGE)
     figures = json.dumps(results, indent=1) + "\n"
     for path, content in ((arguments.results or usual[0], figures), (arguments.page or usual[1], text)):
@@ -93,7 +93,7 @@ def _write(results: dict[str, Any], arguments: argparse.Namespace) -> None:
 
 
 def measure(plan: Plan, weights: Path, *, validation: list[Path], test: list[Path]) -> dict[str, Any]:
-    """All results but for what the command line adds, on photos of two splits; raises Failed."""
+    """All results except what the command line adds, on photos of two splits. Raises Failed."""
     results: dict[str, Any] = {"machine": machine.describe(), "plan": dataclasses.asdict(plan)}
     with tempfile.TemporaryDirectory() as cache:
         environment = {"CATDOG_WEIGHTS": str(weights), "CATDOG_CACHE": cache, "TF_CPP_MIN_LOG_LEVEL": "3"}
@@ -106,9 +106,9 @@ def measure(plan: Plan, weights: Path, *, validation: list[Path], test: list[Pat
             _say("large photos")
             results["large"] = _large(plan, catdog, plain, test)
             _say("a folder of photos")
-            results["folder"] = folders.measure(plan, catdog, plain, validation, environment)
+            results["folder"] = folder_speed.measure(plan, catdog, plain, validation, environment)
         _say("servers")
-        results["serving"] = serving.measure(plan, environment)
+        results["serving"] = http_speed.measure(plan, environment)
     results["photos"] = (
         f"{len(EXAMPLES)} of examples/ for servers, compare() and the time of 12 megapixels; for folders from "
         f"{_source(validation, 'validation')}; for what reduced decoding changes from {_source(test, 'test')}"

@@ -1,4 +1,4 @@
-"""What the figures should be, and which are."""
+"""What the figures should be, and which of them are."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from .processes import Failed, Worker
 def measure(plan: Plan, catdog: Worker, plain: Worker, photos: list[str]) -> dict[str, Any]:
     """Milliseconds from encoded bytes to the answers of all models; `versus` of the turns' medians, plain to catdog.
 
-    Raises Failed when the two disagree: then one of them measures nonsense.
+    Raises Failed when the two disagree, because then one of them is wrong.
     """
     for photo in photos:
         ours, theirs = catdog.ask("answers", photo=photo), plain.ask("answers", photo=photo)

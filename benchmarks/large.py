@@ -1,4 +1,4 @@
-"""Large photos: whether what is said of them, reduced, agrees with what would be said of all their pixels."""
+"""Whether the answers to reduced large photos agree with those to whole ones."""
 
 from __future__ import annotations
 

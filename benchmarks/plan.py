@@ -22,14 +22,14 @@ EXAMPLES = sorted((ROOT / "examples").glob("*.jpg"))
 class Plan:
     """Numbers of repetitions.
 
-    rounds         turns that each side of a comparison gets: short ones, as a machine's speed may change by the minute
-    photos         calls of compare() per turn; each example as often as any other, or turns would differ by that
-    requests       HTTP requests per turn and client, as above; during a client's last one, others have left already
+    rounds         turns of each side of a comparison; short ones, because a machine's speed changes by the minute
+    photos         calls of compare() per turn, a multiple of the number of examples, so that turns are alike
+    requests       HTTP requests per turn and client, likewise
     clients        how many ask a server at once
     starts         processes started per kind
     folder         photos that are classified per turn: many, as starting counts
     folder_rounds  turns of a folder
-    large          photos that are enlarged to compare ways to decode them, those of many that it can move most
+    large          photos that are enlarged to compare ways to decode them, chosen as those that it can move most
     """
 
     rounds: int = 6
@@ -42,11 +42,11 @@ class Plan:
     large: int = 200
 
 
-QUICK = Plan(rounds=1, photos=2, requests=1, clients=(1, 2), starts=1, folder=40, folder_rounds=1, large=2)
+QUICK = Plan(rounds=1, photos=2, requests=1, clients=(1, 2), starts=1, folder=8, folder_rounds=1, large=2)
 
 
 def in_turns(rounds: int, sides: Mapping[str, Callable[[], Result]]) -> dict[str, list[Result]]:
-    """What each side returned in each round; what else the machine does meanwhile hits all sides alike."""
+    """What each side returned in each round. Other work on the machine hits all sides alike."""
     results: dict[str, list[Result]] = {name: [] for name in sides}
     for _ in range(rounds):
         for name, run in sides.items():
@@ -55,7 +55,7 @@ def in_turns(rounds: int, sides: Mapping[str, Callable[[], Result]]) -> dict[str
 
 
 def versus(values: Sequence[float], others: Sequence[float]) -> dict[str, float]:
-    """How many times the others the values are, turn by turn: the median `ratio`, the `lowest` and the `highest`."""
+    """Values divided by the others, turn by turn: the median as `ratio`, the `lowest` and the `highest`."""
     ratios = [value / other for value, other in zip(values, others, strict=True)]
     return {"ratio": statistics.median(ratios), "lowest": min(ratios), "highest": max(ratios)}
 
@@ -67,7 +67,7 @@ def milliseconds(seconds: Sequence[float]) -> dict[str, float]:
 
 
 def some(photos: Sequence[Path], count: int) -> list[str]:
-    """So many photos, evenly spaced; each more than once where there are too few."""
+    """So many photos, evenly spaced; repeated if there are too few."""
     if len(photos) >= count:
         return [str(photos[i * len(photos) // count]) for i in range(count)]
     return [str(path) for path in itertools.islice(itertools.cycle(photos), count)]

@@ -1,4 +1,4 @@
-"""Processes that are measured: started, asked, and ended for certain."""
+"""Start the processes that are measured, ask them, and end them reliably."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def python(*arguments: str | Path) -> list[str]:
 
 @contextlib.contextmanager
 def started(command: list[str], environment: Mapping[str, str], **options: Any) -> Iterator[subprocess.Popen]:
-    """A process in the project's folder; it is asked to end with the block, and ended 10 seconds later.
+    """A process in the project's folder. After the block it is asked to end, and killed 10 seconds later.
 
     A Failed that the block raises gets what the process wrote to stderr.
     """
@@ -76,7 +76,7 @@ class Worker:
         self.process = process
 
     def ask(self, task: str, **arguments: Any) -> Any:
-        """Let it do one task; what it returns."""
+        """Let it do one task; returns the result."""
         self.process.stdin.write(json.dumps({"task": task, **arguments}) + "\n")
         self.process.stdin.flush()
         return json.loads(line_of(self.process))

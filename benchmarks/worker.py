@@ -1,4 +1,4 @@
-"""A process that does what is measured, when it is asked: `python -m benchmarks.worker catdog|plain`.
+"""A process that runs the measured tasks on request: `python -m benchmarks.worker catdog|plain`.
 
 It reads one JSON request a line from stdin and writes one JSON answer a line to stdout. Two of them, asked in
 turns, do not disturb each other.

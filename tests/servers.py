@@ -76,10 +76,13 @@ def free_port() -> str:
 
 
 @contextmanager
-def running(command: Sequence[str | Path], folder: Path, **environment: str) -> Iterator[subprocess.Popen]:
-    """A process started in `folder`; ended here if it still runs."""
+def running(
+    command: Sequence[str | Path], folder: Path, *, inherit: bool = True, **environment: str
+) -> Iterator[subprocess.Popen]:
+    """A process started in `folder`, with these variables and, if it is to inherit them, ours; ended here."""
+    variables = os.environ | environment if inherit else environment
     process = subprocess.Popen(
-        command, cwd=folder, env=os.environ | environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        command, cwd=folder, env=variables, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
     try:
         yield process

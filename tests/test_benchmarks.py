@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from benchmarks import aims, comparing, page, plan, processes
+from benchmarks import aims, comparing, markdown, plan, processes
 from benchmarks.__main__ import PAGE, RESULTS, main
 
 
@@ -51,14 +51,14 @@ def test_every_figure_is_there(run):
 
 def test_the_page_shows_them(run):
     results, text = run
-    assert text == page.render(results)
+    assert text == markdown.render(results)
     assert "> A quick run" in text and "nan" not in text
     assert all(len(line) <= 120 or line.startswith("|") for line in text.splitlines())
     rows = [line for line in text.splitlines() if re.search(r"\| (yes|no|not measured) \|$", line)]
     assert len(rows) == len(aims.check(results)) == 11
     (compare,) = (row for row in rows if row.startswith("| compare(), "))
     assert re.search(r"\| at least 8× \| (\S+)× \| \1 to \1× \| (yes|no) \|$", compare)  # of one turn
-    assert "A quick run" not in page.render(results | {"quick": False})
+    assert "A quick run" not in markdown.render(results | {"quick": False})
 
 
 def test_aims_are_met_or_not(run):
@@ -103,7 +103,7 @@ def test_a_quick_run_replaces_no_figures(run, monkeypatch, capsys):
 
 
 def test_the_shipped_page_shows_the_shipped_figures():
-    assert PAGE.read_text() == page.render(json.loads(RESULTS.read_text()))
+    assert PAGE.read_text() == markdown.render(json.loads(RESULTS.read_text()))
 
 
 def test_sides_take_turns():

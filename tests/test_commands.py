@@ -1,4 +1,4 @@
-"""Every command line that README and docs/ tell readers to run is one that the two programs take."""
+"""Every command line of this project that a page shows is one that its program or the Makefile takes."""
 
 from __future__ import annotations
 
@@ -13,16 +13,17 @@ import train.__main__
 from tests.conftest import ROOT
 
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+TEXT = "\n".join(page.read_text(encoding="utf-8") for page in PAGES).replace("\\\n", " ")
 TRAIN = typer.main.get_command(train.__main__.app)
 # Lines of a block of code, and code in a sentence unless it shows the usage, whose brackets mean choices.
 COMMAND = re.compile(
     r"^(?:[A-Z_]+=\S+ )*python -m (catdog|train) (.+)$|`python -m (catdog|train) ([^`\[|]+)`", re.MULTILINE
 )
+TARGET = re.compile(r"^(?:[A-Z_]+=\S+ )*make ([a-z-]+)|`(?:[A-Z_]+=\S+ )*make ([a-z-]+)", re.MULTILINE)
 
 
 def commands() -> set[tuple[str, str]]:
-    text = "\n".join(page.read_text(encoding="utf-8") for page in PAGES).replace("\\\n", " ")
-    found = (match.groups() for match in COMMAND.finditer(text))
+    found = (match.groups() for match in COMMAND.finditer(TEXT))
     return {(a or c, b or d) for a, b, c, d in found}
 
 
@@ -40,3 +41,20 @@ def test_a_command_is_understood(program, line):
         assert catdog.__main__._parser().parse_args(words)
     else:
         assert TRAIN.commands[words[0]].make_context(words[0], words[1:])
+
+
+def test_every_target_of_make_is_there():
+    shown = {a or b for a, b in TARGET.findall(TEXT)}
+    targets = {*re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)}
+    assert {"demo", "test", "train-setup"} < shown <= targets
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_within_the_repository_lead_somewhere(page):
+    for link in re.findall(r"\]\((?!\w+:)([^)]*)\)", page.read_text(encoding="utf-8")):
+        path, _, heading = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), link
+        if heading:
+            headings = re.findall(r"^#+ (.+)$", target.read_text(encoding="utf-8"), re.MULTILINE)
+            assert heading in {re.sub(r"[^\w\- ]", "", name.lower()).replace(" ", "-") for name in headings}, link

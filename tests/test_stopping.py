@@ -75,7 +75,7 @@ def test_the_page(tiny_weights, tmp_path, cat):
 
 def test_the_web_service(tiny_weights, tmp_path, cat):
     unit = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
-    arguments = shlex.split(re.search(r"^ExecStart=\S+/gunicorn (.*catdog\.web.*)$", unit, re.MULTILINE)[1])
+    arguments = shlex.split(re.search(r"^ExecStart=\S+/gunicorn (.*catdog\.flask_app.*)$", unit, re.MULTILINE)[1])
     port = free_port()
     command = [sys.executable, "-m", "gunicorn", *arguments, "--bind", f"{HOST}:{port}", "--chdir", ROOT]
     form = b'--b\r\nContent-Disposition: form-data; name="file"; filename="x"\r\n\r\n%s\r\n--b--\r\n'

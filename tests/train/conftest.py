@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import functools
 from pathlib import Path
 
 import numpy as np
@@ -37,13 +39,51 @@ def small() -> dict:
     }
 
 
-@pytest.fixture
-def small_networks(monkeypatch):
-    """Trains networks that are `small`."""
+@contextlib.contextmanager
+def small_instead():
+    """Inside the block, networks are `small`, and train without XLA: compiling takes it longer than they learn."""
+    import keras
+
     from train.networks import architectures
 
-    for name, architecture in small().items():
-        monkeypatch.setitem(architectures.ARCHITECTURES, name, architecture)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(keras.Model, "compile", functools.partialmethod(keras.Model.compile, jit_compile=False))
+        for name, architecture in small().items():
+            patch.setitem(architectures.ARCHITECTURES, name, architecture)
+        yield
+
+
+@pytest.fixture
+def small_networks():
+    """Trains networks that are `small`."""
+    with small_instead():
+        yield
+
+
+# What `trained` was trained with.
+TRAINED = ["--stages", "32x12", "--learning-rate", "0.01", "--batch-size", "4", "--dataset", "tiny pictures"]
+
+
+def fit_command(data: Path, folder: Path, *more: str, name: str = "scratch_cnn") -> list[str]:
+    """The words of `fit` for 32 pixels, with its run and its weights in `folder`."""
+    places = ["--data", data, "--run", folder / "run", "--out", folder / "weights"]
+    return ["fit", name, *map(str, places), "--precision", "float32", "--image-size", "32", *more]
+
+
+def fit(data: Path, folder: Path, *more: str, name: str = "scratch_cnn") -> int:
+    """Run that command; its exit code."""
+    from train.__main__ import main
+
+    return main(fit_command(data, folder, *more, name=name))
+
+
+@pytest.fixture(scope="session")
+def trained(tiny_data, tmp_path_factory) -> Path:
+    """A folder with a finished run of `fit`, and the weights that it wrote. Copy it before changing it."""
+    folder = tmp_path_factory.mktemp("trained")
+    with small_instead():
+        assert fit(tiny_data, folder, *TRAINED) == 0
+    return folder
 
 
 @pytest.fixture

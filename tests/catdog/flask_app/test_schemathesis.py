@@ -18,7 +18,7 @@ from tests.servers import served_app
 from . import fakes, schemathesis_hooks
 
 SCHEMATHESIS = shutil.which("schemathesis", path=sysconfig.get_path("scripts"))
-EXAMPLES = 100  # requests per operation, at most; a few hundred more find nothing either
+EXAMPLES = 20  # requests per operation, at most; hundreds more find nothing either
 
 
 def test_the_description_is_valid(client):

@@ -34,7 +34,7 @@ def make_model(size: int, optimizer: keras.Optimizer) -> keras.Model:
     photos = keras.Input((None, None, 3), dtype="uint8", name="photos")
     shares = keras.Input((1,), name="shares")
     model = keras.Model({"photos": photos, "shares": shares}, network(layers.Rescaling(1 / 255)(photos)))
-    model.compile(optimizer, loss="binary_crossentropy", metrics=["accuracy"])
+    model.compile(optimizer, loss="binary_crossentropy", metrics=["accuracy"], jit_compile=False)
     return model
 
 
@@ -125,3 +125,21 @@ def test_a_run_of_an_earlier_version_goes_on_unless_it_would_change(tmp_path):
     assert Checkpoints(tmp_path, dataclasses.asdict(Recipe(stages=((8, 1),))), {}).epochs_done() == 1
     with pytest.raises(InvalidSettings, match="frozen_stages was 0, is 1"):
         Checkpoints(tmp_path, dataclasses.asdict(Recipe(stages=((8, 1),), frozen_stages=1)), {})
+
+
+@pytest.mark.parametrize("text", ["", "96", "96x", "x3", "96x0", "4x3", "96x3,", "axb", "96x3x1", "99999x1"])
+def test_stages_must_be_readable(text):
+    with pytest.raises(InvalidSettings, match="SIZExEPOCHS"):
+        trainer.parse_stages(text)
+
+
+def test_stages_are_read():
+    assert trainer.parse_stages("96x20,128x4") == ((96, 20), (128, 4))
+    assert Recipe(stages=((96, 20), (128, 4))).epochs == 24
+
+
+def test_precision_is_restored():
+    before = keras.config.dtype_policy().name
+    with trainer.precision("mixed_bfloat16"):
+        assert keras.config.dtype_policy().name == "mixed_bfloat16"
+    assert keras.config.dtype_policy().name == before

@@ -220,3 +220,26 @@ def test_every_way_to_disagree_is_counted():
 def test_models_that_always_agree_have_no_cases():
     same = np.array([0, 1])
     assert fit_disagreement.count("a", {"a": same, "b": same}, same, {"a": "", "b": ""}) == []
+
+
+# --- temperature and balance ---
+
+
+def test_temperature_mends_overconfidence():
+    random = np.random.default_rng(0)
+    logits = random.normal(0, 2, 4000)
+    labels = (random.random(4000) < 1 / (1 + np.exp(-logits))).astype(int)
+    overconfident = 1 / (1 + np.exp(-2.5 * logits))
+    assert calibrate.fit_temperature(np.stack([1 - overconfident, overconfident], axis=1), labels) == pytest.approx(
+        2.5, rel=0.1
+    )
+
+
+def test_the_shift_undoes_a_lean_towards_classes():
+    """Labels drawn from known logits; the model sharpens them, then leans by 1 and -2."""
+    random = np.random.default_rng(0)
+    honest = random.normal(0, 2, (20000, 3))
+    labels = (honest + random.gumbel(size=honest.shape)).argmax(axis=1)
+    leaning = np.exp(2 * honest + [0, 1, -2])
+    shift = calibrate.fit_shift(leaning / leaning.sum(axis=1, keepdims=True), labels)
+    assert shift == pytest.approx([0, -1, 2], abs=0.15)

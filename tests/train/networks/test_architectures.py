@@ -39,6 +39,9 @@ def test_resnet50_takes_published_weights_and_opens_without_this_package(pixels,
 @pytest.mark.parametrize("name", architectures.ARCHITECTURES)
 def test_each_has_maps_whose_mean_and_bias_are_the_logit(pixels, name):
     model = architectures.build(name, image_size=48)
+    assert (model.input_shape, model.output_shape) == ((None, 48, 48, 3), (None, 1))
+    assert any(isinstance(layer, keras.layers.Rescaling) for layer in model.layers)
+    assert model.count_params() < (5e6 if name == "scratch_cnn" else 25e6)
     outputs = KerasEngine(model)(pixels)
     assert outputs.maps.shape[0] == 2 and outputs.maps.shape[1] == outputs.maps.shape[2] > 1
     logits = outputs.maps[..., 1].mean(axis=(1, 2)) + np.asarray(model.layers[-1].bias)
@@ -68,3 +71,21 @@ def test_efficientnet_lite_is_as_published(pixels, name, base, blocks):
 def test_efficientnet_lite_has_no_published_weights_to_fetch():
     with pytest.raises(InvalidSettings, match="weights of efficientnet_lite0 cannot be fetched; a file"):
         architectures.build_base("efficientnet_lite0", weights="imagenet")
+
+
+def test_three_classes_have_three_outputs():
+    assert architectures.build("scratch_cnn", classes=3).output_shape == (None, 3)
+
+
+def test_the_base_of_a_pretrained_model_is_taken_whole(tmp_path):
+    """As mobilenet_v2 is fine-tuned: a model whose first layer is the network on pixels of -1..1."""
+    network = keras.applications.MobileNetV2(
+        include_top=False, weights=None, pooling="avg", input_shape=(None, None, 3)
+    )
+    keras.Sequential([keras.Input((64, 64, 3)), network, keras.layers.Dense(7, "softmax")]).save(tmp_path / "base.h5")
+    base = architectures.build_base("mobilenet_v2", weights=str(tmp_path / "base.h5"))
+    pixels = np.random.default_rng(0).uniform(0, 255, (2, 64, 64, 3)).astype(np.float32)
+    expected = network.predict_on_batch(pixels / 127.5 - 1)
+    np.testing.assert_allclose(base.predict_on_batch(pixels), expected, atol=1e-5)
+    with pytest.raises(InvalidSettings, match="does not begin with the weights of xception_base"):
+        architectures.build_base("xception", weights=str(tmp_path / "base.h5"))

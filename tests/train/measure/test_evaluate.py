@@ -1,0 +1,193 @@
+"""Figures of known answers, and `evaluate` on tiny models: what it measures, records and refuses."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from catdog import ModelMismatch, ModelSpec
+from catdog.classifier import calibrated
+from catdog.engine import fast_here, precision_of
+from tests.tiny import write_tiny_model
+from tests.train.conftest import disc, waves, write_pictures
+from train.__main__ import main
+from train.data import dataset
+from train.data.dataset import DatasetError
+from train.measure import evaluate
+from train.networks import architectures
+
+
+@pytest.fixture
+def weights(tiny_weights, tmp_path):
+    """The tiny models, to be changed."""
+    return shutil.copytree(tiny_weights, tmp_path / "weights")
+
+
+def test_figures_of_known_predictions():
+    probabilities = np.array([[0.9, 0.1], [0.8, 0.2], [0.4, 0.6], [0.3, 0.7]])
+    figures = evaluate.measure(probabilities, np.array([0, 1, 1, 1]), ("cat", "dog"))
+    assert figures["accuracy"] == 0.75
+    assert figures["images"] == 4
+    assert figures["confusion"] == [[1, 0], [1, 2]]
+    assert figures["log_loss"] == pytest.approx(-np.log([0.9, 0.2, 0.6, 0.7]).mean(), abs=1e-5)
+    assert figures["roc_auc"] == 1.0
+    assert figures["calibration_error"] == pytest.approx((0.1 + 0.8 + 0.4 + 0.3) / 4, abs=1e-5)
+
+
+def test_figures_say_what_the_temperature_mends():
+    outputs = np.tile([0.6, 0.4], (10, 1))
+    labels = np.repeat([0, 1], (9, 1))
+    figures = evaluate.measure(calibrated(outputs, 0.2), labels, ("cat", "dog"), uncalibrated=outputs)
+    assert figures["calibration_error_uncalibrated"] == pytest.approx(0.3, abs=1e-5)
+    served = 0.6**5 / (0.6**5 + 0.4**5)
+    assert figures["calibration_error"] == pytest.approx(abs(0.9 - served), abs=1e-5)
+    assert "calibration_error_uncalibrated" not in evaluate.measure(outputs, labels, ("cat", "dog"))
+
+
+def test_the_area_under_the_curve_of_three_classes_is_a_mean():
+    probabilities = np.array([[0.8, 0.1, 0.1], [0.1, 0.8, 0.1], [0.2, 0.2, 0.6], [0.1, 0.3, 0.6]])
+    figures = evaluate.measure(probabilities, np.array([0, 1, 2, 1]), ("a", "b", "c"))
+    assert figures["roc_auc"] == pytest.approx((1 + 1 + 5 / 6) / 3, abs=1e-5)
+    assert "roc_auc" not in evaluate.measure(probabilities, np.array([0, 1, 1, 1]), ("a", "b", "c"))
+
+
+def test_a_class_without_photos_has_no_part_in_the_means():
+    answers = np.tile([0.8, 0.1, 0.1], (4, 1)), np.tile([0.1, 0.8, 0.1], (4, 1))
+    figures = evaluate.measure(np.concatenate(answers), np.repeat([0, 1], 4), ("a", "b", "c"))
+    assert [figures[key] for key in ("precision", "recall", "f1")] == [1.0, 1.0, 1.0]
+
+
+def test_evaluate_records_what_it_measured(tiny_data, weights, capsys):
+    assert main(["evaluate", "--data", str(tiny_data), "--weights", str(weights)]) == 0
+    table = capsys.readouterr().out
+    for name in ("scratch_cnn", "xception"):
+        spec = ModelSpec.read(weights / f"{name}.json")
+        assert spec.metrics["test"]["images"] == 16
+        assert spec.metrics["test"]["calibration_error_uncalibrated"] == spec.metrics["test"]["calibration_error"]
+        assert spec.metrics["val"]["accuracy"] in (0.90, 0.95)
+        assert f"| {name} | {spec.metrics['test']['accuracy']:.2%} |" in table
+
+
+def test_evaluate_counts_what_rounding_changed(tiny_data, trained, small_networks, tmp_path, capsys):
+    shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
+    exact = tmp_path / "run" / "scratch_cnn.h5"
+    command = ["evaluate", "--data", str(tiny_data), "--weights", str(tmp_path / "weights"), "--exact"]
+    assert main([*command, str(exact)]) == 0
+    rounding = ModelSpec.read(tmp_path / "weights" / "scratch_cnn.json").metrics["test"]["rounding"]
+    assert rounding["labels_changed"] == 0
+    assert rounding["largest_change_of_probability"] < 0.01
+    (tmp_path / "untrained").mkdir()
+    untrained = tmp_path / "untrained" / "scratch_cnn.h5"
+    architectures.build("scratch_cnn", image_size=32).save(untrained)
+    assert main([*command, str(untrained)]) == 0
+    changed = ModelSpec.read(tmp_path / "weights" / "scratch_cnn.json").metrics["test"]["rounding"]
+    assert changed["largest_change_of_probability"] > 0.01
+    other = exact.rename(tmp_path / "run" / "other.h5")
+    assert main([*command, str(other)]) == 1
+    assert "must be named like a model: scratch_cnn" in capsys.readouterr().err
+
+
+def test_who_stops_evaluate_before_its_end_has_nothing_recorded(tiny_data, weights, tmp_path, monkeypatch, capsys):
+    def stopped(*_):
+        raise KeyboardInterrupt
+
+    exact = shutil.copy(weights / "xception.h5", tmp_path)  # of the last model
+    before = {path.name: path.read_bytes() for path in weights.glob("*.json")}
+    monkeypatch.setattr(evaluate, "_changes", stopped)
+    monkeypatch.setattr(evaluate, "fast_here", lambda: ())
+    assert main(["evaluate", "--data", str(tiny_data), "--weights", str(weights), "--exact", exact]) == 130
+    assert "nothing was recorded" in capsys.readouterr().err
+    assert {path.name: path.read_bytes() for path in weights.glob("*.json")} == before
+
+
+needs_fast = pytest.mark.skipif(not fast_here(), reason="this processor is fast at nothing but float32")
+
+
+@needs_fast
+@pytest.mark.parametrize("serving", ["float32", *fast_here()])
+def test_evaluate_measures_what_fast_arithmetic_changes(tiny_data, tmp_path, monkeypatch, serving):
+    weights = tmp_path / "weights"
+    weights.mkdir()
+    harmless = {"images": 2000, "labels_changed": 0, "largest_change_of_probability": 0.0}
+    for name in ("scratch_cnn", "xception"):
+        spec = write_tiny_model(weights, name, convolutions=4)  # of which two are quantized
+        metrics = {"test": {serving: harmless | {"clear": 0.5}}} if serving != "float32" else {}
+        # From 0.5 on everything is clear: tiny models are in doubt of all.
+        spec.replace(metrics=metrics, clear=dict.fromkeys(fast_here(), 0.5)).write(weights / f"{name}.json")
+    read = []
+    monkeypatch.setattr(evaluate, "read", lambda path: read.append(path) or dataset.read(path))
+    figures = evaluate.evaluate(weights, tiny_data)
+    assert len(read) == len(set(read)) == 16  # each photo once for all
+    assert figures.keys() == {"scratch_cnn", "xception"}
+    for name in figures:
+        test = ModelSpec.read(weights / f"{name}.json").metrics["test"]
+        for precision in fast_here():
+            changes = test[precision]
+            assert changes.keys() == {*harmless, "clear"}
+            assert (changes["images"], changes["labels_changed"]) == (16, 0)
+            assert 0 < changes["largest_change_of_probability"] < 0.01
+
+
+@pytest.mark.skipif("bfloat16" not in fast_here(), reason="this processor is not fast at bfloat16")
+def test_the_figures_are_those_of_the_arithmetic_that_serves_from_then_on(tiny_data, weights, monkeypatch):
+    for name in ("scratch_cnn", "xception"):
+        ModelSpec.read(weights / f"{name}.json").replace(metrics={}, clear={"bfloat16": 0.5}).write(
+            weights / f"{name}.json"
+        )
+    float32 = evaluate.evaluate(weights, tiny_data)
+    assert all(precision_of(ModelSpec.read(weights / f"{name}.json")) == "float32" for name in float32)
+    monkeypatch.setattr("catdog.engine.loading.LEAST_PHOTOS", 16)
+    first, again = (evaluate.evaluate(weights, tiny_data) for _ in range(2))
+    for name in first:
+        assert precision_of(ModelSpec.read(weights / f"{name}.json")) == "bfloat16"
+        assert first[name]["log_loss"] == again[name]["log_loss"] != float32[name]["log_loss"]
+
+
+def test_evaluate_says_nothing_of_fast_arithmetic_where_there_is_none(tiny_data, weights, monkeypatch):
+    monkeypatch.setattr(evaluate, "fast_here", lambda: ())
+    for path in weights.glob("*.json"):
+        ModelSpec.read(path).replace(clear={"int8": 0.5, "bfloat16": 0.5}).write(path)
+    for figures in evaluate.evaluate(weights, tiny_data).values():
+        assert not {"int8", "bfloat16"} & figures.keys()
+
+
+def test_evaluate_refuses_other_classes(tmp_path, tiny_weights):
+    write_pictures(tmp_path, {"discs": disc, "waves": waves}, {"test": 2})
+    with pytest.raises(DatasetError, match=r"knows the classes cat, dog; the data folder has discs, waves"):
+        evaluate.evaluate(tiny_weights, tmp_path)
+
+
+def test_evaluate_names_a_photo_that_does_not_decode(tiny_data, tiny_weights, tmp_path):
+    data = shutil.copytree(tiny_data, tmp_path / "data")
+    (data / "test" / "cats" / "broken.png").write_bytes(b"broken")
+    with pytest.raises(DatasetError, match=r"broken\.png.*python -m train prepare"):
+        evaluate.evaluate(tiny_weights, data)
+
+
+def test_evaluate_names_a_model_that_cannot_be_used(tiny_data, weights, capsys):
+    (weights / "xception.h5").write_bytes(b"damaged")
+    assert main(["evaluate", "--data", str(tiny_data), "--weights", str(weights)]) == 0
+    captured = capsys.readouterr()
+    assert "xception.h5 is damaged" in captured.err
+    assert json.loads(captured.out.splitlines()[-1])["accuracy"].keys() == {"scratch_cnn"}
+
+
+def test_figures_are_not_recorded_for_another_model(weights):
+    measured = ModelSpec.read(weights / "xception.json")
+    measured.replace(sha256="0" * 64).write(weights / "xception.json")
+    with pytest.raises(ModelMismatch, match="another model than the one that was measured"):
+        evaluate._record({"accuracy": 1.0}, "test", measured, weights / "xception.json")
+
+
+def test_what_only_another_machine_could_measure_is_kept(weights):
+    path = weights / "xception.json"
+    changes = {"bfloat16": {"labels_changed": 0}, "rounding": {"labels_changed": 1}}
+    evaluate._record({"images": 8, "accuracy": 0.5} | changes, "test", ModelSpec.read(path), path)
+    evaluate._record({"images": 8, "accuracy": 1.0, "rounding": {}}, "test", ModelSpec.read(path), path)
+    kept = {"bfloat16": changes["bfloat16"], "rounding": {}, "images": 8, "accuracy": 1.0}
+    assert ModelSpec.read(path).metrics["test"] == kept
+    evaluate._record({"images": 9, "accuracy": 1.0}, "test", ModelSpec.read(path), path)  # of other photos
+    assert ModelSpec.read(path).metrics["test"] == {"images": 9, "accuracy": 1.0}
