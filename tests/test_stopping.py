@@ -18,6 +18,7 @@ from catdog.gradio_app.serving import Activity, Watch
 from tests.conftest import ROOT
 from tests.servers import free_port, running, until_it_answers
 
+pytestmark = pytest.mark.long
 HOST = "127.0.0.1"
 # app.py, which waits long enough for the next request of a test on a slow machine.
 UNHURRIED = """
