@@ -26,7 +26,7 @@ import runpy, sys
 from catdog.settings import configure_gradio
 configure_gradio()
 from catdog.gradio_app import serving
-serving.QUIET, serving.GRACE = 6.0, 60.0
+serving.QUIET, serving.GRACE = 3.0, 60.0
 runpy.run_path(sys.argv[1], run_name="__main__")
 """
 
