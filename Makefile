@@ -19,7 +19,7 @@ web: $(VENV)/.runtime ## the Flask page on http://127.0.0.1:5000
 train-setup: $(VENV)/.all ## what `python -m train` needs, in the same environment
 
 test: $(VENV)/.all ## all tests, in two processes
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --durations 25
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --durations 25
 
 check: $(VENV)/.all ## style and formatting
 	$(BIN)/ruff check .

@@ -23,36 +23,13 @@ DOUBTFUL = 0.2
 RAREST = 0.01
 
 
-def question(specs: Sequence[ModelSpec]) -> str:
-    """The title of a page, e.g. `Cat or dog?`."""
-    names = specs[0].classes if specs else ("cat", "dog")
-    return f"{listed([name.lower() for name in names], 'or').capitalize()}?" if len(names) <= 4 else "What is it?"
-
-
-def introduction(specs: Sequence[ModelSpec]) -> str:
-    """One sentence below the title; empty without models."""
-    if not specs:
-        return ""
-    if len(specs) == 1:
-        return "One neural network looks at your photo and says how sure it is."
-    return f"{_count(len(specs)).capitalize()} neural networks look at your photo and answer side by side."
-
-
 def scope(specs: Sequence[ModelSpec]) -> str:
     """What a visitor should know before trying other things; empty without models."""
     if not specs:
         return ""
-    names = _class_names(specs)
+    names = class_names(specs)
     several = "both" if len(names) == 2 else "several of these"
     return f"The models can only answer {listed(names, 'or')}, even if a photo shows {several} or something else."
-
-
-def training(specs: Sequence[ModelSpec]) -> str:
-    """Which photos the models were trained and measured on; empty without models."""
-    if not specs:
-        return ""
-    figures = ", and their error rates hold for such photos" if any(map(measured, specs)) else ""
-    return f"They were trained only on photos labelled {listed(_class_names(specs), 'or')}{figures}."
 
 
 def neither(specs: Sequence[ModelSpec]) -> str:
@@ -75,14 +52,22 @@ def listed(names: Sequence[str], conjunction: str) -> str:
 
 def headline(comparison: Comparison, specs: Sequence[ModelSpec]) -> str:
     """The verdict on a photo in a few words, without a full stop."""
-    return neither(specs) if is_neither(comparison) else agreement(comparison, specs)
+    if is_neither(comparison):
+        return neither(specs)
+    if not comparison.agree:
+        return "The models disagree"
+    label, count, firm = comparison.leading.label, len(comparison.models), certainty(comparison.leading) != UNSURE
+    if count == 1:
+        return f"{_title(comparison.leader, specs)} {'says' if firm else 'leans towards'} {label}"
+    everyone = "Both models" if count == 2 else f"All {number_word(count)} models"
+    return f"{everyone} {'say' if firm else 'lean towards'} {label}"
 
 
 def explanation(comparison: Comparison, specs: Sequence[ModelSpec]) -> str:
     """What a visitor should know besides the headline: a sentence or two, or nothing."""
     if is_neither(comparison):
         return "The photo is unlike those that the models learned from. Do not trust the answers below."
-    return usually_right(comparison, specs) or leading(comparison, specs)
+    return usually_right(comparison, specs) or _leader_says(comparison, specs)
 
 
 def usually_right(comparison: Comparison, specs: Sequence[ModelSpec]) -> str:
@@ -90,38 +75,24 @@ def usually_right(comparison: Comparison, specs: Sequence[ModelSpec]) -> str:
     known = comparison.usually_right
     if not known:
         return ""
-    title = next(spec.title for spec in specs if spec.name == known["model"])
     label = next(verdict.label for verdict in comparison.models if verdict.model == known["model"])
     right = round(known["rate"] * known["photos"])
     times = f"{right:,} of {known['photos']:,} times"
-    return f"When they disagreed like this before, {title} was right {times}. It says {label}."
+    return f"When they disagreed like this before, {_title(known['model'], specs)} was right {times}. It says {label}."
 
 
-def agreement(comparison: Comparison, specs: Sequence[ModelSpec]) -> str:
-    """Whether the models agree and on what, without a full stop."""
-    verdicts = comparison.models
-    if not comparison.agree:
-        return "The models disagree"
-    firm, label = certainty(comparison.leading) != UNSURE, verdicts[0].label
-    if len(verdicts) == 1:
-        title = next(spec.title for spec in specs if spec.name == verdicts[0].model)
-        return f"{title} {'says' if firm else 'leans towards'} {label}"
-    everyone = "Both models" if len(verdicts) == 2 else f"All {_count(len(verdicts))} models"
-    return f"{everyone} {'say' if firm else 'lean towards'} {label}"
-
-
-def leading(comparison: Comparison, specs: Sequence[ModelSpec]) -> str:
-    """One sentence that adds to `agreement` what the leader says; empty when it stands alone."""
+def _leader_says(comparison: Comparison, specs: Sequence[ModelSpec]) -> str:
+    """What the headline leaves out of the leader's answer; empty when no other model was asked."""
     if len(comparison.models) == 1:
         return ""
-    leader, verdict = next(spec for spec in specs if spec.name == comparison.leader), comparison.leading
-    best = "the most accurate of them" if leader.validation_accuracy > 0 else "asked first"
-    sure = certainty(verdict)
+    verdict, sure = comparison.leading, certainty(comparison.leading)
+    measured = any(spec.validation_accuracy > 0 for spec in specs if spec.name == comparison.leader)
+    which = "the most accurate of them" if measured else "asked first"
     if sure == UNSURE:
         says = f"leans towards {verdict.label}"
     else:
         says = f"is {sure}" if comparison.agree else f"says {verdict.label} and is {sure}"
-    return f"{leader.title}, {best}, {says} ({percent(verdict.confidence)})."
+    return f"{_title(comparison.leader, specs)}, {which}, {says} ({percent(verdict.confidence)})."
 
 
 def certainty(verdict: Verdict) -> str:
@@ -227,12 +198,18 @@ def duration(seconds: float) -> str:
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
-def _class_names(specs: Sequence[ModelSpec]) -> list[str]:
+def number_word(number: int) -> str:
+    """A number in letters if it is a small one."""
+    return {2: "two", 3: "three", 4: "four"}.get(number, str(number))
+
+
+def class_names(specs: Sequence[ModelSpec]) -> list[str]:
+    """All classes that the models know, in small letters and sorted."""
     return sorted({name.lower() for name in classes_of(specs)})
 
 
-def _count(number: int) -> str:
-    return {2: "two", 3: "three", 4: "four"}.get(number, str(number))
+def _title(model: str, specs: Sequence[ModelSpec]) -> str:
+    return next(spec.title for spec in specs if spec.name == model)
 
 
 def _with_article(name: str) -> str:

@@ -58,6 +58,10 @@ def pytest_addoption(parser):
     parser.addoption("--screenshots", type=Path, metavar="FOLDER", help="take the screenshots of the docs into FOLDER")
 
 
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
 def pytest_unconfigure():
     shutil.rmtree(UPLOADS, ignore_errors=True)
 

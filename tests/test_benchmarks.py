@@ -11,6 +11,8 @@ import pytest
 from benchmarks import aims, comparing, markdown, plan, processes
 from benchmarks.__main__ import PAGE, RESULTS, main
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def run(tiny_weights, tmp_path_factory):

@@ -11,6 +11,7 @@ from catdog import ModelSpec, load
 from catdog.models.spec import sha256_of
 from tests.conftest import EXAMPLES, ROOT
 
+pytestmark = pytest.mark.long
 WEIGHTS = ROOT / "weights"
 # Bytes of the files, and parameters.
 LARGEST = {"scratch_cnn": 48e6, "xception": 48e6, "mobilenet_v2": 10e6}

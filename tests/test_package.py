@@ -23,6 +23,7 @@ from packaging.requirements import Requirement
 import catdog
 from tests.conftest import EXAMPLES, ROOT
 
+pytestmark = pytest.mark.long
 SOURCES = ("catdog", "weights", "examples", "pyproject.toml", "requirements.txt", "README.md", "LICENSE")
 MADE_BY_TOOLS = shutil.ignore_patterns("__pycache__", "*.pyi")
 PIP = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "--no-cache-dir"]

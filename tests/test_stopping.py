@@ -18,6 +18,7 @@ from catdog.gradio_app.serving import Activity, Watch
 from tests.conftest import ROOT
 from tests.servers import free_port, running, until_it_answers
 
+pytestmark = pytest.mark.long
 HOST = "127.0.0.1"
 # app.py, which waits long enough for the next request of a test on a slow machine.
 UNHURRIED = """
@@ -25,7 +26,7 @@ import runpy, sys
 from catdog.settings import configure_gradio
 configure_gradio()
 from catdog.gradio_app import serving
-serving.QUIET, serving.GRACE = 6.0, 60.0
+serving.QUIET, serving.GRACE = 3.0, 60.0
 runpy.run_path(sys.argv[1], run_name="__main__")
 """
 

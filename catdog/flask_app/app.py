@@ -1,4 +1,4 @@
-"""The application around the blueprint: the only place that joins settings, models and routes."""
+"""The Flask application: settings, models and the blueprint joined."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from werkzeug.exceptions import HTTPException
 
 from catdog import load
 from catdog.errors import ModelUnavailable
-from catdog.flask_app.blueprint import Answering, create_blueprint, harden
+from catdog.flask_app.blueprint import create_blueprint, harden
 from catdog.settings import Settings
 
 if TYPE_CHECKING:
+    from catdog.comparator import Comparator
     from catdog.models.spec import ModelSpec
 
 
-def create_app(comparator: Answering | None = None, settings: Settings | None = None) -> Flask:
+def create_app(comparator: Comparator | None = None, settings: Settings | None = None) -> Flask:
     """An application that serves one comparator at `/`.
 
     Without a comparator the models of the settings are loaded, by default those of the environment;
@@ -35,12 +36,12 @@ def create_app(comparator: Answering | None = None, settings: Settings | None = 
 
 
 class NoModels:
-    """Stands where the Comparator would when no model could be loaded; answers everything with that."""
+    """Takes the place of the Comparator when no model could be loaded: every photo is an error."""
 
     specs: tuple[ModelSpec, ...] = ()
     default: None = None
     source = "none"
-    # The error itself may name folders of the server, so it goes to the log alone.
+    # The error itself may name folders of the server, so it goes only to the log.
     problems = ("No model could be loaded. The log of the server says why.",)
 
     def __init__(self, settings: Settings):
@@ -52,7 +53,7 @@ class NoModels:
     look = compare
 
 
-def _loaded(settings: Settings, log: logging.Logger) -> Answering:
+def _loaded(settings: Settings, log: logging.Logger) -> Comparator | NoModels:
     try:
         comparator = load(settings)
         comparator.warm_up()

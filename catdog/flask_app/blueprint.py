@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import reprlib
-from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Protocol
+from typing import IO, TYPE_CHECKING, Any
 
-from flask import Blueprint, Response, json, render_template, request, send_from_directory, url_for
+from flask import Blueprint, Response, render_template, request, send_from_directory, url_for
+from markupsafe import Markup
 
 from catdog import __version__
 from catdog.errors import Busy, CatDogError, ModelUnavailable
 from catdog.flask_app.form import YES, Upload, read_upload
+from catdog.flask_app.openapi import description
+from catdog.flask_app.responses import Health, Limits, Model, Models, Readiness
 from catdog.pages import ICON, STYLE, banners, cards, examples, frame
 from catdog.pages.pictures import data_url, overlay_urls, reduced
 from catdog.wording import scope
 
 if TYPE_CHECKING:
-    from PIL import Image
-
-    from catdog.models.spec import ModelSpec
-    from catdog.settings import Settings
-    from catdog.verdict import Comparison
+    from catdog.comparator import Comparator
 
 HEADERS = {
     "Content-Security-Policy": (
@@ -33,30 +31,14 @@ HEADERS = {
 }
 
 
-class Answering(Protocol):
-    """What the routes need of a `catdog.comparator.Comparator`."""
-
-    specs: tuple[ModelSpec, ...]
-    default: ModelSpec | None
-    source: str
-    problems: tuple[str, ...]
-    settings: Settings
-
-    def compare(self, photo: IO[bytes], *, model: str | None = None, explain: bool = False) -> Comparison: ...
-
-    def look(
-        self, photo: IO[bytes] | Path, *, model: str | None = None, explain: bool = False
-    ) -> tuple[Comparison, Image.Image]: ...
-
-
 class UnknownExample(CatDogError, LookupError):
-    """The page's address names an example that there is none of."""
+    """The page's address names an example that does not exist."""
 
     code = "unknown_example"
     status = 404
 
 
-def create_blueprint(comparator: Answering, *, name: str = "catdog") -> Blueprint:
+def create_blueprint(comparator: Comparator, *, name: str = "catdog") -> Blueprint:
     """Routes that answer with one comparator; mount it under any `url_prefix`, twice under two names.
 
     GET  /              upload page; with `?example=name`, the verdicts on that example
@@ -96,68 +78,60 @@ def harden(response: Response) -> Response:
 class _Views:
     """The view functions around one comparator."""
 
-    def __init__(self, comparator: Answering):
+    def __init__(self, comparator: Comparator):
         self.comparator = comparator
-        self.description = json.loads(Path(__file__).with_name("openapi.json").read_bytes())
         self.examples = examples.find()
         self.thumbnails = examples.thumbnails()
 
     def page(self) -> tuple[str, int, dict[str, str]]:
-        shown, status = _Shown(example=request.args.get("example", "")), 200
+        shown, status = {"example": request.args.get("example", ""), "explain": True}, 200
         try:
             if request.method == "POST":
                 upload = self._upload()
-                shown = _Shown(photo=upload.name, explain=upload.explain)
-                self._judge(shown, upload.photo, upload.model)
-            elif shown.example:
-                shown.explain = request.args.get("explain", "1").lower() in YES
-                self._judge(shown, self._example(shown.example), None)
+                shown |= {"photo": upload.name, "explain": upload.explain}
+                shown |= self._verdicts(upload.photo, upload.model, upload.explain)
+            elif shown["example"]:
+                shown["explain"] = request.args.get("explain", "1").lower() in YES
+                shown |= self._verdicts(self._example(shown["example"]), None, shown["explain"])
             elif not self.comparator.specs:
                 status = ModelUnavailable.status
         except CatDogError as error:
             status = error.status
-            shown.headline = banners.failed(error)
-        return self._render(shown), status, _retry(status)
+            shown["headline"] = banners.failed(error)
+        return self._render(**shown), status, _retry(status)
 
     def shared(self, name: str) -> Response:
         return send_from_directory(STYLE.parent, name)
 
     def predict(self) -> dict[str, Any]:
-        return self._compare(self._upload()).to_dict()
+        upload = self._upload()
+        return self.comparator.compare(upload.photo, model=upload.model, explain=upload.explain).to_dict()
 
     def models(self) -> dict[str, Any]:
-        default, settings = self.comparator.default, self.comparator.settings
-        return {
-            "default": default.name if default else None,
-            "source": self.comparator.source,
-            "problems": list(self.comparator.problems),
-            "limits": {"max_upload_bytes": settings.max_upload_bytes, "max_pixels": settings.max_pixels},
-            "models": [spec.public() for spec in self.comparator.specs],
-        }
+        comparator, settings = self.comparator, self.comparator.settings
+        return Models(
+            default=comparator.default.name if comparator.default else None,
+            source=comparator.source,
+            problems=list(comparator.problems),
+            limits=Limits(max_upload_bytes=settings.max_upload_bytes, max_pixels=settings.max_pixels),
+            models=[Model(**spec.public()) for spec in comparator.specs],
+        ).model_dump()
 
     def healthz(self) -> dict[str, Any]:
-        return {"status": "ok", "version": __version__}
+        return Health(version=__version__).model_dump()
 
     def readyz(self) -> dict[str, Any]:
-        if not self.comparator.specs:
-            raise ModelUnavailable(" ".join(self.comparator.problems))
-        return {
-            "status": "ready",
-            "models": [spec.name for spec in self.comparator.specs],
-            "source": self.comparator.source,
-            "problems": list(self.comparator.problems),
-        }
+        comparator = self.comparator
+        if not comparator.specs:
+            raise ModelUnavailable(" ".join(comparator.problems))
+        names = [spec.name for spec in comparator.specs]
+        return Readiness(models=names, source=comparator.source, problems=list(comparator.problems)).model_dump()
 
     def openapi(self) -> dict[str, Any]:
-        root = url_for(".page").rstrip("/") or "/"
-        info = self.description["info"] | {"version": __version__}
-        return self.description | {"info": info, "servers": [{"url": root}]}
+        return description(url_for(".page").rstrip("/") or "/")
 
     def _upload(self) -> Upload:
         return read_upload(request, self.comparator.settings.max_upload_bytes)
-
-    def _compare(self, upload: Upload) -> Comparison:
-        return self.comparator.compare(upload.photo, model=upload.model, explain=upload.explain)
 
     def _example(self, name: str) -> Path:
         if name not in self.examples:
@@ -165,55 +139,48 @@ class _Views:
             raise UnknownExample(f"There is no example {reprlib.repr(name)}; choose one of {names}.")
         return self.examples[name]
 
-    def _judge(self, shown: _Shown, photo: IO[bytes] | Path, model: str | None) -> None:
-        """Put the verdicts on a photo into what is shown."""
+    def _verdicts(self, photo: IO[bytes] | Path, model: str | None, explain: bool) -> dict[str, str]:
+        """What the page shows of a photo: the photo itself, the headline and the cards."""
         specs = self.comparator.specs
-        comparison, image = self.comparator.look(photo, model=model, explain=shown.explain)
-        shown.picture = data_url(reduced(image))
-        shown.headline = banners.verdict(comparison, specs)
-        shown.cards = cards.filled(comparison, specs, overlay_urls(comparison, image, specs))
+        comparison, image = self.comparator.look(photo, model=model, explain=explain)
+        return {
+            "picture": data_url(reduced(image)),
+            "headline": banners.verdict(comparison, specs),
+            "filled_cards": cards.filled(comparison, specs, overlay_urls(comparison, image, specs)),
+        }
 
-    def _render(self, shown: _Shown) -> str:
-        specs, comparator = self.comparator.specs, self.comparator
-        headline = shown.headline or (_WAITING if specs else banners.refused("No model is loaded."))
+    def _render(
+        self,
+        *,
+        example: str,
+        explain: bool,
+        photo: str = "",
+        picture: str = "",
+        headline: Markup | None = None,
+        filled_cards: Markup | None = None,
+    ) -> str:
+        """The page; `example` and `photo` are names, `picture` is the address of what the verdicts are about."""
+        comparator, specs = self.comparator, self.comparator.specs
+        waiting = banners.waiting("Choose, drop or paste one, or try an example.")
         return render_template(
             "catdog.html",
             comparator=comparator,
             heading=frame.heading(specs),
-            headline=headline,
-            cards=shown.cards or cards.blank(specs),
+            headline=headline or (waiting if specs else banners.refused("No model is loaded.")),
+            cards=filled_cards or cards.blank(specs),
             about=frame.about(specs, comparator.source, comparator.problems, "Photos are not kept."),
-            states=_STATES,
+            # What the script of the page shows before an answer, and instead of one.
+            states={
+                "looking": banners.looking(),
+                "failed": banners.unanswered("The server did not answer as it should."),
+            },
             examples=self.thumbnails if specs else {},
-            example=shown.example,
-            explain=shown.explain,
-            photo=shown.photo,
-            picture=shown.picture,
+            example=example,
+            explain=explain,
+            photo=photo,
+            picture=picture,
             scope=scope(specs),
         )
-
-
-@dataclass
-class _Shown:
-    """What a page shows.
-
-    photo, example   name of the photo, or of the example, that is judged
-    picture          the address of what was judged
-    explain          whether with heat maps
-    headline, cards  the HTML of the verdicts
-    """
-
-    photo: str = ""
-    example: str = ""
-    picture: str = ""
-    explain: bool = True
-    headline: str = ""
-    cards: str = ""
-
-
-_WAITING = banners.waiting("Choose one, drop one, paste one, or try an example.")
-# What the script of the page shows before and instead of an answer.
-_STATES = {"looking": banners.looking(), "failed": banners.unanswered("The server did not answer as it should.")}
 
 
 def _json_error(error: CatDogError) -> tuple[dict[str, Any], int, dict[str, str]]:

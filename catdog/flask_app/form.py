@@ -1,4 +1,4 @@
-"""The multipart form of a request -> one photo and what to ask about it."""
+"""The multipart form of a request -> one photo and what to ask about it; each way to get it wrong has its error."""
 
 from __future__ import annotations
 
@@ -20,36 +20,26 @@ MAX_PARTS = 20
 
 
 class MissingFile(CatDogError, ValueError):
-    """The form has no file in the field `file`."""
-
     code = "missing_file"
     status = 400
 
 
 class TooManyFiles(CatDogError, ValueError):
-    """The form has more than one file in the field `file`."""
-
     code = "too_many_files"
     status = 400
 
 
 class TooManyModels(CatDogError, ValueError):
-    """The form names more than one model."""
-
     code = "too_many_models"
     status = 400
 
 
 class IncompleteUpload(CatDogError, ValueError):
-    """The connection ended before the announced end of the body."""
-
     code = "bad_request"
     status = 400
 
 
 class NotMultipart(CatDogError, ValueError):
-    """The body is not a multipart form."""
-
     code = "unsupported_media_type"
     status = 415
 
@@ -71,10 +61,10 @@ class Upload:
 
 
 def read_upload(request: Request, max_bytes: int) -> Upload:
-    """Read the form of a request, of which the photo may have `max_bytes`.
+    """Read the form of a request, whose photo may have `max_bytes`.
 
-    The limits are set on the request alone: an application around this one keeps its own. Raises
-    MissingFile, TooManyFiles, TooManyModels, IncompleteUpload, NotMultipart or ImageTooLarge.
+    The limits are set on this request only: an application around the blueprint keeps its own. Raises MissingFile,
+    TooManyFiles, TooManyModels, IncompleteUpload, NotMultipart or ImageTooLarge.
     """
     if request.mimetype != "multipart/form-data":
         raise NotMultipart(

@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from catdog.models.spec import ModelSpec
 from catdog.pages.render import render
+from catdog.wording import measured
 
 
 def heading(specs: Sequence[ModelSpec]) -> Markup:
@@ -18,7 +19,8 @@ def heading(specs: Sequence[ModelSpec]) -> Markup:
 
 def about(specs: Sequence[ModelSpec], source: str, problems: Sequence[str], privacy: str) -> Markup:
     """Where the models came from, what went wrong while loading them, what they cannot know, and what is kept."""
-    return render("about.html", specs=specs, source=_linked(source), problems=problems, privacy=privacy)
+    known = any(map(measured, specs))
+    return render("about.html", specs=specs, measured=known, source=_linked(source), problems=problems, privacy=privacy)
 
 
 def _linked(source: str) -> str:

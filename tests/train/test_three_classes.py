@@ -13,6 +13,7 @@ from catdog.__main__ import main as catdog
 from catdog.engine import FAST
 from train.__main__ import main as train
 
+pytestmark = pytest.mark.long
 CLASSES = {"birds": (1.0, 0.3, 0.3), "fish": (0.3, 1.0, 0.3), "horses": (0.3, 0.3, 1.0)}
 
 

@@ -59,6 +59,12 @@ def test_it_says_what_the_default_model_says(second, accuracy, facts):
     assert ("most accurate" in html) == (accuracy > 0)
 
 
+def test_a_leader_that_is_often_wrong_when_this_sure_leans():
+    verdicts = [verdict(name, "cat", CAT, error_rate=0.25) for name in "ab"]
+    html = banners.verdict(compared(*verdicts), [minimal("a"), minimal("b")])
+    assert "lean towards cat" in html and "leans towards cat (94.0%)" in html
+
+
 def test_in_a_dispute_it_says_who_is_usually_right():
     html = shown(("cat", CAT), ("dog", DOG), usually_right={"model": "b", "rate": 0.75, "photos": 40})
     assert "B was right 30 of 40 times" in html and "It says dog." in html

@@ -22,6 +22,11 @@ def test_the_heading_asks_for_the_classes(classes, question):
     assert f"<h1>{question}</h1>" in frame.heading([minimal(classes=classes)] if classes else [])
 
 
+@pytest.mark.parametrize(("count", "word"), [(0, ""), (1, "One"), (2, "Two"), (12, "12")])
+def test_the_heading_says_how_many_models_answer(count, word):
+    assert f"<p>{word}" in frame.heading([minimal()] * count)
+
+
 def test_problems_source_and_privacy_are_shown():
     html = frame.about(
         [minimal()], "bundled (Hub unreachable: a/b)", ["xception.h5 is damaged."], "Photos are not kept."

@@ -26,7 +26,7 @@ from train.networks import architectures
 
 SHORT = ["--stages", "24x1"]
 
-pytestmark = pytest.mark.usefixtures("small_networks")
+pytestmark = [pytest.mark.long, pytest.mark.usefixtures("small_networks")]
 
 
 @pytest.fixture

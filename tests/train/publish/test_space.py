@@ -28,6 +28,7 @@ from train.__main__ import main
 from train.publish import space
 from train.publish.hub_repository import Repository
 
+pytestmark = pytest.mark.long
 MODELS, SPACE = "user/cats-and-dogs", "user/cat-or-dog"
 KEY = f"spaces/{SPACE}"
 
