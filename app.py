@@ -9,12 +9,14 @@ import contextlib
 import sys
 
 from catdog import CatDogError, Settings, load
+from catdog.memory import limit_malloc
 from catdog.settings import configure_gradio
 from catdog.terminal import hidden_stderr, tell
 
 
 def main() -> int:
     """Serve the page until interrupted or terminated; 1 when it cannot start."""
+    limit_malloc()
     try:
         settings = Settings.from_env()
         print("Loading the models; the first start converts them, which may take a minute.", flush=True)

@@ -27,6 +27,7 @@ from catdog import Settings, __version__, load, wording
 from catdog.comparator import Comparator
 from catdog.engine import describe
 from catdog.errors import CatDogError, InvalidSettings, UnknownModel
+from catdog.memory import limit_malloc
 from catdog.models.locate import locate
 from catdog.models.spec import ModelSpec
 from catdog.terminal import hidden_stderr, never_fail_to_print, stopping
@@ -40,6 +41,7 @@ MOST_WORKERS = 1024
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; wrong arguments raise SystemExit(2)."""
     arguments = _parser().parse_args(argv)
+    limit_malloc()
     try:
         with warnings.catch_warnings():
             # Pillow's remarks on odd metadata; what matters becomes an error of its own.

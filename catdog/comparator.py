@@ -19,7 +19,7 @@ from catdog.classifier import Classifier
 from catdog.engine import OF_A_FOLDER, load_engines, warm_up
 from catdog.engine.batcher import Batcher
 from catdog.errors import Busy, CatDogError, ModelUnavailable, Unforeseen, UnknownModel
-from catdog.memory import give_back_freed_blocks, give_back_large_blocks
+from catdog.memory import trim_heap
 from catdog.models.heatmap import LARGEST_SIDE
 from catdog.models.locate import locate
 from catdog.models.spec import ModelSpec
@@ -85,7 +85,6 @@ class Comparator:
 
         Raises ModelUnavailable when none is left.
         """
-        give_back_large_blocks()
         located = locate(settings)
         named = {}
         problems = list(located.problems)
@@ -141,7 +140,7 @@ class Comparator:
         for classifier in sorted(self.models.values(), key=lambda classifier: -classifier.spec.bytes):
             with contextlib.suppress(Exception):  # whatever is wrong, the first photo will tell
                 warm_up(classifier.engine, classifier.spec.image_size)
-        give_back_freed_blocks()
+        trim_heap()
 
     def close(self) -> None:
         """Answer what is waiting, then end the worker threads."""

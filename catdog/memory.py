@@ -1,4 +1,4 @@
-"""Memory that goes back to the system when it is done with."""
+"""Return memory to the system that glibc or the kernel would keep for this process."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ ARENAS = 2
 MADV_DONTNEED = 4  # of madvise(2)
 
 
-def give_back_large_blocks() -> None:
-    """Let glibc return every freed block of a megabyte to the system, and keep the others in ARENAS heaps.
+def limit_malloc() -> None:
+    """Let glibc return every freed block of a megabyte or more to the system, and use no more than ARENAS heaps.
 
-    That is so for the whole process. By itself it keeps up to 64 MB for each thread that ever held a decoded
-    photo, and has eight heaps for each core. Other C libraries do not, and are left alone.
+    This changes the whole process, so servers and commands call it at their start, and libraries do not. By default
+    glibc keeps up to 64 MB for each thread that has held a decoded photo. Other C libraries are left alone.
     """
     with contextlib.suppress(OSError, AttributeError):
         mallopt = ctypes.CDLL("libc.so.6").mallopt
@@ -24,17 +24,16 @@ def give_back_large_blocks() -> None:
         mallopt(M_ARENA_MAX, ARENAS)
 
 
-def give_back_freed_blocks() -> None:
-    """Let glibc return what lies free between blocks in use, as after loading."""
+def trim_heap() -> None:
+    """Let glibc return what lies free between blocks in use, as after loading models."""
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL("libc.so.6").malloc_trim(0)
 
 
-def give_back_mapped_file(file: Path) -> None:
-    """Let Linux take back what this process holds in memory of a file that it maps and never writes to.
+def drop_pages(file: Path) -> None:
+    """Let Linux drop the pages of a file that this process maps and never writes to; they are read again when needed.
 
-    It reads it again if it is asked for. Whoever calls this keeps the file mapped meanwhile, or something
-    else could take its place. Other systems decide for themselves.
+    The caller keeps the file mapped meanwhile. Other systems decide for themselves.
     """
     with contextlib.suppress(OSError, AttributeError, ValueError):
         madvise = ctypes.CDLL("libc.so.6").madvise

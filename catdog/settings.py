@@ -14,7 +14,6 @@ import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.request import getproxies_environment
 
 from catdog.bundled import bundled
 from catdog.errors import InvalidSettings
@@ -23,7 +22,7 @@ BUNDLED_WEIGHTS = bundled("weights")
 MAX_PIXELS = 50_000_000
 ENGINES = ("auto", "openvino", "tensorflow")
 _REPO = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*")
-# Above twice its own limit Pillow opens no image, whatever is set here.
+# Pillow opens no image above twice its own limit.
 PILLOW_LIMIT = 178_956_970
 PREFIX = "CATDOG_"
 NAMES = (
@@ -67,7 +66,7 @@ class Settings:
     max_pixels: int = MAX_PIXELS
 
     def __post_init__(self) -> None:
-        """Refuse what cannot work, naming the variable that sets it."""
+        """Raise InvalidSettings that names the variable of a value that cannot work."""
         _require(self.engine in ENGINES, "CATDOG_ENGINE", f"one of {', '.join(ENGINES)}", self.engine)
         _require(self.hub_repo is None or _REPO.fullmatch(self.hub_repo), "CATDOG_HUB_REPO", "user/name", self.hub_repo)
         _require(self.hub_revision, "CATDOG_HUB_REVISION", "a commit, tag or branch", self.hub_revision)
@@ -75,14 +74,14 @@ class Settings:
         _require_megabytes("CATDOG_MAX_UPLOAD_MB", self.max_upload_bytes / 2**20)
         _require(1 <= self.max_pixels <= PILLOW_LIMIT, "CATDOG_MAX_PIXELS", f"1 to {PILLOW_LIMIT}", self.max_pixels)
         _require(1 <= self.max_waiting <= 10_000, "CATDOG_MAX_WAITING", "1 to 10000", self.max_waiting)
-        for name in ("weights", "cache"):  # a ~ which no shell has seen
+        for name in ("weights", "cache"):  # a ~ that no shell has replaced
             object.__setattr__(self, name, Path(os.path.expanduser(getattr(self, name))))
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> Settings:
-        """Read CATDOG_* variables; an empty one counts as not set, and one nearly named so is warned of.
+        """Read CATDOG_* variables. An empty one counts as not set; one that looks misspelt is logged.
 
-        Raises InvalidSettings that names the variable and what it received.
+        Raises InvalidSettings that names the variable and what was received.
         """
         values = {key: value.strip() for key, value in environ.items() if key.startswith(PREFIX) and value.strip()}
         _warn_of_misspelt(values)
@@ -100,18 +99,21 @@ class Settings:
 
 
 def environment_with_tensorflow() -> dict[str, str]:
-    """The environment of a process in which Keras runs on TensorFlow, on whatever else it may run here."""
+    """The environment for a child process whose Keras runs on TensorFlow, whatever it runs on here."""
     return os.environ | {"KERAS_BACKEND": "tensorflow"}
 
 
 def configure_gradio() -> None:
-    """Set what Gradio reads from the environment, but for what is set there already; before it is imported.
+    """Set variables that Gradio reads when it is imported, where they are not set already.
 
-    It puts uploads of all users of a machine into one folder, in which only the first of them may write:
-    this user's get one of their own. After each call it would make a table of the last 10,000 calls, for a
-    page of statistics that is not served: it keeps one, and makes none. At its start it asks its own server
-    something, through whatever proxy is set: this machine is reached without one.
+    GRADIO_TEMP_DIR       a folder of this user: by default all users of a machine share one, and only the first of them
+                          can write to it
+    no_proxy              this machine: at its start Gradio sends its own server a request
+    GRADIO_ANALYTICS_...  one call, never counted: by default Gradio makes a table of the last 10,000 calls after each
+                          call, for a page that is not served
     """
+    from urllib.request import getproxies_environment  # slow to import, and nothing else needs it
+
     if "GRADIO_TEMP_DIR" not in os.environ:
         with contextlib.suppress(OSError):  # Gradio says what is wrong with its own
             os.environ["GRADIO_TEMP_DIR"] = str(_temporary("gradio"))
@@ -124,8 +126,8 @@ def configure_gradio() -> None:
 
 
 def _temporary(name: str) -> Path:
-    """A folder for temporary files into which nobody but this user can write; the same one each time, if possible."""
-    if not hasattr(os, "getuid"):  # where the system's own is a user's own
+    """A temporary folder that only this user can write to; the same one each time, if possible."""
+    if not hasattr(os, "getuid"):  # on Windows, where each user has a temporary folder
         return Path(tempfile.gettempdir()) / name
     folder = Path(tempfile.gettempdir()) / f"{name}-{os.getuid()}"
     with contextlib.suppress(FileExistsError):
@@ -133,11 +135,11 @@ def _temporary(name: str) -> Path:
     found, others = folder.lstat(), stat.S_IWGRP | stat.S_IWOTH
     if stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & others:
         return folder
-    return Path(tempfile.mkdtemp(prefix=f"{name}-"))  # somebody else was there first
+    return Path(tempfile.mkdtemp(prefix=f"{name}-"))  # another user made it
 
 
 def _user_cache(environ: Mapping[str, str]) -> Path:
-    """Where a user's programs keep what they can make again (XDG Base Directory Specification)."""
+    """The user's cache folder (XDG Base Directory Specification)."""
     try:
         return Path(environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()) / "catdog"
     except RuntimeError:  # a user without a home, as in some containers
@@ -145,11 +147,11 @@ def _user_cache(environ: Mapping[str, str]) -> Path:
 
 
 def _warn_of_misspelt(names: Iterable[str]) -> None:
-    """Log which names look like one of NAMES; others may be a container platform's, for a service of this name."""
+    """Log names that look like one of NAMES. Others may come from a container platform, for a service named catdog."""
     for name in (name.removeprefix(PREFIX) for name in names):
         close = difflib.get_close_matches(name, NAMES, 1, 0.8)
         if close and name not in NAMES:
-            log.warning("%s%s is no setting and counts for nothing: is %s%s meant?", PREFIX, name, PREFIX, *close)
+            log.warning("%s%s is not a setting and is ignored. Did you mean %s%s?", PREFIX, name, PREFIX, *close)
 
 
 def _number(values: Mapping[str, str], name: str, default: float) -> float:
@@ -170,7 +172,7 @@ def _whole(values: Mapping[str, str], name: str, default: int) -> int:
 
 def _bytes(values: Mapping[str, str], name: str, default: int) -> int:
     megabytes = _number(values, name, default / 2**20)
-    _require_megabytes(name, megabytes)  # before it is multiplied, which may make it infinite
+    _require_megabytes(name, megabytes)  # before multiplying, which could overflow
     return int(megabytes * 2**20)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from catdog.engine.cache import CONVERTED, QUANTIZED
 from catdog.engine.interface import OF_A_FOLDER, TOGETHER, Outputs
-from catdog.memory import give_back_mapped_file
+from catdog.memory import drop_pages
 
 # What OpenVINO is asked for; with int8, for all that is not quantized. It would take bfloat16 wherever that is fast.
 HINTS = {"float32": "f32", "bfloat16": "bf16", "int8": "f32"}
@@ -95,7 +95,7 @@ class OpenVINOEngine:
         try:
             return self.core.compile_model(self.model, "CPU", self.options).create_infer_request()
         finally:  # it has a copy of the weights in an order of its own by now
-            give_back_mapped_file(self.weights)
+            drop_pages(self.weights)
 
 
 def _parts(batch: np.ndarray, sizes: Sequence[int]) -> Iterator[np.ndarray]:

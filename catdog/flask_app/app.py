@@ -11,6 +11,7 @@ from werkzeug.exceptions import HTTPException
 from catdog import load
 from catdog.errors import ModelUnavailable
 from catdog.flask_app.blueprint import create_blueprint, harden
+from catdog.memory import limit_malloc
 from catdog.settings import Settings
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ class NoModels:
 
 
 def _loaded(settings: Settings, log: logging.Logger) -> Comparator | NoModels:
+    limit_malloc()
     try:
         comparator = load(settings)
         comparator.warm_up()

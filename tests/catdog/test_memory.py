@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from catdog.memory import give_back_mapped_file
+from catdog.memory import drop_pages
 from tests.catdog.photos import encoded, flag
 from tests.conftest import ROOT
 
@@ -20,10 +20,12 @@ import re, sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 import catdog
+from catdog.memory import limit_malloc
 
 def megabytes():
     return int(re.search(r"VmRSS:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) / 1024
 
+limit_malloc()
 comparator = catdog.load()
 photo = Path(sys.argv[1]).read_bytes()
 comparator.compare(photo)
@@ -63,8 +65,8 @@ def test_a_mapped_file_is_given_back_and_stays_readable(tmp_path):
     changed += 1
     total = read.sum() + kept.sum()
     assert min(map(resident, (mapped, other, written))) > 900
-    give_back_mapped_file(mapped)
-    give_back_mapped_file(written)
+    drop_pages(mapped)
+    drop_pages(written)
     assert resident(mapped) < 100 < 900 < min(resident(other), resident(written))
     assert read.sum() + kept.sum() == total
     np.testing.assert_array_equal(changed, content + 1)

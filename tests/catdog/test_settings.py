@@ -85,7 +85,7 @@ def test_a_misspelt_variable_is_warned_of_and_no_other(caplog):
     platform = {"CATDOG_PORT": "tcp://10.0.0.1:80", "CATDOG_SERVICE_HOST": "10.0.0.1", "CATDOG_WEB_PORT": "80"}
     Settings.from_env({"CATDOG_HUBREPO": "a/b", "CATDOG_THREADS": "1", "THREAD": "1"} | platform)
     (record,) = caplog.records
-    assert record.getMessage() == "CATDOG_HUBREPO is no setting and counts for nothing: is CATDOG_HUB_REPO meant?"
+    assert record.getMessage() == "CATDOG_HUBREPO is not a setting and is ignored. Did you mean CATDOG_HUB_REPO?"
 
 
 def test_every_setting_is_known_by_its_name():
