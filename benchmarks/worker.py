@@ -20,7 +20,7 @@ import numpy as np
 from PIL import Image
 
 from catdog import Settings, load
-from catdog.engine import OF_A_FOLDER, Engine
+from catdog.engine import FOLDER_BATCH, Engine
 from catdog.photo.array import to_array
 from catdog.photo.decode import decode
 from catdog.photo.reader import CONFIDENT
@@ -74,12 +74,12 @@ class Catdog:
         return self._decoded_before(photos, lambda engine, _: getattr(engine, "fast", engine))
 
     def _decoded_before(self, photos: list[str], runner: Callable[[Engine, tuple], Callable]) -> float:
-        """Seconds for photos, a multiple of OF_A_FOLDER, which are decoded before and kept, so many at a time."""
+        """Seconds for photos, a multiple of FOLDER_BATCH, which are decoded before and kept, so many at a time."""
         if not self.arrays:
             images = [decode(Path(path).read_bytes()) for path in photos]
             for name, classifier in self.comparator.models.items():
                 arrays = np.stack([to_array(image, classifier.spec.input) for image in images])
-                self.arrays[name] = arrays.reshape(-1, OF_A_FOLDER, *arrays.shape[1:])
+                self.arrays[name] = arrays.reshape(-1, FOLDER_BATCH, *arrays.shape[1:])
         seconds = 0.0
         for name, classifier in self.comparator.models.items():
             batches = self.arrays[name]

@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 
 from catdog.classifier import Classifier
-from catdog.engine import OF_A_FOLDER, load_engines, warm_up
+from catdog.engine import FOLDER_BATCH, load_engines, warm_up
 from catdog.engine.batcher import Batcher
 from catdog.errors import Busy, CatDogError, ModelUnavailable, Unforeseen, UnknownModel
 from catdog.memory import trim_heap
@@ -35,7 +35,7 @@ AT_ONCE = 2
 
 # Photos that one model judges before the next one does, when so many wait: its weights are at hand meanwhile. For one
 # more an engine would compile another network, as for a folder, which takes memory for good.
-GROUP = OF_A_FOLDER - 1
+GROUP = FOLDER_BATCH - 1
 
 
 @dataclass(frozen=True)

@@ -1,20 +1,19 @@
 """One `.h5` file -> a callable from pixels to probabilities, features and activation maps.
 
-The `.h5` stays the file of record; OpenVINO runs a converted copy of it, kept in a cache. Keras on
-TensorFlow is the reference that the copy is checked against, and runs the models where OpenVINO
-cannot. With a filled cache neither Keras nor TensorFlow is imported.
+OpenVINO runs a converted copy of the `.h5`, kept in a cache and compared with Keras when it is made. Where OpenVINO
+cannot run a model, Keras on TensorFlow does. Once the cache is filled neither Keras nor TensorFlow is imported.
 """
 
-from catdog.engine.interface import OF_A_FOLDER, TOGETHER, Engine, Outputs, are_probabilities
-from catdog.engine.loading import describe, load_engine, load_engines, precision_of, precisions_of
-from catdog.engine.precision import EXACT, FAST, fast_here
-from catdog.engine.recheck import warm_up
+from catdog.engine.cascade import warm_up
+from catdog.engine.interface import FOLDER_BATCH, SERVER_BATCH, Engine, Outputs, are_probabilities
+from catdog.engine.loading import describe, load_engine, load_engines
+from catdog.engine.precision import EXACT, FAST, fast_here, precision_of, precisions_of
 
 __all__ = [
     "EXACT",
     "FAST",
-    "OF_A_FOLDER",
-    "TOGETHER",
+    "FOLDER_BATCH",
+    "SERVER_BATCH",
     "Engine",
     "Outputs",
     "are_probabilities",

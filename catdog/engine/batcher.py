@@ -14,11 +14,10 @@ Result = TypeVar("Result")
 
 
 class Batcher(Generic[Item, Result]):
-    """Hands what is waiting to `handle`, up to `together` items at a time; nothing waits for company.
+    """Hands the items that are waiting to `handle`, up to `together` at a time; no item waits for others to come.
 
-    `handle` takes a list and returns a result or an exception per item; an exception that it raises goes to
-    all of them. A forked process may go on with the copy of a Batcher that nobody was using: it starts a
-    thread of its own.
+    `handle` takes a list and returns a result or an exception per item. If it raises, all of them get that exception.
+    After a fork, the new process starts a thread of its own if nobody was using the Batcher.
     """
 
     def __init__(self, handle: Callable[[list[Item]], Sequence[Result | Exception]], together: int):
@@ -29,16 +28,16 @@ class Batcher(Generic[Item, Result]):
     def submit(self, item: Item) -> Future[Result]:
         """The future result of an item; raises RuntimeError after `close`."""
         future: Future[Result] = Future()
-        with self._lock:  # nothing comes after the None of `close`: nobody would take it
+        with self._lock:  # after the None of `close` nobody would take it
             if self._closed:
                 raise RuntimeError("closed")
-            if self._process != os.getpid():  # forked since, and threads stay behind
+            if self._process != os.getpid():  # forked since: the thread is in the other process
                 self._start()
             self._waiting.put((item, future))
         return future
 
     def close(self) -> None:
-        """Handle what is waiting, then end the thread; a second time changes nothing."""
+        """Handle what is waiting, then end the thread. May be called again."""
         with self._lock:
             if not self._closed:
                 self._closed = True
@@ -57,12 +56,12 @@ class Batcher(Generic[Item, Result]):
             ended = self._handle_next()
 
     def _handle_next(self) -> bool:
-        """Handle a group, of which nothing stays in memory when this returns; whether it was the last."""
+        """Handle a group and return whether it was the last. Afterwards nothing keeps it in memory."""
         group, ended = self._next_group()
         items, futures = [item for item, _ in group], [future for _, future in group]
         try:
             answers = list(zip(futures, self._handle(items), strict=True)) if group else []
-        except Exception as error:  # whatever it is, it belongs to those who wait
+        except Exception as error:  # those who wait for the answers must learn of it
             answers = [(future, error) for future in futures]
         for future, result in answers:
             if isinstance(result, Exception):
@@ -72,10 +71,10 @@ class Batcher(Generic[Item, Result]):
         return ended
 
     def _next_group(self) -> tuple[list[tuple[Item, Future]], bool]:
-        """What to handle next, once there is something, and whether it is the last."""
+        """Wait for items; return them and whether they are the last."""
         group = []
-        while (taken := self._waiting.get()) is not None:  # after the first at once, as nobody else takes anything
+        while (taken := self._waiting.get()) is not None:
             group.append(taken)
-            if len(group) == self._together or self._waiting.empty():
+            if len(group) == self._together or self._waiting.empty():  # nobody else takes items
                 return group, False
         return group, True

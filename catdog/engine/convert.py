@@ -1,8 +1,7 @@
 """`.h5` -> OpenVINO, in a process of its own: `python -m catdog.engine.convert < jobs.json`.
 
-Only this process pays for TensorFlow: a gigabyte of memory that the server would keep. It reads a list
-of `{"path", "out", "spec"}` from stdin and writes one JSON line per job to stdout: `{}`, or
-`{"code", "message"}` of what went wrong.
+TensorFlow takes a gigabyte of memory, which the server would keep. The process reads a list of `{"path", "out",
+"spec"}` from stdin and writes a JSON line per job to stdout: `{}`, or the `{"code", "message"}` of an error.
 """
 
 from __future__ import annotations
@@ -29,20 +28,19 @@ from catdog.models.spec import ModelSpec
 from catdog.photo.array import to_array
 from catdog.settings import environment_with_tensorflow
 
-# A label is never in doubt for less; float32 arithmetic in another order moves far less.
+# Of probabilities, from Keras's. Computing float32 in another order moves them far less.
 LARGEST_DIFFERENCE = 1e-4
 PATIENCE = 15 * 60  # seconds
-# The photos of examples/ in a row, squeezed to squares; see SOURCES.md there.
+# The photos of examples/ as squares in a row; see SOURCES.md there.
 PHOTOS = Path(__file__).with_name("photos.jpg")
 ROOT = Path(__file__).resolve().parents[2]
-# Characters of what a child that died said last.
-TAIL = 4000
+TAIL = 4000  # characters of a dead child's stderr that are logged
 
 log = logging.getLogger(__name__)
 
 
 class NotStored(NotConverted):
-    """A conversion that could not be written, or was cut off: another folder may have room for it."""
+    """A conversion could not be written completely: another folder may have room for it."""
 
     code = "not_stored"
 
@@ -56,9 +54,10 @@ class Job(NamedTuple):
 
 
 def convert(jobs: Sequence[Job]) -> list[CatDogError | None]:
-    """Convert in a child process, and in a new one what is left when it dies; per job None, or why it failed.
+    """Convert in a child process; return None or an error for each job.
 
-    What it died of is logged; other errors are those of `attempt`.
+    If the child dies, the job at hand fails, its stderr is logged, and a new child does the rest. Other errors are
+    those of `attempt`.
     """
     errors: list[CatDogError | None] = []
     while len(errors) < len(jobs):
@@ -67,7 +66,7 @@ def convert(jobs: Sequence[Job]) -> list[CatDogError | None]:
 
 
 def _in_child(jobs: Sequence[Job]) -> list[CatDogError | None]:
-    """As `convert`, for the jobs up to the first of which a child died."""
+    """As `convert`, but only up to the job at which the child died."""
     request = [
         {"path": str(job.path.absolute()), "out": str(job.out.resolve()), "spec": job.spec.model_dump()} for job in jobs
     ]
@@ -79,7 +78,7 @@ def _in_child(jobs: Sequence[Job]) -> list[CatDogError | None]:
         )  # fmt: skip
         lines = [json.loads(line) for line in child.stdout.splitlines() if line.startswith("{")]
     except (OSError, ValueError, subprocess.SubprocessError) as error:
-        # Not its text, which names folders of this machine: pages show this one.
+        # Not the error's text: pages show this message, and the text names folders.
         return [NotConverted(f"The process that converts models failed ({type(error).__name__}).")] * len(jobs)
     errors = [_error(line) for line in lines[: len(jobs)]]
     if len(errors) < len(jobs):
@@ -97,7 +96,7 @@ def _error(line: dict[str, str]) -> CatDogError | None:
 
 
 def main() -> None:
-    """Answer the jobs on stdin; what libraries print to stdout goes to stderr."""
+    """Do the jobs on stdin. What libraries print to stdout goes to stderr."""
     with os.fdopen(os.dup(1), "w", encoding="utf-8") as stdout:
         os.dup2(2, 1)
         for job in json.load(sys.stdin):
@@ -106,13 +105,13 @@ def main() -> None:
 
 
 def attempt(job: Job) -> CatDogError | None:
-    """Convert in this process; None, or why it failed: ModelMismatch, DifferentAnswers, NotStored or NotConverted."""
+    """Convert in this process; return None, or ModelMismatch, DifferentAnswers, NotStored or NotConverted."""
     try:
         _convert(job)
     except CatDogError as error:
         return error
     except Exception as error:  # Keras, OpenVINO and a full disk raise many kinds
-        reason = first_line(error).replace(str(job.out), job.out.name)  # pages show it, and nobody's folders
+        reason = first_line(error).replace(str(job.out), job.out.name)  # pages show it: no folders
         kind = NotStored if isinstance(error, OSError) else NotConverted
         return kind(f"{type(error).__name__}: {reason}.")
     return None
@@ -121,12 +120,12 @@ def attempt(job: Job) -> CatDogError | None:
 def _convert(job: Job) -> None:
     """Convert one model, read it back and compare it with Keras on real photos.
 
-    Raises ModelMismatch for a file that is no such model, DifferentAnswers when the conversion is not good,
-    OSError when it cannot be written.
+    Raises ModelMismatch for a file that does not fit its spec, DifferentAnswers when the conversion's answers differ
+    from Keras's, and OSError when it cannot be written.
     """
     openvino = import_openvino()
     reference = KerasEngine(load_model(job.path, job.spec))
-    # Not Keras's own export, which does the same and needs SciPy, 140 MB that nothing else here does.
+    # Keras's own export does the same but needs SciPy, 140 MB.
     converted = openvino.convert_model(reference.model)
     batch = check_batch(job.spec)
     _save(converted, job.out / cache.CONVERTED[0])
@@ -142,17 +141,17 @@ def _convert(job: Job) -> None:
 
 
 def _save(model: Any, path: Path) -> None:
-    """Write a model; raises OSError where it cannot be read from there again."""
+    """Write a model and read it again; raises OSError if that fails."""
     openvino = import_openvino()
     try:
         openvino.save_model(model, path, compress_to_fp16=False)
         openvino.Core().read_model(path)
-    except RuntimeError as error:  # what it makes of a full disk, and when differs
+    except RuntimeError as error:  # what OpenVINO raises on a full disk
         raise OSError(f"{path.name} could not be written, as on a full disk ({first_line(error)})") from error
 
 
 def _save_quantized(converted: Any, batch: np.ndarray, out: Path) -> None:
-    """Save the model quantized, too, where it can be, and then gives probabilities; raises as `_save`."""
+    """Save the model quantized as well, if it can be and then still gives probabilities; raises as `_save`."""
     try:
         model = quantized(converted, batch)
         if model is None:
@@ -161,9 +160,9 @@ def _save_quantized(converted: Any, batch: np.ndarray, out: Path) -> None:
         if are_probabilities(OpenVINOEngine(out, precision="int8")(batch).probabilities):
             return
         reason = "its answers are no probabilities"
-    except OSError:  # no fault of the model: where there is room, it is quantized
+    except OSError:  # the disk's fault, not the model's
         raise
-    except Exception as error:  # OpenVINO raises many kinds on models that nobody thought of
+    except Exception as error:  # OpenVINO raises many kinds on unusual models
         reason = first_line(error)
     log.warning("The model is not quantized (%s).", reason)
     for name in cache.QUANTIZED:

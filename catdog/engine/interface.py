@@ -6,10 +6,9 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-# How many photos a network computes at a time: of a folder, and of those that wait for a server, which are cut into
-# such parts. More would be no faster, as what a layer makes of them no longer fits into the caches, and take memory for
-# good.
-OF_A_FOLDER, TOGETHER = 8, 2
+# Photos that a network computes at a time: of a folder, and of those that wait for a server. Larger batches are no
+# faster, because what a layer makes of them no longer fits into the processor's caches, and each size takes memory.
+FOLDER_BATCH, SERVER_BATCH = 8, 2
 
 
 class Outputs(NamedTuple):
@@ -43,15 +42,15 @@ class Outputs(NamedTuple):
         return cls(probabilities, features, maps)
 
     def of(self, index: int) -> Outputs:
-        """What the model says of one of the photos: each array without its first axis."""
+        """What the model says of one photo: each array without its first axis."""
         return Outputs(*(None if values is None else values[index] for values in self))
 
 
 class Engine(Protocol):
     """Runs one model; safe to share between threads.
 
-    Call with float32 (N, H, W, 3), scaled as the spec says. `runtime` says what runs the model, and
-    `problem` in one sentence why it is not what was asked for; empty when it is.
+    Call it with float32 (N, H, W, 3), scaled as the spec says. `runtime` says what runs the model. `problem` says in
+    one sentence why that is not what was asked for; it is empty otherwise.
     """
 
     runtime: str
@@ -61,5 +60,5 @@ class Engine(Protocol):
 
 
 def are_probabilities(outputs: np.ndarray) -> bool:
-    """Whether all values are numbers from 0 to 1, but for rounding."""
+    """Whether all values are numbers from 0 to 1, give or take rounding errors."""
     return bool(np.all((outputs >= -1e-4) & (outputs <= 1 + 1e-4)))  # False for NaN

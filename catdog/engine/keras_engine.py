@@ -1,4 +1,4 @@
-"""Keras on TensorFlow: the reference that every other engine is held to."""
+"""Run a model with Keras on TensorFlow: the reference that conversions are compared with."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ if TYPE_CHECKING:
 
 
 class KerasEngine:
-    """Runs a Keras model as it is, in the process that made the engine; in a fork of it raises ModelUnavailable."""
+    """Runs a Keras model. In a process that was forked later it raises ModelUnavailable."""
 
     def __init__(self, model: keras.Model, *, problem: str = ""):
         import keras
 
-        self.model, self.problem, self.process = with_insight(model), problem, os.getpid()
+        self.model, self.problem, self.process = with_features_and_maps(model), problem, os.getpid()
         self.runtime = f"Keras {keras.__version__} on {keras.backend.backend()}, float32"
 
     def __call__(self, batch: np.ndarray) -> Outputs:
-        if self.process != os.getpid():  # TensorFlow would wait for its threads, which a fork leaves behind
+        if self.process != os.getpid():  # TensorFlow would wait forever for threads that the fork does not have
             raise ModelUnavailable(
                 "TensorFlow cannot run in a process that was forked after the models were loaded: load them in each "
                 "process, as gunicorn does without --preload."
             )
-        # predict_on_batch runs one compiled call; predict would build a data pipeline each time.
+        # `predict` would build a data pipeline each time.
         outputs = self.model.predict_on_batch(batch)
         return Outputs.from_model(**{name: np.asarray(values, dtype=np.float32) for name, values in outputs.items()})
 
@@ -49,14 +49,14 @@ def load_model(path: Path, spec: ModelSpec) -> keras.Model:
         # Without compile no training code is restored; safe mode refuses pickled functions.
         model = keras.models.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # Keras and h5py raise many kinds on broken files
-        reason = first_line(error).replace(str(path), path.name)  # pages show it, and nobody's folders
+        reason = first_line(error).replace(str(path), path.name)  # pages show it: no folders
         raise ModelMismatch(f"{path.name} cannot be loaded as a Keras model: {reason}") from error
     _check_input(model, path, spec)
     return model
 
 
-def with_insight(model: keras.Model) -> keras.Model:
-    """The same layers with up to three named outputs, as in `Outputs`: those that the model allows."""
+def with_features_and_maps(model: keras.Model) -> keras.Model:
+    """The same layers with named outputs: `probabilities` and, where the model has them, those of `Outputs`."""
     import keras
     from keras import layers
 
@@ -76,31 +76,31 @@ def with_insight(model: keras.Model) -> keras.Model:
 
 
 def limit_threads(threads: int) -> None:
-    """Start TensorFlow and let it use so many threads, 0 for all cores; the first model of a process decides."""
+    """Start TensorFlow with this many threads, 0 for all cores. Only the first call of a process has an effect."""
     import tensorflow
 
     if threads:
-        with contextlib.suppress(RuntimeError):  # already running: the first model's limit holds
+        with contextlib.suppress(RuntimeError):  # it runs already
             tensorflow.config.threading.set_intra_op_parallelism_threads(threads)
             tensorflow.config.threading.set_inter_op_parallelism_threads(threads)
 
 
 def first_line(error: Exception) -> str:
-    """The part of a library's message that people can use.
+    """The useful line of a library's message, at most 300 characters.
 
-    Keras goes on with whole configurations; OpenVINO begins with the places in its source.
+    Keras adds whole configurations after it, and OpenVINO places in its source before it.
     """
     lines = [line for line in str(error).splitlines() if line.strip() and not line.startswith("Exception from ")]
     return textwrap.shorten(lines[0] if lines else type(error).__name__, 300)
 
 
 def _made_by(tensor: keras.KerasTensor) -> keras.layers.Layer:
-    """The layer, which may be a whole model, that a tensor comes out of."""
+    """The layer, or the model used as a layer, that made a tensor."""
     return tensor._keras_history.operation
 
 
 def _check_input(model: keras.Model, path: Path, spec: ModelSpec) -> None:
-    """Compare the declared input with the spec: a model that averages over its area runs at any size, wrongly."""
+    """Compare the declared input with the spec: a fully convolutional model would run at a wrong size, badly."""
     wanted = (None, spec.image_size, spec.image_size, 3)
     declared = [tuple(tensor.shape) for tensor in model.inputs]
     if (

@@ -1,4 +1,4 @@
-"""Which engine runs a model, and what is done where the one asked for cannot."""
+"""Which engine runs a model, and what happens where the one asked for cannot."""
 
 from __future__ import annotations
 
@@ -6,26 +6,25 @@ import contextlib
 import importlib.util
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 
 from catdog.engine import cache
+from catdog.engine.cascade import NOTE, CascadeEngine
 from catdog.engine.convert import Job, NotStored, convert
 from catdog.engine.interface import Engine, are_probabilities
 from catdog.engine.keras_engine import KerasEngine, first_line, limit_threads, load_model
 from catdog.engine.openvino_engine import OpenVINOEngine
-from catdog.engine.precision import EXACT, FAST, fast_here
-from catdog.engine.recheck import IN_DOUBT, CarefulEngine
+from catdog.engine.precision import EXACT, FAST, precision_of, precisions_of
 from catdog.errors import CatDogError, ModelMismatch, NotConverted
 from catdog.models.spec import ModelSpec
 from catdog.settings import Settings
 
-# Fast arithmetic, with float32 when in doubt, runs a model only where it was measured on at least so many photos, none
-# of which got another label, and no probability moved by more than this.
-LEAST_PHOTOS, LARGEST_CHANGE = 1000, 0.01
+# Compiling a model keeps one core busy and takes twice the model's memory: more at a time would take too much.
+AT_A_TIME = 2
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +32,7 @@ Model = tuple[Path, ModelSpec]  # a verified `.h5` and its spec
 
 
 def load_engine(path: Path, spec: ModelSpec, settings: Settings, *, precision: str | None = None) -> Engine:
-    """Load one model; as `load_engines`, but raises what is wrong."""
+    """Load one model, as `load_engines` does, but raise what is wrong with it."""
     (engine,) = load_engines([(path, spec)], settings, precision=precision)
     if isinstance(engine, CatDogError):
         raise engine
@@ -43,27 +42,27 @@ def load_engine(path: Path, spec: ModelSpec, settings: Settings, *, precision: s
 def load_engines(
     models: Sequence[Model], settings: Settings, *, precision: str | None = None
 ) -> list[Engine | CatDogError]:
-    """Load models, check their shapes against their specs, and warm them up, but for float32 where it waits for doubt.
+    """Load models and check their shapes against their specs.
 
-    With OpenVINO, in the arithmetic that `precision_of` chooses, or a slower one where that fails, or the one given:
+    With OpenVINO, in the given precision, or else in that of `precision_of`, or a slower one where that fails:
 
-    1. Take from the cache what was converted before; convert the others, in one child process.
-    2. What cannot be written to the cache is converted in a temporary folder, at every start anew.
-    3. What cannot be converted at all runs on TensorFlow with `auto`, and is an error with `openvino`, or when fast
-       arithmetic was asked for.
+    1. Take conversions from the cache, and convert the other models in one child process.
+    2. Convert in a temporary folder what cannot be written to the cache; this happens again at every start.
+    3. Run with TensorFlow what cannot be converted at all. Not with the setting `openvino`, or when a fast precision
+       was given: then it is an error.
 
-    Returns an engine per model, or a ModelMismatch for a file that does not fit its spec, or a
-    NotConverted.
+    Returns for each model an engine, a ModelMismatch for a file that does not fit its spec, or a NotConverted.
     """
     if not _with_openvino(settings):
-        return [_attempt(_reference, model, settings) for model in models]
+        return [_attempt(_with_keras, model, settings) for model in models]
     with contextlib.ExitStack() as temporary:
-        folders = _converted(models, settings, temporary)
-        # The largest first: while a model is loaded it takes twice its memory, on top of what is there.
+        folders = _conversions(models, settings, temporary)
+        # The largest first, while least memory is taken by others.
         order = sorted(range(len(models)), key=lambda i: -models[i][1].bytes)
-        # Compiling keeps one core busy, and more of it at a time would take more memory.
-        with ThreadPoolExecutor(2) as pool:
-            loads = {i: pool.submit(_attempt, _on_openvino, models[i], settings, folders[i], precision) for i in order}
+        with ThreadPoolExecutor(AT_A_TIME) as pool:
+            loads = {
+                i: pool.submit(_attempt, _with_conversion, models[i], settings, folders[i], precision) for i in order
+            }
         engines = [loads[i].result() for i in range(len(models))]
     if precision in FAST:
         return engines
@@ -74,42 +73,15 @@ def load_engines(
 
 
 def describe(spec: ModelSpec, settings: Settings) -> str:
-    """What is to run a model, without loading it: library, version, arithmetic; what fails gives way to another."""
+    """What would run a model, without loading it: library, version and precision."""
     if _with_openvino(settings):
         if precision := _precision_here(spec):
-            in_doubt = IN_DOUBT if precision in FAST else ""
-            return f"OpenVINO {cache.installed('openvino')}, {precision}{in_doubt}"
+            return f"OpenVINO {cache.installed('openvino')}, {precision}{NOTE if precision in FAST else ''}"
         if settings.engine == "openvino" or not _has_keras():
             return "nothing, as OpenVINO fails on this machine"
     if not _has_keras():
         return "nothing, as TensorFlow is not installed"
     return f"TensorFlow {cache.installed('tensorflow')}, float32"
-
-
-def precision_of(spec: ModelSpec) -> str:
-    """The fastest arithmetic on this processor that the spec says was measured to be harmless, else EXACT."""
-    return precisions_of(spec)[0]
-
-
-def precisions_of(spec: ModelSpec) -> list[str]:
-    """All arithmetics to be tried on this processor, in this order: those measured to be harmless, then EXACT."""
-    harmless = [name for name in FAST if _is_harmless(spec, name)]
-    here = fast_here() if harmless else ()
-    return [*(name for name in harmless if name in here), EXACT]
-
-
-def _is_harmless(spec: ModelSpec, precision: str) -> bool:
-    """Whether fast arithmetic, with float32 below what is clear, was measured to leave labels and probabilities."""
-    try:
-        measured = spec.metrics["test"][precision]
-        return (
-            measured["images"] >= LEAST_PHOTOS
-            and measured["clear"] == spec.clear[precision]
-            and measured["labels_changed"] == 0
-            and measured["largest_change_of_probability"] <= LARGEST_CHANGE
-        )
-    except (LookupError, TypeError):  # never measured, or not by this project
-        return False
 
 
 def _precision_here(spec: ModelSpec) -> str | None:
@@ -126,16 +98,20 @@ def _with_openvino(settings: Settings) -> bool:
     return settings.engine == "openvino"
 
 
-def _converted(
+def _has_keras() -> bool:
+    return importlib.util.find_spec("keras") is not None and importlib.util.find_spec("tensorflow") is not None
+
+
+def _conversions(
     models: Sequence[Model], settings: Settings, temporary: contextlib.ExitStack
 ) -> list[Path | CatDogError]:
-    """A folder with the conversion of each model, or why there is none."""
-    found: list[Path | CatDogError | None] = [cache.find(settings.cache, spec.sha256) for _, spec in models]
-    # In the cache first; and where that fails, because it is full or must not be written, in a temporary folder.
-    for parent in (settings.cache, None):
+    """The folder of each model's conversion, or why there is none; some are gone when `temporary` ends."""
+    with ThreadPoolExecutor(AT_A_TIME) as pool:  # most of the time goes into checksums
+        found: list = list(pool.map(lambda model: cache.find(settings.cache, model[1].sha256), models))
+    for parent in (settings.cache, None):  # None: a temporary folder, as the cache may be full or read-only
         missing = [i for i, entry in enumerate(found) if entry is None or isinstance(entry, NotStored)]
         if missing:
-            if parent and _has_keras():  # or the silence would be taken for a hang
+            if parent and _has_keras():
                 names = ", ".join(models[i][0].name for i in missing)
                 log.warning("Converting for OpenVINO, which may take a minute: %s.", names)
             made = _convert([models[i] for i in missing], parent, settings.cache, temporary)
@@ -147,7 +123,7 @@ def _converted(
 def _convert(
     models: Sequence[Model], parent: Path | None, place: Path, temporary: contextlib.ExitStack
 ) -> list[Path | CatDogError]:
-    """Convert in a folder inside `parent`, which lasts as long as `temporary`, then move to the cache `place`."""
+    """Convert in a folder inside `parent` that lasts as long as `temporary`, then move to the cache `place`."""
     if not _has_keras():
         return [NotConverted("TensorFlow is not installed.")] * len(models)
     try:
@@ -162,28 +138,17 @@ def _convert(
     ]
 
 
-def _instead(model: Model, settings: Settings, error: NotConverted) -> Engine:
-    """What runs a model that OpenVINO cannot; raises NotConverted where nothing does."""
-    path, _ = model
-    if settings.engine == "auto" and _has_keras():
-        return _reference(model, settings, why=f"it could not be converted: {error}")
-    advice = (
-        "Serve it with CATDOG_ENGINE=auto, and TensorFlow runs it."
-        if _has_keras()
-        else "Run `python -m catdog convert` where TensorFlow is installed, and use the same CATDOG_CACHE."
-    )
-    raise NotConverted(f"{path.name} could not be converted for OpenVINO: {error} {advice}") from error
-
-
-def _on_openvino(model: Model, settings: Settings, conversion: Path | CatDogError, precision: str | None) -> Engine:
+def _with_conversion(model: Model, settings: Settings, conversion: Path | CatDogError, precision: str | None) -> Engine:
+    """Run a conversion with OpenVINO; raises NotConverted."""
     path, spec = model
     if isinstance(conversion, CatDogError):
         raise conversion
     try:
-        engine = _opened(model, conversion, settings.threads, [precision] if precision else precisions_of(spec))
+        precisions = [precision] if precision else precisions_of(spec)
+        engine = _in_first_precision(model, conversion, settings.threads, precisions)
     except NotConverted:
         raise
-    except Exception as error:  # a library or a processor that do not fit; its text names folders, pages show this one
+    except Exception as error:  # a broken library or an unknown processor; its text may name folders
         raise NotConverted(f"OpenVINO fails on this machine ({type(error).__name__}).") from error
     if conversion.parent != settings.cache:
         engine.problem = (
@@ -193,42 +158,38 @@ def _on_openvino(model: Model, settings: Settings, conversion: Path | CatDogErro
     return engine
 
 
-def _opened(model: Model, conversion: Path, threads: int, precisions: Sequence[str]) -> Engine:
-    """Run a conversion in the first of these arithmetics in which it runs; raises what the last one does."""
+def _in_first_precision(model: Model, conversion: Path, threads: int, precisions: Sequence[str]) -> Engine:
+    """Run a conversion in the first of these precisions that works; raises what the last one raises."""
     path, spec = model
     *others, last = precisions
     for precision in others:
         try:
-            engine = _in_arithmetic(conversion, spec, threads, precision)
+            engine = _in_precision(conversion, spec, threads, precision)
             _check(engine, *model)
             return engine
-        except Exception as error:  # such as of a model that could not be quantized
+        except Exception as error:  # e.g. the model could not be quantized
             log.warning("%s does not run in %s (%s).", path.name, precision, first_line(error))
-    return _in_arithmetic(conversion, spec, threads, last)
+    return _in_precision(conversion, spec, threads, last)
 
 
-def _in_arithmetic(conversion: Path, spec: ModelSpec, threads: int, precision: str) -> Engine:
-    """Run a conversion in one arithmetic; with a spec that says what is clear in it, in float32 too.
+def _in_precision(conversion: Path, spec: ModelSpec, threads: int, precision: str) -> Engine:
+    """Run a conversion in one precision, together with float32 if the spec has a threshold for that.
 
     Raises NotConverted for int8 where the model could not be quantized, and what OpenVINO raises.
     """
     if precision == "int8" and not (conversion / cache.QUANTIZED[0]).exists():
         raise NotConverted("The model could not be quantized when it was converted.")
     engine = OpenVINOEngine(conversion, threads=threads, precision=precision)
-    clear = spec.clear.get(precision) if precision in FAST else None
-    if clear is None:
+    threshold = spec.clear.get(precision) if precision in FAST else None
+    if threshold is None:
         return engine
-    # Compiled at the first doubt, or by `warm_up`: a clear answer does not wait for it.
+    # Compiled when it is first needed, or by `warm_up`: certain answers do not wait for it.
     exact = OpenVINOEngine(conversion, threads=threads, precision=EXACT, at_once=False)
-    return CarefulEngine(engine, exact, clear)
+    return CascadeEngine(engine, exact, threshold)
 
 
-def _has_keras() -> bool:
-    return importlib.util.find_spec("keras") is not None and importlib.util.find_spec("tensorflow") is not None
-
-
-def _reference(model: Model, settings: Settings, *, why: str = "") -> Engine:
-    """TensorFlow, because it was asked for or for the reason `why`."""
+def _with_keras(model: Model, settings: Settings, *, why: str = "") -> Engine:
+    """Run a model with TensorFlow; `why` is the reason where it was not asked for."""
     path, _ = model
     if not _has_keras():
         raise NotConverted(
@@ -236,7 +197,7 @@ def _reference(model: Model, settings: Settings, *, why: str = "") -> Engine:
         )
     try:
         limit_threads(settings.threads)
-    except Exception as error:  # what its text names is this machine's own, and pages show this one
+    except Exception as error:  # not its text, which may name folders
         reason = f", as {why}" if why else "."
         raise NotConverted(
             f"TensorFlow does not start here ({type(error).__name__}), which {path.name} needs{reason}"
@@ -245,38 +206,51 @@ def _reference(model: Model, settings: Settings, *, why: str = "") -> Engine:
     return KerasEngine(load_model(*model), problem=problem)
 
 
-def _attempt(load, model: Model, *arguments) -> Engine | CatDogError:
+def _instead(model: Model, settings: Settings, error: NotConverted) -> Engine:
+    """Run a model that OpenVINO cannot run; raises NotConverted where TensorFlow may not or cannot either."""
+    path, _ = model
+    if settings.engine == "auto" and _has_keras():
+        return _with_keras(model, settings, why=f"it could not be converted: {error}")
+    advice = (
+        "Serve it with CATDOG_ENGINE=auto, and TensorFlow runs it."
+        if _has_keras()
+        else "Run `python -m catdog convert` where TensorFlow is installed, and use the same CATDOG_CACHE."
+    )
+    raise NotConverted(f"{path.name} could not be converted for OpenVINO: {error} {advice}") from error
+
+
+def _attempt(load: Callable[..., Engine], model: Model, *arguments: object) -> Engine | CatDogError:
+    """Load and check a model; an error is returned, so that it stops no other model."""
     try:
         engine = load(model, *arguments)
         _check(engine, *model)
     except CatDogError as error:
         return error
-    except Exception as error:  # one model spoils no other
+    except Exception as error:
         return ModelMismatch(f"{model[0].name} cannot be run: {first_line(error)}")
     return engine
 
 
 def _check(engine: Engine, path: Path, spec: ModelSpec) -> None:
-    """Ask about one black photo and compare what comes back with the spec; raises ModelMismatch."""
+    """Ask about one black photo and compare the shapes with the spec; raises ModelMismatch."""
     photo = np.zeros((1, spec.image_size, spec.image_size, 3), np.float32)
-    # Not all of a CarefulEngine: a doubt about this photo would compile float32 now.
-    engine = getattr(engine, "fast", engine)
+    engine = getattr(engine, "fast", engine)  # an uncertain answer would make a CascadeEngine compile float32 now
     try:
-        outputs, features, *_ = engine(photo)
+        probabilities, features, *_ = engine(photo)
     except Exception as error:
         raise ModelMismatch(
             f"{path.name} does not turn pixels of shape {photo.shape} into one array: {first_line(error)}"
         ) from error
     count = len(spec.classes)
     needed = (1, count + 1 if spec.neither else count)
-    if outputs.shape != needed:
+    if probabilities.shape != needed:
         raise ModelMismatch(
-            f"{path.name} gives probabilities of shape {outputs.shape}, a single sigmoid counted as two columns; its "
-            f"spec names {count} classes{' and neither' if spec.neither else ''}, which needs {needed}."
+            f"{path.name} gives probabilities of shape {probabilities.shape}, a single sigmoid counted as two columns; "
+            f"its spec names {count} classes{' and neither' if spec.neither else ''}, which needs {needed}."
         )
-    if not are_probabilities(outputs):
+    if not are_probabilities(probabilities):
         raise ModelMismatch(
-            f"{path.name} returns values that are not probabilities from 0 to 1: {outputs[0].tolist()}. "
+            f"{path.name} returns values that are not probabilities from 0 to 1: {probabilities[0].tolist()}. "
             "Its last layer must be a sigmoid or a softmax, and its weights numbers."
         )
     if spec.novelty and features is not None and features.shape[1] != spec.novelty.means.shape[1]:

@@ -1,4 +1,4 @@
-"""The arithmetics that models can run in, and which of them this processor is fast at."""
+"""The number formats that OpenVINO can compute a model in, and which of them to use."""
 
 from __future__ import annotations
 
@@ -6,28 +6,57 @@ import contextlib
 from pathlib import Path
 
 from catdog.engine.openvino_engine import import_openvino
+from catdog.models.spec import ModelSpec
 
 EXACT = "float32"
-# Fast on some processors, the fastest first.
-FAST = ("int8", "bfloat16")
-# What x86 calls instructions that add products of 8 bits in 32. Without them OpenVINO adds in 16, where large sums are
-# cut off, and other processors were not tried.
+FAST = ("int8", "bfloat16")  # the fastest first
+# A model is served in a fast format only if this was measured on at least so many photos, changed no label and moved no
+# probability by more than LARGEST_CHANGE.
+LEAST_PHOTOS, LARGEST_CHANGE = 1000, 0.01
+# x86 instructions that add products of 8 bits in 32 bits. Without them OpenVINO adds in 16 bits, where large sums are
+# cut off. Other processors were not tried.
 INT8_FLAGS = {"avx512_vnni", "avx_vnni", "amx_int8"}
 CPUINFO = Path("/proc/cpuinfo")
 
 
-def fast_here() -> tuple[str, ...]:
-    """Those of FAST that OpenVINO computes faster than float32 on this processor, and without harm of its own.
+def precision_of(spec: ModelSpec) -> str:
+    """The fastest format on this processor that was measured to be harmless for this model, else EXACT."""
+    return precisions_of(spec)[0]
 
-    Only Linux says whether int8 is. Raises what a broken OpenVINO raises.
+
+def precisions_of(spec: ModelSpec) -> list[str]:
+    """All formats to try on this processor, in order: those measured to be harmless, then EXACT."""
+    harmless = [name for name in FAST if _is_harmless(spec, name)]
+    here = fast_here() if harmless else ()
+    return [*(name for name in harmless if name in here), EXACT]
+
+
+def fast_here() -> tuple[str, ...]:
+    """Those of FAST that OpenVINO computes faster than float32, and correctly, on this processor.
+
+    int8 only on Linux, which tells what the processor can do. Raises what a broken OpenVINO raises.
     """
     capabilities = import_openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     able = {"bfloat16": "BF16" in capabilities, "int8": not INT8_FLAGS.isdisjoint(_flags())}
     return tuple(name for name in FAST if able[name])
 
 
+def _is_harmless(spec: ModelSpec, precision: str) -> bool:
+    """Whether evaluation measured that this format, with float32 below `clear`, leaves labels and probabilities."""
+    try:
+        measured = spec.metrics["test"][precision]
+        return (
+            measured["images"] >= LEAST_PHOTOS
+            and measured["clear"] == spec.clear[precision]
+            and measured["labels_changed"] == 0
+            and measured["largest_change_of_probability"] <= LARGEST_CHANGE
+        )
+    except (LookupError, TypeError):  # never measured, or not by this project
+        return False
+
+
 def _flags() -> set[str]:
-    """What Linux says that the first core can do; nothing elsewhere."""
+    """What Linux says that the first core can do; empty on other systems."""
     with contextlib.suppress(OSError):
         for line in CPUINFO.read_text().splitlines():
             if line.startswith("flags"):

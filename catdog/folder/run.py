@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from catdog.classifier import Classifier
 from catdog.comparator import Comparator
-from catdog.engine import OF_A_FOLDER as BATCH
+from catdog.engine import FOLDER_BATCH as BATCH
 from catdog.errors import FolderLost, InvalidSettings
 from catdog.folder import parquet
 from catdog.folder.decoding import Decoder, shape_of

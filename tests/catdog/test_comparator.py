@@ -22,7 +22,7 @@ import catdog
 from catdog import Settings
 from catdog.classifier import Classifier, calibrated
 from catdog.comparator import AT_ONCE, GROUP, Comparator
-from catdog.engine import TOGETHER, Outputs
+from catdog.engine import SERVER_BATCH, Outputs
 from catdog.errors import Busy, ImageTooLarge, InvalidImage, ModelMismatch, ModelUnavailable, Unforeseen, UnknownModel
 from catdog.models.heatmap import LARGEST_SIDE
 from catdog.models.novelty import Novelty
@@ -270,7 +270,7 @@ def test_servers_warm_up_for_photos_that_come_together():
     engine.open.set()
     with gated(engine, Classifier(classifier("broken", 0.5).spec, Broken())) as (comparator, _):
         comparator.warm_up()
-    assert engine.batches == [TOGETHER]
+    assert engine.batches == [SERVER_BATCH]
 
 
 @pytest.mark.parametrize(

@@ -406,20 +406,20 @@ GOOD = {"images": 2000, "clear": 0.9, "labels_changed": 0, "largest_change_of_pr
     ],
 )
 def test_fast_arithmetic_is_used_only_where_it_was_measured_to_be_harmless(tiny, monkeypatch, fast, figures, harmless):
-    monkeypatch.setattr(loading, "fast_here", lambda: FAST)
+    monkeypatch.setattr(precision, "fast_here", lambda: FAST)
     spec = with_figures(tiny[1], figures, fast)
-    assert loading.precision_of(spec) == (fast if harmless else "float32")
-    assert loading.precision_of(tiny[1]) == "float32"
-    assert loading.precision_of(spec.replace(clear={})) == "float32"
+    assert precision.precision_of(spec) == (fast if harmless else "float32")
+    assert precision.precision_of(tiny[1]) == "float32"
+    assert precision.precision_of(spec.replace(clear={})) == "float32"
 
 
 @pytest.mark.parametrize(
-    ("here", "precision"),
+    ("here", "chosen"),
     [(("int8", "bfloat16"), "int8"), (("bfloat16",), "bfloat16"), (("int8",), "int8"), ((), "float32")],
 )
-def test_the_fastest_that_the_processor_is_fast_at_is_chosen(tiny, monkeypatch, here, precision):
-    monkeypatch.setattr(loading, "fast_here", lambda: here)
-    assert loading.precision_of(with_figures(tiny[1], GOOD, "bfloat16", "int8")) == precision
+def test_the_fastest_that_the_processor_is_fast_at_is_chosen(tiny, monkeypatch, here, chosen):
+    monkeypatch.setattr(precision, "fast_here", lambda: here)
+    assert precision.precision_of(with_figures(tiny[1], GOOD, "bfloat16", "int8")) == chosen
 
 
 @pytest.mark.parametrize(
@@ -458,7 +458,7 @@ def test_an_openvino_that_fails_is_described_too(tiny, monkeypatch, how):
         raise ImportError("libopenvino.so")
 
     if how == "broken":
-        monkeypatch.setattr(loading, "fast_here", fail)
+        monkeypatch.setattr(precision, "fast_here", fail)
     else:
         monkeypatch.setattr(cache, "installed", lambda library: "2.0" if library == "tensorflow" else None)
     spec = with_figures(tiny[1], GOOD, *FAST)
@@ -467,14 +467,14 @@ def test_an_openvino_that_fails_is_described_too(tiny, monkeypatch, how):
 
 
 def test_a_model_that_fails_in_no_foreseen_way_leaves_the_others_alone(tiny, copies, tmp_path, monkeypatch):
-    original = loading._on_openvino
+    original = loading._with_conversion
 
-    def on_openvino(model, *arguments):
+    def with_conversion(model, *arguments):
         if model[1].name == "odd":
             raise ZeroDivisionError("as nobody thought")
         return original(model, *arguments)
 
-    monkeypatch.setattr(loading, "_on_openvino", on_openvino)
+    monkeypatch.setattr(loading, "_with_conversion", with_conversion)
     path, spec = tiny
     first, second = load_engines([(path, spec.replace(name="odd")), tiny], Settings(cache=tmp_path))
     assert isinstance(first, ModelMismatch) and str(first) == f"{path.name} cannot be run: as nobody thought"
@@ -484,15 +484,15 @@ def test_a_model_that_fails_in_no_foreseen_way_leaves_the_others_alone(tiny, cop
 @pytest.mark.parametrize("fast", FAST)
 def test_two_arithmetics_are_two_engines_on_one_conversion(tiny, copies, tmp_path, monkeypatch, fast):
     """On any processor: OpenVINO takes bfloat16 as a wish, and computes int8 everywhere."""
-    monkeypatch.setattr(loading, "fast_here", lambda: FAST)
+    monkeypatch.setattr(precision, "fast_here", lambda: FAST)
     settings = Settings(cache=tmp_path)
     spec = with_figures(tiny[1], GOOD, fast)
-    careful, exact = load_engine(tiny[0], spec, settings), load_engine(*tiny, settings)
-    assert careful.fast.runtime.endswith(fast) and careful.exact.runtime.endswith("float32")
-    assert careful.fast.weights.name == (cache.QUANTIZED if fast == "int8" else cache.CONVERTED)[1]
-    assert careful.exact.weights.name == cache.CONVERTED[1]
-    assert probability(careful) == pytest.approx(probability(exact), abs=0.01)
-    assert careful.clear == 0.9
+    cascade, exact = load_engine(tiny[0], spec, settings), load_engine(*tiny, settings)
+    assert cascade.fast.runtime.endswith(fast) and cascade.exact.runtime.endswith("float32")
+    assert cascade.fast.weights.name == (cache.QUANTIZED if fast == "int8" else cache.CONVERTED)[1]
+    assert cascade.exact.weights.name == cache.CONVERTED[1]
+    assert probability(cascade) == pytest.approx(probability(exact), abs=0.01)
+    assert cascade.threshold == 0.9
     wrong = spec.replace(image_size=spec.image_size * 2)
     with pytest.raises(ModelMismatch):
         load_engine(tiny[0], wrong, settings)
@@ -508,7 +508,7 @@ class Nonsense(loading.OpenVINOEngine):
 
 @pytest.mark.parametrize("how", ["missing", "broken", "nonsense"])
 def test_fast_arithmetic_that_fails_leaves_the_next_one(tiny, copies, conversion, tmp_path, monkeypatch, caplog, how):
-    monkeypatch.setattr(loading, "fast_here", lambda: FAST)
+    monkeypatch.setattr(precision, "fast_here", lambda: FAST)
     if how == "nonsense":
         monkeypatch.setattr(loading, "OpenVINOEngine", Nonsense)
     copies.conversion = tmp_path / "copy"
@@ -535,27 +535,27 @@ def test_fast_arithmetic_that_fails_leaves_the_next_one(tiny, copies, conversion
 def test_openvino_sees_its_first_array_from_one_thread_alone(monkeypatch):
     """From two at once, it may wait forever: seldom, so that trying it shows nothing."""
     openvino, alone = openvino_engine.import_openvino(), []
-    monkeypatch.setattr(openvino, "Tensor", lambda array: alone.append(openvino_engine._ONE_AT_A_TIME.locked()))
+    monkeypatch.setattr(openvino, "Tensor", lambda array: alone.append(openvino_engine._FIRST_ARRAY.locked()))
     openvino_engine.import_openvino()
     assert alone == [True]
 
 
 def test_exact_arithmetic_waits_for_the_first_doubt_or_for_the_warm_up(tiny, copies, tmp_path, monkeypatch):
-    monkeypatch.setattr(loading, "fast_here", lambda: FAST)
+    monkeypatch.setattr(precision, "fast_here", lambda: FAST)
     spec = with_figures(tiny[1], GOOD | {"clear": 1.0}, "int8", clear=1.0)  # everything is in doubt
-    careful = load_engine(tiny[0], spec, Settings(cache=tmp_path))
-    assert careful.fast.requests and not careful.exact.requests
-    warm_up(careful, SIZE)
-    assert list(careful.exact.requests) == [(1, SIZE, SIZE, 3)]
-    assert list(careful.fast.requests) == [(1, SIZE, SIZE, 3), (2, SIZE, SIZE, 3)]
+    cascade = load_engine(tiny[0], spec, Settings(cache=tmp_path))
+    assert cascade.fast.requests and not cascade.exact.requests
+    warm_up(cascade, SIZE)
+    assert list(cascade.exact.requests) == [(1, SIZE, SIZE, 3)]
+    assert list(cascade.fast.requests) == [(1, SIZE, SIZE, 3), (2, SIZE, SIZE, 3)]
 
 
 def test_exact_arithmetic_outlives_the_folder_of_its_conversion(tiny, copies, tmp_path, monkeypatch):
     """Where the cache cannot be written, that folder is gone once the models are loaded."""
-    monkeypatch.setattr(loading, "fast_here", lambda: FAST)
+    monkeypatch.setattr(precision, "fast_here", lambda: FAST)
     (tmp_path / "file").write_text("no folder")
     spec = with_figures(tiny[1], GOOD | {"clear": 1.0}, "int8", clear=1.0)  # everything is in doubt
-    careful = load_engine(tiny[0], spec, Settings(cache=tmp_path / "file" / "cache"))
-    assert not careful.exact.weights.exists()
+    cascade = load_engine(tiny[0], spec, Settings(cache=tmp_path / "file" / "cache"))
+    assert not cascade.exact.weights.exists()
     exact = load_engine(*tiny, Settings(cache=tmp_path / "cache"))
-    assert probability(careful) == pytest.approx(probability(exact), abs=1e-6)
+    assert probability(cascade) == pytest.approx(probability(exact), abs=1e-6)

@@ -1,11 +1,11 @@
-"""A careful engine asks twice where it is in doubt, and only there."""
+"""A cascade asks the exact network where the fast one is not certain, and only there."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from catdog.engine.cascade import CascadeEngine, warm_up
 from catdog.engine.interface import Outputs
-from catdog.engine.recheck import CarefulEngine, warm_up
 
 
 class Fake:
@@ -27,12 +27,12 @@ def photos(*values: float) -> np.ndarray:
     return np.array(values, np.float32)[:, None, None, None] * np.ones((1, 2, 2, 3), np.float32)
 
 
-def careful(**kinds: bool) -> CarefulEngine:
-    return CarefulEngine(Fake("Engine 1, bfloat16", 0.0, **kinds), Fake("Engine 1, float32", 0.001, **kinds), 0.95)
+def cascade(**kinds: bool) -> CascadeEngine:
+    return CascadeEngine(Fake("Engine 1, bfloat16", 0.0, **kinds), Fake("Engine 1, float32", 0.001, **kinds), 0.95)
 
 
-def test_only_doubtful_photos_are_asked_about_again():
-    engine = careful()
+def test_only_uncertain_photos_are_asked_about_again():
+    engine = cascade()
     outputs = engine(photos(0.99, 0.5, 0.01, 0.9))
     expected = np.array([0.99, 0.501, 0.01, 0.901], np.float32)
     np.testing.assert_allclose(outputs.probabilities[:, -1], expected, atol=1e-6)
@@ -41,30 +41,30 @@ def test_only_doubtful_photos_are_asked_about_again():
     assert engine.exact.asked == [1, 1]  # each size of batch would take memory for good
 
 
-def test_clear_answers_are_not_asked_about_again():
-    engine = careful()
+def test_certain_answers_are_not_asked_about_again():
+    engine = cascade()
     engine(photos(0.951, 0.999, 0.049))
     assert (engine.fast.asked, engine.exact.asked) == ([3], [])
 
 
 def test_what_is_no_number_is_asked_about_again():
-    engine = careful()
+    engine = cascade()
     engine(photos(np.nan, 0.999))
     assert engine.exact.asked == [1]
 
 
 def test_models_without_features_work():
-    outputs = careful(only_probabilities=True)(photos(0.5))
+    outputs = cascade(only_probabilities=True)(photos(0.5))
     assert outputs.features is None and outputs.maps is None
     np.testing.assert_allclose(outputs.probabilities, [[0.499, 0.501]], atol=1e-6)
 
 
 def test_both_arithmetics_are_named():
-    assert careful().runtime == "Engine 1, bfloat16; float32 when in doubt"
+    assert cascade().runtime == "Engine 1, bfloat16; float32 when in doubt"
 
 
 def test_a_warm_up_asks_both_for_as_many_photos_as_they_compute_at_a_time():
-    engine = careful()
+    engine = cascade()
     warm_up(engine, 2)
     assert (engine.fast.asked, engine.exact.asked) == ([2], [1])
     alone = Fake("Engine 1", 0.0)

@@ -1,0 +1,51 @@
+"""A fast network first, and an exact one for the photos of which the fast one is not certain."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from catdog.engine.interface import SERVER_BATCH, Engine, Outputs
+
+NOTE = "; float32 when in doubt"  # added to what a fast engine says of itself
+
+
+class CascadeEngine:
+    """Asks `fast` about every photo, and then `exact` about those whose label gets less than `threshold`.
+
+    threshold  uncalibrated probability, 0 to 1
+
+    Each photo is decided for itself. `exact` computes one photo at a time, because each size of batch takes memory.
+    """
+
+    problem = ""
+
+    def __init__(self, fast: Engine, exact: Engine, threshold: float):
+        self.fast, self.exact, self.threshold = fast, exact, threshold
+        self.runtime = f"{fast.runtime}{NOTE}"
+
+    def __call__(self, batch: np.ndarray) -> Outputs:
+        outputs = self.fast(batch)
+        uncertain = np.flatnonzero(~(outputs.probabilities.max(axis=1) >= self.threshold))  # NaN is uncertain too
+        if not len(uncertain):
+            return outputs
+        exact = zip(*(self.exact(batch[i : i + 1]) for i in uncertain), strict=True)
+        return Outputs(*(_with_rows(values, uncertain, rows) for values, rows in zip(outputs, exact, strict=True)))
+
+
+def warm_up(engine: Engine, side: int) -> None:
+    """Compile what a server needs for photos of side x side pixels, so that no visitor waits for it."""
+    black = np.zeros((SERVER_BATCH, side, side, 3), np.float32)
+    if isinstance(engine, CascadeEngine):
+        engine.exact(black[:1])
+    engine(black)
+
+
+def _with_rows(values: np.ndarray | None, rows: np.ndarray, new: Sequence[np.ndarray | None]) -> np.ndarray | None:
+    """A copy of values (N, ...) in which `new`, M arrays (1, ...), replace M rows; None if there are no values."""
+    if values is None:
+        return None
+    values = values.copy()
+    values[rows] = np.concatenate(new)
+    return values
