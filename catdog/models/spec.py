@@ -20,7 +20,7 @@ from catdog.models.disagreement import Case
 from catdog.models.error_rate import ErrorRates, Share
 from catdog.models.neither import Neither
 from catdog.models.novelty import Novelty
-from catdog.models.training_runs import runs_behind
+from catdog.models.training_runs import steps_to
 from catdog.photo.array import Input, Resize, Scaling
 
 LARGEST = 1e300  # larger numbers in a spec are mistakes, and their sums could overflow
@@ -127,7 +127,7 @@ class ModelSpec(BaseModel):
     def training_seconds(self) -> float | None:
         """Duration of all runs that led to the model; None when its spec does not say."""
         # Averaging weights trains nothing.
-        runs = [run for run in runs_behind(self.training) if "averaged_with" not in run]
+        runs = [step.record for step in steps_to(self.training) if step.is_run and "averaged_with" not in step.record]
         seconds = [run["seconds"] for run in runs if _is_number(run.get("seconds"))]
         return float(sum(seconds)) if seconds else None
 

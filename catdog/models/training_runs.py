@@ -1,35 +1,61 @@
-"""The training runs that led to a model, from the record in its spec."""
+"""The steps that led to a model's weights, from the record of its training in its spec."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 
-def runs_behind(training: Any) -> Iterator[dict[str, Any]]:
-    """Yield the record of each run that led to a model, the first run first, from the `training` of its spec.
+@dataclass(frozen=True)
+class Step:
+    """One step on the way to a model's weights.
 
-    `origins_of` a run come before it. Each is a file with the `training` behind it, or itself the record of a run. A
-    file, known by its sha256, counts once. The averaging of weights is a run too, and so is a file about which nothing
-    else is known.
+    record  of a training run or of an averaging of weights; else what is known of weights that came from elsewhere
+    is_run  whether it is a run or an averaging
+    parts   positions of the steps whose weights went into it: those averaged, if any, then those it started from
     """
-    return _runs_behind(training, set())
+
+    record: Any
+    is_run: bool
+    parts: tuple[int, ...] = ()
 
 
-def _runs_behind(origin: Any, seen: set[str]) -> Iterator[dict[str, Any]]:
-    run = origin.get("training", origin) if isinstance(origin, dict) else None
-    if not isinstance(run, dict):
-        return
-    if isinstance(sha256 := origin.get("sha256"), str):
-        if sha256 in seen:
-            return
-        seen.add(sha256)
-    for earlier in origins_of(run):
-        yield from _runs_behind(earlier, seen)
-    yield run
+def steps_to(training: Any) -> list[Step]:
+    """All steps, each after those that it builds on; a file, known by its sha256, counts once."""
+    steps: list[Step] = []
+    if isinstance(training, dict):
+        _add_run(training, steps, {})
+    return steps
 
 
 def origins_of(run: dict[str, Any]) -> list[Any]:
-    """The models that a run averaged, if it did, and the weights that it started from."""
+    """What went into a run: the models that it averaged, if it did, and the weights that it started from."""
     others = run.get("averaged_with")
     return [*(others if isinstance(others, list) else ()), run.get("base")]
+
+
+def _add_run(run: dict[str, Any], steps: list[Step], files: dict[str, int]) -> int:
+    """Append a run after all that went into it; return its position. `files` are the positions of files by sha256."""
+    parts = [_add_origin(origin, steps, files) for origin in origins_of(run)]
+    steps.append(Step(run, True, tuple(parts)))
+    return len(steps) - 1
+
+
+def _add_origin(origin: Any, steps: list[Step], files: dict[str, int]) -> int:
+    """As `_add_run`, for a file with the training behind it, a name, or the record of a run itself."""
+    match origin:
+        case {"sha256": str(sha256)} if sha256 in files:
+            return files[sha256]
+        case {"training": dict(run)} if run:
+            position = _add_run(run, steps, files)
+        case {"teacher": _} if "base" not in origin:  # distilled base weights, as they were once recorded
+            steps.append(Step(origin, True))
+            position = len(steps) - 1
+        case dict(run) if not {"file", "went_on_from"} & run.keys():
+            position = _add_run(run, steps, files)
+        case weights:
+            steps.append(Step(weights, False))
+            position = len(steps) - 1
+    if isinstance(origin, dict) and isinstance(origin.get("sha256"), str):
+        files[origin["sha256"]] = position
+    return position

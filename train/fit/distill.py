@@ -24,7 +24,7 @@ from keras import layers, ops
 from catdog.errors import InvalidSettings
 from catdog.models.spec import ModelSpec
 from train.data import augment
-from train.fit import history, trainer
+from train.fit import lineage, trainer
 from train.fit.job import Job
 from train.fit.provenance import base_provenance, identity, origin_of, provenance, spec_beside
 from train.fit.supervised import Accuracy, accuracy, augmented, cross_entropy, finish, inputs_of, prepared, started
@@ -296,7 +296,7 @@ def _training_model(
     loss = cross_entropy(outputs, recipe.label_smoothing)
     # By itself, too: while training, the loss holds what the student owes the teacher, and with a teacher that
     # answers nothing else, so that it is 0 on validation photos.
-    label_loss = keras.metrics.MeanMetricWrapper(loss.call, name=history.LABEL_LOSS)
+    label_loss = keras.metrics.MeanMetricWrapper(loss.call, name=lineage.LABEL_LOSS)
     model.compile(
         optimizer,
         loss=loss,

@@ -54,32 +54,33 @@ def averaged(files: Sequence[Path], product: Product, validation_photos: int) ->
 
 
 def without_repeats(training: dict[str, Any]) -> dict[str, Any]:
-    """A record of a training in which what is behind a file, told by its sha256, stands once.
+    """A record of a training in which what is behind each file, known by its sha256, stands only once.
 
-    A run records what is behind its weights and behind its teacher, and a mean what is behind each of its
-    parts: what these share would double with every generation. The first place is kept in the order of
-    `catdog.models.training_runs.runs_behind`, which reads no teachers, so that these are a line of their own.
+    A run records the history of its weights and of its teacher, and an average that of each part: shared histories
+    would double with every generation. They stay where `catdog.models.training_runs.steps_to` meets them first;
+    it does not follow teachers, whose histories are therefore counted by themselves.
     """
-    return _first_told(training, set(), set())
+    return _first_mention(training, set(), set())
 
 
-def _first_told(run: dict[str, Any], told: set[str], taught: set[str]) -> dict[str, Any]:
-    """As `without_repeats`, but for what is behind files that were `told`, or `taught` as teachers."""
+def _first_mention(run: dict[str, Any], weights: set[str], teachers: set[str]) -> dict[str, Any]:
+    """As `without_repeats`, without what is behind files already mentioned as `weights` or as `teachers`."""
 
-    def once(origin: Any, told: set[str]) -> Any:
+    def once(origin: Any, known: set[str]) -> Any:
         match origin:
-            case {"sha256": str(sha256), "training": _} if sha256 in told:
+            case {"sha256": str(sha256), "training": _} if sha256 in known:
                 return {key: value for key, value in origin.items() if key != "training"}
             case {"training": dict(earlier)}:
-                told.add(str(origin.get("sha256")))
-                return origin | {"training": _first_told(earlier, told, taught)}
+                known.add(str(origin.get("sha256")))
+                return origin | {"training": _first_mention(earlier, weights, teachers)}
         return origin
 
-    others = run.get("averaged_with")
-    shorter = {"averaged_with": [once(other, told) for other in others]} if isinstance(others, list) else {}
-    for key, line in (("base", told), ("teacher", taught)):
+    shorter = {}
+    if isinstance(run.get("averaged_with"), list):
+        shorter["averaged_with"] = [once(other, weights) for other in run["averaged_with"]]
+    for key, known in (("base", weights), ("teacher", teachers)):
         if key in run:
-            shorter[key] = once(run[key], line)
+            shorter[key] = once(run[key], known)
     return run | shorter
 
 

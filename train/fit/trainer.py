@@ -18,7 +18,7 @@ import numpy as np
 
 from catdog.errors import CatDogError, InvalidSettings
 from train.data.dataset import Batches
-from train.fit.history import LABEL_LOSS
+from train.fit.lineage import LABEL_LOSS
 from train.networks.hardware import has_fast_bfloat16
 
 PRECISIONS = ("auto", "float32", "mixed_bfloat16")

@@ -17,7 +17,7 @@ from urllib.parse import quote
 from catdog.models.spec import ModelSpec, classes_of
 from catdog.photo.array import SCALINGS as SCALES
 from catdog.verdict import default_of
-from train.fit.origins import described, prose
+from train.fit.lineage import described, prose
 from train.folders import whole
 from train.publish import readme
 from train.report import results

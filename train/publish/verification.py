@@ -17,7 +17,7 @@ from catdog.errors import ModelMismatch
 from catdog.models.spec import ModelSpec
 from catdog.settings import BUNDLED_WEIGHTS
 from train.data.dataset import DatasetError, Split, find
-from train.fit.origins import is_number
+from train.fit.lineage import is_number
 from train.measure import evaluate
 from train.measure.served import settings_for
 

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from catdog.wording import percent
 from train.data.dataset import read
-from train.fit import history
+from train.fit import lineage
 from train.folders import save_all
 from train.measure import mistakes
 from train.measure.answers import Answers
@@ -50,7 +50,7 @@ def _drawings(answers: Answers, found: dict[str, Any]) -> Iterator[tuple[str, Fi
     changed = (plots.Tile(condition.change(photo), condition.title) for condition in CONDITIONS.values())
     yield "conditions.jpg", plots.gallery([plots.Tile(photo, AS_THEY_ARE.title), *changed], columns=1 + len(CONDITIONS))
 
-    chains = {answers.titles[spec.name]: history.runs(spec.training) for spec in answers.specs}
+    chains = {answers.titles[spec.name]: lineage.runs(spec.training) for spec in answers.specs}
     known = all(chains.values())
     yield "curves.png", plots.curves(chains) if known else None
     yield "convergence.png", plots.convergence(chains) if known else None

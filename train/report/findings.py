@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from catdog.models.spec import ModelSpec
 from catdog.verdict import default_of
-from train.fit import history
+from train.fit import lineage
 from train.measure import agreement, evaluate, mistakes
 from train.measure.answers import Answers
 from train.measure.robustness import CONDITIONS
@@ -55,8 +55,8 @@ def accuracy(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
 
 def _model(spec: ModelSpec, answers: Answers, resamples: int) -> dict[str, Any]:
     name, labels = spec.name, answers.split.labels
-    chain = history.runs(spec.training)
-    near = history.convergence(chain)
+    chain = lineage.runs(spec.training)
+    near = lineage.convergence(chain)
     under = {condition: accuracy(outputs[name], labels) for condition, outputs in answers.changed.items()}
     plain = accuracy(answers.outputs[name], labels)["accuracy"]
     return {

@@ -20,7 +20,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 from PIL import Image, ImageOps
 
-from train.fit.history import Run
+from train.fit.lineage import Run
 from train.folders import whole
 from train.measure.statistics import Bin, wilson
 

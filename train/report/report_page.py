@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from catdog.wording import duration, readable_size
-from train.fit.history import CONVERGED
+from train.fit.lineage import CONVERGED
 from train.measure.robustness import AS_THEY_ARE, CONDITIONS
 from train.measure.statistics import CALIBRATION_BINS
 from train.report.drawings import SHOWN

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from catdog.models.spec import ModelSpec
-from train.fit.origins import count, is_number, prose
+from train.fit.lineage import count, is_number, prose
 
 TASK = "image-classification"
 SPLIT_NAMES = {"test": "test", "val": "validation"}  # as specs name them -> as the Hub does, in the order shown

@@ -11,13 +11,12 @@ import pytest
 from catdog import ModelSpec, Settings, load
 from catdog.classifier import calibrated
 from catdog.models.spec import sha256_of
-from catdog.models.training_runs import runs_behind
+from catdog.models.training_runs import steps_to
 from catdog.photo.array import resized
 from catdog.photo.decode import decode
 from train.__main__ import main
-from train.fit.history import runs
 from train.fit.job import Product
-from train.fit.origins import described
+from train.fit.lineage import described, runs
 from train.fit.provenance import averaged, origin_of, without_repeats
 from train.networks import architectures
 
@@ -100,20 +99,24 @@ def test_what_two_members_share_is_told_and_counted_once(tmp_path, members):
         assert f"4. The mean of the weights after the steps {steps}." in text
 
 
+def recorded(training: dict) -> list[dict]:
+    return [step.record for step in steps_to(training) if step.is_run]
+
+
 def test_what_several_files_share_is_recorded_once():
     teacher = {"sha256": "t", "training": {"command": "fit teacher"}}
     first = {"sha256": "a", "training": {"command": "one", "base": "random weights", "teacher": teacher}}
     second = {"sha256": "b", "training": {"command": "two", "base": first, "teacher": teacher}}
     training = {"command": "mean", "averaged_with": [first, teacher], "base": second}
     shorter = without_repeats(training)
-    assert list(runs_behind(shorter)) == [
+    assert recorded(shorter) == [
         {"command": "one", "base": "random weights", "teacher": teacher},
         {"command": "fit teacher"},
         {"command": "two", "base": {"sha256": "a"}, "teacher": {"sha256": "t"}},
         shorter,
     ]
-    assert [run["command"] for run in runs_behind(training)] == [run["command"] for run in runs_behind(shorter)]
-    for run in runs_behind(training):
+    assert [run["command"] for run in recorded(training)] == [run["command"] for run in recorded(shorter)]
+    for run in recorded(training):
         run["history"] = [{"epoch": 1, "seconds": 1}]
     assert [run.title for run in runs(without_repeats(training))] == [run.title for run in runs(training)]
     assert without_repeats(shorter) == shorter

@@ -19,7 +19,7 @@ from tests.conftest import ROOT
 from tests.hub.metadata import problems_of
 from tests.tiny import write_tiny_model
 from train.__main__ import main
-from train.fit.origins import described
+from train.fit.lineage import described
 from train.publish import model_card as card
 from train.report import results
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 from catdog import ModelSpec
 from train.__main__ import main
-from train.fit.history import Run
+from train.fit.lineage import Run
 from train.measure.statistics import Bin, wilson
 from train.report import plots, report_page
 from train.report.assemble import _write
