@@ -21,7 +21,7 @@ class Step:
 
 
 def steps_to(training: Any) -> list[Step]:
-    """All steps, each after those that it builds on; a file, known by its sha256, counts once."""
+    """All steps, each after those that it builds on; the training behind a file, known by its sha256, counts once."""
     steps: list[Step] = []
     if isinstance(training, dict):
         _add_run(training, steps, {})
@@ -55,7 +55,7 @@ def _add_origin(origin: Any, steps: list[Step], files: dict[str, int]) -> int:
             position = _add_run(run, steps, files)
         case weights:
             steps.append(Step(weights, False))
-            position = len(steps) - 1
-    if isinstance(origin, dict) and isinstance(origin.get("sha256"), str):
+            return len(steps) - 1
+    if isinstance(origin.get("sha256"), str):
         files[origin["sha256"]] = position
     return position
