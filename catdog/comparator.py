@@ -20,7 +20,6 @@ from catdog.engine import FOLDER_BATCH, load_engines, warm_up
 from catdog.engine.batcher import Batcher
 from catdog.errors import Busy, CatDogError, ModelUnavailable, Unforeseen, UnknownModel
 from catdog.memory import trim_heap
-from catdog.models.heatmap import LARGEST_SIDE
 from catdog.models.locate import locate
 from catdog.models.spec import ModelSpec
 from catdog.photo.array import resized, scaled
@@ -29,6 +28,8 @@ from catdog.settings import Settings
 from catdog.verdict import Comparison, Verdict, default_of
 
 log = logging.getLogger(__name__)
+
+LARGEST_SIDE = 800  # pixels of the photo that `look` returns
 
 # Photos that are decoded at a time: a large one takes several hundred megabytes meanwhile, and the models need cores.
 AT_ONCE = 2

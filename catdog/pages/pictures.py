@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from catdog.models.heatmap import overlay, scale_of
+from catdog.pages.overlay import overlay, scale_of
 
 if TYPE_CHECKING:
     from catdog.models.spec import ModelSpec

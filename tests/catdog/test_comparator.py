@@ -21,10 +21,9 @@ from PIL import Image
 import catdog
 from catdog import Settings
 from catdog.classifier import Classifier, calibrated
-from catdog.comparator import AT_ONCE, GROUP, Comparator
+from catdog.comparator import AT_ONCE, GROUP, LARGEST_SIDE, Comparator
 from catdog.engine import SERVER_BATCH, Outputs
 from catdog.errors import Busy, ImageTooLarge, InvalidImage, ModelMismatch, ModelUnavailable, Unforeseen, UnknownModel
-from catdog.models.heatmap import LARGEST_SIDE
 from catdog.models.novelty import Novelty
 from catdog.models.spec import ModelSpec
 from catdog.photo.array import to_array

@@ -41,13 +41,13 @@ def small() -> dict:
 
 @contextlib.contextmanager
 def small_instead():
-    """Inside the block, networks are `small`, and train without XLA: compiling takes it longer than they learn."""
+    """Inside the block, networks are `small` and train eagerly: tracing a graph takes longer than their training."""
     import keras
 
     from train.networks import architectures
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(keras.Model, "compile", functools.partialmethod(keras.Model.compile, jit_compile=False))
+        patch.setattr(keras.Model, "compile", functools.partialmethod(keras.Model.compile, run_eagerly=True))
         for name, architecture in small().items():
             patch.setitem(architectures.ARCHITECTURES, name, architecture)
         yield

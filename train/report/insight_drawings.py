@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from catdog.comparator import Comparator
-from catdog.models.heatmap import overlay, scale_of
+from catdog.pages.overlay import overlay, scale_of
 from train.folders import save_all, whole
 from train.measure.faithfulness import CURVES
 

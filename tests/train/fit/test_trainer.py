@@ -34,7 +34,7 @@ def make_model(size: int, optimizer: keras.Optimizer) -> keras.Model:
     photos = keras.Input((None, None, 3), dtype="uint8", name="photos")
     shares = keras.Input((1,), name="shares")
     model = keras.Model({"photos": photos, "shares": shares}, network(layers.Rescaling(1 / 255)(photos)))
-    model.compile(optimizer, loss="binary_crossentropy", metrics=["accuracy"], jit_compile=False)
+    model.compile(optimizer, loss="binary_crossentropy", metrics=["accuracy"], run_eagerly=True)
     return model
 
 

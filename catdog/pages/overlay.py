@@ -1,0 +1,56 @@
+"""Heat maps drawn over photos."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from PIL import Image
+
+from catdog.comparator import LARGEST_SIDE
+from catdog.models.heatmap import enlarged
+
+# For and against the label. Red-green colour-blind people can tell them apart (ColorBrewer's PuOr).
+WARM, COOL = (241, 119, 6), (84, 39, 136)
+STRONGEST = 0.72  # opacity of the colour at the end of the scale
+GAMMA = 0.75  # below 1, so that the weaker of two maps on one scale stays visible
+LEAST_SCALE = 1.0  # logits: maps that are weaker than this everywhere look weak
+COARSE = 4  # pixels a side that share an opacity, smoothed afterwards, to save time
+
+
+def scale_of(heatmaps: Iterable[Sequence[Sequence[float]] | None]) -> float:
+    """One scale for the maps of several models: their largest absolute value, at least LEAST_SCALE."""
+    peaks = [np.abs(heatmap).max() for heatmap in heatmaps if heatmap]
+    return float(max([LEAST_SCALE, *peaks]))
+
+
+def overlay(
+    image: Image.Image, heatmap: Sequence[Sequence[float]], scale: float, *, resize: str = "stretch"
+) -> Image.Image:
+    """Draw a map over its RGB photo: WARM where it speaks for the label, COOL where against, transparent between.
+
+    scale   value of the map that gets the strongest colour, as of `scale_of`
+    resize  of the model's spec: which part of the photo the map covers
+
+    Returns an RGB image of the same proportions, of at most LARGEST_SIDE pixels a side.
+    """
+    drawn = image.copy()
+    drawn.thumbnail((LARGEST_SIDE, LARGEST_SIDE))
+    box = _covered(drawn.size, resize)
+    size = box[2] - box[0], box[3] - box[1]
+    values = enlarged(heatmap, *(-(-side // COARSE) for side in size)) / max(scale, 1e-9)
+    opacity = Image.fromarray((255 * STRONGEST * np.minimum(np.abs(values), 1) ** GAMMA).astype(np.uint8))
+    # Colours change where the opacity is 0, so only the opacity needs smoothing.
+    colours = Image.fromarray(np.where(values[..., None] > 0, WARM, COOL).astype(np.uint8))
+    drawn.paste(colours.resize(size, Image.Resampling.NEAREST), box, opacity.resize(size, Image.Resampling.BILINEAR))
+    return drawn
+
+
+def _covered(size: tuple[int, int], resize: str) -> tuple[int, int, int, int]:
+    """The box of an image that a model sees: all of it, or with `crop` the centred square."""
+    width, height = size
+    side = min(size)
+    if resize != "crop":
+        return 0, 0, width, height
+    left, top = (width - side) // 2, (height - side) // 2
+    return left, top, left + side, top + side
