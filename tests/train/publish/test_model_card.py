@@ -20,7 +20,7 @@ from tests.hub.metadata import problems_of
 from tests.tiny import write_tiny_model
 from train.__main__ import main
 from train.fit.origins import described
-from train.publish import model_card as card
+from train.publish import model_card
 from train.report import results
 
 FIGURES = {
@@ -44,7 +44,7 @@ def spec(name: str = "scratch_cnn", **changes) -> ModelSpec:
 
 
 def text_of(folder, *specs: ModelSpec) -> str:
-    card.write(folder, specs, folder / "report")
+    model_card.write(folder, specs, folder / "report")
     return (folder / "README.md").read_text()
 
 
@@ -234,8 +234,8 @@ def test_what_people_wrote_is_kept_and_the_rest_renewed(tmp_path):
 
 
 def test_a_card_that_is_up_to_date_is_not_touched(tmp_path):
-    assert card.write(tmp_path, [spec()], tmp_path / "report")
-    assert not card.write(tmp_path, [spec()], tmp_path / "report")
+    assert model_card.write(tmp_path, [spec()], tmp_path / "report")
+    assert not model_card.write(tmp_path, [spec()], tmp_path / "report")
 
 
 def test_images_of_the_report_are_shown(tmp_path):
@@ -244,12 +244,12 @@ def test_images_of_the_report_are_shown(tmp_path):
         (tmp_path / "report" / name).touch()
     (tmp_path / "report" / "README.md").write_text("# Report\n\n![What they took for what](confusion.png)\n")
     (tmp_path / "weights").mkdir()
-    card.write(tmp_path / "weights", [spec()], tmp_path / "report")
+    model_card.write(tmp_path / "weights", [spec()], tmp_path / "report")
     content = (tmp_path / "weights" / "README.md").read_text()
     shown = "![What they took for what]({0}/confusion.png)\n\n![Learning curves]({0}/learning_curves.png)"
     assert shown.format("../report") in content
     assert "![Mistakes](../report/mistakes.jpg)" in content
-    there, _ = card.published(tmp_path / "weights", None, [spec()], tmp_path / "report", "user/name")
+    there, _ = model_card.published(tmp_path / "weights", None, [spec()], tmp_path / "report", "user/name")
     assert shown.format("report") in there
 
 
@@ -257,14 +257,14 @@ def test_images_of_the_report_are_shown(tmp_path):
 def test_images_of_a_report_on_other_models_are_left_out(tmp_path, name):
     (tmp_path / "confusion.png").touch()
     (tmp_path / name).write_text(json.dumps({"models": {"m": {"sha256": spec().sha256}}}))
-    assert not card.about_others(tmp_path, [spec()])
-    assert list(card.images_of(tmp_path, [spec()])) == ["confusion.png"]
+    assert not model_card.about_others(tmp_path, [spec()])
+    assert list(model_card.images_of(tmp_path, [spec()])) == ["confusion.png"]
     retrained = spec().replace(sha256="f" * 64)
     for others in ([retrained], [spec(), retrained]):
-        assert f"{name} is about other models" in card.about_others(tmp_path, others)
-        assert not card.images_of(tmp_path, others)
+        assert f"{name} is about other models" in model_card.about_others(tmp_path, others)
+        assert not model_card.images_of(tmp_path, others)
     (tmp_path / name).write_text("{")
-    assert list(card.images_of(tmp_path, [retrained])) == ["confusion.png"]  # nothing tells whose they are
+    assert list(model_card.images_of(tmp_path, [retrained])) == ["confusion.png"]  # nothing tells whose they are
 
 
 @pytest.mark.parametrize(
@@ -272,13 +272,13 @@ def test_images_of_a_report_on_other_models_are_left_out(tmp_path, name):
 )
 def test_whose_words_go_to_the_hub(tmp_path, there, kept):
     (tmp_path / "README.md").write_text("---\nlicense: bsd\nlanguage: en\n---\n\nOurs\n")
-    content, differs = card.published(tmp_path, there, [spec()], tmp_path / "report", "user/name")
+    content, differs = model_card.published(tmp_path, there, [spec()], tmp_path / "report", "user/name")
     assert [word for word in ("Ours", "Theirs") if word in content] == [kept]
     assert differs == (kept == "Theirs")
     data = ModelCard(content).data
     assert data.language == "en"
     assert data.license == ("mit" if there and "mit" in there else "bsd")
-    assert card.published(tmp_path, content, [spec()], tmp_path / "report", "user/name")[0] == content
+    assert model_card.published(tmp_path, content, [spec()], tmp_path / "report", "user/name")[0] == content
 
 
 # The command
@@ -317,7 +317,7 @@ def test_the_shipped_card_is_up_to_date(tmp_path):
     if (ROOT / "docs" / "report").is_dir():
         shutil.copytree(ROOT / "docs" / "report", report)
     specs = [model.spec for model in locate(Settings()).models]
-    assert not card.write(weights, specs, report)
+    assert not model_card.write(weights, specs, report)
 
 
 def test_the_table_of_the_readme_is_that_of_the_card():
