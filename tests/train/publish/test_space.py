@@ -122,20 +122,16 @@ def test_a_space_keeps_its_models_and_a_new_one_takes_those_of_its_name(stand_in
     assert stand_in.repositories[KEY].variables["CATDOG_HUB_REPO"] == MODELS
 
 
-def test_publishing_again_makes_no_commit(stand_in, models, publish):
+def test_publishing_again_makes_no_commit_and_a_dry_run_nothing_at_all(stand_in, models, publish):
+    code, said, result = publish("--dry-run")
+    assert code == 0 and result["dry_run"] and "app.py" in result["files"]
+    assert f"CATDOG_HUB_REVISION={models}" in said and KEY not in stand_in.repositories
     publish()
     stand_in.requests.clear()
     code, said, again = publish()
     assert code == 0 and "nothing had changed" in said
     assert (again["committed"], again["files"], again["variables"]) == (False, [], [])
     assert not [request for request in stand_in.requests if request.startswith(("POST", "PUT"))]
-
-
-def test_a_dry_run_shows_and_publishes_nothing(stand_in, models, publish):
-    code, said, result = publish("--dry-run")
-    assert code == 0 and result["dry_run"] and "app.py" in result["files"]
-    assert f"CATDOG_HUB_REVISION={models}" in said
-    assert KEY not in stand_in.repositories
 
 
 def test_what_the_owner_of_the_space_did_is_kept(stand_in, models, publish):
