@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from pathlib import Path
 
 from huggingface_hub import constants
-from huggingface_hub.errors import HFValidationError
-from huggingface_hub.utils import validate_repo_id
 
 from catdog.errors import InvalidSettings, ModelMismatch
 from catdog.models.locate import locate
@@ -128,55 +125,3 @@ def _outcome(repository: Repository, result: dict) -> str:
         command = f"python -m train publish --space USER/NAME --repo {repository.name} --revision {commit}"
         lines.append(f"A Space that serves it: {command}")
     return "\n".join(lines)
-
-
-def add_commands(commands: argparse._SubParsersAction) -> None:
-    """Add the two commands to those of `python -m train`."""
-    parser = commands.add_parser("card", help="bring the generated parts of weights/README.md up to date")
-    _add_folders(parser)
-    parser.set_defaults(
-        run_command=lambda given: card(weights=given.weights, report=given.report),
-        needs_keras=False,
-        after_stop="nothing was written",
-    )
-    parser = commands.add_parser("publish", help="models -> a Hub repository, or the app -> a Space; one commit")
-    parser.add_argument("--repo", type=_repository, metavar="USER/NAME", help="repository of the models")
-    parser.add_argument("--dry-run", action="store_true", help="show what would be published, and publish nothing")
-    parser.add_argument("--private", action="store_true", help="make a new repository or Space private")
-    models = parser.add_argument_group("the models")
-    _add_folders(models)
-    figures = models.add_mutually_exclusive_group()
-    figures.add_argument(
-        "--data", type=Path, help="photos to measure the figures on again (default data, if it exists)"
-    )
-    figures.add_argument("--unmeasured", action="store_true", help="do not measure the recorded figures again")
-    models.add_argument("--replace-card", action="store_true", help="put the folder's card in place of the Hub's text")
-    app = parser.add_argument_group("the app")
-    app.add_argument(
-        "--space",
-        type=_repository,
-        metavar="USER/NAME",
-        help="publish the app to this Space instead; without --repo it keeps its models, or takes those of its name",
-    )
-    app.add_argument("--revision", help="commit, tag or branch of the models that it pins (default main)")
-    names = list(publish.__kwdefaults__)
-    parser.set_defaults(
-        run_command=lambda given: publish(**{name: getattr(given, name) for name in names}),
-        needs_keras=False,
-        after_stop="the same command goes on",
-    )
-
-
-def _add_folders(parser: argparse._ActionsContainer) -> None:
-    parser.add_argument("--weights", type=Path, default=WEIGHTS, help=f"folder of the models (default {WEIGHTS})")
-    parser.add_argument("--report", type=Path, default=REPORT, help=f"folder of images for the card (default {REPORT})")
-
-
-def _repository(text: str) -> str:
-    try:
-        validate_repo_id(text)
-    except HFValidationError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
-    if "/" not in text:
-        raise argparse.ArgumentTypeError(f"it must be USER/NAME, received {text!r}")
-    return text
