@@ -23,6 +23,7 @@ from catdog.errors import CatDogError, InvalidSettings, NotWritten
 from catdog.files import whole
 from catdog.folder.rows import Columns, read_groups, to_csv, to_text
 from catdog.models.spec import ModelSpec
+from catdog.verdict import default_of
 
 FORMAT = 2  # of the columns and of the state file
 
@@ -136,11 +137,15 @@ def _digest(text: str) -> np.uint64:
     return np.frombuffer(hashlib.blake2b(text.encode(), digest_size=8).digest(), np.uint64)[0]
 
 
-def _identity(folder: Path, specs: Iterable[ModelSpec]) -> dict:
-    """What decides on the rows, but for limits, which a photo's row names, and arithmetic."""
-    fields = ("name", "sha256", "classes", "image_size", "resize", "scaling", "temperature")
-    models = [{name: getattr(spec, name) for name in fields} | {"classes": list(spec.classes)} for spec in specs]
-    return {"format": FORMAT, "folder": str(folder.resolve()), "models": models}
+def _identity(folder: Path, specs: Sequence[ModelSpec]) -> dict:
+    """What decides on the rows, but for the limits of the settings and the arithmetic."""
+    fields = {"name", "sha256", "classes", "image_size", "resize", "scaling", "temperature"}
+    models = [
+        spec.model_dump(mode="json", include=fields)
+        | {"refuses_by": hashlib.sha256(spec.model_dump_json(include={"novelty", "neither"}).encode()).hexdigest()}
+        for spec in specs
+    ]
+    return {"format": FORMAT, "folder": str(folder.resolve()), "leader": default_of(specs).name, "models": models}
 
 
 def _require_same(path: Path, state: Path, identity: dict) -> None:
