@@ -5,9 +5,9 @@
     python -m catdog models [--json]
     python -m catdog convert
 
-Settings come from the environment, as `catdog.settings` says. Answers go to stdout; what went wrong
-goes to stderr, one sentence each. Exit codes: 0 done, 1 some inputs failed or no model could be
-loaded, 2 wrong usage, 130 interrupted, 141 when nobody reads the output any more.
+Settings come from the environment, see `catdog.settings`. Answers go to stdout and problems, one sentence each, to
+stderr. Exit codes: 0 done, 1 some inputs failed or no model could be loaded, 2 wrong usage, 130 interrupted, 141 when
+nobody reads the output any more.
 """
 
 from __future__ import annotations
@@ -19,19 +19,17 @@ import json
 import os
 import sys
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from catdog import Settings, __version__, load, wording
-from catdog.comparator import Comparator
+from catdog import Settings, __version__, load, plain_text
 from catdog.engine import describe
 from catdog.errors import CatDogError, InvalidSettings, UnknownModel
 from catdog.memory import limit_malloc
 from catdog.models.locate import locate
-from catdog.models.spec import ModelSpec
 from catdog.terminal import hidden_stderr, never_fail_to_print, stopping
-from catdog.verdict import Comparison, default_of
+from catdog.verdict import default_of
 
 DONE, FAILED, WRONG_USAGE = 0, 1, 2
 INTERRUPTED, CLOSED_PIPE = 130, 141  # 128 + the signal, as shells report them
@@ -44,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     limit_malloc()
     try:
         with warnings.catch_warnings():
-            # Pillow's remarks on odd metadata; what matters becomes an error of its own.
+            # Pillow warns of odd metadata; what matters becomes an error.
             warnings.filterwarnings("ignore", module=r"PIL\.")
             code = arguments.run(arguments)
         sys.stdout.flush()
@@ -58,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except OSError as error:
-        # Stdout cannot take more, and Python will flush it again at exit: let it find an open file.
+        # Stdout takes no more, and Python flushes it once more at exit: give it an open file.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if isinstance(error, BrokenPipeError):
             return CLOSED_PIPE
@@ -67,8 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    installed = Path(sys.argv[0]).stem == "catdog"
-    prog = "catdog" if installed else "python -m catdog"
+    prog = "catdog" if Path(sys.argv[0]).stem == "catdog" else "python -m catdog"
     parser = argparse.ArgumentParser(prog=prog, description="Cat or dog? Several models answer.")
     parser.add_argument("--version", action="version", version=f"catdog {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -83,7 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     classify = commands.add_parser(
         "classify",
         help="ask the models about all photos of a folder",
-        # By itself argparse would name DIR last, where --model takes it for the name of a model.
+        # argparse would print DIR last, where --model takes it for a name.
         usage="%(prog)s DIR --out FILE [--model NAME ...] [--workers N] [--restart]",
     )
     classify.add_argument("folder", metavar="DIR", type=Path, help="a folder of photos, in folders or not")
@@ -124,12 +121,12 @@ def _predict(arguments: argparse.Namespace) -> int:
                 if arguments.json:
                     _print_json({"path": path, "error": error.to_dict()})
                 else:
-                    _complain(f"{_shown(path)}: {error}")
+                    _complain(f"{plain_text.printable(path)}: {error}")
+                continue
+            if arguments.json:
+                _print_json({"path": path, **comparison.to_dict()})
             else:
-                if arguments.json:
-                    _print_json({"path": path, **comparison.to_dict()})
-                else:
-                    print(_report(path, comparison, comparator), flush=True)
+                print(plain_text.answer(path, comparison, comparator.specs), flush=True)
     return code
 
 
@@ -160,22 +157,19 @@ def _models(arguments: argparse.Namespace) -> int:
     settings = Settings.from_env()
     located = locate(settings)
     specs = [model.spec for model in located.models]
-    default = default_of(specs).name
-    runtimes = [describe(spec, settings) for spec in specs]
+    default, runtimes = default_of(specs).name, [describe(spec, settings) for spec in specs]
     if arguments.json:
         models = [spec.public() | {"runtime": runtime} for spec, runtime in zip(specs, runtimes, strict=True)]
         _print_json({"default": default, "source": located.source, "problems": located.problems, "models": models})
         return DONE
     _complain(*located.problems)
-    header = ("name", "title", "input", "classes", "val accuracy", "test accuracy", "file", "sha256", "runs on")
-    rows = [(*_summary(spec), runtime) for spec, runtime in zip(specs, runtimes, strict=True)]
-    print(*_aligned([header, *rows]), sep="\n")
+    print(plain_text.table(specs, runtimes))
     print(f"Default: {default}. Source: {located.source}.")
     return DONE
 
 
 def _convert(arguments: argparse.Namespace) -> int:
-    """Load every model, which converts it, on OpenVINO or not at all."""
+    """Load every model on OpenVINO, which converts it, or report why it cannot be."""
     settings = dataclasses.replace(Settings.from_env(), engine="openvino")
     with hidden_stderr(), contextlib.closing(load(settings)) as comparator:
         runtimes = {name: classifier.engine.runtime for name, classifier in comparator.models.items()}
@@ -189,71 +183,6 @@ def _count(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= MOST_WORKERS:
         raise argparse.ArgumentTypeError(f"it must be a whole number from 1 to {MOST_WORKERS}, received {text}")
     return int(text)
-
-
-def _report(path: str, comparison: Comparison, comparator: Comparator) -> str:
-    """The answers about one photo, a line per model, and what else is known of them, for people."""
-    classes = list(dict.fromkeys(name for verdict in comparison.models for name in verdict.probabilities))
-    rows = [("model", "label", "confidence", *classes, "time")]
-    for verdict in comparison.models:
-        shares = [_percent(verdict.probabilities.get(name)) for name in classes]
-        time = f"{verdict.milliseconds:.1f} ms"
-        rows.append((verdict.model, verdict.label, _percent(verdict.confidence), *shares, time))
-    lines = [_shown(path), *(f"  {line}" for line in _aligned(rows, left=2))]
-    if len(comparison.models) > 1 and not wording.is_neither(comparison):
-        lines.append("  The models agree." if comparison.agree else "  The models disagree.")
-    lines += [f"  {remark}" for remark in _remarks(comparison, comparator)]
-    return "\n".join(lines)
-
-
-def _remarks(comparison: Comparison, comparator: Comparator) -> Iterator[str]:
-    """Sentences on how far the answers can be trusted; none where the specs do not know."""
-    specs = comparator.specs
-    if wording.is_neither(comparison):
-        yield f"{wording.neither(specs)}: do not trust the answers above."
-        return
-    if favourite := wording.usually_right(comparison, specs):
-        yield favourite
-    if rate := wording.reliability(comparison.leading):
-        yield f"{comparison.leader} is {wording.certainty(comparison.leading)}. {rate}"
-
-
-def _summary(spec: ModelSpec) -> tuple[str, ...]:
-    size = f"{spec.image_size} x {spec.image_size}"
-    accuracies = [_accuracy(spec.metrics.get(split, {})) for split in ("val", "test")]
-    return (spec.name, spec.title, size, ", ".join(spec.classes), *accuracies, _megabytes(spec.bytes), spec.sha256[:12])
-
-
-def _accuracy(figures: dict[str, Any]) -> str:
-    if "accuracy" not in figures:
-        return "-"
-    images = f" of {figures['images']}" if "images" in figures else ""
-    return f"{100 * figures['accuracy']:.2f} %{images}"
-
-
-def _megabytes(count: int) -> str:
-    return f"{count / 1e6:.2f} MB"
-
-
-def _percent(share: float | None) -> str:
-    return "-" if share is None else wording.percent(share)
-
-
-def _aligned(rows: Sequence[Sequence[str]], left: int | None = None) -> Iterator[str]:
-    """Rows as lines of aligned columns: the first `left` of them to the left, the others to the right."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    left = len(widths) if left is None else left
-    for row in rows:
-        cells = [
-            cell.ljust(width) if i < left else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        yield "  ".join(cells).rstrip()
-
-
-def _shown(path: str) -> str:
-    """A path as it is, unless it could upset a terminal."""
-    return path if path.isprintable() else ascii(path)
 
 
 def _print_json(content: dict[str, Any]) -> None:

@@ -19,11 +19,13 @@ NEITHER = "neither"
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 
+_CONFIG = ConfigDict(frozen=True, extra="forbid", json_schema_serialization_defaults_required=True)
+
 
 class Verdict(BaseModel):
     """What one model says of one photo."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = _CONFIG
 
     model: Annotated[str, Field(description="Name of the model.")]
     label: Annotated[str, Field(description="Its most probable class.")]
@@ -79,7 +81,7 @@ class UsuallyRight(TypedDict):
 class Comparison(BaseModel):
     """What all models that were asked say of one photo."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = _CONFIG
 
     prediction: Annotated[str, Field(description="Label of the leader, capitalised.")]
     confidence: Annotated[Probability, Field(description="Confidence of the leader.")]

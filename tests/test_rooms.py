@@ -23,7 +23,7 @@ FLOORS = [
     ["catdog.classifier"],
     ["catdog.comparator"],
     ["catdog"],
-    ["catdog.collection", "catdog.folder", "catdog.wording"],
+    ["catdog.collection", "catdog.folder", "catdog.plain_text", "catdog.wording"],
     ["catdog.pages"],
     ["catdog.flask_app", "catdog.gradio_app"],
     ["catdog.many", "catdog.web"],  # former names

@@ -322,6 +322,20 @@ def report(
     _print_json({"report": str(out / "README.md"), "split": split.value, "accuracy": accuracy})
 
 
+def _repository(name: str | None) -> str | None:
+    """The name of a Hub repository, once it is known to be one."""
+    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.utils import validate_repo_id
+
+    try:
+        validate_repo_id(name or "user/name")
+    except HFValidationError as error:
+        raise typer.BadParameter(str(error)) from error
+    if name and "/" not in name:
+        raise typer.BadParameter(f"It must be USER/NAME, received {name!r}.")
+    return name
+
+
 @command(if_stopped=NOTHING_WRITTEN, keras=False)
 def card(weights: Weights = Path("weights"), report: Report = Path("docs/report")) -> None:
     """Bring the generated parts of weights/README.md up to date."""
@@ -332,10 +346,16 @@ def card(weights: Weights = Path("weights"), report: Report = Path("docs/report"
 
 @command(if_stopped="the same command continues", keras=False)
 def publish(
-    repo: Annotated[str | None, typer.Option(metavar="USER/NAME", help="Repository of the models.")] = None,
+    repo: Annotated[
+        str | None, typer.Option(metavar="USER/NAME", callback=_repository, help="Repository of the models.")
+    ] = None,
     space: Annotated[
         str | None,
-        typer.Option(metavar="USER/NAME", help="Publish the app to this Space; without --repo it keeps its models."),
+        typer.Option(
+            metavar="USER/NAME",
+            callback=_repository,
+            help="Publish the app to this Space. Without --repo it keeps its models, or takes those of its name.",
+        ),
     ] = None,
     revision: Annotated[str | None, typer.Option(help="Commit, tag or branch of the models for the Space.")] = None,
     weights: Weights = Path("weights"),

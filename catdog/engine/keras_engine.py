@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import textwrap
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ class KerasEngine:
         import keras
 
         self.model, self.problem, self.process = with_features_and_maps(model), problem, os.getpid()
+        self.lock = threading.Lock()
         self.runtime = f"Keras {keras.__version__} on {keras.backend.backend()}, float32"
 
     def __call__(self, batch: np.ndarray) -> Outputs:
@@ -34,7 +36,8 @@ class KerasEngine:
                 "process, as gunicorn does without --preload."
             )
         # `predict` would build a data pipeline each time.
-        outputs = self.model.predict_on_batch(batch)
+        with self.lock:  # one call at a time uses all cores
+            outputs = self.model.predict_on_batch(batch)
         return Outputs.from_model(**{name: np.asarray(values, dtype=np.float32) for name, values in outputs.items()})
 
 

@@ -1,45 +1,23 @@
-"""Files -> the pixels that models see, a chunk of photos at a time."""
+"""Files -> the pixels that models take, a chunk of photos at a time."""
 
 from __future__ import annotations
 
 import os
 import signal
 import stat
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
-import numpy as np
-
-from catdog.errors import InvalidImage, OutOfMemory
+from catdog.errors import CatDogError, InvalidImage, OutOfMemory
 from catdog.folder.walk import Found
-from catdog.models.spec import ModelSpec
-from catdog.photo.array import resized
+from catdog.photo.array import Pixels, Shape
 from catdog.photo.reader import Read
 
 # The slowest photos that the limits allow take a few seconds.
 PATIENCE = 60
 
-Shape = tuple[int, str]  # image_size and resize of a spec
-
-
-def shape_of(spec: ModelSpec) -> Shape:
-    """What models have in common whose pixels are the same but for scaling."""
-    return spec.image_size, spec.resize
-
-
-class Decoded(NamedTuple):
-    """A chunk of photos.
-
-    errors   one sentence per photo, empty for one that was decoded
-    reduced  per photo, whether it has more pixels than were looked at
-    pixels   shape -> uint8 (photos, image_size, image_size, 3), RGB, not scaled; black for a photo with an
-             error, so that batches stay of one size, for which engines keep memory
-    """
-
-    errors: list[str]
-    reduced: list[bool]
-    pixels: dict[Shape, np.ndarray]
+# For each photo of a chunk its pixels, or why there are none.
+Decoded = list[Pixels | CatDogError]
 
 
 @dataclass(frozen=True)
@@ -48,7 +26,7 @@ class Decoder:
 
     folder    where the paths begin
     read      binary file and `whole` -> RGB image, as `Reader`
-    shapes    what the models want
+    shapes    what the models take
     patience  seconds that one photo may take, after which it ends the process
     """
 
@@ -59,22 +37,24 @@ class Decoder:
 
     def decode(self, chunk: Sequence[Found], *, whole: bool = False) -> Decoded:
         """Decode a few photos, one after the other; when `whole`, large ones are not reduced."""
-        decoded = black(len(chunk), self.shapes)
-        for i, found in enumerate(chunk):
-            signal.setitimer(signal.ITIMER_REAL, self.patience)  # not handled here: no loop in a decoder holds it up
-            try:
-                image, decoded.reduced[i] = self._read(found, whole)
-                for shape, pixels in decoded.pixels.items():
-                    pixels[i] = resized(image, *shape)
-            except (OutOfMemory, MemoryError):  # the photo is tried once more, alone
-                os._exit(1)
-            except OSError as error:
-                decoded.errors[i] = f"The file cannot be read: {error.strerror or error}."
-            except Exception as error:  # whatever it is, the photo's row says it
-                decoded.errors[i] = str(error) or type(error).__name__
-            finally:
-                signal.setitimer(signal.ITIMER_REAL, 0)
-        return decoded
+        return [self._decode(found, whole) for found in chunk]
+
+    def _decode(self, found: Found, whole: bool) -> Pixels | CatDogError:
+        # Its signal ends the process: no handler would run while a decoder loops.
+        signal.setitimer(signal.ITIMER_REAL, self.patience)
+        try:
+            image, reduced = self._read(found, whole)
+            return Pixels.of(image, self.shapes, reduced=reduced)
+        except (OutOfMemory, MemoryError):  # the photo is tried once more, alone
+            os._exit(1)
+        except CatDogError as error:
+            return error
+        except OSError as error:
+            return InvalidImage(f"The file cannot be read: {error.strerror or error}.")
+        except Exception as error:  # a decoder may raise anything
+            return InvalidImage(str(error) or type(error).__name__)
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
 
     def _read(self, found: Found, whole: bool) -> Read:
         if found.problem:
@@ -84,9 +64,3 @@ class Decoder:
             raise InvalidImage("It is not a regular file.")
         with open(path, "rb") as stream:
             return self.read(stream, whole=whole)
-
-
-def black(photos: int, shapes: Iterable[Shape], error: str = "") -> Decoded:
-    """So many photos, none decoded yet."""
-    pixels = {shape: np.zeros((photos, shape[0], shape[0], 3), np.uint8) for shape in shapes}
-    return Decoded([error] * photos, [False] * photos, pixels)

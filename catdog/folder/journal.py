@@ -18,12 +18,14 @@ from pathlib import Path
 
 import numpy as np
 
-from catdog.errors import InvalidSettings, NotWritten
+from catdog.comparator import Answer
+from catdog.errors import CatDogError, InvalidSettings, NotWritten
 from catdog.files import whole
-from catdog.folder.rows import Columns, Row, read_groups, to_csv, to_text
+from catdog.folder.rows import Columns, read_groups, to_csv, to_text
 from catdog.models.spec import ModelSpec
+from catdog.verdict import default_of
 
-FORMAT = 1
+FORMAT = 2  # of the columns and of the state file
 
 
 class Journal:
@@ -65,12 +67,12 @@ class Journal:
         place = np.searchsorted(self._seen, digest)
         return place < len(self._seen) and self._seen[place] == digest
 
-    def append(self, photos: Iterable[Sequence[Row]]) -> None:
-        """Add photos, each with one row per model or a single one without a model."""
-        photos = list(photos)
-        self._write(to_csv(self.columns.cells(row) for rows in photos for row in rows))
-        self.photos += len(photos)
-        self.failed += sum(any(row.error for row in rows) for rows in photos)
+    def append(self, answers: Iterable[tuple[str, Answer]]) -> None:
+        """Add photos by path, in one write."""
+        answers = list(answers)
+        self._write(to_csv(row for path, answer in answers for row in self.columns.rows(path, answer)))
+        self.photos += len(answers)
+        self.failed += sum(isinstance(answer, CatDogError) for _, answer in answers)
 
     def sync(self) -> None:
         """Wait until the disk has it all."""
@@ -135,11 +137,15 @@ def _digest(text: str) -> np.uint64:
     return np.frombuffer(hashlib.blake2b(text.encode(), digest_size=8).digest(), np.uint64)[0]
 
 
-def _identity(folder: Path, specs: Iterable[ModelSpec]) -> dict:
-    """What decides on the rows, but for limits, which a photo's row names, and arithmetic."""
-    fields = ("name", "sha256", "classes", "image_size", "resize", "scaling", "temperature")
-    models = [{name: getattr(spec, name) for name in fields} | {"classes": list(spec.classes)} for spec in specs]
-    return {"format": FORMAT, "folder": str(folder.resolve()), "models": models}
+def _identity(folder: Path, specs: Sequence[ModelSpec]) -> dict:
+    """What decides on the rows, but for the limits of the settings and the arithmetic."""
+    fields = {"name", "sha256", "classes", "image_size", "resize", "scaling", "temperature"}
+    models = [
+        spec.model_dump(mode="json", include=fields)
+        | {"refuses_by": hashlib.sha256(spec.model_dump_json(include={"novelty", "neither"}).encode()).hexdigest()}
+        for spec in specs
+    ]
+    return {"format": FORMAT, "folder": str(folder.resolve()), "leader": default_of(specs).name, "models": models}
 
 
 def _require_same(path: Path, state: Path, identity: dict) -> None:
@@ -147,13 +153,16 @@ def _require_same(path: Path, state: Path, identity: dict) -> None:
     advice = "Choose another --out, or --restart to write it anew."
     try:
         before = json.loads(state.read_text(encoding="utf-8"))
-        folder, models = before["folder"], [model["name"] for model in before["models"]]
+        version, folder = before["format"], before["folder"]
+        models = [model["name"] for model in before["models"]]
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise InvalidSettings(
             f"{path} exists already, and {state.name}, which would say what it holds, cannot be read. {advice}"
         ) from error
     if before == identity:
         return
+    if version != FORMAT:
+        raise InvalidSettings(f"{path} was written by another version of this command, with other columns. {advice}")
     if folder != identity["folder"]:
         raise InvalidSettings(f"{path} holds answers about the photos of {folder}. {advice}")
     raise InvalidSettings(

@@ -1,7 +1,6 @@
-"""The rows of results, as objects and as CSV.
+"""The rows of results as CSV, and back.
 
-The CSV is that of RFC 4180: UTF-8, commas, quotes where needed, lines that end with CR LF, one line of
-names first.
+The CSV is that of RFC 4180: UTF-8, commas, quotes where needed, lines that end with CR LF, one line of names first.
 """
 
 from __future__ import annotations
@@ -11,46 +10,38 @@ import io
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from catdog.errors import InvalidSettings
+from catdog.comparator import Answer
+from catdog.errors import CatDogError, InvalidSettings
 from catdog.models.spec import ModelSpec, classes_of
 
 LONGEST_ERROR = 1000  # characters
 
 
-@dataclass(frozen=True)
-class Row:
-    """What one model says of one photo, or why nobody can.
-
-    path           relative to the folder of the run, with `/`
-    model, label   empty when the photo could not be read; label also when the model could not answer
-    probabilities  class -> 0 to 1
-    error          one sentence, empty when all went well
-    """
-
-    path: str
-    model: str = ""
-    label: str = ""
-    probabilities: dict[str, float] = field(default_factory=dict)
-    error: str = ""
-
-
 class Columns:
-    """path, model, label, confidence, p_<class> for each class of any model, error."""
+    """path, model, label, verdict, confidence, p_<class> for each class of any model, error."""
 
     def __init__(self, specs: Iterable[ModelSpec]):
         self.classes = classes_of(specs)
         self.numbers = ["confidence", *(f"p_{name}" for name in self.classes)]
-        self.names = ["path", "model", "label", *self.numbers, "error"]
+        self.names = ["path", "model", "label", "verdict", *self.numbers, "error"]
 
-    def cells(self, row: Row) -> list[str]:
-        """A row as texts: numbers with six decimals, on which runs agree that batched photos otherwise."""
-        numbers = [row.probabilities.get(row.label), *map(row.probabilities.get, self.classes)]
-        shown = ["" if number is None else f"{number:.6f}" for number in numbers]
-        return [to_text(row.path), row.model, row.label, *shown, " ".join(row.error.split())[:LONGEST_ERROR]]
+    def rows(self, path: str, answer: Answer) -> list[list[str]]:
+        """The rows of a photo as texts: one per model, or a single one with an error and no model.
+
+        Numbers have six decimals, to which answers do not depend on the photos that were judged together.
+        """
+        if isinstance(answer, CatDogError):
+            error = " ".join(str(answer).split())[:LONGEST_ERROR]
+            return [[to_text(path), *[""] * (len(self.names) - 2), error]]
+        return [
+            [to_text(path), verdict.model, verdict.label, answer.verdict, f"{verdict.confidence:.6f}"]
+            + [f"{verdict.probabilities[name]:.6f}" if name in verdict.probabilities else "" for name in self.classes]
+            + [""]
+            for verdict in answer.models
+        ]
 
 
 def to_text(path: str) -> str:

@@ -7,24 +7,22 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from tqdm import tqdm
 
 from catdog.classifier import Classifier
-from catdog.comparator import Comparator
+from catdog.comparator import Answer, Batch, Comparator
 from catdog.engine import FOLDER_BATCH as BATCH
-from catdog.errors import FolderLost, InvalidSettings
+from catdog.errors import CatDogError, FolderLost, InvalidSettings
 from catdog.folder import parquet
-from catdog.folder.decoding import Decoder, shape_of
+from catdog.folder.decoding import Decoder
 from catdog.folder.journal import Journal, writing
-from catdog.folder.judging import judged
 from catdog.folder.walk import Found, find
 from catdog.folder.workers import Workers
 from catdog.photo.decode import EXTENSIONS
-from catdog.photo.reader import Reader
 
 # Unless asked otherwise: one per core, and no more than this.
 DEFAULT_WORKERS = 16
@@ -73,7 +71,7 @@ def classify(
     out: Path,
     comparator: Comparator,
     *,
-    models: Sequence[str] = (),
+    models: Collection[str] = (),
     workers: int | None = None,
     restart: bool = False,
     stop: threading.Event | None = None,
@@ -89,13 +87,12 @@ def classify(
     """
     start = time.perf_counter()
     check(folder, out)
-    classifiers = [classifier for name in models or [None] for classifier in comparator.chosen(name)]
-    classifiers = [classifier for classifier in comparator.models.values() if classifier in classifiers]
+    classifiers, workers = comparator.chosen(models), workers or min(cores(), DEFAULT_WORKERS)
     stop = stop or threading.Event()
     csv = out if out.suffix.lower() == ".csv" else out.with_name(out.name + ".csv")
     with Journal(csv, folder, [classifier.spec for classifier in classifiers], restart=restart) as journal:
         before = journal.photos
-        _add_missing(journal, folder, comparator.read, classifiers, workers or min(cores(), DEFAULT_WORKERS), stop)
+        _add_missing(journal, folder, comparator, classifiers, workers, stop)
         journal.sync()
         if out != csv and not stop.is_set():
             with writing(out):
@@ -121,7 +118,7 @@ def cores() -> int:
 def _add_missing(
     journal: Journal,
     folder: Path,
-    read: Reader,
+    comparator: Comparator,
     classifiers: Sequence[Classifier],
     workers: int,
     stop: threading.Event,
@@ -134,21 +131,35 @@ def _add_missing(
 
     place = _place(folder)
     total = journal.photos + sum(1 for _ in missing())
-    shapes = dict.fromkeys(shape_of(classifier.spec) for classifier in classifiers)
-    decoder = Decoder(str(folder), read, tuple(shapes))
+    shapes = {classifier.spec.input.shape for classifier in classifiers}
+    decoder = Decoder(str(folder), comparator.read, tuple(shapes))
     every = 0.5 if sys.stderr.isatty() else 30  # seconds; in a log, now and then
     progress = tqdm(
         total=total, initial=journal.photos, unit=" photos", mininterval=every, maxinterval=2 * every, smoothing=0.1
     )
     with progress, Workers(decoder, workers) as decoding:
-        for photos in judged(decoding, _chunks(missing()), classifiers):
-            if any(row.error for rows in photos for row in rows):
+        for photos in _answers(decoding, _chunks(missing()), comparator, classifiers):
+            if any(isinstance(answer, CatDogError) for _, answer in photos):
                 _require_there(folder, place)
             journal.append(photos)
             progress.update(len(photos))
             if stop.is_set():
                 return
-    _require_there(folder, place)  # what is gone has no photos left
+    _require_there(folder, place)  # a folder that is gone has no photos left
+
+
+def _answers(
+    workers: Workers, chunks: Iterable[Sequence[Found]], comparator: Comparator, classifiers: Sequence[Classifier]
+) -> Iterator[list[tuple[str, Answer]]]:
+    """Decode and judge chunks; yields the photos of each by path, in order."""
+    chunks, ours = itertools.tee(chunks)
+
+    def batches() -> Iterator[Batch]:
+        for chunk, decoded in workers.decode(chunks):
+            yield Batch(decoded, lambda places, chunk=chunk: workers.whole([chunk[i] for i in places]))
+
+    for answers, chunk in zip(comparator.compare_batches(batches(), classifiers), ours, strict=True):
+        yield [(found.path, answer) for found, answer in zip(chunk, answers, strict=True)]
 
 
 def _require_there(folder: Path, place: tuple[int, int] | None) -> None:

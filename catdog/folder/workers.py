@@ -14,10 +14,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 
-import numpy as np
-
-from catdog.errors import NoWorker
-from catdog.folder.decoding import PATIENCE, Decoded, Decoder, black
+from catdog.errors import InvalidImage, NoWorker
+from catdog.folder.decoding import PATIENCE, Decoded, Decoder
 from catdog.folder.walk import Found
 
 LOST = (
@@ -80,8 +78,8 @@ class Workers:
             self._alive.discard(worker)
             worker.end()
             if not last_try:
-                return _joined([self._decode([found], whole=whole, last_try=True) for found in chunk])
-            return black(1, self._decoder.shapes, LOST)
+                return [self._decode([found], whole=whole, last_try=True)[0] for found in chunk]
+            return [InvalidImage(LOST)]
         self._idle.put(worker)
         return decoded
 
@@ -124,14 +122,6 @@ class _Worker:
     def end(self) -> None:
         self._process.kill()
         self._process.join()
-
-
-def _joined(parts: Sequence[Decoded]) -> Decoded:
-    return Decoded(
-        errors=[error for part in parts for error in part.errors],
-        reduced=[reduced for part in parts for reduced in part.reduced],
-        pixels={shape: np.concatenate([part.pixels[shape] for part in parts]) for shape in parts[0].pixels},
-    )
 
 
 def _work(line: Connection, decoder: Decoder) -> None:

@@ -48,36 +48,32 @@ def cached(repo: str, revision: str) -> Path | None:
             return None
 
 
-def is_complete(repo: str, folder: Path) -> bool:
-    """Whether a cached folder is known to hold every model file of its commit. Makes no request."""
-    from huggingface_hub import get_cached_repo_tree
+def is_current(repo: str, revision: str, folder: Path) -> bool:
+    """Whether a cached folder holds every model file of a revision, as far as may be asked.
+
+    Makes one request; none for a commit, which never changes, and none when HF_HUB_OFFLINE is set.
+    """
+    from huggingface_hub import get_cached_repo_tree, is_offline_mode
     from huggingface_hub.errors import CachedRepoTreeNotFoundError
 
     try:
         files = get_cached_repo_tree(repo, revision=folder.name)
     except CachedRepoTreeNotFoundError:  # somebody fetched single files
         return False
-    return all((folder / name).exists() for name in _model_files(file.path for file in files))
+    if not all((folder / name).exists() for name in _model_files(file.path for file in files)):
+        return False
+    return folder.name == revision or is_offline_mode() or folder.name == _resolved(repo, revision)
 
 
-def resolve(repo: str, revision: str) -> str:
-    """The commit, 40 hexadecimal digits, of a revision. One request."""
-    from huggingface_hub import HfApi
-
-    with _translated_errors(repo, revision):
-        info = _patiently(repo, lambda: HfApi().model_info(repo, revision=revision, timeout=PATIENCE))
-        if not info.sha:
-            raise ValueError("the answer names no commit")
-        return info.sha
-
-
-def download(repo: str, revision: str, commit: str, damaged: Sequence[str] = ()) -> Path:
-    """Fetch the model files of a commit that the cache lacks, or those named `damaged`; return the cached folder.
+def download(repo: str, revision: str, damaged: Sequence[str] = ()) -> Path:
+    """Fetch the model files of a revision that the cache lacks, or those named `damaged`; return the cached folder.
 
     A Hub that answers may take as long as it needs. The cache notes the commit of `revision` when all files are
     there, so that a download that breaks off leaves the last complete commit in use.
     """
     from huggingface_hub import HfApi, hf_hub_download, snapshot_download
+
+    commit = _resolved(repo, revision)
 
     def ask() -> list[str]:
         """The model files of the commit, once the Hub has answered for one: later answers may take their time."""
@@ -111,6 +107,17 @@ def is_damaged(path: Path) -> bool:
     except OSError:
         return True
     return found != blob.name
+
+
+def _resolved(repo: str, revision: str) -> str:
+    """The commit, 40 hexadecimal digits, of a revision. One request."""
+    from huggingface_hub import HfApi
+
+    with _translated_errors(repo, revision):
+        info = _patiently(repo, lambda: HfApi().model_info(repo, revision=revision, timeout=PATIENCE))
+        if not info.sha:
+            raise ValueError("the answer names no commit")
+        return info.sha
 
 
 def _model_files(paths: Iterable[str]) -> list[str]:

@@ -80,19 +80,13 @@ def _bundled(folder: Path, source: str, problems: tuple[str, ...] = ()) -> Locat
 
 
 def _from_hub(settings: Settings, repo: str, revision: str) -> Located:
-    from huggingface_hub import is_offline_mode
-
     folder = hub.cached(repo, revision)
     advice = "Start again when the Hub can be reached, and the cached copy is repaired."
     found = _read(folder, _name(repo, folder), advice) if folder else _Found()
-    ready = found.models and not found.problems and hub.is_complete(repo, folder)
-    # A commit never changes, and offline nobody may be asked.
     try:
-        if not ready or (folder.name != revision and not is_offline_mode()):
-            commit = hub.resolve(repo, revision)
-            if not ready or folder.name != commit:
-                return _downloaded(repo, revision, commit)
-        return _located(found, f"hub {_name(repo, folder)}")
+        if found.models and not found.problems and hub.is_current(repo, revision, folder):
+            return _located(found, f"hub {_name(repo, folder)}")
+        return _downloaded(repo, revision)
     except hub.HubUnreachable as error:
         unreachable = f"The Hub repository {repo} cannot be reached ({error.reason})"
     again = "Check the connection and start again."
@@ -103,13 +97,13 @@ def _from_hub(settings: Settings, repo: str, revision: str) -> Located:
     return _bundled(settings.weights, f"bundled (Hub unreachable: {repo})", (problem, *found.problems))
 
 
-def _downloaded(repo: str, revision: str, commit: str) -> Located:
-    """Fetch a commit; files that differ from the Hub's are fetched once more, those published damaged are not."""
+def _downloaded(repo: str, revision: str) -> Located:
+    """Fetch a revision; a cached file that differs from the Hub's is fetched once more."""
     advice = "Publish its files again, or set CATDOG_HUB_REVISION to another commit."
-    folder = hub.download(repo, revision, commit)
+    folder = hub.download(repo, revision)
     found = _read(folder, _name(repo, folder), advice)
     if damaged := [name for name in found.suspects if hub.is_damaged(folder / name)]:
-        hub.download(repo, revision, commit, damaged)
+        hub.download(repo, folder.name, damaged)
         found = _read(folder, _name(repo, folder), advice)
     return _located(found, f"hub {_name(repo, folder)}")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -16,6 +18,8 @@ SCALINGS = {
     "symmetric": (2 / 255, -1.0),
 }
 
+Shape = tuple[int, str]  # size and resize of an Input
+
 
 class Input(NamedTuple):
     """What a model takes. Models with equal inputs can share an array.
@@ -28,6 +32,34 @@ class Input(NamedTuple):
     size: int
     resize: Resize = "stretch"
     scaling: Scaling = "none"
+
+    @property
+    def shape(self) -> Shape:
+        """What models have in common whose pixels differ by scaling alone."""
+        return self.size, self.resize
+
+
+class Pixels(NamedTuple):
+    """A photo in the shapes that models take, not yet scaled.
+
+    arrays   shape -> uint8 (size, size, 3)
+    seconds  shape -> how long resizing took
+    reduced  whether the photo has more pixels than were read
+    """
+
+    arrays: dict[Shape, np.ndarray]
+    seconds: dict[Shape, float]
+    reduced: bool = False
+
+    @classmethod
+    def of(cls, image: Image.Image, shapes: Iterable[Shape], *, reduced: bool = False) -> Pixels:
+        """Resize an RGB image to each of the shapes."""
+        pixels = cls({}, {}, reduced)
+        for shape in shapes:
+            start = time.perf_counter()
+            pixels.arrays[shape] = resized(image, *shape)
+            pixels.seconds[shape] = time.perf_counter() - start
+        return pixels
 
 
 def to_array(image: Image.Image, wanted: Input) -> np.ndarray:

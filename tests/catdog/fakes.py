@@ -11,6 +11,7 @@ from catdog.comparator import Comparator
 from catdog.engine import Outputs
 from catdog.models.novelty import Novelty, unit
 from catdog.verdict import Comparison, Verdict
+from tests.specs import minimal
 
 # What the models of `comparator` say of photos of one colour.
 CAT, DOG, DISPUTED, NEITHER = (200, 40, 40), (40, 200, 40), (200, 200, 40), (40, 40, 200)
@@ -34,6 +35,23 @@ class Colours:
         maps = 8 * (places[..., 1:2] - places[..., 0:1])
         logits = maps.mean(axis=(1, 2)) + self.bias
         return Outputs.from_model(1 / (1 + np.exp(-logits)), places.mean(axis=(1, 2)), maps)
+
+
+class Fixed:
+    """An engine that gives the same outputs to every photo."""
+
+    runtime, problem = "a test", ""
+
+    def __init__(self, *outputs: float):
+        self.outputs = outputs
+
+    def __call__(self, batch: np.ndarray) -> Outputs:
+        return Outputs.from_model(np.array([self.outputs] * len(batch), np.float32))
+
+
+def fixed(name: str, *outputs: float, accuracy: float = 0.9, **changes) -> Classifier:
+    """A model that gives the same outputs to every photo."""
+    return Classifier(minimal(name, metrics={"val": {"accuracy": accuracy}}, **changes), Fixed(*outputs))
 
 
 def spec(name: str, **changes) -> ModelSpec:

@@ -16,7 +16,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from catdog.__main__ import CLOSED_PIPE, DONE, FAILED, INTERRUPTED, WRONG_USAGE, _report, main
+from catdog import plain_text
+from catdog.__main__ import CLOSED_PIPE, DONE, FAILED, INTERRUPTED, WRONG_USAGE, main
 from catdog.engine import cache
 from catdog.models.novelty import Novelty
 from catdog.models.spec import ModelSpec
@@ -285,8 +286,8 @@ def test_people_are_told_how_far_to_trust_an_answer(
 def test_nobody_is_vouched_for_on_a_photo_of_neither():
     with contextlib.closing(fakes.comparator()) as comparator:
         disputed = comparator.compare(fakes.photo(fakes.DISPUTED))
-        assert "When they disagreed" in _report("x.jpg", disputed, comparator)
-        report = _report("x.jpg", disputed.model_copy(update={"verdict": NEITHER}), comparator)
+        assert "When they disagreed" in plain_text.answer("x.jpg", disputed, comparator.specs)
+        report = plain_text.answer("x.jpg", disputed.model_copy(update={"verdict": NEITHER}), comparator.specs)
     assert "agree" not in report
     assert report.endswith("\n  Probably neither a cat nor a dog: do not trust the answers above.")
 

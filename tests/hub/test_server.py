@@ -46,27 +46,6 @@ def test_what_is_committed_can_be_read_at_every_commit(api):
     assert sorted(api.list_repo_files(REPO, revision=first)) == [".gitattributes", "model.h5", "notes.txt"]
 
 
-def test_a_large_file_is_sent_once(api, hub):
-    api.create_repo(REPO)
-    add(api, model_h5=LARGE)
-    add(api, copy_h5=LARGE)
-    assert sum(request.startswith("PUT /lfs/") for request in hub.requests) == 1
-
-
-def test_a_file_that_did_not_change_makes_no_commit(api, hub):
-    api.create_repo(REPO)
-    assert add(api, model_h5=LARGE) == add(api, model_h5=LARGE)
-    assert len(hub.repositories[REPO].commits) == 2  # the first one is the Hub's own
-
-
-def test_a_commit_on_an_old_parent_is_refused(api):
-    api.create_repo(REPO)
-    old = api.model_info(REPO).sha
-    add(api, notes_txt=b"one")
-    with pytest.raises(HfHubHTTPError, match="412"):
-        api.create_commit(REPO, [CommitOperationAdd("notes.txt", b"two")], commit_message="late", parent_commit=old)
-
-
 def test_a_space_has_variables_and_files_of_its_own(api, hub):
     api.create_repo(REPO, repo_type="space", space_sdk="gradio", space_variables=[{"key": "A", "value": "1"}])
     api.add_space_variable(REPO, "B", "2")
@@ -96,13 +75,6 @@ def test_a_private_repository_is_nowhere_without_a_token(api, hub):
     assert api.model_info(REPO).private
     with pytest.raises(RepositoryNotFoundError):
         HfApi(token=False).model_info(REPO)
-
-
-@pytest.mark.parametrize("fault", ["cut", 503])
-def test_an_upload_that_fails_once_is_sent_again(api, hub, fault):
-    api.create_repo(REPO)
-    hub.inject(fault, "PUT /lfs/", times=1)
-    assert read(api, "model.h5", add(api, model_h5=LARGE)) == LARGE
 
 
 @pytest.mark.parametrize(

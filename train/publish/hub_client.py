@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-import sys
-import time
-from collections.abc import Callable, Iterator
-from typing import Any, TypeVar
+from collections.abc import Iterator
+from typing import Any
+
+from huggingface_hub import constants, errors, set_client_factory
+from huggingface_hub.utils import parse_ratelimit_headers, tqdm
+from huggingface_hub.utils._http import default_client_factory  # has no public name
 
 from catdog.errors import CatDogError
 from catdog.models import hub
 
-T = TypeVar("T")
-
-PATIENCE = 300  # seconds for which the Hub may ask to wait, in all; its limits are counted over five minutes
-TRIES = 5
 TIMEOUT = 60.0  # seconds of silence after which a connection counts as lost
+LONGEST_WAIT = 300  # seconds that the Hub may ask to wait: it counts requests over five minutes
+
+NOTHING_PUBLISHED = "Nothing was published."
+UNKNOWN = "Whether the commit was made is not known; the same command finds out, and does only what is missing."
 
 
 class PublishError(CatDogError, RuntimeError):
@@ -25,13 +27,11 @@ class PublishError(CatDogError, RuntimeError):
 
 
 @contextlib.contextmanager
-def impatient() -> Iterator[None]:
-    """Make the client of this process notice silence, and refuse to wait longer than PATIENCE.
+def bounded_waits() -> Iterator[None]:
+    """Let the client of this process give up a silent Hub after TIMEOUT seconds, and wait at most LONGEST_WAIT.
 
     By itself it has no timeout, and sleeps for as long as an answer asks.
     """
-    from huggingface_hub import set_client_factory
-    from huggingface_hub.utils._http import default_client_factory  # what it goes back to has no public name
 
     def make():
         client = default_client_factory()
@@ -46,104 +46,52 @@ def impatient() -> Iterator[None]:
         set_client_factory(default_client_factory)
 
 
-def retried(call: Callable[[], T]) -> T:
-    """The result of a call; while the Hub throttles it, it is made again, TRIES times and PATIENCE seconds at most.
-
-    For the calls that the client does not repeat by itself.
-    """
-    from huggingface_hub.errors import HfHubHTTPError
-
-    tries, waited = 1, 0
-    while True:
-        try:
-            return call()
-        except HfHubHTTPError as error:
-            seconds = _asked_to_wait(error.response)
-            throttled = error.response.status_code == 429 and seconds is not None
-            if not throttled or tries == TRIES or waited + seconds > PATIENCE:
-                raise
-        print(f"The Hub asks to wait {seconds} seconds.", file=sys.stderr, flush=True)
-        time.sleep(seconds)
-        tries, waited = tries + 1, waited + seconds
+def _refuse_long_wait(response: Any) -> None:
+    if response.status_code in (429, 503):
+        limit, asked = parse_ratelimit_headers(response.headers), response.headers.get("Retry-After", "")
+        seconds = limit.reset_in_seconds if limit else int(asked) if asked.isdigit() else 0
+        if seconds > LONGEST_WAIT:
+            raise PublishError(f"The Hub asks to wait {-(-seconds // 60)} minutes.")
 
 
 @contextlib.contextmanager
-def rewrapped(name: str, state: str, unanswered: str | None = None) -> Iterator[None]:
-    """Turn any error of the client into PublishError on repository `name`, which ends with `state`.
+def told_errors(name: str, state: str = NOTHING_PUBLISHED, unanswered: str | None = None) -> Iterator[None]:
+    """Turn any error of the client into PublishError on repository `name` that ends with `state`.
 
-    Where the Hub gave no answer, or none that can be understood, it ends with `unanswered`.
+    Where the Hub gave no answer that can be understood, it ends with `unanswered`.
     """
     try:
         yield
     except Exception as error:  # the client raises its own, httpx's, OSError, ValueError and RuntimeError
-        _end_progress_bars()
-        if isinstance(error, RuntimeError) and isinstance(error.__cause__, Exception):
-            error = error.__cause__  # "while uploading", raised from what really happened
-        if isinstance(error, OSError) and error.errno and error.filename:
-            raise error  # a file of this machine: the command line says which
+        for bar in list(getattr(tqdm, "_instances", ())):
+            bar.close()  # else it is drawn once more after the error
+        uploading = isinstance(error, RuntimeError) and isinstance(error.__cause__, Exception)
+        if uploading:  # "while uploading", raised from what really happened, before any commit
+            error = error.__cause__
         refusal = _refusal(error, name)
+        known = refusal or uploading or unanswered is None
         sentence = refusal or str(hub.translated(error, name, "main"))
-        raise PublishError(f"{sentence} {state if refusal else unanswered or state}".rstrip()) from error
-
-
-def _end_progress_bars() -> None:
-    """Close the bars that the client leaves behind when it fails, and that would be drawn once more after the error."""
-    from huggingface_hub.utils import tqdm
-
-    for bar in list(getattr(tqdm, "_instances", ())):
-        bar.close()
+        raise PublishError(f"{sentence} {state if known else unanswered}") from error
 
 
 def _refusal(error: Exception, name: str) -> str | None:
-    """What the Hub, or this client, refused; None when it is not known to have been refused."""
-    from huggingface_hub import constants, errors
-
+    """What the Hub, or its client, refused; None when it is not known to have been refused."""
     match error:
         case CatDogError():
             return str(error)
-        case errors.GatedRepoError():
-            return f"This token has no access to {name}, which is gated."
-        case errors.RevisionNotFoundError():
-            return f"{name} has no such revision."
-        case errors.RepositoryNotFoundError():
-            return f"There is no {name}, or it is private and not this token's."
         case errors.HFValidationError():
             return f"The name of a repository must be like user/name. Received: {name!r}."
-        case ValueError() if "Invalid metadata in README.md" in str(error):
-            return f"The Hub does not accept the front matter of the README.md: {' '.join(str(error).split()[4:])}."
-        case errors.HfHubHTTPError():
-            status, said = error.response.status_code, error.server_message
+        case ValueError() if "README.md" in str(error):
+            return f"The Hub refuses the front matter: {' '.join(str(error).split())}."
+        case errors.HfHubHTTPError(response=response) if 400 <= response.status_code < 500:
+            status, said = response.status_code, " ".join((error.server_message or "").split()).rstrip(".")
         case _:
             return None
-    said = f" ({' '.join(said.split()).rstrip('.')})" if said else ""
-    match status:
-        case 401:
-            return f"The Hub does not accept the token{said}. Make one at {constants.ENDPOINT}/settings/tokens."
-        case 403:
-            return f"The Hub refuses this token {name}{said}; it needs write permission there."
-        case 412:
-            return f"Somebody else changed {name} at the same time{said}. Run the same command again."
-        case 429:
-            return f"The Hub has had too many requests{said}. Wait some minutes."
-        case _ if 400 <= status < 500 and status != 408:
-            return f"The Hub refused the request for {name} with HTTP status {status}{said}."
-    return None
-
-
-def _refuse_long_wait(response: Any) -> None:
-    seconds = _asked_to_wait(response)
-    if seconds is not None and seconds > PATIENCE:
-        raise PublishError(f"The Hub asks to wait {-(-seconds // 60)} minutes.")
-
-
-def _asked_to_wait(response: Any) -> int | None:
-    """Seconds after which an answer says to ask again; None for any other answer."""
-    from huggingface_hub.utils import parse_ratelimit_headers
-
-    if response.status_code not in (429, 503):
-        return None
-    limit = parse_ratelimit_headers(response.headers)
-    if limit and limit.remaining == 0:
-        return limit.reset_in_seconds
-    said = response.headers.get("Retry-After", "")
-    return int(said) if said.isdigit() else None
+    advice = {
+        401: f"Make a token at {constants.ENDPOINT}/settings/tokens and set HF_TOKEN to it.",
+        403: "The token needs write permission there.",
+        412: "Somebody else changed it at the same time.",
+        429: "There were too many requests: wait some minutes.",
+    }.get(status, "")
+    refused = f"The Hub refused the request for {name} with HTTP status {status}{f' ({said})' if said else ''}."
+    return f"{refused} {advice}".rstrip() if status != 408 else None

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from urllib.parse import unquote
 
 from catdog.errors import InvalidSettings
 from catdog.models.spec import ModelSpec, find_specs
-from train.publish import model_card as card
-from train.publish.hub_repository import UNTOUCHED, Content, Remote, Repository
+from train.publish import model_card
+from train.publish.hub_client import NOTHING_PUBLISHED
+from train.publish.hub_repository import Remote, Repository
 from train.publish.upload import Upload
 
 
-def models(
+def models_upload(
     repository: Repository,
     remote: Remote | None,
     specs: Sequence[ModelSpec],
@@ -23,44 +24,40 @@ def models(
     *,
     replace_card: bool = False,
 ) -> Upload:
-    """Upload a checked folder: `.h5` files, specs, the card, and what it shows of the report, or links to there.
+    """The upload of a verified folder: `.h5` files, specs, the card, and the files of the report that it names.
 
     The text of the card on the Hub is kept, unless `replace_card`.
     """
-    has_card = remote is not None and card.CARD in remote.files and not replace_card
-    there = repository.read(card.CARD, remote.commit) if has_card else None
-    text, differs = card.published(weights, there, specs, report, repository.name)
-    files: dict[str, Content] = {card.CARD: text.encode()}
+    there = None if replace_card else repository.readme(remote)
+    text, differs = model_card.published(weights, there, specs, report, repository.name)
+    files: dict[str, bytes | Path] = {model_card.CARD: text.encode()}
     for path in find_specs(weights):
         file = ModelSpec.read(path).file
         files |= {path.name: path, file: weights / file}
-    files |= _report(report, text, remote.files if remote else ())
-    notes = list(filter(None, [card.about_others(report, specs)]))
+    others = remote.files if remote else ()
+    files |= dict(_linked_files(report, text, others))
+    notes = list(filter(None, [model_card.about_others(report, specs)]))
     if differs:
         notes.append(
-            f"The text of the card on the Hub is kept; it is not that of {weights / card.CARD}, "
+            f"The text of the card on the Hub is kept; it is not that of {weights / model_card.CARD}, "
             "which --replace-card would put in its place."
         )
-    if others := [name for name in (remote.files if remote else ()) if _is_model(name) and name not in files]:
-        notes.append(f"The repository also holds {', '.join(others)}, which apps will load if it is a model.")
+    if names := [name for name in others if re.fullmatch(r"[^/]+\.(h5|json)", name) and name not in files]:
+        notes.append(f"The repository also holds {', '.join(names)}, which apps will load if it is a model.")
     return Upload(repository, remote, files, f"Publish {', '.join(spec.name for spec in specs)}", notes=notes)
 
 
-def _report(folder: Path, text: str, there: Iterable[str]) -> dict[str, Content]:
+def _linked_files(report: Path, text: str, there: Iterable[str]) -> Iterator[tuple[str, Path]]:
     """The files of a report that a card shows or links to; InvalidSettings if one is nowhere."""
-    linked = map(unquote, re.findall(rf"\]\({card.REPORT}/([^)\s#?]+)", text))
-    files: dict[str, Content] = {}
-    for name in dict.fromkeys(linked):
-        path, file = f"{card.REPORT}/{name}", folder / name
+    links = re.findall(rf"\]\({model_card.REPORT}/([^)\s#?]+)", text)
+    for name in dict.fromkeys(map(unquote, links)):
+        path, file = f"{model_card.REPORT}/{name}", report / name
         if file.is_file():
-            # A card may come from the Hub: it is not to fetch files from elsewhere.
-            if not file.resolve().is_relative_to(folder.resolve()):
-                raise InvalidSettings(f"The model card links to {path}, which is outside the report. {UNTOUCHED}")
-            files[path] = file
+            # A card may come from the Hub: it must not choose files from elsewhere.
+            if not file.resolve().is_relative_to(report.resolve()):
+                raise InvalidSettings(
+                    f"The model card links to {path}, which is outside the report. {NOTHING_PUBLISHED}"
+                )
+            yield path, file
         elif path not in there:
-            raise InvalidSettings(f"The model card links to {file}, which does not exist. {UNTOUCHED}")
-    return files
-
-
-def _is_model(name: str) -> bool:
-    return "/" not in name and name.endswith((".h5", ".json"))
+            raise InvalidSettings(f"The model card links to {file}, which does not exist. {NOTHING_PUBLISHED}")

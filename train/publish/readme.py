@@ -1,4 +1,4 @@
-"""The README.md of a Hub repository: hand-written text around generated blocks, and one front matter of both."""
+"""The README.md of a Hub repository: front matter, then text by people around generated blocks."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from huggingface_hub import CardData, RepoCard
+from huggingface_hub.repocard import REGEX_YAML_BLOCK
+
 from catdog.errors import CatDogError
 
 _BLOCK = re.compile(r"<!-- generated: (?P<name>[a-z]+) -->\n(?P<body>.*?)<!-- end of (?P=name) -->", re.DOTALL)
 _MARKER = re.compile(r"<!-- (generated:|end of) [a-z]+ -->")
-# Lists of which both sides may write a part.
+# Lists of the front matter to which people and the generator both add.
 _JOINED = ("tags", "datasets")
 
 
@@ -35,12 +38,9 @@ def load(path: Path) -> tuple[dict[str, Any], str]:
 def parse(content: str, name: str) -> tuple[dict[str, Any], str]:
     """Split a README.md into its front matter, empty without one, and its text, which follows the closing `---`.
 
-    Raises InvalidReadme, with `name`, for a front matter that is no YAML mapping and for markers of generated
+    Raises InvalidReadme, with `name`, for a front matter that is not a YAML mapping and for markers of generated
     blocks that do not come in pairs.
     """
-    from huggingface_hub import RepoCard
-    from huggingface_hub.repocard import REGEX_YAML_BLOCK
-
     content = content.lstrip("\ufeff").replace("\r\n", "\n")
     if not REGEX_YAML_BLOCK.search(content):
         content = f"---\n\n---\n\n{content}"
@@ -49,27 +49,23 @@ def parse(content: str, name: str) -> tuple[dict[str, Any], str]:
     except Exception as error:  # those of the YAML parser, and what it returns need not be a mapping
         reason = " ".join(str(error).split())
         raise InvalidReadme(name, f"its front matter is not a YAML mapping ({reason}).") from error
-    text = card.text
-    names = [block["name"] for block in _BLOCK.finditer(text)]
-    if len(_MARKER.findall(text)) != 2 * len(names) or len(names) != len(set(names)):
+    names = [block["name"] for block in _BLOCK.finditer(card.text)]
+    if len(_MARKER.findall(card.text)) != 2 * len(names) or len(names) != len(set(names)):
         raise InvalidReadme(
-            name,
-            "each '<!-- generated: NAME -->' needs one '<!-- end of NAME -->' after it, and each NAME may come once.",
+            name, "each '<!-- generated: NAME -->' needs one '<!-- end of NAME -->' after it, each NAME once."
         )
-    return card.data.to_dict(), text
+    return card.data.to_dict(), card.text
 
 
 def render(front: Mapping[str, Any], text: str) -> str:
     """The README.md of a front matter and a text."""
-    from huggingface_hub import CardData
-
     return f"---\n{CardData(**front).to_yaml()}\n---\n{text}"
 
 
 def with_blocks(text: str, blocks: Mapping[str, str]) -> str:
     """The text with each block replaced by what is generated now.
 
-    One that has no place yet comes at the end, unless it is empty.
+    A block without a place comes at the end, unless it is empty.
     """
 
     def replaced(match: re.Match[str]) -> str:
@@ -86,23 +82,19 @@ def hand_written(text: str) -> str:
 
 
 def merged_front(written: Iterable[Mapping[str, Any]], defaults: Mapping[str, Any], owned: Mapping[str, Any]) -> dict:
-    """One front matter: `owned` keys as they are, hand-written ones before the defaults, the first before the rest.
+    """One front matter: `owned` values first, then those of the first mapping that has the key, then the defaults.
 
-    Tags and datasets are joined, without those written twice.
+    Tags and datasets of all of them are joined, each once.
     """
     sources = [*written, defaults]
     front: dict[str, Any] = {}
     for source in sources:
         front |= {key: value for key, value in source.items() if key not in front}
     for key in _JOINED:
-        values = [value for source in sources for value in _listed(source.get(key))]
-        if values:
+        given = (source.get(key) or [] for source in sources)
+        if values := [value for part in given for value in (part if isinstance(part, list) else [part])]:
             front[key] = list(dict.fromkeys(values))
     return front | owned
-
-
-def _listed(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [] if value is None else [value]
 
 
 def _block(name: str, body: str) -> str:

@@ -1,4 +1,4 @@
-"""The Space: what it needs of this repository, pinned to a commit of a model repository."""
+"""The app -> what a Space is to hold, pinned to a commit of a model repository."""
 
 from __future__ import annotations
 
@@ -6,85 +6,72 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from huggingface_hub import constants
+
 from catdog.settings import BUNDLED_WEIGHTS
 from train.publish import readme
-from train.publish.hub_client import PublishError
-from train.publish.hub_repository import UNTOUCHED, Content, Remote, Repository
+from train.publish.hub_client import NOTHING_PUBLISHED, PublishError
+from train.publish.hub_repository import README, Remote, Repository
 from train.publish.upload import Upload
 
 ROOT = BUNDLED_WEIGHTS.parent
-README = "README.md"
 FILES = ("app.py", "requirements.txt", "LICENSE")
 FOLDERS = ("catdog", "examples")
-PRELOADED = re.compile(r"[\w.-]+\.(h5|json)")  # what `catdog.models.hub` fetches; a list with commas takes no odd names
+PRELOADED = re.compile(r"[\w.-]+\.(h5|json)")  # model files whose names fit into a list with commas
 LEFT_OUT = (".pyc", ".pyi")  # Gradio writes .pyi files beside its components
 # How the text begins that the Hub itself puts into a new Space.
 UNWRITTEN = "Check out the configuration reference at"
-# What must fit the code rather than the taste of whoever runs the Space.
+# Front matter that must fit the code, whatever the owner of the Space wrote.
 OWNED = ("sdk", "sdk_version", "python_version", "app_file")
-TEXT = """
-# {title}
-
-<!-- generated: models -->
-<!-- end of models -->
-"""
+NEW_TEXT = "\n# {title}\n\n<!-- generated: models -->\n<!-- end of models -->\n"
 
 
 def models_of(repository: Repository, remote: Remote | None) -> str:
     """The repository of the models that a Space serves now; of a Space that serves none, its own name."""
-    current = _current(repository, remote)
+    current = repository.readme(remote)
     match readme.parse(current, f"{README} of {repository.name}")[0].get("models") if current else None:
         case str(name) | [str(name), *_]:
             return name
     return repository.name
 
 
-def space(
+def space_upload(
     repository: Repository, remote: Remote | None, models: Repository, revision: str, root: Path = ROOT
 ) -> Upload:
     """The upload of a Space that serves the models of a repository at the commit of `revision`.
 
     Of a Space that exists, other files, other front matter and what people wrote in its README.md are kept; files
-    of FOLDERS that are no longer here go. Raises PublishError.
+    of FOLDERS that are no longer in `root` go. Raises PublishError.
     """
     there = models.look(revision)
     if there is None:
         raise PublishError(
             f"There is no Hub repository {models.name} for this token. Publish the models first: "
-            f"python -m train publish --repo {models.name}; or name others with --repo. {UNTOUCHED}"
+            f"python -m train publish --repo {models.name}; or name others with --repo. {NOTHING_PUBLISHED}"
         )
     preloaded = sorted(name for name in there.files if PRELOADED.fullmatch(name))
     if {Path(name).suffix for name in preloaded} != {".h5", ".json"}:
-        raise PublishError(f"{models.name} holds no models at {there.commit}. {UNTOUCHED}")
-    files: dict[str, Content] = dict(_files(root))
-    current = _current(repository, remote)
-    files[README] = _readme(root, current, repository.name, models.name, there.commit, preloaded).encode()
+        raise PublishError(f"{models.name} holds no models at {there.commit}. {NOTHING_PUBLISHED}")
+    files: dict[str, bytes | Path] = dict(_app_files(root))
+    files[README] = _readme(root, repository, remote, models.name, there.commit, preloaded).encode()
     owned = tuple(f"{folder}/" for folder in FOLDERS)
-    stale = [name for name in (remote.files if remote else ()) if name.startswith(owned) and name not in files]
-    notes = []
-    if there.private:
-        notes.append(f"{models.name} is private: give the Space a secret HF_TOKEN that may read it, in its settings.")
+    secret = f"{models.name} is private: give the Space a secret HF_TOKEN that may read it, in its settings."
     return Upload(
         repository,
         remote,
         files,
         f"Serve {models.name}@{there.commit[:12]}",
-        deleted=stale,
+        deleted=[name for name in (remote.files if remote else ()) if name.startswith(owned) and name not in files],
         variables={"CATDOG_HUB_REPO": models.name, "CATDOG_HUB_REVISION": there.commit},
-        notes=notes,
+        notes=[secret] if there.private else [],
     )
 
 
-def _current(repository: Repository, remote: Remote | None) -> str | None:
-    """The README.md that the Space has."""
-    return repository.read(README, remote.commit) if remote and README in remote.files else None
-
-
-def _files(root: Path) -> Iterator[tuple[str, Path]]:
+def _app_files(root: Path) -> Iterator[tuple[str, Path]]:
     for name in FILES:
         if not (root / name).is_file():
             raise PublishError(
-                f"{root / name} is missing: a Space is published from a copy of the repository. {UNTOUCHED}"
+                f"{root / name} is missing: a Space is published from a copy of the repository. {NOTHING_PUBLISHED}"
             )
         yield name, root / name
     for path in sorted(path for folder in FOLDERS for path in (root / folder).rglob("*")):
@@ -94,14 +81,14 @@ def _files(root: Path) -> Iterator[tuple[str, Path]]:
             yield "/".join(parts), path
 
 
-def _readme(root: Path, current: str | None, name: str, models: str, commit: str, preloaded: list[str]) -> str:
-    """The README.md of the Space: front matter of this repository's, and of the one that the Space has."""
-    from huggingface_hub import constants
-
+def _readme(
+    root: Path, repository: Repository, remote: Remote | None, models: str, commit: str, preloaded: list[str]
+) -> str:
+    """The README.md of the Space: front matter of this project's, and of the one that the Space has."""
     front, _ = readme.load(root / README)
-    fronts, text = [front], TEXT.format(title=front.get("title", name))
-    if current is not None:
-        front_there, text_there = readme.parse(current, f"{README} of {name}")
+    fronts, text = [front], NEW_TEXT.format(title=front.get("title", repository.name))
+    if (current := repository.readme(remote)) is not None:
+        front_there, text_there = readme.parse(current, f"{README} of {repository.name}")
         written = readme.hand_written(text_there)
         if not written.startswith(UNWRITTEN):
             fronts.insert(0, front_there)

@@ -71,6 +71,6 @@ def grey_row(grey: int, model: str = "grey") -> dict[str, str]:
     cat, dog = f"{1 - share:.6f}", f"{share:.6f}"
     label, confidence = ("dog", dog) if grey > 127 else ("cat", cat)
     return {
-        "path": f"{grey:03}.png", "model": model, "label": label, "confidence": confidence,
+        "path": f"{grey:03}.png", "model": model, "label": label, "verdict": label, "confidence": confidence,
         "p_cat": cat, "p_dog": dog, "error": "",
     }  # fmt: skip

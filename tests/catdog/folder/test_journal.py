@@ -6,19 +6,15 @@ import resource
 
 import pytest
 
-from catdog.errors import InvalidSettings, NotWritten
+from catdog.errors import InvalidImage, InvalidSettings, NotWritten
 from catdog.folder.journal import Journal
-from catdog.folder.rows import Row
+from tests.catdog.fakes import compared, verdict
 
 from .conftest import brightness
 
 SPECS = [brightness("one").spec, brightness("two").spec]
-EVEN = {"cat": 0.5, "dog": 0.5}
-PHOTOS = [
-    [Row("a.jpg", "one", "cat", EVEN), Row("a.jpg", "two", "cat", EVEN)],
-    [Row('b,\n"b".jpg', error="It is bad.")],
-    [Row("c\udcff.jpg", "one", error="It failed."), Row("c\udcff.jpg", "two", "cat", EVEN)],
-]
+EVEN = compared(*(verdict(spec.name, probabilities={"cat": 0.5, "dog": 0.5}) for spec in SPECS))
+PHOTOS = [("a.jpg", EVEN), ('b,\n"b".jpg', InvalidImage("It is bad.")), ("c\udcff.jpg", EVEN)]
 
 
 def journal(folder, specs=SPECS, *, photos="photos", **options) -> Journal:
@@ -39,12 +35,12 @@ def test_a_journal_counts_its_photos_and_knows_those_of_earlier_runs(tmp_path):
         assert (rows.photos, rows.failed) == (2, 1)
     with journal(tmp_path) as rows:
         assert (rows.photos, rows.failed) == (2, 1)
-        assert all(photo[0].path in rows for photo in PHOTOS[:2])
-        assert PHOTOS[2][0].path not in rows
+        assert all(photo[0] in rows for photo in PHOTOS[:2])
+        assert PHOTOS[2][0] not in rows
         rows.append(PHOTOS[2:])
-        assert (rows.photos, rows.failed) == (3, 2)
+        assert (rows.photos, rows.failed) == (3, 1)
     with journal(tmp_path) as rows:
-        assert all(photo[0].path in rows for photo in PHOTOS)
+        assert all(photo[0] in rows for photo in PHOTOS)
 
 
 def test_wherever_a_run_was_killed_the_next_one_completes_it(tmp_path, written):
@@ -52,7 +48,7 @@ def test_wherever_a_run_was_killed_the_next_one_completes_it(tmp_path, written):
     for size in range(len(written) + 1):
         path.write_bytes(written[:size])
         with journal(tmp_path) as rows:
-            missing = [photo for photo in PHOTOS if photo[0].path not in rows]
+            missing = [photo for photo in PHOTOS if photo[0] not in rows]
             assert rows.photos == len(PHOTOS) - len(missing)
             rows.append(missing)
         assert path.read_bytes() == written
@@ -62,7 +58,7 @@ def test_an_empty_file_may_be_written_to(tmp_path):
     (tmp_path / "x.csv").touch()
     with journal(tmp_path) as rows:
         assert rows.photos == 0
-    assert (tmp_path / "x.csv").read_bytes() == b"path,model,label,confidence,p_cat,p_dog,error\r\n"
+    assert (tmp_path / "x.csv").read_bytes() == b"path,model,label,verdict,confidence,p_cat,p_dog,error\r\n"
 
 
 CHANGES = {
@@ -88,6 +84,14 @@ def test_a_file_that_nothing_is_known_about_is_left_alone(tmp_path, written, sta
     beside = tmp_path / "x.csv.state.json"
     beside.unlink() if state is None else beside.write_text(state)
     with pytest.raises(InvalidSettings, match=r"x\.csv exists already, and x\.csv\.state\.json.*cannot be read"):
+        journal(tmp_path)
+    assert (tmp_path / "x.csv").read_bytes() == written
+
+
+def test_rows_with_other_columns_are_left_alone(tmp_path, written):
+    beside = tmp_path / "x.csv.state.json"
+    beside.write_text(beside.read_text().replace('"format": 2', '"format": 1'))
+    with pytest.raises(InvalidSettings, match=r"another version.*--restart"):
         journal(tmp_path)
     assert (tmp_path / "x.csv").read_bytes() == written
 

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catdog.errors import InvalidSettings
-from catdog.folder.rows import LONGEST_ERROR, Columns, Row, read_groups, to_csv, to_path, to_text
+from catdog.errors import InvalidImage, InvalidSettings
+from catdog.folder.rows import LONGEST_ERROR, Columns, read_groups, to_csv, to_path, to_text
+from tests.catdog.fakes import compared, verdict
 
 from .conftest import brightness
 
@@ -45,15 +46,19 @@ def test_names_are_shown_as_they_are_but_for_what_is_no_text(name, text):
 
 def test_the_columns_hold_the_classes_of_all_models():
     columns = Columns(SPECS)
-    assert columns.names == ["path", "model", "label", "confidence", "p_cat", "p_dog", "p_owl", "error"]
-    row = Row("a.jpg", "one", "dog", {"cat": 0.25, "dog": 0.75})
-    assert columns.cells(row) == ["a.jpg", "one", "dog", "0.750000", "0.250000", "0.750000", "", ""]
+    assert columns.names == ["path", "model", "label", "verdict", "confidence", "p_cat", "p_dog", "p_owl", "error"]
+    first = verdict("one", "dog", confidence=0.75, probabilities={"cat": 0.25, "dog": 0.75})
+    second = verdict("two", "owl", confidence=1.0, probabilities={"dog": 0.0, "owl": 1.0, "cat": 0.0})
+    assert columns.rows("a.jpg", compared(first, second, verdict="neither")) == [
+        ["a.jpg", "one", "dog", "neither", "0.750000", "0.250000", "0.750000", "", ""],
+        ["a.jpg", "two", "owl", "neither", "1.000000", "0.000000", "0.000000", "1.000000", ""],
+    ]
 
 
 def test_an_error_is_one_line_of_bounded_length():
-    cells = Columns(SPECS).cells(Row("a.jpg", error="It is\nbad: " + "x" * 5000))
-    assert cells[:7] == ["a.jpg", "", "", "", "", "", ""]
-    assert cells[7].startswith("It is bad: xxx") and len(cells[7]) == LONGEST_ERROR
+    (cells,) = Columns(SPECS).rows("a.jpg", InvalidImage("It is\nbad: " + "x" * 5000))
+    assert cells[:-1] == ["a.jpg", *[""] * 7]
+    assert cells[-1].startswith("It is bad: xxx") and len(cells[-1]) == LONGEST_ERROR
 
 
 def test_the_csv_is_that_of_rfc_4180():
@@ -71,7 +76,7 @@ def test_any_reader_of_csv_gets_the_cells_back(names):
 
 
 def row(path: str, model: str = "", error: str = "") -> list[str]:
-    return [path, model, "", "", "", "", "", error]
+    return [path, model, *[""] * 6, error]
 
 
 HEADER = Columns(SPECS).names

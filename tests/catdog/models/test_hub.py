@@ -159,71 +159,41 @@ def test_offline_mode_without_a_cache_uses_the_bundled_models(hub, commit, tiny_
 # A Hub that does not answer
 
 
-def refuse(stand_in):
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{unused.getsockname()[1]}"
-
-
-def never_answer(stand_in):
-    stand_in.inject("hang", ".*")
-    return stand_in.endpoint
-
-
-def never_answer_for_files(stand_in):
-    stand_in.inject("hang", r"/resolve/")
-    return stand_in.endpoint
-
-
-def never_send_a_file(stand_in):
-    stand_in.inject("hang", r"GET .*/resolve/")
-    return stand_in.endpoint
-
-
-def have_no_address(stand_in):
-    return "http://hub.invalid"
-
-
 def unknown_name(*arguments, **options):
     raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
 
-def be_no_hub(stand_in):
-    stand_in.inject(200, ".*")
-    return stand_in.endpoint
-
-
-def fail(stand_in):
-    stand_in.inject(503, ".*")
-    return stand_in.endpoint
-
-
-def throttle(stand_in):
-    stand_in.inject(429, ".*")
-    return stand_in.endpoint
+BEHAVIOURS = {
+    "refuses connections": lambda hub: hub.close(),
+    "never answers": lambda hub: hub.inject("hang", ".*"),
+    "never answers for files": lambda hub: hub.inject("hang", "/resolve/"),
+    "never sends a file": lambda hub: hub.inject("hang", "GET .*/resolve/"),
+    "has no address": None,
+    "is no Hub": lambda hub: hub.inject(200, ".*"),
+    "fails": lambda hub: hub.inject(503, ".*"),
+    "throttles": lambda hub: hub.inject(429, ".*"),
+}
 
 
 def test_a_start_without_the_hub_stays_under_ten_seconds():
     assert PATIENCE <= 6  # and no second call is made after one that was waited for in vain: see below
 
 
-@pytest.mark.parametrize(
-    "behave",
-    [refuse, never_answer, never_answer_for_files, never_send_a_file, have_no_address, be_no_hub, fail, throttle],
-)
+@pytest.mark.parametrize("behave", BEHAVIOURS.values(), ids=BEHAVIOURS)
 @pytest.mark.parametrize("pinned", [True, False], ids=["commit", "branch"])
 def test_unreachable_and_never_cached(hub, commit, hub_client, tiny_weights, monkeypatch, behave, pinned):
     monkeypatch.setattr(catdog_hub, "PATIENCE", 1.5)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DOWNLOAD_TIMEOUT", 0.3)
-    if behave is have_no_address:  # which a resolver may take its time to find out
-        monkeypatch.setattr(socket, "getaddrinfo", unknown_name)
-    hub_client(behave(hub))
+    if behave:
+        behave(hub)
+    else:
+        monkeypatch.setattr(socket, "getaddrinfo", unknown_name)  # a resolver may take its time to find out
+        hub_client("http://hub.invalid")
     located = locate(settings(tiny_weights, commit if pinned else "main"))
     assert sum(thread.name == catdog_hub.THREAD for thread in threading.enumerate()) <= 1  # was waited for in vain
     assert (names(located), located.source) == (BOTH, f"bundled (Hub unreachable: {REPO})")
     [problem] = located.problems
-    assert REPO in problem
-    assert "leaves the bundled models" in problem
+    assert REPO in problem and "leaves the bundled models" in problem
 
 
 @pytest.mark.parametrize(
@@ -289,10 +259,9 @@ DAMAGES = {
 
 
 @pytest.mark.parametrize("how", DAMAGES.values(), ids=DAMAGES.keys())
-@pytest.mark.parametrize("name", ["xception.h5", "scratch_cnn.json"])
-@pytest.mark.parametrize("pinned", [True, False], ids=["commit", "branch"])
-def test_a_damaged_cache_is_repaired(hub, commit, tiny_weights, tmp_path, how, name, pinned):
-    wanted = settings(tiny_weights, commit if pinned else "main")
+@pytest.mark.parametrize(("name", "branch"), [("xception.h5", None), ("scratch_cnn.json", "main")])
+def test_a_damaged_cache_is_repaired(hub, commit, tiny_weights, tmp_path, how, name, branch):
+    wanted = settings(tiny_weights, branch or commit)
     first = locate(wanted)
     damage_cached(tmp_path, name, how)
     assert locate(wanted) == first
@@ -314,35 +283,19 @@ def test_a_damaged_cache_without_the_hub_uses_the_other_model(hub, commit, tiny_
 # A repository that is wrong
 
 
-def break_checksum(files):
-    files["xception.h5"] += b"!"
+BAD = {
+    "xception.h5 is damaged": lambda files: files | {"xception.h5": files["xception.h5"] + b"!"},
+    "xception.h5 is missing": lambda files: {name: data for name, data in files.items() if name != "xception.h5"},
+    "'../evil.h5'": lambda files: (
+        files | {"xception.json": json.dumps(json.loads(files["xception.json"]) | {"file": "../evil.h5"}).encode()}
+    ),
+    "cannot be read": lambda files: files | {"xception.json": b"{"},
+}
 
 
-def leave_out(files):
-    del files["xception.h5"]
-
-
-def point_outside(files):
-    files["xception.json"] = json.dumps(json.loads(files["xception.json"]) | {"file": "../evil.h5"}).encode()
-
-
-def write_no_json(files):
-    files["xception.json"] = b"{"
-
-
-@pytest.mark.parametrize(
-    ("spoil", "said"),
-    [
-        (break_checksum, "xception.h5 is damaged"),
-        (leave_out, "xception.h5 is missing"),
-        (point_outside, "'../evil.h5'"),
-        (write_no_json, "cannot be read"),
-    ],
-)
-def test_a_bad_model_is_named_and_the_other_one_is_used(hub, commit, tiny_weights, spoil, said):
-    files = {path.name: path.read_bytes() for path in tiny_weights.iterdir()}
-    spoil(files)
-    bad = hub.publish(REPO, files)
+@pytest.mark.parametrize(("said", "spoilt"), BAD.items(), ids=BAD)
+def test_a_bad_model_is_named_and_the_other_one_is_used(hub, commit, tiny_weights, spoilt, said):
+    bad = hub.publish(REPO, spoilt({path.name: path.read_bytes() for path in tiny_weights.iterdir()}))
     for _ in range(2):  # the second start finds the file in the cache and says the same
         located = locate(settings(tiny_weights))
         assert (names(located), located.source) == (["scratch_cnn"], f"hub {REPO}@{bad[:12]}")
@@ -383,19 +336,6 @@ def test_a_repository_that_vanished_is_an_error_although_a_branch_is_cached(hub,
     del hub.repositories[REPO]
     with pytest.raises(ModelUnavailable, match=f"{REPO} does not exist"):
         locate(settings(tiny_weights))
-
-
-def test_all_models_of_a_repository_bad_is_an_error_that_names_each(hub, tiny_weights):
-    files = {path.name: path.read_bytes() for path in tiny_weights.glob("*.json")}
-    hub.publish(REPO, files)
-    with pytest.raises(ModelUnavailable, match=rf"{REPO}.*scratch_cnn.h5 is missing.*{REPO}.*xception.h5 is missing"):
-        locate(settings(tiny_weights))
-
-
-def test_a_token_opens_a_gated_repository(hub, commit, tiny_weights, monkeypatch):
-    hub.repositories[REPO].gated = True
-    monkeypatch.setenv("HF_TOKEN", hub.token)
-    assert locate(settings(tiny_weights)).source == f"hub {REPO}@{commit[:12]}"
 
 
 def test_a_cache_that_cannot_be_written_is_an_error_that_names_it(hub, commit, tiny_weights, tmp_path):

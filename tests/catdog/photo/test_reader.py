@@ -16,8 +16,8 @@ from catdog.errors import InvalidImage
 from catdog.photo.array import Input, to_array
 from catdog.photo.decode import MAX_PIXELS, from_pillow
 from catdog.photo.reader import CONFIDENT, Reader, min_side_for, needs_whole
+from tests.catdog.fakes import fixed as classifier
 from tests.catdog.photos import encoded, noise, orientation
-from tests.catdog.test_comparator import classifier
 
 READER = Reader(max_bytes=1_000_000, max_pixels=MAX_PIXELS, min_side=40)
 SIZE = 8  # what the models here ask for

@@ -126,13 +126,9 @@ def test_a_damaged_folder_is_not_published(stand_in, publish, folder):
     assert stand_in.repositories == {}
 
 
-def test_a_new_repository_can_be_private_and_a_public_one_does_not_stay_public_unnoticed(stand_in, publish):
+def test_a_new_repository_can_be_private(stand_in, publish):
     publish("--private")
     assert stand_in.repositories[REPO].private
-    stand_in.publish("user/public", {"notes.md": b""})
-    code, said, _ = publish("--private", repo="user/public")
-    assert code == 1 and "is public" in said and "Nothing was published" in said
-    assert len(stand_in.repositories["user/public"].commits) == 1
 
 
 def test_files_of_others_stay_and_models_among_them_are_named(stand_in, publish):
@@ -145,19 +141,15 @@ def test_files_of_others_stay_and_models_among_them_are_named(stand_in, publish)
 # The card
 
 
-def test_the_card_on_the_hub_is_one_that_the_hub_takes_and_its_lines_run(stand_in, publish, folder, cat, capsys):
+def test_the_card_on_the_hub_is_one_that_the_hub_takes_and_its_lines_load_a_model(stand_in, publish):
     publish()
     content = files_of(stand_in, REPO)["README.md"].decode()
     assert list(problems_of(content, "model")) == []
     assert {result.metric_value for result in ModelCard(content).data.eval_results} == {0.9, 0.95}
-    lines, judging = re.findall(r"```python\n(.*?)```", content, re.DOTALL)
+    lines, _ = re.findall(r"```python\n(.*?)```", content, re.DOTALL)
     names = {}
     exec(lines, names)
     assert names["model"].input_shape == (None, 40, 40, 3)  # the one that is better on validation photos
-    assert len([line for line in lines.splitlines() if line]) == 3
-    shutil.copy(cat, "photo.jpg")
-    exec(judging, names)
-    assert re.search(r"\{'cat': 0\.\d+, 'dog': 0\.\d+\}", capsys.readouterr().out)
 
 
 def test_what_was_written_on_the_hub_is_kept(stand_in, publish, folder):
@@ -245,17 +237,15 @@ def test_a_card_that_cannot_be_kept_whole_stops_everything(stand_in, publish, fo
 
 
 @pytest.mark.parametrize("repo", ["cats", "user/ca ts", "user/cats/dogs", "https://x/user/cats"])
-def test_a_name_that_is_none_is_wrong_usage(publish, repo, capsys):
-    with pytest.raises(SystemExit) as caught:
-        publish(repo=repo)
-    assert caught.value.code == 2 and "--repo" in capsys.readouterr().err
+def test_a_name_that_is_none_is_wrong_usage(publish, repo):
+    code, said, _ = publish(repo=repo)
+    assert code == 2 and "--repo" in said
 
 
-def test_what_to_publish_must_be_said(hub, capsys):
-    assert main(["publish"]) == 1
-    assert "--repo USER/NAME, the app with --space" in capsys.readouterr().err and hub.requests == []
-
-
-def test_a_revision_goes_with_a_space(stand_in, publish):
-    code, text, _ = publish("--revision", "v1")
-    assert code == 1 and "--space" in text and stand_in.repositories == {}
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [([], "--repo USER/NAME, the app with --space"), (["--repo", REPO, "--revision", "v1"], "--space")],
+)
+def test_what_to_publish_must_be_said(hub, capsys, options, said):
+    assert main(["publish", *options]) == 1
+    assert said in capsys.readouterr().err and hub.requests == []

@@ -72,7 +72,7 @@ def test_one_tag_may_be_a_plain_word():
         ("<!-- generated: a -->\n", "card.*end of NAME"),
         ("<!-- end of a -->\n", "card.*end of NAME"),
         ("<!-- generated: a -->\n<!-- end of b -->\n", "card.*end of NAME"),
-        (f"{BLOCK}\n{BLOCK}\n", "card.*come once"),
+        (f"{BLOCK}\n{BLOCK}\n", "card.*NAME once"),
         ("<!-- generated: a -->\n<!-- generated: b -->\n<!-- end of b -->\n<!-- end of a -->\n", "card.*end of NAME"),
     ],
 )

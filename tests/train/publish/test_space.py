@@ -122,20 +122,16 @@ def test_a_space_keeps_its_models_and_a_new_one_takes_those_of_its_name(stand_in
     assert stand_in.repositories[KEY].variables["CATDOG_HUB_REPO"] == MODELS
 
 
-def test_publishing_again_makes_no_commit(stand_in, models, publish):
+def test_publishing_again_makes_no_commit_and_a_dry_run_nothing_at_all(stand_in, models, publish):
+    code, said, result = publish("--dry-run")
+    assert code == 0 and result["dry_run"] and "app.py" in result["files"]
+    assert f"CATDOG_HUB_REVISION={models}" in said and KEY not in stand_in.repositories
     publish()
     stand_in.requests.clear()
     code, said, again = publish()
     assert code == 0 and "nothing had changed" in said
     assert (again["committed"], again["files"], again["variables"]) == (False, [], [])
     assert not [request for request in stand_in.requests if request.startswith(("POST", "PUT"))]
-
-
-def test_a_dry_run_shows_and_publishes_nothing(stand_in, models, publish):
-    code, said, result = publish("--dry-run")
-    assert code == 0 and result["dry_run"] and "app.py" in result["files"]
-    assert f"CATDOG_HUB_REVISION={models}" in said
-    assert KEY not in stand_in.repositories
 
 
 def test_what_the_owner_of_the_space_did_is_kept(stand_in, models, publish):
@@ -167,7 +163,7 @@ def test_front_matter_that_the_hub_refuses_is_told(stand_in, models, publish):
     stand_in.publish(MODELS, {**stand_in.repositories[MODELS].commits[models], "more.json": b"{}"})
     code, said, _ = publish()
     assert code == 1
-    assert re.search('does not accept the front matter of the README.md: .*"colorFrom" must be one of', said)
+    assert re.search('README.md.*"colorFrom" must be one of', said)
     assert "Nothing was published" in said and files_of(stand_in, KEY)["app.py"] == b"old"
 
 
@@ -186,7 +182,7 @@ def test_variables_that_fail_are_set_by_the_next_try(stand_in, models, publish):
     ("repo", "more", "said"),
     [
         ("user/missing", [], "no Hub repository user/missing.*publish --repo user/missing"),
-        (MODELS, ["--revision", "v9"], f"{MODELS} has no such revision"),
+        (MODELS, ["--revision", "v9"], f"{MODELS} .*404.*v9"),
         ("user/empty", [], "user/empty holds no models"),
     ],
 )
@@ -197,10 +193,10 @@ def test_models_that_are_not_there_are_an_error(stand_in, models, publish, repo,
     assert KEY not in stand_in.repositories
 
 
-def test_what_is_said_about_the_models_is_refused(stand_in, models, publish):
+def test_options_for_models_are_refused(stand_in, models, publish):
     _, said, _ = publish("--weights", "mine", "--report", "mine", "--data", "mine", "--replace-card")
-    assert "no use for a Space: --weights, --report, --data, --replace-card." in said
-    assert "Space: --unmeasured." in publish("--unmeasured")[1]
+    assert "--weights, --report, --data, --replace-card." in said
+    assert "--unmeasured." in publish("--unmeasured")[1]
     assert KEY not in stand_in.repositories
 
 
@@ -211,7 +207,7 @@ def test_private_models_need_a_secret_in_the_space(stand_in, models, publish):
 
 def test_a_folder_that_is_no_copy_of_the_repository_is_told(stand_in, models, tmp_path):
     with pytest.raises(space.PublishError, match=r"app\.py is missing: a Space is published from a copy"):
-        space.space(Repository(SPACE, "space"), None, Repository(MODELS), "main", root=tmp_path)
+        space.space_upload(Repository(SPACE, "space"), None, Repository(MODELS), "main", root=tmp_path)
 
 
 def test_the_environment_is_all_that_a_user_sets(stand_in, models, tmp_path):

@@ -101,49 +101,6 @@ def test_test_photos_are_read_only_if_there_are_no_others(folder, tiny_data):
     assert "calibration_error" in str(caught.value)
 
 
-# Samples of larger data
-
-
-@pytest.mark.parametrize(
-    ("right", "accuracy", "good"),
-    [
-        (94, 0.94, True),
-        (85, 0.94, True),  # unlucky
-        (80, 0.94, False),
-        (100, 0.94, True),
-        (100, 0.80, False),
-        (99, 1.0, True),  # within the tolerance
-        (98, 1.0, False),
-    ],
-)
-def test_a_sample_must_be_one_that_the_record_makes_likely(right, accuracy, good):
-    problems = list(
-        verification._unlikely({"accuracy": right / 100, "images": 100}, {"accuracy": accuracy, "images": 10_000})
-    )
-    assert bool(problems) != good
-
-
-def test_a_larger_split_is_sampled_at_random_and_always_alike(folder, tiny_data, monkeypatch):
-    monkeypatch.setattr(verification, "SAMPLE", 10)
-    split = verification.find(tiny_data, "val")
-    sample = verification._sample(split)
-    assert len(sample) == 10 == len(set(sample.paths)) and set(sample.labels) == {0, 1}
-    assert sample.paths == verification._sample(split).paths
-    assert {(path, label) for path, label in zip(sample.paths, sample.labels, strict=True)} <= set(
-        zip(split.paths, split.labels, strict=True)
-    )
-    _, report = verification.verify(folder, tiny_data)
-    assert "on a random 10 of 16 val photos, which agrees with the" in report[-1]
-
-
-def test_a_sample_reveals_a_wrong_record(folder, tiny_data, monkeypatch):
-    monkeypatch.setattr(verification, "SAMPLE", 15)
-    wrong = 1 - ModelSpec.read(folder / "xception.json").metrics["val"]["accuracy"]
-    record(folder, accuracy=0.0 if wrong < 0.5 else 1.0)
-    with pytest.raises(NotReproduced, match=r"xception.* of 15 photos right"):
-        verification.verify(folder, tiny_data)
-
-
 # Folders
 
 

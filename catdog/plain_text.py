@@ -1,0 +1,80 @@
+"""Answers and models as aligned plain text, for the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from catdog import wording
+from catdog.models.spec import ModelSpec
+from catdog.verdict import Comparison
+
+
+def answer(path: str, comparison: Comparison, specs: Sequence[ModelSpec]) -> str:
+    """The path of a photo, a line per model, and what is known of how far to trust them."""
+    classes = list(dict.fromkeys(name for verdict in comparison.models for name in verdict.probabilities))
+    rows = [("model", "label", "confidence", *classes, "time")]
+    for verdict in comparison.models:
+        shares = [_share(verdict.probabilities.get(name)) for name in classes]
+        time = f"{verdict.milliseconds:.1f} ms"
+        rows.append((verdict.model, verdict.label, _share(verdict.confidence), *shares, time))
+    lines = [*_aligned(rows, left=2), *_remarks(comparison, specs)]
+    return "\n".join([printable(path), *(f"  {line}" for line in lines)])
+
+
+def table(specs: Sequence[ModelSpec], runtimes: Sequence[str]) -> str:
+    """A line per model, under a line of names."""
+    header = ("name", "title", "input", "classes", "val accuracy", "test accuracy", "file", "sha256", "runs on")
+    rows = [
+        (
+            spec.name,
+            spec.title,
+            f"{spec.image_size} x {spec.image_size}",
+            ", ".join(spec.classes),
+            _accuracy(spec, "val"),
+            _accuracy(spec, "test"),
+            f"{spec.bytes / 1e6:.2f} MB",
+            spec.sha256[:12],
+            runtime,
+        )
+        for spec, runtime in zip(specs, runtimes, strict=True)
+    ]
+    return "\n".join(_aligned([header, *rows], left=len(header)))
+
+
+def printable(path: str) -> str:
+    """A path as it is, or escaped if it holds characters that would upset a terminal."""
+    return path if path.isprintable() else ascii(path)
+
+
+def _remarks(comparison: Comparison, specs: Sequence[ModelSpec]) -> Iterator[str]:
+    """Sentences on how far to trust an answer; those that the specs know nothing about are left out."""
+    if wording.is_neither(comparison):
+        yield f"{wording.neither(specs)}: do not trust the answers above."
+        return
+    if len(comparison.models) > 1:
+        yield "The models agree." if comparison.agree else "The models disagree."
+    if favourite := wording.usually_right(comparison, specs):
+        yield favourite
+    if rate := wording.reliability(comparison.leading):
+        yield f"{comparison.leader} is {wording.certainty(comparison.leading)}. {rate}"
+
+
+def _accuracy(spec: ModelSpec, split: str) -> str:
+    figures = spec.metrics.get(split, {})
+    if "accuracy" not in figures:
+        return "-"
+    images = f" of {figures['images']}" if "images" in figures else ""
+    return f"{100 * figures['accuracy']:.2f} %{images}"
+
+
+def _share(share: float | None) -> str:
+    return "-" if share is None else wording.percent(share)
+
+
+def _aligned(rows: Sequence[Sequence[str]], left: int) -> Iterator[str]:
+    """Rows as lines of aligned columns: the first `left` of them to the left, the others to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = [cell.ljust(width) for cell, width in zip(row[:left], widths, strict=False)]
+        cells += [cell.rjust(width) for cell, width in zip(row[left:], widths[left:], strict=True)]
+        yield "  ".join(cells).rstrip()

@@ -1,0 +1,118 @@
+"""One model: calibrated probabilities, and what else its verdict says."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from catdog.classifier import Classifier, calibrated
+from catdog.engine import Outputs
+from catdog.errors import ModelMismatch
+from catdog.models.novelty import Novelty
+from catdog.verdict import Verdict
+from tests.catdog.fakes import fixed
+
+BATCH = np.zeros((1, 8, 8, 3), np.float32)
+
+
+def said(classifier: Classifier, **options) -> Verdict:
+    return classifier.verdict(classifier.outputs(BATCH).of(0), 0.0123, **options)
+
+
+@pytest.mark.parametrize(
+    ("outputs", "temperature", "expected"),
+    [
+        ([0.25, 0.75], 1, [0.25, 0.75]),
+        ([0.2, 0.3, 0.5], 1, [0.2, 0.3, 0.5]),
+        # Odds of 9 : 1 become odds of 3 : 1 when halved in logarithms, and 81 : 1 when doubled.
+        ([0.1, 0.9], 2, [0.25, 0.75]),
+        ([0.1, 0.9], 0.5, [1 / 82, 81 / 82]),
+        # 1 : 4 : 9 become 1 : 2 : 3.
+        ([1 / 14, 4 / 14, 9 / 14], 2, [1 / 6, 2 / 6, 3 / 6]),
+        ([1.0, 0.0], 1, [1, 0]),
+        ([0.0, 0.0], 1, [0.5, 0.5]),
+    ],
+)
+def test_calibration_has_exact_values(outputs, temperature, expected):
+    assert calibrated(np.array([outputs]), temperature)[0] == pytest.approx(expected, abs=1e-9)
+
+
+def test_calibration_never_changes_the_label_of_a_row():
+    outputs = np.random.default_rng(0).dirichlet(np.ones(4), 100)
+    for temperature in (0.1, 1, 10):
+        probabilities = calibrated(outputs, temperature)
+        assert (probabilities.argmax(axis=1) == outputs.argmax(axis=1)).all()
+        assert np.allclose(probabilities.sum(axis=1), 1)
+
+
+@pytest.mark.parametrize(
+    ("outputs", "label", "probabilities"),
+    [
+        ((0.2,), "cat", (0.8, 0.2)),
+        ((0.7,), "dog", (0.3, 0.7)),
+        ((0.6, 0.4), "cat", (0.6, 0.4)),
+        ((1.0,), "dog", (0.0, 1.0)),
+        ((0.0,), "cat", (1.0, 0.0)),
+        ((0.1, 0.2, 0.7), "owl", (0.1, 0.2, 0.7)),
+    ],
+)
+def test_a_verdict_names_the_likeliest_class(outputs, label, probabilities):
+    classes = ("cat", "dog", "owl")[: len(probabilities)]
+    verdict = said(fixed("m", *outputs, classes=classes))
+    assert (verdict.model, verdict.label, verdict.milliseconds) == ("m", label, 12.3)
+    assert list(verdict.probabilities) == list(classes)
+    assert list(verdict.probabilities.values()) == pytest.approx(probabilities, abs=1e-6)
+    assert verdict.confidence == verdict.probabilities[label]
+
+
+@pytest.mark.parametrize("output", [float("nan"), float("inf"), -0.5, 1.5])
+def test_outputs_that_are_no_probabilities_never_get_out(output):
+    with pytest.raises(ModelMismatch, match=r"Model b .*Received: \[\[.*\]\]\."):
+        fixed("b", output).outputs(BATCH)
+
+
+def test_the_error_rate_is_that_of_the_confidence():
+    known = {"confidence": [0.0, 0.75], "error_rate": [0.2, 0.01]}
+    assert [said(fixed("m", output, sureness=known)).error_rate for output in (0.3, 0.1)] == [0.2, 0.01]
+    assert said(fixed("m", 0.1)).error_rate is None
+
+
+def test_a_verdict_says_what_its_model_costs():
+    training = {"parameters": 1234, "seconds": 60, "base": {"seconds": 30}}
+    assert said(fixed("m", 0.6, training=training)).cost == {"bytes": 1, "parameters": 1234, "training_seconds": 90.0}
+    assert said(fixed("m", 0.6)).cost == {"bytes": 1, "parameters": None, "training_seconds": None}
+
+
+class Insightful:
+    """An engine that also gives features and maps."""
+
+    def __init__(self, features: tuple[float, ...], maps: list | None = None):
+        self.features, self.maps = features, maps
+
+    def __call__(self, batch: np.ndarray) -> Outputs:
+        outputs = np.array([[0.2]]), np.array([self.features]), None if self.maps is None else np.array([self.maps])
+        return Outputs.from_model(*outputs)
+
+
+def test_a_map_comes_when_it_is_asked_for_and_is_calibrated():
+    model = Classifier(fixed("m", temperature=2.0).spec, Insightful((1,), [[[3.0], [1.0]], [[-2.0], [0.0]]]))
+    assert said(model).heatmap is None
+    verdict = said(model, explain=True)
+    assert (verdict.label, verdict.heatmap) == ("cat", [[-1.5, -0.5], [1.0, 0.0]])
+    assert said(fixed("m", 0.2), explain=True).heatmap is None
+
+
+def test_the_maps_of_a_real_model_add_up_to_its_logit(tiny_comparator, cat):
+    for verdict in tiny_comparator.compare(cat, explain=True).models:
+        odds = np.log(verdict.confidence / (1 - verdict.confidence))
+        # What is left is the bias, which a fresh model has at zero.
+        assert odds == pytest.approx(np.mean(verdict.heatmap), abs=1e-3)
+
+
+@pytest.mark.parametrize(("features", "strangeness"), [((1.0, 0.0, 0.0), 0), ((0.0, 0.0, 1.0), 4)])
+def test_strangeness_is_that_of_the_features(features, strangeness):
+    """The animals have features along the first two directions."""
+    novelty = Novelty(means=np.eye(3)[:2], axes=np.eye(3)[1:2], variances=[1.0], rest=1.0, threshold=np.sqrt(2) / 4)
+    spec = fixed("m", novelty=novelty).spec
+    assert said(Classifier(spec, Insightful(features))).strangeness == pytest.approx(strangeness, abs=0.01)
+    assert said(Classifier(fixed("m").spec, Insightful(features))).strangeness is None
