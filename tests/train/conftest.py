@@ -41,15 +41,22 @@ def small() -> dict:
 
 @contextlib.contextmanager
 def small_instead():
-    """Inside the block, networks are `small` and train eagerly: tracing a graph takes longer than their training."""
-    import keras
-
+    """Inside the block, networks are `small`."""
     from train.networks import architectures
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(keras.Model, "compile", functools.partialmethod(keras.Model.compile, run_eagerly=True))
         for name, architecture in small().items():
             patch.setitem(architectures.ARCHITECTURES, name, architecture)
+        yield
+
+
+@contextlib.contextmanager
+def eagerly():
+    """Inside the block, models train without a graph: tracing one takes longer than a few steps."""
+    import keras
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(keras.Model, "compile", functools.partialmethod(keras.Model.compile, run_eagerly=True))
         yield
 
 
@@ -57,6 +64,13 @@ def small_instead():
 def small_networks():
     """Trains networks that are `small`."""
     with small_instead():
+        yield
+
+
+@pytest.fixture
+def small_runs(small_networks):
+    """Trains networks that are `small` for a few steps."""
+    with eagerly():
         yield
 
 

@@ -25,7 +25,7 @@ def write_teacher(path):
     keras.Sequential([keras.Input((None, None, 3)), keras.Model(pixels, features), head]).save(path)
 
 
-@pytest.mark.usefixtures("small_networks")
+@pytest.mark.usefixtures("small_runs")
 def test_a_distilled_classifier_is_gone_on_from_and_teaches(tiny_data, tmp_path, monkeypatch, capsys):
     teacher = tmp_path / "teacher.h5"
     write_teacher(teacher)

@@ -26,7 +26,7 @@ from train.networks import architectures
 
 SHORT = ["--stages", "24x1"]
 
-pytestmark = [pytest.mark.long, pytest.mark.usefixtures("small_networks")]
+pytestmark = [pytest.mark.long, pytest.mark.usefixtures("small_runs")]
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ def test_a_base_of_random_weights_is_not_frozen(tiny_data, tmp_path):
 # `python -m train` with small networks, killed when the state of its second epoch is written but not yet in place.
 KILLED = """
 import os, signal, sys
-from tests.train.conftest import small_instead
+from tests.train.conftest import eagerly, small_instead
 from train.__main__ import main
 
 replace = os.replace
@@ -90,7 +90,7 @@ def replace_or_die(source, target):
     replace(source, target)
 
 os.replace = replace_or_die
-with small_instead():
+with small_instead(), eagerly():
     main(sys.argv[1:])
 """
 
