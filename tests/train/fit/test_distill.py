@@ -60,7 +60,7 @@ def test_a_distilled_classifier_is_gone_on_from_and_teaches(tiny_data, tmp_path,
     assert second.training["base"]["training"] == first.training
     third = run("third", tmp_path / "first" / "xception.h5")
     assert third.training["weight_of_answers"] == distill.ANSWERS
-    (epoch,) = history.runs(third.training)[-1].epochs
+    (epoch,) = lineage.runs(third.training)[-1].epochs
     assert min(epoch["loss"], epoch["val_loss"]) > 0
     assert "val_loss" not in third.training["history"][-1]
     log = capsys.readouterr().out
