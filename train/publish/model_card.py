@@ -18,16 +18,10 @@ from urllib.parse import quote
 from huggingface_hub import ModelCardData
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from catdog.verdict import default_of
 from catdog.models.spec import ModelSpec, classes_of
-<<<<<<< HEAD
-from catdog.photo.array import SCALINGS as SCALES
-from catdog.verdict import default_of
-from train.fit.lineage import described, prose
-=======
 from catdog.photo.array import SCALINGS
+from catdog.verdict import default_of
 from train.fit.lineage import described
->>>>>>> origin/main
 from train.folders import whole
 from train.publish import readme
 from train.report import results

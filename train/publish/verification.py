@@ -13,13 +13,8 @@ from catdog.comparator import Comparator
 from catdog.errors import ModelMismatch
 from catdog.models.spec import ModelSpec
 from catdog.settings import BUNDLED_WEIGHTS
-<<<<<<< HEAD
-from train.data.dataset import DatasetError, Split, find
-from train.fit.lineage import is_number
-=======
 from train.data.dataset import DatasetError, find
 from train.fit.lineage import is_number
->>>>>>> origin/main
 from train.measure import evaluate
 from train.measure.served import settings_for
 

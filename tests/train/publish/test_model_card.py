@@ -20,12 +20,7 @@ from tests.hub.metadata import problems_of
 from tests.tiny import write_tiny_model
 from tests.train.recorded import spec
 from train.__main__ import main
-<<<<<<< HEAD
-from train.fit.lineage import described
-from train.publish import model_card as card
-=======
 from train.publish import model_card
->>>>>>> origin/main
 from train.report import results
 
 
