@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from catdog import ModelSpec, Settings, load
-from tests.train.conftest import disc, small, stripes, waves, write_pictures
+from tests.train.conftest import disc, stripes, waves, write_pictures
 from train.__main__ import main
 from train.data import dataset, degrade
 from train.data.dataset import Batches, DatasetError
@@ -30,12 +30,6 @@ def folders(tmp_path_factory):
     write_pictures(more, {"cat": disc, "neither": waves}, COUNTS)
     write_pictures(more, {"unlabelled": stripes}, {"train": 3})
     return data, more
-
-
-@pytest.fixture
-def small_networks(monkeypatch):
-    for name, architecture in small().items():
-        monkeypatch.setitem(architectures.ARCHITECTURES, name, architecture)
 
 
 # --- data ---------------------------------------------------------------------------------------
@@ -162,7 +156,7 @@ def test_both_views_of_a_photo_are_cut_alike():
 # --- the output for neither ---------------------------------------------------------------------
 
 
-def test_a_sigmoid_is_gone_on_from_as_a_softmax_with_neither(small_networks, tmp_path):
+def test_a_sigmoid_is_gone_on_from_as_a_softmax_with_neither(small_runs, tmp_path):
     before = architectures.build("scratch_cnn", image_size=24)
     before.save(tmp_path / "before.h5")
     after = architectures.build("scratch_cnn", neither=True, image_size=24)
@@ -239,7 +233,7 @@ def distilled(folders, tmp_path, *arguments: str) -> ModelSpec:
     return ModelSpec.read(tmp_path / "weights" / "efficientnet_lite2.json")
 
 
-def test_a_network_is_fine_tuned_beside_what_it_was(folders, small_networks, tmp_path, monkeypatch):
+def test_a_network_is_fine_tuned_beside_what_it_was(folders, small_runs, tmp_path, monkeypatch):
     file = str(tmp_path / "before.h5")
     write_network(file)
     monkeypatch.setattr(distill, "load_teacher", lambda path, classes, neither: (tiny_base(path), None))
@@ -259,7 +253,7 @@ def tiny_base(path) -> keras.Model:
     return distill.up_to_last_map(base)
 
 
-def test_a_classifier_with_neither_teaches_its_three_answers(folders, small_networks, tmp_path):
+def test_a_classifier_with_neither_teaches_its_three_answers(folders, small_runs, tmp_path):
     first = distilled(folders, tmp_path / "first", "--teacher", write_fitted(folders, tmp_path))
     assert first.training["weight_of_answers"] == distill.ANSWERS
     assert first.neither is not None
@@ -310,7 +304,7 @@ def imitation_has_no_weights(taught) -> bool:
     return not imitation.weights
 
 
-def test_answers_of_another_network_are_refused(folders, small_networks, tmp_path, capsys):
+def test_answers_of_another_network_are_refused(folders, small_runs, tmp_path, capsys):
     keras.Sequential([keras.Input((9,)), keras.layers.Dense(5)]).save(tmp_path / "other.h5")
     write_network(tmp_path / "before.h5")
     teacher = write_fitted(folders, tmp_path)
