@@ -12,7 +12,7 @@ from catdog import ModelSpec, Settings, load
 from catdog.models.spec import sha256_of
 from tests.tiny import write_tiny_model
 from train.__main__ import main
-from train.fit import distill
+from train.fit import distill, lineage
 from train.fit.trainer import Checkpoints, Recipe
 from train.networks import architectures
 
