@@ -1,4 +1,4 @@
-"""The HTTP side: an upload page and a JSON API, as a blueprint and as an application.
+"""The Flask service: an upload page and a JSON API, as a blueprint and as an application.
 
     flask --app catdog.flask_app run
 

@@ -3,9 +3,9 @@
     demo = build(comparator)
     serve(demo, comparator.settings)
 
-Serve it so, or launch it with `launch_options`: Gradio takes the limits on uploads, the theme and the
-style there and not in `build`. Never mount it with `gr.mount_gradio_app`, which switches off Gradio's
-check of file paths.
+Instead of `serve`, `demo.launch(**launch_options(settings))` works too: the limits on uploads, the theme and the style
+are arguments of `launch`. Never mount the page with `gr.mount_gradio_app`, which switches off Gradio's check of file
+paths.
 """
 
 from catdog.gradio_app.page import build, launch_options

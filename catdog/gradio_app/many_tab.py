@@ -14,7 +14,7 @@ from catdog.collection import MOST_PHOTOS, Judged, collect, judge
 from catdog.comparator import Comparator
 from catdog.errors import CatDogError
 from catdog.gradio_app import gallery
-from catdog.gradio_app.parts import LIVE, QUIET, html, on_failure
+from catdog.gradio_app.parts import LIVE, PRIVATE, html, on_failure
 from catdog.gradio_app.uploads import LARGEST_PHOTOS, FilesInput
 from catdog.models.spec import classes_of
 from catdog.pages.examples import find
@@ -63,7 +63,7 @@ def _add_samples(files: FilesInput) -> None:
     paths = [str(path) for path in find().values()]
     if paths:
         button = gr.Button("Or fill in our examples", variant="secondary")
-        button.click(lambda: paths, None, files, queue=False, **QUIET)
+        button.click(lambda: paths, None, files, queue=False, **PRIVATE)
 
 
 def _add_events(comparator: Comparator, files: FilesInput, start: gr.Button, stop: gr.Button, results: gr.HTML) -> None:
@@ -78,7 +78,7 @@ def _add_events(comparator: Comparator, files: FilesInput, start: gr.Button, sto
         idle = gr.Button(interactive=True), gr.Button(interactive=False)
         busy = gr.Button(interactive=False), gr.Button(interactive=True)
         try:
-            for shown in _judged(comparator, files, run):
+            for shown in _progress(comparator, files, run):
                 yield shown, *busy
         except CatDogError as error:
             shown = gallery.refused(str(error))
@@ -88,14 +88,14 @@ def _add_events(comparator: Comparator, files: FilesInput, start: gr.Button, sto
         run.stopped = True
         return gr.Button(interactive=False)
 
-    begun = start.click(begin, run, outputs, queue=False, **QUIET)
-    done = begun.then(work, [files, run], outputs, concurrency_id="many", concurrency_limit=AT_ONCE, **QUIET)
+    begun = start.click(begin, run, outputs, queue=False, **PRIVATE)
+    done = begun.then(work, [files, run], outputs, concurrency_id="many", concurrency_limit=AT_ONCE, **PRIVATE)
     idle = ({"__type__": "update", "interactive": interactive} for interactive in (True, False))
     on_failure(done, outputs, [gallery.refused(UNANSWERED), *idle])
-    stop.click(halt, run, stop, queue=False, **QUIET)
+    stop.click(halt, run, stop, queue=False, **PRIVATE)
 
 
-def _judged(comparator: Comparator, files: _Upload, run: Run) -> Iterator[str]:
+def _progress(comparator: Comparator, files: _Upload, run: Run) -> Iterator[str]:
     """Progress now and then, and the results at the end; raises NoPhotos or TooMuch."""
     if not files:
         raise NoPhotos("No photos were sent. Choose some, or a zip, and then press the button.")

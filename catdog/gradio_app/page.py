@@ -19,9 +19,8 @@ from catdog.settings import Settings
 
 RUNNING = 16  # photos that the models get at a time; they answer together those that come together
 WAITING = 32  # events in the queue before further ones are turned away
-KEPT = 3600  # seconds that uploads stay at least, and seconds between two sweeps: twice as many at most
-# Visitors, and calls over plain HTTP, of whom Gradio keeps what they see: 50 kB each at least.
-SESSIONS = 1000
+KEPT = 3600  # seconds between two sweeps: uploads are kept for that long at least, and twice as long at most
+SESSIONS = 1000  # visitors and calls over plain HTTP whose state Gradio keeps, at least 50 kB each
 
 _PRIVACY = "Photos are deleted within two hours and never used for anything else."
 _HEAD = '<meta name="description" content="Neural networks say side by side whether a photo shows a cat or a dog.">'

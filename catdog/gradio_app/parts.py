@@ -9,11 +9,11 @@ import gradio as gr
 
 # All events that ask the models about one photo, on the page and in the API, share one limit.
 ONE_PHOTO = "one photo"
-# Options of an event that is for the page alone, and that shows its progress itself.
-QUIET = {"show_progress": "hidden", "api_visibility": "private"}
+# Options of an event that only the page may trigger, and that shows its progress itself.
+PRIVATE = {"show_progress": "hidden", "api_visibility": "private"}
 
-# For an element whose content changes: screen readers read out what is new, as the element itself stays, and on
-# a phone, where it may lie below what is seen, it comes into view; not again for more of the same.
+# For an element whose content changes. Screen readers read out what is new. On a phone, where the element may lie below
+# the screen, it scrolls into view when its accent changes.
 LIVE = """
 element.setAttribute('aria-live', 'polite');
 let shown;

@@ -13,7 +13,7 @@ from PIL import Image
 
 from catdog.comparator import Comparator
 from catdog.errors import Busy, CatDogError
-from catdog.gradio_app.parts import ONE_PHOTO, QUIET, html, on_failure
+from catdog.gradio_app.parts import ONE_PHOTO, PRIVATE, html, on_failure
 from catdog.models.spec import ModelSpec
 from catdog.pages import examples
 from catdog.pages.banners import AGAIN, banner
@@ -58,7 +58,7 @@ def add(comparator: Comparator, photos: Mapping[Path, str]) -> None:
             return _failed(BUSY if isinstance(error, Busy) else str(error))
 
     board = html(start(len(photos), specs), js_on_load=_ON_LOAD, elem_id="cd-quiz")
-    begun = board.start(begin, None, board, concurrency_id=ONE_PHOTO, **QUIET)
+    begun = board.start(begin, None, board, concurrency_id=ONE_PHOTO, **PRIVATE)
     on_failure(begun, board, _failed(UNANSWERED))
 
 

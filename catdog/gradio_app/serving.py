@@ -1,4 +1,4 @@
-"""Serve the page until it is told to stop, and then finish what visitors wait for."""
+"""Serve the page until it is told to stop, then finish the requests in flight."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from catdog.gradio_app.page import launch_options
 from catdog.settings import Settings
 
-GRACE = 8.0  # seconds for what is in flight at SIGTERM; `docker stop` kills after 10
-QUIET = 2.0  # seconds without a request; a verdict takes three, one after the other, over slow networks too
+GRACE = 8.0  # seconds for requests in flight at SIGTERM; `docker stop` kills after 10
+QUIET = 2.0  # seconds without a request; the three of one verdict follow each other faster, on slow networks too
 
 
 def serve(page: gr.Blocks, settings: Settings) -> None:
     """Launch the page, and return when it has stopped; in the main thread only.
 
-    Ctrl-C stops it at once. SIGTERM stops it as soon as no request has been in flight for QUIET seconds,
-    at the latest after GRACE seconds; until then new ones are answered too, as the verdict on an upload
-    is a request of its own. A second SIGTERM ends the process.
+    Ctrl-C stops it at once. SIGTERM stops it when no request has been in flight for QUIET seconds, or after GRACE
+    seconds. Until then new requests are answered too: a visitor who has uploaded a photo still has to ask for the
+    verdict. A second SIGTERM ends the process.
     """
     activity = Activity()
     options = launch_options(settings)
@@ -59,7 +59,7 @@ class Activity:
             self._add(-1)
 
     def wait_until_quiet(self, quiet: float, at_most: float) -> None:
-        """Return when none has been in flight for `quiet` seconds, or after `at_most` seconds."""
+        """Return when no request has been in flight for `quiet` seconds, or after `at_most` seconds."""
         deadline = time.monotonic() + at_most
         with self._changed:
             while (left := deadline - time.monotonic()) > 0:
@@ -74,7 +74,7 @@ class Activity:
 
 
 class Watch:
-    """ASGI middleware that tells an Activity of every request but heartbeats, which last as long as a page is open."""
+    """ASGI middleware that counts requests in an Activity; not heartbeats, which last as long as a page is open."""
 
     def __init__(self, app: ASGIApp, activity: Activity):
         self.app, self.activity = app, activity

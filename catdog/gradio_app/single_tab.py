@@ -10,7 +10,7 @@ import gradio as gr
 
 from catdog.comparator import Comparator
 from catdog.errors import CatDogError
-from catdog.gradio_app.parts import LIVE, ONE_PHOTO, QUIET, html, on_failure
+from catdog.gradio_app.parts import LIVE, ONE_PHOTO, PRIVATE, html, on_failure
 from catdog.gradio_app.uploads import PhotoInput
 from catdog.pages import banners, cards
 from catdog.pages.examples import find, thumbnails
@@ -84,7 +84,7 @@ def _add_example_events(examples: gr.HTML, photo: PhotoInput, headline: gr.HTML)
             return gr.skip(), banners.refused(f"There is no such example. Choose one of {', '.join(files)}.")
         return str(files[name]), gr.skip()
 
-    examples.click(choose, None, [photo, headline], queue=False, **QUIET)
+    examples.click(choose, None, [photo, headline], queue=False, **PRIVATE)
     photo.input(None, js=_FORGET_EXAMPLE, api_visibility="private")
 
 
@@ -107,6 +107,6 @@ def _add_events(comparator: Comparator, photo: PhotoInput, maps: gr.Checkbox, re
             yield banners.looking(), cards.blank(specs, busy=True)
         yield answer(photo, with_maps)
 
-    options = {"inputs": [photo, maps], "outputs": results, "concurrency_id": ONE_PHOTO, **QUIET}
+    options = {"inputs": [photo, maps], "outputs": results, "concurrency_id": ONE_PHOTO, **PRIVATE}
     for event in (photo.change(show, **options), maps.change(answer, **options), results[0].click(show, **options)):
         on_failure(event, results, [banners.unanswered(), cards.blank(specs)])

@@ -1,4 +1,4 @@
-"""Delete what Gradio's own sweep leaves behind: uploads that broke off, and those of servers that were killed."""
+"""Delete the uploads that Gradio's own sweep leaves behind: broken off ones, and those of servers that were killed."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from gradio.utils import get_upload_folder
 
 EVERY = 600  # seconds between two sweeps
-BROKEN_OFF = 600  # seconds without a byte, after which an upload does not go on
-# As Gradio names uploads that are under way, and the folders of those that are whole. The folder may be shared
-# with other programs, whose files are none of ours.
+BROKEN_OFF = 600  # seconds without a byte, after which an upload counts as broken off
+# How Gradio names uploads in progress, and the folders of complete ones. Other programs may use the same folder; their
+# files stay.
 _UNDER_WAY, _WHOLE = re.compile(r"tmp[a-z0-9_]{8}"), re.compile(r"[0-9a-f]{64}")
 
 

@@ -1,4 +1,4 @@
-"""Gradio's theme in the colours of the page; its stylesheets are STYLES."""
+"""Gradio's theme in the colours of the pages, and the stylesheets of the Gradio page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Photos and heat maps as data: URLs, which a page shows without asking for anything more."""
+"""Photos and heat maps as data: URLs, which a page shows without another request."""
 
 from __future__ import annotations
 

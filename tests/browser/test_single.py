@@ -44,7 +44,7 @@ def test_visit(any_page, photo, tmp_path):
     choose(page, photo(fakes.CAT))
     expect_headline(page, "All three models say cat")
     assert verdicts(page) == ["Cat"] * 3
-    expect(page.locator(".cd-worth").first).to_have_text("About 1 in 50 answers this sure is wrong.")
+    expect(page.locator(".cd-worth").first).to_contain_text("1 in 50")
     assert page.locator("#cd-photo img").get_attribute("alt")
     assert_looks_right(page)
 
@@ -228,13 +228,6 @@ def test_cards_stand_side_by_side_where_there_is_room(open_page, url, width, row
     assert main["x"] == pytest.approx(width - main["x"] - main["width"], abs=1), "in the middle"
 
 
-def test_cards_stand_in_the_order_of_the_models(page):
-    first, second, third = cards_of(page)
-    assert first["right"] <= second["x"] < second["right"] <= third["x"]
-    names = [card.get_attribute("data-model") for card in page.locator(".cd-card").all()]
-    assert names == ["scratch_cnn", "xception", "mobilenet_v2"]
-
-
 def cards_of(page) -> list[dict]:
     """Where the cards are, all at one time, as what is above them may still grow."""
     return page.locator(".cd-card").evaluate_all("cards => cards.map((card) => card.getBoundingClientRect().toJSON())")
@@ -261,10 +254,6 @@ def test_the_keyboard_sees_where_it_is(page):
     maps = page.get_by_label("Show what the models looked at")
     maps.press("Shift")
     expect(maps).to_have_css("outline-style", "solid")
-
-
-def test_examples_are_a_group_with_a_short_name(page):
-    expect(page.get_by_role("group", name="Examples", exact=True).get_by_role("button")).to_have_count(5)
 
 
 def test_what_is_on_a_photo_is_large_enough_for_a_finger(open_page, url, photo):

@@ -6,7 +6,7 @@ import io
 
 from catdog.flask_app import create_app
 from catdog.wording import BUSY
-from tests.catdog.gradio_app.test_page import call, data_url, refused
+from tests.catdog.gradio_app.calls import call, data_url, refused
 from tests.servers import served_page
 
 SENTENCE = "Too many photos at once: 1 are being judged or waiting. Try again shortly."

@@ -1,0 +1,82 @@
+"""Raw requests to the page's API, and photos to send."""
+
+from __future__ import annotations
+
+import base64
+import json
+
+import httpx
+from PIL import Image
+
+from tests.catdog.photos import encoded, heic, png
+from tests.conftest import EXAMPLES, PATIENCE
+
+LIMIT = 2 * 2**20
+META = {"meta": {"_type": "gradio.FileData"}}
+
+
+def call(url: str, payload) -> tuple[str, object]:
+    """One raw `/predict` request: (event, data), as a client that wrote it by hand would see them."""
+    start = httpx.post(f"{url}/gradio_api/call/predict", json={"data": [payload]}, timeout=PATIENCE)
+    assert start.status_code == 200, start.text
+    reply = httpx.get(f"{url}/gradio_api/call/predict/{start.json()['event_id']}", timeout=PATIENCE).text
+    event, data = reply.strip().splitlines()[-2:]
+    return event.removeprefix("event: "), json.loads(data.removeprefix("data: "))
+
+
+def refused(url: str, payload) -> str:
+    """The text of the error that the request ends in."""
+    event, data = call(url, payload)
+    assert event == "error", data
+    return data["error"]
+
+
+def data_url(data: bytes) -> str:
+    return "data:image/png;base64," + base64.b64encode(data).decode()
+
+
+def photo(mode: str = "RGB") -> Image.Image:
+    with Image.open(EXAMPLES / "cat.jpg") as image:
+        return image.resize((120, 90)).convert(mode)
+
+
+def rotated() -> bytes:
+    exif = Image.Exif()
+    exif[274] = 6
+    return encoded(photo(), "JPEG", exif=exif)
+
+
+def transparent() -> bytes:
+    image = photo("RGBA")
+    image.putalpha(80)
+    return encoded(image, "PNG")
+
+
+GOOD = {
+    "jpeg.jpg": lambda: encoded(photo(), "JPEG"),
+    "rotated.jpg": rotated,
+    "cmyk.jpg": lambda: encoded(photo("CMYK"), "JPEG"),
+    "transparent.png": transparent,
+    "palette.png": lambda: encoded(photo("P"), "PNG"),
+    "sixteen.png": lambda: png(64, 40, 16, 0, [bytes(range(128))] * 40),
+    "moving.gif": lambda: encoded(photo("P"), "GIF", save_all=True, append_images=[Image.new("P", (120, 90))]),
+    "webp.webp": lambda: encoded(photo(), "WEBP"),
+    "tiff.tiff": lambda: encoded(photo(), "TIFF"),
+    "phone.heic": lambda: heic(photo()),
+    "no-suffix": lambda: encoded(photo(), "PNG"),
+    "wrong-suffix.svg": lambda: encoded(photo(), "PNG"),
+}
+
+
+def without_times(comparison: dict) -> dict:
+    return comparison | {"models": [verdict | {"milliseconds": 0} for verdict in comparison["models"]]}
+
+
+def assert_same_verdicts(answer, comparator, data: bytes) -> None:
+    """The three outputs of `/predict` say what `Comparator.compare` says of the same bytes, exactly."""
+    *labels, comparison = answer
+    expected = comparator.compare(data).to_dict()
+    assert without_times(comparison) == without_times(json.loads(json.dumps(expected)))
+    for label, verdict in zip(labels, expected["models"], strict=True):
+        assert label["label"] == verdict["label"]
+        assert {c["label"]: c["confidence"] for c in label["confidences"]} == verdict["probabilities"]

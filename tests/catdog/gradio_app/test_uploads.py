@@ -1,0 +1,181 @@
+"""No way round the limits of uploads: no other file of the server, no address, nothing too large, nothing kept."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import gradio as gr
+import httpx
+import pytest
+from gradio.data_classes import FileData, ListFiles
+from gradio.route_utils import delete_files_created_by_app
+from gradio.utils import get_upload_folder
+from gradio_client import handle_file
+from gradio_client.exceptions import AppError
+
+from catdog.gradio_app.page import SESSIONS
+from catdog.gradio_app.uploads import LARGEST_PHOTOS, FilesInput, refusal
+from tests.catdog import fakes
+from tests.catdog.photos import encoded
+from tests.conftest import PATIENCE, ROOT
+
+from .calls import GOOD, LIMIT, META, assert_same_verdicts, call, data_url, photo, refused
+
+
+def test_photos_in_calls_are_not_kept(site):
+    page, url = site
+    sent = {"url": data_url(encoded(photo(), "PNG")), "orig_name": "name" * 5000}
+    assert call(url, sent)[0] == "complete"
+    kept = repr([session.config_values for session in page.state_holder.session_data.values()])
+    assert "'image_mode'" in kept
+    assert not any(text in kept for text in sent.values())
+    assert page.state_session_capacity == SESSIONS
+
+
+def filled_in(path: str, outside: Path) -> str:
+    uploads = get_upload_folder()
+    return path.format(outside=outside, uploads=uploads, climb=os.path.relpath(outside, uploads))
+
+
+@pytest.mark.parametrize("extra", [{}, META, META | {"is_stream": True}], ids=["bare", "meta", "stream"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/etc/passwd",
+        "{outside}",
+        "{uploads}/{climb}",
+        "{uploads}",
+        "{uploads}/missing.png",
+        "app.py",
+        "x" * 5000,
+        "a\0b.png",
+        "",
+    ],
+)
+def test_paths_that_were_not_uploaded_are_refused(url, outside, extra, path):
+    path = filled_in(path, outside)
+    message = refused(url, {"path": path, **extra})
+    assert message and "root:" not in message and "Traceback" not in message
+
+
+def test_symlink_in_the_upload_folder_is_refused(url, outside):
+    link = Path(get_upload_folder()) / f"link-{os.getpid()}.png"
+    link.symlink_to(outside)
+    try:
+        assert "not uploaded" in refused(url, {"path": str(link)})
+    finally:
+        link.unlink()
+
+
+@pytest.mark.parametrize("name", ["/etc/passwd", "{outside}", str(ROOT / "app.py")])
+def test_files_of_the_server_are_not_served(url, outside, name):
+    name = name.format(outside=outside)
+    refused(url, {"path": name, **META})
+    assert httpx.get(f"{url}/gradio_api/file={name}", timeout=PATIENCE).status_code == 403
+
+
+def test_addresses_are_never_fetched(url, client, other_site):
+    site, address = other_site
+    payloads = [
+        {"path": address, **META},
+        {"path": address},
+        {"url": address},
+        {"path": address, "url": address, **META},
+    ]
+    for payload in payloads:
+        assert "Send the photo itself" in refused(url, payload)
+    with pytest.raises(AppError, match="not fetched from other sites"):
+        client.predict(handle_file(address), api_name="/predict")
+    assert site.hits == 0
+
+
+@pytest.mark.parametrize("extra", [{}, META], ids=["bare", "meta"])
+@pytest.mark.parametrize("path", ["/etc/passwd", "{outside}", "{uploads}/{climb}", "{uploads}", "app.py", ""])
+def test_many_files_are_refused_where_one_was_not_uploaded(press, outside, path, extra):
+    path = filled_in(path, outside)
+    message = press("work", [[{"path": path, **extra}], None], session=f"s{path}{len(extra)}")
+    assert not message["success"]
+    assert "root:" not in str(message) and "Traceback" not in str(message)
+
+
+@pytest.mark.parametrize("path", ["{outside}", "{uploads}/{climb}"])
+def test_the_input_for_many_files_hands_over_no_other_even_where_gradio_would(outside, path):
+    sent = ListFiles([FileData(path=filled_in(path, outside), meta=META["meta"])])
+    with pytest.raises(gr.Error, match="not uploaded"):
+        FilesInput(file_count="multiple").preprocess(sent)
+
+
+def test_many_files_are_never_fetched(press, other_site):
+    site, address = other_site
+    message = press("work", [[{"path": address, "url": address, **META}], None])
+    assert not message["success"] and "not fetched" in str(message)
+    assert site.hits == 0
+
+
+def test_many_files_leave_nothing_behind(press, url):
+    sent = [("files", (f"{i}.png", encoded(fakes.photo((i, i, 99)), "PNG"), "image/png")) for i in range(3)]
+    paths = httpx.post(f"{url}/gradio_api/upload", files=sent, timeout=PATIENCE).json()
+    before = sorted(Path(get_upload_folder()).rglob("*"))
+    message = press("work", [[{"path": path, **META} for path in paths], None])
+    assert message["success"] and "3 photos judged" in str(message)
+    assert sorted(Path(get_upload_folder()).rglob("*")) == before
+
+
+def test_only_uploads_may_bring_many_photos(url):
+    body = bytes(LIMIT * 2)
+    for path in (
+        "gradio_api/call/predict",
+        "gradio_api/call/upload",
+        "gradio_api/queue/join/upload",
+        "upload",
+        "x/gradio_api/upload",
+    ):
+        assert httpx.post(f"{url}/{path}", content=body, timeout=PATIENCE).status_code == 413, path
+    small = [("files", (f"{i}.bin", bytes(LIMIT - 1), "image/jpeg")) for i in range(LARGEST_PHOTOS)]
+    assert httpx.post(f"{url}/gradio_api/upload", files=small, timeout=PATIENCE).status_code == 200
+    assert httpx.post(f"{url}/gradio_api/upload", files=small * 2, timeout=PATIENCE).status_code == 413
+
+
+@pytest.mark.parametrize("megabytes", [3, 50])
+def test_uploads_over_the_limit_are_refused(url, megabytes):
+    files = {"files": ("big.jpg", bytes(megabytes * 2**20), "image/jpeg")}
+    assert httpx.post(f"{url}/gradio_api/upload", files=files, timeout=PATIENCE).status_code == 413
+
+
+@pytest.mark.parametrize("route", ["call/predict", "queue/join", "run/predict"])
+def test_data_urls_over_the_limit_are_refused(url, route):
+    body = {"data": [{"url": data_url(bytes(2 * LIMIT))}], "session_hash": "s", "fn_index": 0}
+    assert httpx.post(f"{url}/gradio_api/{route}", json=body, timeout=PATIENCE).status_code == 413
+
+
+def test_body_without_a_declared_length_is_cut_off(url):
+    def chunks():
+        for _ in range(100):
+            yield b"x" * 2**16
+
+    reply = httpx.post(f"{url}/gradio_api/call/predict", content=chunks(), timeout=PATIENCE)
+    assert reply.status_code == 413
+
+
+def test_largest_accepted_photo_fits_into_a_data_url(url, comparator):
+    padded = GOOD["jpeg.jpg"]().ljust(LIMIT, b"\0")
+    event, answer = call(url, {"url": data_url(padded)})
+    assert event == "complete"
+    assert_same_verdicts(answer, comparator, padded)
+    assert "larger than" in refused(url, {"url": data_url(padded + b"\0")})
+
+
+def test_uploads_are_swept_away(site, client, tmp_path):
+    page, url = site
+    files = {"files": ("sweep.jpg", encoded(photo(), "JPEG", quality=51), "image/jpeg")}
+    (stored,) = httpx.post(f"{url}/gradio_api/upload", files=files, timeout=PATIENCE).json()
+    assert Path(stored).is_file()
+    assert page.delete_cache == (3600, 3600)
+    refused(url, {"path": str(Path(stored).parent), **META})  # a folder must not end the sweep
+    delete_files_created_by_app(page, age=-1)
+    assert not Path(stored).exists()
+
+
+def test_error_text_is_escaped():
+    assert refusal("<img src=x onerror=alert(1)> & it's").message == "&lt;img src=x onerror=alert(1)&gt; &amp; it's"
