@@ -19,9 +19,9 @@ from catdog.models.spec import find_specs, sha256_of
 
 T = TypeVar("T")
 
-# Seconds to wait for the Hub's first answers. `snapshot_download` alone took 24 s to give up a Hub that refuses
-# connections and never gave up a silent one (huggingface_hub 2.4). No setting of the client changes that, and no
-# timeout covers the look-up of a host name.
+# Seconds to wait for the Hub's first answers. No setting of the client (huggingface_hub 2.4) bounds them: alone,
+# `snapshot_download` gave up a Hub that refuses connections after 24 s and a silent one never, and with a silent name
+# server, which no timeout covers, the look-up of the host took 10 s.
 PATIENCE = 6.0
 THREAD = "catdog-hub"  # name of the threads that ask the Hub
 

@@ -160,25 +160,16 @@ def test_an_upload_cut_in_mid_file_is_taken_up_again(stand_in):
     assert written(stand_in) == FILES
 
 
-@pytest.fixture
-def untiring(stand_in, monkeypatch):
-    """A stand-in Hub whose client tries again at once: otherwise it waits 23 seconds in all."""
+def test_an_upload_that_never_succeeds_publishes_nothing_and_draws_no_bar_after_the_error(
+    stand_in, monkeypatch, tmp_path, capsys
+):
+    # Else the client waits 23 seconds in all before it gives up.
     monkeypatch.setattr("huggingface_hub.utils._http.time", SimpleNamespace(sleep=lambda seconds: None))
-    return stand_in
-
-
-def test_an_upload_that_never_succeeds_publishes_nothing(untiring):
-    untiring.inject("cut", "PUT /lfs/")
-    with pytest.raises(PublishError, match=f"cannot be reached.*{BEFORE}"):
-        publish()
-    assert written(untiring) == {}
-
-
-def test_no_progress_bar_is_drawn_after_the_error(untiring, tmp_path, capsys):
-    untiring.inject("cut", "PUT /lfs/")
+    stand_in.inject("cut", "PUT /lfs/")
     (tmp_path / "model.h5").write_bytes(FILES["model.h5"])
-    with pytest.raises(PublishError):
+    with pytest.raises(PublishError, match=f"cannot be reached.*{BEFORE}"):
         publish({"model.h5": tmp_path / "model.h5"})
+    assert written(stand_in) == {}
     assert "model.h5" in capsys.readouterr().err
     gc.collect()
     assert capsys.readouterr().err == ""
@@ -191,7 +182,7 @@ def test_a_hub_that_is_gone_is_said_to_be(stand_in):
 
 
 def test_a_hub_that_falls_silent_is_given_up(stand_in, monkeypatch):
-    monkeypatch.setattr(hub_client, "TIMEOUT", 5)
+    monkeypatch.setattr(hub_client, "TIMEOUT", 2)
     stand_in.inject("hang", COMMIT)
     with pytest.raises(PublishError, match=UNKNOWN):
         publish()
