@@ -8,7 +8,6 @@ As WebP: it keeps the colours of photos and maps, in a fifth of what PNG takes.
 from __future__ import annotations
 
 import io
-import threading
 import zipfile
 from pathlib import Path
 
@@ -19,10 +18,9 @@ from catdog import load
 from catdog.flask_app import create_app
 from catdog.gradio_app import quiz_tab
 from catdog.pages import examples
-from tests.conftest import PATIENCE
-from tests.servers import served_app
+from tests.servers import served_app, served_page
 
-from .conftest import DESKTOP, PHONE, launched
+from .conftest import DESKTOP, PHONE
 from .looks import settle
 
 pytestmark = pytest.mark.browser
@@ -38,42 +36,16 @@ def folder(request) -> Path:
     return folder
 
 
-class Held:
-    """A Comparator that can be made to stop answering after some photos."""
-
-    def __init__(self, comparator):
-        self.comparator = comparator
-        self.go_on()
-
-    def hold_after(self, photos: int) -> None:
-        self.turns = threading.Semaphore(photos)
-
-    def go_on(self) -> None:
-        held, self.turns = getattr(self, "turns", None), threading.Semaphore(1_000_000)
-        if held:
-            held.release(1000)
-
-    def __getattr__(self, name: str):
-        return getattr(self.comparator, name)
-
-    def look(self, *arguments, **options):
-        self.turns.acquire(timeout=2 * PATIENCE)
-        return self.comparator.look(*arguments, **options)
-
-    def close(self) -> None:
-        """Several pages share the models, which are closed with the tests."""
-
-
 @pytest.fixture(scope="module")
 def comparator(folder):
     comparator = load()
-    yield Held(comparator)
+    yield comparator
     comparator.close()
 
 
 @pytest.fixture(scope="module")
 def gradio_url(comparator):
-    with launched(comparator) as url:
+    with served_page(comparator) as (_, url):
         yield url
 
 
@@ -83,33 +55,16 @@ def flask_url(comparator):
         yield f"http://127.0.0.1:{port}/"
 
 
-@pytest.fixture(scope="module")
-def photos(comparator) -> dict[str, Path]:
-    """A photo for each kind of verdict that the bundled photos bring out."""
-    found = {"cat": examples.find()["cat"]}
+@pytest.fixture
+def photos(comparator, tmp_path) -> dict[str, Path]:
+    """A photo for each kind of verdict that the bundled photos bring out, and a file that is no photo."""
+    (tmp_path / "letter.jpg").write_text("Dear cat,")
+    found = {"cat": examples.find()["cat"], "error": tmp_path / "letter.jpg"}
     for path in [*examples.find().values(), *quiz_tab.find(comparator.specs)]:
         comparison = comparator.compare(path)
-        kind = "neither" if comparison.verdict == "neither" else "agreed" if comparison.agree else "disputed"
+        kind = "neither" if comparison.verdict == "neither" else "cat" if comparison.agree else "disputed"
         found.setdefault(kind, path)
     return found
-
-
-@pytest.fixture
-def letter(tmp_path) -> Path:
-    (tmp_path / "letter.jpg").write_text("Dear cat,")
-    return tmp_path / "letter.jpg"
-
-
-@pytest.fixture
-def archive(tmp_path, comparator, letter) -> Path:
-    """All bundled photos, those of the quiz in labelled folders, and a letter."""
-    with zipfile.ZipFile(tmp_path / "pets.zip", "w") as archive:
-        for path in examples.find().values():
-            archive.write(path, path.name)
-        for path, label in quiz_tab.find(comparator.specs).items():
-            archive.write(path, f"{label}s/{path.name}")
-        archive.write(letter, "dogs/letter.jpg")
-    return tmp_path / "pets.zip"
 
 
 @pytest.fixture(params=[PHONE, DESKTOP])
@@ -131,60 +86,30 @@ def shoot(folder, width):
     return write
 
 
-def judged(page) -> None:
-    expect(page.locator(".cd-cards[data-state=done]")).to_be_visible()
+ANSWERED = ".cd-cards[data-state=done], .cd-banner[role=alert]"
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_one_photo(open_page, gradio_url, shoot, width, scheme, comparator, photos, letter):
-    def look(name: str, path: Path) -> None:
+def test_one_photo(open_page, gradio_url, shoot, width, scheme, photos):
+    for name in photos if scheme == "light" else ["cat"]:
         page = open_page(gradio_url, width, scheme)
-        page.set_input_files("#cd-photo input[type=file]", path)
-        judged(page)
+        page.set_input_files("#cd-photo input[type=file]", photos[name])
+        expect(page.locator(ANSWERED)).to_be_visible()
         shoot(page, f"gradio-{name}{'-dark' if scheme == 'dark' else ''}")
 
-    if scheme == "dark":
-        return look("cat", photos["cat"])
-    page = open_page(gradio_url, width)
-    shoot(page, "gradio-empty")
-    comparator.hold_after(0)
-    page.set_input_files("#cd-photo input[type=file]", photos["cat"])
-    expect(page.locator(".cd-cards[aria-busy=true]")).to_be_visible()
-    shoot(page, "gradio-loading")
-    comparator.go_on()
-    judged(page)
-    for name in {"cat", "neither", "disputed"} & set(photos):
-        look(name, photos[name])
-    page = open_page(gradio_url, width)
-    page.set_input_files("#cd-photo input[type=file]", letter)
-    expect(page.locator(".cd-banner[role=alert]")).to_be_visible()
-    shoot(page, "gradio-error")
-    return None
 
-
-def test_busy(open_page, shoot, width, comparator):
-    with launched(comparator, max_size=0) as url:
-        page = open_page(url, width)
-        page.get_by_role("button", name="Try the duck photo").click()
-        expect(page.locator(".cd-banner[role=alert]")).to_be_visible()
-        page.locator(".toast-wrap").evaluate("element => element.remove()")
-        shoot(page, "gradio-busy")
-
-
-def test_many(open_page, gradio_url, shoot, width, comparator, archive):
+def test_many(open_page, gradio_url, shoot, width, comparator, photos, tmp_path):
+    with zipfile.ZipFile(tmp_path / "pets.zip", "w") as archive:
+        for path in examples.find().values():
+            archive.write(path, path.name)
+        for path, label in quiz_tab.find(comparator.specs).items():
+            archive.write(path, f"{label}s/{path.name}")
+        archive.write(photos["error"], "dogs/letter.jpg")
     page = open_page(gradio_url, width)
     page.get_by_role("tab", name="Many at once").click()
-    shoot(page, "gradio-many-empty")
-    page.get_by_role("button", name="Judge them").click()
-    expect(page.locator("#cd-many [role=alert]")).to_be_visible()
-    shoot(page, "gradio-many-error")
-    page.set_input_files("#cd-files input[type=file]", archive)
+    page.set_input_files("#cd-files input[type=file]", tmp_path / "pets.zip")
     expect(page.locator("#cd-files .file-preview tr")).to_have_count(1)
-    comparator.hold_after(6)
     page.get_by_role("button", name="Judge them").click()
-    expect(page.locator("progress")).to_have_attribute("max", "16")
-    shoot(page, "gradio-many-progress")
-    comparator.go_on()
     expect(page.locator(".cd-item")).to_have_count(15)
     shoot(page, "gradio-many-results")
 
@@ -192,12 +117,9 @@ def test_many(open_page, gradio_url, shoot, width, comparator, archive):
 def test_quiz(open_page, gradio_url, shoot, width):
     page = open_page(gradio_url, width)
     page.get_by_role("tab", name="You against the models").click()
-    shoot(page, "gradio-quiz-start")
     page.evaluate("Math.random = () => 0.6")  # the same order each time
     page.get_by_role("button", name="Start the quiz").click()
     question = page.locator(".cd-question:not([hidden])")
-    expect(question).to_have_count(1)
-    shoot(page, "gradio-quiz-question")
     for number in range(10):
         truth = question.get_attribute("data-truth")
         question.locator(f"[data-label={truth}]" if number % 3 else ".cd-answers button >> nth=0").click()
@@ -207,24 +129,19 @@ def test_quiz(open_page, gradio_url, shoot, width):
     shoot(page, "gradio-quiz-score")
 
 
-def test_flask(chromium, flask_url, shoot, width, photos, letter):
-    def opened(path: Path | None = None, **options):
-        context = chromium.new_context(viewport={"width": width, "height": 800}, **options)
-        page = context.new_page()
+def test_flask(chromium, flask_url, shoot, width, photos):
+    for name, path in photos.items():
+        page = chromium.new_context(viewport={"width": width, "height": 800}).new_page()
         page.goto(flask_url)
-        if path:
-            page.set_input_files("#file", path)
-        return page
-
-    shoot(opened(), "flask-empty")
-    for name in {"cat", "disputed", "neither"} & set(photos):
-        page = opened(photos[name])
-        judged(page)
+        page.set_input_files("#file", path)
+        expect(page.locator(ANSWERED)).to_be_visible()
         shoot(page, f"flask-{name}")
-    page = opened(letter)
-    expect(page.locator(".cd-banner[role=alert]")).to_be_visible()
-    shoot(page, "flask-error")
-    page = opened(photos["cat"], java_script_enabled=False, color_scheme="dark")
+    context = chromium.new_context(
+        viewport={"width": width, "height": 800}, java_script_enabled=False, color_scheme="dark"
+    )
+    page = context.new_page()
+    page.goto(flask_url)
+    page.set_input_files("#file", photos["cat"])
     page.click("form button")
-    judged(page)
+    expect(page.locator(ANSWERED)).to_be_visible()
     shoot(page, "flask-without-script-dark")
