@@ -27,6 +27,7 @@ from catdog.spec import ModelSpec
 from . import architectures, augment, history, trainer
 from .fit import Accuracy, Job, accuracy, augmented, cross_entropy, finish, inputs_of, prepared, started
 from .fused import settled
+from .hardware import gpus
 from .provenance import base_provenance, identity, origin_of, provenance, spec_beside
 from .trainer import Recipe
 
@@ -76,7 +77,9 @@ def distill(
     origins |= {"answers": origin_of(answers)} if answers else {}
     splits, photos = prepared(job, start, base, teacher, unlabelled=True)
     with trainer.precision(job.recipe.precision) as precision:
-        known, answer = load_teacher(teacher, splits[0].classes, neither=photos.neither)
+        # On processors depthwise convolutions, which teachers consist of, are slower in bfloat16.
+        with trainer.precision(precision if gpus() else "float32"):
+            known, answer = load_teacher(teacher, splits[0].classes, neither=photos.neither)
         further = {"earlier": answers and earlier_answers(answers), "size": teacher_size, "weight": imitation}
         taught = Taught(known, answer, photos.images, **further)
         begun, itself = None, base is not None and identity(base) == identity(teacher)
