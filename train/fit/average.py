@@ -25,7 +25,8 @@ from train.networks import architectures
 def average(product: Product, files: Sequence[Path]) -> ModelSpec:
     """Average the weights of `.h5` classifiers of one architecture and the same classes; write it and its spec.
 
-    Nothing is trained. The last layer is balanced and the temperature fitted on `data`/val, as after training.
+    Nothing is trained. It has an output for neither if the last of them has one. The last layer is balanced and the
+    temperature fitted on `data`/val, as after training.
     Raises InvalidSettings for fewer than two files, or one that is not such a classifier.
     """
     if len(files) < 2:
@@ -34,7 +35,9 @@ def average(product: Product, files: Sequence[Path]) -> ModelSpec:
     require_writable(product.out)
     _, val = dataset.find_training(product.data, product.limit)
     require_same_classes(product, val.classes)
-    network = architectures.build(product.name, classes=len(val.classes))
+    spec = spec_beside(files[-1])
+    neither = spec is not None and spec.neither is not None
+    network = architectures.build(product.name, classes=len(val.classes), neither=neither)
     weights = []
     for file in files:
         _require_classes(file, val.classes)

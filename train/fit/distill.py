@@ -31,6 +31,7 @@ from train.fit.supervised import Accuracy, accuracy, augmented, cross_entropy, f
 from train.fit.trainer import Recipe
 from train.networks import architectures
 from train.networks.fused import settled
+from train.networks.hardware import gpus
 
 RECIPE = Recipe(
     stages=((72, 2), (96, 16), (128, 5)),
@@ -78,7 +79,9 @@ def distill(
     origins |= {"answers": origin_of(answers)} if answers else {}
     splits, photos = prepared(job, start, base, teacher, unlabelled=True)
     with trainer.precision(job.recipe.precision) as precision:
-        known, answer = load_teacher(teacher, splits[0].classes, neither=photos.neither)
+        # On processors depthwise convolutions, which teachers consist of, are slower in bfloat16.
+        with trainer.precision(precision if gpus() else "float32"):
+            known, answer = load_teacher(teacher, splits[0].classes, neither=photos.neither)
         further = {"earlier": answers and earlier_answers(answers), "size": teacher_size, "weight": imitation}
         taught = Taught(known, answer, photos.images, **further)
         begun, itself = None, base is not None and identity(base) == identity(teacher)

@@ -360,3 +360,32 @@ def test_hidden_files_and_folders_are_not_read(tmp_path):
     report = prepare([tmp_path / "pets"], tmp_path / "out", val=0)
     assert report["kept"] == {"train": {"cats": 2, "dogs": 2}}
     assert report["undecodable"] == []
+
+
+def test_kinds_are_divided_by_themselves_and_photos_without_a_label_are_for_training(tmp_path):
+    kinds = {"cat": {"a": 20, "t": 10}, "neither": {"a": 10, "e": 30}, "dog": {"t": 20}}
+    for label, counts in kinds.items():
+        for kind, count in counts.items():
+            names = (f"{label}/{kind}_{index}.png" for index in range(count))
+            write(tmp_path / "varied", {name: encoded(picture(seed_of(name)), "PNG") for name in names})
+    write(tmp_path / "loose", photos("unlabelled", 5))
+    report = prepare([tmp_path / "varied", tmp_path / "loose"], tmp_path / "out", test=0, by_kind=True)
+    assert report["kept"] == {
+        "train": {"cats": 27, "dogs": 18, "neither": 36, "unlabelled": 5},
+        "val": {"cats": 3, "dogs": 2, "neither": 4},
+    }
+    held_out = [path for path in tree(tmp_path / "out") if path.startswith("val/")]
+    assert Counter(path.rsplit("_")[0] for path in held_out) == {
+        "val/cats/a": 2, "val/cats/t": 1, "val/dogs/t": 2, "val/neither/a": 1, "val/neither/e": 3,
+    }  # fmt: skip
+    assert "add some" not in describe(report)
+    (tmp_path / "again").mkdir()
+    write(tmp_path / "again" / "loose", photos("unlabelled", 2))
+    prepare([tmp_path / "varied", tmp_path / "again" / "loose"], tmp_path / "other", test=0, by_kind=True)
+    assert [path for path in tree(tmp_path / "other") if path.startswith("val/")] == held_out
+
+
+def test_neither_and_photos_without_a_label_are_no_second_class(tmp_path):
+    write(tmp_path / "pets", {**photos("cats", 3), **photos("neither", 3), **photos("unlabelled", 3)})
+    with pytest.raises(DatasetError, match="at least two classes are needed, and too few are left"):
+        prepare([tmp_path / "pets"], tmp_path / "out")

@@ -151,3 +151,21 @@ def test_a_mean_of_other_classes_goes_elsewhere(tiny_data, members, tmp_path, ca
     describe(tmp_path / "weights" / "xception.h5", {}, classes=("cow", "horse"))
     assert average(tiny_data, tmp_path, *members) == 1
     assert "holds xception, which knows the classes cow, horse" in capsys.readouterr().err
+
+
+def test_the_mean_of_models_with_an_output_for_neither_has_one(tiny_data, tmp_path):
+    files = []
+    for number in (1, 2):
+        keras.utils.set_random_seed(number)
+        files.append(tmp_path / str(number) / "scratch_cnn.h5")
+        files[-1].parent.mkdir()
+        architectures.build("scratch_cnn", neither=True, image_size=32).save(files[-1])
+        spec = ModelSpec(
+            name="scratch_cnn", title="A CNN", architecture="scratch_cnn", file=files[-1].name,
+            sha256=sha256_of(files[-1]), bytes=1, image_size=32, classes=("cat", "dog"), neither={"threshold": 0.5},
+        )  # fmt: skip
+        spec.write(files[-1].with_suffix(".json"))
+    assert average(tiny_data, tmp_path, *files) == 0
+    mean = ModelSpec.read(tmp_path / "weights" / "scratch_cnn.json")
+    assert 0 < mean.neither["threshold"] < 1
+    assert keras.models.load_model(tmp_path / "weights" / "scratch_cnn.h5", compile=False).output.shape == (None, 3)
