@@ -1,22 +1,24 @@
-"""Everything that can be said of the models on one split: a page with drawings, and all figures as JSON."""
+"""The commands `report` and `insight`: measure served models on a data folder; write pages, figures and drawings."""
 
 from __future__ import annotations
 
-import contextlib
-import json
 from pathlib import Path
 from typing import Any
 
-from catdog import InvalidSettings, load
-from catdog.terminal import tell
-from train.data.dataset import find
-from train.folders import require_writable, whole
+import numpy as np
+
+from catdog import InvalidSettings
+from train.data.dataset import DatasetError, find, is_photo, visible_folders
+from train.data.neither_photos import ABOUT
+from train.folders import require_writable
 from train.measure.answers import ask
-from train.measure.served import settings_for
-from train.measure.statistics import RESAMPLES
-from train.report import report_page
-from train.report.drawings import draw
-from train.report.findings import findings
+from train.measure.served import served
+from train.measure.statistics import RESAMPLES, rounded
+from train.report import drawings, report_files
+from train.report.insight_figures import insight_figures
+from train.report.report_figures import report_figures
+
+MAPPED = 200  # photos for heat maps, for which the models are asked many times per photo
 
 
 def report(
@@ -30,24 +32,21 @@ def report(
     resamples: int = RESAMPLES,
     command: str = "",
 ) -> dict[str, Any]:
-    """Measure every model in `weights` on `data`/split_name and write a page about it to `out`.
+    """Measure every model in `weights` on `data`/split_name; write README.md, report.json and drawings to `out`.
 
-    1. Ask each model about each photo, as it is and under each of `robustness.CONDITIONS`, through
-       the serving path; the answers are kept in `data`/.cache, and no finished model is asked twice.
-    2. Write the drawings (.png, .jpg), the figures (report.json) and the page (README.md), each
-       whole or not at all. Of an earlier report, drawings that this one does without are removed;
+    1. Ask each model about each photo, as it is and under each of `robustness.CONDITIONS`, as it is served. The
+       answers are kept in `data`/.cache, and the same models are not asked again.
+    2. Write everything, each file whole or not at all. Drawings of an earlier report that this one lacks are removed;
        nothing else in `out` is touched.
 
-    Returns the figures. A model that cannot be used is named on stderr and left out. `limit` takes
-    the first photos of each class only; `dataset` is the name of the data and `command` how to
-    repeat this, for the page.
+    Returns the figures. A model that cannot be used is named on stderr and left out. `limit` takes the first photos
+    of each class only; `dataset` is the name of the data and `command` how to repeat this, for the page.
     """
     if resamples < 0:
         raise InvalidSettings(f"The number of resamples must be 0 or more. Received: {resamples}.")
     split = find(data, split_name).head(limit)
     require_writable(out)
-    with contextlib.closing(load(settings_for(weights))) as comparator:
-        tell(comparator.problems)
+    with served(weights) as comparator:
         answers = ask(list(comparator.models.values()), split, data / ".cache")
     found = {
         "dataset": dataset,
@@ -57,13 +56,40 @@ def report(
         "limit": limit,
         "resamples": resamples,
         "command": command,
-    } | findings(answers, resamples)
-    found["drawings"] = draw(answers, found, out)
-    _write(out / "report.json", json.dumps(found, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
-    _write(out / "README.md", report_page.page(found))
+    } | rounded(report_figures(answers, resamples))
+    found["drawings"] = drawings.of_report(answers, found, out)
+    return report_files.write("report", found, out)
+
+
+def insight(
+    weights: Path, data: Path, strangers: Path, out: Path, *, split_name: str = "test", photos: int = MAPPED
+) -> dict[str, Any]:
+    """Measure how far answers can be trusted; write insight.md, insight.json and drawings to `out`.
+
+    data       its split `split_name` has the photos of the classes
+    strangers  folder of folders, one per kind of thing, with photos of neither class; may hold ABOUT
+    photos     how many of the split are used for heat maps, at most
+
+    Returns the figures. A model that cannot be used is named on stderr and left out.
+    """
+    if photos < 1:
+        raise InvalidSettings(f"Heat maps are measured on at least one photo. Received: {photos}.")
+    require_writable(out)
+    split, others = find(data, split_name), find_strangers(strangers)
+    chosen = np.sort(np.random.default_rng(0).permutation(len(split))[:photos])
+    sample = [split.paths[i] for i in chosen]
+    with served(weights) as comparator:
+        figures, strangeness = insight_figures(comparator, split, others, sample)
+        about = strangers / ABOUT
+        figures["neither"]["about"] = about.read_text(encoding="utf-8").strip() if about.is_file() else ""
+        drawings.of_insight(figures, strangeness, comparator, sample, out)
+    return report_files.write("insight", {"split": split_name} | figures, out)
+
+
+def find_strangers(folder: Path) -> dict[str, list[Path]]:
+    """The photos in each visible folder of a folder: name -> files; raises DatasetError when there are none."""
+    found = {path.name: sorted(filter(is_photo, path.rglob("*"))) for path in visible_folders(folder)}
+    found = {name: paths for name, paths in found.items() if paths}
+    if not found:
+        raise DatasetError(f"{folder} must hold folders with photos of neither class; see `python -m train strangers`.")
     return found
-
-
-def _write(path: Path, text: str) -> None:
-    with whole(path) as partial:  # a byte of a photo's name may be no character
-        partial.write_text(text, encoding="utf-8", errors="backslashreplace")

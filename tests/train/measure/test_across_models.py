@@ -1,13 +1,11 @@
-"""Mistakes, suspected labels, agreement and the runs behind a model, on answers whose truth is known."""
+"""Mistakes, suspected labels and agreement, on answers whose truth is known."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from train.fit import lineage
-from train.fit.lineage import Convergence
-from train.measure import agreement, mistakes
+from train.measure import across_models
 
 
 def rows(*of_dog: float) -> np.ndarray:
@@ -22,38 +20,38 @@ ANSWERS = {
 
 
 def test_a_label_is_suspected_where_all_models_surely_contradict_it():
-    assert list(np.flatnonzero(mistakes.suspected(ANSWERS, LABELS))) == [1, 4]
-    assert list(np.flatnonzero(mistakes.suspected(ANSWERS, LABELS, least=0.98))) == [4]
-    assert list(np.flatnonzero(mistakes.suspected(ANSWERS, LABELS, least=0.9))) == [1, 2, 4]
+    assert list(np.flatnonzero(across_models.suspected(ANSWERS, LABELS))) == [1, 4]
+    assert list(np.flatnonzero(across_models.suspected(ANSWERS, LABELS, least=0.98))) == [4]
+    assert list(np.flatnonzero(across_models.suspected(ANSWERS, LABELS, least=0.9))) == [1, 2, 4]
 
 
 def test_models_that_contradict_a_label_in_different_ways_do_not_suspect_it():
     answers = {"a": np.array([[0.01, 0.98, 0.01]]), "b": np.array([[0.01, 0.01, 0.98]])}
-    assert not mistakes.suspected(answers, np.array([0])).any()
-    assert mistakes.suspected({"a": answers["a"]}, np.array([0])).all()
+    assert not across_models.suspected(answers, np.array([0])).any()
+    assert across_models.suspected({"a": answers["a"]}, np.array([0])).all()
 
 
 def test_the_worst_mistakes_come_first_and_right_answers_never():
-    assert list(mistakes.worst(ANSWERS, LABELS)) == [4, 1, 2, 3]
-    assert list(mistakes.worst({"a": rows(0.0, 1.0)}, np.array([0, 1]))) == []
-    assert list(mistakes.worst({"a": rows(1.0, 0.9)}, np.array([0, 0]))) == [0, 1]
+    assert list(across_models.worst(ANSWERS, LABELS)) == [4, 1, 2, 3]
+    assert list(across_models.worst({"a": rows(0.0, 1.0)}, np.array([0, 1]))) == []
+    assert list(across_models.worst({"a": rows(1.0, 0.9)}, np.array([0, 0]))) == [0, 1]
 
 
 def test_pairs_count_who_is_right():
-    (pair,) = agreement.pairs(ANSWERS, LABELS)
+    (pair,) = across_models.pairs(ANSWERS, LABELS)
     assert pair == {"models": ["a", "b"], "disagree": 1, "both": 2, "first": 1, "second": 0, "neither": 3, "p": 1.0}
-    assert agreement.pairs({"a": ANSWERS["a"]}, LABELS) == []
-    assert len(agreement.pairs(ANSWERS | {"c": ANSWERS["a"]}, LABELS)) == 3
+    assert across_models.pairs({"a": ANSWERS["a"]}, LABELS) == []
+    assert len(across_models.pairs(ANSWERS | {"c": ANSWERS["a"]}, LABELS)) == 3
 
 
 def test_two_wrong_answers_can_differ_among_three_classes():
     answers = {"a": np.eye(3)[[1, 0]], "b": np.eye(3)[[2, 0]]}
-    (pair,) = agreement.pairs(answers, np.array([0, 0]))
+    (pair,) = across_models.pairs(answers, np.array([0, 0]))
     assert (pair["disagree"], pair["neither"], pair["first"], pair["second"]) == (1, 1, 0, 0)
 
 
 def test_who_is_right_where_the_models_agree_and_where_not():
-    found = agreement.by_agreement(ANSWERS, LABELS)
+    found = across_models.by_agreement(ANSWERS, LABELS)
     assert found["agree"]["photos"] == 5
     assert found["agree"]["right"]["a"]["count"] == found["agree"]["right"]["b"]["count"] == 2
     assert found["disagree"]["photos"] == 1
@@ -61,77 +59,23 @@ def test_who_is_right_where_the_models_agree_and_where_not():
     assert found["disagree"]["right"]["b"]["share"] == 0.0
     low, high = found["agree"]["right"]["a"]["interval"]
     assert low < 0.4 < high
-    alone = agreement.by_agreement({"a": ANSWERS["a"]}, LABELS)
+    alone = across_models.by_agreement({"a": ANSWERS["a"]}, LABELS)
     assert alone["disagree"] == {"photos": 0, "right": {"a": {"count": 0, "of": 0}}}
 
 
-def epochs(*accuracies: float, seconds: float = 60.0, prefix: str = "") -> list[dict]:
-    return [
-        {"epoch": i, "size": 96, "seconds": seconds, f"val_{prefix}accuracy": a, f"{prefix}loss": 1 - a}
-        for i, a in enumerate(accuracies, 1)
-    ]
-
-
-def test_runs_are_found_through_all_that_a_model_began_with():
-    distilled = {"teacher": "t.h5", "history": epochs(0.5, 0.8, prefix="probabilities_"), "hardware": "1 GPU"}
-    fitted = {"history": epochs(0.9), "base": {"file": "x.h5", "sha256": "0", "training": distilled}}
-    gone_on = {"history": epochs(0.95, 0.96), "base": {"went_on_from": "x.h5", "training": fitted}}
-    chain = lineage.runs(gone_on)
-    assert [run.title for run in chain] == ["distilled", "went on", "went on"]
-    assert [len(run.epochs) for run in chain] == [2, 1, 2]
-    assert [row["val_accuracy"] for run in chain for row in run.epochs] == [0.5, 0.8, 0.9, 0.95, 0.96]
-    assert chain[0].epochs[0]["loss"] == 0.5
-    assert (chain[0].hardware, chain[0].seconds) == ("1 GPU", 120)
-
-
-def test_the_loss_of_a_distilled_run_is_that_of_the_labels():
-    both, alone = (
-        {"epoch": 1, "seconds": 1.0, "loss": 0.8, "val_loss": 0.3},
-        {"epoch": 2, "seconds": 1.0, "loss": 0.8, "label_loss": 0.1, "val_loss": 0.0, "val_label_loss": 0.2},
-    )
-    (taught,) = lineage.runs({"teacher": "t.h5", "history": [both, alone]})
-    assert [(row.get("loss"), row.get("val_loss")) for row in taught.epochs] == [(None, 0.3), (0.1, 0.2)]
-    (fitted,) = lineage.runs({"history": [both]})
-    assert fitted.epochs[0]["loss"] == 0.8
-
-
-def test_a_base_may_be_the_record_of_a_run_itself_or_a_name():
-    first = {"history": epochs(0.5), "base": "random weights"}
-    assert len(lineage.runs({"history": epochs(0.9), "base": first})) == 2
-    assert [run.title for run in lineage.runs(first)] == ["trained"]
-
-
-def test_runs_up_to_the_last_one_on_other_photos_are_of_another_task():
-    own, others = {"train": 300, "val": 40}, {"train": 22000, "val": 1000}
-    training = None
-    for accuracy, photos in ((0.4, own), (0.99, others), (0.5, own), (0.7, own)):
-        base = {"file": "x.h5", "training": training} if training else "random weights"
-        training = {"history": epochs(accuracy), "photos": photos, "base": base}
-    assert [row["val_accuracy"] for run in lineage.runs(training) for row in run.epochs] == [0.5, 0.7]
-
-
 @pytest.mark.parametrize(
-    ("base", "title"),
-    [("random weights", "trained"), ("keras.applications, ImageNet", "fine-tuned"), ({"file": "x.h5"}, "fine-tuned")],
+    ("counts", "p"),
+    [
+        ((90, 8, 2, 0), 2 * (1 + 10 + 45) / 2**10),
+        ((90, 2, 8, 5), 2 * (1 + 10 + 45) / 2**10),
+        ((5, 4, 4, 0), 1.0),
+        ((10, 0, 0, 3), 1.0),
+        ((0, 0, 6, 0), 2 / 2**6),
+    ],
 )
-def test_a_run_is_called_by_what_it_began_with(base, title):
-    (run,) = lineage.runs({"history": epochs(0.5), "base": base})
-    assert run.title == title
-
-
-@pytest.mark.parametrize(
-    "training",
-    [{}, None, "text", {"history": []}, {"history": "text"}, {"history": [1]}, {"history": [{"epoch": 1}]}],
-)
-def test_what_records_no_run_has_none(training):
-    assert lineage.runs(training) == []
-    assert lineage.convergence(lineage.runs(training)) is None
-
-
-def test_a_run_without_accuracies_has_no_convergence():
-    assert lineage.convergence(lineage.runs({"history": [{"seconds": 1.0, "loss": 1.0}]})) is None
-
-
-def test_convergence_is_when_accuracy_came_near_its_last_value():
-    chain = lineage.runs({"history": epochs(0.6, 0.93, 0.949, 0.94, 0.95, seconds=30)})
-    assert lineage.convergence(chain) == Convergence(5, 150, 0.95, 3, 90)
+def test_mcnemar_is_the_exact_binomial_test_of_the_discordant(counts, p):
+    right = np.repeat([[True, True], [True, False], [False, True], [False, False]], counts, axis=0)
+    answers = {name: np.eye(2)[1 - right[:, i]] for i, name in enumerate("ab")}  # all labels are of the first class
+    (pair,) = across_models.pairs(answers, np.zeros(len(right), int))
+    assert tuple(pair[key] for key in ("both", "first", "second", "neither")) == counts
+    assert pair["p"] == pytest.approx(p)

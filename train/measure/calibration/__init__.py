@@ -1,1 +1,1 @@
-"""What a model learns about itself from validation photos; the command is `calibrate`, and each `fit_` file one part."""
+"""What a model learns about itself from validation photos: the command `calibrate`, and a `fit_` file for each part."""
