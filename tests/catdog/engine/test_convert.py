@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from catdog.engine import convert, openvino_engine
+from catdog.engine import convert
 from catdog.engine.cache import CONVERTED, MANIFEST, QUANTIZED
 from catdog.engine.convert import Job, NotStored, attempt, check_batch
 from catdog.engine.keras_engine import KerasEngine, load_model
@@ -91,7 +91,7 @@ def test_the_conversion_answers_as_keras_does(tmp_path, head, shapes):
             assert np.allclose(ours, theirs, atol=1e-5)
 
 
-def test_photos_are_computed_in_parts_of_few_sizes(tmp_path, monkeypatch):
+def test_photos_are_computed_in_parts_of_few_sizes(tmp_path):
     job = job_of(saved(tmp_path, average(), dense(1, "sigmoid")), tmp_path)
     assert attempt(job) is None
     batch = np.random.default_rng(0).uniform(0, 255, (11, SIZE, SIZE, 3)).astype(np.float32)
@@ -105,9 +105,6 @@ def test_photos_are_computed_in_parts_of_few_sizes(tmp_path, monkeypatch):
         return {shape[0] for shape in engine.requests}
 
     assert sizes(1) == {1}
-    assert sizes(3) == {2, 1}
-    assert sizes(11) == {8, 2, 1}
-    monkeypatch.setattr(openvino_engine, "LARGE", 0)
     assert sizes(3) == {1}
     assert sizes(11) == {8, 1}
     with pytest.raises(ValueError, match="takes inputs of shape"):
