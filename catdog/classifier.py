@@ -21,6 +21,7 @@ class Classifier:
 
     def __init__(self, spec: ModelSpec, engine: Engine):
         self.spec, self.engine = spec, engine
+        self._cost = spec.cost  # which a spec works out from the whole record of its training
 
     def probabilities(self, images: Sequence[Image.Image]) -> np.ndarray:
         """Calibrated probabilities of RGB images: float64 (N, classes), rows add up to 1.
@@ -69,7 +70,7 @@ class Classifier:
             strangeness=novelty.strangeness(features) if novelty and features is not None else None,
             neither=round(neither.score(float(odds)), 4) if neither else None,
             heatmap=heatmap(maps, best, self.spec.temperature) if explain and maps is not None else None,
-            cost=self.spec.cost,
+            cost=self._cost,
         )
 
 

@@ -1,22 +1,22 @@
-"""The errors that catdog raises on purpose; those of one surface, such as a form with two files, are beside it.
+"""The errors that catdog raises on purpose. A surface defines its own, such as a form with two files, beside its code.
 
-CatDogError                  what a surface catches; has `code` and `status`
-├── InvalidImage (ValueError)        the bytes are not a photo that can be used
-├── ImageTooLarge (ValueError)       more bytes or more pixels than the settings allow
+CatDogError                          base of all; has `code` and `status`
+├── InvalidImage (ValueError)        the bytes are not a photo, or a damaged one
+├── ImageTooLarge (ValueError)       more bytes or pixels than the settings allow
 ├── UnknownModel (LookupError)       no model of that name is loaded
 ├── InvalidSettings (ValueError)     an environment variable or argument makes no sense
-├── ModelMismatch (ValueError)       a model file and its spec do not belong together
+├── ModelMismatch (ValueError)       a spec makes no sense, or a model file does not fit it
 ├── ModelUnavailable (RuntimeError)  no usable model could be found or fetched
 ├── NotConverted (RuntimeError)      a model cannot run on the engine that was asked for
-│   └── DifferentAnswers (RuntimeError)  its conversion answers otherwise than the model itself
+│   └── DifferentAnswers (RuntimeError)  its conversion gives other answers than Keras
 ├── Busy (RuntimeError)              more photos at once than the settings allow
-├── OutOfMemory (RuntimeError)       there is too little memory for a photo now
+├── OutOfMemory (RuntimeError)       there is too little memory for this photo now
 ├── NoWorker (RuntimeError)          the processes that decode photos do not start
-├── FolderLost (RuntimeError)        a folder of photos went away while it was being judged
+├── FolderLost (RuntimeError)        a folder of photos disappeared while it was read
 ├── NotWritten (RuntimeError)        results cannot be written to their file
-└── Unforeseen (RuntimeError)        a fault of ours or of a model's, of which the log says more
+└── Unforeseen (RuntimeError)        a fault in catdog or in a model; the log says more
 
-Each message is one sentence or two that say what is wrong, with what was received, and what to do.
+A message says in a sentence or two what is wrong, what was received, and what to do.
 """
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 @contextlib.contextmanager
 def whole(path: Path, *, partial: str | None = None) -> Iterator[Path]:
-    """Give a temporary path in the same folder to write to; it becomes `path` if the block ends well.
+    """Yield a temporary path in the same folder, which replaces `path` if the block ends without an error.
 
-    `partial` is its name, by default one that keeps the suffixes, which tell Keras the format.
+    `partial` is its name; by default it keeps the suffixes, from which Keras tells the format.
     """
     partial = path.with_name(partial or "partial-" + path.name)
     try:

@@ -1,4 +1,4 @@
-"""What the command lines and app.py share: a quiet stderr, and names that a terminal can show."""
+"""Terminal handling that the command lines and app.py share: stderr, Ctrl-C and odd characters."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from catdog.errors import CatDogError
 
 @contextlib.contextmanager
 def hidden_stderr() -> Iterator[None]:
-    """Hide what native code writes to stderr: TensorFlow greets there, and no setting stops it.
+    """Hide what native code writes to stderr, such as TensorFlow's greetings, which no setting stops.
 
-    What this package logs is shown. If the block fails in an unforeseen way, what was hidden is shown after all.
+    What this package logs is still shown. If the block raises an unforeseen error, the hidden text is shown after all.
     """
     sys.stderr.flush()
     kept = os.dup(2)
@@ -42,7 +42,7 @@ def hidden_stderr() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _logging_to(descriptor: int) -> Iterator[None]:
-    """Write what this package logs to an open file too."""
+    """Also write what this package logs to an open file."""
     logger = logging.getLogger(__package__)
     with open(descriptor, "w", closefd=False) as stream:
         handler = logging.StreamHandler(stream)
@@ -54,23 +54,23 @@ def _logging_to(descriptor: int) -> Iterator[None]:
 
 
 def _scratch() -> IO[bytes]:
-    """A file of no folder: where no disk can be written, commands answer all the same."""
+    """A temporary file, in memory where possible, as the disk may be read-only."""
     return open(os.memfd_create("stderr"), "w+b") if hasattr(os, "memfd_create") else tempfile.TemporaryFile()
 
 
 @contextlib.contextmanager
 def stopping() -> Iterator[threading.Event]:
-    """Let Ctrl-C set an event and say so on stderr, and only a second one raise KeyboardInterrupt."""
+    """Let the first Ctrl-C set an event and say so on stderr; a second one raises KeyboardInterrupt."""
     stop = threading.Event()
 
     def handle(*_) -> None:
         stop.set()
-        # Not print, which this may have interrupted.
+        # `print` is not reentrant, and may be what was interrupted.
         os.write(2, b"\ncatdog: Finishing what is at hand. Ctrl-C once more stops at once.\n")
         signal.signal(signal.SIGINT, before)
 
     before = signal.getsignal(signal.SIGINT)
-    if before is not signal.SIG_IGN:  # as `nohup` and shells have it for what runs in the background
+    if before is not signal.SIG_IGN:  # `nohup` and shells ignore it for background processes
         signal.signal(signal.SIGINT, handle)
     try:
         yield stop
@@ -85,7 +85,7 @@ def tell(problems: Iterable[object]) -> None:
 
 
 def never_fail_to_print() -> None:
-    """Escape what the terminal's encoding cannot show: an odd file name is no error, nor is a closed stream."""
+    """Let `print` escape characters that the terminal's encoding lacks, and ignore closed streams."""
     for descriptor, name in ((1, "stdout"), (2, "stderr")):
         if getattr(sys, name) is None:
             os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)

@@ -33,13 +33,7 @@ class Verdict(BaseModel):
     probabilities: Annotated[
         dict[str, Probability], Field(description="Class to calibrated probability; they add up to 1.")
     ]
-    milliseconds: Annotated[
-        float,
-        Field(
-            ge=0,
-            description="From RGB image to probabilities. Photos that are judged together share the time of the model.",
-        ),
-    ]
+    milliseconds: Annotated[float, Field(ge=0, description="From RGB image to probabilities.")]
     error_rate: Annotated[
         Probability | None,
         Field(description="Share of the validation answers about this sure that were wrong; null when unknown."),

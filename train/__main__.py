@@ -238,9 +238,10 @@ def evaluate(
 ) -> None:
     """Measure the served models and record the figures in their specs."""
     from train.measure import evaluate
+    from train.report.results import evaluated
 
     results = evaluate.evaluate(weights, data, split.value, exact)
-    print(evaluate.describe(results))
+    print(evaluated(results))
     for name, figures in results.items():
         if "rounding" in figures:
             print(f"Rounding the weights of {name}: {figures['rounding']}")
@@ -251,7 +252,7 @@ def evaluate(
 @command(if_stopped="nothing was recorded")
 def calibrate(data: Data, more: More = [], weights: Weights = Path("weights")) -> None:  # noqa: B006
     """Learn on val how often a model's answers are right, and when it should refuse one."""
-    from train.measure import calibrate
+    from train.measure.calibration import calibrate
 
     for name, spec in calibrate.calibrate(weights, data, more).items():
         learned = spec.model_dump()
@@ -269,9 +270,9 @@ def insight(
     photos: Annotated[int, typer.Option(help="Photos for heat maps.")] = 200,
 ) -> None:
     """Measure heat maps, error rates and what is refused as neither."""
-    from train.report import insight
+    from train.report import make
 
-    figures = insight.insight(
+    figures = make.insight(
         weights=weights, data=data, strangers=strangers, out=out, photos=photos, split_name=split.value
     )
     rules = figures["neither"]["rules"]
@@ -293,12 +294,12 @@ def strangers(
 @command(if_stopped=NOTHING_WRITTEN, keras=False)
 def compare(weights: Weights = Path("weights")) -> None:
     """List the models by validation accuracy and name the default."""
-    from train.report import ranking
+    from train.report import results
 
-    specs, default, problems = ranking.compare(weights)
+    specs, default, problems = results.compare(weights)
     tell(problems)
-    print(ranking.describe(specs, default))
-    _print_json(ranking.summary(specs, default))
+    print(results.compared(specs, default))
+    _print_json(results.summary(specs, default))
 
 
 @command(if_stopped="the same command continues with the answers it has")
@@ -313,9 +314,9 @@ def report(
     resamples: Annotated[int, typer.Option(help="Bootstrap resamples behind intervals.")] = 1000,
 ) -> None:
     """Measure the served models and write a page with drawings about them."""
-    from train.report import assemble
+    from train.report import make
 
-    found = assemble.report(
+    found = make.report(
         weights, data, split.value, out=out, limit=limit, dataset=dataset, resamples=resamples, command=context.obj
     )
     accuracy = {name: model["figures"]["accuracy"] for name, model in found["models"].items()}

@@ -1,4 +1,4 @@
-"""Many photos at once: what was sent -> photos -> judged photos -> tables, in memory alone."""
+"""A visitor's zip or list of photos -> answers, scores and a CSV, in memory only."""
 
 from catdog.collection.intake import MOST_PHOTOS, Collection, collect
 from catdog.collection.judge_all import Judged, doubt, judge

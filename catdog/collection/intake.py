@@ -1,4 +1,4 @@
-"""Uploaded photos and zips of labelled folders -> a list of photos, none of which is written anywhere."""
+"""Uploaded photos and zips of labelled folders -> a list of photos, read in memory."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from catdog.errors import CatDogError, InvalidImage
 MOST_PHOTOS = 200
 MOST_UNPACKED = 200 * 2**20  # bytes of all photos of a zip together
 DEEPEST = 8  # folders around a photo
-# The lists of files in zips are read as a whole: this much of all of them together is thousands of files.
+# Bytes of the lists of files in all zips together, which are read as a whole; this much lists thousands of files.
 LARGEST_INDEX = 2**20
 LONGEST_NAME = 200
 
@@ -27,12 +27,12 @@ _FARTHEST_END = 20 + 22 + 2**16  # bytes from the end of a zip: both forms, and 
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # others may take gigabytes of memory to unpack
 # What macOS and Windows add to folders unasked.
 _CLUTTER = ("__MACOSX", "Thumbs.db", "desktop.ini")
-# zipfile reports encrypted members as RuntimeError, and names that are not the UTF-8 they claim to be as the last one.
+# zipfile raises RuntimeError for encrypted members and UnicodeDecodeError for names that are not valid UTF-8.
 _UNREADABLE = (OSError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, UnicodeDecodeError)
 
 
 class TooMuch(CatDogError, ValueError):
-    """More photos, or larger ones, than are judged at once."""
+    """More photos than are judged at once, or too large ones."""
 
     code = "too_much"
     status = 413
@@ -42,8 +42,8 @@ class TooMuch(CatDogError, ValueError):
 class NamedPhoto:
     """A photo that can be read.
 
-    name   for display alone, never a path
-    label  the class that a folder around it names, or None
+    name   for display only, never used as a path
+    label  the class named by a folder around it, or None
     read   returns its bytes; raises CatDogError
     """
 
@@ -54,7 +54,7 @@ class NamedPhoto:
 
 @dataclass(frozen=True)
 class Collection:
-    """The photos of an upload, and the name of each file that is none, with a sentence that says why."""
+    """The photos of an upload, and the name of each refused file with the reason in a sentence."""
 
     photos: tuple[NamedPhoto, ...]
     refused: tuple[tuple[str, str], ...]
@@ -62,14 +62,14 @@ class Collection:
 
 @contextlib.contextmanager
 def collect(files: Sequence[tuple[str, Path]], classes: Sequence[str], max_bytes: int) -> Iterator[Collection]:
-    """Open what was uploaded, as (name, path) of photos and zips; zips stay open meanwhile.
+    """Open uploaded photos and zips, given as (name, path); a context, during which zips stay open.
 
-    1. A zip stands for the files in it, but for those that systems add unasked; zips in zips are no photos.
-    2. The folder next to a photo that is named like one of `classes`, or its plural, is the photo's label. A photo
-       that a zip holds more than once, under several labels, is refused: one of them must be wrong.
-    3. Files that cannot be photos are refused one by one; what is too much, all together.
+    1. A zip stands for the files in it, without those that operating systems add. Zips in zips are refused.
+    2. A photo's label is the innermost folder around it that is named like one of `classes` or its plural. A photo that
+       a zip holds under several labels is refused, because one of them must be wrong.
+    3. Files that cannot be photos are refused one by one. Too many or too large files raise TooMuch.
 
-    Nothing is unpacked to the disk. Of a photo in a zip, at most `max_bytes` are read. Raises TooMuch.
+    Nothing is unpacked to the disk, and at most `max_bytes` of a photo in a zip are read.
     """
     _require_few(len(files))
     zips = {path: _index_size(path) for _, path in files if _is_zip(path)}
@@ -95,7 +95,7 @@ def _require_few(photos: int) -> None:
 
 
 def label_of(name: str, classes: Sequence[str]) -> str | None:
-    """The class that the innermost folder of such a name in a path stands for: `test/Cats/1.jpg` is a cat."""
+    """The class named by the innermost folder in a path that names one: `test/Cats/1.jpg` is a cat."""
     known = {key: label for label in classes for key in (label.lower(), f"{label.lower()}s")}
     folders = _parts(name)[:-1]
     return next((known[folder.lower()] for folder in reversed(folders) if folder.lower() in known), None)
@@ -145,12 +145,12 @@ def _members(
 
 
 def _content(member: zipfile.ZipInfo) -> tuple[int, int]:
-    """What tells the contents of the files in a zip apart, without reading them."""
+    """What identifies the content of a file in a zip without reading it."""
     return member.CRC, member.file_size
 
 
 def _labels(members: Iterable[zipfile.ZipInfo], classes: Sequence[str]) -> dict[tuple[int, int], set[str]]:
-    """For each content, the labels that it has, in whichever folders it lies."""
+    """For each content, the labels of all folders that it is in."""
     labels: dict[tuple[int, int], set[str]] = defaultdict(set)
     for member in members:
         if member.file_size:  # empty files are no copies of each other
@@ -159,20 +159,20 @@ def _labels(members: Iterable[zipfile.ZipInfo], classes: Sequence[str]) -> dict[
 
 
 def _contradiction(labels: set[str]) -> str:
-    """Why a photo of these labels is not judged; empty when it is."""
+    """Why a photo with these labels is refused; empty if it is not."""
     if len(labels) < 2:
         return ""
     return f"The zip holds this photo as {' and as '.join(sorted(labels))}. Keep the copy whose folder is right."
 
 
 def _require_short_lists(sizes: Iterable[float]) -> None:
-    """Refuse zips whose lists of files are too long together, before these are read; raises TooMuch."""
+    """Raise TooMuch for zips whose lists of files are too long together, before the lists are read."""
     if sum(sizes) > LARGEST_INDEX:
         raise TooMuch(f"There are too many files in what was sent; at most {MOST_PHOTOS} photos are judged at once.")
 
 
 def _index_size(path: Path) -> float:
-    """The bytes that a zip's list of files may take; any number of them for what says so in 64 bits."""
+    """The largest number of bytes that a zip may claim for its list of files; infinite for a 64-bit claim."""
     try:
         with open(path, "rb") as stream:
             stream.seek(max(0, stream.seek(0, 2) - _FARTHEST_END))
@@ -181,8 +181,8 @@ def _index_size(path: Path) -> float:
         return 0
     ends = [found.start() for found in re.finditer(re.escape(_END_OF_INDEX), tail)]
     if any(tail[max(0, end - 20) :].startswith(_END_OF_INDEX_64) for end in ends):
-        return float("inf")  # it is for zips that are refused anyway
-    # Any of these may be the one that counts.
+        return float("inf")  # only zips that are refused anyway need 64 bits
+    # zipfile may use any of these.
     return max((int.from_bytes(tail[end + 12 : end + 16], "little") for end in ends), default=0)
 
 
@@ -191,12 +191,12 @@ def _is_clutter(name: str) -> bool:
 
 
 def _parts(name: str) -> tuple[str, ...]:
-    """The folders and the file of a name in a zip, whichever system made it."""
+    """The folders and the file name of a path in a zip, with either kind of slash."""
     return PurePosixPath(name.replace("\\", "/")).parts
 
 
 def _problem(member: zipfile.ZipInfo, max_bytes: int) -> str:
-    """Why a member of a zip is not read; empty when it is."""
+    """Why a member of a zip is refused; empty if it is not."""
     if member.filename.lower().endswith(".zip"):
         return "It is a zip in the zip, which is not opened. Send it on its own."
     if len(_parts(member.filename)) > DEEPEST + 1:
@@ -211,15 +211,15 @@ def _problem(member: zipfile.ZipInfo, max_bytes: int) -> str:
 
 
 def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
-    """The bytes of a member, and no more of them than its index says."""
+    """The bytes of a member; more than the zip's list of files says are an error."""
     try:
         with archive.open(member) as stream:
             return stream.read(member.file_size + 1)  # `archive.read` would unpack up to a gigabyte first
-    except (*_UNREADABLE, ValueError) as error:  # ValueError: the zip was closed, as nobody waits for the photo
+    except (*_UNREADABLE, ValueError) as error:  # ValueError: the zip was closed because the visitor left
         raise InvalidImage(f"It is damaged in the zip file: {error}.") from error
 
 
 def _short(name: str) -> str:
-    """A name that fits a page: printable, its end kept."""
+    """A name as a page can show it: printable, and shortened at its beginning."""
     name = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in name)
     return name if len(name) <= LONGEST_NAME else f"…{name[-LONGEST_NAME + 1 :]}"

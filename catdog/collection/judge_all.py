@@ -35,13 +35,12 @@ class Judged:
 
 
 def judge(comparator: Comparator, photos: Sequence[NamedPhoto]) -> Iterator[Judged]:
-    """Ask all models about each photo; yields in the order in which they are done.
+    """Ask all models about each photo; yields photos as they are done, those that failed with their error.
 
-    A photo that cannot be judged is yielded with its error. When the iterator is closed, what was not
-    begun is left out, and nobody waits for what was.
+    Closing the iterator drops the photos that were not begun and does not wait for the others.
     """
     stopped = threading.Event()
-    # Not as a context manager, which would wait: a server may close the iterator on its event loop.
+    # Not a `with`, which would wait: a server may close the iterator on its event loop.
     pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="catdog-many")
     try:
         for future in as_completed([pool.submit(_judge_one, comparator, photo, stopped) for photo in photos]):
@@ -52,13 +51,12 @@ def judge(comparator: Comparator, photos: Sequence[NamedPhoto]) -> Iterator[Judg
 
 
 def doubt(comparison: Comparison) -> float:
-    """How doubtful a verdict is, 0 to 1: for sorting.
+    """How doubtful a verdict is, 0 to 1, for sorting.
 
-    One less the smallest probability that any model gives to the label of the default model: above a
-    half where two-class models disagree. A photo that is probably of no class is doubted most.
+    It is 1 minus the smallest probability that any model gives to the verdict: above one half where two-class models
+    disagree, and 1 for `neither`.
     """
-    label = comparison.verdict
-    return 1 - min(verdict.probabilities.get(label, 0.0) for verdict in comparison.models)
+    return 1 - min(verdict.probabilities.get(comparison.verdict, 0.0) for verdict in comparison.models)
 
 
 def _judge_one(comparator: Comparator, photo: NamedPhoto, stopped: threading.Event) -> Judged:
@@ -71,7 +69,7 @@ def _judge_one(comparator: Comparator, photo: NamedPhoto, stopped: threading.Eve
 
 
 def _patiently(comparator: Comparator, data: bytes, stopped: threading.Event) -> tuple[Comparison, Image.Image]:
-    """Wait for a place among the photos of other visitors; raises Busy when there is none for long."""
+    """Judge a photo once there is room beside those of other visitors; raises Busy after PATIENCE."""
     end = time.monotonic() + PATIENCE
     while True:
         try:

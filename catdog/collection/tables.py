@@ -10,15 +10,15 @@ from dataclasses import dataclass
 from catdog.collection.judge_all import Judged
 from catdog.models.spec import ModelSpec, classes_of
 
-# A spreadsheet takes a text that begins so for a formula, which a stranger's file name must not be.
+# Spreadsheets run a cell that begins like this as a formula, so a visitor's file name must not.
 _FORMULA = ("=", "+", "-", "@")
 
 
 @dataclass(frozen=True)
 class Score:
-    """How one model did on labelled photos.
+    """How often one model was right on labelled photos.
 
-    confusion  rows are true classes, columns the model's labels, in the order of `classes`
+    confusion  counts; rows are true classes, columns the model's labels, in the order of `classes`
     """
 
     model: str
@@ -39,7 +39,7 @@ class Score:
 
 
 def scores(judged: Iterable[Judged], specs: Sequence[ModelSpec]) -> list[Score]:
-    """One Score per model, on the photos whose label it knows; none for a model without such photos."""
+    """A Score for each model that knows the label of at least one photo, on those photos."""
     known = [(entry.label, verdict) for entry in judged if entry.comparison for verdict in entry.comparison.models]
     found = [
         _score(spec, [(true, verdict.label) for true, verdict in known if verdict.model == spec.name]) for spec in specs
@@ -48,17 +48,17 @@ def scores(judged: Iterable[Judged], specs: Sequence[ModelSpec]) -> list[Score]:
 
 
 def _score(spec: ModelSpec, pairs: list[tuple[str | None, str]]) -> Score:
-    """Count (true, said) pairs; one whose true class the model does not know is left out."""
+    """Count pairs of (true class, model's label), without those whose true class the model does not know."""
     confusion = tuple(tuple(pairs.count((true, said)) for said in spec.classes) for true in spec.classes)
     return Score(spec.name, spec.classes, confusion)
 
 
 def to_csv(judged: Iterable[Judged], specs: Sequence[ModelSpec]) -> str:
-    """One row per photo and model, or per photo with an error; a header names the columns."""
+    """A line of names, then a row per photo and model, or one for a photo with an error."""
     probabilities = [f"p_{name}" for name in classes_of(specs)]
     columns = ["path", "model", "label", "confidence", *probabilities, "error", "truth", "verdict"]
     stream = io.StringIO(newline="")
-    # All in quotes, as some spreadsheets take what follows a semicolon for a cell of its own.
+    # Everything in quotes, because some spreadsheets also split cells at semicolons.
     writer = csv.DictWriter(stream, columns, restval="", quoting=csv.QUOTE_ALL)
     writer.writeheader()
     for entry in judged:

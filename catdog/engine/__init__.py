@@ -5,7 +5,7 @@ cannot run a model, Keras on TensorFlow does. Once the cache is filled neither K
 """
 
 from catdog.engine.cascade import warm_up
-from catdog.engine.interface import FOLDER_BATCH, SERVER_BATCH, Engine, Outputs, are_probabilities
+from catdog.engine.interface import FOLDER_BATCH, Engine, Outputs, are_probabilities
 from catdog.engine.loading import describe, load_engine, load_engines
 from catdog.engine.precision import EXACT, FAST, fast_here, precision_of, precisions_of
 
@@ -13,7 +13,6 @@ __all__ = [
     "EXACT",
     "FAST",
     "FOLDER_BATCH",
-    "SERVER_BATCH",
     "Engine",
     "Outputs",
     "are_probabilities",

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from catdog.engine.interface import SERVER_BATCH, Engine, Outputs
+from catdog.engine.interface import Engine, Outputs
 
 NOTE = "; float32 when in doubt"  # added to what a fast engine says of itself
 
@@ -36,9 +36,9 @@ class CascadeEngine:
 
 def warm_up(engine: Engine, side: int) -> None:
     """Compile what a server needs for photos of side x side pixels, so that no visitor waits for it."""
-    black = np.zeros((SERVER_BATCH, side, side, 3), np.float32)
+    black = np.zeros((1, side, side, 3), np.float32)
     if isinstance(engine, CascadeEngine):
-        engine.exact(black[:1])
+        engine.exact(black)
     engine(black)
 
 

@@ -6,9 +6,9 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-# Photos that a network computes at a time: of a folder, and of those that wait for a server. Larger batches are no
-# faster, because what a layer makes of them no longer fits into the processor's caches, and each size takes memory.
-FOLDER_BATCH, SERVER_BATCH = 8, 2
+# Photos of a folder that a network computes at a time. Larger batches are no faster, because what a layer makes of them
+# no longer fits into the processor's caches, and each size takes memory.
+FOLDER_BATCH = 8
 
 
 class Outputs(NamedTuple):

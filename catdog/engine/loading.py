@@ -17,7 +17,7 @@ from catdog.engine.cascade import NOTE, CascadeEngine
 from catdog.engine.convert import Job, NotStored, convert
 from catdog.engine.interface import Engine, are_probabilities
 from catdog.engine.keras_engine import KerasEngine, first_line, limit_threads, load_model
-from catdog.engine.openvino_engine import OpenVINOEngine
+from catdog.engine.openvino_engine import OpenVINOEngine, import_openvino
 from catdog.engine.precision import EXACT, FAST, precision_of, precisions_of
 from catdog.errors import CatDogError, ModelMismatch, NotConverted
 from catdog.models.spec import ModelSpec
@@ -106,7 +106,8 @@ def _conversions(
     models: Sequence[Model], settings: Settings, temporary: contextlib.ExitStack
 ) -> list[Path | CatDogError]:
     """The folder of each model's conversion, or why there is none; some are gone when `temporary` ends."""
-    with ThreadPoolExecutor(AT_A_TIME) as pool:  # most of the time goes into checksums
+    with ThreadPoolExecutor(AT_A_TIME) as pool:  # the checksums leave a core free for the import, which takes as long
+        pool.submit(import_openvino)
         found: list = list(pool.map(lambda model: cache.find(settings.cache, model[1].sha256), models))
     for parent in (settings.cache, None):  # None: a temporary folder, as the cache may be full or read-only
         missing = [i for i, entry in enumerate(found) if entry is None or isinstance(entry, NotStored)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -12,17 +12,14 @@ from typing import Any
 import numpy as np
 
 from catdog.engine.cache import CONVERTED, QUANTIZED
-from catdog.engine.interface import FOLDER_BATCH, SERVER_BATCH, Outputs
+from catdog.engine.interface import FOLDER_BATCH, Outputs
 from catdog.memory import drop_pages
 
 # Inference precision for OpenVINO, which would choose bfloat16 by itself. With int8 this is for layers that are not
 # quantized.
 HINTS = {"float32": "f32", "bfloat16": "bf16", "int8": "f32"}
 # Photos per request, the largest first.
-SIZES = (FOLDER_BATCH, SERVER_BATCH, 1)
-# Bytes of float32 weights from which a network for two photos is not worth a second copy of them. Below that it saves a
-# sixth of the processor's time (MobileNetV2 in int8: 4.6 instead of 5.5 ms a photo on one core).
-LARGE = 2**24
+SIZES = (FOLDER_BATCH, 1)
 # If two threads hand OpenVINO 2026.4 their first array at the same time, they wait for each other forever.
 _FIRST_ARRAY = threading.Lock()
 
@@ -64,7 +61,6 @@ class OpenVINOEngine:
         self.core, self.options, self.weights = openvino.Core(), options, (folder / weights).resolve()
         self.model = self.core.read_model(folder / graph)
         self.takes = self.model.input(0).get_partial_shape()
-        self.sizes = SIZES if (folder / CONVERTED[1]).stat().st_size < LARGE else (FOLDER_BATCH, 1)
         self.requests: dict[tuple[int, ...], Any] = {}
         photo = list(self.takes)[1:]
         if at_once and all(side.is_static for side in photo):  # what this machine cannot run fails now
@@ -77,7 +73,7 @@ class OpenVINOEngine:
         if not len(batch) or not self.takes.compatible(type(self.takes)(batch.shape)):
             raise ValueError(f"it takes inputs of shape {self.takes}")
         with self.lock:  # one request at a time uses all cores
-            parts = [self._infer(part) for part in _parts(batch, self.sizes)]
+            parts = [self._infer(part) for part in _parts(batch)]
         names = [name for name in Outputs._fields if name in parts[0]]
         return Outputs.from_model(**{name: np.concatenate([part[name] for part in parts]) for name in names})
 
@@ -97,10 +93,10 @@ class OpenVINOEngine:
             drop_pages(self.weights)
 
 
-def _parts(batch: np.ndarray, sizes: Sequence[int]) -> Iterator[np.ndarray]:
-    """Cut a batch into parts of these sizes, which end with 1, always the largest that fits."""
+def _parts(batch: np.ndarray) -> Iterator[np.ndarray]:
+    """Cut a batch into parts of SIZES, always the largest that fits."""
     start = 0
-    for size in sizes:
+    for size in SIZES:
         while len(batch) - start >= size:
             yield batch[start : start + size]
             start += size

@@ -1,9 +1,9 @@
-"""A CSV file of results that grows while a run goes on, and that a later run goes on with.
+"""A CSV file of results that grows during a run, and that a later run continues.
 
-What a killed run leaves is a beginning of what it would have written: the next run cuts off what is not
-complete. A small JSON file beside it says which models judged which folder, so that others never mix
-their answers in. Each write reaches the system at once, which is what outlives a killed process; the
-disk has it at the end of a run, and after a power cut what is missing is judged again.
+- A killed run leaves the beginning of what it would have written. The next run cuts off an incomplete end.
+- A small JSON file beside the CSV records which models judged which folder, so that rows of others are not mixed in.
+- Each write is handed to the system at once and survives a kill. It is on disk when the run ends; what a power cut
+  takes is judged again.
 """
 
 from __future__ import annotations
@@ -31,10 +31,11 @@ FORMAT = 2  # of the columns and of the state file
 class Journal:
     """The rows so far; a context manager, which closes the file.
 
-    Raises InvalidSettings for a file that holds something else, or that another process writes to, and
-    NotWritten when the file cannot be opened or written.
+    photos  photos that have rows
+    failed  those among them with an error
 
-    photos, failed  photos that have rows, and those among them with an error
+    Raises InvalidSettings for a file with other content or one that another process writes to, and NotWritten for one
+    that cannot be opened or written.
     """
 
     def __init__(self, path: Path, folder: Path, specs: Sequence[ModelSpec], *, restart: bool = False):
@@ -60,8 +61,8 @@ class Journal:
     def __contains__(self, path: str) -> bool:
         """Whether a photo had rows when the journal was opened.
 
-        Of each only a digest of 64 bits is kept: a million take 8 MB, and a new photo has the digest of one
-        of them once in 18 million million cases.
+        Only a 64-bit digest of each path is kept, 8 MB for a million. The chance that a new photo is taken for one of
+        a million is 1 in 18 million million.
         """
         digest = _digest(to_text(path))
         place = np.searchsorted(self._seen, digest)
@@ -80,7 +81,7 @@ class Journal:
             os.fsync(self._file)
 
     def _begin(self, identity: dict, restart: bool) -> None:
-        """Make the file end where rows may follow."""
+        """Prepare the file for more rows: empty it, check it, or write its line of names."""
         state = self.path.with_name(self.path.name + ".state.json")
         if restart:
             os.truncate(self._file, 0)
@@ -93,7 +94,7 @@ class Journal:
             self._write(to_csv([self.columns.names]))
 
     def _recover(self) -> None:
-        """Read what is there and cut off what is not complete."""
+        """Read the rows of earlier runs and cut off an incomplete end."""
         end = 0
 
         def digests() -> Iterator[np.uint64]:
@@ -113,7 +114,7 @@ class Journal:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise InvalidSettings(f"Another process is writing to {self.path}. Choose another --out.") from error
-        except OSError:  # some network file systems know no locks
+        except OSError:  # some network file systems have no locks
             pass
 
     def _write(self, data: bytes) -> None:
@@ -138,7 +139,7 @@ def _digest(text: str) -> np.uint64:
 
 
 def _identity(folder: Path, specs: Sequence[ModelSpec]) -> dict:
-    """What decides on the rows, but for the limits of the settings and the arithmetic."""
+    """What the rows depend on, except for the limits of the settings and the arithmetic."""
     fields = {"name", "sha256", "classes", "image_size", "resize", "scaling", "temperature"}
     models = [
         spec.model_dump(mode="json", include=fields)

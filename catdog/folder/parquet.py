@@ -1,6 +1,6 @@
-"""Results as a Parquet file: made from the CSV of a finished run, because a Parquet file cannot grow.
+"""The CSV file of a finished run -> a Parquet file, which could not grow during the run.
 
-Needs pyarrow, which the rest of catdog does not.
+Only this needs pyarrow.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def require_pyarrow() -> None:
 def write(csv: Path, out: Path, columns: Columns, models: Sequence[str]) -> None:
     """Turn a CSV file of results into a Parquet file, which appears whole or not at all.
 
-    The columns are the same, numbers as float64 and all else as text; what is empty becomes null.
+    The columns are the same: numbers as float64, all else as text, empty cells as null.
     """
     import pyarrow
     from pyarrow import parquet

@@ -31,7 +31,7 @@ class Columns:
     def rows(self, path: str, answer: Answer) -> list[list[str]]:
         """The rows of a photo as texts: one per model, or a single one with an error and no model.
 
-        Numbers have six decimals, to which answers do not depend on the photos that were judged together.
+        Numbers have six decimals: the rest depends on which photos were in the batch.
         """
         if isinstance(answer, CatDogError):
             error = " ".join(str(answer).split())[:LONGEST_ERROR]
@@ -45,15 +45,16 @@ class Columns:
 
 
 def to_text(path: str) -> str:
-    r"""A path as valid UTF-8 can hold it: a byte that belongs to no character is written like `\xff`.
+    r"""A path as UTF-8 text; `to_path` turns it back.
 
-    So that nothing is ambiguous, a `\x` in a name is written `\x5cx`. `to_path` is the way back.
+    A byte that is not part of a character is written like `\xff`, and a `\x` in a name as `\x5cx`, so that no text
+    stands for two paths.
     """
     return os.fsencode(path.replace(r"\x", r"\x5cx")).decode("utf-8", "backslashreplace")
 
 
 def to_path(text: str) -> str:
-    """The path that `to_text` wrote, as `open` takes it."""
+    """The path behind a text that `to_text` made, for `open`."""
     name = re.sub(rb"\\x([0-9a-f]{2})", lambda match: bytes.fromhex(match[1].decode()), text.encode())
     return os.fsdecode(name)
 
@@ -68,8 +69,8 @@ def to_csv(rows: Iterable[Sequence[str]]) -> bytes:
 class Group(NamedTuple):
     """All rows of one photo.
 
-    rows  the cells of each; none for the line of names
-    end   where their bytes end in the file
+    rows  the cells of each row; no rows for the line of names
+    end   offset in the file at which their bytes end
     """
 
     rows: list[list[str]]
@@ -81,10 +82,10 @@ class Group(NamedTuple):
 
 
 def read_groups(path: Path, columns: Columns, models: Sequence[str]) -> Iterator[Group]:
-    """Read what a CSV file of results holds: the line of names, then one photo after the other.
+    """Read a CSV file of results: the line of names, then one photo after the other.
 
-    At the end of the file, where a killed run leaves such, a torn line and a photo without an answer of
-    each model are left out. Raises InvalidSettings for anything else that this program does not write.
+    A half-written line, or a photo without a row for each model, is left out at the end of the file, where a killed run
+    may leave one. Raises InvalidSettings for anything else that this program does not write.
     """
     rows: list[list[str]] = []
     for number, (cells, end) in enumerate(_records(path)):
@@ -102,7 +103,7 @@ def read_groups(path: Path, columns: Columns, models: Sequence[str]) -> Iterator
 
 
 def _fit(rows: list[list[str]], columns: Columns, models: Sequence[str]) -> bool:
-    """Whether rows are the first of a photo's."""
+    """Whether these can be the first rows of a photo."""
     path, model, *_ = (*rows[-1], "", "")
     if len(rows[-1]) != len(columns.names) or path != rows[0][0]:
         return False
@@ -110,7 +111,7 @@ def _fit(rows: list[list[str]], columns: Columns, models: Sequence[str]) -> bool
 
 
 def _records(path: Path) -> Iterator[tuple[list[str], int]]:
-    """The complete records of a CSV file and where each ends."""
+    """The complete records of a CSV file, each with the offset at which it ends."""
     end, exhausted = 0, False
 
     def lines() -> Iterator[str]:
@@ -126,7 +127,7 @@ def _records(path: Path) -> Iterator[tuple[list[str], int]]:
         for cells in csv.reader(lines(), strict=True):
             yield cells, end
     except (csv.Error, UnicodeDecodeError) as error:
-        if not exhausted:  # else the file ends between two quotes
+        if not exhausted:  # otherwise the file ends inside a quoted cell, as a killed run leaves it
             raise _foreign(path, str(error)) from error
 
 

@@ -1,4 +1,4 @@
-"""Folder -> rows: walk, decode, judge, write, each while the next is at work."""
+"""A run: walk a folder, decode its photos in other processes, judge them and write the rows."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from catdog.folder.walk import Found, find
 from catdog.folder.workers import Workers
 from catdog.photo.decode import EXTENSIONS
 
-# Unless asked otherwise: one per core, and no more than this.
+# The default is one worker per core, up to this many.
 DEFAULT_WORKERS = 16
 ENDINGS = (".csv", ".parquet")
 
@@ -33,13 +33,13 @@ ENDINGS = (".csv", ".parquet")
 class Summary:
     """What a run did.
 
-    photos     photos that have rows now
-    failed     those among them with an error
-    judged     photos that this run added
-    finished   whether none is left
-    seconds    from the start of the walk to the last row
-    photos_per_second  of `judged`, over all these seconds
-    out        the file of answers
+    photos             photos that have rows now
+    failed             those among them with an error
+    judged             photos that this run added
+    finished           whether none is left
+    seconds            from the start of the walk to the last row
+    photos_per_second  `judged` divided by `seconds`
+    out                the file of answers
     """
 
     photos: int
@@ -52,8 +52,8 @@ class Summary:
 
 
 def check(folder: Path, out: Path) -> None:
-    """Raise InvalidSettings for a folder without photos and for results that cannot be written so."""
-    if os.path.isdir(out) or not os.path.isdir(out.parent):  # never an error, whatever the name
+    """Raise InvalidSettings for a folder without photos or a file of results that cannot be written."""
+    if os.path.isdir(out) or not os.path.isdir(out.parent):  # these raise nothing, whatever the name
         raise InvalidSettings(f"--out must be a file in a folder that exists. Received: {out}.")
     if out.suffix.lower() not in ENDINGS:
         raise InvalidSettings(f"--out must end in {' or '.join(ENDINGS)}. Received: {out}.")
@@ -76,14 +76,14 @@ def classify(
     restart: bool = False,
     stop: threading.Event | None = None,
 ) -> Summary:
-    """Ask the models, all or those named, about every photo in a folder and in the folders in it.
+    """Ask all models, or those named, about every photo in a folder and the folders in it.
 
-    The answers go to `out`, a .csv or .parquet file. Photos that it holds already are not asked about
-    again, unless with `restart`. A photo that cannot be read is a row with its error. Progress is shown on
-    stderr. `stop`, once set, ends the run early.
+    The answers go to `out`, a .csv or .parquet file. Photos that have rows there are not asked about again, unless with
+    `restart`. A photo that cannot be read gets a row with its error. Progress is shown on stderr. Setting `stop` ends
+    the run early.
 
-    Raises InvalidSettings, UnknownModel, NotWritten, NoWorker or FolderLost; but for the first two, what is
-    written stays and a later run goes on.
+    Raises InvalidSettings or UnknownModel before anything is written, and NotWritten, NoWorker or FolderLost, after
+    which a later run continues.
     """
     start = time.perf_counter()
     check(folder, out)
@@ -163,7 +163,7 @@ def _answers(
 
 
 def _require_there(folder: Path, place: tuple[int, int] | None) -> None:
-    """Raise FolderLost unless a folder is where it was, and what it was."""
+    """Raise FolderLost unless this is still the same folder."""
     if place is None or _place(folder) != place:
         raise FolderLost(
             f"{folder} is gone, or another one now. Bring it back, and the same command, without --restart, goes on."
@@ -171,7 +171,7 @@ def _require_there(folder: Path, place: tuple[int, int] | None) -> None:
 
 
 def _place(folder: Path) -> tuple[int, int] | None:
-    """What tells a folder from any other: one on a lost disk or share is not itself any more."""
+    """Device and inode of a folder, which change when its disk or share is lost; None if it is gone."""
     try:
         status = os.stat(folder)
     except OSError:

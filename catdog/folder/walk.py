@@ -11,10 +11,10 @@ from catdog.photo.decode import EXTENSIONS
 
 
 class Found(NamedTuple):
-    """A photo, or a folder that cannot be looked into.
+    """A photo, or a folder that cannot be read.
 
-    path     relative to the folder of the walk, with `/`; a folder's ends with one
-    problem  why it cannot be looked into, in one sentence; empty for a photo
+    path     relative to the folder of the walk, with `/`; that of a folder ends with one
+    problem  why the folder cannot be read, in one sentence; empty for a photo
     """
 
     path: str
@@ -22,14 +22,13 @@ class Found(NamedTuple):
 
 
 def find(folder: Path) -> Iterator[Found]:
-    """Files with the extension of a photo, sorted by path as text; what is hidden is left out.
+    """Files with the extension of a photo, sorted by path as text, without hidden files and folders.
 
-    Links are followed, but for one to a folder that it lies in. Holds the names of the folders on the
-    way to the current photo, and no others. A file that is none, such as a pipe, is found as well:
-    reading it says so.
+    Links are followed, except those to a folder around them. Memory holds the names in the folders on the way to the
+    current photo only. Pipes and other special files are found too; reading one is an error.
     """
-    waiting = [""]  # paths yet to visit, the next one last
-    above: list[tuple[str, tuple[int, int]]] = []  # the folders around the current path, and what tells each apart
+    waiting = [""]  # paths to visit, the next one last
+    above: list[tuple[str, tuple[int, int]]] = []  # the folders around the current path, with device and inode
     while waiting:
         path = waiting.pop()
         if path and not path.endswith("/"):
@@ -51,7 +50,7 @@ def find(folder: Path) -> Iterator[Found]:
 
 
 def _names(folder: Path) -> Iterator[str]:
-    """Visible photos, and visible folders with a `/`, which is what makes the order of paths that of names."""
+    """Visible photos, and visible folders with a `/` at the end, so that sorted names make sorted paths."""
     with os.scandir(folder) as entries:
         for entry in entries:
             if entry.name.startswith("."):

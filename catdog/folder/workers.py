@@ -1,4 +1,4 @@
-"""Processes that decode: several at a time, and a file that ends its process ends no run."""
+"""Processes that decode photos; a file that crashes its process does not end the run."""
 
 from __future__ import annotations
 
@@ -22,22 +22,21 @@ LOST = (
     "The photo ended the process that decoded it, twice: its decoder crashed, ran out of memory or took more than "
     f"{PATIENCE} seconds."
 )
-# Chunks per worker that are decoded, or wait to be, while the models are busy.
+# Chunks per worker that may be decoded, or wait to be, while the models are busy.
 AHEAD = 2
-# Workers step back for the models, which share their work among all cores and wait for the slowest.
+# Workers yield to the models, whose threads use all cores and wait for the slowest of them.
 NICENESS = 5
 
 
 class Workers:
     """Processes that decode; a context manager, which ends them.
 
-    A photo that ends its worker is tried once more, alone. Raises NoWorker where workers do not even
-    start.
+    A photo that ends its worker is tried once more, alone. Raises NoWorker if workers cannot be started.
     """
 
     def __init__(self, decoder: Decoder, count: int):
         self._decoder, self._count = decoder, count
-        # The first process that is spawned starts this one, too, which lets through what `_block_interrupts` blocks.
+        # Spawning starts this one as well. It unblocks what `_block_interrupts` blocks, so it must start before.
         resource_tracker.ensure_running()
         # A thread per worker talks to it.
         self._threads = ThreadPoolExecutor(count, "catdog-decoding", initializer=_block_interrupts)
@@ -55,7 +54,7 @@ class Workers:
         self._threads.shutdown(cancel_futures=True)
 
     def decode(self, chunks: Iterable[Sequence[Found]]) -> Iterator[tuple[Sequence[Found], Decoded]]:
-        """Decode chunks ahead of whoever takes them, in their order, and at most AHEAD per worker."""
+        """Decode chunks in order, at most AHEAD per worker before they are taken."""
         pending = deque()
         for chunk in chunks:
             pending.append((chunk, self._threads.submit(self._decode, chunk)))
@@ -67,14 +66,14 @@ class Workers:
             yield done, decoded.result()
 
     def whole(self, chunk: Sequence[Found]) -> Future[Decoded]:
-        """Decode a few photos once more, with all their pixels, when a worker has time."""
+        """Decode a few photos again, not reduced, when a worker is free."""
         return self._threads.submit(self._decode, chunk, whole=True)
 
     def _decode(self, chunk: Sequence[Found], *, whole: bool = False, last_try: bool = False) -> Decoded:
         worker = self._worker()
         try:
             decoded = worker.decode(chunk, whole)
-        except (EOFError, OSError):  # the process is no more
+        except (EOFError, OSError):  # the process has ended
             self._alive.discard(worker)
             worker.end()
             if not last_try:
@@ -84,7 +83,7 @@ class Workers:
         return decoded
 
     def _worker(self) -> _Worker:
-        """One that has nothing to do, or else a new one."""
+        """An idle worker, or a new one."""
         if self._closed:
             raise NoWorker("The processes that decode photos were ended.")
         try:
@@ -92,16 +91,16 @@ class Workers:
         except queue.Empty:
             worker = _Worker(self._decoder)
         self._alive.add(worker)
-        if self._closed:  # since then, and too late to be ended with the others
+        if self._closed:  # meanwhile, so that `__exit__` did not end this one
             worker.end()
         return worker
 
 
 class _Worker:
-    """One process, and the line to it, which breaks when either end is killed."""
+    """One process and the pipe to it, which breaks when either end is killed."""
 
     def __init__(self, decoder: Decoder):
-        context = multiprocessing.get_context("spawn")  # a fork would inherit the locks of other threads
+        context = multiprocessing.get_context("spawn")  # a fork would copy locks that other threads hold
         try:
             self._line, theirs = context.Pipe()
             self._process = context.Process(target=_work, args=(theirs, decoder), daemon=True)
@@ -115,7 +114,7 @@ class _Worker:
             raise NoWorker(f"A process that decodes photos could not be started: {reason}.") from error
 
     def decode(self, chunk: Sequence[Found], whole: bool) -> Decoded:
-        """Raises EOFError or OSError when the process ends meanwhile."""
+        """Decode in the process; raises EOFError or OSError if it ends."""
         self._line.send((chunk, whole))
         return self._line.recv()
 
@@ -125,10 +124,10 @@ class _Worker:
 
 
 def _work(line: Connection, decoder: Decoder) -> None:
-    """The life of a worker: a chunk in, a chunk out, until the other end of the line is gone."""
+    """What a worker does: decode chunks until the other end of the pipe is closed."""
     os.nice(NICENESS)
     warnings.simplefilter("ignore")
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # where decoders remark on odd files
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # decoders write remarks on odd files there
     with contextlib.suppress(EOFError, BrokenPipeError):
         line.send("ready")
         while True:
@@ -137,5 +136,5 @@ def _work(line: Connection, decoder: Decoder) -> None:
 
 
 def _block_interrupts() -> None:
-    """Ctrl-C reaches all processes of a terminal; those that this thread starts leave it to the main one."""
+    """Let the processes that this thread starts ignore Ctrl-C, which the main process handles."""
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import bisect
 from typing import Annotated
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Share = Annotated[float, Field(strict=True, ge=0, le=1)]
@@ -33,5 +33,4 @@ class ErrorRates(BaseModel):
 
     def at(self, confidence: float) -> float:
         """The error rate of answers of this confidence."""
-        level = np.searchsorted(self.confidence, confidence, side="right") - 1
-        return self.error_rate[max(int(level), 0)]
+        return self.error_rate[max(bisect.bisect_right(self.confidence, confidence) - 1, 0)]

@@ -43,11 +43,6 @@ def test_every_variable_is_read():
     )  # fmt: skip
 
 
-def test_the_process_environment_is_read_when_called(monkeypatch):
-    monkeypatch.setenv("CATDOG_THREADS", "3")
-    assert Settings.from_env().threads == 3
-
-
 @pytest.mark.parametrize("blank", ["", "  "])
 def test_an_empty_variable_counts_as_not_set(no_cache_home, blank):
     assert Settings.from_env({f"{PREFIX}{name}": blank for name in NAMES}) == Settings()
@@ -63,14 +58,11 @@ def test_an_empty_variable_counts_as_not_set(no_cache_home, blank):
         ("CATDOG_ENGINE", "cuda"),
         ("CATDOG_THREADS", "-1"),
         ("CATDOG_THREADS", "2.5"),
-        ("CATDOG_THREADS", "many"),
         ("CATDOG_MAX_WAITING", "0"),
         ("CATDOG_MAX_UPLOAD_MB", "0"),
         ("CATDOG_MAX_UPLOAD_MB", "nan"),
-        ("CATDOG_MAX_UPLOAD_MB", "inf"),
         ("CATDOG_MAX_UPLOAD_MB", "1025"),
         ("CATDOG_MAX_UPLOAD_MB", "1e305"),
-        ("CATDOG_MAX_UPLOAD_MB", "-1e305"),
         ("CATDOG_MAX_PIXELS", "0"),
         ("CATDOG_MAX_PIXELS", "1e12"),
         ("CATDOG_MAX_PIXELS", "50MP"),

@@ -23,7 +23,10 @@ from train.fit.job import Job, Product
 from train.fit.provenance import base_provenance, identity, origin_of, provenance, without_repeats
 from train.fit.trainer import Recipe
 from train.folders import require_writable, whole
-from train.measure import calibrate, evaluate
+from train.measure.answers import outputs_of, predict
+from train.measure.calibration.fit_neither import fit_neither
+from train.measure.calibration.fit_temperature import fit_shift, fit_temperature
+from train.measure.metrics import measure
 from train.networks import architectures, h5
 from train.networks.fused import fused, settled
 
@@ -155,13 +158,13 @@ def finish(trained: keras.Model, product: Product, val: dataset.Split, training:
             served, outputs = _saved(model, val, partial, bits)
             if labels is None:
                 exact = Classifier(served.spec, KerasEngine(model))
-                labels = evaluate.predict([exact], val)[product.name].argmax(axis=1)
+                labels = predict([exact], val)[product.name].argmax(axis=1)
             if (outputs.probabilities.argmax(axis=1) == labels).all():
                 break
         training = without_repeats(training) | {"parameters": model.count_params(), "significant_bits": bits}
-        temperature = calibrate.fit_temperature(outputs.probabilities, val.labels)
+        temperature = fit_temperature(outputs.probabilities, val.labels)
         probabilities = calibrated(outputs.probabilities, temperature)
-        figures = evaluate.measure(probabilities, val.labels, val.classes, uncalibrated=outputs.probabilities)
+        figures = measure(probabilities, val.labels, val.classes, uncalibrated=outputs.probabilities)
         spec = served.spec.replace(temperature=temperature, metrics={"val": figures}, training=training)
         spec = _measured_elsewhere(Classifier(spec, served.engine), product, outputs.neither)
     spec.write(product.file.with_suffix(".json"))
@@ -176,19 +179,19 @@ def _measured_elsewhere(served: Classifier, product: Product, refused: np.ndarra
     spec, elsewhere = served.spec, dataset.find_elsewhere(product.data, "val", product.more, product.limit)
     if not len(elsewhere):
         return spec
-    outputs = evaluate.outputs_of([served], elsewhere, ("neither",))[spec.name]
+    outputs = outputs_of([served], elsewhere)[spec.name]
     of_classes = elsewhere.labels < len(elsewhere.classes)
     if of_classes.any():
-        figures = evaluate.measure(outputs.probabilities[of_classes], elsewhere.labels[of_classes], elsewhere.classes)
+        figures = measure(outputs.probabilities[of_classes], elsewhere.labels[of_classes], elsewhere.classes)
         spec = spec.replace(metrics=spec.metrics | {"elsewhere": figures})
     if refused is None:
         return spec
-    return spec.replace(neither=calibrate.fit_neither(refused, outputs.neither[~of_classes]))
+    return spec.replace(neither=fit_neither(refused, outputs.neither[~of_classes]))
 
 
 def _balance(model: keras.Model, outputs: np.ndarray, labels: np.ndarray) -> None:
     """Add to the bias of the last layer what its `outputs` on photos with these labels ask for."""
-    shift = calibrate.fit_shift(outputs, labels)
+    shift = fit_shift(outputs, labels)
     bias = model.layers[-1].bias
     if bias.shape[0] > len(shift):  # the last output is for neither
         shift = np.append(shift - shift.mean(), 0.0)
@@ -212,7 +215,7 @@ def _saved(model: keras.Model, val: dataset.Split, path: Path, bits: int) -> tup
         neither=Neither(threshold=0.5) if neither else None,
     )
     served = Classifier(spec, load_engine(path, spec, Settings(engine="tensorflow")))
-    return served, evaluate.outputs_of([served], val, ("neither",))[name]
+    return served, outputs_of([served], val)[name]
 
 
 def load_data(train: dataset.Split, val: dataset.Split, stored_size: int, image_size: int, cache: Path) -> trainer.Data:

@@ -1,13 +1,69 @@
-"""The settings of the environment, for models in a folder that a command names."""
+"""The models of a folder that a command names, as they are served, and their specs."""
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
-from catdog.settings import Settings
+from catdog import Settings, load
+from catdog.classifier import Classifier
+from catdog.comparator import Comparator
+from catdog.engine import EXACT, load_engine
+from catdog.errors import ModelMismatch, NotConverted
+from catdog.models.spec import ModelSpec
+from catdog.settings import MAX_PIXELS
+from catdog.terminal import tell
+
+LARGEST_FILE = 2**30  # bytes
 
 
 def settings_for(weights: Path) -> Settings:
-    """What CATDOG_* say, but for where the models are: in the folder `weights`, whatever Hub repository is set."""
-    return dataclasses.replace(Settings.from_env(), weights=weights, hub_repo=None)
+    """What CATDOG_* say, except where the models are and how large a photo may be.
+
+    The models are those in the folder `weights`, whatever Hub repository is set. The limits are for uploads; here
+    photos come from the user's own folder, and are at most LARGEST_FILE bytes and MAX_PIXELS.
+    """
+    own = {"weights": weights, "hub_repo": None, "max_upload_bytes": LARGEST_FILE, "max_pixels": MAX_PIXELS}
+    return dataclasses.replace(Settings.from_env(), **own)
+
+
+@contextlib.contextmanager
+def served(weights: Path) -> Iterator[Comparator]:
+    """Load the models in a folder and close them at the end; name those that cannot be used on stderr."""
+    with contextlib.closing(load(settings_for(weights))) as comparator:
+        tell(comparator.problems)
+        yield comparator
+
+
+def in_precisions(fast: Sequence[str], spec: ModelSpec, weights: Path) -> dict[str, Classifier]:
+    """A model of the folder `weights` in float32, and in those of `fast` that it can run in: arithmetic -> model.
+
+    Each is named MODEL.ARITHMETIC.
+    """
+    models = {}
+    for precision in (EXACT, *fast):
+        try:
+            engine = load_engine(weights / spec.file, spec, settings_for(weights), precision=precision)
+        except NotConverted:
+            if precision == EXACT:
+                raise
+        else:
+            models[precision] = Classifier(spec.replace(name=f"{spec.name}.{precision}"), engine)
+    return models
+
+
+def on_openvino(classifier: Classifier) -> bool:
+    return classifier.engine.runtime.startswith("OpenVINO")
+
+
+def amend(path: Path, measured: ModelSpec, **fields: Any) -> ModelSpec:
+    """Replace fields of the spec at `path` and return it; ModelMismatch when it is now that of another model."""
+    spec = ModelSpec.read(path)
+    if spec.sha256 != measured.sha256:
+        raise ModelMismatch(f"{path} describes another model than the one that was measured: measure again.")
+    spec = spec.replace(**fields)
+    spec.write(path)
+    return spec

@@ -83,8 +83,8 @@ def _refusal(error: Exception, name: str) -> str | None:
             return f"The name of a repository must be like user/name. Received: {name!r}."
         case ValueError() if "README.md" in str(error):
             return f"The Hub refuses the front matter: {' '.join(str(error).split())}."
-        case errors.HfHubHTTPError(response=response) if 400 <= response.status_code < 500:
-            status, said = response.status_code, " ".join((error.server_message or "").split()).rstrip(".")
+        case errors.HfHubHTTPError() if 400 <= error.response.status_code < 500 and error.response.status_code != 408:
+            status, said = error.response.status_code, " ".join((error.server_message or "").split()).rstrip(".")
         case _:
             return None
     advice = {
@@ -93,5 +93,5 @@ def _refusal(error: Exception, name: str) -> str | None:
         412: "Somebody else changed it at the same time.",
         429: "There were too many requests: wait some minutes.",
     }.get(status, "")
-    refused = f"The Hub refused the request for {name} with HTTP status {status}{f' ({said})' if said else ''}."
-    return f"{refused} {advice}".rstrip() if status != 408 else None
+    said = f" ({said})" if said else ""
+    return f"The Hub refused the request for {name} with HTTP status {status}{said}. {advice}".rstrip()

@@ -115,7 +115,7 @@ def _composed(
     images = images_of(report, specs).items()
     blocks = {
         "load": _rendered("load.md", specs=specs, default=default_of(specs), repo=repo, **words),
-        "figures": results.table(specs),
+        "figures": results.card_table(specs),
         "report": "\n\n".join(f"![{caption}]({quote(f'{link}/{name}')})" for name, caption in images),
         "models": "\n\n".join(described(spec) for spec in specs),
     }

@@ -97,7 +97,7 @@ class Upload:
     def _commit(self, parent: Remote) -> str:
         """Make one commit on top of `parent`; return its 40 digits. It fails if `parent` is no longer the last one.
 
-        Not `upload_folder`, which makes several commits of many files, whose patterns the card could not choose.
+        `upload_folder` would take files from one folder only, and may split a large one into several commits.
         """
         additions = [addition for path, addition in self.additions.items() if path in self.differing]
         with told_errors(self.repository.name, NO_COMMIT, unanswered=UNKNOWN):

@@ -15,7 +15,8 @@ from catdog.models.spec import ModelSpec
 from catdog.settings import BUNDLED_WEIGHTS
 from train.data.dataset import DatasetError, find
 from train.fit.lineage import is_number
-from train.measure import evaluate
+from train.measure.answers import predict
+from train.measure.metrics import measure
 from train.measure.served import settings_for
 
 EXAMPLES = BUNDLED_WEIGHTS.parent / "examples"
@@ -69,7 +70,7 @@ def _measured_again(classifier: Classifier, data: Path, again: str) -> str:
             f"{data / name} holds {len(split)} photos; the figures of {spec.name} are recorded for "
             f"{recorded['images']}. Give the folder on which they were measured as --data, or --unmeasured. {again}"
         )
-    figures = evaluate.measure(evaluate.predict([classifier], split)[spec.name], split.labels, split.classes)
+    figures = measure(predict([classifier], split)[spec.name], split.labels, split.classes)
     if problems := "; ".join(_differences(figures, recorded)):
         raise NotReproduced(f"{spec.name} does not measure as its spec says on {data / name}: {problems}. {again}")
     others = [other for other in spec.metrics if other != name]

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -22,10 +23,13 @@ from PIL import Image, ImageOps
 
 from train.fit.lineage import Run
 from train.folders import whole
-from train.measure.statistics import Bin, wilson
+from train.measure.faithfulness import CURVES
+from train.measure.metrics import Bin
+from train.measure.statistics import wilson
 
 WIDTH, DPI, GALLERY_DPI = 8.0, 160, 130
-THUMBNAIL = 200
+THUMBNAIL = 260
+STRANGEST = 2.0  # the right end of the histograms
 INK, MUTED, GRID, PALE = "#1f2937", "#6b7280", "#e5e7eb", "#f3f4f6"
 RIGHT, WRONG = "#15803d", "#b91c1c"
 # Told apart by people who confuse red and green, and in grey.
@@ -44,8 +48,9 @@ def save(figure: Figure, path: Path) -> None:
 def confusion(matrices: Mapping[str, Sequence[Sequence[int]]], classes: Sequence[str]) -> Figure:
     """Confusion matrices side by side: rows are labels, columns answers, shades shares of the row."""
     few = len(classes) <= 4 and len(classes) * len(matrices) * max(7, *map(len, classes)) <= 72
-    panels = _Panels(len(matrices), height=2.3) if few else _Panels(1, 1 + 0.35 * len(classes), rows=len(matrices))
-    for axes, (title, counts) in zip(panels.grid.flat, matrices.items(), strict=True):
+    columns, rows = (len(matrices), 1) if few else (1, len(matrices))
+    figure, grid = _panels(columns, 2.3 if few else 1 + 0.35 * len(classes), rows)
+    for axes, (title, counts) in zip(grid.flat, matrices.items(), strict=True):
         counts = np.array(counts)
         shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
         axes.imshow(shares, cmap="Blues", vmin=0, vmax=1.15, aspect="auto")
@@ -60,17 +65,17 @@ def confusion(matrices: Mapping[str, Sequence[Sequence[int]]], classes: Sequence
         axes.set_xticks(range(len(classes)), classes, rotation=0 if few else 90, parse_math=False)
         axes.set_yticks(range(len(classes)), classes, parse_math=False)
         axes.set_xlabel("answer", color=MUTED, size=8.5)
-        if axes in panels.grid[:, 0]:
+        if axes in grid[:, 0]:
             axes.set_ylabel("label", color=MUTED, size=8.5)
         axes.tick_params(length=0)
-    return panels.figure
+    return figure
 
 
 def reliability(bins: Mapping[str, tuple[Sequence[Bin], Sequence[Bin]]], classes: int) -> Figure:
     """How often right against how sure, without and with the temperature, per model."""
-    panels = _Panels(len(bins), height=3.4)
-    for number, (axes, (title, (before, after))) in enumerate(zip(panels.grid[0], bins.items(), strict=True)):
-        colour = COLOURS[number % len(COLOURS)]
+    figure, grid = _panels(len(bins), height=3.4)
+    for number, (axes, (title, (before, after))) in enumerate(zip(grid[0], bins.items(), strict=True)):
+        colour = _colour(number)
         low = 1 / classes
         axes.plot([low, 1], [low, 1], color=MUTED, lw=1, ls=(0, (4, 3)))
         axes.plot(*_points(before), "o", ms=5, mfc="white", mec=MUTED, mew=1.2, zorder=2)
@@ -90,20 +95,20 @@ def reliability(bins: Mapping[str, tuple[Sequence[Bin], Sequence[Bin]]], classes
         if number == 0:
             axes.set_ylabel("share that is right", color=MUTED, size=8.5)
     points = [Line2D([], [], ls="", marker="o", ms=5, mec=MUTED, mfc=fill) for fill in ("white", MUTED)]
-    _legend(panels.figure, handles=points, labels=["without temperature", "with temperature, as served"])
-    return panels.figure
+    _legend(figure, handles=points, labels=["without temperature", "with temperature, as served"])
+    return figure
 
 
 def curves(chains: Mapping[str, Sequence[Run]]) -> Figure:
     """Accuracy and loss by epoch through all runs of each model, on training and validation photos."""
-    panels = _Panels(len(chains), height=2.1, rows=2, sharey="row")
+    figure, grid = _panels(len(chains), height=2.1, rows=2, sharey="row")
     kinds = (("accuracy", PercentFormatter(1, decimals=0)), ("loss", None))
     for number, (title, runs) in enumerate(chains.items()):
-        colour = COLOURS[number % len(COLOURS)]
+        colour = _colour(number)
         rows = [row for run in runs for row in run.epochs]
         ends = list(accumulate(len(run.epochs) for run in runs))
         for line, (name, formatter) in enumerate(kinds):
-            axes = panels.grid[line][number]
+            axes = grid[line][number]
             small = {"marker": ".", "ms": 5} if len(rows) <= 40 else {}
             for key, style in ((name, {"color": MUTED, "ls": "--", "lw": 1.1}), (f"val_{name}", {"color": colour})):
                 epochs, values = _series(rows, key)
@@ -117,11 +122,11 @@ def curves(chains: Mapping[str, Sequence[Run]]) -> Figure:
                 axes.yaxis.set_major_formatter(formatter)
             if number == 0:
                 axes.set_ylabel(name, color=MUTED, size=8.5)
-        panels.grid[1][number].set_xlabel("epoch", color=MUTED, size=8.5)
-        _name_runs(panels.grid[0][number], runs, ends, len(chains))
+        grid[1][number].set_xlabel("epoch", color=MUTED, size=8.5)
+        _name_runs(grid[0][number], runs, ends, len(chains))
     lines = [Line2D([], [], color=MUTED, ls=style, lw=1.7) for style in ("-", "--")]
-    _legend(panels.figure, handles=lines, labels=["validation photos", "training photos, augmented"])
-    return panels.figure
+    _legend(figure, handles=lines, labels=["validation photos", "training photos, augmented"])
+    return figure
 
 
 def convergence(chains: Mapping[str, Sequence[Run]]) -> Figure:
@@ -133,7 +138,7 @@ def convergence(chains: Mapping[str, Sequence[Run]]) -> Figure:
         minutes = np.cumsum([row["seconds"] for row in rows]) / 60
         points = [(m, row["val_accuracy"]) for m, row in zip(minutes, rows, strict=True) if "val_accuracy" in row]
         if points:
-            style = {"color": COLOURS[number % len(COLOURS)], "marker": MARKERS[number % len(MARKERS)]}
+            style = {"color": _colour(number), "marker": MARKERS[number % len(MARKERS)]}
             axes.plot(*zip(*points, strict=True), lw=1.7, ms=4, label=title, **style)
             lasts.append(points[-1][0])
     _plain(axes, "", grid="both")
@@ -162,7 +167,7 @@ def robustness(accuracies: Mapping[str, Mapping[str, tuple[float, float, float]]
             fmt=MARKERS[number % len(MARKERS)],
             ms=5.5,
             elinewidth=1.4,
-            color=COLOURS[number % len(COLOURS)],
+            color=_colour(number),
             label=title,
         )
     _plain(axes, "", grid="x")
@@ -173,6 +178,60 @@ def robustness(accuracies: Mapping[str, Mapping[str, tuple[float, float, float]]
     axes.tick_params(axis="y", length=0, labelcolor=INK)
     axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     axes.set_xlabel("accuracy, with its 95 % interval", color=MUTED, size=8.5)
+    _legend(figure)
+    return figure
+
+
+def faithfulness(measured: Mapping[str, Mapping[str, Any]]) -> Figure:
+    """Curves of deletion and insertion with each model's maps and with random ones: model -> as `faithfulness`."""
+    figure, grid = _panels(len(measured), height=2.2, rows=len(CURVES), sharey=True)
+    for number, (name, model) in enumerate(measured.items()):
+        for axes, curve in zip(grid[:, number], CURVES, strict=True):
+            for kind, style in (("map", {"color": _colour(number)}), ("random", {"color": MUTED, "ls": "--"})):
+                values = model[curve]["curves"][kind]
+                axes.plot(np.linspace(0, 1, len(values)), values, lw=1.7, **style)
+            _plain(axes, f"{name}: {curve}", grid="y")
+            axes.set_ylim(0, 1)
+            axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+            axes.set_xlabel("pixels", color=MUTED, size=8.5)
+    for axes in grid[:, 0]:
+        axes.set_ylabel("probability of the label", color=MUTED, size=8.5)
+    lines = [Line2D([], [], color=MUTED, ls=style, lw=1.7) for style in ("-", "--")]
+    _legend(figure, handles=lines, labels=["own map", "random map"])
+    return figure
+
+
+def error_rates(levels: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
+    """Promised and found error rates: model -> levels with `promised`, `rate` and `interval`."""
+    figure, axes = _single(height=4.5)
+    axes.plot([1e-3, 1], [1e-3, 1], color=MUTED, lw=1, ls=(0, (4, 3)))
+    for number, (name, found) in enumerate(levels.items()):
+        promised, rates = (np.array([level[key] for level in found]) for key in ("promised", "rate"))
+        errors = np.abs(np.array([level["interval"] for level in found]).T - rates)
+        style = {"fmt": MARKERS[number % len(MARKERS)], "color": _colour(number), "ms": 5, "elinewidth": 1.2}
+        axes.errorbar(promised, rates, errors, label=name, **style)
+    _plain(axes, "", grid="both")
+    axes.set_xscale("log")
+    axes.set_yscale("symlog", linthresh=1e-3)  # shows zero too
+    axes.set_ylim(-1e-4, 1)
+    axes.set_xlabel("promised share of wrong answers", color=MUTED, size=8.5)
+    axes.set_ylabel("share that was wrong", color=MUTED, size=8.5)
+    _legend(figure)
+    return figure
+
+
+def strangeness(values: Mapping[str, Sequence[float]], model: str) -> Figure:
+    """Histograms of the strangeness of photos, as a model sees it: kind -> values; "" are photos of the classes."""
+    figure, axes = _single(height=4.5)
+    bins = np.linspace(0, STRANGEST, 51)
+    for number, (kind, found) in enumerate(values.items()):
+        label = kind.replace("_", " ") or "photos of the classes"
+        style = {"histtype": "step", "lw": 1.5, "color": _colour(number)} if kind else {"color": GRID}
+        share = np.full(len(found), 1 / len(found))
+        axes.hist(np.clip(found, 0, STRANGEST), bins, weights=share, label=f"{label} ({len(found):,})", **style)
+    _plain(axes, "", grid="y")
+    axes.set_xlabel(f"strangeness, as {model} sees it", color=MUTED, size=8.5)
+    axes.set_ylabel("share of photos per bin", color=MUTED, size=8.5)
     _legend(figure)
     return figure
 
@@ -215,12 +274,8 @@ def gallery(tiles: Sequence[Tile], columns: int = 4) -> Figure:
     return figure
 
 
-class _Panels:
-    """Equal axes in `rows` rows of `count`, together as wide as the figure; `grid` holds them (rows, count)."""
-
-    def __init__(self, count: int, height: float, rows: int = 1, **options):
-        self.figure = _figure(height * rows, layout="constrained")
-        self.grid = self.figure.subplots(rows, count, squeeze=False, **options)
+def _colour(number: int) -> str:
+    return COLOURS[number % len(COLOURS)]
 
 
 def _figure(height: float, width: float = WIDTH, **options) -> Figure:
@@ -231,9 +286,15 @@ def _figure(height: float, width: float = WIDTH, **options) -> Figure:
     return figure
 
 
+def _panels(count: int, height: float, rows: int = 1, **options) -> tuple[Figure, np.ndarray]:
+    """A figure with equal axes in `rows` rows of `count`, together as wide as it is, and the axes (rows, count)."""
+    figure = _figure(height * rows, layout="constrained")
+    return figure, figure.subplots(rows, count, squeeze=False, **options)
+
+
 def _single(height: float) -> tuple[Figure, Axes]:
-    figure = _figure(height, layout="constrained")
-    return figure, figure.subplots()
+    figure, grid = _panels(1, height)
+    return figure, grid[0, 0]
 
 
 def _plain(axes: Axes, title: str, grid: str = "", pad: float = 8) -> None:

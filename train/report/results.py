@@ -1,4 +1,4 @@
-"""Recorded figures of models, as the table of the model card and as the Hub's `model-index`.
+"""Recorded figures of models: as tables for the terminal and the model card, and as the Hub's `model-index`.
 
 Nothing here measures: every number is one that `fit` or `evaluate` wrote into a spec.
 """
@@ -6,15 +6,21 @@ Nothing here measures: every number is one that `fit` or `evaluate` wrote into a
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+from catdog.models.locate import locate
 from catdog.models.spec import ModelSpec
+from catdog.verdict import default_of
+from catdog.wording import readable_size
 from train.fit.lineage import count, is_number, prose
+from train.measure.served import settings_for
+from train.report.markdown import table
 
 TASK = "image-classification"
 SPLIT_NAMES = {"test": "test", "val": "validation"}  # as specs name them -> as the Hub does, in the order shown
-# Figures of `evaluate.measure` -> their names for people; the keys are those of hf.co/metrics where there is one.
+# Figures of `metrics.measure` -> their names for people; the keys are those of hf.co/metrics where there is one.
 METRICS = {
     "accuracy": "Accuracy",
     "precision": "Precision (macro)",
@@ -26,32 +32,101 @@ METRICS = {
 }
 
 
-def table(specs: Sequence[ModelSpec]) -> str:
-    """A Markdown table, one row per model and split, and what must be known to read it."""
+# --- the commands evaluate and compare ----------------------------------------------------------
+
+
+def evaluated(results: Mapping[str, Mapping[str, Any]]) -> str:
+    """What `evaluate` measured, as a Markdown table with a row per model."""
+    header = ["model", "accuracy", "95 % interval", "log loss", "calibration error (without temperature)", "images"]
     rows = [
-        f"| {spec.name} | {count(figures.get('images'))} {SPLIT_NAMES.get(split, split)} "
-        f"| {_format(figures, 'accuracy')} | {interval(figures)} "
-        f"| {_format(figures, 'log_loss')} | {_format(figures, 'calibration_error')} |"
+        [
+            name,
+            _format(row, "accuracy"),
+            interval(row),
+            _format(row, "log_loss"),
+            f"{_format(row, 'calibration_error')} ({_format(row, 'calibration_error_uncalibrated')})",
+            str(row["images"]),
+        ]
+        for name, row in results.items()
+    ]
+    return table(header, rows)
+
+
+def compare(weights: Path) -> tuple[list[ModelSpec], ModelSpec, tuple[str, ...]]:
+    """The models in a folder by validation accuracy, the default one, and why others are not used.
+
+    Raises ModelUnavailable when none is usable.
+    """
+    located = locate(settings_for(weights))
+    specs = [model.spec for model in located.models]
+    ranked = sorted(specs, key=lambda spec: -spec.validation_accuracy)
+    return ranked, default_of(specs), located.problems
+
+
+def compared(specs: Sequence[ModelSpec], default: ModelSpec) -> str:
+    """The models as a Markdown table, and a sentence on which one is the default."""
+    measured = ["accuracy", "95 % interval", "photos"]
+    rows = [
+        [
+            spec.name,
+            *_accuracy(spec, "val"),
+            *_accuracy(spec, "test"),
+            readable_size(spec.bytes),
+            f"{spec.parameters:,}" if spec.parameters else "-",
+        ]
+        for spec in specs
+    ]
+    why = "the highest validation accuracy" if default.validation_accuracy else "no validation accuracy is recorded"
+    header = ["model", f"validation {measured[0]}", *measured[1:], f"test {measured[0]}", *measured[1:]]
+    return f"{table([*header, 'size', 'parameters'], rows)}\nDefault: {default.name} ({why})."
+
+
+def summary(specs: Sequence[ModelSpec], default: ModelSpec) -> dict[str, Any]:
+    """The same as plain JSON."""
+    models = [
+        {
+            "model": spec.name,
+            "val_accuracy": spec.metrics.get("val", {}).get("accuracy"),
+            "test_accuracy": spec.metrics.get("test", {}).get("accuracy"),
+            "bytes": spec.bytes,
+            "parameters": spec.parameters,
+        }
+        for spec in specs
+    ]
+    return {"default": default.name, "models": models}
+
+
+# --- the model card -----------------------------------------------------------------------------
+
+
+def card_table(specs: Sequence[ModelSpec]) -> str:
+    """A Markdown table with a row per model and split, and what a reader must know about it."""
+    rows = [
+        [
+            spec.name,
+            f"{count(figures.get('images'))} {SPLIT_NAMES.get(split, split)}",
+            _format(figures, "accuracy"),
+            interval(figures),
+            _format(figures, "log_loss"),
+            _format(figures, "calibration_error"),
+        ]
         for spec in specs
         for split, figures in _splits(spec)
     ]
     if not rows:
         return "Nothing has been measured."
-    header = [
-        "| model | photos | accuracy | 95 % interval | log loss | calibration error |",
-        "|---|---|---|---|---|---|",
-    ]
     notes = [
         "Measured on the files as they are here, through the code that serves. The interval is Wilson's. The "
         "calibration error is the expected one, over bins of confidence; temperatures were fitted on the validation "
         "photos.",
         *(note for spec in specs for note in _rounding(spec)),
     ]
-    return "\n".join([*header, *rows, "", prose(" ".join(notes))])
+    header = ["model", "photos", "accuracy", "95 % interval", "log loss", "calibration error"]
+    return f"{table(header, rows)}\n\n{prose(' '.join(notes))}"
 
 
 def model_index(specs: Sequence[ModelSpec]) -> list[dict[str, Any]]:
-    """One entry per model that has figures."""
+    """The Hub's `model-index`: one entry per model that has figures."""
     from huggingface_hub import EvalResult, ModelCardData
 
     entries = []
@@ -103,30 +178,46 @@ def _rounding(spec: ModelSpec) -> Iterator[str]:
             )
 
 
+# --- figures as text ----------------------------------------------------------------------------
+
+
 def _splits(spec: ModelSpec) -> list[tuple[str, dict[str, Any]]]:
     """Splits with their figures, test first."""
     order = [*SPLIT_NAMES, *spec.metrics]
     return sorted(spec.metrics.items(), key=lambda item: order.index(item[0]))
 
 
-def _format(figures: dict[str, Any], key: str) -> str:
+def _accuracy(spec: ModelSpec, split: str) -> list[str]:
+    """Accuracy, interval and number of photos; dashes for what is not recorded."""
+    figures = spec.metrics.get(split, {})
+    if "accuracy" not in figures:
+        return ["-"] * 3
+    images = figures.get("images")
+    return [
+        _format(figures, "accuracy"),
+        interval(figures),
+        f"{images:,}" if isinstance(images, int) and images > 0 else "-",
+    ]
+
+
+def _format(figures: Mapping[str, Any], key: str) -> str:
     value = figures.get(key)
     return "-" if not is_number(value) else f"{value:.2%}" if key == "accuracy" else f"{value:.4f}"
 
 
-def interval(figures: dict[str, Any]) -> str:
+def interval(figures: Mapping[str, Any]) -> str:
     """The recorded 95 % interval of an accuracy as text; a dash where there is none."""
     bounds = _bounds(figures, "accuracy")
     return "{:.2%} to {:.2%}".format(*bounds) if bounds else "-"
 
 
-def _interval_of(figures: dict[str, Any], key: str) -> dict[str, Any] | None:
-    """What the `model-index` says about how sure a figure is."""
+def _interval_of(figures: Mapping[str, Any], key: str) -> dict[str, Any] | None:
+    """What the `model-index` says about how certain a figure is."""
     bounds = _bounds(figures, key)
     return {"confidence_level": 0.95, "confidence_interval": bounds} if bounds else None
 
 
-def _bounds(figures: dict[str, Any], key: str) -> list[float] | None:
+def _bounds(figures: Mapping[str, Any], key: str) -> list[float] | None:
     match figures.get(f"{key}_interval"):
         case [low, high] if is_number(low) and is_number(high):
             return [low, high]

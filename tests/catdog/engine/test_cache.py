@@ -114,13 +114,6 @@ def test_versions_are_those_that_the_libraries_say_of_themselves():
     assert cache.installed("no-such-library") is None
 
 
-def test_what_another_process_put_there_first_stays(entry, tmp_path):
-    with cache.workspace(tmp_path) as workspace:
-        assert cache.put(made(Path(workspace) / "0", b"later"), tmp_path, SHA256) == entry
-    assert (entry / cache.CONVERTED[1]).read_bytes() == b"weights"
-    assert list(tmp_path.iterdir()) == [entry]
-
-
 def test_a_place_that_cannot_be_taken_leaves_the_conversion_where_it_is(tmp_path):
     (tmp_path / "cache").touch()  # a file: no folder can be made in it, whoever asks
     new = made(tmp_path / "work" / "0")

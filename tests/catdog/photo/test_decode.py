@@ -57,12 +57,6 @@ def grey(*values: int) -> list:
 # --- right pixels -------------------------------------------------------------------------------
 
 
-def test_pillow_knows_every_accepted_format():
-    decode(FILES["png"])
-    Image.init()
-    assert set(decode_module.FORMATS) <= Image.OPEN.keys()
-
-
 @pytest.mark.parametrize("name", FILES)
 def test_every_format_decodes(name):
     image = decode(FILES[name])
@@ -306,13 +300,6 @@ def test_reduced_photos_look_as_the_whole_ones_to_a_model(format):
     assert 0 < np.abs(fast - full).mean() < 1
 
 
-def test_a_photo_that_was_cut_is_refused_at_every_size():
-    data = encoded(noise(640, 480), "JPEG")
-    for min_side in (None, 60):
-        with pytest.raises(InvalidImage, match="JPEG file is damaged or incomplete"):
-            decode(data[: len(data) // 2], min_side=min_side)
-
-
 # --- refusals -----------------------------------------------------------------------------------
 
 
@@ -386,12 +373,6 @@ def test_the_limit_of_pixels_is_the_callers():
         decode(data, max_pixels=32 * 24 - 1)
 
 
-def test_50_megabytes_of_noise_are_refused():
-    data = np.random.default_rng(1).bytes(50_000_000)
-    with pytest.raises(InvalidImage, match="known kind"):
-        decode(data)
-
-
 PILLOW_RAISES = (struct.error, SyntaxError, EOFError, zlib.error, RecursionError, KeyError)
 
 
@@ -436,16 +417,7 @@ def check_decodes_or_refuses(data: bytes) -> None:
         assert image.mode == "RGB" and image.width * image.height > 0
 
 
-fuzz = settings(max_examples=300, suppress_health_check=list(HealthCheck))
-
-
-@fuzz
-@given(st.binary(max_size=200), st.sampled_from(["", *FILES]))
-def test_arbitrary_bytes_decode_or_are_refused(data, name):
-    check_decodes_or_refuses(FILES.get(name, b"")[:24] + data)
-
-
-@fuzz
+@settings(max_examples=200, suppress_health_check=list(HealthCheck))
 @given(
     st.sampled_from(list(FILES)),
     st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.binary(min_size=1, max_size=4)), max_size=6),

@@ -18,7 +18,7 @@ from catdog.models.spec import ModelSpec
 from tests.train.conftest import COUNTS, disc, stripes, waves, write_pictures
 from train.data import dataset
 from train.data.dataset import Batches, DatasetError
-from train.measure import evaluate
+from train.measure.answers import predict
 
 
 def test_find_is_sorted_and_labelled(tiny_data):
@@ -81,7 +81,7 @@ def test_training_measuring_and_serving_see_the_same_array(odd_photos, tmp_path,
     trained_on = dataset.load_images(odd_photos, 32, resize=resize, cache=tmp_path / "cache")
     witness = Witness()
     classifier = Classifier(ModelSpec("m", "m", "m", "m.h5", "0" * 64, 1, 32, ("cat", "dog"), resize), witness)
-    evaluate.predict([classifier], odd_photos)
+    predict([classifier], odd_photos)
     comparator = Comparator([classifier])
     for path in odd_photos.paths:
         comparator.compare(path)

@@ -16,7 +16,7 @@ from train.data import dataset, degrade
 from train.data.dataset import Batches, DatasetError
 from train.fit import distill, supervised, trainer
 from train.fit.trainer import Recipe
-from train.measure import calibrate
+from train.measure.calibration.fit_neither import fit_neither
 from train.networks import architectures
 
 COUNTS = {"train": 8, "val": 6}
@@ -179,12 +179,12 @@ def test_the_accuracy_is_that_among_the_classes():
 
 def test_the_threshold_refuses_what_it_should():
     random = np.random.default_rng(0)
-    found = calibrate.fit_neither(random.normal(-6, 1, 2000), random.normal(0, 1, 500))
+    found = fit_neither(random.normal(-6, 1, 2000), random.normal(0, 1, 500))
     assert found.threshold == pytest.approx(1 / (1 + np.exp(6 - 2.17)), rel=0.2)
     assert found.auroc > 0.99 and found.caught > 0.95 and found.photos == 500
-    alone = calibrate.fit_neither(random.normal(-6, 1, 2000), np.zeros(0))
+    alone = fit_neither(random.normal(-6, 1, 2000), np.zeros(0))
     assert (alone.auroc, alone.caught, alone.photos) == (None, None, None)
-    certain = calibrate.fit_neither(np.full(10, -50.0), np.full(10, 50.0))
+    certain = fit_neither(np.full(10, -50.0), np.full(10, 50.0))
     assert 0 < certain.threshold < 1e-6 and certain.caught == 1
 
 

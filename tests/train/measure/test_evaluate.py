@@ -5,16 +5,13 @@ from __future__ import annotations
 import json
 import shutil
 
-import numpy as np
 import pytest
 
 from catdog import ModelMismatch, ModelSpec
-from catdog.classifier import calibrated
 from catdog.engine import fast_here, precision_of
 from tests.tiny import write_tiny_model
 from tests.train.conftest import disc, waves, write_pictures
 from train.__main__ import main
-from train.data import dataset
 from train.data.dataset import DatasetError
 from train.measure import evaluate
 from train.networks import architectures
@@ -24,40 +21,6 @@ from train.networks import architectures
 def weights(tiny_weights, tmp_path):
     """The tiny models, to be changed."""
     return shutil.copytree(tiny_weights, tmp_path / "weights")
-
-
-def test_figures_of_known_predictions():
-    probabilities = np.array([[0.9, 0.1], [0.8, 0.2], [0.4, 0.6], [0.3, 0.7]])
-    figures = evaluate.measure(probabilities, np.array([0, 1, 1, 1]), ("cat", "dog"))
-    assert figures["accuracy"] == 0.75
-    assert figures["images"] == 4
-    assert figures["confusion"] == [[1, 0], [1, 2]]
-    assert figures["log_loss"] == pytest.approx(-np.log([0.9, 0.2, 0.6, 0.7]).mean(), abs=1e-5)
-    assert figures["roc_auc"] == 1.0
-    assert figures["calibration_error"] == pytest.approx((0.1 + 0.8 + 0.4 + 0.3) / 4, abs=1e-5)
-
-
-def test_figures_say_what_the_temperature_mends():
-    outputs = np.tile([0.6, 0.4], (10, 1))
-    labels = np.repeat([0, 1], (9, 1))
-    figures = evaluate.measure(calibrated(outputs, 0.2), labels, ("cat", "dog"), uncalibrated=outputs)
-    assert figures["calibration_error_uncalibrated"] == pytest.approx(0.3, abs=1e-5)
-    served = 0.6**5 / (0.6**5 + 0.4**5)
-    assert figures["calibration_error"] == pytest.approx(abs(0.9 - served), abs=1e-5)
-    assert "calibration_error_uncalibrated" not in evaluate.measure(outputs, labels, ("cat", "dog"))
-
-
-def test_the_area_under_the_curve_of_three_classes_is_a_mean():
-    probabilities = np.array([[0.8, 0.1, 0.1], [0.1, 0.8, 0.1], [0.2, 0.2, 0.6], [0.1, 0.3, 0.6]])
-    figures = evaluate.measure(probabilities, np.array([0, 1, 2, 1]), ("a", "b", "c"))
-    assert figures["roc_auc"] == pytest.approx((1 + 1 + 5 / 6) / 3, abs=1e-5)
-    assert "roc_auc" not in evaluate.measure(probabilities, np.array([0, 1, 1, 1]), ("a", "b", "c"))
-
-
-def test_a_class_without_photos_has_no_part_in_the_means():
-    answers = np.tile([0.8, 0.1, 0.1], (4, 1)), np.tile([0.1, 0.8, 0.1], (4, 1))
-    figures = evaluate.measure(np.concatenate(answers), np.repeat([0, 1], 4), ("a", "b", "c"))
-    assert [figures[key] for key in ("precision", "recall", "f1")] == [1.0, 1.0, 1.0]
 
 
 def test_evaluate_records_what_it_measured(tiny_data, weights, capsys):
@@ -117,10 +80,7 @@ def test_evaluate_measures_what_fast_arithmetic_changes(tiny_data, tmp_path, mon
         metrics = {"test": {serving: harmless | {"clear": 0.5}}} if serving != "float32" else {}
         # From 0.5 on everything is clear: tiny models are in doubt of all.
         spec.replace(metrics=metrics, clear=dict.fromkeys(fast_here(), 0.5)).write(weights / f"{name}.json")
-    read = []
-    monkeypatch.setattr(evaluate, "read", lambda path: read.append(path) or dataset.read(path))
     figures = evaluate.evaluate(weights, tiny_data)
-    assert len(read) == len(set(read)) == 16  # each photo once for all
     assert figures.keys() == {"scratch_cnn", "xception"}
     for name in figures:
         test = ModelSpec.read(weights / f"{name}.json").metrics["test"]

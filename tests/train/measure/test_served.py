@@ -10,12 +10,14 @@ from train.measure.served import settings_for
 from train.publish import verification
 
 
-def test_all_settings_count_but_those_that_say_where_models_are(tmp_path, monkeypatch):
-    for name, value in {"WEIGHTS": "elsewhere", "HUB_REPO": "user/name", "ENGINE": "openvino", "THREADS": "3"}.items():
+def test_all_settings_count_but_the_place_of_the_models_and_limits_of_uploads(tmp_path, monkeypatch):
+    values = {"WEIGHTS": "elsewhere", "HUB_REPO": "user/name", "ENGINE": "openvino", "THREADS": "3"}
+    for name, value in (values | {"MAX_UPLOAD_MB": "1", "MAX_PIXELS": "1"}).items():
         monkeypatch.setenv(f"CATDOG_{name}", value)
     settings = settings_for(tmp_path)
     assert (settings.weights, settings.hub_repo) == (tmp_path, None)
     assert (settings.engine, settings.threads) == ("openvino", 3)
+    assert settings.max_upload_bytes == 2**30 and settings.max_pixels > 1e7
 
 
 @pytest.mark.parametrize("command", ["calibrate", "evaluate", "report", "insight", "compare", "card"])

@@ -5,16 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from train.measure.statistics import (
-    Bin,
-    bootstrap,
-    calibration_bins,
-    calibration_error,
-    mcnemar,
-    middle,
-    middle_less_bias,
-    wilson,
-)
+from train.measure.statistics import bootstrap, middle, middle_less_bias, wilson
 
 
 @pytest.mark.parametrize(
@@ -22,42 +13,6 @@ from train.measure.statistics import (
 )
 def test_wilson_interval(right, total, low, high):
     assert wilson(right, total) == pytest.approx((low, high), abs=1e-4)
-
-
-def test_calibration_bins_hold_every_photo_once():
-    probabilities = np.array([[1.0, 0.0], [0.99, 0.01], [0.35, 0.65], [0.6, 0.4]])
-    labels = np.array([0, 1, 1, 1])
-    low, high = calibration_bins(probabilities, labels, bins=5)
-    assert low == Bin(pytest.approx(0.625), 1, 2)
-    assert high == Bin(pytest.approx(0.995), 1, 2)
-    assert (low.accuracy, high.accuracy) == (0.5, 0.5)
-    assert calibration_error(probabilities, labels, bins=5) == pytest.approx((0.125 + 0.495) / 2)
-
-
-def test_confidence_that_is_kept_has_no_calibration_error():
-    labels = np.array([0, 0, 0, 1])
-    assert calibration_error(np.tile([0.75, 0.25], (4, 1)), labels) == pytest.approx(0)
-
-
-def right(*counts: int) -> tuple[np.ndarray, np.ndarray]:
-    """What two classifiers got right: both, first alone, second alone, neither."""
-    return np.repeat([True, True, False, False], counts), np.repeat([True, False, True, False], counts)
-
-
-@pytest.mark.parametrize(
-    ("counts", "p"),
-    [
-        ((90, 8, 2, 0), 2 * (1 + 10 + 45) / 2**10),
-        ((90, 2, 8, 5), 2 * (1 + 10 + 45) / 2**10),
-        ((5, 4, 4, 0), 1.0),
-        ((10, 0, 0, 3), 1.0),
-        ((0, 0, 6, 0), 2 / 2**6),
-    ],
-)
-def test_mcnemar_is_the_exact_binomial_test_of_the_discordant(counts, p):
-    paired = mcnemar(*right(*counts))
-    assert (paired.both, paired.first, paired.second, paired.neither) == counts
-    assert paired.p == pytest.approx(p)
 
 
 def test_bootstrap_interval_of_a_proportion_is_near_wilsons():

@@ -12,12 +12,15 @@ import pytest
 from PIL import Image
 
 from catdog import ModelSpec
+from tests.conftest import ROOT
 from train.__main__ import main
 from train.fit.lineage import Run
-from train.measure.statistics import Bin, wilson
-from train.report import plots, report_page
-from train.report.assemble import _write
+from train.measure.metrics import Bin
+from train.measure.statistics import wilson
+from train.report import plots
+from train.report.__main__ import main as write_again
 from train.report.plots import Tile
+from train.report.report_files import _write
 
 HISTORY = [
     {"epoch": i, "size": 96, "seconds": 30.0, "accuracy": a, "loss": 1 - a, "val_accuracy": a, "val_loss": 1 - a}
@@ -240,6 +243,12 @@ def test_a_gallery_shows_photos_of_any_shape(count, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["gallery.jpg"]
 
 
-def test_small_probabilities_are_no_zero():
-    assert report_page._probability(1e-9) == "< 0.0001"
-    assert report_page._probability(0.0421) == "0.0421"
+def test_the_pages_of_the_repository_are_what_the_templates_make_of_its_figures(tmp_path):
+    committed = ROOT / "docs" / "report"
+    for name in ("report", "insight"):
+        shutil.copy(committed / f"{name}.json", tmp_path)
+    write_again(tmp_path)
+    for name in ("README.md", "insight.md"):
+        assert (tmp_path / name).read_text(encoding="utf-8") == (committed / name).read_text(encoding="utf-8")
+    text = (tmp_path / "README.md").read_text(encoding="utf-8")
+    assert "| 0.0013 |" in text and "| < 0.0001 |" in text  # what is improbable is not impossible

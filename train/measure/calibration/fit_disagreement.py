@@ -1,4 +1,4 @@
-"""Who is right where models disagree: counted on val."""
+"""Count which model is right where models disagree."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ import numpy as np
 from catdog.models.disagreement import Case
 
 
-def count(name: str, predicted: Mapping[str, np.ndarray], labels: np.ndarray, sha256: Mapping[str, str]) -> list[Case]:
-    """Every way in which a model disagreed with some of the others, and how often it was right then.
+def fit_disagreement(
+    name: str, predicted: Mapping[str, np.ndarray], labels: np.ndarray, sha256: Mapping[str, str]
+) -> list[Case]:
+    """Every way in which the model `name` disagreed with some of the others, and how often it was right then.
 
     predicted  model -> (N,) index of the class that it named
     labels     (N,) index of the true class
+    sha256     model -> sha256 of its file
     """
     own = predicted[name]
     cases = []
@@ -28,6 +31,6 @@ def count(name: str, predicted: Mapping[str, np.ndarray], labels: np.ndarray, sh
 
 
 def _subsets(names: Sequence[str], *, proper: bool = False) -> Iterator[tuple[str, ...]]:
-    """Subsets by size: all but the empty one or, with `proper`, all but the whole."""
+    """Subsets, small ones first: all but the empty one or, with `proper`, all but the complete one."""
     sizes = range(len(names)) if proper else range(1, len(names) + 1)
     return itertools.chain.from_iterable(itertools.combinations(names, size) for size in sizes)

@@ -1,68 +1,11 @@
-"""Mistakes, suspected labels, agreement and the runs behind a model, on answers whose truth is known."""
+"""The runs behind a model, from what its spec records."""
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 
 from train.fit import lineage
 from train.fit.lineage import Convergence
-from train.measure import agreement, mistakes
-
-
-def rows(*of_dog: float) -> np.ndarray:
-    return np.array([[1 - p, p] for p in of_dog])
-
-
-LABELS = np.array([0, 0, 0, 1, 1, 1])
-ANSWERS = {
-    "a": rows(0.1, 0.99, 0.99, 0.9, 0.02, 0.8),
-    "b": rows(0.2, 0.97, 0.90, 0.4, 0.01, 0.9),
-}
-
-
-def test_a_label_is_suspected_where_all_models_surely_contradict_it():
-    assert list(np.flatnonzero(mistakes.suspected(ANSWERS, LABELS))) == [1, 4]
-    assert list(np.flatnonzero(mistakes.suspected(ANSWERS, LABELS, least=0.98))) == [4]
-    assert list(np.flatnonzero(mistakes.suspected(ANSWERS, LABELS, least=0.9))) == [1, 2, 4]
-
-
-def test_models_that_contradict_a_label_in_different_ways_do_not_suspect_it():
-    answers = {"a": np.array([[0.01, 0.98, 0.01]]), "b": np.array([[0.01, 0.01, 0.98]])}
-    assert not mistakes.suspected(answers, np.array([0])).any()
-    assert mistakes.suspected({"a": answers["a"]}, np.array([0])).all()
-
-
-def test_the_worst_mistakes_come_first_and_right_answers_never():
-    assert list(mistakes.worst(ANSWERS, LABELS)) == [4, 1, 2, 3]
-    assert list(mistakes.worst({"a": rows(0.0, 1.0)}, np.array([0, 1]))) == []
-    assert list(mistakes.worst({"a": rows(1.0, 0.9)}, np.array([0, 0]))) == [0, 1]
-
-
-def test_pairs_count_who_is_right():
-    (pair,) = agreement.pairs(ANSWERS, LABELS)
-    assert pair == {"models": ["a", "b"], "disagree": 1, "both": 2, "first": 1, "second": 0, "neither": 3, "p": 1.0}
-    assert agreement.pairs({"a": ANSWERS["a"]}, LABELS) == []
-    assert len(agreement.pairs(ANSWERS | {"c": ANSWERS["a"]}, LABELS)) == 3
-
-
-def test_two_wrong_answers_can_differ_among_three_classes():
-    answers = {"a": np.eye(3)[[1, 0]], "b": np.eye(3)[[2, 0]]}
-    (pair,) = agreement.pairs(answers, np.array([0, 0]))
-    assert (pair["disagree"], pair["neither"], pair["first"], pair["second"]) == (1, 1, 0, 0)
-
-
-def test_who_is_right_where_the_models_agree_and_where_not():
-    found = agreement.by_agreement(ANSWERS, LABELS)
-    assert found["agree"]["photos"] == 5
-    assert found["agree"]["right"]["a"]["count"] == found["agree"]["right"]["b"]["count"] == 2
-    assert found["disagree"]["photos"] == 1
-    assert found["disagree"]["right"]["a"]["share"] == 1.0
-    assert found["disagree"]["right"]["b"]["share"] == 0.0
-    low, high = found["agree"]["right"]["a"]["interval"]
-    assert low < 0.4 < high
-    alone = agreement.by_agreement({"a": ANSWERS["a"]}, LABELS)
-    assert alone["disagree"] == {"photos": 0, "right": {"a": {"count": 0, "of": 0}}}
 
 
 def epochs(*accuracies: float, seconds: float = 60.0, prefix: str = "") -> list[dict]:

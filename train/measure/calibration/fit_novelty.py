@@ -1,4 +1,4 @@
-"""What the features of real cats and dogs look like, so that a model can tell when it sees neither."""
+"""Fit what the features of cats and dogs look like, so that a model can tell a photo of neither."""
 
 from __future__ import annotations
 
@@ -6,23 +6,23 @@ import numpy as np
 
 from catdog.models.novelty import TINY, Novelty, unit
 
-# Axes enough for this share of the variance: few where a model has learned few directions, but no more than this.
+# Axes enough for this share of the variance: few where a model has learned few directions, but no more than AXES.
 EXPLAINED, AXES = 0.9, 48
-# Of the photos it is set on, a threshold refuses somewhat less than the 2 % that it may refuse of others.
+# Share of the fitted photos above the threshold. It is below 2 % so that at most 2 % of new ones are above it.
 REFUSED = 0.015
 FOLDS = 5
-# Photos of each class: with fewer, a fold could leave none of them to learn from.
+# Photos of each class: with fewer, all of them could be in one fold.
 LEAST = 3
 
 
-def fit(features: np.ndarray, labels: np.ndarray) -> Novelty:
-    """The statistics of a model.
+def fit_novelty(features: np.ndarray, labels: np.ndarray) -> Novelty:
+    """The statistics of a model, from photos that it was not trained on.
 
-    features  (N, F) of val, or of any other photos that the model was not trained on
+    features  (N, F)
     labels    (N,) index of the true class, each at least LEAST times
 
-    The threshold comes from distances across folds: each photo is measured by statistics that do not know it, with no
-    fewer axes for the lack of its fold.
+    The threshold comes from cross-validation: each photo is measured with statistics of the other folds. These have
+    as many axes as the final ones.
     """
     folds = _folds(labels)
     most = min(int((folds != fold).sum()) for fold in range(FOLDS)) // 4
@@ -30,11 +30,13 @@ def fit(features: np.ndarray, labels: np.ndarray) -> Novelty:
     for fold in range(FOLDS):
         known = folds != fold
         distances[~known] = _statistics(features[known], labels[known], most).distances(features[~known])
-    return Novelty(**dict(_statistics(features, labels, most)) | {"threshold": _threshold(distances)}).rounded()
+    # At most the share REFUSED is above it.
+    threshold = max(float(np.quantile(distances, 1 - REFUSED, method="higher")), 1e-6)
+    return Novelty(**dict(_statistics(features, labels, most)) | {"threshold": threshold}).rounded()
 
 
 def _statistics(features: np.ndarray, labels: np.ndarray, most: int) -> Novelty:
-    """As `fit`, with at most so many axes and threshold 1, after rounding to what a spec keeps."""
+    """As `fit_novelty`, with at most so many axes and threshold 1, after rounding to what a spec keeps."""
     features = unit(features)
     means = np.stack([features[labels == label].mean(axis=0) for label in np.unique(labels)])
     left = features - means[np.searchsorted(np.unique(labels), labels)]
@@ -51,13 +53,8 @@ def _statistics(features: np.ndarray, labels: np.ndarray, most: int) -> Novelty:
     ).rounded()
 
 
-def _threshold(distances: np.ndarray) -> float:
-    """The distance above which at most the share REFUSED is."""
-    return max(float(np.quantile(distances, 1 - REFUSED, method="higher")), 1e-6)
-
-
 def _folds(labels: np.ndarray) -> np.ndarray:
-    """A fold (N,) for each photo, classes dealt evenly."""
+    """A fold (N,) for each photo; each class is spread evenly over the folds."""
     folds = np.empty(len(labels), int)
     for label in np.unique(labels):
         members = np.flatnonzero(labels == label)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from train.measure.fit_clear import MOST_DOUBTFUL, fit_clear
+from train.measure.calibration.fit_clear import MOST_DOUBTFUL, fit_clear
 
 
 def both(*rows: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:

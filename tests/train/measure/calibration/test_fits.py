@@ -1,0 +1,152 @@
+"""What is fitted on answers and features whose truth is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from catdog.classifier import calibrated
+from train.measure.calibration import fit_novelty as module
+from train.measure.calibration.fit_disagreement import fit_disagreement
+from train.measure.calibration.fit_error_rate import fit_error_rate
+from train.measure.calibration.fit_novelty import fit_novelty
+from train.measure.calibration.fit_temperature import fit_shift, fit_temperature
+
+# --- temperature and shift ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("photos", "most"), [(6, 0.7), (20, 0.8), (50, 0.9)])
+def test_few_photos_that_are_all_right_make_no_answer_certain(photos, most):
+    labels, confidence = np.arange(photos) % 2, np.linspace(0.55, 0.9, photos)
+    of_dog = np.where(labels == 1, confidence, 1 - confidence)
+    temperature = fit_temperature(np.stack([1 - of_dog, of_dog], axis=1), labels)
+    assert 0.6 < calibrated(np.array([[0.4, 0.6]]), temperature)[0, 1] < most
+
+
+def test_temperature_mends_overconfidence():
+    random = np.random.default_rng(0)
+    logits = random.normal(0, 2, 4000)
+    labels = (random.random(4000) < 1 / (1 + np.exp(-logits))).astype(int)
+    overconfident = 1 / (1 + np.exp(-2.5 * logits))
+    assert fit_temperature(np.stack([1 - overconfident, overconfident], axis=1), labels) == pytest.approx(2.5, rel=0.1)
+
+
+def test_the_shift_undoes_a_lean_towards_classes():
+    """Labels drawn from known logits; the model sharpens them, then leans by 1 and -2."""
+    random = np.random.default_rng(0)
+    honest = random.normal(0, 2, (20000, 3))
+    labels = (honest + random.gumbel(size=honest.shape)).argmax(axis=1)
+    leaning = np.exp(2 * honest + [0, 1, -2])
+    shift = fit_shift(leaning / leaning.sum(axis=1, keepdims=True), labels)
+    assert shift == pytest.approx([0, -1, 2], abs=0.15)
+
+
+def test_few_photos_move_a_model_less_than_many_like_them():
+    of_dog, labels = np.array([0.1, 0.2, 0.3, 0.4]), np.array([0, 0, 1, 1])
+    few, many = (
+        fit_shift(np.tile(np.stack([1 - of_dog, of_dog], axis=1), (times, 1)), np.tile(labels, times))[1]
+        for times in (1, 1000)
+    )
+    assert 0.1 < few < 0.75 * many
+
+
+def test_the_order_of_classes_makes_no_difference_to_the_shift():
+    random = np.random.default_rng(0)
+    labels = np.arange(30) % 3
+    probabilities = random.dirichlet((1, 1, 1), 30) * 0.5 + 0.5 * np.eye(3)[labels]
+    turned = fit_shift(probabilities[:, [2, 0, 1]], (labels + 1) % 3)[[1, 2, 0]]
+    assert fit_shift(probabilities, labels) == pytest.approx(turned - turned[0], abs=1e-3)
+
+
+# --- sureness -----------------------------------------------------------------------------------
+
+
+def test_learned_rates_are_those_of_the_answers():
+    random = np.random.default_rng(0)
+    confidence = random.uniform(0.5, 1, 20_000)
+    right = random.random(20_000) < confidence
+    learned = fit_error_rate(confidence, right)
+    for value in (0.55, 0.7, 0.85, 0.95):
+        assert learned.at(value) == pytest.approx(1 - value, abs=0.05)
+    assert list(learned.error_rate) == sorted(learned.error_rate, reverse=True)
+
+
+def test_what_never_failed_may_still_fail():
+    learned = fit_error_rate(np.linspace(0.9, 1, 400), np.ones(400, bool))
+    assert (learned.confidence, learned.error_rate) == ((0.0,), (round(1 / 402, 5),))
+
+
+@pytest.mark.parametrize("count", [1, 7, 51])
+def test_few_answers_make_one_level(count):
+    learned = fit_error_rate(np.full(count, 0.9), np.zeros(count, bool))
+    assert (learned.confidence, learned.error_rate) == ((0.0,), (round((count + 1) / (count + 2), 5),))
+
+
+def test_answers_of_equal_confidence_are_of_one_level():
+    right = np.r_[np.zeros(100, bool), np.ones(100, bool)]
+    assert fit_error_rate(np.full(200, 0.9), right).confidence == (0.0,)
+
+
+# --- novelty ------------------------------------------------------------------------------------
+
+
+def features(random: np.random.Generator, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Two classes in 40 dimensions, of which few vary much."""
+    labels = random.integers(2, size=count)
+    spread = np.r_[np.full(5, 0.5), np.full(35, 0.05)]
+    return (np.eye(40)[labels] * 3 + random.normal(size=(count, 40)) * spread).astype(np.float32), labels
+
+
+def test_at_most_two_in_a_hundred_of_new_animals_are_strange_and_other_things_are():
+    random = np.random.default_rng(0)
+    learned = fit_novelty(*features(random, 1000))
+    fresh = learned.distances(features(random, 5000)[0]) / learned.threshold
+    assert 0.002 < (fresh > 1).mean() < 0.025
+    other = np.eye(40)[np.full(200, 20)] * 3 + random.normal(size=(200, 40)) * 0.05
+    assert (learned.distances(other) / learned.threshold > 1).all()
+
+
+@pytest.mark.parametrize(
+    "values", [np.zeros((20, 6)), np.ones((20, 6)), np.eye(6)[np.arange(20) % 6], np.ones((20, 2))]
+)
+def test_features_that_hardly_vary_make_usable_statistics(values):
+    learned = fit_novelty(values.astype(np.float32), np.arange(20) % 2)
+    assert learned.rounded() == learned
+    assert learned.strangeness(np.zeros(values.shape[1])) is not None
+
+
+def test_folds_have_the_axes_that_all_photos_have(monkeypatch):
+    made = []
+    statistics = module._statistics
+    monkeypatch.setattr(module, "_statistics", lambda *arguments: made.append(statistics(*arguments)) or made[-1])
+    fit_novelty(np.random.default_rng(0).normal(size=(40, 60)), np.arange(40) % 2)
+    assert [len(one.axes) for one in made] == [8] * (module.FOLDS + 1)
+
+
+# --- disagreement -------------------------------------------------------------------------------
+
+
+def test_every_way_to_disagree_is_counted():
+    labels = np.array([0, 0, 0, 1, 1, 1])
+    predicted = {
+        "a": np.array([0, 0, 1, 1, 0, 1]),
+        "b": np.array([0, 1, 0, 1, 1, 1]),
+        "c": np.array([0, 1, 0, 0, 1, 1]),
+    }
+    sha256 = {name: name * 64 for name in "abc"}
+    found = {
+        (frozenset(case.others), case.same): (case.photos, case.right)
+        for case in fit_disagreement("a", predicted, labels, sha256)
+    }
+    assert found == {
+        (frozenset("b"), frozenset()): (3, 1),
+        (frozenset("c"), frozenset()): (4, 2),
+        (frozenset("bc"), frozenset()): (3, 1),
+        (frozenset("bc"), frozenset("b")): (1, 1),
+    }
+    assert fit_disagreement("a", predicted, labels, sha256)[0].others == {"b": "b" * 64}
+
+
+def test_models_that_always_agree_have_no_cases():
+    same = np.array([0, 1])
+    assert fit_disagreement("a", {"a": same, "b": same}, same, {"a": "", "b": ""}) == []

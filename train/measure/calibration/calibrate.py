@@ -1,0 +1,103 @@
+"""The command `calibrate`: what every model of a folder learns about itself from the validation photos."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from catdog.classifier import Classifier, calibrated
+from catdog.engine import EXACT, Outputs, fast_here
+from catdog.models.neither import Neither
+from catdog.models.novelty import Novelty
+from catdog.models.spec import ModelSpec
+from train.data.dataset import Split, find, find_elsewhere
+from train.measure.answers import outputs_of
+from train.measure.calibration.fit_clear import fit_clear
+from train.measure.calibration.fit_disagreement import fit_disagreement
+from train.measure.calibration.fit_error_rate import fit_error_rate
+from train.measure.calibration.fit_neither import fit_neither
+from train.measure.calibration.fit_novelty import LEAST, fit_novelty
+from train.measure.served import amend, in_precisions, on_openvino, served
+
+
+def calibrate(weights: Path, data: Path, more: Sequence[Path] = ()) -> dict[str, ModelSpec]:
+    """Fit on `data`/val what the specs of all models in `weights` say about them; name -> spec, as written.
+
+    sureness      how often answers of a given confidence are wrong
+    novelty       what the features of the training animals look like; None for a model without features, or with
+                  fewer than LEAST photos of a class
+    disagreement  how often the model is right where others disagree
+    neither       from where on the output for neither refuses, and how well it tells the photos of neither in val, of
+                  `data` and of the further folders `more`; None for a model without that output
+    clear         per fast arithmetic, the uncalibrated probability from which its answer is trusted; unchanged for
+                  an arithmetic that this processor is not fast at
+
+    Earlier values are replaced. A model that cannot be used is named on stderr and left as it is.
+    """
+    split = find(data, "val")
+    with served(weights) as comparator:
+        classifiers = list(comparator.models.values())
+        learned = learn(classifiers, split, find_elsewhere(data, "val", more).of_neither)
+        for name, clear in _clear(classifiers, weights, split).items():
+            learned[name]["clear"] = clear
+    return {spec.name: amend(weights / f"{spec.name}.json", spec, **learned[spec.name]) for spec in comparator.specs}
+
+
+def learn(classifiers: Sequence[Classifier], split: Split, of_neither: Split) -> dict[str, dict[str, Any]]:
+    """Model -> the fields of its spec but `clear`, from photos that it was not trained on."""
+    specs = {classifier.spec.name: classifier.spec for classifier in classifiers}
+    outputs = outputs_of(classifiers, split)
+    able = [classifier for classifier in classifiers if classifier.spec.neither]
+    others = outputs_of(able, of_neither) if able and len(of_neither) else {}
+    probabilities = {name: calibrated(outputs[name].probabilities, spec.temperature) for name, spec in specs.items()}
+    predicted = {name: rows.argmax(axis=1) for name, rows in probabilities.items()}
+    sha256 = {name: spec.sha256 for name, spec in specs.items()}
+    return {
+        name: {
+            "sureness": fit_error_rate(rows.max(axis=1), predicted[name] == split.labels),
+            "novelty": _novelty(outputs[name].features, split.labels),
+            "neither": _neither(outputs[name].neither, others[name].neither if name in others else np.zeros(0)),
+            "disagreement": fit_disagreement(name, predicted, split.labels, sha256),
+        }
+        for name, rows in probabilities.items()
+    }
+
+
+def _novelty(features: np.ndarray | None, labels: np.ndarray) -> Novelty | None:
+    enough = features is not None and np.bincount(labels).min() >= LEAST
+    return fit_novelty(features, labels) if enough else None
+
+
+def _neither(of_classes: np.ndarray | None, of_neither: np.ndarray) -> Neither | None:
+    return None if of_classes is None else fit_neither(of_classes, of_neither)
+
+
+def _all_outputs(outputs: Outputs) -> np.ndarray:
+    """Probabilities (N, outputs) of a model with its output for neither, if it has one, before the temperature."""
+    if outputs.neither is None:
+        return outputs.probabilities
+    neither = 1 / (1 + np.exp(-outputs.neither[:, None]))
+    return np.concatenate([outputs.probabilities * (1 - neither), neither], axis=1)
+
+
+def _clear(classifiers: Sequence[Classifier], weights: Path, split: Split) -> dict[str, dict[str, float]]:
+    """The field `clear` of each model that could run in fast arithmetic: model -> arithmetic -> probability."""
+    specs = {c.spec.name: c.spec for c in classifiers if on_openvino(c)}
+    fast = fast_here() if specs else ()
+    if not fast:
+        return {}
+    # Without `clear` no answer of theirs is computed again in float32.
+    alone = {name: in_precisions(fast, spec.replace(clear={}), weights) for name, spec in specs.items()}
+    each = [classifier for variants in alone.values() for classifier in variants.values()]
+    outputs = outputs_of(each, split, progress="arithmetic")
+    learned = {}
+    for name, variants in alone.items():
+        rows = {precision: _all_outputs(outputs[variant.spec.name]) for precision, variant in variants.items()}
+        exact, temperature = rows.pop(EXACT), specs[name].temperature
+        found = {precision: fit_clear(fast_rows, exact, temperature) for precision, fast_rows in rows.items()}
+        kept = {precision: clear for precision, clear in specs[name].clear.items() if precision not in fast}
+        learned[name] = kept | {precision: clear for precision, clear in found.items() if clear is not None}
+    return learned
