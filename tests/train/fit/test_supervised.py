@@ -155,7 +155,7 @@ def test_restart_forgets_checkpoints_once_there_are_new_ones_and_nothing_else(ti
 
 
 def test_training_stops_when_the_loss_is_no_number(tiny_data, tmp_path, capsys):
-    assert fit(tiny_data, tmp_path, *SHORT, "--learning-rate", "1e30") == 1
+    assert fit(tiny_data, tmp_path, *SHORT, "--batch-size", "8", "--learning-rate", "1e30") == 1
     assert "--restart" in capsys.readouterr().err
     assert list((tmp_path / "weights").iterdir()) == []
     assert not list((tmp_path / "run").glob("*/*.h5"))
@@ -260,7 +260,6 @@ def test_wrong_arguments_are_told_in_one_sentence(tiny_data, tmp_path, monkeypat
     error = capsys.readouterr().err.strip().splitlines()[-1]
     assert error.startswith("error: ")
     assert REFUSED[command] in error
-    assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
 def test_the_terminal_shows_progress_and_nothing_else(tiny_data, tmp_path):
