@@ -14,7 +14,7 @@ from catdog.classifier import Classifier
 from catdog.comparator import Comparator
 from catdog.engine import Outputs
 from catdog.errors import InvalidSettings
-from catdog.models.spec import ModelSpec
+from tests.specs import minimal
 from tests.train.conftest import COUNTS, disc, stripes, waves, write_pictures
 from train.data import dataset
 from train.data.dataset import Batches, DatasetError
@@ -80,7 +80,7 @@ def odd_photos(tmp_path) -> dataset.Split:
 def test_training_measuring_and_serving_see_the_same_array(odd_photos, tmp_path, resize):
     trained_on = dataset.load_images(odd_photos, 32, resize=resize, cache=tmp_path / "cache")
     witness = Witness()
-    classifier = Classifier(ModelSpec("m", "m", "m", "m.h5", "0" * 64, 1, 32, ("cat", "dog"), resize), witness)
+    classifier = Classifier(minimal(image_size=32, resize=resize), witness)
     predict([classifier], odd_photos)
     comparator = Comparator([classifier])
     for path in odd_photos.paths:

@@ -99,7 +99,7 @@ def test_the_figures_are_those_of_the_arithmetic_that_serves_from_then_on(tiny_d
         )
     float32 = evaluate.evaluate(weights, tiny_data)
     assert all(precision_of(ModelSpec.read(weights / f"{name}.json")) == "float32" for name in float32)
-    monkeypatch.setattr("catdog.engine.loading.LEAST_PHOTOS", 16)
+    monkeypatch.setattr("catdog.engine.precision.LEAST_PHOTOS", 16)
     first, again = (evaluate.evaluate(weights, tiny_data) for _ in range(2))
     for name in first:
         assert precision_of(ModelSpec.read(weights / f"{name}.json")) == "bfloat16"
