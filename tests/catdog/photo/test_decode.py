@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import io
 import struct
-import zipfile
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 
@@ -191,37 +190,43 @@ def blue_corner(image: Image.Image) -> str:
     return blue
 
 
-def turned(format: str, value: int) -> bytes:
+def turned(format: str, value: int, size: tuple[int, int] = (64, 32)) -> bytes:
     if format == "HEIC":  # its writer turns the EXIF into HEIC's own rotation, as phones do
-        return heic(flag(), exif=orientation(value))
+        return heic(flag(*size), exif=orientation(value))
     if format == "TIFF":
-        return encoded(flag(), "TIFF", tiffinfo={274: value})
-    return encoded(flag(), format, exif=orientation(value))
+        return encoded(flag(*size), "TIFF", tiffinfo={274: value})
+    return encoded(flag(*size), format, exif=orientation(value))
 
 
+@pytest.mark.parametrize("size", [(64, 32), (512, 256)], ids=["whole", "reduced"])
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF", "HEIC"])
 @pytest.mark.parametrize("value", UPRIGHT)
-def test_photos_are_turned_upright_once(format, value):
-    image = decode(turned(format, value))
+def test_photos_are_turned_upright_once(format, value, size):
+    image = decode(turned(format, value, size), min_side=32)
     assert (image.size, blue_corner(image)) == UPRIGHT[value]
 
 
 TURN_RIGHT = struct.pack("<HHII", 274, 3, 1, 6)  # an EXIF entry: orientation 6
+FRACTION = b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x05\0\0\0\x01\0\0\0\x10\0\0\0\x06\0\0\0\x00"
+ONE_ENTRY, TWO_ENTRIES = b"II*\0\x08\0\0\0\x01\0", b"II*\0\x08\0\0\0\x02\0"
+# And the orientation that can be read of it.
 BROKEN_EXIF = {
-    "noise": b"garbage",
-    "empty": b"",
-    "offset beyond the end": b"II*\0\xff\xff\xff\xff",
-    "cut off": b"II*\0\x08\0\0\0\x01",
-    "a fraction as orientation": b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x05\0\0\0\x01\0\0\0\x10\0\0\0\x06\0\0\0\x00",
-    "an orientation of 200": b"II*\0\x08\0\0\0\x01\0" + struct.pack("<HHII", 274, 3, 1, 200) + bytes(4),
-    "a text as orientation": b"II*\0\x08\0\0\0\x01\0" + struct.pack("<HHI4s", 274, 2, 4, b"six\0") + bytes(4),
+    "noise": (b"garbage", 1),
+    "empty": (b"", 1),
+    "offset beyond the end": (b"II*\0\xff\xff\xff\xff", 1),
+    "cut off": (ONE_ENTRY[:-1], 1),
+    "a fraction as orientation": (FRACTION, 1),
+    "an orientation of 200": (ONE_ENTRY + struct.pack("<HHII", 274, 3, 1, 200) + bytes(4), 1),
+    "a text as orientation": (ONE_ENTRY + struct.pack("<HHI4s", 274, 2, 4, b"six\0") + bytes(4), 1),
+    "a bad entry": (TWO_ENTRIES + TURN_RIGHT + struct.pack("<HHII", 34665, 4, 1, 0xFFFFFFFF) + bytes(4), 6),
 }
 
 
 @pytest.mark.parametrize("name", BROKEN_EXIF)
 def test_broken_exif_does_not_cost_the_photo(name):
-    image = decode(with_exif(encoded(flag(), "JPEG"), BROKEN_EXIF[name]))
-    assert (image.size, blue_corner(image)) == UPRIGHT[1]
+    exif, value = BROKEN_EXIF[name]
+    image = decode(with_exif(encoded(flag(), "JPEG"), exif))
+    assert (image.size, blue_corner(image)) == UPRIGHT[value]
 
 
 def test_exif_that_pillow_cannot_even_read_does_not_cost_the_photo():
@@ -232,40 +237,22 @@ def test_exif_that_pillow_cannot_even_read_does_not_cost_the_photo():
     assert pixels(data) == [[[*GREEN]]]
 
 
-def test_a_good_orientation_among_broken_entries_counts():
-    exif = b"II*\0\x08\0\0\0\x02\0" + TURN_RIGHT + struct.pack("<HHII", 34665, 4, 1, 0xFFFFFFFF) + bytes(4)
-    image = decode(with_exif(encoded(flag(), "JPEG"), exif))
-    assert (image.size, blue_corner(image)) == UPRIGHT[6]
-
-
 # --- reduction ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "HEIC"])
 @pytest.mark.parametrize(
-    ("size", "min_side", "reduced"),
+    ("size", "reduced"),
     [
-        ((80, 60), 40, (80, 60)),
-        ((100, 99), 40, (100, 99)),
-        ((100, 120), 40, (50, 60)),
-        ((320, 240), 40, (80, 60)),
-        ((360, 330), 40, (45, 42)),
-        ((800, 32), 40, (800, 32)),
-        ((800, 720), 40, (50, 45)),
+        ((80, 60), (80, 60)), ((100, 99), (100, 99)), ((100, 120), (50, 60)), ((320, 240), (80, 60)),
+        ((360, 330), (45, 42)), ((800, 32), (800, 32)), ((800, 720), (50, 45)),
     ],
-)
-def test_large_photos_are_reduced_and_keep_enough(format, size, min_side, reduced):
+)  # fmt: skip
+def test_large_photos_are_reduced_and_keep_enough(format, size, reduced):
     image = flag(*size)
     data = heic(image) if format == "HEIC" else encoded(image, format)
-    assert decode(data, min_side=min_side).size == reduced
+    assert decode(data, min_side=40).size == reduced
     assert decode(data).size == size
-
-
-@pytest.mark.parametrize("value", UPRIGHT)
-def test_reduced_photos_are_upright_too(value):
-    data = encoded(flag(512, 256), "JPEG", exif=orientation(value))
-    image = decode(data, min_side=32)
-    assert (image.size, blue_corner(image)) == UPRIGHT[value]
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -303,13 +290,6 @@ def test_reduced_photos_look_as_the_whole_ones_to_a_model(format):
 # --- refusals -----------------------------------------------------------------------------------
 
 
-def zipped() -> bytes:
-    stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w") as archive:
-        archive.writestr("cat.txt", "miaow")
-    return stream.getvalue()
-
-
 BOMB = zlib.compress(bytes(100_000_000), 9)
 RANDOM = np.random.default_rng(5).bytes(4000)
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg"><rect/></svg>'
@@ -327,7 +307,7 @@ REFUSED = {
     "WebM": (b"\x1aE\xdf\xa3\x01\0\0\0\0\0\0\x1fB\x86" + RANDOM, "a WebM or Matroska video"),
     "AVI": (b"RIFF\x10\0\0\0AVI LIST" + RANDOM, "an AVI video"),
     "WAV": (b"RIFF\x10\0\0\0WAVEfmt " + RANDOM, "a WAV sound"),
-    "ZIP": (zipped(), "a ZIP archive"),
+    "ZIP": (b"PK\x03\x04" + RANDOM, "a ZIP archive"),
     "gzip": (gzip.compress(b"cat"), "a gzip archive"),
     "HDF5": (b"\x89HDF\r\n\x1a\n" + RANDOM, "an HDF5 file"),
     "JPEG 2000": (b"\0\0\0\x0cjP  \r\n\x87\n" + RANDOM, "a JPEG 2000 image"),
@@ -362,7 +342,7 @@ def test_200_megapixels_are_refused_from_the_header():
     assert len(data) < 30_000
     header_only = data[: data.index(b"IDAT") + 4]
     for received in (data, header_only):
-        with pytest.raises(ImageTooLarge, match="more than 179 megapixels; at most 50 megapixels"):
+        with pytest.raises(ImageTooLarge, match=r"179 .* 50 megapixels"):
             decode(received)
 
 
@@ -408,15 +388,6 @@ def test_a_truncated_file_gives_all_its_pixels_or_none(name):
         assert np.array_equal(image, whole), f"{length} of {len(data)} bytes"
 
 
-def check_decodes_or_refuses(data: bytes) -> None:
-    try:
-        image = decode(data)
-    except CatDogError as error:
-        assert len(str(error)) > 20
-    else:
-        assert image.mode == "RGB" and image.width * image.height > 0
-
-
 @settings(max_examples=200, suppress_health_check=list(HealthCheck))
 @given(
     st.sampled_from(list(FILES)),
@@ -429,7 +400,12 @@ def test_damaged_files_decode_or_are_refused(name, changes, cut):
         # Squared: damage near the start, where the structure is, is the more interesting one.
         start = int(place**2 * len(data))
         data[start : start + len(replacement)] = replacement
-    check_decodes_or_refuses(bytes(data if cut is None else data[: int(cut * len(data))]))
+    try:
+        image = decode(bytes(data if cut is None else data[: int(cut * len(data))]))
+    except CatDogError as error:
+        assert len(str(error)) > 20
+    else:
+        assert image.mode == "RGB" and image.width * image.height > 0
 
 
 def test_heic_decodes_in_many_threads_from_the_start():
@@ -449,19 +425,14 @@ def test_every_pillow_mode_becomes_rgb(mode):
     assert from_pillow(Image.new(mode, (3, 2))).mode == "RGB"
 
 
-def test_an_image_without_pixels_is_refused():
+def test_a_pillow_image_that_cannot_be_used_is_refused():
     with pytest.raises(InvalidImage, match="0 x 5"):
         from_pillow(Image.new("RGB", (0, 5)))
-
-
-def test_a_pillow_image_too_large_is_refused():
     with pytest.raises(ImageTooLarge, match="10 x 10"):
         from_pillow(Image.new("RGB", (10, 10)), max_pixels=99)
-
-
-def test_a_pillow_image_that_is_not_yet_loaded_can_turn_out_damaged():
-    with pytest.raises(InvalidImage, match="JPEG file is damaged or incomplete"):
-        from_pillow(Image.open(io.BytesIO(encoded(noise(), "JPEG")[:700])))
+    not_yet_loaded = Image.open(io.BytesIO(encoded(noise(), "JPEG")[:700]))
+    with pytest.raises(InvalidImage, match="JPEG file is damaged"):
+        from_pillow(not_yet_loaded)
 
 
 @pytest.mark.parametrize("value", [1, 6])
