@@ -40,7 +40,7 @@ def spec_in(folder: Path, name: str = "scratch_cnn") -> ModelSpec:
 
 
 def state_of(folder: Path) -> Path:
-    (state,) = (folder / "run").glob("epoch-*/state.json")
+    (state,) = (folder / "run").glob("epoch-????/state.json")
     return state
 
 
