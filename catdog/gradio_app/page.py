@@ -17,7 +17,7 @@ from catdog.pages import ICON, frame
 from catdog.pages.examples import find
 from catdog.settings import Settings
 
-RUNNING = 16  # photos that the models get at a time; they answer together those that come together
+RUNNING = 16  # events that run at a time, each with one photo
 WAITING = 32  # events in the queue before further ones are turned away
 KEPT = 3600  # seconds between two sweeps: uploads are kept for that long at least, and twice as long at most
 SESSIONS = 1000  # visitors and calls over plain HTTP whose state Gradio keeps, at least 50 kB each

@@ -10,6 +10,7 @@ import re
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
@@ -202,6 +203,19 @@ def test_after_close_there_is_an_error():
     comparator.close()
     with pytest.raises(ModelUnavailable, match="closed"):
         comparator.compare(grey(0))
+
+
+def test_waiting_for_photos_of_other_threads_is_no_part_of_the_time():
+    engine = Gate()
+    with gated(engine) as (_, ask):
+        first = ask(0)
+        assert engine.reached.wait(PATIENCE)
+        others = [ask(shade) for shade in (51, 102)]
+        time.sleep(0.5)
+        assert engine.batches == [1]
+        engine.open.set()
+        times = [answer.result(PATIENCE).models[0].milliseconds for answer in (first, *others)]
+    assert times[0] >= 500 > max(times[1:])
 
 
 # --- batches ------------------------------------------------------------------------------------
