@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from catdog.engine import load_engine
+from catdog.engine import FOLDER_BATCH, load_engine
 from catdog.errors import ModelMismatch
 from catdog.models.spec import ModelSpec, sha256_of
 from catdog.settings import Settings
@@ -69,7 +69,7 @@ def test_two_softmax_outputs_are_accepted_with_exact_values(tmp_path):
 def test_threads_can_be_limited(tmp_path):
     spec = write_tiny_model(tmp_path, "tiny", image_size=16)
     engine = load_engine(tmp_path / spec.file, spec, Settings(threads=1))
-    for photos in (1, 2):
+    for photos in (1, FOLDER_BATCH):
         assert engine(np.zeros((photos, 16, 16, 3), np.float32)).probabilities.shape == (photos, 2)
     compiled = [request.get_compiled_model() for request in engine.requests.values()]
     assert [model.get_property("INFERENCE_NUM_THREADS") for model in compiled] == [1, 1]
