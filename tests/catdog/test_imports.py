@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import ast
-import subprocess
-import sys
 
 import pytest
 
-from tests.conftest import PATIENCE, ROOT
+from tests.conftest import ROOT
+from tests.processes import python
 
 HEAVY = ["keras", "tensorflow", "openvino", "gradio", "flask", "huggingface_hub"]
-
-
-def run(code: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE)
 
 
 def test_only_settings_reads_the_environment():
@@ -28,7 +23,7 @@ def test_only_settings_reads_the_environment():
 
 
 def test_importing_loads_nothing_heavy():
-    result = run(
+    result = python(
         "import sys, catdog, catdog.comparator, catdog.models.locate, catdog.__main__\n"
         f"print([name for name in {HEAVY} if name in sys.modules], catdog.Comparator.__name__)"
     )
@@ -45,7 +40,7 @@ def test_the_public_names_exist():
 
 
 def test_a_process_that_decodes_starts_with_little():
-    result = run(
+    result = python(
         "import sys, catdog.folder.workers\nprint([name for name in sys.modules if name.startswith('catdog.')])"
     )
     assert not {"catdog.comparator", "catdog.engine", "tqdm"} & set(ast.literal_eval(result.stdout))

@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import logging
 import os
-import subprocess
-import sys
 
 import pytest
 
 from catdog.errors import CatDogError
 from catdog.terminal import hidden_stderr
-from tests.conftest import PATIENCE, ROOT
+from tests.processes import python
 
 TWICE = """
 import signal
@@ -33,20 +31,15 @@ print(signal.getsignal(signal.SIGINT) is signal.{handler})
 """
 
 
-def ctrl_c_twice(handler: str) -> tuple[list[str], str]:
-    command = [sys.executable, "-c", TWICE.format(handler=handler)]
-    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE, check=True)
-    return result.stdout.split(), result.stderr
-
-
-def test_the_first_ctrl_c_is_noted_and_the_second_interrupts():
-    out, err = ctrl_c_twice("default_int_handler")
-    assert out == ["True", "interrupted", "True"]
-    assert err == "\ncatdog: Finishing what is at hand. Ctrl-C once more stops at once.\n"
-
-
-def test_what_runs_in_the_background_goes_on_ignoring_ctrl_c():
-    assert ctrl_c_twice("SIG_IGN") == (["False", "True"], "")
+@pytest.mark.parametrize(
+    ("handler", "out", "told"),
+    [("default_int_handler", ["True", "interrupted", "True"], True), ("SIG_IGN", ["False", "True"], False)],
+)
+def test_the_first_ctrl_c_is_noted_and_the_second_interrupts(handler, out, told):
+    """But what runs in the background goes on ignoring both."""
+    done = python(TWICE.format(handler=handler))
+    assert done.stdout.split() == out
+    assert bool(done.stderr) is done.stderr.startswith("\ncatdog: ") is told
 
 
 def test_what_native_code_writes_is_hidden_and_what_is_logged_here_is_not(capfd):

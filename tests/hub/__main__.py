@@ -29,13 +29,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.hub", description=about, epilog=faults)
     parser.add_argument("--port", type=int, default=0, help="default: one that is free")
     parser.add_argument(
-        "--fault",
-        nargs=3,
-        action="append",
-        default=[],
-        metavar=("KIND", "TIMES", "PATTERN"),
+        "--fault", nargs=3, action="append", default=[], metavar=("KIND", "TIMES", "PATTERN"),
         help="hang, cut, lost or an HTTP status, for the first TIMES requests whose 'METHOD path' matches PATTERN",
-    )
+    )  # fmt: skip
     arguments = parser.parse_args()
     for kind, times, _ in arguments.fault:
         if not (kind.isdigit() or kind in ("hang", "cut", "lost")) or not times.isdigit():

@@ -16,6 +16,7 @@ Hub's error codes. Clients must set HF_HUB_DISABLE_XET=1: the newer upload is no
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 import json
 import re
@@ -44,7 +45,6 @@ _ROUTES = [
     ("GET POST", rf"{_API}/variables", "_variables"),
     ("POST", rf"/(?P<kind>spaces)?/?{_NAME}\.git/info/lfs/objects/batch", "_lfs_batch"),
     ("PUT", r"/lfs/(?P<oid>[0-9a-f]{64})", "_lfs_put"),
-    ("POST", r"/lfs/verify", "_lfs_verify"),
     ("GET HEAD", rf"/((?P<kind>spaces)/)?{_NAME}/resolve/(?P<revision>[^/]+)/(?P<file>.+)", "_file"),
 ]
 
@@ -86,14 +86,7 @@ class StandInHub:
         self.closing = threading.Event()
         self.lock = threading.Lock()
         self._faults: list[Fault] = []
-        hub = self
-
-        class Handler(_Handler):
-            def __init__(self, *args):
-                self.hub = hub
-                super().__init__(*args)
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+        self._server = ThreadingHTTPServer(("127.0.0.1", port), functools.partial(_Handler, self))
         self._server.daemon_threads = True
         self._server.block_on_close = False
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
@@ -164,7 +157,9 @@ class _Refused(Exception):
 
 class _Handler(BaseHTTPRequestHandler):
     # HTTP/1.0 closes each connection, so nothing is kept alive when the server is gone.
-    hub: StandInHub
+    def __init__(self, hub: StandInHub, *arguments):
+        self.hub = hub
+        super().__init__(*arguments)
 
     def log_message(self, *_) -> None:
         """The request log takes the place of lines on stderr."""
@@ -244,15 +239,11 @@ class _Handler(BaseHTTPRequestHandler):
         repository, commit = self._find(kind, repo, revision)
         self._require_write(repo)
         there = repository.commits[commit]
-        files = [
-            {
-                "path": row["path"],
-                "uploadMode": "lfs" if is_large(row["path"], row["size"]) else "regular",
-                "shouldIgnore": False,
-                "oid": etag(row["path"], there[row["path"]]) if row["path"] in there else None,
-            }
-            for row in json.loads(self.body)["files"]
-        ]
+        files = []
+        for row in json.loads(self.body)["files"]:
+            path, mode = row["path"], "lfs" if is_large(row["path"], row["size"]) else "regular"
+            oid = etag(path, there[path]) if path in there else None
+            files.append({"path": path, "uploadMode": mode, "shouldIgnore": False, "oid": oid})
         self._send_json({"files": files})
 
     def _lfs_batch(self, kind: str, repo: str) -> None:
@@ -261,8 +252,7 @@ class _Handler(BaseHTTPRequestHandler):
         rows = [{"oid": row["oid"], "size": row["size"]} for row in json.loads(self.body)["objects"]]
         for row in rows:
             if row["oid"] not in self.hub.objects:
-                upload = {"href": f"{self.hub.endpoint}/lfs/{row['oid']}"}
-                row["actions"] = {"upload": upload, "verify": {"href": f"{self.hub.endpoint}/lfs/verify"}}
+                row["actions"] = {"upload": {"href": f"{self.hub.endpoint}/lfs/{row['oid']}"}}
         self._send_json({"transfer": "basic", "objects": rows})
 
     def _lfs_put(self, oid: str) -> None:
@@ -270,9 +260,6 @@ class _Handler(BaseHTTPRequestHandler):
             raise _Refused(400, message="The content does not have that sha256.")
         self.hub.objects[oid] = self.body
         self._send(200)
-
-    def _lfs_verify(self) -> None:
-        self._send(200 if json.loads(self.body)["oid"] in self.hub.objects else 404)
 
     def _commit(self, kind: str, repo: str, revision: str) -> None:
         """All lines are understood before anything changes: a commit is made whole or not at all."""

@@ -67,10 +67,7 @@ def entry(name: str, data: bytes) -> dict:
     if is_large(name, len(data)):
         sha256 = hashlib.sha256(data).hexdigest()
         pointer = _POINTER.format(sha256, len(data)).encode()
-        row |= {
-            "oid": git_oid(pointer),
-            "lfs": {"oid": sha256, "size": len(data), "pointerSize": len(pointer)},
-        }
+        row |= {"oid": git_oid(pointer), "lfs": {"oid": sha256, "size": len(data), "pointerSize": len(pointer)}}
     return row
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from catdog.engine.cascade import CascadeEngine, warm_up
 from catdog.engine.interface import Outputs
@@ -41,26 +42,17 @@ def test_only_uncertain_photos_are_asked_about_again():
     assert engine.exact.asked == [1, 1]  # each size of batch would take memory for good
 
 
-def test_certain_answers_are_not_asked_about_again():
+@pytest.mark.parametrize(("values", "asked"), [((0.951, 0.999, 0.049), []), ((np.nan, 0.999), [1])])
+def test_certain_answers_are_not_asked_about_again_and_what_is_no_number_is(values, asked):
     engine = cascade()
-    engine(photos(0.951, 0.999, 0.049))
-    assert (engine.fast.asked, engine.exact.asked) == ([3], [])
-
-
-def test_what_is_no_number_is_asked_about_again():
-    engine = cascade()
-    engine(photos(np.nan, 0.999))
-    assert engine.exact.asked == [1]
+    engine(photos(*values))
+    assert (engine.fast.asked, engine.exact.asked) == ([len(values)], asked)
 
 
 def test_models_without_features_work():
     outputs = cascade(only_probabilities=True)(photos(0.5))
     assert outputs.features is None and outputs.maps is None
     np.testing.assert_allclose(outputs.probabilities, [[0.499, 0.501]], atol=1e-6)
-
-
-def test_both_arithmetics_are_named():
-    assert cascade().runtime == "Engine 1, bfloat16; float32 when in doubt"
 
 
 def test_a_warm_up_asks_both_for_one_photo():

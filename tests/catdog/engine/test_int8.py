@@ -65,6 +65,8 @@ def test_all_but_the_first_and_the_last_layers_are_quantized():
     for name, layer in found.items():
         kind = layer.input_value(1).get_node().get_type_name()
         assert kind == ("Multiply" if name in rounded else "Constant")
+    shared = [input_of(found[name]).get_friendly_name() for name in ("left", "right")]  # of layers with the same input
+    assert shared[0] == shared[1]
 
 
 @pytest.mark.parametrize("signed", [False, True])
@@ -89,11 +91,6 @@ def test_zero_stays_zero_and_nothing_usual_is_cut_off(signed, low):
     seen.add_results([ops.result(layers(seen)["left"].input_value(0))])
     values = openvino.Core().compile_model(seen, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})([PHOTOS])[1]
     assert values.max() <= most < 3 * values.max() and values.min() >= least
-
-
-def test_layers_that_share_their_input_share_its_rounding():
-    found = layers(quantized(separable(), PHOTOS))
-    assert input_of(found["left"]).get_friendly_name() == input_of(found["right"]).get_friendly_name()
 
 
 @pytest.mark.parametrize("name", ["right", "middle"])
