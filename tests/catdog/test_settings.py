@@ -16,8 +16,9 @@ def no_cache_home(monkeypatch):
     monkeypatch.delenv("XDG_CACHE_HOME")
 
 
-def test_nothing_needs_to_be_set(no_cache_home):
-    settings = Settings.from_env({})
+@pytest.mark.parametrize("environment", [{}, *({f"{PREFIX}{name}": blank for name in NAMES} for blank in ("", "  "))])
+def test_nothing_needs_to_be_set(no_cache_home, environment):
+    settings = Settings.from_env(environment)
     assert settings == Settings()
     assert settings.weights.name == "weights"
     assert settings.hub_repo is None
@@ -25,59 +26,37 @@ def test_nothing_needs_to_be_set(no_cache_home):
 
 def test_every_variable_is_read():
     settings = Settings.from_env({
-        "CATDOG_WEIGHTS": "/models",
-        "CATDOG_HUB_REPO": "user/cat.dog-1",
-        "CATDOG_HUB_REVISION": "0123abcd",
-        "CATDOG_ENGINE": "tensorflow",
-        "CATDOG_THREADS": "2",
-        "CATDOG_CACHE": "/cache",
-        "CATDOG_MAX_WAITING": "8",
-        "CATDOG_MAX_UPLOAD_MB": "1.5",
-        "CATDOG_MAX_PIXELS": "1e6",
-        "OTHER": "x",
+        "CATDOG_WEIGHTS": "/models", "CATDOG_HUB_REPO": "user/cat.dog-1", "CATDOG_HUB_REVISION": "0123abcd",
+        "CATDOG_ENGINE": "tensorflow", "CATDOG_THREADS": "2", "CATDOG_CACHE": "/cache", "CATDOG_MAX_WAITING": "8",
+        "CATDOG_MAX_UPLOAD_MB": "1.5", "CATDOG_MAX_PIXELS": "1e6", "OTHER": "x",
     })  # fmt: skip
     assert settings == Settings(
         weights=Path("/models"), hub_repo="user/cat.dog-1", hub_revision="0123abcd", engine="tensorflow", threads=2,
-        cache=Path("/cache"), max_waiting=8,
-        max_upload_bytes=3 * 2**19, max_pixels=1_000_000,
+        cache=Path("/cache"), max_waiting=8, max_upload_bytes=3 * 2**19, max_pixels=1_000_000,
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("blank", ["", "  "])
-def test_an_empty_variable_counts_as_not_set(no_cache_home, blank):
-    assert Settings.from_env({f"{PREFIX}{name}": blank for name in NAMES}) == Settings()
+BAD = {
+    "HUB_REPO": ["xception", "a/b/c", "../..", "https://huggingface.co/a/b"],
+    "ENGINE": ["cuda"],
+    "THREADS": ["-1", "2.5"],
+    "MAX_WAITING": ["0"],
+    "MAX_UPLOAD_MB": ["0", "nan", "1025", "1e305"],
+    "MAX_PIXELS": ["0", "1e12", "50MP"],
+}
 
 
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("CATDOG_HUB_REPO", "xception"),
-        ("CATDOG_HUB_REPO", "a/b/c"),
-        ("CATDOG_HUB_REPO", "../.."),
-        ("CATDOG_HUB_REPO", "https://huggingface.co/a/b"),
-        ("CATDOG_ENGINE", "cuda"),
-        ("CATDOG_THREADS", "-1"),
-        ("CATDOG_THREADS", "2.5"),
-        ("CATDOG_MAX_WAITING", "0"),
-        ("CATDOG_MAX_UPLOAD_MB", "0"),
-        ("CATDOG_MAX_UPLOAD_MB", "nan"),
-        ("CATDOG_MAX_UPLOAD_MB", "1025"),
-        ("CATDOG_MAX_UPLOAD_MB", "1e305"),
-        ("CATDOG_MAX_PIXELS", "0"),
-        ("CATDOG_MAX_PIXELS", "1e12"),
-        ("CATDOG_MAX_PIXELS", "50MP"),
-    ],
-)
+@pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in BAD.items() for value in values])
 def test_a_bad_value_is_refused_by_name(name, value):
-    with pytest.raises(InvalidSettings, match=rf"^{name} must be .*\. Received: .+\.$"):
-        Settings.from_env({name: value})
+    with pytest.raises(InvalidSettings, match=rf"^{PREFIX}{name} must be .*\. Received: .+\.$"):
+        Settings.from_env({f"{PREFIX}{name}": value})
 
 
 def test_a_misspelt_variable_is_warned_of_and_no_other(caplog):
     platform = {"CATDOG_PORT": "tcp://10.0.0.1:80", "CATDOG_SERVICE_HOST": "10.0.0.1", "CATDOG_WEB_PORT": "80"}
     Settings.from_env({"CATDOG_HUBREPO": "a/b", "CATDOG_THREADS": "1", "THREAD": "1"} | platform)
     (record,) = caplog.records
-    assert record.getMessage() == "CATDOG_HUBREPO is not a setting and is ignored. Did you mean CATDOG_HUB_REPO?"
+    assert re.findall(r"CATDOG_\w+", record.getMessage()) == ["CATDOG_HUBREPO", "CATDOG_HUB_REPO"]
 
 
 def test_every_setting_is_known_by_its_name():
@@ -90,16 +69,6 @@ def test_settings_made_in_python_are_checked_too(field):
         Settings(**field)
 
 
-def test_uploads_of_several_users_of_a_machine_are_kept_apart(monkeypatch, tmp_path):
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    monkeypatch.setenv("GRADIO_TEMP_DIR", "mine")
-    configure_gradio()
-    assert os.environ["GRADIO_TEMP_DIR"] == "mine"
-    monkeypatch.delenv("GRADIO_TEMP_DIR")
-    configure_gradio()
-    assert os.environ["GRADIO_TEMP_DIR"] == str(tmp_path / f"gradio-{os.getuid()}")
-
-
 @pytest.fixture
 def bare(monkeypatch):
     """An environment without what Gradio reads or `configure_gradio` sets, and as it was after the test."""
@@ -108,6 +77,15 @@ def bare(monkeypatch):
         if name.lower().endswith("_proxy") or name.startswith("GRADIO_"):
             monkeypatch.setenv(name, "1")  # so that what is set later ends with the test
             monkeypatch.delenv(name)
+
+
+def test_uploads_of_several_users_of_a_machine_are_kept_apart(bare, monkeypatch, tmp_path):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    configure_gradio()
+    assert os.environ["GRADIO_TEMP_DIR"] == str(tmp_path / f"gradio-{os.getuid()}")
+    monkeypatch.setenv("GRADIO_TEMP_DIR", "mine")
+    configure_gradio()
+    assert os.environ["GRADIO_TEMP_DIR"] == "mine"
 
 
 @pytest.mark.parametrize("make", [lambda p: p.symlink_to(p.parent), lambda p: (p.mkdir(), p.chmod(0o777)), Path.touch])
@@ -137,18 +115,16 @@ def test_gradio_reaches_itself_without_a_proxy(bare, monkeypatch, proxies, expec
 
 
 def test_gradio_makes_no_statistics_of_calls(bare):
-    call = {"function": "predict", "status": "success", "process_time": 1.0}
-    _, by_default = statistics_after(call)
-    assert by_default["functions"]  # so the method is the right one
+    def statistics():
+        """How many calls Gradio's queue keeps, and what it makes of one."""
+        queue = gr.Blocks().queue()._queue
+        queue.events_recorded = 1
+        call = {"function": "predict", "status": "success", "process_time": 1.0}
+        return queue.ANALYTICS_MAX_EVENTS, queue.compute_analytics_summary([call])
+
+    assert statistics()[1]["functions"]  # by default, so the method is the right one
     configure_gradio()
-    assert statistics_after(call) == (1, {"functions": {}})
-
-
-def statistics_after(call):
-    """How many calls Gradio's queue keeps, and what it makes of one."""
-    queue = gr.Blocks().queue()._queue
-    queue.events_recorded = 1
-    return queue.ANALYTICS_MAX_EVENTS, queue.compute_analytics_summary([call])
+    assert statistics() == (1, {"functions": {}})
 
 
 def test_a_folder_may_be_a_text_and_in_the_home(monkeypatch):

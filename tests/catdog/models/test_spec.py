@@ -31,16 +31,14 @@ def written(path, content):
 
 @pytest.mark.parametrize("content", [CONTENT, FULL], ids=["required", "all"])
 def test_write_and_read_give_the_same_spec(tmp_path, content):
+    path = tmp_path / "xception.json"
     spec = ModelSpec(**content)
-    spec.write(tmp_path / "xception.json")
-    assert ModelSpec.read(tmp_path / "xception.json") == spec
+    spec.write(path)
+    assert ModelSpec.read(path) == spec
     assert spec.classes == ("cat", "dog")
-    assert [path.name for path in tmp_path.iterdir()] == ["xception.json"]
-
-
-def test_a_full_spec_is_written_as_it_is_documented(tmp_path):
-    ModelSpec(**FULL).write(tmp_path / "xception.json")
-    assert json.loads((tmp_path / "xception.json").read_text(encoding="utf-8")) == FULL
+    assert list(tmp_path.iterdir()) == [path]
+    if content is FULL:  # written as it is documented
+        assert json.loads(path.read_text(encoding="utf-8")) == FULL
 
 
 def test_a_spec_that_cannot_be_written_leaves_the_old_one(tmp_path):
@@ -52,9 +50,9 @@ def test_a_spec_that_cannot_be_written_leaves_the_old_one(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["xception.json"]
 
 
-def test_fields_of_a_later_version_are_ignored(tmp_path):
-    spec = ModelSpec.read(written(tmp_path / "x.json", CONTENT | {"new": 1}))
-    assert spec == ModelSpec(**CONTENT)
+@pytest.mark.parametrize("field", [{"new": 1}, {"clear": 0.9}, {"clear": None}])
+def test_what_only_a_later_or_an_older_version_knows_is_ignored(tmp_path, field):
+    assert ModelSpec.read(written(tmp_path / "x.json", CONTENT | field)) == ModelSpec(**CONTENT)
 
 
 @pytest.mark.parametrize(
@@ -105,25 +103,25 @@ def test_a_changed_copy_is_checked_too(temperature):
 
 
 @pytest.mark.parametrize(
-    ("text", "sentence"),
+    ("text", "said"),
     [
         ("", "cannot be read"),
         ("{", "cannot be read"),
         ("[" * 100_000, "cannot be read"),
-        ('{"name": NaN}', "NaN is not a number that can be used"),
-        ('{"name": -1e999}', "-1e999 is not a number"),
-        (f'{{"name": {10**400}}}', "10000000000000000000 is not a number"),
-        ("[]", "must be a JSON object. Received: list"),
-        ("null", "must be a JSON object"),
+        ('{"name": NaN}', "NaN is not"),
+        ('{"name": -1e999}', "-1e999 is not"),
+        (f'{{"name": {10**400}}}', "10000000000000000000 is not"),
+        ("[]", "JSON object.* list"),
+        ("null", "JSON object"),
         ("{}", "lacks name, title, architecture, file, sha256, bytes, image_size, classes"),
         (b"\xff\xfe\x00", "cannot be read"),
     ],
     ids=["empty", "cut off", "deep", "NaN", "infinity", "huge", "list", "null", "nothing in it", "not UTF-8"],
 )
-def test_a_file_that_is_no_spec_is_refused(tmp_path, text, sentence):
+def test_a_file_that_is_no_spec_is_refused(tmp_path, text, said):
     path = tmp_path / "x.json"
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
-    with pytest.raises(ModelMismatch, match=sentence) as caught:
+    with pytest.raises(ModelMismatch, match=said) as caught:
         ModelSpec.read(path)
     assert path.name in str(caught.value)
     assert str(path.parent) not in str(caught.value)  # pages show it
@@ -140,11 +138,7 @@ def test_a_missing_or_unreadable_file_is_refused(tmp_path):
     [
         ({}, None, None),
         ({"parameters": 2_899_665, "seconds": 531}, 2_899_665, 531),
-        (
-            {"seconds": 531, "base": {"file": "a.h5", "training": {"seconds": 2878, "base": "random weights"}}},
-            None,
-            3409,
-        ),
+        ({"seconds": 531, "base": {"file": "a.h5", "training": {"seconds": 2878, "base": "random"}}}, None, 3409),
         ({"seconds": 764, "base": {"training": {"seconds": 630, "base": {"seconds": 2518}}}}, None, 3912),
         ({"parameters": "many", "seconds": True, "base": {"training": {"seconds": 5}}}, None, 5),
         ({"parameters": -1, "seconds": "long", "base": 7}, None, None),
@@ -176,8 +170,3 @@ def test_a_spec_cannot_be_changed():
 def test_sha256_of(tmp_path):
     (tmp_path / "x").write_bytes(b"cat" * 100_000)
     assert sha256_of(tmp_path / "x") == hashlib.sha256(b"cat" * 100_000).hexdigest()
-
-
-@pytest.mark.parametrize("clear", [0.9, None])
-def test_what_an_older_version_called_clear_is_ignored(tmp_path, clear):
-    assert ModelSpec.read(written(tmp_path / "x.json", CONTENT | {"clear": clear})).clear == {}
