@@ -61,6 +61,11 @@ class Verdict(BaseModel):
     ] = None
     cost: Annotated[Cost | None, Field(description="What the model takes besides time.")] = None
 
+    @property
+    def refusal(self) -> float | None:
+        """How strongly the model takes the photo for one of none of the classes; more than 1 is a refusal."""
+        return self.strangeness if self.neither is None else 2 * self.neither
+
 
 class UsuallyRight(TypedDict):
     """The model that was usually right when the models disagreed like this on validation photos."""
@@ -136,26 +141,21 @@ def default_of(specs: Iterable[ModelSpec]) -> ModelSpec:
 
 
 def is_refused(verdicts: Mapping[str, Verdict], specs: Sequence[ModelSpec]) -> bool:
-    """Whether a photo shows none of the classes, by the model that tells best.
+    """Whether a photo shows none of the classes, by the model that tells best."""
+    refusal = verdicts[best.name].refusal if (best := keenest(specs)) else None
+    return refusal is not None and refusal > 1
 
-    That is the one with the highest AUROC on validation photos, of those with an output for neither; where there is
-    none, the one that `keenest` names, by its strangeness.
+
+def keenest(specs: Sequence[ModelSpec]) -> ModelSpec | None:
+    """The model that decides which photos show none of the classes, if any can.
+
+    Of those with an output for neither, the one with the highest AUROC on validation photos. Where there is none, of
+    those with novelty statistics, the one with most axes in them: a network that learned nothing but its classes sees
+    little else. Its features collapse to a few directions (Papyan, Han and Donoho 2020), while one that knows more
+    keeps many. Of equals, the one with the higher validation accuracy.
     """
-    able = [spec for spec in specs if spec.neither]
-    if able:
-        best = max(able, key=lambda spec: (spec.neither.auroc or 0.0, spec.validation_accuracy))
-        return verdicts[best.name].neither > 0.5
-    strangeness = verdicts[keen.name].strangeness if (keen := keenest(specs)) else None
-    return strangeness is not None and strangeness > 1
-
-
-def keenest(specs: Iterable[ModelSpec]) -> ModelSpec | None:
-    """The model that decides what is strange: of those with novelty statistics, the one with most axes in them.
-
-    Of equals, the one with the higher validation accuracy. A network that learned nothing but its classes sees
-    little else: its features collapse to a few directions (Papyan, Han and Donoho 2020), while one that knows more
-    keeps many.
-    """
+    if able := [spec for spec in specs if spec.neither]:
+        return max(able, key=lambda spec: (spec.neither.auroc or 0.0, spec.validation_accuracy))
     able = [spec for spec in specs if spec.novelty]
     return max(able, key=lambda spec: (len(spec.novelty.variances), spec.validation_accuracy), default=None)
 

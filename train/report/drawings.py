@@ -36,7 +36,7 @@ def of_report(answers: Answers, found: Mapping[str, Any], out: Path) -> list[str
 
 def of_insight(
     figures: Mapping[str, Any],
-    strangeness: Mapping[str, Sequence[float]],
+    refusals: Mapping[str, Sequence[float]],
     comparator: Comparator,
     sample: Sequence[Path],
     out: Path,
@@ -47,7 +47,7 @@ def of_insight(
         "maps.png": plots.gallery(list(_maps(comparator, sample)), columns=1 + len(comparator.models)),
         "faithfulness.png": plots.faithfulness(measured) if measured else None,
         "sureness.png": plots.error_rates(levels) if levels else None,
-        "neither.png": plots.strangeness(strangeness, neither["decided_by"]) if neither["rules"] else None,
+        "neither.png": plots.refusals(refusals, neither["decided_by"]) if neither["rules"] else None,
     }
     save_all(drawings.items(), out, plots.save)
 

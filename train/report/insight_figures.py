@@ -28,7 +28,7 @@ SURE = 0.9
 def insight_figures(
     comparator: Comparator, split: Split, strangers: Mapping[str, Sequence[Path]], sample: Sequence[Path]
 ) -> tuple[dict[str, Any], dict[str, list[float]]]:
-    """All figures, and the strangeness of each photo: of the classes, under "", and of each kind of other thing.
+    """All figures, and how strongly each photo is refused: those of the classes, under "", and each kind of others.
 
     strangers  kind -> photos of neither class
     sample     photos of the split, for heat maps
@@ -50,8 +50,8 @@ def insight_figures(
         "disagreement": disagreement(list(comparator.models), pets, truth),
     }
     decider = figures["neither"]["decided_by"]
-    strangeness = {kind: _strangeness(decider, rows) for kind, rows in ({"": pets} | others).items()} if decider else {}
-    return figures, strangeness
+    refusals = {kind: _refusals(decider, rows) for kind, rows in ({"": pets} | others).items()} if decider else {}
+    return figures, refusals
 
 
 def _compared(comparator: Comparator, paths: Sequence[Path]) -> list[Comparison]:
@@ -120,8 +120,8 @@ def neither(
     classifiers: Sequence[Classifier], pets: Sequence[Comparison], others: Mapping[str, Sequence[Comparison]]
 ) -> dict[str, Any]:
     """How many photos of the classes are refused and of other things caught, if each model decided alone."""
-    keen = keenest(classifier.spec for classifier in classifiers)
-    names = [verdict.model for verdict in pets[0].models if verdict.strangeness is not None]
+    keen = keenest([classifier.spec for classifier in classifiers])
+    names = [verdict.model for verdict in pets[0].models if verdict.refusal is not None]
     sure = {
         c.spec.name: [_verdict(c.spec.name, row).confidence >= SURE for rows in others.values() for row in rows]
         for c in classifiers
@@ -131,7 +131,7 @@ def neither(
         "decided_by": keen.name if keen else None,
         "others": {kind: len(rows) for kind, rows in others.items()},
         "rules": {
-            name: _rule(_strangeness(name, pets), {kind: _strangeness(name, rows) for kind, rows in others.items()})
+            name: _rule(_refusals(name, pets), {kind: _refusals(name, rows) for kind, rows in others.items()})
             for name in names
         },
         "sure_of_others": {name: share(flags) for name, flags in sure.items()},
@@ -139,7 +139,7 @@ def neither(
 
 
 def _rule(pets: Sequence[float], others: Mapping[str, Sequence[float]]) -> dict[str, Any]:
-    """What a strangeness above 1 as the rule refuses and catches."""
+    """What a refusal above 1 as the rule refuses and catches."""
     every = [value for values in others.values() for value in values]
     return {
         "refused_pets": share([value > 1 for value in pets]),
@@ -153,9 +153,9 @@ def _rule(pets: Sequence[float], others: Mapping[str, Sequence[float]]) -> dict[
 
 
 def auroc(pets: Sequence[float], others: Sequence[float]) -> dict[str, Any]:
-    """How well strangeness tells other things from pets: the area under the ROC curve and its 95 % bootstrap interval.
+    """How well refusals tell other things from pets: the area under the ROC curve and its 95 % bootstrap interval.
 
-    The area is the share of pairs in which the other thing is stranger; ties count half (Mann and Whitney 1947).
+    The area is the share of pairs in which the other thing is refused more; ties count half (Mann and Whitney 1947).
     """
     random = np.random.default_rng(0)
 
@@ -184,5 +184,5 @@ def _verdict(name: str, comparison: Comparison) -> Verdict:
     return next(verdict for verdict in comparison.models if verdict.model == name)
 
 
-def _strangeness(name: str, comparisons: Sequence[Comparison]) -> list[float]:
-    return [_verdict(name, comparison).strangeness for comparison in comparisons]
+def _refusals(name: str, comparisons: Sequence[Comparison]) -> list[float]:
+    return [_verdict(name, comparison).refusal for comparison in comparisons]

@@ -79,10 +79,10 @@ def insight(
     chosen = np.sort(np.random.default_rng(0).permutation(len(split))[:photos])
     sample = [split.paths[i] for i in chosen]
     with served(weights) as comparator:
-        figures, strangeness = insight_figures(comparator, split, others, sample)
+        figures, refusals = insight_figures(comparator, split, others, sample)
         about = strangers / ABOUT
         figures["neither"]["about"] = about.read_text(encoding="utf-8").strip() if about.is_file() else ""
-        drawings.of_insight(figures, strangeness, comparator, sample, out)
+        drawings.of_insight(figures, refusals, comparator, sample, out)
     return report_files.write("insight", {"split": split_name} | figures, out)
 
 

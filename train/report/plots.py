@@ -220,8 +220,8 @@ def error_rates(levels: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
     return figure
 
 
-def strangeness(values: Mapping[str, Sequence[float]], model: str) -> Figure:
-    """Histograms of the strangeness of photos, as a model sees it: kind -> values; "" are photos of the classes."""
+def refusals(values: Mapping[str, Sequence[float]], model: str) -> Figure:
+    """Histograms of how strongly a model refuses photos: kind -> values; "" are photos of the classes."""
     figure, axes = _single(height=4.5)
     bins = np.linspace(0, STRANGEST, 51)
     for number, (kind, found) in enumerate(values.items()):
@@ -230,7 +230,7 @@ def strangeness(values: Mapping[str, Sequence[float]], model: str) -> Figure:
         share = np.full(len(found), 1 / len(found))
         axes.hist(np.clip(found, 0, STRANGEST), bins, weights=share, label=f"{label} ({len(found):,})", **style)
     _plain(axes, "", grid="y")
-    axes.set_xlabel(f"strangeness, as {model} sees it", color=MUTED, size=8.5)
+    axes.set_xlabel(f"how strongly {model} refuses a photo; more than 1 is a refusal", color=MUTED, size=8.5)
     axes.set_ylabel("share of photos per bin", color=MUTED, size=8.5)
     _legend(figure)
     return figure

@@ -141,6 +141,19 @@ def test_refused_and_caught_are_counted():
     assert figures["decided_by"] is None  # its spec has no statistics
 
 
+def test_the_best_output_for_neither_decides_before_the_strangeness_of_any_model():
+    pets, others = (
+        [fakes.compared(fakes.verdict("a", strangeness=0.2, neither=share), fakes.verdict("b", strangeness=3.0))]
+        for share in (0.4, 0.6)
+    )
+    specs = [minimal("a", neither={"threshold": 0.3}), minimal("b", novelty=fakes.NOVELTY)]
+    models = [Classifier(spec, None) for spec in specs]
+    figures = insight_figures.neither(models, pets, {"owls": others})
+    assert figures["decided_by"] == "a"
+    assert figures["rules"]["a"]["refused_pets"]["count"] == 0 and figures["rules"]["a"]["caught"]["count"] == 1
+    assert figures["rules"]["b"]["refused_pets"]["count"] == 1
+
+
 def test_the_area_is_that_under_the_curve_with_ties_too():
     random = np.random.default_rng(0)
     pets, others = np.round(random.normal(size=50), 1), np.round(random.normal(1, 1, 20), 1)
