@@ -5,43 +5,24 @@ from __future__ import annotations
 import pytest
 
 from catdog import wording
-from catdog.verdict import Verdict
 from tests.catdog.fakes import compared
 from tests.catdog.fakes import verdict as said
 from tests.specs import minimal
 
 
 @pytest.mark.parametrize(
-    ("write", "value", "text"),
+    ("write", "texts"),
     [
-        (wording.percent, 0, "0.0%"),
-        (wording.percent, 1e-5, "<0.1%"),
-        (wording.percent, 5e-4, "0.1%"),
-        (wording.percent, 0.9994, "99.9%"),
-        (wording.percent, 0.9996, ">99.9%"),
-        (wording.percent, 1, "100.0%"),
-        (wording.readable_size, 19_000, "19 kB"),
-        (wording.readable_size, 1_300_000, "1.3 MB"),
-        (wording.readable_size, 9_940_000, "9.9 MB"),
-        (wording.readable_size, 83_000_000, "83 MB"),
-        (wording.milliseconds, 0.04, "0.0 ms"),
-        (wording.milliseconds, 3.14, "3.1 ms"),
-        (wording.milliseconds, 12.3, "12 ms"),
-        (wording.milliseconds, 1234.5, "1,234 ms"),
-        (wording.readable_count, 850, "850"),
-        (wording.readable_count, 1200, "1.2 thousand"),
-        (wording.readable_count, 999_400, "999 thousand"),
-        (wording.readable_count, 999_500, "1.0 million"),
-        (wording.readable_count, 9_960_000, "10 million"),
-        (wording.duration, 4, "4 s"),
-        (wording.duration, 29.6, "30 s"),
-        (wording.duration, 40, "1 min"),
-        (wording.duration, 3600, "1 h 0 min"),
-        (wording.duration, 3912, "1 h 5 min"),
+        (wording.percent, {0: "0.0%", 1e-5: "<0.1%", 5e-4: "0.1%", 0.9994: "99.9%", 0.9996: ">99.9%", 1: "100.0%"}),
+        (wording.readable_size, {19_000: "19 kB", 1_300_000: "1.3 MB", 9_940_000: "9.9 MB", 83_000_000: "83 MB"}),
+        (wording.milliseconds, {0.04: "0.0 ms", 3.14: "3.1 ms", 12.3: "12 ms", 1234.5: "1,234 ms"}),
+        (wording.readable_count, {850: "850", 1200: "1.2 thousand", 999_400: "999 thousand"}),
+        (wording.readable_count, {999_500: "1.0 million", 9_960_000: "10 million"}),
+        (wording.duration, {4: "4 s", 29.6: "30 s", 40: "1 min", 3600: "1 h 0 min", 3912: "1 h 5 min"}),
     ],
 )
-def test_figures(write, value, text):
-    assert write(value) == text
+def test_figures(write, texts):
+    assert {value: write(value) for value in texts} == texts
 
 
 @pytest.mark.parametrize(
@@ -96,10 +77,6 @@ def test_a_map_is_told_in_words(heatmap, where):
     assert wording.map_alt(said()) == ""
 
 
-def answer(confidence: float = 0.9, error_rate: float | None = None) -> Verdict:
-    return said(confidence=confidence, error_rate=error_rate)
-
-
 @pytest.mark.parametrize(
     ("confidence", "error_rate", "word", "share"),
     [
@@ -120,14 +97,15 @@ def answer(confidence: float = 0.9, error_rate: float | None = None) -> Verdict:
     ],
 )
 def test_how_sure_an_answer_is_follows_from_how_often_such_answers_are_wrong(confidence, error_rate, word, share):
-    assert wording.certainty(answer(confidence, error_rate)) == word
-    assert share in wording.reliability(answer(confidence, error_rate))
+    answer = said(confidence=confidence, error_rate=error_rate)
+    assert wording.certainty(answer) == word
+    assert share in wording.reliability(answer)
 
 
 @pytest.mark.parametrize(("confidence", "word"), [(0.5, "unsure"), (0.9, "fairly sure"), (0.99999, "very sure")])
 def test_without_measured_errors_confidence_counts_and_nothing_is_claimed(confidence, word):
-    assert wording.certainty(answer(confidence)) == word
-    assert wording.reliability(answer(confidence)) == ""
+    assert wording.certainty(said(confidence=confidence)) == word
+    assert wording.reliability(said(confidence=confidence)) == ""
 
 
 def test_a_label_keeps_its_case():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import struct
 import tracemalloc
 import zipfile
@@ -63,13 +62,11 @@ def test_a_photo_under_two_labels_is_refused(zipped):
     contents, labels, refused = collected(zipped(files))
     assert labels == {"cats/4.jpg": "cat", "cats/5.jpg": "cat"} and set(contents.values()) == {b"a"}
     assert set(refused) == {"cats/1.jpg", "dogs/2.jpg", "3.jpg"}
-    assert refused["3.jpg"] == "The zip holds this photo as cat and as dog. Keep the copy whose folder is right."
+    assert "as cat and as dog" in refused["3.jpg"]
 
 
-def test_an_empty_zip_says_so(zipped, tmp_path):
-    with zipfile.ZipFile(tmp_path / "folders.zip", "w") as archive:
-        archive.writestr("cats/", "")
-    for path in (zipped({}, "empty.zip"), tmp_path / "folders.zip"):
+def test_an_empty_zip_says_so(zipped):
+    for path in (zipped({}, "empty.zip"), zipped({"cats/": b""}, "folders.zip")):
         assert collected(path) == ({}, {}, {path.name: "The zip holds no files."})
 
 
@@ -118,20 +115,20 @@ def test_a_damaged_member_is_said_when_it_is_read(zipped):
         found.photos[0].read()
 
 
-def test_a_zip_with_a_name_that_is_no_text_is_refused_beside_good_files(zipped, tmp_path):
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda data: data[:4],
+        lambda data: data[:30],
+        lambda data: data[:60],
+        lambda data: data.replace("é".encode(), b"\xff\xff"),
+    ],
+    ids=["4 bytes", "30 bytes", "60 bytes", "a name that is no text"],
+)
+def test_a_damaged_zip_is_refused_beside_good_files(zipped, tmp_path, damage):
     (tmp_path / "a.jpg").write_bytes(b"a")
     path = zipped({"é.jpg": b"1"})
-    path.write_bytes(path.read_bytes().replace("é".encode(), b"\xff\xff"))
-    contents, _, refused = collected(tmp_path / "a.jpg", path)
-    assert list(contents) == ["a.jpg"]
-    assert "damaged" in refused["pets.zip"]
-
-
-@pytest.mark.parametrize("cut", [4, 30, 60])
-def test_a_damaged_zip_is_refused_beside_good_files(zipped, tmp_path, cut):
-    (tmp_path / "a.jpg").write_bytes(b"a")
-    path = zipped({"1.jpg": b"1"})
-    path.write_bytes(path.read_bytes()[:cut])
+    path.write_bytes(damage(path.read_bytes()))
     contents, _, refused = collected(tmp_path / "a.jpg", path)
     assert list(contents) == ["a.jpg"]
     assert "damaged" in refused["pets.zip"]
@@ -166,14 +163,8 @@ def test_a_zip_bomb_is_refused_before_it_is_read(zipped):
         collected(with_declared_size(path, MOST_UNPACKED + 1))
 
 
-def test_a_member_gives_no_more_than_its_index_says(zipped):
-    """A bomb that lies: the index says 10 bytes, the data are a megabyte."""
-    path = with_declared_size(zipped({"1.jpg": bytes(2**20)}, compression=zipfile.ZIP_DEFLATED), 10)
-    with collect([("x.zip", path)], CLASSES, LIMIT) as found, pytest.raises(InvalidImage):
-        found.photos[0].read()
-
-
-def test_a_member_takes_no_more_memory_than_its_index_says(zipped):
+def test_a_member_gives_no_more_and_takes_no_more_memory_than_its_index_says(zipped):
+    """A bomb that lies: the index says 10 bytes, the data are 64 MiB."""
     path = with_declared_size(zipped({"1.jpg": bytes(64 * 2**20)}, compression=zipfile.ZIP_DEFLATED), 10)
     with collect([("x.zip", path)], CLASSES, LIMIT) as found:
         tracemalloc.start()
@@ -188,62 +179,58 @@ def test_a_member_takes_no_more_memory_than_its_index_says(zipped):
 def test_too_many_files_are_refused_before_any_is_opened(zipped, monkeypatch):
     path = zipped({"1.jpg": b"1"})
     monkeypatch.setattr(zipfile, "ZipFile", None)
-    with pytest.raises(TooMuch, match=r"Received: 201 or more"), collect([("x.zip", path)] * 201, CLASSES, LIMIT):
-        pass
+    with pytest.raises(TooMuch, match="201 or more"):
+        collected(*[path] * 201)
 
 
 def test_zips_are_opened_only_until_there_are_too_many_photos(zipped, monkeypatch):
     path, opened = zipped({f"{i}.jpg": b"1" for i in range(150)}), []
     original = zipfile.ZipFile
     monkeypatch.setattr(zipfile, "ZipFile", lambda *args: opened.append(args) or original(*args))
-    with pytest.raises(TooMuch), collect([("x.zip", path)] * 100, CLASSES, LIMIT):
-        pass
+    with pytest.raises(TooMuch):
+        collected(*[path] * 100)
     assert len(opened) == 2
 
 
-def test_a_long_index_is_refused_before_it_is_read(tmp_path):
-    """Wherever its end is written, even where zipfile would look second."""
-    index = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 1, 1, LARGEST_INDEX + 1, 0, 0)
-    harmless = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 0, 0, 0, 0, 0)
-    for tail in (index, index[:-2] + b"\x05\x00hello", harmless + index, index + harmless):
-        path = tmp_path / "x.zip"
-        path.write_bytes(b"PK\x03\x04" + tail)
-        with pytest.raises(TooMuch, match="too many"):
-            collected(path)
+END = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 0, 0, 0, 0, 0)
+LONG_END = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 1, 1, LARGEST_INDEX + 1, 0, 0)
+LOCATOR_64 = struct.pack("<4sLQL", b"PK\x06\x07", 0, 0, 1)
+TAILS = {
+    "long index": LONG_END,
+    "long index, comment": LONG_END[:-2] + b"\x05\x00hello",
+    "long index after a harmless one": END + LONG_END,
+    "long index where zipfile looks second": LONG_END + END,
+    "64-bit form": LOCATOR_64 + END,
+    "64-bit form, longest comment": LOCATOR_64 + END[:-2] + b"\xff\xff" + bytes(2**16 - 1),
+}
+
+
+@pytest.mark.parametrize("tail", TAILS.values(), ids=TAILS)
+def test_a_long_index_and_the_64_bit_form_are_refused_before_the_index_is_read(tmp_path, tail):
+    path = tmp_path / "x.zip"
+    path.write_bytes(b"PK\x03\x04" + tail)
+    with pytest.raises(TooMuch):
+        collected(path)
 
 
 def test_the_indexes_of_all_zips_count_together(zipped):
     path = zipped({f"folder{i}/" + "x" * 60_000 + "/": b"" for i in range(10)})
     assert collected(path)[2] == {"pets.zip": "The zip holds no files."}
-    with pytest.raises(TooMuch, match="too many files in what was sent"), collect([("x", path)] * 2, CLASSES, LIMIT):
-        pass
+    with pytest.raises(TooMuch, match="too many files"):
+        collected(path, path)
 
 
 def test_files_that_are_refused_count_too(zipped):
     path = zipped({f"{i}.zip": b"" for i in range(MOST_PHOTOS // 2 + 1)})
-    with pytest.raises(TooMuch, match="at once"), collect([("x", path)] * 2, CLASSES, LIMIT):
-        pass
-
-
-def test_a_zip_of_the_64_bit_form_is_refused(tmp_path):
-    end = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 0, 0, 0, 0, 0)
-    path = tmp_path / "x.zip"
-    path.write_bytes(b"PK\x03\x04" + struct.pack("<4sLQL", b"PK\x06\x07", 0, 0, 1) + end)
-    with pytest.raises(TooMuch):
-        collected(path)
-    locator = struct.pack("<4sLQL", b"PK\x06\x07", 0, 0, 1)
-    path.write_bytes(b"PK\x03\x04" + locator + end[:-2] + b"\xff\xff" + bytes(2**16 - 1))  # the longest comment
-    with pytest.raises(TooMuch):
-        collected(path)
+    with pytest.raises(TooMuch, match="at once"):
+        collected(path, path)
 
 
 def test_a_zip_in_a_zip_is_not_opened(zipped):
-    inner = io.BytesIO()
-    with zipfile.ZipFile(inner, "w") as archive:
-        archive.writestr("1.jpg", b"1")
-    contents, _, refused = collected(zipped({"inner.zip": inner.getvalue()}))
+    inner = zipped({"1.jpg": b"1"}, "inner.zip").read_bytes()
+    contents, _, refused = collected(zipped({"inner.zip": inner}))
     assert contents == {}
-    assert refused == {"inner.zip": "It is a zip in the zip, which is not opened. Send it on its own."}
+    assert "zip in the zip" in refused["inner.zip"]
 
 
 def test_names_are_made_fit_to_show(zipped):

@@ -48,8 +48,7 @@ def test_labelled_photos_are_marked_and_counted(comparator, judged):
     assert html.count('data-mark="right"') == html.count('data-mark="wrong"') == 1
     marks = re.findall(r'data-mark="(\w+)">.*?</span>(.*?)</p>', html, re.DOTALL)
     assert sorted(marks) == [("right", "Cat"), ("wrong", "Dog, is cat")]
-    assert html.count("1 of 2") == 3
-    assert html.count("Confusion matrix") == 3
+    assert html.count("1 of 2") == html.count("Confusion matrix") == 3
     assert re.findall(r'<td data-right="\w+">(\d+)</td>', html)[:4] == ["1", "1", "0", "0"]
     unlabelled = gallery.results([entry for entry in judged if not entry.label], comparator.specs)
     assert "Confusion" not in unlabelled and "data-mark" not in unlabelled
@@ -63,10 +62,9 @@ def test_neither_is_no_mistake_though_the_table_counts_what_each_model_says(comp
 
 
 def test_bad_files_are_listed(comparator, judged):
-    html = gallery.results(judged, comparator.specs)
-    assert "1 could not be judged" in html and "<strong>bad.txt</strong> It is a text." in html
-    assert "could not be judged" not in gallery.results(judged[:4], comparator.specs)
-    assert "No photo could be judged" in gallery.results(judged[4:], comparator.specs)
+    for entries in (judged, judged[4:]):
+        assert "<strong>bad.txt</strong> It is a text." in gallery.results(entries, comparator.specs)
+    assert "cd-failures" not in gallery.results(judged[:4], comparator.specs)
 
 
 def test_the_download_is_the_csv_in_the_order_of_the_gallery(comparator, judged):

@@ -45,17 +45,10 @@ def test_a_class_that_the_default_model_does_not_know_has_a_colour():
     assert 'data-accent="other-' in banners.verdict(compared(horse), specs)
 
 
-@pytest.mark.parametrize(
-    ("second", "accuracy", "facts"),
-    [
-        (("cat", CAT), 0.9, ["A, the most accurate", "fairly sure (94.0%)"]),
-        (("dog", DOG), 0.9, ["A, the most accurate", "says cat and is fairly sure (94.0%)"]),
-        (("dog", DOG), 0, ["A, ", "says cat and is fairly sure (94.0%)"]),
-    ],
-)
-def test_it_says_what_the_default_model_says(second, accuracy, facts):
+@pytest.mark.parametrize(("second", "accuracy"), [(("cat", CAT), 0.9), (("dog", DOG), 0.9), (("dog", DOG), 0)], ids=str)
+def test_it_says_what_the_default_model_says(second, accuracy):
     html = shown(("cat", CAT), second, accuracy=accuracy)
-    assert all(fact in html for fact in facts)
+    assert "A, " in html and "fairly sure (94.0%)" in html
     assert ("most accurate" in html) == (accuracy > 0)
 
 
@@ -65,16 +58,12 @@ def test_a_leader_that_is_often_wrong_when_this_sure_leans():
     assert "lean towards cat" in html and "leans towards cat (94.0%)" in html
 
 
-def test_in_a_dispute_it_says_who_is_usually_right():
-    html = shown(("cat", CAT), ("dog", DOG), usually_right={"model": "b", "rate": 0.75, "photos": 40})
-    assert "B was right 30 of 40 times" in html and "It says dog." in html
-
-
-def test_neither_comes_before_everything_else():
+def test_in_a_dispute_it_says_who_is_usually_right_unless_it_is_neither():
     known = {"model": "b", "rate": 0.75, "photos": 40}
+    html = shown(("cat", CAT), ("dog", DOG), usually_right=known)
+    assert "B was right 30 of 40 times" in html and "It says dog." in html
     html = shown(("cat", CAT), ("dog", DOG), verdict="neither", usually_right=known)
-    assert "<h2>Probably neither a cat nor a dog</h2>" in html and "30 of 40" not in html
-    assert 'data-accent="neither"' in html
+    assert 'data-accent="neither"' in html and "30 of 40" not in html
 
 
 def test_errors_are_alerts_with_a_button_unless_the_photo_is_to_blame():

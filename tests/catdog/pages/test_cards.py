@@ -43,16 +43,13 @@ def test_a_card_leaves_out_what_nobody_knows():
     assert "Fairly sure: 94.0%" in html
 
 
-def test_cards_of_a_photo_of_neither_do_not_say_how_often_they_are_right():
-    shown = verdict("xception", "cat", CAT, error_rate=0.02)
-    html = cards.filled(compared(shown, verdict="neither"), [fakes.spec("xception")], {})
-    assert '<article class="cd-card" data-accent="neither"' in html and ": 94.0%" in html
-    assert "Sure" not in html and "cd-worth" not in html
-
-
-def test_a_confident_answer_of_a_kind_that_is_often_wrong_is_a_leaning():
-    html = cards.filled(compared(verdict("xception", "cat", CAT, error_rate=0.25)), [minimal("xception")], {})
+def test_how_sure_a_card_is_depends_on_measured_errors_and_on_neither():
+    often_wrong = verdict("xception", "cat", CAT, error_rate=0.25)
+    html = cards.filled(compared(often_wrong), [minimal("xception")], {})
     assert "Leaning: 94.0%" in html and "1 in 4 answers" in html
+    html = cards.filled(compared(often_wrong, verdict="neither"), [minimal("xception")], {})
+    assert '<article class="cd-card" data-accent="neither"' in html and ": 94.0%" in html
+    assert "Leaning" not in html and "cd-worth" not in html
 
 
 def test_maps_stand_on_their_cards_with_a_legend_and_words():

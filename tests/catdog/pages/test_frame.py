@@ -10,21 +10,17 @@ from tests.specs import minimal
 
 
 @pytest.mark.parametrize(
-    ("classes", "question"),
+    ("count", "classes", "question", "word"),
     [
-        (None, "Cat or dog?"),
-        (("cat", "dog"), "Cat or dog?"),
-        (("cat", "dog", "owl"), "Cat, dog or owl?"),
-        (tuple("abcde"), "What is it?"),
+        (0, ("cat", "dog"), "Cat or dog?", ""),
+        (1, ("cat", "dog"), "Cat or dog?", "One"),
+        (2, ("cat", "dog", "owl"), "Cat, dog or owl?", "Two"),
+        (12, tuple("abcde"), "What is it?", "12"),
     ],
 )
-def test_the_heading_asks_for_the_classes(classes, question):
-    assert f"<h1>{question}</h1>" in frame.heading([minimal(classes=classes)] if classes else [])
-
-
-@pytest.mark.parametrize(("count", "word"), [(0, ""), (1, "One"), (2, "Two"), (12, "12")])
-def test_the_heading_says_how_many_models_answer(count, word):
-    assert f"<p>{word}" in frame.heading([minimal()] * count)
+def test_the_heading_names_the_classes_and_how_many_models_answer(count, classes, question, word):
+    html = frame.heading([minimal(classes=classes)] * count)
+    assert f"<h1>{question}</h1>" in html and f"<p>{word}" in html
 
 
 def test_problems_source_and_privacy_are_shown():
