@@ -14,9 +14,10 @@ import httpx
 import pytest
 
 from catdog import Settings
+from catdog.comparator import Comparator
 from catdog.flask_app import create_app
 from catdog.flask_app.form import ENVELOPE_BYTES
-from tests.catdog.flask_app import fakes
+from tests.catdog import fakes
 from tests.conftest import ROOT
 from tests.servers import free_port, running, served_app, until_it_answers
 
@@ -51,7 +52,7 @@ def test_nginx_takes_the_configuration(nginx, servers):
 
 
 def test_photos_pass_and_limits_hold(nginx, tmp_path, cat):
-    comparator = fakes.comparator(fakes.classifier("m", {"cat": 0.9, "dog": 0.1}))
+    comparator = Comparator([fakes.fixed("m", 0.1)])
     front = f"127.0.0.1:{free_port()}"
     with contextlib.ExitStack() as service, httpx.Client(base_url=f"http://{front}", timeout=30) as client:
         port = service.enter_context(served_app(create_app(comparator)))

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import json
-import urllib.request
 
 import pytest
 from gradio_client import Client, handle_file
@@ -14,6 +11,8 @@ from PIL import Image
 from catdog import load
 from catdog.__main__ import main
 from catdog.flask_app import create_app
+from tests.catdog.gradio_app.calls import call, data_url
+from tests.catdog.photos import photo_form
 from tests.servers import served_page
 
 
@@ -36,19 +35,6 @@ def photo(request, cat, tmp_path):
     return tmp_path / "odd.png"
 
 
-def call_gradio(url: str, data: bytes) -> dict:
-    """Gradio's API without its client: the photo as a data: URL, the answer from the event stream."""
-    payload = {"data": [{"url": "data:image/jpeg;base64," + base64.b64encode(data).decode()}]}
-    call = f"{url.rstrip('/')}/gradio_api/call/predict"
-    request = urllib.request.Request(call, json.dumps(payload).encode(), {"Content-Type": "application/json"})
-    with urllib.request.urlopen(request, timeout=30) as response:
-        event = json.load(response)["event_id"]
-    with urllib.request.urlopen(f"{call}/{event}", timeout=30) as stream:
-        lines = stream.read().decode().splitlines()
-    assert "event: complete" in lines
-    return json.loads(next(line for line in lines if line.startswith("data: "))[len("data: ") :])[-1]
-
-
 def test_five_surfaces_give_the_same_probabilities(
     photo, tiny_weights, tiny_comparator, gradio_client, monkeypatch, capsys
 ):
@@ -59,12 +45,13 @@ def test_five_surfaces_give_the_same_probabilities(
     command_line = json.loads(capsys.readouterr().out)
 
     flask = create_app(tiny_comparator).test_client()
-    response = flask.post("/predict", data={"file": (io.BytesIO(photo.read_bytes()), photo.name)})
+    service = flask.post("/predict", data=photo_form(photo.read_bytes(), photo.name)).json
 
     *labels, gradio = gradio_client.predict(handle_file(photo), api_name="/predict")
-    plain_http = call_gradio(gradio_client.src, photo.read_bytes())
+    event, (*_, plain_http) = call(gradio_client.src.rstrip("/"), {"url": data_url(photo.read_bytes())})
+    assert event == "complete"
 
-    for answer in (command_line, response.get_json(), gradio, plain_http):
+    for answer in (command_line, service, gradio, plain_http):
         assert {key: answer[key] for key in ("prediction", "agree", "source")} == {
             key: python[key] for key in ("prediction", "agree", "source")
         }

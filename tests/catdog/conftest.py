@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 from catdog import Settings
+from catdog.classifier import Classifier
 from catdog.comparator import Comparator
 from catdog.engine import Outputs
-from tests.catdog.flask_app import fakes
 from tests.conftest import PATIENCE
+from tests.specs import minimal
 
 
 class Held:
@@ -32,9 +33,7 @@ class Held:
 def busy(cat):
     """A Comparator whose only place is taken, and a way to free it: (comparator, free)."""
     engine = Held()
-    model = fakes.classifier("m", {"cat": 1.0, "dog": 0.0})
-    model.engine = engine
-    comparator = Comparator([model], settings=Settings(max_waiting=1))
+    comparator = Comparator([Classifier(minimal(), engine)], settings=Settings(max_waiting=1))
     with contextlib.closing(comparator), ThreadPoolExecutor(1) as pool:
         first = pool.submit(comparator.compare, cat)
 

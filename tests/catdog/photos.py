@@ -5,11 +5,13 @@ from __future__ import annotations
 import io
 import struct
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pillow_heif
 from PIL import Image
 
+CAT = (Path(__file__).parents[2] / "examples" / "cat.jpg").read_bytes()
 RED, GREEN, BLUE, WHITE, BLACK = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255), (0, 0, 0)
 
 
@@ -61,6 +63,11 @@ def huge_png() -> bytes:
     return png(20_000, 10_000, 1, 0, [bytes(2500)] * 10_000)
 
 
+def png_of(width: int, height: int) -> bytes:
+    """A PNG of a few dozen bytes whose header claims any size."""
+    return png(width, height, 8, 2, [b""])
+
+
 def with_exif(jpeg: bytes, exif: bytes) -> bytes:
     """A JPEG with the given bytes as its EXIF segment."""
     content = b"Exif\0\0" + exif
@@ -98,3 +105,31 @@ def small_files() -> dict[str, bytes]:
         "avif": encoded(image, "AVIF"),
         "heic": heic(image, exif=orientation(6)),
     }
+
+
+def photo_form(content: bytes = CAT, name: str = "cat.jpg", **fields: str) -> dict:
+    """The fields of a form with one photo."""
+    return {"file": (io.BytesIO(content), name), **fields}
+
+
+# Files that no client may send, by name: content, status and code of the error that each gets.
+BAD = {
+    "text": (b"I am not a photo.", 422, "invalid_image"),
+    "random bytes": (bytes(range(256)) * 40, 422, "invalid_image"),
+    "empty file": (b"", 422, "invalid_image"),
+    "one byte": (b"\xff", 422, "invalid_image"),
+    "truncated JPEG": (CAT[: len(CAT) // 2], 422, "invalid_image"),
+    "JPEG header alone": (CAT[:20], 422, "invalid_image"),
+    "PNG without pixels": (png_of(0, 0), 422, "invalid_image"),
+    "PNG without its data": (png_of(640, 480), 422, "invalid_image"),
+    "SVG": (b'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>', 422, "invalid_image"),
+    "SVG with prolog": (b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"/>', 422, "invalid_image"),
+    "PDF": (b"%PDF-1.7\n1 0 obj <<>> endobj\n%%EOF", 422, "invalid_image"),
+    "EPS": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", 422, "invalid_image"),
+    "MP4": (b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom" + bytes(200), 422, "invalid_image"),
+    "WebM": (b"\x1aE\xdf\xa3" + bytes(200), 422, "invalid_image"),
+    "ZIP": (b"PK\x03\x04" + bytes(200), 422, "invalid_image"),
+    "HTML": (b"<script>alert(1)</script>", 422, "invalid_image"),
+    "too many pixels": (png_of(60_000, 60_000), 413, "image_too_large"),
+    "most pixels a PNG can claim": (png_of(2**31 - 1, 2**31 - 1), 413, "image_too_large"),
+}

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import io
-
 from catdog.flask_app import create_app
 from catdog.wording import BUSY
 from tests.catdog.gradio_app.calls import call, data_url, refused
+from tests.catdog.photos import CAT, photo_form
 from tests.servers import served_page
 
 SENTENCE = "Too many photos at once: 1 are being judged or waiting. Try again shortly."
 
 
-def test_flask_says_so_and_when_to_come_back(busy, cat):
+def test_flask_says_so_and_when_to_come_back(busy):
     comparator, free = busy
     client = create_app(comparator).test_client()
 
     def send(path: str):
-        return client.post(path, data={"file": (io.BytesIO(cat.read_bytes()), "cat.jpg")})
+        return client.post(path, data=photo_form())
 
     refused = send("/predict")
     assert (refused.status_code, refused.headers["Retry-After"]) == (429, "1")
@@ -34,9 +33,9 @@ def test_flask_says_so_and_when_to_come_back(busy, cat):
         assert "Retry-After" not in answer.headers
 
 
-def test_gradio_says_so(busy, cat):
+def test_gradio_says_so(busy):
     comparator, free = busy
-    photo = {"url": data_url(cat.read_bytes())}
+    photo = {"url": data_url(CAT)}
     with served_page(comparator) as (_, url):
         assert refused(url, photo) == SENTENCE
         free()

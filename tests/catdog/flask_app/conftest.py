@@ -1,19 +1,16 @@
-"""An application on the tiny models, a client for it, and a real server."""
+"""An application on the tiny models, a client for it, and real servers."""
 
 from __future__ import annotations
 
 import contextlib
-import io
 
 import pytest
 
 from catdog import Settings
+from catdog.comparator import Comparator
 from catdog.flask_app import create_app
-from tests.catdog import fakes as colours
+from tests.catdog.photos import CAT, photo_form
 from tests.servers import served_app
-
-from . import fakes
-from .photos import CAT
 
 
 @pytest.fixture
@@ -31,30 +28,18 @@ def client(app):
 @pytest.fixture
 def send(client):
     """Post one file as a form: send(content, path="/predict", name="cat.jpg", **fields)."""
-
-    def post(content: bytes = CAT, path: str = "/predict", name: str = "cat.jpg", **fields: str):
-        return client.post(path, data={"file": (io.BytesIO(content), name), **fields})
-
-    return post
+    return lambda content=CAT, path="/predict", **fields: client.post(path, data=photo_form(content, **fields))
 
 
 @contextlib.contextmanager
 def served(comparator):
     """The port of a server on a comparator, which is closed at the end."""
-    with served_app(create_app(comparator)) as port:
+    with contextlib.closing(comparator), served_app(create_app(comparator)) as port:
         yield port
-    comparator.close()
 
 
 @pytest.fixture(scope="module")
 def port(tiny_comparator):
     """The port of a server that takes photos of up to 1 MB."""
-    with served(fakes.comparator(*tiny_comparator.models.values(), settings=Settings(max_upload_bytes=2**20))) as port:
-        yield port
-
-
-@pytest.fixture(scope="module")
-def knowing_port():
-    """The port of a server on three models that know everything that models can know."""
-    with served(colours.comparator()) as port:
+    with served(Comparator(tiny_comparator.models.values(), settings=Settings(max_upload_bytes=2**20))) as port:
         yield port

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import logging
 import subprocess
 import sys
@@ -12,10 +11,10 @@ from flask.cli import ScriptInfo, locate_app
 
 import catdog
 from catdog import InvalidSettings, Settings
+from catdog.comparator import Comparator
 from catdog.flask_app import create_app
-
-from . import fakes
-from .photos import CAT
+from tests.catdog import fakes
+from tests.catdog.photos import photo_form
 
 
 def test_importing_loads_no_model():
@@ -27,8 +26,7 @@ def test_importing_loads_no_model():
 def test_flask_finds_the_factory_and_the_environment_chooses_the_models(tiny_weights, monkeypatch):
     monkeypatch.setenv("CATDOG_WEIGHTS", str(tiny_weights))
     app = ScriptInfo(create_app=lambda: locate_app("catdog.flask_app", None)).load_app()
-    names = [model["name"] for model in app.test_client().get("/models").json["models"]]
-    assert names == ["scratch_cnn", "xception"]
+    assert app.test_client().get("/readyz").json["models"] == ["scratch_cnn", "xception"]
 
 
 def test_wrong_settings_stop_the_start(monkeypatch):
@@ -42,17 +40,13 @@ def test_models(client, tiny_comparator):
     assert answer["default"] == "xception"
     assert answer["limits"] == {"max_upload_bytes": 20 * 2**20, "max_pixels": 50_000_000}
     for described, spec in zip(answer["models"], tiny_comparator.specs, strict=True):
+        for name in ("bytes", "image_size", "metrics"):
+            assert described[name] == getattr(spec, name)
         assert described["classes"] == list(spec.classes)
-        assert described["bytes"] == spec.bytes
-        assert described["image_size"] == spec.image_size
-        assert described["metrics"] == spec.metrics
 
 
-def test_health(client):
+def test_health_and_readiness(client):
     assert client.get("/healthz").json == {"status": "ok", "version": catdog.__version__}
-
-
-def test_ready(client):
     answer = client.get("/readyz").json
     assert answer == {"status": "ready", "models": ["scratch_cnn", "xception"], "source": "bundled", "problems": []}
 
@@ -63,29 +57,25 @@ def test_ready_names_a_model_that_is_missing(tiny_weights, tmp_path, caplog):
     (tmp_path / "xception.h5").write_bytes(b"damaged")
     client = create_app(settings=Settings(weights=tmp_path)).test_client()
     response = client.get("/readyz")
-    assert response.status_code == 200
-    assert response.json["models"] == ["scratch_cnn"]
-    assert "xception" in response.json["problems"][0]
+    assert (response.status_code, response.json["models"]) == (200, ["scratch_cnn"])
     page = client.get("/").text
-    assert "xception.h5 is damaged" in page and str(tmp_path) not in page
-    assert "xception.h5 is damaged" in caplog.text
+    for text in (response.json["problems"][0], page, caplog.text):
+        assert "xception.h5 is damaged" in text
+    assert str(tmp_path) not in page
 
 
 def test_without_a_model_it_lives_and_only_the_log_says_why(tmp_path, caplog):
     client = create_app(settings=Settings(weights=tmp_path)).test_client()
     assert client.get("/healthz").status_code == 200
     assert client.get("/models").json["default"] is None
-    for response in (client.get("/readyz"), client.post("/predict", data={"file": (io.BytesIO(CAT), "cat.jpg")})):
+    for response in (client.get("/readyz"), client.post("/predict", data=photo_form())):
         assert response.status_code == 503
         assert response.json["error"]["code"] == "model_unavailable"
-        assert "No model could be loaded" in response.json["error"]["message"]
         assert str(tmp_path) not in response.text
-    page = client.get("/")
-    assert page.status_code == 503
-    assert "No model could be loaded" in page.text
-    assert str(tmp_path) not in page.text
+    for page in (client.get("/"), client.post("/", data=photo_form())):
+        assert page.status_code == 503
+        assert str(tmp_path) not in page.text
     assert str(tmp_path) in caplog.text
-    assert client.post("/", data={"file": (io.BytesIO(CAT), "cat.jpg")}).status_code == 503
 
 
 @pytest.mark.parametrize(
@@ -114,11 +104,11 @@ def test_wrong_methods(client, method, path, allowed):
 
 
 def test_an_unexpected_exception_is_logged_and_shown_without_its_trace(caplog):
-    broken = fakes.classifier("m", {"cat": 0.5, "dog": 0.5})
+    broken = fakes.fixed("m", 0.5)
     broken.engine = lambda batch: 1 / 0
-    client = create_app(fakes.comparator(broken)).test_client()
+    client = create_app(Comparator([broken])).test_client()
     with caplog.at_level(logging.ERROR):
-        response = client.post("/predict", data={"file": (io.BytesIO(CAT), "cat.jpg")})
+        response = client.post("/predict", data=photo_form())
     assert response.status_code == 500
     assert response.json["error"]["code"] == "internal_error"
     assert "ZeroDivisionError" not in response.text

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-import io
-
 import pytest
 from flask import Flask, request
 
+from catdog import Settings
+from catdog.comparator import Comparator
 from catdog.flask_app import create_blueprint
+from tests.catdog import fakes
+from tests.catdog.photos import CAT, photo_form
 
-from . import fakes
-from .photos import CAT
+
+class Broken:
+    """Stands where a Comparator would whose code has a mistake."""
+
+    source, problems, settings, default, specs = "bundled", (), Settings(), None, ()
+
+    def compare(self, photo, *, model: str | None = None, explain: bool = False):
+        raise RuntimeError("a mistake")
+
+    look = compare
 
 
 @pytest.fixture
@@ -27,42 +37,32 @@ def host(tiny_comparator):
     app.add_url_rule("/echo", view_func=lambda: request.get_data(), methods=["POST"], endpoint="echo")
     app.add_url_rule("/crash", view_func=lambda: 1 / 0, endpoint="crash")
     app.register_blueprint(create_blueprint(tiny_comparator), url_prefix="/pets")
-    other = fakes.comparator(fakes.classifier("other", {"cat": 1.0, "dog": 0.0}))
+    other = Comparator([fakes.fixed("other", 0.0)])
     app.register_blueprint(create_blueprint(other, name="second"), url_prefix="/second")
-    app.register_blueprint(create_blueprint(fakes.Broken(), name="third"), url_prefix="/broken")
+    app.register_blueprint(create_blueprint(Broken(), name="third"), url_prefix="/broken")
     return app.test_client()
 
 
-def form(**fields):
-    return {"file": (io.BytesIO(CAT), "cat.jpg"), **fields}
-
-
-def test_it_answers_under_its_prefix_with_its_own_limits(host):
+def test_two_answer_under_their_prefixes_with_their_own_limits_and_do_not_mix(host):
     assert len(CAT) > 1000
-    assert len(host.post("/pets/predict", data=form()).json["models"]) == 2
+    assert len(host.post("/pets/predict", data=photo_form()).json["models"]) == 2
+    assert [model["model"] for model in host.post("/second/predict", data=photo_form()).json["models"]] == ["other"]
+    assert [model["name"] for model in host.get("/second/models").json["models"]] == ["other"]
 
 
-def test_two_of_them_do_not_mix(host):
-    assert [m["name"] for m in host.get("/second/models").json["models"]] == ["other"]
-    assert host.post("/second/predict", data=form()).json["prediction"] == "Cat"
-
-
-def test_the_page_links_under_its_prefix(host):
+def test_links_and_openapi_have_the_prefix(host):
     page = host.get("/pets/").text
     assert 'action="/pets/"' in page
     for path in ("/pets/assets/catdog.css", "/pets/assets/catdog.js", "/pets/assets/catdog.svg", "/pets/openapi.json"):
         assert f'"{path}"' in page
         assert host.get(path).status_code == 200
-
-
-def test_openapi_names_the_prefix(host):
     assert host.get("/pets/openapi.json").json["servers"] == [{"url": "/pets"}]
 
 
 def test_its_errors_are_json(host):
     assert host.post("/pets/predict", data={}).json["error"]["code"] == "unsupported_media_type"
-    assert host.post("/pets/predict", data=form(model="no")).json["error"]["code"] == "unknown_model"
-    many = form(**{f"f{i}": "x" for i in range(100)})
+    assert host.post("/pets/predict", data=photo_form(model="no")).json["error"]["code"] == "unknown_model"
+    many = photo_form(**{f"f{i}": "x" for i in range(100)})
     assert host.post("/pets/predict", data=many).json["error"]["code"] == "image_too_large"
 
 
@@ -71,12 +71,9 @@ def test_the_host_keeps_its_errors_and_limits(host):
     assert host.get("/pets/nothing").text == "host 404"
     assert host.get("/pets/predict").text == "host 405"
     assert host.post("/echo", data=b"x" * 2000).text == "host 413"
-
-
-def test_crashes_stay_with_the_host(host):
     assert host.get("/crash").text == "host 500"
     for path in ("/broken/predict", "/broken/"):
-        response = host.post(path, data=form())
+        response = host.post(path, data=photo_form())
         assert (response.status_code, response.text) == (500, "host 500")
 
 

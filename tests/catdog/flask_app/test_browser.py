@@ -8,10 +8,10 @@ import pytest
 
 from tests.browser.looks import assert_looks_right
 from tests.catdog import fakes as colours
-from tests.catdog.photos import encoded, heic, noise
+from tests.catdog.photos import CAT, encoded, heic, noise
 from tests.conftest import WAIT
 
-from .photos import CAT
+from .conftest import served
 
 pytestmark = pytest.mark.browser
 expect = pytest.importorskip("playwright.sync_api", reason="needs Playwright: pip install playwright").expect
@@ -181,9 +181,11 @@ def test_it_fits_the_screen(open_page, cat, width, script):
     assert (first["y"] == second["y"]) == (width >= 768)
 
 
-@pytest.fixture
-def knowing(knowing_port):
-    return f"http://127.0.0.1:{knowing_port}/"
+@pytest.fixture(scope="module")
+def knowing():
+    """The address of a server on three models that know everything that models can know."""
+    with served(colours.comparator()) as port:
+        yield f"http://127.0.0.1:{port}/"
 
 
 def png(colour: tuple[int, int, int]) -> dict:

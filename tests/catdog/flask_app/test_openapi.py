@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from typing import Any
 
 import pytest
@@ -12,8 +11,7 @@ import catdog
 from catdog import errors
 from catdog.flask_app import create_app, form
 from catdog.flask_app.openapi import description
-
-from .photos import BAD, CAT
+from tests.catdog.photos import BAD, photo_form
 
 DOCUMENT = description("/")
 COMPONENTS = DOCUMENT["components"]
@@ -115,20 +113,16 @@ def busy_client(busy):
 
 def requests():
     """Requests that together reach every documented status: (method, path, form)."""
-
-    def sent(content=CAT, **fields):
-        return {"file": (io.BytesIO(content), "cat.jpg"), **fields}
-
-    yield from (("get", path, None) for path in ("/", "/?example=cat", "/?example=nobody"))
-    yield from (("get", path, None) for path in ("/models", "/healthz", "/readyz", "/openapi.json"))
+    for path in ("/", "/?example=cat", "/?example=nobody", "/models", "/healthz", "/readyz", "/openapi.json"):
+        yield "get", path, None
     for path in ("/", "/predict"):
-        yield "post", path, sent()
-        yield "post", path, sent(explain="1")
-        yield "post", path, sent(model="no")
-        yield "post", path, {"photo": (io.BytesIO(CAT), "cat.jpg")}
+        yield "post", path, photo_form()
+        yield "post", path, photo_form(explain="1")
+        yield "post", path, photo_form(model="no")
+        yield "post", path, {"photo": photo_form()["file"]}
         yield "post", path, None
-        yield "post", path, sent(BAD["PDF"][0])
-        yield "post", path, sent(BAD["too many pixels"][0])
+        yield "post", path, photo_form(BAD["PDF"][0])
+        yield "post", path, photo_form(BAD["too many pixels"][0])
 
 
 def test_answers_match_their_schemas_and_every_status_is_reached(client, busy_client, tmp_path):

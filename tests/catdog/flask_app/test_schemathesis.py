@@ -11,11 +11,12 @@ import sysconfig
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from catdog.flask_app import create_app
+from catdog.comparator import Comparator
+from tests.catdog import fakes
 from tests.conftest import ROOT
-from tests.servers import served_app
 
-from . import fakes, schemathesis_hooks
+from . import schemathesis_hooks
+from .conftest import served
 
 SCHEMATHESIS = shutil.which("schemathesis", path=sysconfig.get_path("scripts"))
 EXAMPLES = 20  # requests per operation, at most; hundreds more find nothing either
@@ -35,13 +36,8 @@ def test_every_declared_type_of_photo_is_tried(client):
 @pytest.fixture
 def address():
     """A server whose models answer at once."""
-    comparator = fakes.comparator(
-        fakes.classifier("scratch_cnn", {"cat": 0.9, "dog": 0.1}),
-        fakes.classifier("xception", {"cat": 0.4, "dog": 0.6}),
-    )
-    with served_app(create_app(comparator)) as port:
+    with served(Comparator([fakes.fixed("scratch_cnn", 0.1), fakes.fixed("xception", 0.6)])) as port:
         yield f"http://127.0.0.1:{port}"
-    comparator.close()
 
 
 def test_schemathesis_finds_nothing(address, tmp_path):
