@@ -6,10 +6,9 @@ import base64
 import json
 
 import httpx
-from PIL import Image
 
-from tests.catdog.photos import encoded, heic, png
-from tests.conftest import EXAMPLES, PATIENCE
+from tests.catdog.photos import CAT, small_files
+from tests.conftest import PATIENCE
 
 LIMIT = 2 * 2**20
 META = {"meta": {"_type": "gradio.FileData"}}
@@ -35,37 +34,9 @@ def data_url(data: bytes) -> str:
     return "data:image/png;base64," + base64.b64encode(data).decode()
 
 
-def photo(mode: str = "RGB") -> Image.Image:
-    with Image.open(EXAMPLES / "cat.jpg") as image:
-        return image.resize((120, 90)).convert(mode)
-
-
-def rotated() -> bytes:
-    exif = Image.Exif()
-    exif[274] = 6
-    return encoded(photo(), "JPEG", exif=exif)
-
-
-def transparent() -> bytes:
-    image = photo("RGBA")
-    image.putalpha(80)
-    return encoded(image, "PNG")
-
-
-GOOD = {
-    "jpeg.jpg": lambda: encoded(photo(), "JPEG"),
-    "rotated.jpg": rotated,
-    "cmyk.jpg": lambda: encoded(photo("CMYK"), "JPEG"),
-    "transparent.png": transparent,
-    "palette.png": lambda: encoded(photo("P"), "PNG"),
-    "sixteen.png": lambda: png(64, 40, 16, 0, [bytes(range(128))] * 40),
-    "moving.gif": lambda: encoded(photo("P"), "GIF", save_all=True, append_images=[Image.new("P", (120, 90))]),
-    "webp.webp": lambda: encoded(photo(), "WEBP"),
-    "tiff.tiff": lambda: encoded(photo(), "TIFF"),
-    "phone.heic": lambda: heic(photo()),
-    "no-suffix": lambda: encoded(photo(), "PNG"),
-    "wrong-suffix.svg": lambda: encoded(photo(), "PNG"),
-}
+# A photo of every kind, each under a name with its kind as suffix, but for the last two.
+GOOD = {f"{kind}.{kind.split()[0]}": content for kind, content in small_files().items()}
+GOOD |= {"large.jpg": CAT, "no-suffix": GOOD["png.png"], "wrong-suffix.svg": GOOD["png.png"]}
 
 
 def without_times(comparison: dict) -> dict:

@@ -45,7 +45,7 @@ def client(url):
 def outside(tmp_path) -> Path:
     """A readable photo of the server that nobody uploaded."""
     path = tmp_path / "private.png"
-    path.write_bytes(GOOD["no-suffix"]())
+    path.write_bytes(GOOD["no-suffix"])
     return path
 
 
@@ -60,7 +60,7 @@ def other_site():
             Handler.hits += 1
             self.send_response(200)
             self.end_headers()
-            self.wfile.write(GOOD["no-suffix"]())
+            self.wfile.write(GOOD["no-suffix"])
 
         def log_message(self, *_):
             pass

@@ -11,6 +11,7 @@ import pytest
 from catdog.gradio_app.page import KEPT, launch_options
 from catdog.gradio_app.sweep import BROKEN_OFF, sweep
 from catdog.settings import Settings
+from tests.conftest import PATIENCE
 
 WHOLE = "0123456789abcdef" * 4
 
@@ -48,10 +49,8 @@ def test_the_page_sweeps_from_its_start_on(write, tmp_path, monkeypatch):
     lifespan = launch_options(Settings())["app_kwargs"]["lifespan"]
 
     async def serve() -> None:
-        async with lifespan(None):
-            for _ in range(500):
-                if not old.exists():
-                    return
+        async with lifespan(None), asyncio.timeout(PATIENCE):
+            while old.exists():
                 await asyncio.sleep(0.02)
 
     asyncio.run(serve())

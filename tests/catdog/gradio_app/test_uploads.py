@@ -17,20 +17,23 @@ from gradio_client.exceptions import AppError
 from catdog.gradio_app.page import SESSIONS
 from catdog.gradio_app.uploads import LARGEST_PHOTOS, FilesInput, refusal
 from tests.catdog import fakes
-from tests.catdog.photos import encoded
+from tests.catdog.photos import encoded, noise
 from tests.conftest import PATIENCE, ROOT
 
-from .calls import GOOD, LIMIT, META, assert_same_verdicts, call, data_url, photo, refused
+from .calls import GOOD, LIMIT, META, assert_same_verdicts, call, data_url, refused
 
 
 def test_photos_in_calls_are_not_kept(site):
     page, url = site
-    sent = {"url": data_url(encoded(photo(), "PNG")), "orig_name": "name" * 5000}
+    sent = {"url": data_url(encoded(noise(120, 90), "PNG")), "orig_name": "name" * 5000}
     assert call(url, sent)[0] == "complete"
     kept = repr([session.config_values for session in page.state_holder.session_data.values()])
     assert "'image_mode'" in kept
     assert not any(text in kept for text in sent.values())
     assert page.state_session_capacity == SESSIONS
+
+
+NOT_UPLOADED = ["/etc/passwd", "{outside}", "{uploads}/{climb}", "{uploads}", "app.py", ""]
 
 
 def filled_in(path: str, outside: Path) -> str:
@@ -39,20 +42,7 @@ def filled_in(path: str, outside: Path) -> str:
 
 
 @pytest.mark.parametrize("extra", [{}, META, META | {"is_stream": True}], ids=["bare", "meta", "stream"])
-@pytest.mark.parametrize(
-    "path",
-    [
-        "/etc/passwd",
-        "{outside}",
-        "{uploads}/{climb}",
-        "{uploads}",
-        "{uploads}/missing.png",
-        "app.py",
-        "x" * 5000,
-        "a\0b.png",
-        "",
-    ],
-)
+@pytest.mark.parametrize("path", [*NOT_UPLOADED, "{uploads}/missing.png", "x" * 5000, "a\0b.png"])
 def test_paths_that_were_not_uploaded_are_refused(url, outside, extra, path):
     path = filled_in(path, outside)
     message = refused(url, {"path": path, **extra})
@@ -77,13 +67,8 @@ def test_files_of_the_server_are_not_served(url, outside, name):
 
 def test_addresses_are_never_fetched(url, client, other_site):
     site, address = other_site
-    payloads = [
-        {"path": address, **META},
-        {"path": address},
-        {"url": address},
-        {"path": address, "url": address, **META},
-    ]
-    for payload in payloads:
+    path, both = {"path": address}, {"path": address, "url": address}
+    for payload in (path, path | META, {"url": address}, both | META):
         assert "Send the photo itself" in refused(url, payload)
     with pytest.raises(AppError, match="not fetched from other sites"):
         client.predict(handle_file(address), api_name="/predict")
@@ -91,7 +76,7 @@ def test_addresses_are_never_fetched(url, client, other_site):
 
 
 @pytest.mark.parametrize("extra", [{}, META], ids=["bare", "meta"])
-@pytest.mark.parametrize("path", ["/etc/passwd", "{outside}", "{uploads}/{climb}", "{uploads}", "app.py", ""])
+@pytest.mark.parametrize("path", NOT_UPLOADED)
 def test_many_files_are_refused_where_one_was_not_uploaded(press, outside, path, extra):
     path = filled_in(path, outside)
     message = press("work", [[{"path": path, **extra}], None], session=f"s{path}{len(extra)}")
@@ -123,15 +108,9 @@ def test_many_files_leave_nothing_behind(press, url):
 
 
 def test_only_uploads_may_bring_many_photos(url):
-    body = bytes(LIMIT * 2)
-    for path in (
-        "gradio_api/call/predict",
-        "gradio_api/call/upload",
-        "gradio_api/queue/join/upload",
-        "upload",
-        "x/gradio_api/upload",
-    ):
-        assert httpx.post(f"{url}/{path}", content=body, timeout=PATIENCE).status_code == 413, path
+    for path in ("gradio_api/call/predict", "gradio_api/call/upload", "gradio_api/queue/join/upload", "upload",
+                 "x/gradio_api/upload"):  # fmt: skip
+        assert httpx.post(f"{url}/{path}", content=bytes(LIMIT * 2), timeout=PATIENCE).status_code == 413, path
     small = [("files", (f"{i}.bin", bytes(LIMIT - 1), "image/jpeg")) for i in range(LARGEST_PHOTOS)]
     assert httpx.post(f"{url}/gradio_api/upload", files=small, timeout=PATIENCE).status_code == 200
     assert httpx.post(f"{url}/gradio_api/upload", files=small * 2, timeout=PATIENCE).status_code == 413
@@ -150,16 +129,12 @@ def test_data_urls_over_the_limit_are_refused(url, route):
 
 
 def test_body_without_a_declared_length_is_cut_off(url):
-    def chunks():
-        for _ in range(100):
-            yield b"x" * 2**16
-
-    reply = httpx.post(f"{url}/gradio_api/call/predict", content=chunks(), timeout=PATIENCE)
-    assert reply.status_code == 413
+    chunks = (b"x" * 2**16 for _ in range(100))
+    assert httpx.post(f"{url}/gradio_api/call/predict", content=chunks, timeout=PATIENCE).status_code == 413
 
 
 def test_largest_accepted_photo_fits_into_a_data_url(url, comparator):
-    padded = GOOD["jpeg.jpg"]().ljust(LIMIT, b"\0")
+    padded = GOOD["jpeg.jpeg"].ljust(LIMIT, b"\0")
     event, answer = call(url, {"url": data_url(padded)})
     assert event == "complete"
     assert_same_verdicts(answer, comparator, padded)
@@ -168,7 +143,7 @@ def test_largest_accepted_photo_fits_into_a_data_url(url, comparator):
 
 def test_uploads_are_swept_away(site, client, tmp_path):
     page, url = site
-    files = {"files": ("sweep.jpg", encoded(photo(), "JPEG", quality=51), "image/jpeg")}
+    files = {"files": ("sweep.jpg", encoded(noise(seed=51), "JPEG"), "image/jpeg")}
     (stored,) = httpx.post(f"{url}/gradio_api/upload", files=files, timeout=PATIENCE).json()
     assert Path(stored).is_file()
     assert page.delete_cache == (3600, 3600)
