@@ -100,7 +100,7 @@ class ModelSpec(BaseModel):
     clear: dict[str, Share] = {}
     neither: Neither | None = None
 
-    def __init__(self, **values: Any) -> None:
+    def __init__(self, /, **values: Any) -> None:
         try:
             super().__init__(**values)
         except ValidationError as error:

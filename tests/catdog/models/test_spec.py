@@ -50,7 +50,7 @@ def test_a_spec_that_cannot_be_written_leaves_the_old_one(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["xception.json"]
 
 
-@pytest.mark.parametrize("field", [{"new": 1}, {"clear": 0.9}, {"clear": None}])
+@pytest.mark.parametrize("field", [{"new": 1}, {"self": 1}, {"clear": 0.9}, {"clear": None}])
 def test_what_only_a_later_or_an_older_version_knows_is_ignored(tmp_path, field):
     assert ModelSpec.read(written(tmp_path / "x.json", CONTENT | field)) == ModelSpec(**CONTENT)
 
