@@ -56,17 +56,11 @@ MAPS = (10, PLACES, PLACES, 2)
 HEADS = {
     "sigmoid": (lambda: [average(), dense(1, "sigmoid")], [(10, 2), (10, 6), MAPS]),
     "softmax": (lambda: [average(), dense(3, "softmax")], [(10, 3), (10, 6), (10, PLACES, PLACES, 3)]),
-    "dropout": (
-        lambda: [average(), layer("Dropout", 0.5), dense(1, "sigmoid")],
-        [(10, 2), (10, 6), MAPS],
-    ),
+    "dropout": (lambda: [average(), layer("Dropout", 0.5), dense(1, "sigmoid")], [(10, 2), (10, 6), MAPS]),
     "no average": (lambda: [layer("GlobalMaxPooling2D"), dense(1, "sigmoid")], [(10, 2), (10, 6), None]),
     "hidden layer": (lambda: [layer("Flatten"), dense(5, "relu"), dense(2, "softmax")], [(10, 2), (10, 5), None]),
     "model in the model": (lambda: [pooled(), layer("Dropout", 0.5), dense(1, "sigmoid")], [(10, 2), (10, 5), None]),
-    "last layer not dense": (
-        lambda: [average(), dense(1, None), layer("Activation", "sigmoid")],
-        [(10, 2), None, None],
-    ),
+    "activation last": (lambda: [average(), dense(1, None), layer("Activation", "sigmoid")], [(10, 2), None, None]),
 }
 
 
@@ -138,15 +132,6 @@ def test_photos_of_the_check_are_real_and_differ():
     assert all(photo.std() > 20 for photo in batch)
 
 
-def test_a_difference_from_keras_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(convert, "LARGEST_DIFFERENCE", -1.0)  # even none is too much
-    job = job_of(saved(tmp_path, average(), dense(1, "sigmoid")), tmp_path)
-    error = attempt(job)
-    assert type(error) is DifferentAnswers
-    assert "OpenVINO answers otherwise than Keras: a probability differs by " in str(error)
-    assert not (job.out / MANIFEST).exists()
-
-
 @pytest.fixture
 def job(tmp_path) -> Job:
     """A model of which two of four convolutions can be quantized."""
@@ -183,9 +168,19 @@ def test_a_model_that_cannot_be_quantized_is_converted_all_the_same(job, monkeyp
     assert {path.name for path in job.out.iterdir()} == {*CONVERTED, MANIFEST}
 
 
-def test_a_model_that_does_not_fit_its_spec_is_a_mismatch(tmp_path):
-    job = job_of(saved(tmp_path, average(), dense(1, "sigmoid")), tmp_path, image_size=24)
-    assert type(attempt(job)) is ModelMismatch
+def test_a_model_that_does_not_fit_its_spec_is_a_mismatch(job):
+    assert type(attempt(job._replace(spec=job.spec.replace(image_size=24)))) is ModelMismatch
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "kind"),
+    [("LARGEST_DIFFERENCE", -1.0, DifferentAnswers), ("KerasEngine", lambda _: 1 / 0, NotConverted)],
+    ids=["another answer", "a failure"],
+)
+def test_a_model_that_cannot_be_converted_is_no_fault_of_the_disk(job, monkeypatch, name, value, kind):
+    monkeypatch.setattr(convert, name, value)
+    assert type(attempt(job)) is kind
+    assert not (job.out / MANIFEST).exists()
 
 
 @pytest.mark.parametrize("name", [CONVERTED[0], CONVERTED[1], QUANTIZED[0], QUANTIZED[1]])
@@ -193,7 +188,6 @@ def test_a_disk_that_cannot_be_written_is_said(tmp_path, job, name):
     (job.out / name).mkdir()  # stands for a disk that takes no file of this name
     error = attempt(job)
     assert type(error) is NotStored
-    assert "could not be written, as on a full disk" in str(error)
     assert str(tmp_path) not in str(error)
 
 
@@ -212,11 +206,6 @@ def test_half_a_file_is_no_conversion(job, monkeypatch, graph):
     monkeypatch.setattr(openvino, "save_model", full)
     assert type(attempt(job)) is NotStored
     assert not (job.out / MANIFEST).exists()
-
-
-def test_a_model_that_cannot_be_converted_is_no_fault_of_the_disk(tmp_path, monkeypatch):
-    monkeypatch.setattr(convert, "KerasEngine", lambda _: 1 / 0)
-    assert type(attempt(job_of(saved(tmp_path, average(), dense(1, "sigmoid")), tmp_path))) is NotConverted
 
 
 # --- the child process --------------------------------------------------------------------------
@@ -245,25 +234,22 @@ def kinds(errors) -> list[type]:
 
 
 def test_the_child_gets_the_jobs_and_its_answers_are_read(child, tmp_path):
-    errors = child(f"cat > {tmp_path}/jobs; echo '{{}}'; echo a library says hello; {line('model_mismatch')}")
+    # As the Hub's cache links names to blobs without a suffix, by which Keras would not know the format.
+    (tmp_path / "blob").write_bytes(b"weights")
+    (tmp_path / "model.h5").symlink_to("blob")
+    script = f"cat > {tmp_path}/jobs; echo '{{}}'; echo a library says hello; {line('model_mismatch')}"
+    errors = child(script, tmp_path / "model.h5")
     assert kinds(errors) == [type(None), ModelMismatch]
     assert str(errors[1]) == "Why."
     first, second = json.loads((tmp_path / "jobs").read_text())
     assert first == second
-    assert (first["path"], first["out"], first["spec"]["image_size"]) == (__file__, str(tmp_path), SIZE)
+    assert (first["path"], first["out"]) == (str(tmp_path / "model.h5"), str(tmp_path))
+    assert first["spec"]["image_size"] == SIZE
 
 
 def test_the_child_converts_what_tensorflow_says_whatever_keras_runs_on_here(child, monkeypatch):
     monkeypatch.setenv("KERAS_BACKEND", "jax")
     assert kinds(child("[ $KERAS_BACKEND = tensorflow ] && printf '{}\\n{}\\n'")) == [type(None)] * 2
-
-
-def test_a_file_of_the_hub_keeps_its_name(child, tmp_path):
-    """The Hub's cache links names to blobs without a suffix, by which Keras would not know the format."""
-    (tmp_path / "blob").write_bytes(b"weights")
-    (tmp_path / "model.h5").symlink_to("blob")
-    child(f"cat > {tmp_path}/jobs", tmp_path / "model.h5")
-    assert {job["path"] for job in json.loads((tmp_path / "jobs").read_text())} == {str(tmp_path / "model.h5")}
 
 
 @pytest.mark.parametrize(
@@ -289,13 +275,11 @@ def test_what_a_child_said_before_it_died_is_logged(child, caplog):
 def test_a_child_that_never_ends_is_ended(child, monkeypatch):
     monkeypatch.setattr(convert, "PATIENCE", 0.2)
     errors = child("exec sleep 60")
-    assert kinds(errors) == [NotConverted, NotConverted]
-    assert "(TimeoutExpired)" in str(errors[0])
+    assert kinds(errors) == [NotConverted, NotConverted] and "(TimeoutExpired)" in str(errors[0])
 
 
 def test_without_a_program_to_start_nothing_breaks(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "executable", str(tmp_path / "none"))
     (error,) = convert.convert([Job(Path(__file__), spec_of(Path(__file__)), tmp_path)])
-    assert type(error) is NotConverted
-    assert "(FileNotFoundError)" in str(error)
+    assert type(error) is NotConverted and "(FileNotFoundError)" in str(error)
     assert str(tmp_path) not in str(error)
