@@ -197,10 +197,11 @@ def distill(
 ) -> None:
     """Train a classifier to imitate a teacher's features and answers; write its .h5 and its spec."""
     from train.fit import distill
+    from train.networks.recipes import DISTILLATION
 
     _require_one_beginning(base, start)
     _recipe_of(name)
-    job = _job(context, distill.RECIPE)
+    job = _job(context, DISTILLATION)
     options = {"start": start, "base": base, "answers": answers, "teacher_size": teacher_size, "imitation": imitation}
     given = {key: value for key, value in options.items() if value is not None}
     _print_trained(distill.distill(job, teacher=teacher, **given), job)
@@ -395,11 +396,11 @@ def _require_one_beginning(base: str | None, start: Path | None) -> None:
 
 def _recipe_of(name: str) -> Any:
     """The recipe of `fit` for an architecture; raises InvalidSettings for an unknown one."""
-    from train.fit import supervised
     from train.networks import architectures
+    from train.networks.recipes import RECIPES
 
     architectures.get(name)
-    return supervised.RECIPES[name]
+    return RECIPES[name]
 
 
 def _product(context: typer.Context) -> dict[str, Any]:
@@ -413,7 +414,7 @@ def _product(context: typer.Context) -> dict[str, Any]:
 def _job(context: typer.Context, recipe: Any) -> Any:
     """The Job that the options of a command ask for: the default recipe with what they say instead."""
     from train.fit.job import Job
-    from train.fit.trainer import parse_stages
+    from train.networks.recipes import parse_stages
 
     names = [field.name for field in dataclasses.fields(recipe)]
     given = {name: value for name, value in context.params.items() if name in names and value is not None}

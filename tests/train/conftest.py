@@ -22,6 +22,17 @@ def tiny_data(tmp_path_factory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def two_folders(tmp_path_factory) -> tuple[Path, Path]:
+    """Discs and stripes; and a further folder with more discs, with waves as neither, and some without a label."""
+    data, more = (tmp_path_factory.mktemp(name) for name in ("data", "more"))
+    counts = {"train": 8, "val": 6}
+    write_pictures(data, {"cats": disc, "dogs": stripes}, counts)
+    write_pictures(more, {"cat": disc, "neither": waves}, counts)
+    write_pictures(more, {"unlabelled": stripes}, {"train": 3})
+    return data, more
+
+
 def small() -> dict:
     """Every architecture with one residual block only: the same code in a hundredth of the time."""
     import keras

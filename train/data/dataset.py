@@ -1,44 +1,31 @@
-"""Folders of photos -> sorted, labelled arrays and shuffled batches.
+"""A data folder -> sorted, labelled paths of photos.
 
-A data folder holds `{train,val,test}/{cats,dogs}/photo.jpg`, or other class folders: one folder is
-one class, in sorted order. Beside them may lie two that are no classes: `neither`, with photos of none
-of them, and in train `unlabelled`, with photos of which nobody said what they show.
+It holds `{train,val,test}/{cats,dogs}/photo.jpg`, or other class folders: each folder is a class, in sorted order.
+Two folders are no classes: `neither`, with photos that show none of them, and in train `unlabelled`, with photos
+without a label.
 """
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import hashlib
-import math
 import os
-import shutil
-import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import keras
 import numpy as np
 from PIL import Image
-from tqdm import tqdm
 
 from catdog.errors import CatDogError, InvalidSettings
-from catdog.photo.array import resized
-from catdog.photo.decode import EXTENSIONS, decode
-from train.data.degrade import degraded
+from catdog.photo.decode import EXTENSIONS
 
 SPLITS = ("train", "val", "test")
-# Folders are named in the plural by habit; a verdict is about one animal.
+# Folders are often named in the plural; a class is named in the singular.
 CLASS_OF_FOLDER = {"cats": "cat", "dogs": "dog"}
 NEITHER, UNLABELLED = "neither", "unlabelled"
 UNKNOWN = -1  # the label of a photo without one
-# Photos of neither whose longer side has at most so many pixels count as small.
+# Longer side, in pixels, up to which a photo of neither is a thumbnail.
 SMALL = 100
-CACHE_VERSION = 1
-CHUNK = 64
-DAY = 24 * 60 * 60
 
 
 class DatasetError(CatDogError, ValueError):
@@ -49,12 +36,11 @@ class DatasetError(CatDogError, ValueError):
 
 @dataclass(frozen=True)
 class Split:
-    """The labelled files of one split.
+    """The labelled photos of one split.
 
-    classes  class names, sorted by folder name
+    classes  names, sorted by folder name
     paths    files, sorted by folder and name
-    labels   (len(paths),) int64, index into classes; len(classes) for a photo of neither, UNKNOWN for one
-             without a label
+    labels   (len(paths),) int64: index into classes, len(classes) for neither, or UNKNOWN without a label
     """
 
     classes: tuple[str, ...]
@@ -74,7 +60,7 @@ class Split:
         return self.at(np.concatenate([np.flatnonzero(self.labels == k)[:per_class] for k in labels]))
 
     def at(self, rows: np.ndarray) -> Split:
-        """The photos in these places, or where these (len(self),) truth values say so."""
+        """The photos at these indices, or where a boolean mask (len(self),) is true."""
         rows = np.arange(len(self))[rows]
         return Split(self.classes, tuple(self.paths[i] for i in rows), self.labels[rows])
 
@@ -97,9 +83,8 @@ def joined(first: Split, *others: Split) -> Split:
 def find(data: str | os.PathLike[str], split: str) -> Split:
     """List the photos of the classes of one split in sorted order.
 
-    Hidden folders, such as a notebook's checkpoints, are no classes; nor are NEITHER and UNLABELLED.
-    Raises DatasetError that names the folder when it, or one of its classes, holds no photo, or has a name that no
-    spec can hold.
+    Hidden folders, NEITHER and UNLABELLED are no classes. Raises DatasetError that names the folder when there are
+    fewer than two classes, a class has no photo, or its name is not UTF-8, which a spec needs.
     """
     folder = Path(data) / split
     folders = [path for path in visible_folders(folder) if path.name not in (NEITHER, UNLABELLED)]
@@ -108,17 +93,19 @@ def find(data: str | os.PathLike[str], split: str) -> Split:
             f"{folder} must hold one folder per class, at least two, such as cats/ and dogs/; "
             f"found {[p.name for p in folders]}."
         )
-    paths, labels = [], []
-    for index, class_folder in enumerate(folders):
-        if class_folder.name.encode(errors="ignore").decode() != class_folder.name:
-            raise DatasetError(f"The name of the class folder {str(class_folder)!r} is not UTF-8; rename it.")
-        files = _photos(class_folder)
-        paths += files
-        labels += [index] * len(files)
-    classes = tuple(CLASS_OF_FOLDER.get(p.name, p.name) for p in folders)
+    for path in folders:
+        if path.name.encode(errors="ignore").decode() != path.name:
+            raise DatasetError(f"The name of the class folder {str(path)!r} is not UTF-8; rename it.")
+    classes = tuple(CLASS_OF_FOLDER.get(path.name, path.name) for path in folders)
     if len(set(classes)) < len(classes):
-        raise DatasetError(f"{folder} holds two folders of one class; found {[p.name for p in folders]}.")
-    return Split(classes, tuple(paths), np.array(labels, dtype=np.int64))
+        raise DatasetError(f"{folder} holds two folders of one class; found {[path.name for path in folders]}.")
+    return _listed(classes, list(zip(folders, range(len(classes)), strict=True)))
+
+
+def _listed(classes: tuple[str, ...], folders: list[tuple[Path, int]]) -> Split:
+    """The photos of folders with these labels, in order."""
+    found = [(path, label) for folder, label in folders for path in _photos(folder)]
+    return Split(classes, tuple(path for path, _ in found), np.array([label for _, label in found], dtype=np.int64))
 
 
 def _photos(folder: Path) -> list[Path]:
@@ -130,37 +117,33 @@ def _photos(folder: Path) -> list[Path]:
 
 
 def find_beside(data: str | os.PathLike[str], split: str, classes: tuple[str, ...], *, further: bool = False) -> Split:
-    """The photos of one split of a data folder that are of neither, and in train those without a label.
+    """The photos of neither in one split of a data folder, and in train those without a label.
 
-    With `further`, also those of the classes, of which a further folder need not hold all. Raises DatasetError for a
-    folder of another class.
+    With `further`, also the photos of the classes; not every class must be there. Raises DatasetError for a folder of
+    another class.
     """
-    paths, labels = [], []
+    labelled = []
     for folder in visible_folders(Path(data) / split):
         name = CLASS_OF_FOLDER.get(folder.name, folder.name)
         if folder.name == NEITHER:
-            label = len(classes)
-        elif folder.name == UNLABELLED and split == "train":
-            label = UNKNOWN
+            labelled.append((folder, len(classes)))
+        elif folder.name == UNLABELLED:
+            if split == "train":
+                labelled.append((folder, UNKNOWN))
         elif further and name in classes:
-            label = classes.index(name)
-        elif further and folder.name != UNLABELLED:
+            labelled.append((folder, classes.index(name)))
+        elif further:
             raise DatasetError(f"{folder} is none of the classes {', '.join(classes)}.")
-        else:
-            continue
-        files = _photos(folder)
-        paths += files
-        labels += [label] * len(files)
-    return Split(classes, tuple(paths), np.array(labels, dtype=np.int64))
+    return _listed(classes, labelled)
 
 
 def find_training(
     data: str | os.PathLike[str], limit: int | None = None, more: Sequence[str | os.PathLike[str]] = ()
 ) -> tuple[Split, Split]:
-    """What to learn from, in `data` and in the further folders `more`, and the photos of the classes in `data`/val.
+    """All training photos of `data` and of the further folders `more`, and the photos of the classes in `data`/val.
 
-    At most `limit` photos of each class, of neither and without a label. Raises DatasetError when train and val do not
-    have the same classes: labels are positions among them.
+    At most `limit` photos of each class, of neither, and without a label. Raises DatasetError when train and val have
+    different classes, since labels are positions among them.
     """
     train, val = (find(data, split) for split in ("train", "val"))
     if train.classes != val.classes:
@@ -179,7 +162,7 @@ def find_elsewhere(
     more: Sequence[str | os.PathLike[str]] = (),
     limit: int | None = None,
 ) -> Split:
-    """The photos of one split that are of neither, in `data` and the further folders, and those folders' classes."""
+    """The photos of neither in one split of `data`, and all labelled photos of that split in the further folders."""
     classes = find(data, split).classes
     further = [find_beside(folder, split, classes, further=True) for folder in more]
     found = joined(find_beside(data, split, classes), *further).head(limit)
@@ -187,9 +170,10 @@ def find_elsewhere(
 
 
 def chances(split: Split) -> np.ndarray:
-    """How often each photo of a split is drawn, float32 (N,), of mean 1: small photos of neither as often as large.
+    """How often to draw each photo of a split, float32 (N,) of mean 1.
 
-    Where most photos of neither are thumbnails, a network would else learn that what is blurred is no animal.
+    Thumbnails of neither are drawn, together, as often as its larger photos. Where most photos of neither are
+    thumbnails, a network would otherwise learn that blurred photos show no animal.
     """
     weights = np.ones(len(split), np.float32)
     neither = np.flatnonzero(split.labels == len(split.classes))
@@ -203,7 +187,7 @@ def _longer_side(path: Path) -> int:
     try:
         with Image.open(path) as image:
             return max(image.size)
-    except OSError:  # of a kind that only `decode` knows
+    except OSError:  # a format that only `decode` reads
         return SMALL + 1
 
 
@@ -217,189 +201,11 @@ def is_visible(path: Path) -> bool:
 
 
 def is_photo(path: Path) -> bool:
-    """Whether a path looks like a photo of the dataset: a visible file with a known extension."""
+    """Whether a path is a visible file with the extension of a photo."""
     return path.suffix.lower() in EXTENSIONS and is_visible(path) and path.is_file()
 
 
-def read(path: Path) -> Image.Image:
-    """Decode a photo as serving does; raise DatasetError that names it when that fails."""
-    try:
-        return decode(path.read_bytes())
-    except CatDogError as error:
-        raise DatasetError(f"{path}: {error} Run `python -m train prepare`, which drops such files.") from error
-
-
-def load_images(split: Split, size: int, *, resize: str = "stretch", cache: Path) -> np.ndarray:
-    """Decode a split to a uint8 array (N, size, size, 3), through the serving `decode`.
-
-    The array is a read-only memory map in the folder `cache`, made once and reused while the same
-    files (path, size and time of change) are asked for, so data need not fit in memory.
-    """
-    shape = (len(split), size, size, 3)
-    path = cache / f"photos-{fingerprint(split, size, resize)}.npy"
-    return cached(path, shape, np.uint8, lambda images: _fill(images, split, size, resize))
-
-
-def decoded(split: Split, size: int, resize: str = "stretch") -> Iterator[np.ndarray]:
-    """Yield each photo of a split as uint8 (size, size, 3), in order, with a progress bar."""
-
-    def one(path: Path) -> np.ndarray:
-        return resized(read(path), size, resize)
-
-    bar = tqdm(total=len(split), desc=f"photos at {size} px", unit="photo")
-    with bar, ThreadPoolExecutor() as pool:
-        # In chunks: the pool would otherwise decode far ahead of a slow reader.
-        for start in range(0, len(split), CHUNK):
-            for image in pool.map(one, split.paths[start : start + CHUNK]):
-                bar.update()
-                yield image
-
-
-def _fill(images: np.ndarray, split: Split, size: int, resize: str) -> None:
-    for index, image in enumerate(decoded(split, size, resize)):
-        images[index] = image
-
-
-def cached(path: Path, shape: tuple[int, ...], dtype, fill: Callable[[np.ndarray], None]) -> np.ndarray:
-    """A read-only memory map of an array that `fill` writes once; the file appears whole or not at all."""
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _remove_abandoned(path.parent)
-        _require_space(path.parent, math.prod(shape) * np.dtype(dtype).itemsize)
-        partial = path.with_suffix(f".{os.getpid()}.partial")
-        try:
-            array = np.lib.format.open_memmap(partial, "w+", dtype, shape)
-            fill(array)
-            array.flush()
-            os.replace(partial, path)
-        finally:
-            partial.unlink(missing_ok=True)
-    return np.load(path, mmap_mode="r")
-
-
-def _require_space(folder: Path, size: int) -> None:
-    """Raise OSError where the disk is too full: writing to a memory map there would kill the process."""
-    if shutil.disk_usage(folder).free < size:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
-
-
-def _remove_abandoned(cache: Path) -> None:
-    """Remove what killed processes left: gigabytes that nobody would miss, or find."""
-    for partial in cache.glob("*.partial"):
-        with contextlib.suppress(FileNotFoundError):
-            if time.time() - partial.stat().st_mtime > DAY:
-                partial.unlink()
-
-
 def digest(*splits: Split) -> str:
-    """A short name for which photos these splits hold, of which class, wherever their folder lies."""
+    """A short name for the photos and labels of these splits that does not change when their folder is moved."""
     photos = [f"{path.parent.name}/{path.name} {path.stat().st_size}" for split in splits for path in split.paths]
     return hashlib.sha256("\n".join(photos).encode(errors="surrogateescape")).hexdigest()[:16]
-
-
-def fingerprint(split: Split, *what: object) -> str:
-    """A short name for `what` is made of exactly these files."""
-    name = hashlib.sha256(f"{CACHE_VERSION} {what}".encode())
-    for path in split.paths:
-        stat = path.stat()
-        file = f"\n{path.resolve()} {stat.st_size} {stat.st_mtime_ns}"
-        name.update(file.encode(errors="surrogateescape"))
-    return name.hexdigest()[:16]
-
-
-class Batches(keras.utils.PyDataset):
-    """Batches of ({"photos": uint8 images, "shares": float32 (B, 1)}, float32 targets, float32 (B,) weights).
-
-    Shuffled anew in each epoch from a seed. What epoch e holds depends on (seed, e) alone, so a
-    resumed run sees what an unbroken one would have seen. Targets are those of `targets`. There are weights
-    where there are photos without a label: 0 for these, else 1.
-
-    neither  whether there are photos of neither
-    cutmix   how many of the photos, 0..1, `augment.CutMix` is to mix with the one at the same place of the
-             reversed batch: their shares are below 1, and their targets are mixed by them
-    steps    batches in an epoch, of photos drawn anew; 0 for all photos once
-    chances  float32 (N,), how often each photo is drawn then, beside the others; None for all alike
-    degrade  how many of the photos, 0..1, suffer as `degrade.degraded` says, each in its own way in each epoch
-    clean    whether the batches hold, as "clean", the same photos before they lost quality, too
-    """
-
-    def __init__(
-        self,
-        images,
-        labels,
-        classes: int,
-        batch_size: int,
-        *,
-        neither: bool = False,
-        shuffle_seed: int | None = None,
-        epoch: int = 0,
-        cutmix: float = 0.0,
-        steps: int = 0,
-        chances: np.ndarray | None = None,
-        degrade: float = 0.0,
-        clean: bool = False,
-    ):
-        super().__init__(workers=1)
-        self.images, self.labels, self.classes, self.batch_size = images, labels, classes, batch_size
-        self.seed, self.epoch, self.cutmix, self.degrade = shuffle_seed, epoch, cutmix, degrade
-        self.steps, self.chances, self.neither = steps, chances, neither
-        self.clean = clean or degrade > 0
-        self.weighted = bool((np.asarray(labels) == UNKNOWN).any())
-        self._shuffle()
-
-    def __len__(self) -> int:
-        count = len(self.order)
-        # Training drops the last partial batch: one more compiled shape for a handful of photos.
-        return max(1, count // self.batch_size) if self.seed is not None else -(-count // self.batch_size)
-
-    def __getitem__(self, index: int):
-        rows = self.order[index * self.batch_size : (index + 1) * self.batch_size]
-        whole, shares = targets(self.labels[rows], self.classes, self.neither), self.shares[rows]
-        batch = {"photos": self.images[rows], "shares": shares}
-        if self.clean:
-            batch |= self._degraded(rows, batch["photos"])
-        mixed = shares * whole + (1 - shares) * whole[::-1]
-        if not self.weighted:
-            return batch, mixed
-        known = self.labels[rows] != UNKNOWN
-        return batch, mixed, (known & ((shares[:, 0] == 1) | known[::-1])).astype(np.float32)
-
-    def on_epoch_end(self) -> None:
-        self.epoch += 1
-        self._shuffle()
-
-    def _shuffle(self) -> None:
-        self.order = np.arange(len(self.labels))
-        self.shares = np.ones((len(self.labels), 1), np.float32)
-        if self.seed is not None:
-            random = np.random.default_rng((self.seed, self.epoch))
-            random.shuffle(self.order)
-            mixed = random.random(self.shares.shape) < self.cutmix
-            self.shares[mixed] = random.random(mixed.sum())
-            if self.steps:
-                self.order = self._drawn(random)
-
-    def _drawn(self, random: np.random.Generator) -> np.ndarray:
-        """The photos of an epoch of so many steps, by their chances: systematic sampling (Madow 1949)."""
-        wanted = np.ones(len(self.order)) if self.chances is None else np.asarray(self.chances, np.float64)[self.order]
-        ends, count = np.cumsum(wanted), self.steps * self.batch_size
-        places = np.searchsorted(ends, (random.random() + np.arange(count)) * ends[-1] / count, side="right")
-        return random.permutation(self.order[places.clip(max=len(ends) - 1)])
-
-    def _degraded(self, rows: np.ndarray, photos: np.ndarray) -> dict[str, np.ndarray]:
-        clean, suffered = np.array(photos), np.array(photos)
-        for place, row in enumerate(rows if self.degrade else ()):
-            random = np.random.default_rng((self.seed, self.epoch, int(row)))
-            if random.random() < self.degrade:
-                clean[place], suffered[place] = degraded(photos[place], random)
-        return {"clean": clean, "photos": suffered}
-
-
-def targets(labels: np.ndarray, classes: int, neither: bool = False) -> np.ndarray:
-    """Labels (B,) to float32 targets: (B, 1) for two classes, one-hot (B, classes) for more, or (B, classes + 1).
-
-    The last where there are photos of `neither`; 0 everywhere for a photo without a label.
-    """
-    if classes == 2 and not neither:
-        return np.maximum(labels, 0)[:, None].astype(np.float32)
-    return (labels[:, None] == np.arange(classes + neither)).astype(np.float32)

@@ -7,14 +7,9 @@ import hashlib
 import json
 import re
 import shutil
-import sys
-import zipfile
-import zlib
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections import Counter, defaultdict
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -22,67 +17,40 @@ from tqdm import tqdm
 
 from catdog.errors import CatDogError, InvalidSettings
 from catdog.photo.decode import decode
-from train.data.dataset import CLASS_OF_FOLDER, EXTENSIONS, NEITHER, SPLITS, UNLABELLED, DatasetError, is_visible
+from train.data.dataset import EXTENSIONS, NEITHER, SPLITS, UNLABELLED, DatasetError
+from train.data.sources import UNREADABLE, Photo, find_photos
 
 THUMBNAIL = 16
-# Correlation of two thumbnails above which the photos count as the same picture. On Dogs vs. Cats
-# the pairs above it are re-encoded, resized or slightly recoloured copies.
+# Correlation of two thumbnails above which photos count as copies. In Dogs vs. Cats, all pairs above it are re-encoded,
+# resized or slightly recoloured copies.
 NEAR = 0.98
-# No photo is larger; a zip can pack gigabytes of zeros into kilobytes.
+# Bytes. A zip can hold gigabytes of zeros in kilobytes.
 LARGEST = 100 * 2**20
-SPLIT_OF_FOLDER = {
-    **{split: split for split in SPLITS}, "training": "train", "valid": "val", "validation": "val", "testing": "test",
-}  # fmt: skip
-FOLDER_OF_CLASS = {name: folder for folder, name in CLASS_OF_FOLDER.items()}
-# A file of a folder or member of a zip that cannot be read: no right to, damaged, or encrypted, which
-# zipfile reports as RuntimeError, or packed in a way that it does not know.
-UNREADABLE = (OSError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError)
-
-
-@dataclass
-class Photo:
-    """One input file: where it came from, where it goes, and what it looks like.
-
-    size       bytes
-    read       reads the file anew each time, so that sources need not fit in memory
-    thumbnail  THUMBNAIL x THUMBNAIL pixels in RGB, each colour of zero mean, all of unit norm, as float32 (768,)
-    problem    why it cannot be used; empty where it can
-    """
-
-    source: str
-    split: str | None
-    label: str
-    name: str
-    size: int
-    read: Callable[[], bytes] = field(repr=False)
-    digest: str = ""
-    thumbnail: np.ndarray | None = field(default=None, repr=False)
-    problem: str = ""
 
 
 def prepare(sources: list[Path], out: Path, *, val: float = 0.1, test: float = 0.1, by_kind: bool = False) -> dict:
-    """Write a clean data folder to `out` and return (and write, as prepare.json) what was done.
+    """Write a clean data folder to `out`; return, and write as prepare.json, what was done.
 
-    1. Read every photo; the class is its folder's name, and the split the folder above, if that
-       is train, val (or validation) or test. Kaggle's flat `cat.0.jpg` is read too.
+    1. Find photos. The class is the name of the folder, and the split the name of the folder above, if that is train,
+       val (or validation) or test. Kaggle's flat `cat.0.jpg` is read too.
     2. Drop what cannot be read or decoded.
-    3. Photos without a split are divided per class, in natural order of their names: first train,
-       then the share `val`, then the share `test`, at least one of three and more where the class has
-       no test photo. A class that has no val photo then, as where photos come divided into train and
-       test, gets the share `val` of its training photos, at least one. With `by_kind`, each kind of photo of a
-       class, told by what its name has before the first underscore, is divided by itself, in an order that
-       a hash of the names makes. Photos of the folder `unlabelled` are all for training.
-    4. Drop files that lie in folders of several classes. Keep one of other exact copies, of test before
-       val before train, and drop training photos that are near copies of a val or test photo, so that no
-       model is measured on what it has seen.
-    5. Write to a temporary folder and rename it: `out` appears whole or not at all.
+    3. Divide the photos without a split, class by class: in natural order of their names, the first go to train, then
+       the share `val`, then the share `test`. One of three and more goes to test if the class has no test photo. If a
+       class has no val photo then, the share `val` of its train photos goes there, at least one if there are two.
+       With `by_kind`, the photos of a class are divided kind by kind, in the order of a hash of their names; the kind
+       is the name up to the first underscore. All photos of the folder `unlabelled` go to train.
+    4. Drop files that lie in folders of several classes. Of exact copies keep one, in test before val before train.
+       Drop train photos that are near copies of a val or test photo: no model may be measured on what it learned from.
+    5. Write to a temporary folder and rename it, so that `out` appears whole or not at all.
+
+    Raises InvalidSettings if `out` exists or the shares are wrong, and DatasetError for unusable sources.
     """
     if out.exists():
         raise InvalidSettings(f"{out} exists already. Remove it or choose another --out.")
     if not 0 <= val < 1 or not 0 <= test < 1 or val + test >= 1:
         raise InvalidSettings(f"--val and --test are shares that add up to less than 1. Received: {val} and {test}.")
     with contextlib.ExitStack() as archives:
-        found = list(_find_all(sources, archives))
+        found = list(find_photos(sources, archives))
         if not found:
             raise DatasetError(
                 f"No photo found in {', '.join(map(str, sources))}; accepted are {', '.join(EXTENSIONS)}."
@@ -114,7 +82,7 @@ def prepare(sources: list[Path], out: Path, *, val: float = 0.1, test: float = 0
 
 
 def describe(report: dict) -> str:
-    """What `prepare` did, for the terminal."""
+    """The report of `prepare` as text for the terminal."""
     lines = [
         f"{split:5} " + ", ".join(f"{n} {label}" for label, n in sorted(report["kept"][split].items()))
         for split in SPLITS
@@ -133,81 +101,6 @@ def describe(report: dict) -> str:
     ):
         lines.append(f"{len(report[key])} {what}" + (" and were dropped" if report[key] else ""))
     return "\n".join(lines)
-
-
-def _find_all(sources: list[Path], archives: contextlib.ExitStack) -> Iterator[Photo]:
-    """List the photos of all sources; zips stay open in `archives`, so that they can be read from."""
-    for source in (path.resolve() for path in sources):  # so that `.` and `..` have a name
-        if source.is_dir():
-            files = _files(source)
-            yield from _labelled(
-                source,
-                source.name,
-                ((path.relative_to(source).as_posix(), path.stat().st_size, path.read_bytes) for path in files),
-            )
-        elif zipfile.is_zipfile(source):
-            archive = archives.enter_context(_opened(source))
-            members = sorted((m for m in archive.infolist() if not m.is_dir()), key=lambda m: m.filename)
-            yield from _labelled(
-                source, source.stem, ((m.filename, m.file_size, lambda z=archive, m=m: z.read(m)) for m in members)
-            )
-        else:
-            raise DatasetError(f"{source} is neither a folder nor a zip file.")
-
-
-def _files(folder: Path, around: tuple[Path, ...] = ()) -> Iterator[Path]:
-    """The visible files of a folder and of those in it, sorted.
-
-    Links are followed, but to nothing inside the folders `around`, whose photos come anyway.
-    """
-    around = (*around, folder.resolve())
-    try:
-        entries = sorted(filter(is_visible, folder.iterdir()))
-    except PermissionError as error:
-        print(f"{folder} is left out: {error.strerror}.", file=sys.stderr)
-        return
-    for path in entries:
-        if path.is_symlink() and any(map(path.resolve().is_relative_to, around)):
-            continue
-        if path.is_dir():
-            yield from _files(path, around)
-        elif path.is_file():
-            yield path
-
-
-def _opened(source: Path) -> zipfile.ZipFile:
-    try:
-        return zipfile.ZipFile(source)
-    except UNREADABLE as error:
-        raise DatasetError(f"{source} is damaged: {error}.") from error
-
-
-def _labelled(source: Path, folder: str, files) -> Iterator[Photo]:
-    """Photos of (name, size, read); `folder` stands for the source itself as a class or a split."""
-    for name, size, read in files:
-        path = PurePosixPath(name)
-        if path.is_absolute() or ".." in path.parts:
-            raise DatasetError(f"{source} is not safe to unpack: it holds a path that leads out of it, {name!r}.")
-        hidden = any(part.startswith(".") for part in path.parts) or "__MACOSX" in path.parts
-        if path.suffix.lower() not in EXTENSIONS or hidden:
-            continue
-        split, label = _split_and_label(PurePosixPath(folder) / path)
-        if label is None:
-            raise DatasetError(f"{source}: {name} lies in no class folder such as cats/ or dogs/.")
-        yield Photo(f"{source.name}/{name}", split, label, path.name, size, read)
-
-
-def _split_and_label(path: PurePosixPath) -> tuple[str | None, str | None]:
-    """("train", "cats") of .../train/cats/a.jpg; (None, "cats") of .../cats/a.jpg and of cat.0.jpg."""
-    folders = [part.lower() for part in path.parts[:-1] if part != path.anchor]
-    parent = folders[-1] if folders else None
-    split = SPLIT_OF_FOLDER.get(folders[-2]) if len(folders) > 1 else None
-    flat = re.fullmatch(rf"({'|'.join(FOLDER_OF_CLASS)})\.\d+\.\w+", path.name.lower())
-    if flat and not split and parent not in {*FOLDER_OF_CLASS, *CLASS_OF_FOLDER}:
-        return None, FOLDER_OF_CLASS[flat[1]]
-    if parent is None or parent in SPLIT_OF_FOLDER:
-        return None, None
-    return split, FOLDER_OF_CLASS.get(parent, parent)
 
 
 def _require_classes(photos: list[Photo]) -> None:
@@ -232,7 +125,7 @@ def _readable(photos: list[Photo]) -> tuple[list[Photo], list[Photo]]:
 
 
 def _look(photo: Photo) -> None:
-    """Fill in digest and thumbnail, or the problem of a file that is not a readable photo."""
+    """Set digest and thumbnail, or the problem of a file that is not a readable photo."""
     if photo.size > LARGEST:
         photo.problem = f"The file is larger than {LARGEST / 2**20:.0f} MiB."
         return
@@ -242,40 +135,46 @@ def _look(photo: Photo) -> None:
     except (CatDogError, *UNREADABLE) as error:
         photo.problem = str(error) or type(error).__name__
         return
-    small = image.resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX)
-    values = np.asarray(small, dtype=np.float32)
-    values = (values - values.mean(axis=(0, 1))).ravel()  # per colour: a tint that many photos share says nothing
-    photo.thumbnail = values / max(float(np.linalg.norm(values)), 1e-6)
+    photo.thumbnail = thumbnail(image)
     photo.digest = hashlib.sha256(data).hexdigest()
 
 
-def _divide(photos: list[Photo], val: float, test: float, by_kind: bool = False) -> None:
-    def group(photo: Photo) -> tuple[str, str]:
-        return photo.label, photo.name.partition("_")[0] if by_kind and "_" in photo.name else ""
+def thumbnail(image: Image.Image) -> np.ndarray:
+    """THUMBNAIL x THUMBNAIL pixels in RGB, each colour of zero mean, all of unit norm: float32 (768,)."""
+    small = image.resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX)
+    values = np.asarray(small, dtype=np.float32)
+    values = (values - values.mean(axis=(0, 1))).ravel()  # per colour, because many photos share a tint
+    return values / max(float(np.linalg.norm(values)), 1e-6)
 
-    def place(photo: Photo):
-        return hashlib.sha256(photo.name.encode()).hexdigest() if by_kind else _natural(photo.source)
 
+def _divide(photos: list[Photo], val: float, test: float, by_kind: bool) -> None:
+    """Give photos a split, class by class, or with `by_kind` kind by kind; see `prepare`."""
+    groups = defaultdict(list)
     for photo in photos:
         if photo.label == UNLABELLED:
             photo.split = "train"
-    for key in {group(photo) for photo in photos if photo.label != UNLABELLED}:
-        of_class = [photo for photo in photos if group(photo) == key]
-        loose = sorted((p for p in of_class if p.split is None), key=place)
-        needs_test = test and len(loose) > 2 and not any(photo.split == "test" for photo in of_class)
-        first_test = len(loose) - max(round(len(loose) * test), 1 if needs_test else 0)
-        first_val = max(1, first_test - round(len(loose) * val))
-        for index, photo in enumerate(loose):
-            photo.split = "train" if index < first_val else "val" if index < first_test else "test"
-        if val and not any(photo.split == "val" for photo in of_class):
-            _hold_out([photo for photo in of_class if photo.split == "train"], val)
+        else:
+            kind = photo.name.partition("_")[0] if by_kind and "_" in photo.name else ""
+            groups[photo.label, kind].append(photo)
+    for group in groups.values():
+        if by_kind:
+            group.sort(key=lambda photo: hashlib.sha256(photo.name.encode()).hexdigest())
+        else:
+            group.sort(key=lambda photo: _natural(photo.source))
+        _divide_group(group, val, test)
 
 
-def _hold_out(train: list[Photo], val: float) -> None:
-    """Make the share `val` of the training photos of a class, or one, validation photos: training needs some."""
-    ordered = sorted(train, key=lambda p: _natural(p.source))
-    for photo in ordered[len(ordered) - max(1, round(len(ordered) * val)) :] if len(ordered) > 1 else ():
-        photo.split = "val"
+def _divide_group(photos: list[Photo], val: float, test: float) -> None:
+    loose = [photo for photo in photos if photo.split is None]
+    needs_test = test and len(loose) > 2 and not any(photo.split == "test" for photo in photos)
+    first_test = len(loose) - max(round(len(loose) * test), 1 if needs_test else 0)
+    first_val = max(1, first_test - round(len(loose) * val))
+    for index, photo in enumerate(loose):
+        photo.split = "train" if index < first_val else "val" if index < first_test else "test"
+    train = sorted((photo for photo in photos if photo.split == "train"), key=lambda photo: _natural(photo.source))
+    if val and len(train) > 1 and not any(photo.split == "val" for photo in photos):
+        for photo in train[-max(1, round(len(train) * val)) :]:
+            photo.split = "val"
 
 
 def _natural(name: str) -> list:
@@ -284,7 +183,7 @@ def _natural(name: str) -> list:
 
 
 def _drop_disputed(photos: list[Photo]) -> tuple[list[Photo], list[Photo]]:
-    """Photos of which all copies are of one class, and the others, of which nobody knows what they show."""
+    """Photos whose copies are all of one class, and the others, whose class is unknown."""
     labels: dict[str, set[str]] = {}
     for photo in photos:
         labels.setdefault(photo.digest, set()).add(photo.label)

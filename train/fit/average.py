@@ -1,8 +1,8 @@
 """Several classifiers -> one with the mean of their weights.
 
-Where they went on from the same pretrained weights, the mean is often better than each of them, and
-as fast as one (Wortsman et al. 2022, "Model soups"); it also keeps more of what was known before
-(Wortsman et al. 2022, "Robust fine-tuning of zero-shot models").
+If they were trained from the same weights, the mean is often better than each of them and as fast as one (Wortsman et
+al. 2022, "Model soups"). It also forgets less of what those weights knew (Wortsman et al. 2022, "Robust fine-tuning of
+zero-shot models").
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ import numpy as np
 from catdog.errors import InvalidSettings
 from catdog.models.spec import ModelSpec
 from train.data import dataset
+from train.fit.finish import finish
 from train.fit.job import Product
 from train.fit.provenance import averaged, spec_beside
-from train.fit.supervised import finish, require_other, require_same_classes
+from train.fit.start import require_other, require_same_classes
 from train.folders import require_writable
 from train.networks import architectures
 
@@ -25,9 +26,9 @@ from train.networks import architectures
 def average(product: Product, files: Sequence[Path]) -> ModelSpec:
     """Average the weights of `.h5` classifiers of one architecture and the same classes; write it and its spec.
 
-    Nothing is trained. It has an output for neither if the last of them has one. The last layer is balanced and the
-    temperature fitted on `data`/val, as after training.
-    Raises InvalidSettings for fewer than two files, or one that is not such a classifier.
+    Nothing is trained, but the last layer is balanced and the temperature fitted on `data`/val, as after training. The
+    mean has an output for neither if the last file has one. Raises InvalidSettings for fewer than two files, and for a
+    file that is no such classifier.
     """
     if len(files) < 2:
         raise InvalidSettings("An average needs at least two .h5 files.")
@@ -49,7 +50,7 @@ def average(product: Product, files: Sequence[Path]) -> ModelSpec:
 
 
 def _require_classes(file: Path, classes: tuple[str, ...]) -> None:
-    """Raise InvalidSettings where the spec beside a file says that its outputs mean something else."""
+    """Raise InvalidSettings where the spec beside a file names other classes."""
     spec = spec_beside(file)
     if spec and spec.classes != classes:
         raise InvalidSettings(

@@ -1,4 +1,4 @@
-"""What to train and where it goes."""
+"""What `fit`, `distill` and `average` are asked for."""
 
 from __future__ import annotations
 
@@ -6,24 +6,23 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from catdog.errors import InvalidSettings
-from train.fit import trainer
-from train.fit.trainer import Recipe
 from train.networks import architectures
+from train.networks.recipes import LARGEST_SIZE, Recipe
 
 
 @dataclass(frozen=True, kw_only=True)
 class Product:
-    """Which model to make of what data, and where it goes; `average` takes one.
+    """A model to make, from which data, and where it goes; `average` takes one.
 
-    name        key of the registry of architectures
+    name        name of the architecture
     data        folder made by `prepare`
-    run         folder of the checkpoints; the model before its weights are rounded stays there
+    run         folder of the checkpoints and of the model before its weights are rounded
     out         folder for the `.h5` and its spec
     image_size  input height and width of the served model, pixels; None for the architecture's own
-    limit       take the first photos of each class only
-    more        further data folders: learned from, and measured by themselves
+    limit       use only so many photos of each class, the first
+    more        further data folders: their train photos are learned from, their val photos measured by themselves
     dataset     name of the data, for the model card
-    command     how to repeat this
+    command     the command line that repeats this
     """
 
     name: str
@@ -39,8 +38,8 @@ class Product:
     def __post_init__(self) -> None:
         usual = architectures.get(self.name).image_size
         size = usual if self.image_size is None else self.image_size
-        if not 8 <= size <= trainer.LARGEST_SIZE:
-            raise InvalidSettings(f"The image size must be 8 to {trainer.LARGEST_SIZE} pixels. Received: {size}.")
+        if not 8 <= size <= LARGEST_SIZE:
+            raise InvalidSettings(f"The image size must be 8 to {LARGEST_SIZE} pixels. Received: {size}.")
         object.__setattr__(self, "image_size", size)
 
     @property

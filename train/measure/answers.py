@@ -19,7 +19,7 @@ from catdog.models.spec import ModelSpec
 from catdog.photo.array import to_array
 from catdog.photo.reader import Read, Reader, needs_whole
 from catdog.settings import MAX_PIXELS, Settings
-from train.data import dataset
+from train.data import photo_cache
 from train.data.dataset import DatasetError, Split
 from train.measure.robustness import AS_THEY_ARE, CONDITIONS, Condition
 from train.measure.served import LARGEST_FILE
@@ -176,7 +176,7 @@ def _kept(classifiers: Sequence[Classifier], split: Split, cache: Path, conditio
             rows[:] = found.probabilities
 
     path = cache / f"answers-{_fingerprint(classifiers, split, condition)}.npy"
-    kept = dataset.cached(path, (len(classifiers), len(split), len(split.classes)), np.float64, fill)
+    kept = photo_cache.cached(path, (len(classifiers), len(split), len(split.classes)), np.float64, fill)
     return dict(zip((classifier.spec.name for classifier in classifiers), kept, strict=True))
 
 
@@ -188,4 +188,4 @@ def _fingerprint(classifiers: Sequence[Classifier], split: Split, condition: Con
         for classifier in classifiers
         for spec in [classifier.spec]
     ]
-    return dataset.fingerprint(split, "answers", models, split.classes, condition.definition, PIL.__version__)
+    return photo_cache.fingerprint(split, "answers", models, split.classes, condition.definition, PIL.__version__)

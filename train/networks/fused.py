@@ -1,4 +1,4 @@
-"""Layers that learn faster on the TensorFlow backend than those of Keras."""
+"""Batch norm and separable convolutions that train faster on TensorFlow than those of Keras."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ LANES = 16
 
 
 class FusedBatchNormalization(layers.BatchNormalization):
-    """Batch norm of photos as one operation.
+    """Batch norm of feature maps (N, H, W, C) as one operation; of anything else as in Keras.
 
-    Keras composes batch norm of many operations on float32 copies; this layer calls the fused one of
-    TensorFlow on the photos as they are. Where their channels are an odd multiple of half of LANES,
-    as the 728 of Xception, two neighbours are normalized side by side as one place with twice the
-    channels: even and odd columns have a mean and variance of their own then, and together move
-    those of the layer. What it moves its variance by is that of a sample, N / (N - 1) times Keras's.
-    Anywhere else it is Keras's own.
+    Keras composes batch norm of many operations on float32 copies. This layer calls TensorFlow's fused operation on
+    the maps as they are. Its variance is that of a sample, N / (N - 1) times that of Keras.
+
+    Where C is an odd multiple of half of LANES, like the 728 of Xception, two neighbouring columns become one with
+    twice the channels, for speed. Even and odd columns then have statistics of their own, and the moving averages of
+    the layer take both.
     """
 
     def call(self, inputs, training=None, mask=None):
@@ -36,7 +36,7 @@ class FusedBatchNormalization(layers.BatchNormalization):
         scale, offset, mean, variance = (
             ops.tile(one, beside) for one in (scale, offset, self.moving_mean, self.moving_variance)
         )
-        # How many rows a photo has makes no difference.
+        # Statistics do not depend on how places are divided into rows.
         places = ops.reshape(inputs, (-1, 1, width // 2, channels * 2)) if beside == 2 else inputs
         statistics = {} if learns else {"mean": mean, "variance": variance}
         outputs, *moments = tf.compat.v1.nn.fused_batch_norm(
@@ -47,7 +47,7 @@ class FusedBatchNormalization(layers.BatchNormalization):
         return ops.reshape(outputs, ops.shape(inputs)) if beside == 2 else outputs
 
     def _move(self, means, variances):
-        """Move the averages by the statistics (groups, channels) of equally large groups."""
+        """Update the moving averages from the means and variances (groups, channels) of equally large groups."""
         mean = ops.mean(means, axis=0)
         variance = ops.mean(variances + ops.square(means - mean), axis=0)
         for average, value in ((self.moving_mean, mean), (self.moving_variance, variance)):
@@ -55,9 +55,9 @@ class FusedBatchNormalization(layers.BatchNormalization):
 
 
 class FusedSeparableConv2D(layers.SeparableConv2D):
-    """A separable convolution whose second step, of single places, is one product of matrices.
+    """A separable convolution whose pointwise step is one matrix product.
 
-    TensorFlow takes a convolution there, whose gradient for the kernel takes longer.
+    TensorFlow uses a convolution there, whose gradient for the kernel is slower.
     """
 
     def call(self, inputs):
@@ -75,94 +75,11 @@ FUSED = {layers.BatchNormalization: FusedBatchNormalization, layers.SeparableCon
 
 
 def fused(network: keras.Model) -> keras.Model:
-    """The same network with the same weights, its layers replaced by those of FUSED."""
+    """A copy of a network, weights included, with the layers of FUSED in place of those of Keras."""
 
     def clone(layer):
         if isinstance(layer, keras.Model):
             return fused(layer)
-        return FUSED.get(type(layer), type(layer)).from_config(layer.get_config())
-
-    copy = keras.models.clone_model(network, clone_function=clone)
-    copy.set_weights(network.get_weights())
-    return copy
-
-
-class _Settled(layers.Layer):
-    """A convolution with the batch norm `norm` behind it as one operation: the norm keeps its statistics.
-
-    What the norm does to each channel then is done to the kernels and a bias, which takes no time. Its weights come
-    after the convolution's, as in a network of both.
-    """
-
-    def __init__(self, *, norm: dict, **kwargs):
-        super().__init__(**kwargs)
-        self.norm = layers.BatchNormalization.from_config(norm)
-
-    def build(self, input_shape):
-        super().build(input_shape)
-        self.norm.build(self.compute_output_shape(input_shape))
-
-    def scaled(self, kernel, axes: int):
-        """The kernel, the channels of whose outputs are followed by so many axes more, and the bias."""
-        norm = self.norm
-        scale = norm.gamma * ops.rsqrt(norm.moving_variance + norm.epsilon)
-        kernel = kernel * ops.reshape(scale, (-1, *(1,) * axes))
-        bias = norm.beta - norm.moving_mean * scale
-        return ops.cast(kernel, self.compute_dtype), ops.cast(bias, self.compute_dtype)
-
-
-class SettledConv2D(_Settled, layers.Conv2D):
-    def call(self, inputs):
-        kernel, bias = self.scaled(self.kernel, 0)
-        return ops.conv(inputs, kernel, self.strides, self.padding, self.data_format) + bias
-
-
-class SettledDepthwiseConv2D(_Settled, layers.DepthwiseConv2D):
-    """The kernels do not learn: their gradient would take TensorFlow as long as all else, and they are few."""
-
-    def build(self, input_shape):
-        super().build(input_shape)
-        self.kernel.trainable = self.norm.gamma.trainable = False
-
-    def call(self, inputs):
-        kernel, bias = self.scaled(self.kernel, 1)
-        return ops.depthwise_conv(inputs, kernel, self.strides, self.padding, self.data_format) + bias
-
-
-class _Passed(layers.Layer):
-    """In the place of a batch norm that went into the convolution before it."""
-
-    def call(self, inputs, mask=None):
-        return inputs
-
-    def compute_output_shape(self, input_shape):
-        return input_shape
-
-
-SETTLED = {layers.Conv2D: SettledConv2D, layers.DepthwiseConv2D: SettledDepthwiseConv2D}
-
-
-def settled(network: keras.Model) -> keras.Model:
-    """The same network with the same weights, in which batch norm keeps its statistics while the rest learns.
-
-    For a network of plain convolutions, each of which has a batch norm right behind it, as EfficientNet-Lite and
-    MobileNetV2 have; elsewhere, and for depthwise kernels, see the classes. It is also the fastest that only answers.
-    """
-    norms = {}
-    for layer in network.layers:
-        if isinstance(layer, layers.BatchNormalization):
-            before = layer.input._keras_history.operation
-            if type(before) in SETTLED and not before.use_bias and before.activation is keras.activations.linear:
-                norms[before.name] = layer
-
-    def clone(layer):
-        if isinstance(layer, keras.Model):
-            return settled(layer)
-        if layer.name in norms:
-            norm = norms[layer.name].get_config() | {"name": "norm"}
-            return SETTLED[type(layer)](norm=norm, **layer.get_config())
-        if layer in norms.values():
-            return _Passed(name=layer.name)
         return FUSED.get(type(layer), type(layer)).from_config(layer.get_config())
 
     copy = keras.models.clone_model(network, clone_function=clone)

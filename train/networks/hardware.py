@@ -1,28 +1,29 @@
-"""What the machine offers to training."""
+"""What the machine offers to training, and the precision that suits it."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import platform
+from collections.abc import Iterator
 from pathlib import Path
 
 import keras
 
 
 def gpus() -> list[str]:
-    """The GPUs that the Keras backend sees; JAX raises where there is none, PyTorch is not asked by Keras."""
-    if keras.backend.backend() == "torch":
+    """Names of the GPUs that the Keras backend sees."""
+    if keras.backend.backend() == "torch":  # Keras does not ask it
         import torch
 
         return [f"cuda:{index}" for index in range(torch.cuda.device_count())]
-    with contextlib.suppress(RuntimeError):
+    with contextlib.suppress(RuntimeError):  # JAX raises where there is none
         return keras.distribution.list_devices("gpu")
     return []
 
 
 def has_fast_bfloat16() -> bool:
-    """Whether bfloat16 is multiplied faster than float32: on a GPU, and on processors that say so."""
+    """Whether the machine multiplies bfloat16 faster than float32: GPUs, and processors with AVX512-BF16."""
     if gpus():
         return True
     with contextlib.suppress(OSError):
@@ -30,6 +31,21 @@ def has_fast_bfloat16() -> bool:
     return False
 
 
+@contextlib.contextmanager
+def precision(name: str) -> Iterator[str]:
+    """Build layers with this Keras dtype policy inside the block; yields its name.
+
+    `auto` is mixed_bfloat16 where bfloat16 is fast, else float32.
+    """
+    before = keras.config.dtype_policy()
+    policy = ("mixed_bfloat16" if has_fast_bfloat16() else "float32") if name == "auto" else name
+    keras.config.set_dtype_policy(policy)
+    try:
+        yield policy
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
 def describe() -> str:
-    """What a run computes on, for its provenance."""
+    """What a run computes on, for its record."""
     return f"{len(gpus())} GPU" if gpus() else f"{os.cpu_count()} cores of {platform.machine()}"

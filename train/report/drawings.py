@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from catdog.comparator import Comparator
 from catdog.pages.overlay import overlay, scale_of
 from catdog.wording import percent
-from train.data.dataset import read
+from train.data.photo_cache import read
 from train.fit import lineage
 from train.folders import save_all
 from train.measure import across_models

@@ -17,6 +17,7 @@ from tests.catdog.photos import encoded
 from train.data import prepare as preparation
 from train.data.dataset import DatasetError
 from train.data.prepare import describe, prepare
+from train.data.sources import split_and_label
 
 
 def picture(seed: int, size: int = 64) -> Image.Image:
@@ -75,23 +76,16 @@ def test_keeps_a_given_split_and_reads_zips(tmp_path):
 
 
 def test_reads_the_flat_layout_of_kaggle(tmp_path):
-    write(
-        tmp_path / "train",
-        {f"{k}.{i}.png": encoded(picture(seed_of(k, i)), "PNG") for k in ("cat", "dog") for i in range(4)},
-    )
+    names = [(kind, index) for kind in ("cat", "dog") for index in range(4)]
+    write(tmp_path / "train", {f"{k}.{i}.png": encoded(picture(seed_of(k, i)), "PNG") for k, i in names})
     report = prepare([tmp_path / "train"], tmp_path / "out", val=0.25, test=0.25)
-    assert report["kept"] == {
-        "train": {"cats": 2, "dogs": 2},
-        "val": {"cats": 1, "dogs": 1},
-        "test": {"cats": 1, "dogs": 1},
-    }
+    assert report["kept"] == {s: {"cats": n, "dogs": n} for s, n in (("train", 2), ("val", 1), ("test", 1))}
 
 
 def test_drops_what_cannot_be_decoded(tmp_path):
     broken = encoded(picture(1), "JPEG")[:300]
-    write(
-        tmp_path / "pets", {**photos("cats", 4), **photos("dogs", 4), "cats/broken.jpg": broken, "dogs/empty.png": b""}
-    )
+    write(tmp_path / "pets", {**photos("cats", 4), **photos("dogs", 4)})
+    write(tmp_path / "pets", {"cats/broken.jpg": broken, "dogs/empty.png": b""})
     report = prepare([tmp_path / "pets"], tmp_path / "out")
     assert report["undecodable"] == ["pets/cats/broken.jpg", "pets/dogs/empty.png"]
     assert ["damaged" in report["reasons"][0], "empty" in report["reasons"][1]] == [True, True]
@@ -111,15 +105,9 @@ def test_drops_what_cannot_be_decoded(tmp_path):
 )
 def test_training_copies_of_held_out_photos_are_dropped(tmp_path, change):
     image = picture(99)
-    write(
-        tmp_path / "pets",
-        {
-            **{f"train/{k}": v for k, v in {**photos("cats", 3), **photos("dogs", 3)}.items()},
-            **{f"test/{k}": v for k, v in {**photos("cats", 3, 50), **photos("dogs", 3, 50)}.items()},
-            "test/cats/original.png": encoded(image, "PNG"),
-            "train/cats/copy.png": change(image),
-        },
-    )
+    write(tmp_path / "pets" / "train", {**photos("cats", 3), **photos("dogs", 3), "cats/copy.png": change(image)})
+    write(tmp_path / "pets" / "test", {**photos("cats", 3, 50), **photos("dogs", 3, 50)})
+    write(tmp_path / "pets" / "test", {"cats/original.png": encoded(image, "PNG")})
     report = prepare([tmp_path / "pets"], tmp_path / "out", val=0)
     dropped = [row["dropped"] for row in report["exact_copies"] + report["near_copies"]]
     assert dropped == ["pets/train/cats/copy.png"]
@@ -342,7 +330,7 @@ def test_a_damaged_zip_is_named(tmp_path):
     ],
 )
 def test_class_and_split_come_from_the_folders(path, expected):
-    assert preparation._split_and_label(PurePosixPath(path)) == expected
+    assert split_and_label(PurePosixPath(path)) == expected
 
 
 def test_a_zip_named_like_a_split_is_that_split(tmp_path):

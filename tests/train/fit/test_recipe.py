@@ -12,8 +12,10 @@ import pytest
 from train.__main__ import main
 from train.fit import distill, supervised, trainer
 from train.fit.job import Job
-from train.fit.trainer import Data, Recipe
+from train.fit.teacher import TEACHER_SIZE, Teacher
+from train.fit.trainer import Data
 from train.networks import architectures
+from train.networks.recipes import DISTILLATION, RECIPES, Recipe
 
 STUDENT = ["distill", "xception", "--teacher", "teacher.h5"]
 RECIPE = Recipe(
@@ -42,7 +44,7 @@ def asked(monkeypatch):
 
 @pytest.mark.parametrize("name", architectures.ARCHITECTURES)
 def test_each_architecture_has_a_recipe_of_its_own(asked, name):
-    assert asked("fit", name)[0].recipe == supervised.RECIPES[name]
+    assert asked("fit", name)[0].recipe == RECIPES[name]
 
 
 OPTIONS = {
@@ -63,14 +65,14 @@ FROZEN = {
 
 @pytest.mark.parametrize(("options", "changes"), (OPTIONS | FROZEN).items(), ids=[*OPTIONS, *FROZEN])
 def test_an_option_of_fit_changes_the_recipe_and_nothing_else_of_it(asked, options, changes):
-    expected = dataclasses.replace(supervised.RECIPES["xception"], **changes)
-    assert expected != supervised.RECIPES["xception"]
+    expected = dataclasses.replace(RECIPES["xception"], **changes)
+    assert expected != RECIPES["xception"]
     assert asked("fit", "xception", *options.split())[0].recipe == expected
 
 
 @pytest.mark.parametrize(("options", "changes"), [("", {}), *OPTIONS.items()], ids=["none", *OPTIONS])
 def test_an_option_of_distill_changes_the_recipe_and_nothing_else_of_it(asked, options, changes):
-    expected = dataclasses.replace(distill.RECIPE, **changes)
+    expected = dataclasses.replace(DISTILLATION, **changes)
     assert asked(*STUDENT, *options.split())[0].recipe == expected
 
 
@@ -88,7 +90,7 @@ def test_an_option_of_distill_changes_the_recipe_and_nothing_else_of_it(asked, o
 )
 def test_what_else_is_asked_for_is_done(asked, options, changes):
     for command in (["fit", "xception"], STUDENT):
-        recipe = supervised.RECIPES["xception"] if command[0] == "fit" else distill.RECIPE
+        recipe = RECIPES["xception"] if command[0] == "fit" else DISTILLATION
         run = Path("runs") / f"{command[0]}-xception"
         usual = Job(name="xception", data=Path("photos"), run=run, out=Path("weights"), recipe=recipe)
         job, _ = asked(*command, *options.split())
@@ -118,11 +120,11 @@ def training_model(command: str, recipe: Recipe, classes: int = 2) -> keras.Mode
         return supervised._training_model(network(classes), 24, recipe, keras.optimizers.SGD())
     pixels = keras.Input((None, None, 3))
     photos = np.random.default_rng(0).uniform(0, 255, (4, 8, 8, 3)).astype(np.float32)
-    taught = distill.Taught(keras.Model(pixels, keras.layers.Identity()(pixels)), None, photos)
-    return distill._training_model(network(classes), taught, None, 24, recipe, keras.optimizers.SGD())
+    teacher = Teacher(keras.Model(pixels, keras.layers.Identity()(pixels)), None, photos)
+    return distill._training_model(network(classes), teacher, None, 24, recipe, keras.optimizers.SGD())
 
 
-@pytest.mark.parametrize(("command", "size"), [("fit", 24), ("distill", distill.TEACHER_SIZE)])
+@pytest.mark.parametrize(("command", "size"), [("fit", 24), ("distill", TEACHER_SIZE)])
 def test_photos_are_cropped_and_jittered_as_the_recipe_says(command, size):
     model = training_model(command, RECIPE)
     crop, jitter = model.get_layer("crop"), model.get_layer("jitter")

@@ -89,3 +89,14 @@ def test_the_base_of_a_pretrained_model_is_taken_whole(tmp_path):
     np.testing.assert_allclose(base.predict_on_batch(pixels), expected, atol=1e-5)
     with pytest.raises(InvalidSettings, match="does not begin with the weights of xception_base"):
         architectures.build_base("xception", weights=str(tmp_path / "base.h5"))
+
+
+def test_a_sigmoid_becomes_a_softmax_with_neither(small_networks, tmp_path):
+    before = architectures.build("scratch_cnn", image_size=24)
+    before.save(tmp_path / "before.h5")
+    after = architectures.build("scratch_cnn", neither=True, image_size=24)
+    architectures.load_classifier(after, tmp_path / "before.h5")
+    photos = np.random.default_rng(0).uniform(0, 255, (4, 24, 24, 3)).astype(np.float32)
+    dog, answers = before.predict_on_batch(photos)[:, 0], after.predict_on_batch(photos)
+    np.testing.assert_allclose(answers[:, 1] / answers[:, :2].sum(axis=1), dog, atol=1e-5)
+    assert answers.shape == (4, 3) and (answers[:, 2] < 0.2).all()

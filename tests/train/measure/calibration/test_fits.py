@@ -9,6 +9,7 @@ from catdog.classifier import calibrated
 from train.measure.calibration import fit_novelty as module
 from train.measure.calibration.fit_disagreement import fit_disagreement
 from train.measure.calibration.fit_error_rate import fit_error_rate
+from train.measure.calibration.fit_neither import fit_neither
 from train.measure.calibration.fit_novelty import fit_novelty
 from train.measure.calibration.fit_temperature import fit_shift, fit_temperature
 
@@ -150,3 +151,17 @@ def test_every_way_to_disagree_is_counted():
 def test_models_that_always_agree_have_no_cases():
     same = np.array([0, 1])
     assert fit_disagreement("a", {"a": same, "b": same}, same, {"a": "", "b": ""}) == []
+
+
+# --- neither ------------------------------------------------------------------------------------
+
+
+def test_the_threshold_refuses_what_it_should():
+    random = np.random.default_rng(0)
+    found = fit_neither(random.normal(-6, 1, 2000), random.normal(0, 1, 500))
+    assert found.threshold == pytest.approx(1 / (1 + np.exp(6 - 2.17)), rel=0.2)
+    assert found.auroc > 0.99 and found.caught > 0.95 and found.photos == 500
+    alone = fit_neither(random.normal(-6, 1, 2000), np.zeros(0))
+    assert (alone.auroc, alone.caught, alone.photos) == (None, None, None)
+    certain = fit_neither(np.full(10, -50.0), np.full(10, 50.0))
+    assert 0 < certain.threshold < 1e-6 and certain.caught == 1

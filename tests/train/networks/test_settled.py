@@ -1,0 +1,62 @@
+"""Networks whose batch norm keeps its statistics answer as before, and learn what they should."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+
+from train.networks.hardware import precision
+from train.networks.settled import settled
+
+PHOTOS = np.random.default_rng(0).normal(1, 3, (64, 6, 6, 3)).astype(np.float32)
+
+
+def depthwise_network() -> keras.Model:
+    """Convolutions with a norm behind each, one of each channel by itself, and one without a norm."""
+    pixels = keras.Input((None, None, 3))
+    x = keras.layers.Conv2D(8, 3, strides=2, padding="same", use_bias=False)(pixels)
+    x = keras.layers.ReLU(6.0)(keras.layers.BatchNormalization(name="first")(x))
+    x = keras.layers.DepthwiseConv2D(3, padding="same", use_bias=False, name="depthwise")(x)
+    x = keras.layers.BatchNormalization(scale=True, name="second")(x)
+    x = keras.layers.Conv2D(4, 1, name="plain")(x)
+    return keras.Model(pixels, keras.layers.GlobalAveragePooling2D()(x), name="network")
+
+
+@pytest.fixture
+def unsettled() -> keras.Model:
+    """The same with norms that have seen something."""
+    keras.utils.set_random_seed(0)
+    network, random = depthwise_network(), np.random.default_rng(0)
+    network.set_weights([random.uniform(0.2, 1, weight.shape) for weight in network.get_weights()])
+    return network
+
+
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
+def test_a_settled_network_answers_as_before(unsettled, policy):
+    with precision(policy):
+        copy = settled(unsettled)
+    expected = unsettled.predict_on_batch(PHOTOS)
+    outputs = keras.ops.convert_to_numpy(keras.ops.cast(copy(PHOTOS), "float32"))
+    np.testing.assert_allclose(outputs, expected, **({"rtol": 1e-5} if policy == "float32" else {"rtol": 0.05}))
+    for weight, same in zip(unsettled.get_weights(), copy.get_weights(), strict=True):
+        np.testing.assert_array_equal(weight, same)
+
+
+def test_while_it_learns_norms_in_convolutions_keep_statistics_and_depthwise_kernels_stay(unsettled):
+    copy = settled(unsettled)
+    copy.compile(keras.optimizers.SGD(0.01), loss="mean_squared_error")
+    copy.fit(PHOTOS, np.zeros((64, 4), np.float32), epochs=1, verbose=0)
+    before = dict(zip([weight.path for weight in unsettled.weights], unsettled.get_weights(), strict=True))
+    changed = {
+        path: not np.array_equal(weight, after)
+        for (path, weight), after in zip(before.items(), copy.get_weights(), strict=True)
+    }
+    kept = {name for name, moved in changed.items() if not moved}
+    assert {"depthwise/kernel", "second/gamma"} <= kept
+    assert {name for name in kept if name.startswith(("first", "second"))} == {
+        "first/moving_mean", "first/moving_variance", "second/gamma", "second/moving_mean", "second/moving_variance",
+    }  # fmt: skip
+    # What was learned fits the network as it is built for serving.
+    unsettled.set_weights(copy.get_weights())
+    np.testing.assert_allclose(unsettled.predict_on_batch(PHOTOS), copy.predict_on_batch(PHOTOS), rtol=1e-4)

@@ -1,0 +1,110 @@
+"""A trained network -> its `.h5` and its spec: rounded, calibrated and measured on the validation photos."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from catdog.classifier import Classifier, calibrated
+from catdog.engine import Outputs, load_engine
+from catdog.engine.keras_engine import KerasEngine
+from catdog.models.neither import Neither
+from catdog.models.spec import ModelSpec, sha256_of
+from catdog.settings import Settings
+from train.data.dataset import Split, find_elsewhere
+from train.fit.job import Product
+from train.fit.provenance import without_repeats
+from train.folders import whole
+from train.measure.answers import outputs_of, predict
+from train.measure.calibration.fit_neither import fit_neither
+from train.measure.calibration.fit_temperature import fit_shift, fit_temperature
+from train.measure.metrics import measure
+from train.networks import architectures, h5
+
+# Significant bits of the weights, tried in this order; float16 has 11, float32 has 24.
+SIGNIFICANT_BITS = (11, 12, 13, 14, 24)
+
+
+def finish(trained: keras.Model, product: Product, val: Split, training: dict) -> ModelSpec:
+    """Balance, round, calibrate and measure a trained network; write its `.h5`, then its spec.
+
+    1. Balance the last layer on `val`, and save the network unrounded in the folder of the run, for `evaluate`.
+    2. Save the `.h5` under a temporary name with rounded weights, and load it as serving does. Where a label of `val`
+       changed, save it again with one bit more, up to full precision.
+    3. Fit the temperature and measure on `val`, the same photos; `evaluate` measures on others. Measure on the
+       validation photos of further folders and of neither, too, where there are any.
+    4. Put the `.h5` in its place, then the spec. If the process is killed in between, serving refuses the model by its
+       checksum, and the same command mends it without training again.
+    """
+    neither = trained.outputs[0].shape[-1] == len(val.classes) + 1
+    model = architectures.build(product.name, classes=len(val.classes), neither=neither, image_size=product.image_size)
+    model.set_weights(trained.get_weights())
+    with whole(product.file) as partial:
+        _, outputs = _served(model, val, partial, h5.FLOAT32_BITS)
+        _balance(model, outputs.probabilities, val.labels)
+        h5.save(model, product.run / product.file.name)
+        labels = None
+        for bits in SIGNIFICANT_BITS:
+            served, outputs = _served(model, val, partial, bits)
+            if labels is None:
+                exact = Classifier(served.spec, KerasEngine(model))
+                labels = predict([exact], val)[product.name].argmax(axis=1)
+            if (outputs.probabilities.argmax(axis=1) == labels).all():
+                break
+        training = without_repeats(training) | {"parameters": model.count_params(), "significant_bits": bits}
+        temperature = fit_temperature(outputs.probabilities, val.labels)
+        probabilities = calibrated(outputs.probabilities, temperature)
+        figures = measure(probabilities, val.labels, val.classes, uncalibrated=outputs.probabilities)
+        spec = served.spec.replace(temperature=temperature, metrics={"val": figures}, training=training)
+        spec = _measured_elsewhere(Classifier(spec, served.engine), product, outputs.neither)
+    spec.write(product.file.with_suffix(".json"))
+    return spec
+
+
+def _measured_elsewhere(served: Classifier, product: Product, neither: np.ndarray | None) -> ModelSpec:
+    """The spec with figures on validation photos of further folders, and with the threshold of neither.
+
+    `neither` are the model's log odds of neither for the photos of the classes in `product.data`/val, (N,).
+    """
+    spec, elsewhere = served.spec, find_elsewhere(product.data, "val", product.more, product.limit)
+    if not len(elsewhere):
+        return spec
+    outputs = outputs_of([served], elsewhere)[spec.name]
+    of_classes = elsewhere.labels < len(elsewhere.classes)
+    if of_classes.any():
+        figures = measure(outputs.probabilities[of_classes], elsewhere.labels[of_classes], elsewhere.classes)
+        spec = spec.replace(metrics=spec.metrics | {"elsewhere": figures})
+    if neither is None:
+        return spec
+    return spec.replace(neither=fit_neither(neither, outputs.neither[~of_classes]))
+
+
+def _balance(model: keras.Model, probabilities: np.ndarray, labels: np.ndarray) -> None:
+    """Shift the bias of the last layer to where the log loss of these answers (N, classes) is least."""
+    shift = fit_shift(probabilities, labels)
+    bias = model.layers[-1].bias
+    if bias.shape[0] > len(shift):  # the last output is for neither
+        shift = np.append(shift - shift.mean(), 0.0)
+    bias.assign_add(shift if bias.shape[0] > 1 else shift[1:])
+
+
+def _served(model: keras.Model, val: Split, path: Path, bits: int) -> tuple[Classifier, Outputs]:
+    """Save the model to `path` and load it as serving does; return it and its outputs for `val`."""
+    name = model.name
+    h5.save(model, path, bits=bits)
+    neither = model.output.shape[-1] == len(val.classes) + 1
+    spec = ModelSpec(
+        name=name,
+        title=architectures.get(name).title,
+        architecture=name,
+        file=f"{name}.h5",
+        sha256=sha256_of(path),
+        bytes=path.stat().st_size,
+        image_size=model.input_shape[1],
+        classes=val.classes,
+        neither=Neither(threshold=0.5) if neither else None,
+    )
+    served = Classifier(spec, load_engine(path, spec, Settings(engine="tensorflow")))
+    return served, outputs_of([served], val)[name]

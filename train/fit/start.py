@@ -1,0 +1,82 @@
+"""What each run does before it trains: check its folders, read its photos, build its network."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+import keras
+
+from catdog.errors import InvalidSettings, ModelMismatch
+from catdog.models.spec import ModelSpec, find_specs
+from train.data import dataset
+from train.data.photo_cache import load_images
+from train.fit.job import Job, Product
+from train.fit.trainer import Data
+from train.folders import require_writable
+from train.networks import architectures
+from train.networks.fused import fused
+from train.networks.settled import settled
+
+# Pixels. Photos are stored larger than most crops, since a crop enlarges a part of the photo.
+STORED_SIZE = 200
+
+
+def prepared(
+    job: Job, *sources: str | Path | None, unlabelled: bool = False
+) -> tuple[tuple[dataset.Split, dataset.Split], Data]:
+    """The splits train and val of a job and their decoded photos; raises before anything is trained.
+
+    `sources` are the files that the run begins with or learns from. Photos without a label are left out unless
+    `unlabelled`.
+    """
+    require_other(job, *sources)
+    require_writable(job.out)
+    train, val = dataset.find_training(job.data, job.limit, job.more)
+    if not unlabelled:
+        train = train.at(train.labels != dataset.UNKNOWN)
+    require_same_classes(job, val.classes)
+    stored_size = max(STORED_SIZE, job.image_size, *(size for size, _ in job.recipe.stages))
+    photos = Data(
+        load_images(train, stored_size, cache=job.data / ".cache"),
+        train.labels,
+        load_images(val, job.image_size, cache=job.data / ".cache"),
+        val.labels,
+        len(train.classes),
+        neither=len(train.of_neither) > 0,
+        chances=dataset.chances(train),
+    )
+    return (train, val), photos
+
+
+def inputs_of(splits: tuple[dataset.Split, dataset.Split], photos: Data) -> dict[str, int | str]:
+    """What checkpoints record of photos and labels, to know whether two runs learn from the same."""
+    return photos.counts() | {"digest of photos and labels": dataset.digest(*splits)}
+
+
+def require_other(product: Product, *sources: str | Path | None) -> None:
+    """Raise InvalidSettings where a run would overwrite one of the files that it reads."""
+    written = {file.resolve() for file in (product.file, product.run / product.file.name)}
+    for source in filter(None, sources):
+        if Path(source).resolve() in written:
+            raise InvalidSettings(f"The run would replace {source}, which it reads: choose another --out or --run.")
+
+
+def require_same_classes(product: Product, classes: tuple[str, ...]) -> None:
+    """Raise InvalidSettings where `product.out` holds a model of other classes: both could not be served together."""
+    for path in find_specs(product.out):
+        with contextlib.suppress(ModelMismatch):
+            spec = ModelSpec.read(path)
+            if spec.classes != classes:
+                raise InvalidSettings(
+                    f"{product.out} holds {spec.name}, which knows the classes {', '.join(spec.classes)}; "
+                    f"the data folder has {', '.join(classes)}: choose another --out."
+                )
+
+
+def started(job: Job, photos: Data, start: Path | None, *, base: str | None = None) -> keras.Model:
+    """The network of a job, for photos of any size, with its initial weights."""
+    network = architectures.build(job.name, classes=photos.classes, neither=photos.neither, base=base)
+    if start:
+        architectures.load_classifier(network, start)
+    return settled(network) if job.recipe.settled else fused(network)

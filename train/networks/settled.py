@@ -1,0 +1,92 @@
+"""Networks whose batch norm keeps its statistics, folded into the convolutions: for fine-tuning and for teachers."""
+
+from __future__ import annotations
+
+import keras
+from keras import layers, ops
+
+from train.networks.fused import FUSED
+
+
+class _Settled(layers.Layer):
+    """A convolution and the batch norm behind it as one operation; the norm keeps its statistics.
+
+    With fixed statistics, batch norm is a factor and an offset for each channel. Both go into the kernel and a bias,
+    which costs no time. Weights are ordered as in a network of both layers.
+    """
+
+    def __init__(self, *, norm: dict, **kwargs):
+        super().__init__(**kwargs)
+        self.norm = layers.BatchNormalization.from_config(norm)
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        self.norm.build(self.compute_output_shape(input_shape))
+
+    def scaled(self, kernel, axes: int):
+        """The kernel with the factors of the norm, and the bias; so many axes follow the kernel's channel axis."""
+        norm = self.norm
+        scale = norm.gamma * ops.rsqrt(norm.moving_variance + norm.epsilon)
+        kernel = kernel * ops.reshape(scale, (-1, *(1,) * axes))
+        bias = norm.beta - norm.moving_mean * scale
+        return ops.cast(kernel, self.compute_dtype), ops.cast(bias, self.compute_dtype)
+
+
+class SettledConv2D(_Settled, layers.Conv2D):
+    def call(self, inputs):
+        kernel, bias = self.scaled(self.kernel, 0)
+        return ops.conv(inputs, kernel, self.strides, self.padding, self.data_format) + bias
+
+
+class SettledDepthwiseConv2D(_Settled, layers.DepthwiseConv2D):
+    """The kernels do not learn: they are few, and their gradient would double the time of a step on TensorFlow."""
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        self.kernel.trainable = self.norm.gamma.trainable = False
+
+    def call(self, inputs):
+        kernel, bias = self.scaled(self.kernel, 1)
+        return ops.depthwise_conv(inputs, kernel, self.strides, self.padding, self.data_format) + bias
+
+
+class _Passed(layers.Layer):
+    """Does nothing, in place of a batch norm that was folded into the convolution before it."""
+
+    def call(self, inputs, mask=None):
+        return inputs
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+
+SETTLED = {layers.Conv2D: SettledConv2D, layers.DepthwiseConv2D: SettledDepthwiseConv2D}
+
+
+def settled(network: keras.Model) -> keras.Model:
+    """A copy of a network, weights included, whose batch norm keeps its statistics while the rest learns.
+
+    Each batch norm right behind a plain or depthwise convolution is folded into it, as everywhere in EfficientNet-Lite
+    and MobileNetV2; depthwise kernels stay as they are. Other batch norm learns. Without training, this is the
+    fastest form of a network on TensorFlow.
+    """
+    norms = {}
+    for layer in network.layers:
+        if isinstance(layer, layers.BatchNormalization):
+            before = layer.input._keras_history.operation
+            if type(before) in SETTLED and not before.use_bias and before.activation is keras.activations.linear:
+                norms[before.name] = layer
+
+    def clone(layer):
+        if isinstance(layer, keras.Model):
+            return settled(layer)
+        if layer.name in norms:
+            norm = norms[layer.name].get_config() | {"name": "norm"}
+            return SETTLED[type(layer)](norm=norm, **layer.get_config())
+        if layer in norms.values():
+            return _Passed(name=layer.name)
+        return FUSED.get(type(layer), type(layer)).from_config(layer.get_config())
+
+    copy = keras.models.clone_model(network, clone_function=clone)
+    copy.set_weights(network.get_weights())
+    return copy
