@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, and where they go."""
+"""Writing files: whole or not at all, to folders that are writable."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Thing = TypeVar("Thing")
 
 
 def require_writable(folder: Path) -> None:
-    """Make a folder and try to write to it: better an OSError now than after hours of training."""
+    """Make a folder and write to it, to raise OSError before hours of training rather than after."""
     folder.mkdir(parents=True, exist_ok=True)
     tempfile.TemporaryFile(dir=folder).close()
 
@@ -23,7 +23,7 @@ def require_writable(folder: Path) -> None:
 def save_all(
     things: Iterable[tuple[str, Thing | None]], folder: Path, save: Callable[[Thing, Path], None]
 ) -> list[str]:
-    """Save each under its name in a folder, remove what is None, an earlier one, and name those that were saved."""
+    """Save each thing under its name in a folder, delete the file of one that is None, and return the names saved."""
     names = []
     for name, thing in things:
         if thing is None:

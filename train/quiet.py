@@ -1,4 +1,4 @@
-"""Keras without its greetings."""
+"""Import Keras without its log lines."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from catdog.terminal import hidden_stderr
 
 
 def load_keras() -> None:
-    """Import Keras without the greetings of its backend and its advice to choose another file format."""
+    """Import Keras without the log lines of its backend and its warning about the `.h5` format."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     with hidden_stderr():
         import keras  # noqa: F401
         from absl import logging
 
     logging.set_verbosity(logging.ERROR)
-    # Several models in one process, as after each training, are no mistake.
+    # It warns about several models in one process, which is no mistake here.
     getLogger("tensorflow").setLevel("ERROR")

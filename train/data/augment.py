@@ -1,4 +1,4 @@
-"""Augmentation as Keras layers: part of the training graph, so it runs where the model runs."""
+"""Augmentation as Keras layers, inside the training graph; they do nothing outside training."""
 
 from __future__ import annotations
 
@@ -11,13 +11,12 @@ from keras import ops
 class RandomResizedCrop(keras.layers.Layer):
     """Cut a random box from each image, mirror it half of the time, resize it to `size`.
 
-    The box covers `scale` of the area, or less where it would be longer than the photo, with an
-    aspect ratio of `ratio` (Szegedy et al. 2015, "Going deeper with convolutions", section 6).
-    Resizing is bilinear and antialiased, written as two matrix products per image, rows and
-    columns, because that is the one formulation that is fast on every backend and needs no gather.
+    The box covers a share of the area within `scale` and has an aspect ratio within `ratio` (Szegedy et al. 2015,
+    "Going deeper with convolutions", section 6); it is cut off at the edges of the image. Resizing is bilinear and
+    antialiased, as two matrix products per image, which is fast on every backend.
 
-    Call arguments: images uint8 or float (B, H, W, 3), 0..255. Returns float32 (B, size, size, 3).
-    Outside training the images pass unchanged, whatever their size.
+    Call arguments: images uint8 or float (B, H, W, 3), 0..255. Returns float32 (B, size, size, 3), or outside training
+    the images as float32.
     """
 
     def __init__(self, size, scale=(0.35, 1.0), ratio=(0.75, 4 / 3), *, mirror=True, seed=None, **kwargs):
@@ -57,9 +56,9 @@ class RandomResizedCrop(keras.layers.Layer):
 
 
 class ColorJitter(keras.layers.Layer):
-    """Change brightness, contrast and saturation of each image by a random factor of 1 +- amount.
+    """Change brightness, contrast and saturation of each image by random factors of 1 +- amount.
 
-    Images float32 (B, H, W, 3), 0..255, clipped to that range. Does nothing outside training.
+    Images are float32 (B, H, W, 3), 0..255, and clipped to that range.
     """
 
     def __init__(self, amount=0.2, seed=None, **kwargs):
@@ -88,11 +87,10 @@ class ColorJitter(keras.layers.Layer):
 class CutMix(keras.layers.Layer):
     """Paste a box of another photo into each image (Yun et al. 2019, "CutMix").
 
-    The other photo is the one as far from the end of the batch as this one is from its beginning;
-    `dataset.Batches` mixes the targets alike. Does nothing outside training.
+    The other photo is the one at the same place of the reversed batch; `Batches` mixes the targets alike. The box has
+    the aspect ratio of the image and lies anywhere inside it.
 
-    Call arguments: images float32 (B, H, W, 3); shares float32 (B, 1), how much of each image's area
-    stays, where 1 leaves it whole. The box has the shape of the image and lies anywhere inside it.
+    Call arguments: images float32 (B, H, W, 3); shares float32 (B, 1), the share of each image's area that stays.
     """
 
     def __init__(self, seed=None, **kwargs):
@@ -108,7 +106,7 @@ class CutMix(keras.layers.Layer):
         return _blend(images, ops.flip(images, axis=0), box)
 
     def _stretch(self, side, length: int):
-        """A random stretch, `side` (B, 1) of `length` pixels: (B, length), 1 inside, between 0 and 1 at its ends."""
+        """A random interval, `side` (B, 1) of `length` pixels long: (B, length), how much of each pixel lies inside."""
         start = keras.random.uniform(ops.shape(side), dtype="float32", seed=self.generator) * (1.0 - side) * length
         pixels = ops.arange(length, dtype="float32")[None, :]
         return ops.clip(ops.minimum(pixels + 1.0, start + side * length) - ops.maximum(pixels, start), 0.0, 1.0)
@@ -131,15 +129,15 @@ def resampled(maps, height: int, width: int):
 
 
 def _blend(images, towards, factor):
-    """`towards` where the factor is 1, the image where it is 0; a factor below 0 leads away from `towards`."""
+    """Linear from the images (factor 0) to `towards` (factor 1); a factor below 0 leads away from it."""
     return images + (towards - images) * factor
 
 
 def _sampling_matrix(start, length, source_size: int, size: int):
     """Weights (B, size, source_size) of an antialiased bilinear resampling of [start, start + length).
 
-    The triangle filter is as wide as one output pixel, and never narrower than one source pixel,
-    as in Pillow's `Image.resize(..., BILINEAR, box)`.
+    The triangle filter is as wide as one output pixel, at least one source pixel, as in Pillow's
+    `Image.resize(..., BILINEAR, box)`.
     """
     step = length / size
     centre = start[:, None] + (ops.arange(size, dtype="float32")[None, :] + 0.5) * step[:, None]

@@ -1,4 +1,4 @@
-"""Photos of neither cats nor dogs, out of a package of Debian: the same ones everywhere."""
+"""A fixed set of photos of neither cats nor dogs, from a Debian package."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from catdog.errors import InvalidSettings
 from train.data.qt_resources import files
 from train.folders import require_writable, whole
 
-# The package, and for each kind the photos, FILE/PATH: the beginning of the sha256, and what the package's own lists
-# say of licence, author and source. All are in the public domain or CC0.
+# Name of the package, and for each kind its photos: FILE/PATH -> the first digits of the sha256, and licence, author
+# and source from the package's own lists. All are in the public domain or CC0.
 LIST = Path(__file__).with_name("neither_photos.json")
-# Beside the folders of photos: a sentence on where they come from.
+# Name of a file beside the photos that says where they come from.
 ABOUT = "ABOUT.md"
 
 
 def assemble(package: Path, out: Path) -> dict[str, int]:
-    """Write the listed photos to `out`, a folder per kind, and ABOUT; return how many there are of each kind.
+    """Write the photos of LIST to `out`, a folder for each kind, and ABOUT; return the number of each kind.
 
     package  folder of the `.rcc` files of gcompris-qt-data, version 3.1
 
-    Raises InvalidSettings when a photo is missing or another one than is listed.
+    Raises InvalidSettings when a photo is missing or differs from the list.
     """
     listed = json.loads(LIST.read_text(encoding="utf-8"))
     require_writable(out)

@@ -1,4 +1,4 @@
-"""Read files out of Qt's binary resource files (.rcc), as Debian's educational packages keep their photos."""
+"""Read files from Qt's binary resource files (.rcc), in which Debian's educational packages keep photos."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ FOLDER, COMPRESSED = 2, 1 | 4  # flags of a node
 
 
 class ResourceError(CatDogError, ValueError):
-    """A file that is no Qt resource file, or one that was cut off."""
+    """A file that is no Qt resource file, or a damaged one."""
 
     code = "invalid_resource"
 
 
 def files(data: bytes) -> Iterator[tuple[str, bytes]]:
-    """Yield path and content of each file that is stored uncompressed, as photos are; raises ResourceError.
+    """Yield path and content of each uncompressed file, which photos are; raises ResourceError.
 
-    The format is that of Qt's `rcc --binary`: a header with the version and the places of a tree of
-    nodes, of the contents and of the names; all numbers are big-endian.
+    The format is that of Qt's `rcc --binary`: a header with a version and the offsets of a tree of nodes, of contents
+    and of names. Numbers are big-endian.
     """
     if data[:4] != b"qres":
         raise ResourceError(f"This is no Qt resource file: it begins with {data[:4]!r}.")
@@ -52,6 +52,6 @@ def _walk(
 
 
 def _name(data: bytes, at: int) -> str:
-    """Its length in characters, a hash of four bytes, and the characters in UTF-16."""
+    """The name at an offset: its length in characters, a hash of four bytes, and the characters in UTF-16."""
     (length,) = struct.unpack_from(">H", data, at)
     return data[at + 6 : at + 6 + 2 * length].decode("utf-16-be")

@@ -1,4 +1,4 @@
-"""How a model came to its weights, from the record in its spec: curves for the report, sentences for the model card."""
+"""The trainings behind a model, from the record in its spec: curves for the report, sentences for the model card."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from catdog.models.spec import ModelSpec
 from catdog.models.training_runs import Step, steps_to
 
-# A run counts as converged once its validation accuracy is this close to its last value.
+# Training counts as converged once the validation accuracy is this close to its last value.
 CONVERGED = 0.01
 # As `provenance.base_provenance` records it.
 RANDOM = "random weights"
@@ -39,7 +39,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Convergence:
-    """Epochs and seconds of all runs together, and those until the validation accuracy was near its last value."""
+    """Epochs and seconds of all runs together, and up to the point of convergence."""
 
     epochs: int
     seconds: float
@@ -49,13 +49,13 @@ class Convergence:
 
 
 def runs(training: Any) -> list[Run]:
-    """The runs with recorded epochs that led to a model, first to last, from the `training` of its spec.
+    """The runs with recorded epochs behind a model, first to last, from the `training` of its spec.
 
-    Only those since the last run on a much larger or smaller data set: earlier accuracies are of another task.
+    Runs before the last one on a data set of another size are left out: their accuracies cannot be compared.
     """
     steps = steps_to(training)
     rows = [_rows(step.record) if step.is_run else () for step in steps]
-    trained: list[bool] = []  # whether there are epochs in a step or behind it
+    trained: list[bool] = []  # for each step, whether it or one behind it has epochs
     for step, own in zip(steps, rows, strict=True):
         trained.append(bool(own) or any(trained[part] for part in step.parts))
     found = [(step, own) for step, own in zip(steps, rows, strict=True) if own]
@@ -67,7 +67,7 @@ def runs(training: Any) -> list[Run]:
 
 
 def convergence(chain: list[Run]) -> Convergence | None:
-    """How long a chain of runs took and when it was near its end; None without validation accuracies."""
+    """When a chain of runs converged; None without validation accuracies."""
     rows = [row for run in chain for row in run.epochs]
     if not rows or "val_accuracy" not in rows[-1]:
         return None
@@ -78,7 +78,7 @@ def convergence(chain: list[Run]) -> Convergence | None:
 
 
 def _is_other_data(run: dict[str, Any], own: dict[str, Any]) -> bool:
-    """Whether two runs learned from numbers of photos that differ by more than a fifth; False where one is unknown."""
+    """Whether the numbers of training photos of two runs differ by more than a fifth; False where one is unknown."""
     counts = [photos.get("train") for photos in (run.get("photos"), own.get("photos")) if isinstance(photos, dict)]
     known = [count for count in counts if is_number(count) and count > 0]
     return len(known) == 2 and max(known) > 1.2 * min(known)
@@ -93,7 +93,7 @@ def _title(step: Step, continued: bool) -> str:
 
 
 def _rows(run: dict[str, Any]) -> tuple[dict[str, float], ...]:
-    """The epochs of a run; empty where none is recorded."""
+    """The recorded epochs of a run."""
     history = run.get("history")
     if not isinstance(history, list) or not all(
         isinstance(row, dict) and is_number(row.get("seconds")) for row in history
@@ -105,7 +105,7 @@ def _rows(run: dict[str, Any]) -> tuple[dict[str, float], ...]:
 def _row(row: dict[str, Any], distilled: bool) -> dict[str, float]:
     """One epoch by the names in FIGURES; Keras calls them `probabilities_accuracy` etc. for a model with two outputs.
 
-    Losses are those of the labels; the training loss is left out where only its sum with the teacher's is recorded.
+    Losses are those of the labels. The training loss is left out where only its sum with the teacher's is recorded.
     """
     figures = {name: row.get(_of_labels(name), row.get(name)) for name in FIGURES}
     if distilled and _of_labels("loss") not in row:
@@ -122,7 +122,7 @@ def _of_labels(name: str) -> str:
 
 
 def described(spec: ModelSpec) -> str:
-    """A section of Markdown on one model: its facts, then each step that made its weights, first to last."""
+    """A section of Markdown on one model: its facts, then the steps that made its weights, first to last."""
     training = spec.training
     facts = [
         spec.title,
@@ -153,7 +153,7 @@ def _sentence(step: Step) -> str:
 
 
 def _run(run: dict[str, Any]) -> str:
-    """One run of `fit` or `distill`; what its record does not say is left out."""
+    """One run of `fit` or `distill`, as far as it is recorded."""
     photos = run.get("photos")
     parts = [
         _distilled_from(run),
@@ -169,35 +169,35 @@ def _run(run: dict[str, Any]) -> str:
 
 
 def _duration(run: dict[str, Any]) -> str:
-    """How long it took, to the minute: the sum of its epochs, else what is recorded of the whole."""
+    """How long a run took, in minutes: the sum of its epochs, or else the recorded total."""
     rows = _rows(run)
     seconds = sum(row["seconds"] for row in rows) if rows else run.get("seconds")
     return f"{seconds / 60:.0f} minutes on {run.get('hardware', 'one machine')}" if is_number(seconds) else ""
 
 
 def _recipe(run: dict[str, Any]) -> str:
-    """How it learned, as far as its recipe says; `trainer.Recipe` explains each number."""
+    """How a run was trained, as far as its recipe is recorded; `Recipe` explains each number."""
     recipe = run.get("recipe")
     recipe = recipe if isinstance(recipe, dict) else {}
 
-    def said(name: str, text: str, factor: float = 1) -> str:
-        """`text` with the number of a setting, where there is one that is not 0."""
+    def setting(name: str, text: str, factor: float = 1) -> str:
+        """`text` with the number of a setting; empty where that is 0 or not recorded."""
         value = recipe.get(name)
         return text.format(factor * value) if is_number(value) and value else ""
 
     parts = [
         _crops(recipe),
-        said("learning_rate", "AdamW with warm-up to {:g} and cosine to zero"),
-        said("weight_decay", "weight decay {:g}"),
-        said("batch_size", "batches of {:g}"),
-        said("jitter", "mirroring and colour jitter of {:g} %", 100),
-        said("cutmix", "CutMix of {:g} % of the photos", 100),
-        said("degrade", "{:g} % of the photos degraded", 100),
-        said("label_smoothing", "label smoothing {:g}"),
-        said("ema", "moving average of the weights ({:g} per step)"),
-        said("frozen_stages", "the base frozen in the first {:g} of its stages"),
+        setting("learning_rate", "AdamW with warm-up to {:g} and cosine to zero"),
+        setting("weight_decay", "weight decay {:g}"),
+        setting("batch_size", "batches of {:g}"),
+        setting("jitter", "mirroring and colour jitter of {:g} %", 100),
+        setting("cutmix", "CutMix of {:g} % of the photos", 100),
+        setting("degrade", "{:g} % of the photos degraded", 100),
+        setting("label_smoothing", "label smoothing {:g}"),
+        setting("ema", "moving average of the weights ({:g} per step)"),
+        setting("frozen_stages", "the base frozen in the first {:g} of its stages"),
     ]
-    seed = f"seed {recipe['seed']}" if is_number(recipe.get("seed")) else ""  # 0 is one
+    seed = f"seed {recipe['seed']}" if is_number(recipe.get("seed")) else ""  # which may be 0
     return ", ".join(filter(None, [*parts, seed]))
 
 

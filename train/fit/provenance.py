@@ -1,4 +1,4 @@
-"""Where trained weights come from, as plain JSON for the spec."""
+"""The record of a training in a spec, as plain JSON: its data, recipe, history, and the weights it began with."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from train.networks import hardware
 
 
 def provenance(photos: Data, job: Job, history: list[dict], *, precision: str) -> dict[str, Any]:
-    """Describe a finished run: data, recipe, the precision that it came to, time, software and hardware."""
+    """Describe a finished run: data, recipe, precision used, time, software and hardware."""
     return {
         "dataset": job.dataset,
         "photos": {"train": len(photos.labels), "val": len(photos.validation_labels)},
@@ -37,7 +37,7 @@ def provenance(photos: Data, job: Job, history: list[dict], *, precision: str) -
 
 
 def averaged(files: Sequence[Path], product: Product, validation_photos: int) -> dict[str, Any]:
-    """Describe the mean of the weights of some `.h5` files, the last of which counts as what it went on from."""
+    """Describe the mean of the weights of some `.h5` files, of which the last is recorded as the base."""
     *others, last = map(origin_of, files)
     photos = last.get("training", {}).get("photos", {})
     return {
@@ -54,17 +54,17 @@ def averaged(files: Sequence[Path], product: Product, validation_photos: int) ->
 
 
 def without_repeats(training: dict[str, Any]) -> dict[str, Any]:
-    """A record of a training in which what is behind each file, known by its sha256, stands only once.
+    """A record in which the training of each file, known by its sha256, is described only once.
 
-    A run records the history of its weights and of its teacher, and an average that of each part: shared histories
-    would double with every generation. They stay where `catdog.models.training_runs.steps_to` meets them first;
-    it does not follow teachers, whose histories are therefore counted by themselves.
+    A run records the training of its base and of its teacher, and an average that of each part; without this, shared
+    ones would double with each generation. They stay where `catdog.models.training_runs.steps_to` meets them first. It
+    does not follow teachers, so their trainings are kept once more.
     """
     return _first_mention(training, set(), set())
 
 
 def _first_mention(run: dict[str, Any], weights: set[str], teachers: set[str]) -> dict[str, Any]:
-    """As `without_repeats`, without what is behind files already mentioned as `weights` or as `teachers`."""
+    """As `without_repeats`, without the training of files already described among `weights` or `teachers` (sha256)."""
 
     def once(origin: Any, known: set[str]) -> Any:
         match origin:
@@ -85,14 +85,14 @@ def _first_mention(run: dict[str, Any], weights: set[str], teachers: set[str]) -
 
 
 def identity(source: str | Path | None) -> str | None:
-    """A name of weights to start from, or the sha256 of their file: tells whether two runs start alike."""
+    """The sha256 of a file of weights, or else their name: equal for runs that start with the same weights."""
     if source in (None, "none"):
         return None
     return sha256_of(source) if Path(source).is_file() else str(source)
 
 
 def base_provenance(base: str | None) -> Any:
-    """What is known of the base weights: their name, or their file and its own training."""
+    """Describe the base of a run: its name, or its file and the training of that."""
     if base in (None, "none"):
         return "random weights"
     if base == "imagenet":
@@ -103,17 +103,17 @@ def base_provenance(base: str | None) -> Any:
 
 
 def origin_of(path: Path) -> dict[str, Any]:
-    """What is known of an `.h5` that a run began with: its file and, from the spec beside it, its own training."""
+    """Describe an `.h5`: name, sha256 and, from the spec beside it, its training."""
     spec = spec_beside(path)
     return {"file": path.name, "sha256": sha256_of(path)} | ({"training": spec.training} if spec else {})
 
 
 def spec_beside(path: Path) -> ModelSpec | None:
-    """The spec beside an `.h5`; None where there is none, or one of other weights, or JSON of another kind.
+    """The spec beside an `.h5`, or None where there is none, or it belongs to other weights.
 
-    Raises ModelMismatch for one that cannot be read.
+    Raises ModelMismatch for a spec that cannot be read.
     """
     described = path.with_suffix(".json")
     spec = ModelSpec.read(described) if described.is_file() and is_spec(described) else None
-    # A spec of other weights, left by a process that was killed between the two files, says nothing.
+    # A process that was killed between the two files may have left the spec of other weights.
     return spec if spec and spec.sha256 == sha256_of(path) else None

@@ -1,7 +1,7 @@
-"""The networks: a registry of names, and build(name) -> a Keras model on pixels 0..255.
+"""The architectures by name, and build(name) -> a Keras model. `recipes.py` has their recipes.
 
-Every model scales its own pixels, takes float32 (N, H, W, 3) in 0..255 and returns probabilities:
-(N, 1) of the second class for two classes, (N, classes) for more, (N, classes + 1) with one for neither.
+Every model takes float32 pixels (N, H, W, 3), 0..255, scales them itself, and returns probabilities: (N, 1) of the
+second class for two classes, (N, classes) for more, (N, classes + 1) with an output for neither.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from keras import layers
 
 from catdog.errors import InvalidSettings
 
-# What a last layer that knew nothing of neither begins to say of it.
+# The first logit of an output for neither that is added to a trained network: 6 % where the classes are equal.
 NEITHER_LOGIT = -2.0
 
 
@@ -25,7 +25,7 @@ NEITHER_LOGIT = -2.0
 class Architecture:
     """One entry of the registry.
 
-    title       name shown to people
+    title       name for people
     image_size  default input height and width for serving, pixels
     features    features(pixels, weights) -> pooled features (N, F) of pixels 0..255; weights is
                 None or, for `pretrained` networks, "imagenet"
@@ -50,8 +50,8 @@ def build(
 ) -> keras.Model:
     """Build a classifier; `image_size` None accepts photos of any height and width.
 
-    With `neither` it has an output more, the last: the photo is of none of the classes. `base` is as in
-    `build_base`. The model is flat: its layers are those of the network.
+    `neither` adds a last output, for photos of none of the classes. `base` is as `weights` in `build_base`. The layers
+    of the network are those of the model; none is a model of its own.
     """
     network = build_base(name, image_size=image_size, weights=base)
     features = layers.Dropout(get(name).dropout, name="dropout")(network.output)
@@ -61,9 +61,8 @@ def build(
 def build_base(name: str, *, image_size: int | None = None, weights: str | None = None) -> keras.Model:
     """Build the feature extractor of an architecture: pixels 0..255 to pooled features.
 
-    `weights` is None or "none" (random), "imagenet" (fetched by keras.applications; needs a
-    network) or the path of a Keras `.h5` model that begins with this base: a classifier of the same
-    architecture for any classes, or a model whose first layer is the base.
+    `weights` is None or "none" (random), "imagenet" (downloaded by keras.applications), or the path of an `.h5` that
+    begins with this base: a classifier of the same architecture for any classes, or a model whose first layer is it.
     """
     architecture = get(name)
     if weights not in (None, "none") and not architecture.pretrained:
@@ -89,21 +88,21 @@ def _with_imagenet(name: str, inputs: keras.KerasTensor) -> keras.KerasTensor:
 def load_classifier(network: keras.Model, path: Path) -> None:
     """Copy the weights of a whole `.h5` classifier of the same architecture into `network`.
 
-    One without an output for neither will do where `network` has one: it begins as unlikely, and learns.
+    The file may lack an output for neither that `network` has: that output then starts at NEITHER_LOGIT.
     """
     _copy_weights(network, path, f"{path} cannot be gone on from as a {network.name}", whole=True)
 
 
 def _with_neither(kernel: np.ndarray, bias: np.ndarray) -> list[np.ndarray]:
-    """A last layer (F, outputs) as one with an output more, whose logit is NEITHER_LOGIT: (F, outputs + 1)."""
-    if kernel.shape[1] == 1:  # a sigmoid: its logit is the difference of those of a softmax
+    """The weights of a last layer (F, outputs) with one more output, whose logit is always NEITHER_LOGIT."""
+    if kernel.shape[1] == 1:  # the logit of a sigmoid is the difference of two logits of a softmax
         kernel, bias = (np.concatenate([-half, half], axis=-1) for half in (kernel / 2, bias / 2))
-    silent = np.zeros((len(kernel), 1), np.float32)
-    return [np.concatenate([kernel, silent], axis=1), np.append(bias, np.float32(NEITHER_LOGIT))]
+    zeros = np.zeros((len(kernel), 1), np.float32)
+    return [np.concatenate([kernel, zeros], axis=1), np.append(bias, np.float32(NEITHER_LOGIT))]
 
 
 def _copy_weights(network: keras.Model, path: str | Path, problem: str, *, whole: bool = False) -> None:
-    """Set the weights of `network` to the first, or with `whole` to all, of a file."""
+    """Set the weights of `network` to the first weights of a file, or with `whole` to all of them."""
     try:
         weights = keras.models.load_model(path, compile=False).get_weights()
         if whole and weights[-1].shape != (outputs := network.output.shape[-1],) and outputs > 2:
@@ -127,7 +126,7 @@ def head(classes: int, neither: bool = False) -> layers.Dense:
 
 
 def _scratch_features(pixels, weights: None):
-    """A residual network with excited channels (He et al. 2016): a strided convolution, stages that halve the size."""
+    """A residual network (He et al. 2016) with squeeze-and-excitation; each of its stages halves the size."""
     x = layers.Rescaling(1 / 127.5, offset=-1.0)(pixels)
     x = layers.ReLU()(layers.BatchNormalization()(_conv(48, 3, strides=2)(x)))
     for filters, blocks in ((48, 1), (96, 1), (192, 2), (320, 2)):
@@ -141,13 +140,13 @@ def _residual_block(x, filters: int, strides: int):
     if strides > 1:
         shortcut = layers.BatchNormalization()(_conv(filters, 1, strides)(x))
     x = layers.ReLU()(layers.BatchNormalization()(_conv(filters, 3, strides)(x)))
-    # Starting each block as its shortcut makes early training steadier (Goyal et al. 2017).
+    # With gamma 0, each block starts as its shortcut, which steadies early training (Goyal et al. 2017).
     x = layers.BatchNormalization(gamma_initializer="zeros")(_conv(filters, 3)(x))
     return layers.ReLU()(layers.Add()([_excited(x, filters), shortcut]))
 
 
 def _excited(x, filters: int):
-    """Scale each channel by what all of them say of the whole photo (Hu et al. 2018, "Squeeze-and-excitation")."""
+    """Squeeze-and-excitation (Hu et al. 2018): scale each channel by a factor from the means of all channels."""
     squeezed = layers.GlobalAveragePooling2D(keepdims=True)(x)
     hidden = layers.Dense(filters // 8, activation="relu")(squeezed)
     return layers.Multiply()([x, layers.Dense(filters, activation="sigmoid")(hidden)])
@@ -189,10 +188,10 @@ _STAGES = (
 
 
 def _efficientnet_lite(width: float, depth: float):
-    """EfficientNet-Lite without its top (Google 2020): EfficientNet without excitation, with ReLU6.
+    """EfficientNet-Lite without its top (Google 2020): EfficientNet with ReLU6 and without excitation.
 
-    `width` scales the filters of all stages, `depth` the repeats of all but the first stage and the last; the first
-    convolution and the last have always 32 and 1280. keras.applications has no such network.
+    `width` scales the filters of all stages, `depth` the repeats of all stages but the first and the last. The first
+    and the last convolution always have 32 and 1280 filters. keras.applications lacks this network.
     """
 
     def features(pixels, weights: str | None):
@@ -216,7 +215,7 @@ def _efficientnet_lite(width: float, depth: float):
 
 
 def _inverted_residual(x, kernel: int, strides: int, expansion: int, filters: int, name: str):
-    """Widen, convolve each channel by itself, narrow (Sandler et al. 2018); added to its input if of its shape."""
+    """An inverted residual block (Sandler et al. 2018): widen, depthwise convolution, narrow, shortcut if it fits."""
     shortcut, channels = x, x.shape[-1]
     if expansion > 1:
         x = layers.Conv2D(channels * expansion, 1, use_bias=False, name=f"{name}_expand_conv")(x)
@@ -233,13 +232,13 @@ def _normalized(x, name: str):
 
 
 def _multiple_of_8(filters: float) -> int:
-    """The nearest multiple of 8, or the next one where that is less than nine tenths."""
+    """The nearest multiple of 8, or the next one if the nearest is below 90 % of the filters."""
     nearest = max(8, int(filters + 4) // 8 * 8)
     return nearest if nearest >= 0.9 * filters else nearest + 8
 
 
 def _reversed_channels(images):
-    """RGB to BGR by layers without weights: an `.h5` holds no slices, and weights would disturb those of a base."""
+    """RGB to BGR. Not by slicing, which an `.h5` cannot hold, nor by weights, which would shift those of a base."""
     first = layers.Permute((3, 1, 2))(images)
     channels = [layers.Cropping2D(((index, 2 - index), (0, 0)))(first) for index in (2, 1, 0)]
     return layers.Permute((2, 3, 1))(layers.Concatenate(axis=1)(channels))

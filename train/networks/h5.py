@@ -16,9 +16,9 @@ FLOAT32_BITS = 24
 def save(model: keras.Model, path: Path, *, bits: int = FLOAT32_BITS) -> None:
     """Save `model` to `path` with shuffled, gzipped datasets; `keras.models.load_model` opens it.
 
-    With `bits` below 24, weights of two or more dimensions are rounded to so many significant bits
-    (float16 has 11) and still stored as float32: the zeroed bits all but vanish in gzip. Biases and
-    batch statistics, a thousandth of the bytes, keep full precision.
+    With `bits` below 24, weights of two or more dimensions are rounded to so many significant bits (float16 has 11).
+    They are still stored as float32, but the zeroed bits compress to almost nothing. Biases and batch norm statistics,
+    a thousandth of the bytes, keep full precision.
     """
     plain = path.with_name(path.name + ".plain.h5")
     try:
@@ -54,6 +54,6 @@ def rounded(values: np.ndarray, bits: int) -> np.ndarray:
     dropped = FLOAT32_BITS - bits
     if not dropped:
         return values
-    # Half of the last kept bit is added to the magnitude; what is below that bit is cut off.
+    # Add half of the last kept bit to the magnitude, then clear the bits below it.
     pattern = values.astype(np.float32).view(np.uint32) + np.uint32(1 << (dropped - 1))
     return (pattern & ~np.uint32((1 << dropped) - 1)).view(np.float32)
