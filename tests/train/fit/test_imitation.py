@@ -71,7 +71,9 @@ def test_the_answer_loss_is_the_cross_entropy_with_the_teachers_answers(classes,
     known, silent = answering(classes), Teacher(colours(), None, PHOTOS)
     assert known.objective == {**silent.objective, "weight_of_answers": teacher.ANSWERS}
     targets = keras.ops.convert_to_numpy(known.answer(PHOTOS.mean(axis=(1, 2))))
-    answers = keras.ops.convert_to_numpy(keras.ops.softmax(np.random.default_rng(1).normal(size=(4, 3))))[:, :outputs]
+    answers = keras.ops.convert_to_numpy(keras.ops.softmax(np.float32(np.random.default_rng(1).normal(size=(4, 3)))))[
+        :, :outputs
+    ]
     surprise = -(targets * np.log(answers) + (outputs == 1) * (1 - targets) * np.log(1 - answers)).sum(axis=1)
     assert loss_of(silent, same(silent), answers, PHOTOS) == pytest.approx(0, abs=1e-6)
     assert loss_of(known, same(known), answers, PHOTOS) == pytest.approx(teacher.ANSWERS * surprise.mean(), rel=1e-4)
