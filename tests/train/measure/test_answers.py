@@ -15,6 +15,7 @@ from catdog.comparator import Comparator
 from catdog.engine import Outputs
 from tests.specs import minimal
 from train.data import dataset
+from train.data.photo_cache import read
 from train.measure.answers import Answers, ask, outputs_of, predict
 from train.measure.robustness import CONDITIONS
 
@@ -75,7 +76,7 @@ def test_photos_are_read_as_serving_reads_them(photos, steep):
 
 def test_a_reduced_photo_is_another_one_only_where_all_models_are_sure(photos):
     large = len(photos) - 1  # the bright one
-    whole = np.asarray(dataset.read(photos.paths[large]).resize((16, 16), Image.Resampling.BILINEAR)).mean() / 255
+    whole = np.asarray(read(photos.paths[large]).resize((16, 16), Image.Resampling.BILINEAR)).mean() / 255
     seen = {
         steep: outputs_of([Classifier(minimal(image_size=16), Brightness(steep))], photos)["m"].features[large, 0]
         for steep in (1, 60)
@@ -86,7 +87,7 @@ def test_a_reduced_photo_is_another_one_only_where_all_models_are_sure(photos):
 
 def test_changed_photos_are_asked_about_as_if_they_were_photos(classifier, split, tmp_path):
     answers = ask([classifier], split, tmp_path)
-    images = [dataset.read(path) for path in split.paths]
+    images = [read(path) for path in split.paths]
     np.testing.assert_allclose(answers.probabilities["m"], classifier.probabilities(images), atol=1e-9)
     for name, condition in CONDITIONS.items():
         changed = classifier.probabilities([condition.change(image) for image in images])
