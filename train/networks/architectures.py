@@ -90,7 +90,7 @@ def load_classifier(network: keras.Model, path: Path) -> None:
 
     The file may lack an output for neither that `network` has: that output then starts at NEITHER_LOGIT.
     """
-    _copy_weights(network, path, f"{path} cannot be gone on from as a {network.name}", whole=True)
+    _copy_weights(network, path, f"{path} cannot continue as a {network.name}", whole=True)
 
 
 def _with_neither(kernel: np.ndarray, bias: np.ndarray) -> list[np.ndarray]:

@@ -236,7 +236,7 @@ REFUSED = {
     "fit scratch_cnn --limit 0": "at least 1",
     "fit scratch_cnn --image-size 5": "8 to 2048",
     "fit scratch_cnn --start nowhere.h5": "nowhere.h5",
-    "fit scratch_cnn --start file": "file cannot be gone on from",
+    "fit scratch_cnn --start file": "file cannot continue",
     "fit scratch_cnn --out file/weights": "file/weights",
     "distill xception --teacher nowhere.h5": "nowhere.h5",
     "distill xception --teacher file": "teacher file cannot be loaded",
