@@ -17,21 +17,19 @@ import httpx
 from flask import Flask
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from catdog import Comparator, Settings, gradio_app
-
-
-def launched_at(page: gr.Blocks, settings: Settings) -> str:
-    """Launch a page, and return its address."""
-    options = gradio_app.launch_options(settings)
-    return page.launch(server_port=int(free_port()), prevent_thread_lock=True, quiet=True, **options)[1]
+from catdog import Comparator, gradio_app
 
 
 @contextmanager
-def served_page(comparator: Comparator) -> Iterator[tuple[gr.Blocks, str]]:
-    """The launched page, and its address without a slash at the end."""
+def served_page(comparator: Comparator, **queue: int) -> Iterator[tuple[gr.Blocks, str]]:
+    """The launched page, with options of its queue, and its address without a slash at the end."""
     page = gradio_app.build(comparator)
+    if queue:
+        page.queue(**queue)
+    options = gradio_app.launch_options(comparator.settings)
     try:
-        yield page, launched_at(page, comparator.settings).rstrip("/")
+        url = page.launch(server_port=int(free_port()), prevent_thread_lock=True, quiet=True, **options)[1]
+        yield page, url.rstrip("/")
     finally:
         page.close(verbose=False)
 

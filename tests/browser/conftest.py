@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-import re
+import threading
 
 import pytest
 
-from catdog import gradio_app
+from catdog import Settings
+from catdog.classifier import Classifier
+from catdog.comparator import Comparator
 from tests.catdog import fakes
 from tests.catdog.photos import encoded
-from tests.conftest import WAIT
-from tests.servers import launched_at
+from tests.conftest import PATIENCE
+from tests.servers import served_page
+
+from .looks import watched
 
 PHONE, DESKTOP = 360, 1440
 # What the page writes to the console when the queue is full, and when a test ends its server.
@@ -21,14 +25,8 @@ EXPECTED = ("the server responded with a status of 503", "Server stopped unexpec
 @contextlib.contextmanager
 def launched(comparator, **queue):
     """The address of the page of a comparator."""
-    demo = gradio_app.build(comparator)
-    if queue:
-        demo.queue(**queue)
-    try:
-        yield launched_at(demo, comparator.settings)
-    finally:
-        demo.close(verbose=False)
-        comparator.close()
+    with contextlib.closing(comparator), served_page(comparator, **queue) as (_, url):
+        yield f"{url}/"
 
 
 @pytest.fixture(scope="package")
@@ -37,27 +35,44 @@ def url():
         yield url
 
 
+class Stepwise(fakes.Colours):
+    """A model that answers once for each time that it is let."""
+
+    def __init__(self):
+        super().__init__(0.3)
+        self.turns = threading.Semaphore(0)
+
+    def __call__(self, batch):
+        self.turns.acquire(timeout=2 * PATIENCE)
+        return super().__call__(batch)
+
+
+@pytest.fixture
+def stepwise():
+    """stepwise(**settings) -> the address of a page with such a model, and the model."""
+    with contextlib.ExitStack() as pages:
+
+        def served(**settings):
+            model = Stepwise()
+            comparator = Comparator([Classifier(fakes.spec("xception"), model)], settings=Settings(**settings))
+            url = pages.enter_context(launched(comparator))
+            pages.callback(model.turns.release, 1000)
+            return url, model
+
+        yield served
+
+
 @pytest.fixture
 def open_page(chromium):
-    """open_page(url, width, scheme) -> the page; at the end, nothing was asked of others and nothing failed."""
-    contexts, strangers, failures = [], [], []
+    """open_page(url, width, scheme) -> the page."""
+    with watched(chromium, EXPECTED, kinds=("error",)) as opened:
 
-    def opened(url: str, width: int = DESKTOP, scheme: str = "light", **options):
-        contexts.append(chromium.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme, **options))
-        contexts[-1].set_default_timeout(WAIT)
-        page = contexts[-1].new_page()
-        page.on("request", lambda request: None if is_local(request.url) else strangers.append(request.url))
-        page.on("console", lambda message: failures.append(message.text) if message.type == "error" else None)
-        page.on("pageerror", lambda error: failures.append(str(error)))
-        page.goto(url)
-        page.wait_for_selector(".cd-card", state="attached")
-        return page
+        def opened_whole(url: str, width: int = DESKTOP, scheme: str = "light", **options):
+            page = opened(url, width, color_scheme=scheme, **options)
+            page.wait_for_selector(".cd-card", state="attached")
+            return page
 
-    yield opened
-    for context in contexts:
-        context.close()
-    assert strangers == []
-    assert [text for text in failures if not any(words in text for words in EXPECTED)] == []
+        yield opened_whole
 
 
 @pytest.fixture
@@ -81,7 +96,3 @@ def photo(tmp_path):
         return path
 
     return written
-
-
-def is_local(url: str) -> bool:
-    return re.match(r"(https?|ws)://127\.0\.0\.1[:/]|data:|blob:", url) is not None

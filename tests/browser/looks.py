@@ -1,10 +1,48 @@
-"""What every page must keep to, in every state."""
+"""Pages in a browser, and what each must keep to, in every state."""
 
 from __future__ import annotations
 
+import contextlib
+import re
+
 import pytest
 
+from tests.conftest import WAIT
+
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs axe-playwright-python")
+
+
+@contextlib.contextmanager
+def watched(chromium, expected: tuple[str, ...], *, kinds: tuple[str, ...] = ()):
+    """opened(url, width, **options) -> a page; at the end, nothing was asked of others and nothing failed.
+
+    `kinds` are the kinds of messages in the console that count as failures, all if empty, but for the `expected`.
+    """
+    contexts, strangers, failures = [], [], []
+
+    def heard(message) -> None:
+        if message.type in (kinds or [message.type]):
+            failures.append(message.text)
+
+    def opened(url: str, width: int, **options):
+        contexts.append(chromium.new_context(viewport={"width": width, "height": 800}, **options))
+        contexts[-1].set_default_timeout(WAIT)
+        page = contexts[-1].new_page()
+        page.on("request", lambda request: None if is_local(request.url) else strangers.append(request.url))
+        page.on("console", heard)
+        page.on("pageerror", lambda error: failures.append(str(error)))
+        page.goto(url)
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert strangers == []
+    assert [text for text in failures if not any(words in text for words in expected)] == []
+
+
+def is_local(url: str) -> bool:
+    return re.match(r"(https?|ws)://127\.0\.0\.1[:/]|data:|blob:", url) is not None
 
 
 # Not `wait_for_function`, which a page's Content-Security-Policy may forbid.

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import csv
-import threading
 import zipfile
 
 import pytest
 
-from catdog.classifier import Classifier
-from catdog.comparator import Comparator
 from tests.catdog import fakes
 from tests.catdog.photos import encoded
-from tests.conftest import PATIENCE
 
-from .conftest import launched
 from .looks import assert_looks_right
 
 pytestmark = pytest.mark.browser
@@ -68,7 +63,7 @@ def test_a_labelled_zip(any_page, archive, tmp_path):
     assert len(rows) == 5 * 3 + 1 and rows[0]["verdict"] == "neither"
 
 
-def test_single_photos_and_nothing(page, photo):
+def test_nothing_single_photos_and_our_examples(open_page, url, page, photo):
     open_tab(page)
     page.get_by_role("button", name="Judge them").click()
     expect(page.locator("#cd-many [role=alert]")).to_contain_text("No photos were sent")
@@ -76,8 +71,7 @@ def test_single_photos_and_nothing(page, photo):
     expect(page.locator("#cd-many h2").first).to_have_text("2 photos judged")
     assert page.locator(".cd-scores").count() == 0
 
-
-def test_our_examples_are_a_button_away(page):
+    page = open_page(url)
     open_tab(page)
     page.get_by_role("button", name="Or fill in our examples").click()
     expect(page.locator("#cd-files .file-preview tr")).to_have_count(5)
@@ -85,29 +79,8 @@ def test_our_examples_are_a_button_away(page):
     expect(page.locator("#cd-many h2").first).to_have_text("5 photos judged")
 
 
-class Stepwise(fakes.Colours):
-    """A model that answers once for each time that it is let."""
-
-    def __init__(self):
-        super().__init__(0.3)
-        self.turns = threading.Semaphore(0)
-
-    def __call__(self, batch):
-        self.turns.acquire(timeout=2 * PATIENCE)
-        return super().__call__(batch)
-
-
-@pytest.fixture
-def stepwise():
-    """The address of a page with such a model, and the model."""
-    model = Stepwise()
-    with launched(Comparator([Classifier(fakes.spec("xception"), model)])) as url:
-        yield url, model
-        model.turns.release(1000)
-
-
 def test_stopping_keeps_what_was_done(open_page, stepwise, photo):
-    url, model = stepwise
+    url, model = stepwise()
     page = open_page(url)
     open_tab(page)
     stop = page.get_by_role("button", name="Stop")
@@ -127,7 +100,7 @@ def test_stopping_keeps_what_was_done(open_page, stepwise, photo):
 
 
 def test_whoever_leaves_keeps_nobody_waiting(open_page, stepwise, photo):
-    url, model = stepwise
+    url, model = stepwise()
     page = open_page(url)
     open_tab(page)
     send(page, *(photo((200, i, i), f"{i:02}.png") for i in range(20)))
