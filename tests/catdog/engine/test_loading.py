@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +29,7 @@ from catdog.errors import DifferentAnswers, ModelMismatch, ModelUnavailable, Not
 from catdog.models.spec import ModelSpec
 from catdog.settings import Settings
 from tests.catdog.engine.test_cache import DAMAGES
-from tests.conftest import ROOT
+from tests.processes import python
 from tests.tiny import write_tiny_model
 
 SIZE = 16
@@ -103,7 +103,8 @@ def test_a_model_is_converted_once(tiny, copies, expected, tmp_path, caplog):
         assert engine.runtime.startswith("OpenVINO 20") and engine.runtime.endswith(", float32")
         assert engine.problem == ""
     assert copies.jobs == 1
-    assert caplog.messages == ["Converting for OpenVINO, which may take a minute: tiny.h5."]
+    (message,) = caplog.messages  # at the one conversion
+    assert "tiny.h5" in message
     assert list(tmp_path.iterdir()) == [cache.folder_of(tmp_path, tiny[1].sha256)]
 
 
@@ -121,24 +122,14 @@ def test_a_damaged_cache_is_mended(tiny, copies, expected, tmp_path, damage):
     assert copies.jobs == 2
 
 
-def file_in_its_place(folder: Path) -> Path:
-    (folder / "cache").touch()
-    return folder / "cache"
-
-
-def file_above_it(folder: Path) -> Path:
-    (folder / "file").touch()
-    return folder / "file" / "cache"
-
-
-@pytest.mark.parametrize("place", [file_in_its_place, file_above_it, lambda folder: Path("/proc/catdog")])
+@pytest.mark.parametrize("place", ["file", "file/cache", "/proc/catdog"])
 def test_a_cache_that_cannot_be_written_ends_in_a_working_start(tiny, copies, expected, tmp_path, place):
-    settings = Settings(cache=place(tmp_path))
+    (tmp_path / "file").touch()
+    settings = Settings(cache=tmp_path / place)
     for start in (1, 2):
         engine = load_engine(*tiny, settings)
         assert probability(engine) == pytest.approx(expected, abs=1e-6)
-        assert engine.problem.startswith("tiny.h5 is converted anew at every start, which takes long, because")
-        assert engine.problem.endswith("the cache is full or cannot be written: set CATDOG_CACHE to another folder.")
+        assert "tiny.h5" in engine.problem and "CATDOG_CACHE" in engine.problem
         assert copies.jobs == start
 
 
@@ -147,7 +138,7 @@ def test_a_disk_that_stays_full_ends_in_a_working_start(tiny, copies, expected, 
     monkeypatch.setattr(cache.os, "rename", refuse)
     engine = load_engine(*tiny, Settings(cache=tmp_path / "cache"))
     assert probability(engine) == pytest.approx(expected, abs=1e-6)
-    assert "converted anew at every start" in engine.problem
+    assert "CATDOG_CACHE" in engine.problem
     assert list((tmp_path / "cache").iterdir()) == []
 
 
@@ -159,11 +150,8 @@ def test_without_any_folder_to_write_tensorflow_runs_the_model(tiny, copies, exp
     monkeypatch.setattr(cache.tempfile, "TemporaryDirectory", lambda **_: refuse())
     engine = load_engine(*tiny, Settings(cache=tmp_path))
     assert probability(engine) == pytest.approx(expected, abs=1e-6)
-    assert engine.problem == (
-        "tiny.h5 runs on TensorFlow, which is slower, because it could not be converted: "
-        "No folder can be written: No space left on device."
-    )
-    with pytest.raises(NotConverted, match=r"No space left on device\. Serve it with CATDOG_ENGINE=auto"):
+    assert "tiny.h5 runs on TensorFlow" in engine.problem and "No space left on device" in engine.problem
+    with pytest.raises(NotConverted, match=r"No space left on device.*CATDOG_ENGINE=auto"):
         load_engine(*tiny, Settings(cache=tmp_path, engine="openvino"))
 
 
@@ -179,8 +167,8 @@ def test_the_same_file_under_two_specs_is_judged_by_each(tiny, tmp_path):
 START = """
 import sys, catdog
 comparator = catdog.load()
-print([verdict.confidence for verdict in comparator.compare({photo!r}).models])
-print(sorted({{"keras", "tensorflow"}} & set(sys.modules)), *comparator.problems)
+print([verdict.confidence for verdict in comparator.compare(sys.argv[1]).models])
+print(sorted({"keras", "tensorflow"} & set(sys.modules)), *comparator.problems)
 comparator.close()
 """
 
@@ -188,24 +176,15 @@ comparator.close()
 def test_two_processes_that_start_at_once_and_one_that_follows(tiny, expected, tmp_path, cat):
     """Real processes with real child processes, from an empty cache to a warm one."""
     path, spec = tiny
-    environment = os.environ | {"CATDOG_WEIGHTS": str(path.parent), "CATDOG_CACHE": str(tmp_path)}
 
-    def start() -> subprocess.Popen:
-        command = [sys.executable, "-c", START.format(photo=str(cat))]
-        return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
+    def answer(_=None) -> str:
+        return python(START, cat, CATDOG_WEIGHTS=path.parent, CATDOG_CACHE=tmp_path).stdout
 
-    def end(process: subprocess.Popen) -> str:
-        with process:
-            try:
-                return process.communicate(timeout=300)[0]
-            finally:
-                process.kill()
-
-    both = [start(), start()]
-    answers = [end(process) for process in both]
+    with ThreadPoolExecutor(2) as pool:
+        answers = list(pool.map(answer, range(2)))
     assert list(tmp_path.iterdir()) == [cache.folder_of(tmp_path, spec.sha256)]
     manifest = (cache.folder_of(tmp_path, spec.sha256) / cache.MANIFEST).stat()
-    answers.append(end(start()))
+    answers.append(answer())
     assert len(set(answers)) == 1
     assert answers[0].splitlines()[1] == "[]"  # neither Keras nor TensorFlow, and no problem
     assert (cache.folder_of(tmp_path, spec.sha256) / cache.MANIFEST).stat().st_mtime_ns == manifest.st_mtime_ns
@@ -225,27 +204,25 @@ def test_a_conversion_that_answers_otherwise_is_not_used(tiny, different, expect
     engine = load_engine(*tiny, Settings(cache=tmp_path))
     assert probability(engine) == expected
     assert engine.runtime.startswith("Keras 3.") and "tensorflow" in engine.runtime
-    assert engine.problem == (
-        "tiny.h5 runs on TensorFlow, which is slower, because it could not be converted: OpenVINO answers otherwise."
-    )
+    assert "tiny.h5" in engine.problem and "OpenVINO answers otherwise." in engine.problem
     assert different.jobs == 1  # trying again in another folder would help nobody
     assert list(tmp_path.iterdir()) == []
-    with pytest.raises(NotConverted, match=r"tiny\.h5 could not .* otherwise\. Serve it with CATDOG_ENGINE=auto"):
+    with pytest.raises(NotConverted, match=r"tiny\.h5 .* otherwise\. .*CATDOG_ENGINE=auto"):
         load_engine(*tiny, Settings(cache=tmp_path, engine="openvino"))
 
 
-def test_tensorflow_is_used_where_it_is_asked_for(tiny, copies, tmp_path):
-    engine = load_engine(*tiny, Settings(cache=tmp_path, engine="tensorflow"))
-    assert engine.runtime.startswith("Keras ") and engine.problem == ""
-    assert copies.jobs == 0
-
-
-def test_without_openvino_tensorflow_runs_the_model(tiny, copies, expected, tmp_path, monkeypatch):
-    missing(monkeypatch, "openvino")
-    engine = load_engine(*tiny, Settings(cache=tmp_path))
-    assert probability(engine) == expected
-    assert (engine.problem, copies.jobs) == ("", 0)
-    assert describe(tiny[1], Settings()).startswith("TensorFlow ")
+@pytest.mark.parametrize("engine", ["tensorflow", "auto"])
+def test_tensorflow_runs_the_model_where_it_is_asked_for_or_alone(
+    tiny, copies, expected, tmp_path, monkeypatch, engine
+):
+    settings = Settings(cache=tmp_path, engine=engine)
+    if engine == "auto":
+        missing(monkeypatch, "openvino")
+    loaded = load_engine(*tiny, settings)
+    assert probability(loaded) == expected
+    assert loaded.runtime.startswith("Keras ")
+    assert (loaded.problem, copies.jobs) == ("", 0)
+    assert describe(tiny[1], settings) == f"TensorFlow {cache.installed('tensorflow')}, float32"
 
 
 @pytest.mark.parametrize("engine", ["auto", "openvino"])
@@ -254,13 +231,10 @@ def test_without_tensorflow_what_is_converted_runs_and_the_rest_says_what_to_do(
     tiny, copies, expected, tmp_path, monkeypatch, engine, library
 ):
     settings = Settings(cache=tmp_path, engine=engine)
-    with monkeypatch.context() as patch, pytest.raises(NotConverted) as caught:
+    advice = r"tiny\.h5 .* TensorFlow is not installed\. .*catdog convert.*CATDOG_CACHE"
+    with monkeypatch.context() as patch, pytest.raises(NotConverted, match=advice):
         missing(patch, library)
         load_engine(*tiny, settings)
-    assert str(caught.value) == (
-        "tiny.h5 could not be converted for OpenVINO: TensorFlow is not installed. Run `python -m catdog convert` "
-        "where TensorFlow is installed, and use the same CATDOG_CACHE."
-    )
     load_engine(*tiny, settings)
     missing(monkeypatch, library)
     assert probability(load_engine(*tiny, settings)) == pytest.approx(expected, abs=1e-6)
@@ -275,12 +249,8 @@ def test_without_both_the_sentence_says_so(tiny, tmp_path, monkeypatch):
 
 def test_a_tensorflow_that_does_not_start_is_a_sentence(tiny, different, tmp_path, monkeypatch):
     monkeypatch.setattr(loading, "limit_threads", refuse)
-    with pytest.raises(NotConverted) as caught:
+    with pytest.raises(NotConverted, match=r"TensorFlow .*\(OSError\).* tiny\.h5 .* OpenVINO answers otherwise\."):
         load_engine(*tiny, Settings(cache=tmp_path))
-    assert str(caught.value) == (
-        "TensorFlow does not start here (OSError), which tiny.h5 needs, as it could not be converted: "
-        "OpenVINO answers otherwise."
-    )
 
 
 def test_a_conversion_that_openvino_cannot_load_falls_back(tiny, copies, expected, tmp_path, conversion):
@@ -293,27 +263,37 @@ def test_a_conversion_that_openvino_cannot_load_falls_back(tiny, copies, expecte
     assert engine.problem.endswith("could not be converted: OpenVINO fails on this machine (RuntimeError).")
 
 
-def test_one_model_that_fails_leaves_the_others_alone(tiny, tmp_path):
+def test_models_that_fail_leave_the_others_alone(tiny, tmp_path, monkeypatch):
+    original = loading._with_conversion
+
+    def with_conversion(model, *arguments):
+        if model[1].name == "odd":
+            raise ZeroDivisionError("as nobody thought")
+        return original(model, *arguments)
+
+    monkeypatch.setattr(loading, "_with_conversion", with_conversion)
     path, spec = tiny
-    broken = tmp_path / "broken.h5"
-    broken.write_bytes(b"not a model")
-    bad = spec.replace(name="broken", file=broken.name, sha256="e" * 64)
-    first, second = load_engines([(broken, bad), (path, spec)], Settings(cache=tmp_path / "cache"))
-    assert isinstance(first, ModelMismatch) and "broken.h5 cannot be loaded" in str(first)
-    assert 0 <= probability(second) <= 1
+    no_model = tmp_path / "broken.h5"
+    no_model.write_bytes(b"not a model")
+    bad = spec.replace(name="broken", file=no_model.name, sha256="e" * 64)
+    models = [(path, spec.replace(name="odd")), (no_model, bad), tiny]
+    odd, broken, good = load_engines(models, Settings(cache=tmp_path / "cache"))
+    assert isinstance(odd, ModelMismatch) and str(odd) == f"{path.name} cannot be run: as nobody thought"
+    assert isinstance(broken, ModelMismatch) and "broken.h5 cannot be loaded" in str(broken)
+    assert 0 <= probability(good) <= 1
 
 
 FORK = """
 import os, sys, catdog
 comparator = catdog.load()
-before = comparator.compare({photo!r}).confidence
+before = comparator.compare(sys.argv[1]).confidence
 for _ in range(2):
     if os.fork() == 0:
-        print(abs(comparator.compare({photo!r}).confidence - before) < 1e-6, flush=True)
+        print(abs(comparator.compare(sys.argv[1]).confidence - before) < 1e-6, flush=True)
         comparator.close()
         os._exit(0)
     os.wait()
-print(abs(comparator.compare({photo!r}).confidence - before) < 1e-6)
+print(abs(comparator.compare(sys.argv[1]).confidence - before) < 1e-6)
 comparator.close()
 """
 
@@ -321,14 +301,9 @@ comparator.close()
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 def test_processes_forked_after_loading_answer(tiny, copies, tmp_path, cat):
     """As gunicorn forks with --preload."""
-    path, _ = tiny
     load_engine(*tiny, Settings(cache=tmp_path))
-    environment = os.environ | {"CATDOG_WEIGHTS": str(path.parent), "CATDOG_CACHE": str(tmp_path)}
-    result = subprocess.run(
-        [sys.executable, "-c", FORK.format(photo=str(cat))],
-        cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=True,
-    )  # fmt: skip
-    assert result.stdout.splitlines() == ["True"] * 3
+    done = python(FORK, cat, CATDOG_WEIGHTS=tiny[0].parent, CATDOG_CACHE=tmp_path)
+    assert done.stdout.splitlines() == ["True"] * 3
 
 
 def test_tensorflow_in_a_forked_process_says_why_it_cannot_answer(tiny, monkeypatch):
@@ -353,19 +328,13 @@ GOOD = {"images": 2000, "clear": 0.9, "labels_changed": 0, "largest_change_of_pr
 @pytest.mark.parametrize(
     ("figures", "harmless"),
     [
-        (GOOD, True),
-        (GOOD | {"images": 999}, False),
-        (GOOD | {"labels_changed": 1}, False),
-        (GOOD | {"clear": 0.8}, False),
-        (GOOD | {"clear": None}, False),
+        (GOOD, True), (GOOD | {"images": 999}, False), (GOOD | {"labels_changed": 1}, False),
+        (GOOD | {"clear": 0.8}, False), (GOOD | {"clear": None}, False),
         (GOOD | {"largest_change_of_probability": 0.011}, False),
         (GOOD | {"largest_change_of_probability": None}, False),
-        ({"images": 2000}, False),
-        ({}, False),
-        (None, False),
-        ("yes", False),
+        ({"images": 2000}, False), ({}, False), (None, False), ("yes", False),
     ],
-)
+)  # fmt: skip
 def test_fast_arithmetic_is_used_only_where_it_was_measured_to_be_harmless(tiny, monkeypatch, fast, figures, harmless):
     monkeypatch.setattr(precision, "fast_here", lambda: FAST)
     spec = with_figures(tiny[1], figures, fast)
@@ -385,22 +354,14 @@ def test_the_fastest_that_the_processor_is_fast_at_is_chosen(tiny, monkeypatch, 
 
 @pytest.mark.parametrize(
     ("flags", "int8"),
-    [
-        ({"avx2", "avx512_vnni"}, True),
-        ({"avx_vnni"}, True),
-        ({"amx_int8"}, True),
-        ({"avx2", "avx512f"}, False),
-        (set(), False),
-    ],
+    [("avx2 avx512_vnni", True), ("avx_vnni", True), ("amx_int8", True), ("avx2 avx512f", False), ("", False)],
 )
 def test_int8_needs_instructions_that_cut_no_sum_off(tmp_path, monkeypatch, flags, int8):
     """As Linux tells of them; a system that does not has none."""
     cpuinfo = tmp_path / "cpuinfo"
     monkeypatch.setattr(precision, "CPUINFO", cpuinfo)
     assert "int8" not in fast_here()
-    cpuinfo.write_text(
-        f"processor\t: 0\nbugs\t\t: avx_vnni\nflags\t\t: fpu {' '.join(sorted(flags))} sse\n\nprocessor\t: 1\n"
-    )
+    cpuinfo.write_text(f"processor\t: 0\nbugs\t\t: avx_vnni\nflags\t\t: fpu {flags} sse\n\nprocessor\t: 1\n")
     assert ("int8" in fast_here()) == int8
 
 
@@ -410,7 +371,6 @@ def test_the_arithmetic_is_described_as_it_is_loaded(tiny, copies, tmp_path):
     words = [f"{name}; float32 when in doubt" for name in fast_here()] or ["float32"]
     assert load_engine(tiny[0], spec, settings).runtime == describe(spec, settings)
     assert describe(spec, settings) == f"OpenVINO {cache.installed('openvino')}, {words[0]}"
-    assert describe(spec, Settings(engine="tensorflow")) == f"TensorFlow {cache.installed('tensorflow')}, float32"
 
 
 @pytest.mark.parametrize("how", ["broken", "missing"])
@@ -427,21 +387,6 @@ def test_an_openvino_that_fails_is_described_too(tiny, monkeypatch, how):
     assert describe(spec, Settings()).startswith("TensorFlow 2.")
 
 
-def test_a_model_that_fails_in_no_foreseen_way_leaves_the_others_alone(tiny, copies, tmp_path, monkeypatch):
-    original = loading._with_conversion
-
-    def with_conversion(model, *arguments):
-        if model[1].name == "odd":
-            raise ZeroDivisionError("as nobody thought")
-        return original(model, *arguments)
-
-    monkeypatch.setattr(loading, "_with_conversion", with_conversion)
-    path, spec = tiny
-    first, second = load_engines([(path, spec.replace(name="odd")), tiny], Settings(cache=tmp_path))
-    assert isinstance(first, ModelMismatch) and str(first) == f"{path.name} cannot be run: as nobody thought"
-    assert 0 <= probability(second) <= 1
-
-
 @pytest.mark.parametrize("fast", FAST)
 def test_two_arithmetics_are_two_engines_on_one_conversion(tiny, copies, tmp_path, monkeypatch, fast):
     """On any processor: OpenVINO takes bfloat16 as a wish, and computes int8 everywhere."""
@@ -454,9 +399,8 @@ def test_two_arithmetics_are_two_engines_on_one_conversion(tiny, copies, tmp_pat
     assert cascade.exact.weights.name == cache.CONVERTED[1]
     assert probability(cascade) == pytest.approx(probability(exact), abs=0.01)
     assert cascade.threshold == 0.9
-    wrong = spec.replace(image_size=spec.image_size * 2)
     with pytest.raises(ModelMismatch):
-        load_engine(tiny[0], wrong, settings)
+        load_engine(tiny[0], spec.replace(image_size=2 * SIZE), settings)
 
 
 class Nonsense(loading.OpenVINOEngine):
@@ -486,7 +430,6 @@ def test_fast_arithmetic_that_fails_leaves_the_next_one(tiny, copies, conversion
     engine = load_engine(tiny[0], with_figures(tiny[1], GOOD, "int8"), settings)
     assert engine.runtime.endswith("float32") and not engine.problem
     assert caplog.text.count("tiny.h5 does not run in int8") == 2
-    assert caplog.text.count("could not be quantized when it was converted") == (2 if how == "missing" else 0)
     reason = {"missing": "could not be quantized", "broken": "fails on this machine", "nonsense": "not probabilities"}
     # Who asks for one to measure it gets no other.
     with pytest.raises(ModelMismatch if how == "nonsense" else NotConverted, match=reason[how]):
