@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +10,7 @@ import pytest
 
 from catdog.memory import drop_pages
 from tests.catdog.photos import encoded, flag
-from tests.conftest import ROOT
+from tests.processes import python
 
 STATUS = Path("/proc/self/status")
 GROWTH = """
@@ -38,13 +36,9 @@ comparator.close()
 
 
 @pytest.mark.skipif(not STATUS.exists(), reason="only Linux says how much memory a process has")
-def test_many_threads_keep_no_memory(tiny_weights, tiny_comparator, tmp_path, monkeypatch):
+def test_many_threads_keep_no_memory(tiny_weights, tiny_comparator, tmp_path):
     (tmp_path / "large.bmp").write_bytes(encoded(flag(1800, 1500), "BMP"))  # 8 MB of pixels
-    monkeypatch.setenv("CATDOG_WEIGHTS", str(tiny_weights))
-    done = subprocess.run(
-        [sys.executable, "-c", GROWTH, str(tmp_path / "large.bmp")],
-        cwd=ROOT, capture_output=True, text=True, timeout=120, check=True,
-    )  # fmt: skip
+    done = python(GROWTH, tmp_path / "large.bmp", CATDOG_WEIGHTS=tiny_weights)
     assert float(done.stdout) < 100  # 400 and more without the care taken
 
 
