@@ -45,7 +45,7 @@ __all__ = [
 
 __version__ = "0.1.0"
 
-# Imported when they are first asked for: they bring numpy, Pillow and pydantic.
+# Imported when they are first used: they import numpy, Pillow and pydantic.
 _LATER = {
     "Comparator": "catdog.comparator",
     "Comparison": "catdog.verdict",
@@ -57,8 +57,8 @@ _LATER = {
 def load(settings: Settings | None = None) -> Comparator:
     """Load every model that the settings, by default those of the environment, point to.
 
-    This takes seconds: keep the result, and `close()` it when it is no longer needed, which ends its threads. Raises
-    InvalidSettings or ModelUnavailable.
+    This takes seconds, so keep the result. After its `close()` it takes no more photos. Raises InvalidSettings or
+    ModelUnavailable.
     """
     from catdog.comparator import Comparator
 

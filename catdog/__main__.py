@@ -56,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except OSError as error:
-        # Stdout takes no more, and Python flushes it once more at exit: give it an open file.
+        # Stdout is closed or full, and Python flushes it again at exit: point it at an open file.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if isinstance(error, BrokenPipeError):
             return CLOSED_PIPE
@@ -74,16 +74,16 @@ def _parser() -> argparse.ArgumentParser:
     predict.add_argument("images", nargs="+", metavar="IMAGE", help="a photo's file")
     predict.add_argument("--model", metavar="NAME", help="ask only this model")
     predict.add_argument("--json", action="store_true", help="print JSON Lines: one object per photo")
-    predict.add_argument("--explain", action="store_true", help="with --json: where in the photo each label was found")
+    predict.add_argument("--explain", action="store_true", help="with --json: add each model's heat map")
     predict.set_defaults(run=_predict)
 
     classify = commands.add_parser(
         "classify",
         help="ask the models about all photos of a folder",
-        # argparse would print DIR last, where --model takes it for a name.
+        # argparse would print DIR last, where --model would take it for a name.
         usage="%(prog)s DIR --out FILE [--model NAME ...] [--workers N] [--restart]",
     )
-    classify.add_argument("folder", metavar="DIR", type=Path, help="a folder of photos, in folders or not")
+    classify.add_argument("folder", metavar="DIR", type=Path, help="a folder of photos; the folders in it count too")
     classify.add_argument(
         "--out", required=True, type=Path, metavar="FILE", help="where the answers go: a .csv or .parquet file"
     )
@@ -93,7 +93,7 @@ def _parser() -> argparse.ArgumentParser:
     classify.add_argument(
         "--workers", type=_count, metavar="N", help="processes that decode; by default one per core, at most 16"
     )
-    classify.add_argument("--restart", action="store_true", help="forget the answers that FILE holds")
+    classify.add_argument("--restart", action="store_true", help="discard the answers that FILE holds")
     classify.set_defaults(run=_classify)
 
     models = commands.add_parser("models", help="list the models, without loading them")

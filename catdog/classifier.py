@@ -21,7 +21,7 @@ class Classifier:
 
     def __init__(self, spec: ModelSpec, engine: Engine):
         self.spec, self.engine = spec, engine
-        self._cost = spec.cost  # which a spec works out from the whole record of its training
+        self._cost = spec.cost  # kept: a spec derives it from the whole record of its training each time
 
     def probabilities(self, images: Sequence[Image.Image]) -> np.ndarray:
         """Calibrated probabilities of RGB images: float64 (N, classes), rows add up to 1.
@@ -31,13 +31,14 @@ class Classifier:
         return self.judge(np.stack([to_array(image, self.spec.input) for image in images]))
 
     def judge(self, batch: np.ndarray) -> np.ndarray:
-        """Calibrated probabilities of what `to_array` made: float64 (N, classes); raises as `probabilities`."""
+        """Calibrated probabilities of a batch of arrays from `to_array`; result and errors as in `probabilities`."""
         return self.outputs(batch).probabilities
 
     def outputs(self, batch: np.ndarray) -> Outputs:
-        """As `judge`, with what else the engine says: the features and the activation maps, as they are.
+        """What the engine returns for a batch, with calibrated probabilities; features and maps are unchanged.
 
-        Of a model with an output for neither, probabilities and maps are those of the classes alone.
+        If the model has an output for neither, probabilities and maps cover only the classes, and `neither` is set.
+        Raises as `probabilities`.
         """
         outputs = self.engine(batch)
         if not are_probabilities(outputs.probabilities):
@@ -55,7 +56,7 @@ class Classifier:
         )
 
     def verdict(self, row: Outputs, seconds: float, *, explain: bool = False) -> Verdict:
-        """Put what `outputs` returned for one photo, and the time that it took, into words."""
+        """The verdict on one photo, from its row of `outputs` and the seconds that it took."""
         probabilities, features, maps, odds = row
         sureness, novelty, neither = self.spec.sureness, self.spec.novelty, self.spec.neither
         best = int(probabilities.argmax())

@@ -29,9 +29,9 @@ from catdog.verdict import Comparison, Verdict, default_of
 log = logging.getLogger(__name__)
 
 LARGEST_SIDE = 800  # pixels of the photo that `look` returns
-# Photos that are decoded at a time: a large one takes several hundred megabytes meanwhile.
+# Photos decoded at the same time. A large one takes several hundred megabytes while it is decoded.
 DECODED_AT_ONCE = 2
-# Batches that are kept while some of their photos are read again.
+# Batches held back while some of their photos are read again.
 WAITING = 4
 
 Answer = Comparison | CatDogError
@@ -41,7 +41,7 @@ class Batch(NamedTuple):
     """Photos to judge together.
 
     photos  the pixels of each photo, or why there are none
-    whole   places of photos -> their pixels again, or errors, but none reduced; the result may take its time
+    whole   reads the photos at these positions again, not reduced: a future of their pixels or errors
     """
 
     photos: Sequence[Pixels | CatDogError]
@@ -106,28 +106,28 @@ class Comparator:
         return default_of(self.specs)
 
     def compare(self, photo: Photo, *, model: str | None = None, explain: bool = False) -> Comparison:
-        """Ask all models, or the one named `model`, about one photo; with `explain`, also where they looked.
+        """Ask all models, or the one named `model`, about one photo; `explain` adds heat maps.
 
-        photo is encoded bytes, a path, a binary file or a Pillow image. A large photo is first read with fewer pixels
-        than it has, and as a whole when a model is not confident of its answer.
+        photo is encoded bytes, a path, a binary file or a Pillow image. A large photo is first read at a reduced size,
+        and again as a whole if a model is not confident.
 
         Raises InvalidImage, ImageTooLarge, UnknownModel, ModelMismatch for a model whose answer cannot be used, Busy
-        when `settings.max_waiting` other photos are in work, OutOfMemory, ModelUnavailable after `close`, or
-        Unforeseen for any other error of a model.
+        when `settings.max_waiting` other photos are being judged or waiting, OutOfMemory, ModelUnavailable after
+        `close`, or Unforeseen for any other error of a model.
         """
         return self._compared(photo, model, explain)[0]
 
     def look(self, photo: Photo, *, model: str | None = None, explain: bool = False) -> tuple[Comparison, Image.Image]:
-        """As `compare`, and the upright RGB photo that was looked at, of at most LARGEST_SIDE pixels a side."""
+        """As `compare`; also returns the upright RGB photo, at most LARGEST_SIDE pixels a side."""
         return self._compared(photo, model, explain, side=LARGEST_SIDE)
 
     def compare_batches(
         self, batches: Iterable[Batch], classifiers: Sequence[Classifier], *, explain: bool = False
     ) -> Iterator[list[Answer]]:
-        """Judge photos whose pixels are at hand; yields the answers to each batch, in order.
+        """Judge batches of decoded photos; yields the answers to each batch, in order.
 
-        A photo that a model fails on has an error for an answer, and so has one that came as an error. Reduced photos
-        of which a model is not confident are read again and judged as a whole; meanwhile the next batches are judged.
+        The answer is an error for a photo that came as an error or that a model fails on. If a model is not confident
+        of a reduced photo, it is read again as a whole and judged anew; meanwhile the next batches are judged.
         """
         waiting: deque[tuple[list[Answer], list[int], Future]] = deque()
 
@@ -147,27 +147,27 @@ class Comparator:
             yield complete()
 
     def chosen(self, names: Collection[str] = ()) -> list[Classifier]:
-        """The models of these names, or all, in the order of display; raises UnknownModel."""
+        """The models with these names, or all, in the order of display; raises UnknownModel."""
         for name in names:
             if name not in self.models:
                 raise UnknownModel(f"There is no model {reprlib.repr(name)}; choose one of {', '.join(self.models)}.")
         return [classifier for name, classifier in self.models.items() if not names or name in names]
 
     def warm_up(self) -> None:
-        """Compile what models need for their first photo and for recomputing it, so that no photo waits for that."""
-        # The largest first, as it needs most memory while it is compiled.
+        """Compile every network that a single photo needs, so that no visitor waits for it."""
+        # The largest first, because compiling it takes the most memory.
         for classifier in sorted(self.models.values(), key=lambda classifier: -classifier.spec.bytes):
-            with contextlib.suppress(Exception):  # the first photo gets the error
+            with contextlib.suppress(Exception):  # the first photo reports the error
                 warm_up(classifier.engine, classifier.spec.image_size)
         trim_heap()
 
     def close(self) -> None:
-        """Take no more photos; those in work are answered."""
+        """Refuse further photos; those already taken are answered."""
         self._closed = True
 
     @contextlib.contextmanager
     def _place(self) -> Iterator[None]:
-        """Take one of the places for photos in work; raise Busy when there is none."""
+        """Hold one of `settings.max_waiting` places for photos; raise Busy when all are taken."""
         if not self._places.acquire(blocking=False):
             raise Busy(
                 f"Too many photos at once: {self.settings.max_waiting} are being judged or waiting. Try again shortly."
@@ -180,7 +180,7 @@ class Comparator:
     def _compared(
         self, photo: Photo, model: str | None, explain: bool, *, side: int | None = None
     ) -> tuple[Comparison, Image.Image | None]:
-        """The answer, and with `side` the photo, of at most so many pixels a side."""
+        """The answer, and with `side` also the photo, at most that many pixels a side."""
         if self._closed:
             raise ModelUnavailable("The models have been closed. Load them again.")
         classifiers = self.chosen() if model is None else self.chosen([model])
@@ -192,7 +192,7 @@ class Comparator:
             with self._decoding:
                 image, reduced = self.read(photo, whole=whole)
                 result = Pixels.of(image, shapes, reduced=reduced)
-                if side:  # now, as a large photo takes too much memory to wait for its answer
+                if side:  # now, because a large photo would hold its memory until it is answered
                     image.thumbnail((side, side))
                     shown = image
             return result
@@ -210,8 +210,8 @@ class Comparator:
     ) -> list[Answer]:
         """Ask one model after the other about photos together.
 
-        Photos of other threads are not added to the batch: that saved 3 % of the processor time per photo of 16 clients
-        (-20 to +10 % in six turns), no clear gain.
+        Batches of different threads are not joined: joining saved 3 % of the processor time per photo with 16 clients
+        (-20 to +10 % in six rounds), no clear gain.
         """
         by_model = [self._verdicts(classifier, photos, explain) for classifier in classifiers]
         specs = [classifier.spec for classifier in classifiers]
@@ -220,16 +220,16 @@ class Comparator:
     def _verdicts(
         self, classifier: Classifier, photos: Sequence[Pixels | CatDogError], explain: bool
     ) -> list[Verdict | CatDogError]:
-        """One model's verdicts, and errors for photos that came as such or that the model fails on."""
+        """One model's verdict on each photo, or an error. If it fails on a batch, it judges the photos one by one."""
         if all(isinstance(photo, CatDogError) for photo in photos):
             return list(photos)
         wanted = classifier.spec.input
-        # In the place of an error: an engine has a network for full batches, and would need others for smaller ones.
+        # Stands in for an error: an engine has a network for full batches, and would need others for smaller ones.
         black = np.zeros((wanted.size, wanted.size, 3), np.uint8)
         arrays = [black if isinstance(photo, CatDogError) else photo.arrays[wanted.shape] for photo in photos]
         try:
             with self._computing:
-                start = time.perf_counter()  # now, as waiting for photos of other threads is no work on this one
+                start = time.perf_counter()  # not before: waiting for photos of other threads does not count
                 outputs = classifier.outputs(scaled(np.stack(arrays), wanted.scaling))
                 seconds = time.perf_counter() - start
             return [

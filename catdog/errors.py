@@ -1,11 +1,11 @@
-"""The errors that catdog raises on purpose. A surface defines its own, such as a form with two files, beside its code.
+"""The errors that catdog raises on purpose. A surface defines its own, such as TooManyFiles, beside its code.
 
 CatDogError                          base of all; has `code` and `status`
 ├── InvalidImage (ValueError)        the bytes are not a photo, or a damaged one
 ├── ImageTooLarge (ValueError)       more bytes or pixels than the settings allow
 ├── UnknownModel (LookupError)       no model of that name is loaded
-├── InvalidSettings (ValueError)     an environment variable or argument makes no sense
-├── ModelMismatch (ValueError)       a spec makes no sense, or a model file does not fit it
+├── InvalidSettings (ValueError)     an environment variable or argument is not valid
+├── ModelMismatch (ValueError)       a spec is not valid, or a model file does not fit it
 ├── ModelUnavailable (RuntimeError)  no usable model could be found or fetched
 ├── NotConverted (RuntimeError)      a model cannot run on the engine that was asked for
 │   └── DifferentAnswers (RuntimeError)  its conversion gives other answers than Keras

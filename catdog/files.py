@@ -12,7 +12,7 @@ from pathlib import Path
 def whole(path: Path, *, partial: str | None = None) -> Iterator[Path]:
     """Yield a temporary path in the same folder, which replaces `path` if the block ends without an error.
 
-    `partial` is its name; by default it keeps the suffixes, from which Keras tells the format.
+    `partial` is its name; by default it keeps the suffixes, by which Keras recognises the format.
     """
     partial = path.with_name(partial or "partial-" + path.name)
     try:

@@ -1,4 +1,4 @@
-"""Return memory to the system that glibc or the kernel would keep for this process."""
+"""Return to the system the memory that glibc or the kernel would keep for this process."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ MADV_DONTNEED = 4  # of madvise(2)
 def limit_malloc() -> None:
     """Let glibc return every freed block of a megabyte or more to the system, and use no more than ARENAS heaps.
 
-    This changes the whole process, so servers and commands call it at their start, and libraries do not. By default
-    glibc keeps up to 64 MB for each thread that has held a decoded photo. Other C libraries are left alone.
+    This changes the whole process, so only servers and commands call it, at their start. By default glibc keeps up to
+    64 MB for each thread that has held a decoded photo. Other C libraries are left alone.
     """
     with contextlib.suppress(OSError, AttributeError):
         mallopt = ctypes.CDLL("libc.so.6").mallopt
@@ -25,7 +25,7 @@ def limit_malloc() -> None:
 
 
 def trim_heap() -> None:
-    """Let glibc return what lies free between blocks in use, as after loading models."""
+    """Let glibc return the free memory between blocks in use, such as loading models leaves."""
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL("libc.so.6").malloc_trim(0)
 

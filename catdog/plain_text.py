@@ -10,7 +10,7 @@ from catdog.verdict import Comparison
 
 
 def answer(path: str, comparison: Comparison, specs: Sequence[ModelSpec]) -> str:
-    """The path of a photo, a line per model, and what is known of how far to trust them."""
+    """The answer to one photo: its path, a line per model, and remarks on how far to trust them."""
     classes = list(dict.fromkeys(name for verdict in comparison.models for name in verdict.probabilities))
     rows = [("model", "label", "confidence", *classes, "time")]
     for verdict in comparison.models:
@@ -22,7 +22,7 @@ def answer(path: str, comparison: Comparison, specs: Sequence[ModelSpec]) -> str
 
 
 def table(specs: Sequence[ModelSpec], runtimes: Sequence[str]) -> str:
-    """A line per model, under a line of names."""
+    """A header and a line per model; `runtimes` are those of `specs`, in the same order."""
     header = ("name", "title", "input", "classes", "val accuracy", "test accuracy", "file", "sha256", "runs on")
     rows = [
         (
@@ -42,12 +42,12 @@ def table(specs: Sequence[ModelSpec], runtimes: Sequence[str]) -> str:
 
 
 def printable(path: str) -> str:
-    """A path as it is, or escaped if it holds characters that would upset a terminal."""
+    """A path as it is, or escaped if it holds characters that a terminal cannot print."""
     return path if path.isprintable() else ascii(path)
 
 
 def _remarks(comparison: Comparison, specs: Sequence[ModelSpec]) -> Iterator[str]:
-    """Sentences on how far to trust an answer; those that the specs know nothing about are left out."""
+    """Sentences on how far to trust an answer, as far as the specs have figures for it."""
     if wording.is_neither(comparison):
         yield f"{wording.neither(specs)}: do not trust the answers above."
         return

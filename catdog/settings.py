@@ -42,7 +42,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Settings:
-    """What can be set from outside, with defaults that need nothing.
+    """All settings, with defaults that need no set-up.
 
     weights           folder of `.h5` files and specs         CATDOG_WEIGHTS
     hub_repo          Hub repository `user/name`, or None      CATDOG_HUB_REPO
@@ -50,7 +50,7 @@ class Settings:
     engine            what runs the models: ENGINES            CATDOG_ENGINE
     threads           threads per model, 0 for all cores       CATDOG_THREADS
     cache             folder of converted models               CATDOG_CACHE
-    max_waiting       photos in work or waiting, then "busy"   CATDOG_MAX_WAITING
+    max_waiting       photos judged or waiting, then Busy      CATDOG_MAX_WAITING
     max_upload_bytes  largest accepted file, bytes             CATDOG_MAX_UPLOAD_MB
     max_pixels        largest accepted photo, width x height   CATDOG_MAX_PIXELS
     """
@@ -66,7 +66,7 @@ class Settings:
     max_pixels: int = MAX_PIXELS
 
     def __post_init__(self) -> None:
-        """Raise InvalidSettings that names the variable of a value that cannot work."""
+        """Raise InvalidSettings, which names the variable, for a value that is not valid."""
         _require(self.engine in ENGINES, "CATDOG_ENGINE", f"one of {', '.join(ENGINES)}", self.engine)
         _require(self.hub_repo is None or _REPO.fullmatch(self.hub_repo), "CATDOG_HUB_REPO", "user/name", self.hub_repo)
         _require(self.hub_revision, "CATDOG_HUB_REVISION", "a commit, tag or branch", self.hub_revision)
@@ -74,14 +74,14 @@ class Settings:
         _require_megabytes("CATDOG_MAX_UPLOAD_MB", self.max_upload_bytes / 2**20)
         _require(1 <= self.max_pixels <= PILLOW_LIMIT, "CATDOG_MAX_PIXELS", f"1 to {PILLOW_LIMIT}", self.max_pixels)
         _require(1 <= self.max_waiting <= 10_000, "CATDOG_MAX_WAITING", "1 to 10000", self.max_waiting)
-        for name in ("weights", "cache"):  # a ~ that no shell has replaced
+        for name in ("weights", "cache"):  # expand a ~ that no shell has expanded
             object.__setattr__(self, name, Path(os.path.expanduser(getattr(self, name))))
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> Settings:
         """Read CATDOG_* variables. An empty one counts as not set; one that looks misspelt is logged.
 
-        Raises InvalidSettings that names the variable and what was received.
+        Raises InvalidSettings, which names the variable and the value received.
         """
         values = {key: value.strip() for key, value in environ.items() if key.startswith(PREFIX) and value.strip()}
         _warn_of_misspelt(values)
@@ -99,23 +99,23 @@ class Settings:
 
 
 def environment_with_tensorflow() -> dict[str, str]:
-    """The environment for a child process whose Keras runs on TensorFlow, whatever it runs on here."""
+    """The environment for a child process whose Keras runs on TensorFlow, whatever the backend of this process."""
     return os.environ | {"KERAS_BACKEND": "tensorflow"}
 
 
 def configure_gradio() -> None:
-    """Set variables that Gradio reads when it is imported, where they are not set already.
+    """Set environment variables that Gradio reads when it is imported, unless they are set already.
 
     GRADIO_TEMP_DIR       a folder of this user: by default all users of a machine share one, and only the first of them
                           can write to it
-    no_proxy              this machine: at its start Gradio sends its own server a request
-    GRADIO_ANALYTICS_...  one call, never counted: by default Gradio makes a table of the last 10,000 calls after each
-                          call, for a page that is not served
+    no_proxy              includes this machine: at its start Gradio sends a request to its own server
+    GRADIO_ANALYTICS_...  keep one call and never tabulate it: by default Gradio makes a table of the last 10,000 calls
+                          after each call, for a page that is not served here
     """
     from urllib.request import getproxies_environment  # slow to import, and nothing else needs it
 
     if "GRADIO_TEMP_DIR" not in os.environ:
-        with contextlib.suppress(OSError):  # Gradio says what is wrong with its own
+        with contextlib.suppress(OSError):  # Gradio reports what is wrong with its default
             os.environ["GRADIO_TEMP_DIR"] = str(_temporary("gradio"))
     if set(getproxies_environment()) - {"no"}:
         reached = os.environ.get("no_proxy") or os.environ.get("NO_PROXY")
@@ -142,7 +142,7 @@ def _user_cache(environ: Mapping[str, str]) -> Path:
     """The user's cache folder (XDG Base Directory Specification)."""
     try:
         return Path(environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()) / "catdog"
-    except RuntimeError:  # a user without a home, as in some containers
+    except RuntimeError:  # a user without a home folder, as in some containers
         return _temporary("catdog")
 
 

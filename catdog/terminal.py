@@ -17,7 +17,7 @@ from catdog.errors import CatDogError
 
 @contextlib.contextmanager
 def hidden_stderr() -> Iterator[None]:
-    """Hide what native code writes to stderr, such as TensorFlow's greetings, which no setting stops.
+    """Hide what native code writes to stderr, such as TensorFlow's start-up messages, which no setting turns off.
 
     What this package logs is still shown. If the block raises an unforeseen error, the hidden text is shown after all.
     """
@@ -42,7 +42,7 @@ def hidden_stderr() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _logging_to(descriptor: int) -> Iterator[None]:
-    """Also write what this package logs to an open file."""
+    """Also write this package's log to an open file descriptor."""
     logger = logging.getLogger(__package__)
     with open(descriptor, "w", closefd=False) as stream:
         handler = logging.StreamHandler(stream)

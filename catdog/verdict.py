@@ -14,7 +14,7 @@ from typing_extensions import TypedDict  # pydantic needs it before Python 3.12
 from catdog.models.disagreement import FEWEST_PHOTOS, Case
 from catdog.models.spec import Cost, ModelSpec
 
-# The verdict on a photo that probably shows none of the classes.
+# `verdict` of a Comparison when the photo probably shows none of the classes.
 NEITHER = "neither"
 
 Probability = Annotated[float, Field(ge=0, le=1)]
@@ -41,22 +41,22 @@ class Verdict(BaseModel):
     strangeness: Annotated[
         float | None,
         Field(
-            description="Distance of the photo from the animals of the training. It is above 1 for at most 2 % of real "
-            "cats and dogs. Null when the model has no statistics for it."
+            description="Distance of the photo from the training photos. Above 1 for at most 2 % of real cats and "
+            "dogs. Null when the model has no statistics for it."
         ),
     ] = None
     neither: Annotated[
         Probability | None,
         Field(
-            description="How likely the photo shows none of the classes; above 0.5 it is refused, as are 1.5 % of real "
-            "cats and dogs. Null for a model without an output for it."
+            description="How likely the photo shows none of the classes. Above 0.5, as for 1.5 % of real cats and "
+            "dogs, the model refuses it. Null for a model without an output for neither."
         ),
     ] = None
     heatmap: Annotated[
         list[list[float]] | None,
         Field(
             description="With `explain`: rows of a class activation map over the photo, for the label, in calibrated "
-            "logits. Positive where a place speaks for the label, negative where against."
+            "logits. Positive where the photo speaks for the label, negative where it speaks against it."
         ),
     ] = None
     cost: Annotated[Cost | None, Field(description="What the model takes besides time.")] = None
@@ -141,18 +141,18 @@ def default_of(specs: Iterable[ModelSpec]) -> ModelSpec:
 
 
 def is_refused(verdicts: Mapping[str, Verdict], specs: Sequence[ModelSpec]) -> bool:
-    """Whether a photo shows none of the classes, by the model that tells best."""
+    """Whether the verdict on a photo is `neither`, by the model that `keenest` returns."""
     refusal = verdicts[best.name].refusal if (best := keenest(specs)) else None
     return refusal is not None and refusal > 1
 
 
 def keenest(specs: Sequence[ModelSpec]) -> ModelSpec | None:
-    """The model that decides which photos show none of the classes, if any can.
+    """The model that decides which photos show none of the classes; None if no model can.
 
-    Of those with an output for neither, the one with the highest AUROC on validation photos. Where there is none, of
-    those with novelty statistics, the one with most axes in them: a network that learned nothing but its classes sees
-    little else. Its features collapse to a few directions (Papyan, Han and Donoho 2020), while one that knows more
-    keeps many. Of equals, the one with the higher validation accuracy.
+    Among models with an output for neither, it is the one with the highest AUROC on validation photos. If there are
+    none, it is the one whose novelty statistics have the most axes: the features of a network that learned only its
+    classes collapse to a few directions (Papyan, Han and Donoho 2020), and those of one that learned more keep many.
+    On a tie, it is the model with the higher validation accuracy.
     """
     if able := [spec for spec in specs if spec.neither]:
         return max(able, key=lambda spec: (spec.neither.auroc or 0.0, spec.validation_accuracy))
@@ -166,8 +166,8 @@ def usually_right(labels: Mapping[str, str], specs: Sequence[ModelSpec]) -> Usua
     labels  model name -> label
     specs   of the models that gave them, in any order
 
-    None when all agree, or when too few validation photos were such a case, of exactly these models.
-    Of models that were right equally often, the one with the higher validation accuracy.
+    None when all agree, or when exactly these models disagreed like this on fewer than FEWEST_PHOTOS validation
+    photos. On a tie, the model with the higher validation accuracy.
     """
     if len(set(labels.values())) == 1:
         return None

@@ -7,19 +7,19 @@ from collections.abc import Sequence
 from catdog.models.spec import ModelSpec, classes_of
 from catdog.verdict import Comparison, Verdict
 
-# For an error that the page's server cannot explain: whatever the cause is, it is one of these.
+# For an error that the page's server cannot explain: these are the causes that can be.
 UNANSWERED = (
     "No answer came. The server may be busy, the connection lost, or the upload already deleted. Try again, or choose "
     "the photo again."
 )
 BUSY = "Many people are asking at the moment. Try again in a few seconds."
 
-# Highest share of wrong answers -> how sure an answer is called; one that is UNSURE is worded as a leaning.
+# Highest error rate -> how sure an answer is called. The headline says of an UNSURE answer that the model leans to it.
 UNSURE = "unsure"
 CERTAINTIES = ((0.01, "very sure"), (0.05, "sure"), (0.2, "fairly sure"), (1.0, UNSURE))
-# An answer that itself claims a higher probability of being wrong is called no surer than it claims.
+# An answer less confident than 1 minus this is called no surer than its confidence allows.
 DOUBTFUL = 0.2
-# Lower shares of wrong answers are not told as a number: they were learned from a handful of mistakes, or from none.
+# Lower error rates are not shown as a number: they were learned from a handful of mistakes, or from none.
 RAREST = 0.01
 
 
@@ -71,7 +71,7 @@ def explanation(comparison: Comparison, specs: Sequence[ModelSpec]) -> str:
 
 
 def usually_right(comparison: Comparison, specs: Sequence[ModelSpec]) -> str:
-    """Whom to believe when the models disagree, in a sentence; empty when they agree or nobody knows."""
+    """Which model to believe when they disagree, in a sentence; empty when they agree or nothing is known."""
     known = comparison.usually_right
     if not known:
         return ""
@@ -82,7 +82,7 @@ def usually_right(comparison: Comparison, specs: Sequence[ModelSpec]) -> str:
 
 
 def _leader_says(comparison: Comparison, specs: Sequence[ModelSpec]) -> str:
-    """What the headline leaves out of the leader's answer; empty when no other model was asked."""
+    """What the leader says and how sure it is, in a sentence; empty when no other model was asked."""
     if len(comparison.models) == 1:
         return ""
     verdict, sure = comparison.leading, certainty(comparison.leading)
@@ -115,10 +115,10 @@ def reliability(verdict: Verdict) -> str:
 
 
 def _error_rate(verdict: Verdict) -> float:
-    """The measured error rate of answers this sure; of doubtful ones, what they claim themselves if that is higher.
+    """The measured error rate of answers this sure; for a doubtful one, at least 1 minus its confidence.
 
-    The measured rates were learned in groups of at least 50 answers. If few answers were doubtful, the group of the
-    least sure ones reaches from a coin toss to nearly certain, so its rate is far too low for a coin toss.
+    The measured rates were learned in groups of at least 50 answers. If few answers were doubtful, the least sure group
+    reaches from a confidence of one half to nearly 1, and its rate is far too low for answers near one half.
     """
     claimed = 1 - verdict.confidence
     if verdict.error_rate is None:
@@ -127,7 +127,7 @@ def _error_rate(verdict: Verdict) -> float:
 
 
 def map_alt(verdict: Verdict) -> str:
-    """What a heat map shows, for those who do not see it; empty without a map."""
+    """The alternative text of a heat map; empty without a map."""
     if not verdict.heatmap:
         return ""
     rows, columns = len(verdict.heatmap), len(verdict.heatmap[0])
@@ -136,7 +136,7 @@ def map_alt(verdict: Verdict) -> str:
         return f"Heat map over the photo: no place speaks for {verdict.label}."
     vertical = ("upper ", "", "lower ")[int(3 * (row + 0.5) / rows)]
     horizontal = ("left", "centre", "right")[int(3 * (column + 0.5) / columns)]
-    return f"Heat map over the photo: what speaks most for {verdict.label} is at the {vertical}{horizontal}."
+    return f"Heat map over the photo: the strongest sign of {verdict.label} is at the {vertical}{horizontal}."
 
 
 def measured(spec: ModelSpec) -> str:
@@ -150,7 +150,7 @@ def measured(spec: ModelSpec) -> str:
 
 
 def costs(spec: ModelSpec, verdict: Verdict | None = None) -> dict[str, str]:
-    """Name -> value of what a model takes, as far as it is known; with `verdict`, also how long that took."""
+    """Name -> text for each known cost of a model; the time is that of `verdict`, or a dash without one."""
     values = {
         "Time": milliseconds(verdict.milliseconds) if verdict else "–",
         "Size": readable_size(spec.bytes),
@@ -162,7 +162,7 @@ def costs(spec: ModelSpec, verdict: Verdict | None = None) -> dict[str, str]:
 
 
 def percent(probability: float) -> str:
-    """0..1 -> text with one decimal; what is not certain is never rounded to 0 or 100 %."""
+    """0..1 -> text with one decimal; only an exact 0 or 1 becomes 0 % or 100 %."""
     if 0 < probability < 0.0005:
         return "<0.1%"
     if 0.9995 <= probability < 1:
@@ -199,7 +199,7 @@ def duration(seconds: float) -> str:
 
 
 def number_word(number: int) -> str:
-    """A number in letters if it is a small one."""
+    """2, 3 and 4 in letters, other numbers in digits."""
     return {2: "two", 3: "three", 4: "four"}.get(number, str(number))
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from catdog.models.spec import sha256_of
 
-# Raised when models are converted differently: figures of int8 in specs hold for conversions of this format.
+# Increase it when the conversion changes: the figures of int8 in specs hold for conversions of this format.
 FORMAT = 2
 MANIFEST = "manifest.json"
 # Graph and weights, in float32 and, where the model can be quantized, in int8.
@@ -37,7 +37,7 @@ def find(cache: Path, sha256: str) -> Path | None:
     try:
         manifest = json.loads((folder / MANIFEST).read_text())
         fits = manifest["sha256"] == sha256 and all(
-            # Without the library no other conversion could be made.
+            # Any version will do if the library is missing, as no other conversion could be made.
             manifest["versions"][name] == (installed(name) or manifest["versions"][name])
             for name in ("keras", "tensorflow")
         )
@@ -61,7 +61,7 @@ def describe(folder: Path, sha256: str, largest_difference: float) -> None:
 
 
 def workspace(parent: Path | None) -> tempfile.TemporaryDirectory[str]:
-    """An empty folder to convert in: inside the cache, from where it can be renamed, or for None elsewhere."""
+    """An empty folder to convert in: inside the cache, so that it can be renamed, or for None a temporary one."""
     if parent is not None:
         parent.mkdir(parents=True, exist_ok=True)
     return tempfile.TemporaryDirectory(prefix=PARTIAL, dir=parent, ignore_cleanup_errors=True)
@@ -70,14 +70,14 @@ def workspace(parent: Path | None) -> tempfile.TemporaryDirectory[str]:
 def put(made: Path, cache: Path, sha256: str) -> Path:
     """Move a conversion into the cache, unless another process already put one there.
 
-    Returns where it is; if the cache cannot be written, that is where it was.
+    Returns its folder in the cache, or `made` if the cache cannot be written.
     """
     _remove_unused(cache)
     place = folder_of(cache, sha256)
     # Renaming fails if another process was faster, or the cache cannot be written.
     with contextlib.suppress(OSError):
         if os.path.lexists(place) and find(cache, sha256) is None:
-            # It goes with the workspace. A process that reads it can go on, and none finds it half removed.
+            # It is deleted with the workspace: a process that reads it can go on, and none finds it half removed.
             os.rename(place, made.with_name("replaced-" + made.name))
     with contextlib.suppress(OSError):
         os.rename(made, place)
@@ -94,7 +94,7 @@ def installed(library: str) -> str | None:
 
 
 def _remove_unused(cache: Path) -> None:
-    """Remove conversions that were not read for long, and leftovers of killed processes."""
+    """Remove conversions that were not used for UNUSED seconds, and leftovers of killed processes after ABANDONED."""
     for pattern, age in ((ENTRY, UNUSED), (PARTIAL + "*", ABANDONED)):
         for folder in cache.glob(pattern):
             with contextlib.suppress(OSError):

@@ -28,7 +28,7 @@ from catdog.models.spec import ModelSpec
 from catdog.photo.array import to_array
 from catdog.settings import environment_with_tensorflow
 
-# Of probabilities, from Keras's. Computing float32 in another order moves them far less.
+# Largest accepted difference between a probability of OpenVINO and of Keras. Rounding in float32 causes far less.
 LARGEST_DIFFERENCE = 1e-4
 PATIENCE = 15 * 60  # seconds
 # The photos of examples/ as squares in a row; see SOURCES.md there.
@@ -56,8 +56,8 @@ class Job(NamedTuple):
 def convert(jobs: Sequence[Job]) -> list[CatDogError | None]:
     """Convert in a child process; return None or an error for each job.
 
-    If the child dies, the job at hand fails, its stderr is logged, and a new child does the rest. Other errors are
-    those of `attempt`.
+    If the child dies, the job that it was doing fails, its stderr is logged, and a new child does the rest. Other
+    errors are those of `attempt`.
     """
     errors: list[CatDogError | None] = []
     while len(errors) < len(jobs):
@@ -151,7 +151,7 @@ def _save(model: Any, path: Path) -> None:
 
 
 def _save_quantized(converted: Any, batch: np.ndarray, out: Path) -> None:
-    """Save the model quantized as well, if it can be and then still gives probabilities; raises as `_save`."""
+    """Also save the model quantized, if that works and the result gives probabilities; raises as `_save`."""
     try:
         model = quantized(converted, batch)
         if model is None:
@@ -159,7 +159,7 @@ def _save_quantized(converted: Any, batch: np.ndarray, out: Path) -> None:
         _save(model, out / cache.QUANTIZED[0])
         if are_probabilities(OpenVINOEngine(out, precision="int8")(batch).probabilities):
             return
-        reason = "its answers are no probabilities"
+        reason = "its answers are not probabilities"
     except OSError:  # the disk's fault, not the model's
         raise
     except Exception as error:  # OpenVINO raises many kinds on unusual models

@@ -14,8 +14,8 @@ import numpy as np
 from catdog.engine.openvino_engine import import_openvino
 
 CONVOLUTION, IN_GROUPS = "Convolution", "GroupConvolution"
-# A layer's input is cut off this many standard deviations above the mean of the photos' largest values. That costs less
-# accuracy than coarser steps for all values. Chosen on validation photos.
+# A layer's input is clipped this many standard deviations above the mean of the photos' largest values. Clipping costs
+# less accuracy than coarser steps for all values would. Chosen on validation photos.
 MARGIN = 4
 LEVELS = 256  # distinct values of a layer's input
 TINY = 1e-8
@@ -92,7 +92,7 @@ def _extremes(model: Any, values: Sequence[tuple[int, int]], photos: np.ndarray)
 
 
 def _rounded_value(value: Any, least: float, most: float) -> Any:
-    """A layer's input, clipped and rounded to LEVELS multiples of a step, of which 0 is one."""
+    """A layer's input, clipped and rounded to LEVELS multiples of a step, including 0."""
     from openvino import opset13 as ops
 
     if least >= 0:

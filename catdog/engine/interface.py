@@ -6,21 +6,22 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-# Photos of a folder that a network computes at a time. Larger batches are no faster, because what a layer makes of them
-# no longer fits into the processor's caches, and each size takes memory.
+# Photos per batch when a folder is classified. Larger batches are no faster, because a layer's output no longer fits
+# into the processor's caches, and a network for each size takes memory.
 FOLDER_BATCH = 8
 
 
 class Outputs(NamedTuple):
-    """What a model says of N photos, each array float32.
+    """What a model returns for N photos; from an engine, each array is float32.
 
-    probabilities  (N, classes), each row adds up to 1, not calibrated
+    probabilities  (N, classes), each row adds up to 1; from an engine not calibrated, from `Classifier` calibrated and
+                   float64
     features       (N, F) input of the last layer, or None for a model whose last layer is not dense
     maps           (N, h, w, classes) class activation maps (Zhou et al. 2016): what each place adds to the logit of
-                   each class; their mean over places, plus the bias, is the logit. None for a model that does not
-                   average over places right before its last layer
+                   each class; their mean over places, plus the bias, is the logit. None for a model without global
+                   average pooling right before its last layer
     neither        (N,) float64, set by `Classifier`, not by an engine: log odds of the output for photos of none of
-                   the classes, of a model that has one
+                   the classes; None for a model without one
     """
 
     probabilities: np.ndarray
@@ -32,9 +33,9 @@ class Outputs(NamedTuple):
     def from_model(
         cls, probabilities: np.ndarray, features: np.ndarray | None = None, maps: np.ndarray | None = None
     ) -> Outputs:
-        """Outputs of a network with one column per class, or one sigmoid: the probability of the second of two.
+        """Outputs of a network with one column per class, or with one sigmoid for the second of two classes.
 
-        One sigmoid becomes two columns, whose logits are 0 and the network's.
+        A sigmoid becomes two columns, whose logits are 0 and that of the network.
         """
         if probabilities.shape[1:] == (1,):
             probabilities = np.concatenate([1 - probabilities, probabilities], axis=1)
@@ -42,15 +43,15 @@ class Outputs(NamedTuple):
         return cls(probabilities, features, maps)
 
     def of(self, index: int) -> Outputs:
-        """What the model says of one photo: each array without its first axis."""
+        """The outputs for one photo: each array without its first axis."""
         return Outputs(*(None if values is None else values[index] for values in self))
 
 
 class Engine(Protocol):
     """Runs one model; safe to share between threads.
 
-    Call it with float32 (N, H, W, 3), scaled as the spec says. `runtime` says what runs the model. `problem` says in
-    one sentence why that is not what was asked for; it is empty otherwise.
+    Call it with float32 (N, H, W, 3), scaled as the spec says. `runtime` says what runs the model. `problem` is a
+    sentence on a fallback that was taken; it is empty otherwise.
     """
 
     runtime: str

@@ -59,7 +59,7 @@ def load_model(path: Path, spec: ModelSpec) -> keras.Model:
 
 
 def with_features_and_maps(model: keras.Model) -> keras.Model:
-    """The same layers with named outputs: `probabilities` and, where the model has them, those of `Outputs`."""
+    """The same layers with the outputs `probabilities` and, where the model has them, `features` and `maps`."""
     import keras
     from keras import layers
 
@@ -83,7 +83,7 @@ def limit_threads(threads: int) -> None:
     import tensorflow
 
     if threads:
-        with contextlib.suppress(RuntimeError):  # it runs already
+        with contextlib.suppress(RuntimeError):  # TensorFlow has started already
             tensorflow.config.threading.set_intra_op_parallelism_threads(threads)
             tensorflow.config.threading.set_inter_op_parallelism_threads(threads)
 
@@ -91,7 +91,7 @@ def limit_threads(threads: int) -> None:
 def first_line(error: Exception) -> str:
     """The useful line of a library's message, at most 300 characters.
 
-    Keras adds whole configurations after it, and OpenVINO places in its source before it.
+    Keras adds whole configurations after it, and OpenVINO adds places in its source code before it.
     """
     lines = [line for line in str(error).splitlines() if line.strip() and not line.startswith("Exception from ")]
     return textwrap.shorten(lines[0] if lines else type(error).__name__, 300)
@@ -103,7 +103,7 @@ def _made_by(tensor: keras.KerasTensor) -> keras.layers.Layer:
 
 
 def _check_input(model: keras.Model, path: Path, spec: ModelSpec) -> None:
-    """Compare the declared input with the spec: a fully convolutional model would run at a wrong size, badly."""
+    """Compare the declared input with the spec: a fully convolutional model would run at a wrong size, but badly."""
     wanted = (None, spec.image_size, spec.image_size, 3)
     declared = [tuple(tensor.shape) for tensor in model.inputs]
     if (

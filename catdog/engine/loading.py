@@ -1,4 +1,4 @@
-"""Which engine runs a model, and what happens where the one asked for cannot."""
+"""Choose the engine of each model, and take another where the one asked for cannot run it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from catdog.errors import CatDogError, ModelMismatch, NotConverted
 from catdog.models.spec import ModelSpec
 from catdog.settings import Settings
 
-# Compiling a model keeps one core busy and takes twice the model's memory: more at a time would take too much.
+# Models that are compiled at a time. Each keeps one core busy and takes twice its size in memory.
 AT_A_TIME = 2
 
 log = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ Model = tuple[Path, ModelSpec]  # a verified `.h5` and its spec
 
 
 def load_engine(path: Path, spec: ModelSpec, settings: Settings, *, precision: str | None = None) -> Engine:
-    """Load one model, as `load_engines` does, but raise what is wrong with it."""
+    """Load one model as `load_engines` does, but raise its error."""
     (engine,) = load_engines([(path, spec)], settings, precision=precision)
     if isinstance(engine, CatDogError):
         raise engine
@@ -44,12 +44,12 @@ def load_engines(
 ) -> list[Engine | CatDogError]:
     """Load models and check their shapes against their specs.
 
-    With OpenVINO, in the given precision, or else in that of `precision_of`, or a slower one where that fails:
+    With OpenVINO, in `precision`, or by default in the first of `precisions_of` that works:
 
     1. Take conversions from the cache, and convert the other models in one child process.
     2. Convert in a temporary folder what cannot be written to the cache; this happens again at every start.
-    3. Run with TensorFlow what cannot be converted at all. Not with the setting `openvino`, or when a fast precision
-       was given: then it is an error.
+    3. Run with TensorFlow what cannot be converted at all. With the setting `openvino`, or a fast `precision`, that is
+       an error instead.
 
     Returns for each model an engine, a ModelMismatch for a file that does not fit its spec, or a NotConverted.
     """
@@ -105,7 +105,7 @@ def _has_keras() -> bool:
 def _conversions(
     models: Sequence[Model], settings: Settings, temporary: contextlib.ExitStack
 ) -> list[Path | CatDogError]:
-    """The folder of each model's conversion, or why there is none; some are gone when `temporary` ends."""
+    """The folder of each model's conversion, or why there is none; temporary ones last as long as `temporary`."""
     with ThreadPoolExecutor(AT_A_TIME) as pool:  # the checksums leave a core free for the import, which takes as long
         pool.submit(import_openvino)
         found: list = list(pool.map(lambda model: cache.find(settings.cache, model[1].sha256), models))
@@ -190,7 +190,7 @@ def _in_precision(conversion: Path, spec: ModelSpec, threads: int, precision: st
 
 
 def _with_keras(model: Model, settings: Settings, *, why: str = "") -> Engine:
-    """Run a model with TensorFlow; `why` is the reason where it was not asked for."""
+    """Run a model with TensorFlow; `why` is the reason if the settings did not ask for it."""
     path, _ = model
     if not _has_keras():
         raise NotConverted(
@@ -208,7 +208,7 @@ def _with_keras(model: Model, settings: Settings, *, why: str = "") -> Engine:
 
 
 def _instead(model: Model, settings: Settings, error: NotConverted) -> Engine:
-    """Run a model that OpenVINO cannot run; raises NotConverted where TensorFlow may not or cannot either."""
+    """Run with TensorFlow what OpenVINO cannot run; raises NotConverted where the settings or the machine forbid it."""
     path, _ = model
     if settings.engine == "auto" and _has_keras():
         return _with_keras(model, settings, why=f"it could not be converted: {error}")
@@ -256,6 +256,6 @@ def _check(engine: Engine, path: Path, spec: ModelSpec) -> None:
         )
     if spec.novelty and features is not None and features.shape[1] != spec.novelty.means.shape[1]:
         raise ModelMismatch(
-            f"{path.name} has {features.shape[1]} features; the novelty in its spec is of "
+            f"{path.name} has {features.shape[1]} features; the novelty statistics in its spec have "
             f"{spec.novelty.means.shape[1]}: run `python -m train calibrate` again."
         )

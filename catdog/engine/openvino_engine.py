@@ -25,7 +25,7 @@ _FIRST_ARRAY = threading.Lock()
 
 
 def import_openvino() -> ModuleType:
-    """Import OpenVINO without its telemetry, which would report conversions; it provides a stub for this case."""
+    """Import OpenVINO without its telemetry, which would report conversions; OpenVINO has a stub for this case."""
     sys.modules.setdefault("openvino_telemetry", None)
     import openvino
 
@@ -41,15 +41,15 @@ class OpenVINOEngine:
     precision  a key of HINTS
     at_once    whether to compile the network for a single photo now, if the size of photos is fixed
 
-    Batches are cut into parts of SIZES, for each of which a network is compiled when it is first needed: a network for
-    batches of any size is slower.
+    Batches are cut into parts of SIZES. The network for each size is compiled when it is first needed; one for batches
+    of any size would be slower.
     """
 
     problem = ""
 
     def __init__(self, folder: Path, *, threads: int = 0, precision: str = "float32", at_once: bool = True):
         openvino = import_openvino()
-        # Threads pinned to cores would wait for whatever else runs there, such as the decoding of photos.
+        # Threads pinned to cores would wait for other work there, such as the decoding of photos.
         options = {
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_PRECISION_HINT": HINTS[precision],

@@ -1,4 +1,4 @@
-"""The number formats that OpenVINO can compute a model in, and which of them to use."""
+"""The precisions that OpenVINO can compute a model in, and which of them to use."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from catdog.models.spec import ModelSpec
 
 EXACT = "float32"
 FAST = ("int8", "bfloat16")  # the fastest first
-# A model is served in a fast format only if this was measured on at least so many photos, changed no label and moved no
-# probability by more than LARGEST_CHANGE.
+# A model is served in a fast precision only if that was measured on at least so many photos, changed no label and moved
+# no probability by more than LARGEST_CHANGE.
 LEAST_PHOTOS, LARGEST_CHANGE = 1000, 0.01
-# x86 instructions that add products of 8 bits in 32 bits. Without them OpenVINO adds in 16 bits, where large sums are
-# cut off. Other processors were not tried.
+# x86 instructions that add up products of 8 bits in 32 bits. Without them OpenVINO adds in 16 bits, where large sums
+# saturate. Other processors were not tried.
 INT8_FLAGS = {"avx512_vnni", "avx_vnni", "amx_int8"}
 CPUINFO = Path("/proc/cpuinfo")
 
 
 def precision_of(spec: ModelSpec) -> str:
-    """The fastest format on this processor that was measured to be harmless for this model, else EXACT."""
+    """The fastest precision on this processor that was measured to be harmless for this model, else EXACT."""
     return precisions_of(spec)[0]
 
 
 def precisions_of(spec: ModelSpec) -> list[str]:
-    """All formats to try on this processor, in order: those measured to be harmless, then EXACT."""
+    """All precisions to try on this processor, in order: those measured to be harmless, then EXACT."""
     harmless = [name for name in FAST if _is_harmless(spec, name)]
     here = fast_here() if harmless else ()
     return [*(name for name in harmless if name in here), EXACT]
@@ -34,7 +34,7 @@ def precisions_of(spec: ModelSpec) -> list[str]:
 def fast_here() -> tuple[str, ...]:
     """Those of FAST that OpenVINO computes faster than float32, and correctly, on this processor.
 
-    int8 only on Linux, which tells what the processor can do. Raises what a broken OpenVINO raises.
+    int8 only on Linux, where /proc/cpuinfo lists the instructions. Raises what a broken OpenVINO raises.
     """
     capabilities = import_openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     able = {"bfloat16": "BF16" in capabilities, "int8": not INT8_FLAGS.isdisjoint(_flags())}
@@ -42,7 +42,7 @@ def fast_here() -> tuple[str, ...]:
 
 
 def _is_harmless(spec: ModelSpec, precision: str) -> bool:
-    """Whether evaluation measured that this format, with float32 below `clear`, leaves labels and probabilities."""
+    """Whether this precision, with float32 below `clear`, was measured to keep labels and probabilities."""
     try:
         measured = spec.metrics["test"][precision]
         return (
@@ -56,7 +56,7 @@ def _is_harmless(spec: ModelSpec, precision: str) -> bool:
 
 
 def _flags() -> set[str]:
-    """What Linux says that the first core can do; empty on other systems."""
+    """The instruction sets of the first core, as Linux names them; empty on other systems."""
     with contextlib.suppress(OSError):
         for line in CPUINFO.read_text().splitlines():
             if line.startswith("flags"):

@@ -12,7 +12,7 @@ Shares = Annotated[tuple[Share, ...], Field(min_length=1, max_length=1000)]
 
 
 class ErrorRates(BaseModel):
-    """Error rates of a model in levels of confidence.
+    """Error rates of a model by level of confidence.
 
     confidence  lower ends of the levels, ascending from 0
     error_rate  share of the answers in each level that were wrong, 0 to 1

@@ -19,9 +19,9 @@ from catdog.models.spec import find_specs, sha256_of
 
 T = TypeVar("T")
 
-# Seconds to wait for the Hub's first answers. No setting of the client (huggingface_hub 2.4) bounds them: alone,
-# `snapshot_download` gave up a Hub that refuses connections after 24 s and a silent one never, and with a silent name
-# server, which no timeout covers, the look-up of the host took 10 s.
+# Seconds to wait for the Hub's first answers. No setting of the client (huggingface_hub 2.4) bounds them: by itself
+# `snapshot_download` gave up after 24 s when the Hub refused connections, and never when it was silent. No timeout
+# covers the look-up of the host, which took 10 s with a silent name server.
 PATIENCE = 6.0
 THREAD = "catdog-hub"  # name of the threads that ask the Hub
 
@@ -49,9 +49,10 @@ def cached(repo: str, revision: str) -> Path | None:
 
 
 def is_current(repo: str, revision: str, folder: Path) -> bool:
-    """Whether a cached folder holds every model file of a revision, as far as may be asked.
+    """Whether a cached folder is complete and still the commit that a revision names.
 
-    Makes one request; none for a commit, which never changes, and none when HF_HUB_OFFLINE is set.
+    Makes one request; none for a commit, which never changes. With HF_HUB_OFFLINE it makes none and takes the folder
+    for current.
     """
     from huggingface_hub import get_cached_repo_tree, is_offline_mode
     from huggingface_hub.errors import CachedRepoTreeNotFoundError
@@ -76,7 +77,7 @@ def download(repo: str, revision: str, damaged: Sequence[str] = ()) -> Path:
     commit = _resolved(repo, revision)
 
     def ask() -> list[str]:
-        """The model files of the commit, once the Hub has answered for one: later answers may take their time."""
+        """The names of the model files, once the Hub has answered for one of them; later answers have no time limit."""
         names = _model_files(HfApi().list_repo_files(repo, revision=commit))
         for name in names[:1]:
             hf_hub_download(repo, name, revision=commit, etag_timeout=PATIENCE, dry_run=True)
@@ -98,7 +99,7 @@ def download(repo: str, revision: str, damaged: Sequence[str] = ()) -> Path:
 
 
 def is_damaged(path: Path) -> bool:
-    """Whether a file of the cache differs from the Hub's, by whose hash the cache names it."""
+    """Whether a cached file differs from the Hub's; the cache names each file by the hash of the Hub's."""
     from huggingface_hub.utils.sha import git_hash
 
     blob = path.resolve()
@@ -121,7 +122,7 @@ def _resolved(repo: str, revision: str) -> str:
 
 
 def _model_files(paths: Iterable[str]) -> list[str]:
-    """The specs and `.h5` files, in the top folder of a repository; which JSON files are specs shows when read."""
+    """The `.h5` and JSON files in the top folder of a repository; only reading shows which JSON files are specs."""
     return [path for path in paths if "/" not in path and path.endswith((".json", ".h5"))]
 
 
@@ -186,6 +187,6 @@ def translated(error: Exception, repo: str, revision: str) -> ModelUnavailable:
             problem = f"The Hub cache {constants.HF_HUB_CACHE} cannot hold {repo} ({error.strerror}). {advice}"
         case OSError() | errors.HTTPError():
             reason = str(error).strip().partition("\n")[0].rstrip(".") or type(error).__name__
-        case _:  # a sign-in page, or a proxy address that is none, whose text may hold a password
+        case _:  # a sign-in page, or an invalid proxy address; the text may hold a password
             reason = f"the client cannot use its settings or the answer: {type(error).__name__}"
     return HubUnreachable(repo, reason) if reason else ModelUnavailable(problem)

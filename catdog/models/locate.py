@@ -47,13 +47,13 @@ ORDER = ("scratch_cnn", "xception", "mobilenet_v2")
 def locate(settings: Settings) -> Located:
     """Find and verify the models that the settings ask for.
 
-    1. No Hub repository set: the bundled folder.
-    2. A commit, or with HF_HUB_OFFLINE any revision, that the Hub cache holds complete: that, without a request.
-    3. The Hub: what the cache lacks, or holds damaged, is fetched.
-    4. Hub unreachable: what the cache holds of the revision, else the bundled folder.
+    1. No Hub repository is set: use the bundled folder.
+    2. The Hub cache is complete for a commit, or with HF_HUB_OFFLINE for any revision: use it, without a request.
+    3. Otherwise ask the Hub, and fetch what the cache lacks or holds damaged.
+    4. The Hub is unreachable: use what the cache holds of the revision, or else the bundled folder.
 
-    Raises ModelUnavailable when not one usable model is found, or when the repository or its revision
-    is missing or may not be read.
+    Raises ModelUnavailable when no usable model is found, or when the repository or its revision is missing or may not
+    be read.
     """
     if settings.hub_repo is None:
         return _bundled(settings.weights, "bundled")
@@ -81,7 +81,7 @@ def _bundled(folder: Path, source: str, problems: tuple[str, ...] = ()) -> Locat
 
 def _from_hub(settings: Settings, repo: str, revision: str) -> Located:
     folder = hub.cached(repo, revision)
-    advice = "Start again when the Hub can be reached, and the cached copy is repaired."
+    advice = "Start again when the Hub can be reached, to repair the cached copy."
     found = _read(folder, _name(repo, folder), advice) if folder else _Found()
     try:
         if found.models and not found.problems and hub.is_current(repo, revision, folder):

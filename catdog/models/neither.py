@@ -10,14 +10,14 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from catdog.models.error_rate import Share
 
-LEAST = 1e-7  # a smaller probability is the rounding of float32
+LEAST = 1e-7  # smaller probabilities are rounding errors of float32
 
 
 class Neither(BaseModel):
     """What is known of the last output of a model that has one for photos of none of its classes.
 
     threshold  probability above which a photo is refused, 0 to 1
-    auroc      how often a photo of neither has a higher probability than one of the classes, 0 to 1
+    auroc      how often a photo of neither gets a higher probability than a photo of the classes, 0 to 1
     caught     share of the photos of neither above the threshold, 0 to 1
     photos     number of photos of neither behind these figures
 
@@ -32,13 +32,13 @@ class Neither(BaseModel):
     photos: Annotated[int, Field(strict=True, ge=0)] | None = None
 
     def score(self, log_odds: float) -> float:
-        """The probability moved so that the threshold becomes 0.5: 0 to 1, from log odds as of `log_odds`."""
+        """The probability, 0 to 1, of log odds as from `log_odds`, shifted so that the threshold becomes 0.5."""
         shifted = log_odds - math.log(self.threshold / (1 - self.threshold))
         return 1 / (1 + math.exp(-shifted)) if shifted > -700 else 0.0
 
 
 def log_odds(probabilities: np.ndarray) -> np.ndarray:
-    """Log odds of the last of some softmax outputs (N, classes + 1): float64 (N,)."""
+    """Log odds of the last column of softmax outputs (N, classes + 1): float64 (N,)."""
     probabilities = np.clip(np.asarray(probabilities, dtype=np.float64), 0, 1)
     last, others = probabilities[:, -1], probabilities[:, :-1].sum(axis=1)
     return np.log(np.maximum(last, LEAST)) - np.log(np.maximum(others, LEAST))

@@ -1,4 +1,4 @@
-"""How far a photo's features are from those of the training animals: an out-of-distribution score."""
+"""How far a photo's features are from those of the training photos: an out-of-distribution score."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MOST_FEATURES, MOST_AXES, MOST_CLASSES = 16_384, 256, 1000
 
 
 def _packed(matrix: np.ndarray) -> dict[str, Any]:
-    """A matrix as specs keep it: base64 of whole numbers from -127 to 127, and for each row the step between them."""
+    """A matrix as specs store it: base64 of whole numbers from -127 to 127, and the step between them for each row."""
     steps = np.array([_short(peak / 127) for peak in np.abs(matrix).max(axis=1)])
     whole = np.clip(np.round(matrix / steps[:, None]), -127, 127).astype(np.int8)
     return {"steps": steps.tolist(), "int8": base64.b64encode(whole.tobytes()).decode()}
@@ -81,7 +81,7 @@ class Novelty(BaseModel):
         return isinstance(other, Novelty) and self.model_dump() == other.model_dump()
 
     def rounded(self) -> Novelty:
-        """The same after it was written to a spec and read again."""
+        """A copy as it is after it was written to a spec and read again."""
         return Novelty(**self.model_dump())
 
     def distances(self, features: np.ndarray) -> np.ndarray:

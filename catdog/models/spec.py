@@ -28,12 +28,12 @@ MOST_PROBLEMS = 5  # that one message lists
 
 
 class Cost(TypedDict):
-    """What a model takes besides time; None when unknown."""
+    """What a model costs besides time; None when unknown."""
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
     bytes: Annotated[int, Field(ge=0, description="Size of its file.")]
-    parameters: Annotated[int | None, Field(description="How many numbers it learned.")]
+    parameters: Annotated[int | None, Field(description="Number of learned parameters.")]
     training_seconds: Annotated[float | None, Field(description="Duration of its training.")]
 
 
@@ -56,11 +56,11 @@ ClassName = Annotated[str, Field(min_length=1)]
 
 
 class ModelSpec(BaseModel):
-    """Everything needed to serve one `.h5` file. A value that makes no sense raises ModelMismatch.
+    """Everything needed to serve one `.h5` file. A value that is not valid raises ModelMismatch.
 
     name          short identifier, e.g. `xception`
     title         name shown to people
-    architecture  key of the training registry that built it
+    architecture  name of the network in the registry of the training package
     file          file name of the `.h5`, in the same folder
     sha256        hex digest of that file
     bytes         size of that file
@@ -72,9 +72,9 @@ class ModelSpec(BaseModel):
     metrics       measured figures per split, each with the number of images behind it
     training      provenance: data, base weights, epochs, seconds, backend, seed, command, ...
     sureness      how often answers of a given confidence are wrong, or None
-    novelty       what the features of the training animals look like, or None
+    novelty       statistics of the features of the training photos, or None
     disagreement  how often the model is right where others disagree
-    neither       for a model whose last output is for photos of none of the classes: what is known of it, or None
+    neither       threshold and figures of the last output, if that is for photos of none of the classes, or None
     clear         `int8` or `bfloat16` -> uncalibrated probability of the label below which a photo is computed again in
                   float32, 0 to 1
     """
@@ -119,13 +119,13 @@ class ModelSpec(BaseModel):
 
     @property
     def parameters(self) -> int | None:
-        """How many numbers the model learned; None when its spec does not say."""
+        """Number of learned parameters; None when the spec does not say."""
         count = self.training.get("parameters")
         return count if _is_number(count, int) and count > 0 else None
 
     @property
     def training_seconds(self) -> float | None:
-        """Duration of all runs that led to the model; None when its spec does not say."""
+        """Duration of all runs that led to the model; None when the spec does not say."""
         # Averaging weights trains nothing.
         runs = [step.record for step in steps_to(self.training) if step.is_run and "averaged_with" not in step.record]
         seconds = [run["seconds"] for run in runs if _is_number(run.get("seconds"))]
@@ -133,7 +133,7 @@ class ModelSpec(BaseModel):
 
     @property
     def cost(self) -> Cost:
-        """What the model takes besides time."""
+        """What the model costs besides time."""
         return Cost(bytes=self.bytes, parameters=self.parameters, training_seconds=self.training_seconds)
 
     def public(self) -> dict[str, Any]:
@@ -153,7 +153,7 @@ class ModelSpec(BaseModel):
         """Read a spec from a JSON file; raise ModelMismatch when it is not one. Unknown fields are ignored."""
         path = Path(path)
         try:
-            # Pydantic would take NaN and numbers beyond all measure within free-form fields.
+            # Pydantic would accept NaN and huge numbers in free-form fields.
             numbers = {"parse_constant": _number(float), "parse_float": _number(float), "parse_int": _number(int)}
             content = json.loads(path.read_text(encoding="utf-8"), **numbers)
         except (OSError, ValueError, RecursionError) as error:
@@ -174,7 +174,7 @@ class ModelSpec(BaseModel):
         """Write the spec as JSON, whole or not at all; raise ValueError for metrics that are NaN."""
         text = json.dumps(self.model_dump(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
         path = Path(path)
-        with whole(path, partial=path.name + ".partial") as partial:  # without .json, a leftover is taken for no spec
+        with whole(path, partial=path.name + ".partial") as partial:  # no .json: a leftover is no spec
             partial.write_text(text, encoding="utf-8")
 
 

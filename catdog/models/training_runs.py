@@ -21,7 +21,7 @@ class Step:
 
 
 def steps_to(training: Any) -> list[Step]:
-    """All steps, each after those that it builds on; the training behind a file, known by its sha256, counts once."""
+    """All steps, each after those that it builds on. A file, identified by its sha256, is listed once."""
     steps: list[Step] = []
     if isinstance(training, dict):
         _add_run(training, steps, {})

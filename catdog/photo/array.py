@@ -35,7 +35,7 @@ class Input(NamedTuple):
 
     @property
     def shape(self) -> Shape:
-        """What models have in common whose pixels differ by scaling alone."""
+        """Size and resize mode. Models with equal shapes can share pixels that are not yet scaled."""
         return self.size, self.resize
 
 

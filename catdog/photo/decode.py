@@ -16,8 +16,8 @@ from catdog.settings import MAX_PIXELS
 # A photo is reduced when both sides are at least this many times `min_side`. Reducing smaller ones saves little time,
 # and a reduced photo may have to be read twice.
 LARGE = 2.5
-# Pillow would also open PDF, PostScript and other containers, with readers that start programs or follow references:
-# those stay shut. JPEG includes MPO.
+# The only formats that are opened. Pillow would also open PDF, PostScript and other containers, with readers that start
+# programs or follow references. JPEG includes MPO.
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF")
 # File names of these formats.
 EXTENSIONS = (
@@ -84,7 +84,7 @@ def decode(data: bytes, *, max_pixels: int = MAX_PIXELS, min_side: int | None = 
     if not data:
         raise InvalidImage(f"The file is empty: 0 bytes were received. Send {_ACCEPTED}.")
     if has_too_many_scans(data):
-        raise InvalidImage("The JPEG file has more scans than any photo needs. Save it anew, and send that file.")
+        raise InvalidImage("The JPEG file has more scans than any photo needs. Save it again, and send that file.")
     _register_heif()
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
@@ -179,7 +179,7 @@ def _upright(image: Image.Image) -> Image.Image:
     # Not ImageOps.exif_transpose, which also rewrites the metadata and fails when these are broken.
     try:
         orientation = image.getexif().get(ExifTags.Base.Orientation)
-    except Exception:  # of many kinds; a photo with broken metadata is still a photo
+    except Exception:  # a photo with broken metadata is still a photo
         return image
     turn = _TURNS.get(orientation)
     return image if turn is None else image.transpose(turn)

@@ -18,7 +18,8 @@ from catdog.photo.decode import decode, from_pillow, pixels_of
 from catdog.settings import Settings
 
 # A large photo keeps at least this many times the sides of the largest model's input. With 1.5, a confident answer to a
-# test photo moved by 0.03; with more than 1.67, photos of 3,000 pixels a side would be reduced to a quarter only.
+# test photo moved by 0.03; with more than 1.67, photos of 3,000 pixels a side would be reduced to a quarter instead of
+# an eighth, for a model of 224 pixels.
 OVERSAMPLING = 1.67
 # If a model is less confident than this of a reduced photo, the whole photo is read: the nearer a probability is to 1,
 # the less reducing moves it. Chosen on validation photos; docs/benchmarks.md has the effect on test photos.
@@ -31,7 +32,7 @@ class Read(NamedTuple):
     """A photo for models to look at.
 
     image    upright, RGB
-    reduced  whether it has fewer pixels than the photo
+    reduced  whether it has fewer pixels than the file
     """
 
     image: Image.Image
@@ -42,8 +43,8 @@ class Read(NamedTuple):
 class Reader:
     """Reads photos for a set of models; can be pickled and sent to another process.
 
-    Large photos are reduced, which saves most of their time. Where `needs_whole` says that an answer to a reduced photo
-    is not certain enough, the caller reads it again with `whole`.
+    Large photos are reduced, which saves most of the time to decode them. Where `needs_whole` says that an answer to a
+    reduced photo is not certain enough, the caller reads it again with `whole`.
 
     max_bytes   largest accepted file
     max_pixels  largest accepted photo, width x height
@@ -115,7 +116,7 @@ def min_side_for(image_size: int) -> int:
 
 
 def needs_whole(confidences: Iterable[float]) -> bool:
-    """Whether a reduced photo must be read again as a whole: a model is less than CONFIDENT, or gave NaN."""
+    """Whether a reduced photo must be read again as a whole: a confidence is below CONFIDENT, or NaN."""
     return not all(confidence >= CONFIDENT for confidence in confidences)
 
 
@@ -147,4 +148,4 @@ def _up_to(limit: int, stream: IO[bytes]) -> bytes:
     try:
         return buffered.read(limit)
     finally:
-        buffered.detach()  # or the file would be closed along with it
+        buffered.detach()  # otherwise it would close the file
