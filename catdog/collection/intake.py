@@ -17,13 +17,13 @@ from catdog.errors import CatDogError, InvalidImage
 MOST_PHOTOS = 200
 MOST_UNPACKED = 200 * 2**20  # bytes of all photos of a zip together
 DEEPEST = 8  # folders around a photo
-# Bytes of the lists of files in all zips together, which are read as a whole; this much lists thousands of files.
+# Bytes of the central directories of all zips together, which zipfile reads as a whole: room for thousands of files.
 LARGEST_INDEX = 2**20
 LONGEST_NAME = 200
 
 _ZIP = b"PK\x03\x04"
 _END_OF_INDEX, _END_OF_INDEX_64 = b"PK\x05\x06", b"PK\x06\x07"
-_FARTHEST_END = 20 + 22 + 2**16  # bytes from the end of a zip: both forms, and a comment
+_FARTHEST_END = 20 + 22 + 2**16  # bytes at the end of a zip: both end records and the longest comment
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # others may take gigabytes of memory to unpack
 # What macOS and Windows add to folders unasked.
 _CLUTTER = ("__MACOSX", "Thumbs.db", "desktop.ini")
@@ -32,7 +32,7 @@ _UNREADABLE = (OSError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, 
 
 
 class TooMuch(CatDogError, ValueError):
-    """More photos than are judged at once, or too large ones."""
+    """More photos than are judged at once, or files that are too large."""
 
     code = "too_much"
     status = 413
@@ -65,8 +65,8 @@ def collect(files: Sequence[tuple[str, Path]], classes: Sequence[str], max_bytes
     """Open uploaded photos and zips, given as (name, path); a context, during which zips stay open.
 
     1. A zip stands for the files in it, without those that operating systems add. Zips in zips are refused.
-    2. A photo's label is the innermost folder around it that is named like one of `classes` or its plural. A photo that
-       a zip holds under several labels is refused, because one of them must be wrong.
+    2. A photo's label is the class that a folder around it names, in the singular or the plural; of several such
+       folders the innermost counts. A photo that a zip holds under several labels is refused, as one must be wrong.
     3. Files that cannot be photos are refused one by one. Too many or too large files raise TooMuch.
 
     Nothing is unpacked to the disk, and at most `max_bytes` of a photo in a zip are read.
@@ -112,7 +112,7 @@ def _is_zip(path: Path) -> bool:
     try:
         with open(path, "rb") as stream:
             return stream.read(len(_ZIP)) in (_ZIP, _END_OF_INDEX)  # the latter is that of an empty one
-    except OSError:  # said again when it is read as a photo
+    except OSError:  # reading it as a photo reports the error
         return False
 
 
@@ -166,18 +166,18 @@ def _contradiction(labels: set[str]) -> str:
 
 
 def _require_short_lists(sizes: Iterable[float]) -> None:
-    """Raise TooMuch for zips whose lists of files are too long together, before the lists are read."""
+    """Raise TooMuch for zips whose central directories are too large together, before they are read."""
     if sum(sizes) > LARGEST_INDEX:
         raise TooMuch(f"There are too many files in what was sent; at most {MOST_PHOTOS} photos are judged at once.")
 
 
 def _index_size(path: Path) -> float:
-    """The largest number of bytes that a zip may claim for its list of files; infinite for a 64-bit claim."""
+    """The largest size, bytes, that a zip claims for its central directory; infinite if it claims one in 64 bits."""
     try:
         with open(path, "rb") as stream:
             stream.seek(max(0, stream.seek(0, 2) - _FARTHEST_END))
             tail = stream.read()
-    except OSError:  # said again when it is opened
+    except OSError:  # opening it reports the error
         return 0
     ends = [found.start() for found in re.finditer(re.escape(_END_OF_INDEX), tail)]
     if any(tail[max(0, end - 20) :].startswith(_END_OF_INDEX_64) for end in ends):
@@ -204,14 +204,14 @@ def _problem(member: zipfile.ZipInfo, max_bytes: int) -> str:
     if member.flag_bits & 1:
         return "It is encrypted. Send the zip without a password."
     if member.compress_type not in _METHODS:
-        return "It is packed in a way that is not read. Use an ordinary zip."
+        return "It is packed with a compression that is not supported. Use an ordinary zip."
     if member.file_size > max_bytes:
         return f"It is larger than the {max_bytes / 2**20:g} MB that are accepted."
     return ""
 
 
 def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
-    """The bytes of a member; more than the zip's list of files says are an error."""
+    """The bytes of a member; more than the central directory says are an error."""
     try:
         with archive.open(member) as stream:
             return stream.read(member.file_size + 1)  # `archive.read` would unpack up to a gigabyte first

@@ -37,7 +37,7 @@ class Judged:
 def judge(comparator: Comparator, photos: Sequence[NamedPhoto]) -> Iterator[Judged]:
     """Ask all models about each photo; yields photos as they are done, those that failed with their error.
 
-    Closing the iterator drops the photos that were not begun and does not wait for the others.
+    Closing the iterator drops the photos that are still waiting, and does not wait for the others.
     """
     stopped = threading.Event()
     # Not a `with`, which would wait: a server may close the iterator on its event loop.
@@ -69,7 +69,7 @@ def _judge_one(comparator: Comparator, photo: NamedPhoto, stopped: threading.Eve
 
 
 def _patiently(comparator: Comparator, data: bytes, stopped: threading.Event) -> tuple[Comparison, Image.Image]:
-    """Judge a photo once there is room beside those of other visitors; raises Busy after PATIENCE."""
+    """Judge a photo as soon as the comparator is not Busy; raises Busy after PATIENCE seconds."""
     end = time.monotonic() + PATIENCE
     while True:
         try:

@@ -39,7 +39,7 @@ class Score:
 
 
 def scores(judged: Iterable[Judged], specs: Sequence[ModelSpec]) -> list[Score]:
-    """A Score for each model that knows the label of at least one photo, on those photos."""
+    """How often each model was right on the photos whose label it knows; no Score for a model without such photos."""
     known = [(entry.label, verdict) for entry in judged if entry.comparison for verdict in entry.comparison.models]
     found = [
         _score(spec, [(true, verdict.label) for true, verdict in known if verdict.model == spec.name]) for spec in specs
@@ -54,7 +54,7 @@ def _score(spec: ModelSpec, pairs: list[tuple[str | None, str]]) -> Score:
 
 
 def to_csv(judged: Iterable[Judged], specs: Sequence[ModelSpec]) -> str:
-    """A line of names, then a row per photo and model, or one for a photo with an error."""
+    """A header, then a row per photo and model, or a single row for a photo with an error."""
     probabilities = [f"p_{name}" for name in classes_of(specs)]
     columns = ["path", "model", "label", "confidence", *probabilities, "error", "truth", "verdict"]
     stream = io.StringIO(newline="")

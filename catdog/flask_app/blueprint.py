@@ -39,7 +39,7 @@ class UnknownExample(CatDogError, LookupError):
 
 
 def create_blueprint(comparator: Comparator, *, name: str = "catdog") -> Blueprint:
-    """Routes that answer with one comparator; mount it under any `url_prefix`, twice under two names.
+    """Routes that answer with one comparator; mount it under any `url_prefix`, or twice with two names.
 
     GET  /              upload page; with `?example=name`, the verdicts on that example
     POST /              the same form, answered with the page: works without JavaScript
@@ -47,10 +47,10 @@ def create_blueprint(comparator: Comparator, *, name: str = "catdog") -> Bluepri
     GET  /models        what is loaded and where it comes from
     GET  /healthz       200 while the process lives
     GET  /readyz        200 when at least one model answers, 503 otherwise
-    GET  /openapi.json  this list, for machines
+    GET  /openapi.json  the OpenAPI description of these routes
 
-    Errors of these routes are JSON `{"error": {"code", "message"}}`; unknown paths and methods stay
-    with the application around it.
+    Errors of these routes are JSON `{"error": {"code", "message"}}`; unknown paths and methods are
+    left to the application around it.
     """
     views = _Views(comparator)
     blueprint = Blueprint(
@@ -188,5 +188,5 @@ def _json_error(error: CatDogError) -> tuple[dict[str, Any], int, dict[str, str]
 
 
 def _retry(status: int) -> dict[str, str]:
-    """The header that tells a client to come back soon, for the statuses that pass."""
+    """The header that tells a client when to try again, for the status of Busy."""
     return {"Retry-After": "1"} if status == Busy.status else {}

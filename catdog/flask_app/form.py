@@ -1,4 +1,4 @@
-"""The multipart form of a request -> one photo and what to ask about it; each way to get it wrong has its error."""
+"""The multipart form of a request -> one photo and what to ask about it, with an error for each mistake."""
 
 from __future__ import annotations
 

@@ -22,13 +22,13 @@ _PHOTO_FORM = {
         "file": {
             "type": "string",
             "contentMediaType": "application/octet-stream",
-            "description": "One photo: JPEG, PNG, WebP, GIF, BMP, TIFF, HEIC or AVIF. The bytes tell which; the file "
-            "name and the declared type are not used.",
+            "description": "One photo: JPEG, PNG, WebP, GIF, BMP, TIFF, HEIC or AVIF. The format is read from the "
+            "bytes; the file name and the declared type are not used.",
         },
         "model": {"type": "string", "description": "Ask only this model; all of them when absent or empty."},
         "explain": {
             "type": "string",
-            "description": "`1` or `true`: say where in the photo each model found its label, as `heatmap`.",
+            "description": "`1` or `true`: add the heat map of each model, as `heatmap`.",
         },
     },
 }

@@ -34,9 +34,9 @@ class Model(_Response):
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
     temperature: Annotated[float, Field(gt=0, description="Divides the logits.")]
     metrics: Annotated[dict[str, Any], Field(description="Measured figures per split, with the number of images.")]
-    parameters: Annotated[int | None, Field(ge=1, description="Numbers that the model learned.")]
+    parameters: Annotated[int | None, Field(ge=1, description="Number of learned parameters.")]
     training_seconds: Annotated[
-        float | None, Field(ge=0, description="Duration of the training, of the models that it started from included.")
+        float | None, Field(ge=0, description="Duration of all training, that of its starting weights included.")
     ]
 
 

@@ -1,4 +1,4 @@
-"""All photos of a folder -> a CSV or Parquet file of answers, in a run that may be stopped and go on.
+"""All photos of a folder -> a CSV or Parquet file of answers, in a run that can be stopped and continued.
 
     from catdog.folder.run import classify
 

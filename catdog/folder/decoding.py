@@ -13,7 +13,7 @@ from catdog.folder.walk import Found
 from catdog.photo.array import Pixels, Shape
 from catdog.photo.reader import Read
 
-# The slowest photos that the limits allow take a few seconds.
+# Seconds for one photo. The slowest that the limits allow take a few.
 PATIENCE = 60
 
 # For each photo of a chunk its pixels, or why there are none.

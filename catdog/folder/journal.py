@@ -76,12 +76,12 @@ class Journal:
         self.failed += sum(isinstance(answer, CatDogError) for _, answer in answers)
 
     def sync(self) -> None:
-        """Wait until the disk has it all."""
+        """Wait until all rows are on disk."""
         with writing(self.path):
             os.fsync(self._file)
 
     def _begin(self, identity: dict, restart: bool) -> None:
-        """Prepare the file for more rows: empty it, check it, or write its line of names."""
+        """Prepare the file for more rows: empty it, check it, or write its header."""
         state = self.path.with_name(self.path.name + ".state.json")
         if restart:
             os.truncate(self._file, 0)
@@ -158,7 +158,7 @@ def _require_same(path: Path, state: Path, identity: dict) -> None:
         models = [model["name"] for model in before["models"]]
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise InvalidSettings(
-            f"{path} exists already, and {state.name}, which would say what it holds, cannot be read. {advice}"
+            f"{path} exists already, and {state.name}, which records what it holds, cannot be read. {advice}"
         ) from error
     if before == identity:
         return

@@ -1,6 +1,6 @@
 """The rows of results as CSV, and back.
 
-The CSV is that of RFC 4180: UTF-8, commas, quotes where needed, lines that end with CR LF, one line of names first.
+The CSV is that of RFC 4180: UTF-8, commas, quotes where needed, lines that end with CR LF, a header first.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Columns:
     def rows(self, path: str, answer: Answer) -> list[list[str]]:
         """The rows of a photo as texts: one per model, or a single one with an error and no model.
 
-        Numbers have six decimals: the rest depends on which photos were in the batch.
+        Numbers have six decimals: further ones depend on which photos were in the batch.
         """
         if isinstance(answer, CatDogError):
             error = " ".join(str(answer).split())[:LONGEST_ERROR]
@@ -54,7 +54,7 @@ def to_text(path: str) -> str:
 
 
 def to_path(text: str) -> str:
-    """The path behind a text that `to_text` made, for `open`."""
+    """The path that `to_text` turned into this text; `open` accepts it."""
     name = re.sub(rb"\\x([0-9a-f]{2})", lambda match: bytes.fromhex(match[1].decode()), text.encode())
     return os.fsdecode(name)
 
@@ -69,7 +69,7 @@ def to_csv(rows: Iterable[Sequence[str]]) -> bytes:
 class Group(NamedTuple):
     """All rows of one photo.
 
-    rows  the cells of each row; no rows for the line of names
+    rows  the cells of each row; empty for the header
     end   offset in the file at which their bytes end
     """
 
@@ -82,10 +82,10 @@ class Group(NamedTuple):
 
 
 def read_groups(path: Path, columns: Columns, models: Sequence[str]) -> Iterator[Group]:
-    """Read a CSV file of results: the line of names, then one photo after the other.
+    """Read a CSV file of results: the header, then one photo after the other.
 
-    A half-written line, or a photo without a row for each model, is left out at the end of the file, where a killed run
-    may leave one. Raises InvalidSettings for anything else that this program does not write.
+    What a killed run leaves at the end of the file is left out: a half-written line, or a photo without a row for each
+    model. Raises InvalidSettings for anything else that this program does not write.
     """
     rows: list[list[str]] = []
     for number, (cells, end) in enumerate(_records(path)):

@@ -24,7 +24,7 @@ from catdog.folder.walk import Found, find
 from catdog.folder.workers import Workers
 from catdog.photo.decode import EXTENSIONS
 
-# The default is one worker per core, up to this many.
+# By default there is one worker per core, but no more than this.
 DEFAULT_WORKERS = 16
 ENDINGS = (".csv", ".parquet")
 
@@ -78,8 +78,8 @@ def classify(
 ) -> Summary:
     """Ask all models, or those named, about every photo in a folder and the folders in it.
 
-    The answers go to `out`, a .csv or .parquet file. Photos that have rows there are not asked about again, unless with
-    `restart`. A photo that cannot be read gets a row with its error. Progress is shown on stderr. Setting `stop` ends
+    The answers go to `out`, a .csv or .parquet file. Photos that have rows there are skipped, unless `restart` empties
+    it first. A photo that cannot be read gets a row with its error. Progress is shown on stderr. Setting `stop` ends
     the run early.
 
     Raises InvalidSettings or UnknownModel before anything is written, and NotWritten, NoWorker or FolderLost, after
@@ -145,7 +145,7 @@ def _add_missing(
             progress.update(len(photos))
             if stop.is_set():
                 return
-    _require_there(folder, place)  # a folder that is gone has no photos left
+    _require_there(folder, place)  # a folder that is gone looks like one without further photos
 
 
 def _answers(
@@ -166,7 +166,7 @@ def _require_there(folder: Path, place: tuple[int, int] | None) -> None:
     """Raise FolderLost unless this is still the same folder."""
     if place is None or _place(folder) != place:
         raise FolderLost(
-            f"{folder} is gone, or another one now. Bring it back, and the same command, without --restart, goes on."
+            f"{folder} is gone or was replaced. Bring it back, and the same command, without --restart, goes on."
         )
 
 

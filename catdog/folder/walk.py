@@ -13,7 +13,7 @@ from catdog.photo.decode import EXTENSIONS
 class Found(NamedTuple):
     """A photo, or a folder that cannot be read.
 
-    path     relative to the folder of the walk, with `/`; that of a folder ends with one
+    path     relative to the folder of the walk, with `/`; that of a folder ends with `/`, that of the walk's is empty
     problem  why the folder cannot be read, in one sentence; empty for a photo
     """
 
@@ -24,8 +24,8 @@ class Found(NamedTuple):
 def find(folder: Path) -> Iterator[Found]:
     """Files with the extension of a photo, sorted by path as text, without hidden files and folders.
 
-    Links are followed, except those to a folder around them. Memory holds the names in the folders on the way to the
-    current photo only. Pipes and other special files are found too; reading one is an error.
+    Links are followed, except those to a folder that contains them. Only the names in the folders on the way to the
+    current photo are held in memory. Pipes and other special files are found too; reading one is an error.
     """
     waiting = [""]  # paths to visit, the next one last
     above: list[tuple[str, tuple[int, int]]] = []  # the folders around the current path, with device and inode

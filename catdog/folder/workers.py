@@ -36,9 +36,9 @@ class Workers:
 
     def __init__(self, decoder: Decoder, count: int):
         self._decoder, self._count = decoder, count
-        # Spawning starts this one as well. It unblocks what `_block_interrupts` blocks, so it must start before.
+        # Spawning would start the tracker in one of the threads, and starting it there unblocks Ctrl-C again.
         resource_tracker.ensure_running()
-        # A thread per worker talks to it.
+        # One thread per worker, which sends it chunks and waits for the results.
         self._threads = ThreadPoolExecutor(count, "catdog-decoding", initializer=_block_interrupts)
         self._idle: queue.SimpleQueue[_Worker] = queue.SimpleQueue()
         self._alive: set[_Worker] = set()
@@ -54,7 +54,7 @@ class Workers:
         self._threads.shutdown(cancel_futures=True)
 
     def decode(self, chunks: Iterable[Sequence[Found]]) -> Iterator[tuple[Sequence[Found], Decoded]]:
-        """Decode chunks in order, at most AHEAD per worker before they are taken."""
+        """Decode chunks, in order; at most AHEAD per worker are decoded before the caller takes them."""
         pending = deque()
         for chunk in chunks:
             pending.append((chunk, self._threads.submit(self._decode, chunk)))
@@ -127,7 +127,7 @@ def _work(line: Connection, decoder: Decoder) -> None:
     """What a worker does: decode chunks until the other end of the pipe is closed."""
     os.nice(NICENESS)
     warnings.simplefilter("ignore")
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # decoders write remarks on odd files there
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # decoders write warnings on odd files there
     with contextlib.suppress(EOFError, BrokenPipeError):
         line.send("ready")
         while True:

@@ -21,24 +21,24 @@ Answer = TypeVar("Answer")
 # What `/predict` returns before the JSON. Clients rely on these two and on their order.
 LABELLED = ("scratch_cnn", "xception")
 
-_PHOTOS = "JPEG, PNG, WebP, GIF, BMP, TIFF, HEIC and AVIF are read; addresses are not fetched."
+_PHOTOS = "JPEG, PNG, WebP, GIF, BMP, TIFF, HEIC and AVIF are read; web addresses are not fetched."
 _FIELDS = (
     "prediction, confidence, leader, models [model, label, confidence, probabilities, milliseconds, error_rate, "
     "strangeness, neither, heatmap, cost], agree, source, verdict, usually_right"
 )
 _PREDICT = (
-    "Ask every model about one photo. Returns the label of scratch_cnn with its confidences, the same of xception "
+    "Ask every model about one photo. Returns the label of scratch_cnn with its confidences, the same for xception "
     f"(empty when that model is not loaded), and the comparison of all models as JSON: {_FIELDS}. {_PHOTOS}"
 )
 _EXPLAIN = (
     "Ask every model about one photo and where it found its label. Returns the photo under each model's heat map, all "
     "on one scale, and the comparison as `/predict` does, with `heatmap` as rows of calibrated logits: positive where "
-    f"a place speaks for the label. {_PHOTOS}"
+    f"the photo speaks for the label. {_PHOTOS}"
 )
 
 
 def add(comparator: Comparator, photo: PhotoInput) -> None:
-    """The two endpoints, which take what the page's photo input takes."""
+    """Add the two endpoints; `photo` is the photo input of the page, whose input they accept."""
 
     def predict(image: bytes | Path | None) -> tuple[dict[str, float], dict[str, float], dict[str, Any]]:
         comparison = _answer(comparator.compare, image)
@@ -60,7 +60,7 @@ def add(comparator: Comparator, photo: PhotoInput) -> None:
 
 
 def _answer(ask: Callable[..., Answer], photo: bytes | Path | None, **options: bool) -> Answer:
-    """What the Comparator says of a photo; its errors as those that reach the client."""
+    """Ask the Comparator about a photo; raises its errors as those that Gradio sends to the client."""
     try:
         if photo is None:
             raise InvalidImage("No photo was sent. Choose one, paste one, or take one with the camera.")

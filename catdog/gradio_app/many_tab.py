@@ -36,13 +36,13 @@ class NoPhotos(CatDogError, ValueError):
 
 @dataclass
 class Run:
-    """One visitor's run, which the button to stop ends."""
+    """One visitor's run; the button Stop sets `stopped`."""
 
     stopped: bool = False
 
 
 def add(comparator: Comparator) -> None:
-    """Build the tab inside the current one."""
+    """Build the content of the current `gr.Tab`."""
     classes = classes_of(comparator.specs)
     mb = comparator.settings.max_upload_bytes / 2**20
     with gr.Row(elem_classes="cd-main"):

@@ -1,4 +1,4 @@
-"""The page: its tabs, and what must go to `launch`."""
+"""The page: its tabs, and the arguments of `launch` that it needs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SESSIONS = 1000  # visitors and calls over plain HTTP whose state Gradio keeps, 
 
 _PRIVACY = "Photos are deleted within two hours and never used for anything else."
 _HEAD = '<meta name="description" content="Neural networks say side by side whether a photo shows a cat or a dog.">'
-# Gradio translates its few words and calls all of the page that language, which would be read out wrongly.
+# Gradio translates its few words and declares the whole page to be in that language: screen readers would misread it.
 _ENGLISH = """
 const page = document.documentElement;
 const english = () => { if (page.lang !== 'en') page.lang = 'en'; };
@@ -62,7 +62,7 @@ def launch_options(settings: Settings) -> dict[str, Any]:
         "allowed_paths": [str(path) for path in find().values()],
         "show_error": True,
         "run_history": False,
-        "_frontend": False,  # or it must reach itself within three seconds
+        "_frontend": False,  # otherwise `launch` must reach its own page within three seconds
         "state_session_capacity": SESSIONS,
         "enable_monitoring": False,
         "ssr_mode": False,  # its worker processes would take uploads past the limit on bodies

@@ -31,5 +31,5 @@ def html(value: str, js_on_load: str | None = None, **options) -> gr.HTML:
 
 
 def on_failure(event, outputs: Sequence | gr.HTML, shown: Sequence | str) -> None:
-    """What an event shows when the queue is full, the connection lost or the upload gone: no Python runs then."""
+    """Show something when an event fails: queue full, connection lost or upload gone. No Python runs then."""
     event.failure(None, None, outputs, js=f"() => {json.dumps(shown)}", api_visibility="private")

@@ -18,7 +18,7 @@ function begin() {
   show();
 }
 
-// Every order is as likely (Fisher and Yates).
+// Every order is equally likely (Fisher and Yates).
 function shuffled(items) {
   for (let last = items.length - 1; last > 0; last -= 1) {
     const other = Math.floor(Math.random() * (last + 1));

@@ -38,13 +38,13 @@ class Question:
 
 
 def find(specs: Sequence[ModelSpec], folder: Path = FOLDER) -> dict[Path, str]:
-    """Photo -> class that it shows, `cat` for `cat-night.jpg`; those photos whose class every model knows."""
+    """Photo -> class that it shows, `cat` for `cat-night.jpg`; only photos whose class every model knows."""
     answers = {path: path.stem.partition("-")[0] for path in sorted(folder.glob("*.jpg"))}
     return {path: label for path, label in answers.items() if all(label in spec.classes for spec in specs)}
 
 
 def add(comparator: Comparator, photos: Mapping[Path, str]) -> None:
-    """Build the tab inside the current one."""
+    """Build the content of the current `gr.Tab`."""
     specs = comparator.specs
 
     @functools.cache  # the models say the same to every visitor
@@ -68,7 +68,7 @@ def start(count: int, specs: Sequence[ModelSpec]) -> Markup:
 
 
 def quiz(questions: Sequence[Question], specs: Sequence[ModelSpec]) -> Markup:
-    """All questions, of which the page shows one at a time, and the score."""
+    """All questions and the score; the page shows one at a time."""
     answers = [(verdict, question.label) for question in questions for verdict in question.comparison.models]
     right = Counter(verdict.model for verdict, label in answers if verdict.label == label)
     titles = {spec.name: spec.title for spec in specs}

@@ -16,7 +16,7 @@ from catdog.gradio_app.page import launch_options
 from catdog.settings import Settings
 
 GRACE = 8.0  # seconds for requests in flight at SIGTERM; `docker stop` kills after 10
-QUIET = 2.0  # seconds without a request; the three of one verdict follow each other faster, on slow networks too
+QUIET = 2.0  # seconds without a request; the three requests of one verdict come faster, even on slow networks
 
 
 def serve(page: gr.Blocks, settings: Settings) -> None:

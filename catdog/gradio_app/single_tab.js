@@ -13,13 +13,13 @@ document.addEventListener('error', (event) => {
   if (photo) photo.src = drawing;
 }, true);
 
-// Gradio's button for uploads would throw the photo away and ask for none; this one asks, and until then it stays.
+// Gradio's button for uploads would discard the photo and not ask for another. This one asks, and keeps it until then.
 const chooser = Object.assign(document.createElement('input'), {type: 'file', accept: 'image/*', hidden: true});
 element.after(chooser);
 chooser.addEventListener('change', () => give(chooser.files[0]));
 document.addEventListener('click', (event) => {
   if (!event.isTrusted || !uploads()?.contains(event.target)) return;
-  if (inPhoto('.image-frame')) event.stopPropagation(); // else it leaves the camera
+  if (inPhoto('.image-frame')) event.stopPropagation(); // without a photo, Gradio's own handler closes the camera
   chooser.value = ''; // or the same file would be no change
   chooser.click();
 }, true);

@@ -23,7 +23,7 @@ _HEADLINE_ON_LOAD = f"""{LIVE}
 const drawing = {json.dumps(icon_url("paw", "#b5a999"))};
 {(_HERE / "single_tab.js").read_text(encoding="utf-8")}"""
 _EXAMPLES_ON_LOAD = (_HERE / "example_row.js").read_text(encoding="utf-8")
-# When the photo is no longer the example that the address leads to.
+# Runs when the photo is no longer the example that the address of the page names.
 _FORGET_EXAMPLE = """() => {
   const address = new URL(location.href);
   address.searchParams.delete('example');
@@ -32,12 +32,12 @@ _FORGET_EXAMPLE = """() => {
     button.setAttribute('aria-pressed', false);
   }
 }"""
-# The camera at the back of a phone; and enough pixels, which Gradio asks for only if there are no other constraints.
+# The back camera of a phone, with enough pixels: Gradio asks for those only if there are no other constraints.
 _CAMERA = {"video": {"facingMode": "environment", "width": {"ideal": 1920}, "height": {"ideal": 1440}}}
 
 
 def add(comparator: Comparator) -> PhotoInput:
-    """Build the tab inside the current one; returns its photo input."""
+    """Build the content of the current `gr.Tab`; returns its photo input."""
     specs = comparator.specs
     with gr.Row(elem_classes="cd-main"):
         with gr.Column(scale=4, min_width=280):
@@ -89,7 +89,7 @@ def _add_example_events(examples: gr.HTML, photo: PhotoInput, headline: gr.HTML)
 
 
 def _add_events(comparator: Comparator, photo: PhotoInput, maps: gr.Checkbox, results: list[gr.HTML]) -> None:
-    """Show the verdicts whenever the photo changes, however it came, and again when the switch is turned."""
+    """Show the verdicts whenever the photo changes, and again when the switch for heat maps does."""
     specs = comparator.specs
 
     def answer(photo: bytes | Path | None, with_maps: bool) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""Delete the uploads that Gradio's own sweep leaves behind: broken off ones, and those of servers that were killed."""
+"""Delete the uploads that Gradio's own sweep leaves behind: incomplete ones, and those of servers that were killed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _UNDER_WAY, _WHOLE = re.compile(r"tmp[a-z0-9_]{8}"), re.compile(r"[0-9a-f]{64}")
 
 
 def sweeping(kept: float) -> Callable[[object], AbstractAsyncContextManager[None]]:
-    """The lifespan of an ASGI application during which no upload stays for longer than `kept` seconds."""
+    """A lifespan for an ASGI application that deletes each upload before it is `kept` seconds old."""
 
     @asynccontextmanager
     async def lifespan(app: object) -> AsyncIterator[None]:

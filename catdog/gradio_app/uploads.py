@@ -41,7 +41,7 @@ class BodyLimits:
 
 
 class SentPhoto(ImageData):
-    """What was sent, whose dump leaves out long texts, such as a photo inside the request.
+    """The photo of a request; its dump leaves out long strings, such as a data: URL.
 
     Gradio keeps the dumps of all sessions for links to a filled-in page, which this page does not offer. Each call
     over plain HTTP is a session, so the photos would add up to gigabytes.
@@ -106,9 +106,9 @@ def refusal(message: str) -> gr.Error:
 def _require_file(url_or_path: str | Path | None) -> None:
     """Refuse what is no regular file, before Gradio's `async_move_resource_to_block_cache` touches it.
 
-    Gradio checks the paths of a request only where it says `meta`. It would download an address, from the server's
-    network and without a limit of size. It would remember a folder as an upload, and end the task that deletes old
-    uploads when it comes to delete it.
+    Gradio checks only those paths of a request that come with `meta`. It would download an address, from the server's
+    network and without a limit of size. It would take a folder for an upload; deleting that fails, which ends the task
+    that deletes old uploads.
     """
     if is_http_url_like(str(url_or_path)):
         raise refusal(f"Photos are not fetched from other sites. {HOW_TO_SEND}")

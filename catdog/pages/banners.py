@@ -22,7 +22,7 @@ def banner(title: str, text: str, accent: str, *, button: str = "") -> Markup:
 
 
 def waiting(how: str = "Drop, paste or take one, or try an example.") -> Markup:
-    """Before any photo; `how` says how to bring one."""
+    """Before any photo; `how` says how to send one."""
     return banner("Waiting for a photo", how, "idle")
 
 
@@ -32,7 +32,7 @@ def looking() -> Markup:
 
 
 def verdict(comparison: Comparison, specs: Sequence[ModelSpec]) -> Markup:
-    """The verdict in a headline, and what to think of it."""
+    """The verdict as a headline, and its explanation."""
     return banner(headline(comparison, specs), explanation(comparison, specs), accent_of(comparison, specs))
 
 

@@ -55,5 +55,5 @@ def reduced(photo: Image.Image) -> Image.Image:
 
 @functools.cache
 def legend_url() -> str:
-    """The scale of the maps, from against to for the label, over grey."""
+    """The colours of the maps, from against the label to for it, on grey: a data: URL."""
     return data_url(overlay(Image.new("RGB", (256, 16), GREY), np.linspace(-1, 1, 64)[None], 1.0), quality=95)

@@ -14,7 +14,7 @@ from catdog.pages.accents import accent, accent_of
 
 
 def render(template: str, **values: object) -> Markup:
-    """A file of `templates`, filled with `values`; as Markup, so that other templates do not escape it again."""
+    """Fill a file of `templates` with `values`; returns Markup, so that other templates do not escape it again."""
     return Markup(_environment().get_template(template).render(values))
 
 

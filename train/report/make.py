@@ -67,7 +67,8 @@ def insight(
     """Measure how far answers can be trusted; write insight.md, insight.json and drawings to `out`.
 
     data       its split `split_name` has the photos of the classes
-    strangers  folder of folders, one per kind of thing, with photos of neither class; may hold ABOUT
+    strangers  folder of folders, one per kind of thing, with photos of neither class; its file ABOUT, if any, is
+               quoted on the page
     photos     how many of the split are used for heat maps, at most
 
     Returns the figures. A model that cannot be used is named on stderr and left out.

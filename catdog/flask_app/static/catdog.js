@@ -60,7 +60,7 @@ async function ask(file) {
     const answer = await response.text();
     const page = new DOMParser().parseFromString(answer, "text/html");
     if (!page.querySelector("#headline")) {
-      return fail(JSON.parse(answer).error.message, true); // of a server in front, which knows no page
+      return fail(JSON.parse(answer).error.message, true); // from a server in front of this one, which has no page
     }
     headline.replaceChildren(...page.querySelector("#headline").childNodes);
     cards.replaceChildren(...page.querySelector("#cards").childNodes);
