@@ -85,6 +85,7 @@ def _parser() -> argparse.ArgumentParser:
         "--answers", type=Path, default=None, help="an .h5 whose last layer says what the teacher knew before"
     )
     distill.add_argument("--teacher-size", type=int, default=None, help="pixels of the crops that the teacher sees")
+    distill.add_argument("--frozen-stages", type=int, default=None, help="first stages with a frozen base")
     distill.add_argument("--imitation", type=float, default=None, help="what the teacher counts, where labels count 1")
     _add_training_arguments(distill)
     distill.set_defaults(run_command=_distill, after_stop=GOES_ON, verb="distill")
@@ -214,6 +215,8 @@ def _distill(arguments: argparse.Namespace) -> None:
 
     _known(arguments.name)
     job = _job(arguments, distill.RECIPE)
+    if arguments.frozen_stages and not arguments.start and not arguments.base:
+        raise InvalidSettings("Random weights are not worth freezing: --frozen-stages needs --base or --start.")
     given = {
         name: getattr(arguments, name) for name in ("teacher", "start", "base", "answers", "teacher_size", "imitation")
     }

@@ -243,7 +243,7 @@ def test_a_network_is_fine_tuned_beside_what_it_was(folders, small_networks, tmp
     monkeypatch.setattr(distill, "load_teacher", lambda path, classes, neither: (tiny_base(path), None))
     spec = distilled(
         folders, tmp_path, "--base", file, "--teacher", file, "--answers", file, "--imitation", "0.1", "--steps", "2",
-        "--settled", "--degrade", "0.5",
+        "--settled", "--degrade", "0.5", "--stages", "24x1,24x1", "--frozen-stages", "1",
     )  # fmt: skip
     training = spec.training
     assert training["photos"]["train"] == 35  # with those that have no label
