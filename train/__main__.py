@@ -156,10 +156,8 @@ def fit(
     """Train a classifier on labelled photos; write its .h5 and its spec."""
     from train.fit import supervised
 
-    _require_one_beginning(base, start)
+    _require_beginning(base, start, frozen_stages)
     job = _job(context, _recipe_of(name))
-    if frozen_stages and not start and base in (None, "none"):
-        raise InvalidSettings("Random weights are not worth freezing: --frozen-stages needs --base or --start.")
     _print_trained(supervised.fit(job, base=base, start=start), job)
 
 
@@ -184,6 +182,7 @@ def distill(
     limit: Limit = None,
     dataset: DatasetName = "",
     stages: Stages = None,
+    frozen_stages: FrozenStages = None,
     batch_size: BatchSize = None,
     learning_rate: LearningRate = None,
     crop: Crop = None,
@@ -199,7 +198,7 @@ def distill(
     from train.fit import distill
     from train.networks.recipes import DISTILLATION
 
-    _require_one_beginning(base, start)
+    _require_beginning(base, start, frozen_stages)
     _recipe_of(name)
     job = _job(context, DISTILLATION)
     options = {"start": start, "base": base, "answers": answers, "teacher_size": teacher_size, "imitation": imitation}
@@ -389,9 +388,11 @@ def publish(
     )
 
 
-def _require_one_beginning(base: str | None, start: Path | None) -> None:
+def _require_beginning(base: str | None, start: Path | None, frozen_stages: int | None) -> None:
     if base is not None and start is not None:
         raise typer.BadParameter("--base and --start exclude each other.")
+    if frozen_stages and not start and base in (None, "none"):
+        raise InvalidSettings("Random weights are not worth freezing: --frozen-stages needs --base or --start.")
 
 
 def _recipe_of(name: str) -> Any:

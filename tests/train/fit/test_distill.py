@@ -66,11 +66,12 @@ def test_a_network_is_fine_tuned_beside_what_it_was(two_folders, tmp_path, monke
     training = run(
         "distill", "efficientnet_lite2", tmp_path, "--data", data, "--more", more, "--base", file, "--teacher", file,
         "--answers", file, "--imitation", 0.1, "--teacher-size", 24, "--steps", 2, "--settled", "--degrade", 0.5,
+        "--stages", "24x1,24x1", "--frozen-stages", 1,
     ).training  # fmt: skip
     assert training["photos"]["train"] == 35  # with those that have no label
     assert training["weight_of_imitation"] == 0.1 and training["weight_of_earlier_answers"] == teacher.EARLIER
     assert training["base"]["sha256"] == training["teacher"]["sha256"] == training["answers"]["sha256"]
-    assert training["recipe"]["steps"] == 2 and training["recipe"]["degrade"] == 0.5 and training["recipe"]["settled"]
+    assert {"steps": 2, "degrade": 0.5, "settled": True, "frozen_stages": 1}.items() <= training["recipe"].items()
 
 
 def small_base(path: Path) -> keras.Model:
