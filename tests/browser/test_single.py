@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import re
-import threading
 
 import pytest
 
 from catdog import Settings
-from catdog.classifier import Classifier
-from catdog.comparator import Comparator
 from tests.catdog import fakes
 from tests.catdog.photos import heic, noise
-from tests.conftest import CHROMIUM, PATIENCE, QUIET
+from tests.conftest import CHROMIUM, QUIET
 
 from .conftest import DESKTOP, PHONE, launched
 from .looks import assert_looks_right
@@ -37,6 +34,8 @@ def test_visit(any_page, photo, tmp_path):
     """Empty page -> cat -> dispute -> neither -> cleared -> a file that is no photo."""
     page = any_page
     expect_headline(page, "Waiting for a photo")
+    dark = page.evaluate("matchMedia('(prefers-color-scheme: dark)').matches")
+    expect(page.locator("html")).to_have_css("color-scheme", "dark" if dark else "light")
     assert page.locator("[aria-live=polite] .cd-banner").count() == 1
     assert page.locator(".cd-card").count() == 3
     assert_looks_right(page)
@@ -96,6 +95,9 @@ def test_a_photo_can_be_pasted_whatever_is_shown(page, photo):
         expect_headline(page, "Waiting for a photo")
         paste(page, photo(fakes.CAT))
         expect_headline(page, "All three models say cat")
+    with page.expect_file_chooser():
+        page.get_by_label("Upload file").click()
+    expect_headline(page, "All three models say cat")  # the photo is there until another is chosen
 
 
 def test_nothing_else_is_pasted_and_nothing_on_other_tabs(page, photo):
@@ -110,16 +112,6 @@ def test_nothing_else_is_pasted_and_nothing_on_other_tabs(page, photo):
     paste(page, photo(fakes.DISPUTED))
     expect_headline(page, "The models disagree")
     assert len(sent) == 1
-
-
-def test_a_pasted_photo_stays_until_another_is_chosen(page, photo):
-    page.context.grant_permissions(["clipboard-read"])
-    page.get_by_label("Paste from clipboard").click()
-    paste(page, photo(fakes.CAT))
-    expect_headline(page, "All three models say cat")
-    with page.expect_file_chooser():
-        page.get_by_label("Upload file").click()
-    expect_headline(page, "All three models say cat")
 
 
 @pytest.mark.parametrize("way", ["mouse", "keyboard"])
@@ -152,17 +144,14 @@ def test_the_page_stays_english_where_gradio_translates(open_page, url):
     expect(page.locator("html")).to_have_attribute("lang", "en")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_browsers_own_parts_follow_the_colours_of_the_page(open_page, url, scheme):
-    page = open_page(url, scheme=scheme)
-    expect(page.locator("html")).to_have_css("color-scheme", scheme)
-
-
-def test_on_a_phone_the_verdict_comes_into_view(page, photo):
-    page.set_viewport_size({"width": 360, "height": 500})
+def test_on_a_phone_the_verdict_comes_into_view_and_buttons_are_large_enough(page, photo):
+    page.set_viewport_size({"width": PHONE, "height": 500})
     choose(page, photo(fakes.CAT))
     expect_headline(page, "All three models say cat")
     expect(page.locator(".cd-banner").first).to_be_in_viewport(ratio=0.9)
+    for name in ("Fullscreen", "Remove Image"):
+        box = page.get_by_label(name).bounding_box()
+        assert min(box["width"], box["height"]) >= 32
 
 
 def test_maps_can_be_switched_off_and_on(page, photo):
@@ -256,14 +245,6 @@ def test_the_keyboard_sees_where_it_is(page):
     expect(maps).to_have_css("outline-style", "solid")
 
 
-def test_what_is_on_a_photo_is_large_enough_for_a_finger(open_page, url, photo):
-    page = open_page(url, PHONE)
-    choose(page, photo(fakes.CAT))
-    for name in ("Fullscreen", "Remove Image"):
-        box = page.get_by_label(name).bounding_box()
-        assert min(box["width"], box["height"]) >= 32
-
-
 @pytest.fixture
 def camera(chromium):
     """A browser whose camera shows a test picture."""
@@ -296,30 +277,8 @@ def test_the_camera_takes_a_photo(camera, url):
     expect(page.locator(".cd-cards[data-state=done] .cd-card")).to_have_count(3)
 
 
-class Slow(fakes.Colours):
-    """Models that answer when they may."""
-
-    def __init__(self, may: threading.Event):
-        super().__init__(0.3)
-        self.may = may
-
-    def __call__(self, batch):
-        self.may.wait(2 * PATIENCE)
-        return super().__call__(batch)
-
-
-@pytest.fixture
-def slow():
-    """The address of a page with one place for a photo, and the event that lets its models answer."""
-    may = threading.Event()
-    comparator = Comparator([Classifier(fakes.spec("xception"), Slow(may))], settings=Settings(max_waiting=1))
-    with launched(comparator) as url:
-        yield url, may
-        may.set()
-
-
-def test_loading_and_busy(open_page, slow, photo):
-    url, may = slow
+def test_loading_and_busy(open_page, stepwise, photo):
+    url, model = stepwise(max_waiting=1)
     first, second = open_page(url), open_page(url)
     choose(first, photo(fakes.CAT))
     expect_headline(first, "Looking at your photo")
@@ -331,7 +290,7 @@ def test_loading_and_busy(open_page, slow, photo):
     expect(second.locator(".cd-banner").first).to_contain_text("Try again")
     assert_looks_right(second)
 
-    may.set()
+    model.turns.release(1000)
     expect_headline(first, "Xception says cat")
     second.get_by_role("button", name="Try again").click()
     expect_headline(second, "Xception says dog")
