@@ -154,6 +154,6 @@ def test_the_mean_of_models_with_an_output_for_neither_has_one(tiny_data, member
         architectures.build("scratch_cnn", neither=True, image_size=32).save(file)
         describe(file, {}, neither={"threshold": 0.5})
     assert average(tiny_data, tmp_path, *members) == 0
-    assert 0 < ModelSpec.read(tmp_path / "weights" / "scratch_cnn.json").neither["threshold"] < 1
+    assert 0 < ModelSpec.read(tmp_path / "weights" / "scratch_cnn.json").neither.threshold < 1
     mean = keras.models.load_model(tmp_path / "weights" / "scratch_cnn.h5", compile=False)
     assert mean.output.shape == (None, 3)
