@@ -63,7 +63,7 @@ class Verdict(BaseModel):
 
     @property
     def refusal(self) -> float | None:
-        """How strongly the model takes the photo for one of none of the classes; more than 1 is a refusal."""
+        """Score for a photo of none of the classes, 0 or more; above 1 the photo is refused. None when unknown."""
         return self.strangeness if self.neither is None else 2 * self.neither
 
 
