@@ -54,7 +54,7 @@ def _probabilities(
     exact = to_array(whole, spec.input)
     level, _ = SCALINGS[spec.scaling]
     noisy = exact + np.float32(level) * random.integers(-1, 2, exact.shape).astype(np.float32)
-    of_whole, of_noisy = classifier.judge(np.stack([exact, noisy]))
+    of_whole, of_noisy = classifier.outputs(np.stack([exact, noisy])).probabilities
     return np.stack([of_whole, list(verdict.probabilities.values()), of_noisy])
 
 

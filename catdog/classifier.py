@@ -1,44 +1,28 @@
-"""One model with its preprocessing and its calibration."""
+"""One model: its engine and its spec -> a verdict."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
-from PIL import Image
 
 from catdog.engine import Engine, Outputs, are_probabilities
 from catdog.errors import ModelMismatch
 from catdog.models.heatmap import heatmap
 from catdog.models.neither import log_odds
 from catdog.models.spec import ModelSpec
-from catdog.photo.array import to_array
 from catdog.verdict import Verdict
 
 
 class Classifier:
-    """One model with its preprocessing and its calibration."""
+    """One model: what runs it, and what its spec makes of its outputs."""
 
     def __init__(self, spec: ModelSpec, engine: Engine):
         self.spec, self.engine = spec, engine
-        self._cost = spec.cost  # kept: a spec derives it from the whole record of its training each time
-
-    def probabilities(self, images: Sequence[Image.Image]) -> np.ndarray:
-        """Calibrated probabilities of RGB images: float64 (N, classes), rows add up to 1.
-
-        Raises ModelMismatch when the model answers with anything but probabilities.
-        """
-        return self.judge(np.stack([to_array(image, self.spec.input) for image in images]))
-
-    def judge(self, batch: np.ndarray) -> np.ndarray:
-        """Calibrated probabilities of a batch of arrays from `to_array`; result and errors as in `probabilities`."""
-        return self.outputs(batch).probabilities
 
     def outputs(self, batch: np.ndarray) -> Outputs:
-        """What the engine returns for a batch, with calibrated probabilities; features and maps are unchanged.
+        """What the engine returns for a batch of arrays from `to_array`, with calibrated probabilities, float64.
 
         If the model has an output for neither, probabilities and maps cover only the classes, and `neither` is set.
-        Raises as `probabilities`.
+        Raises ModelMismatch when the model answers with anything but probabilities.
         """
         outputs = self.engine(batch)
         if not are_probabilities(outputs.probabilities):
@@ -71,7 +55,7 @@ class Classifier:
             strangeness=novelty.strangeness(features) if novelty and features is not None else None,
             neither=round(neither.score(float(odds)), 4) if neither else None,
             heatmap=heatmap(maps, best, self.spec.temperature) if explain and maps is not None else None,
-            cost=self._cost,
+            cost=self.spec.cost,
         )
 
 

@@ -24,7 +24,7 @@ from catdog.models.spec import ModelSpec
 from catdog.photo.array import Pixels, scaled
 from catdog.photo.reader import Photo, Reader, needs_whole
 from catdog.settings import Settings
-from catdog.verdict import Comparison, Verdict, default_of
+from catdog.verdict import Comparison, Verdict
 
 log = logging.getLogger(__name__)
 
@@ -100,11 +100,6 @@ class Comparator:
     def specs(self) -> tuple[ModelSpec, ...]:
         return tuple(classifier.spec for classifier in self.models.values())
 
-    @property
-    def default(self) -> ModelSpec:
-        """The spec with the highest validation accuracy; the first of equals."""
-        return default_of(self.specs)
-
     def compare(self, photo: Photo, *, model: str | None = None, explain: bool = False) -> Comparison:
         """Ask all models, or the one named `model`, about one photo; `explain` adds heat maps.
 
@@ -157,7 +152,7 @@ class Comparator:
         """Compile every network that a single photo needs, so that no visitor waits for it."""
         # The largest first, because compiling it takes the most memory.
         for classifier in sorted(self.models.values(), key=lambda classifier: -classifier.spec.bytes):
-            with contextlib.suppress(Exception):  # the first photo reports the error
+            with contextlib.suppress(Exception), self._computing:  # the first photo reports the error
                 warm_up(classifier.engine, classifier.spec.image_size)
         trim_heap()
 

@@ -15,8 +15,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from catdog.bundled import bundled
 from catdog.errors import InvalidSettings
+from catdog.files import bundled
 
 BUNDLED_WEIGHTS = bundled("weights")
 MAX_PIXELS = 50_000_000

@@ -114,6 +114,7 @@ class Comparison(BaseModel):
         leader = default_of(specs).name
         by_name = {verdict.model: verdict for verdict in verdicts}
         leading, labels = by_name[leader], {name: verdict.label for name, verdict in by_name.items()}
+        refusal = by_name[keen.name].refusal if (keen := keenest(specs)) else None
         return cls(
             prediction=leading.label.capitalize(),
             confidence=leading.confidence,
@@ -121,7 +122,7 @@ class Comparison(BaseModel):
             models=tuple(verdicts),
             agree=len(set(labels.values())) == 1,
             source=source,
-            verdict=NEITHER if is_refused(by_name, specs) else leading.label,
+            verdict=NEITHER if refusal is not None and refusal > 1 else leading.label,
             usually_right=usually_right(labels, specs),
         )
 
@@ -138,12 +139,6 @@ class Comparison(BaseModel):
 def default_of(specs: Iterable[ModelSpec]) -> ModelSpec:
     """The spec with the highest validation accuracy; the first of equals."""
     return max(specs, key=lambda spec: spec.validation_accuracy)
-
-
-def is_refused(verdicts: Mapping[str, Verdict], specs: Sequence[ModelSpec]) -> bool:
-    """Whether the verdict on a photo is `neither`, by the model that `keenest` returns."""
-    refusal = verdicts[best.name].refusal if (best := keenest(specs)) else None
-    return refusal is not None and refusal > 1
 
 
 def keenest(specs: Sequence[ModelSpec]) -> ModelSpec | None:

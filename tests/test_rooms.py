@@ -14,7 +14,7 @@ from tests.conftest import ROOT
 # From the lowest floor to the highest. A module may import what lies on its own floor or below, and no circle.
 FLOORS = [
     ["catdog.errors"],
-    ["catdog.bundled", "catdog.files", "catdog.memory", "catdog.terminal"],
+    ["catdog.files", "catdog.memory", "catdog.terminal"],
     ["catdog.settings"],
     ["catdog.photo"],
     ["catdog.models"],

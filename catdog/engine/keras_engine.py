@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import textwrap
-import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,7 +25,6 @@ class KerasEngine:
         import keras
 
         self.model, self.problem, self.process = with_features_and_maps(model), problem, os.getpid()
-        self.lock = threading.Lock()
         self.runtime = f"Keras {keras.__version__} on {keras.backend.backend()}, float32"
 
     def __call__(self, batch: np.ndarray) -> Outputs:
@@ -35,9 +33,7 @@ class KerasEngine:
                 "TensorFlow cannot run in a process that was forked after the models were loaded: load them in each "
                 "process, as gunicorn does without --preload."
             )
-        # `predict` would build a data pipeline each time.
-        with self.lock:  # one call at a time uses all cores
-            outputs = self.model.predict_on_batch(batch)
+        outputs = self.model.predict_on_batch(batch)  # `predict` would build a data pipeline each time
         return Outputs.from_model(**{name: np.asarray(values, dtype=np.float32) for name, values in outputs.items()})
 
 

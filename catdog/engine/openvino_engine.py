@@ -67,13 +67,11 @@ class OpenVINOEngine:
             shape = (1, *(side.get_length() for side in photo))
             self.requests[shape] = self._compiled(shape)
         self.runtime = f"OpenVINO {openvino.__version__.split('-')[0]}, {precision}"
-        self.lock = threading.Lock()
 
     def __call__(self, batch: np.ndarray) -> Outputs:
         if not len(batch) or not self.takes.compatible(type(self.takes)(batch.shape)):
             raise ValueError(f"it takes inputs of shape {self.takes}")
-        with self.lock:  # one request at a time uses all cores
-            parts = [self._infer(part) for part in _parts(batch)]
+        parts = [self._infer(part) for part in _parts(batch)]
         names = [name for name in Outputs._fields if name in parts[0]]
         return Outputs.from_model(**{name: np.concatenate([part[name] for part in parts]) for name in names})
 

@@ -40,7 +40,6 @@ class NoModels:
     """Takes the place of the Comparator when no model could be loaded: every photo is an error."""
 
     specs: tuple[ModelSpec, ...] = ()
-    default: None = None
     source = "none"
     # The error itself may name folders of the server, so it goes only to the log.
     problems = ("No model could be loaded. The log of the server says why.",)

@@ -16,6 +16,7 @@ from catdog.flask_app.openapi import description
 from catdog.flask_app.responses import Health, Limits, Model, Models, Readiness
 from catdog.pages import ICON, STYLE, banners, cards, examples, frame
 from catdog.pages.pictures import data_url, overlay_urls, reduced
+from catdog.verdict import default_of
 from catdog.wording import scope
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ class _Views:
     def models(self) -> dict[str, Any]:
         comparator, settings = self.comparator, self.comparator.settings
         return Models(
-            default=comparator.default.name if comparator.default else None,
+            default=default_of(comparator.specs).name if comparator.specs else None,
             source=comparator.source,
             problems=list(comparator.problems),
             limits=Limits(max_upload_bytes=settings.max_upload_bytes, max_pixels=settings.max_pixels),

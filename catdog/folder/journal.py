@@ -156,7 +156,7 @@ def _require_same(path: Path, state: Path, identity: dict) -> None:
         before = json.loads(state.read_text(encoding="utf-8"))
         version, folder = before["format"], before["folder"]
         models = [model["name"] for model in before["models"]]
-    except (OSError, ValueError, LookupError, TypeError) as error:
+    except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
         raise InvalidSettings(
             f"{path} exists already, and {state.name}, which records what it holds, cannot be read. {advice}"
         ) from error

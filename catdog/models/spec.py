@@ -8,6 +8,7 @@ import json
 import os
 import reprlib
 from collections.abc import Callable, Iterable
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,6 +25,8 @@ from catdog.models.training_runs import steps_to
 from catdog.photo.array import Input, Resize, Scaling
 
 LARGEST = 1e300  # larger numbers in a spec are mistakes, and their sums could overflow
+MOST_BYTES = 2**24  # of a spec; those of this project have 0.2 MB
+MOST_LEVELS = 100  # of dicts and lists in each other; a run that went on from another adds two
 MOST_PROBLEMS = 5  # that one message lists
 
 
@@ -43,6 +46,17 @@ def _all_different(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
+def _not_deep(record: dict[str, Any]) -> dict[str, Any]:
+    """Refuse what functions that call themselves could not read to its end."""
+    level = [record]
+    for _ in range(MOST_LEVELS):
+        within = [value for part in level for value in (part.values() if isinstance(part, dict) else part)]
+        level = [value for value in within if isinstance(value, (dict, list, tuple))]
+        if not level:
+            return record
+    raise ValueError(f"must have at most {MOST_LEVELS} levels")
+
+
 def _with_shares(metrics: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     for split, figures in metrics.items():
         accuracy = figures.get("accuracy", 0.0)
@@ -53,6 +67,7 @@ def _with_shares(metrics: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]
 
 FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 ClassName = Annotated[str, Field(min_length=1)]
+Record = Annotated[dict[str, Any], AfterValidator(_not_deep)]
 
 
 class ModelSpec(BaseModel):
@@ -91,9 +106,9 @@ class ModelSpec(BaseModel):
     classes: Annotated[tuple[ClassName, ...], Field(min_length=2), AfterValidator(_all_different)]
     resize: Resize = "stretch"
     scaling: Scaling = "none"
-    temperature: Annotated[float, Field(strict=True, gt=0, le=1e6)] = 1.0
-    metrics: Annotated[dict[str, dict[str, Any]], AfterValidator(_with_shares)] = {}
-    training: dict[str, Any] = {}
+    temperature: Annotated[float, Field(strict=True, ge=1e-6, le=1e6)] = 1.0
+    metrics: Annotated[dict[str, Record], AfterValidator(_with_shares)] = {}
+    training: Record = {}
     sureness: ErrorRates | None = None
     novelty: Novelty | None = None
     disagreement: Annotated[tuple[Case, ...], Field(max_length=10_000)] = ()
@@ -128,10 +143,10 @@ class ModelSpec(BaseModel):
         """Duration of all runs that led to the model; None when the spec does not say."""
         # Averaging weights trains nothing.
         runs = [step.record for step in steps_to(self.training) if step.is_run and "averaged_with" not in step.record]
-        seconds = [run["seconds"] for run in runs if _is_number(run.get("seconds"))]
+        seconds = [run["seconds"] for run in runs if _is_number(run.get("seconds")) and run["seconds"] >= 0]
         return float(sum(seconds)) if seconds else None
 
-    @property
+    @cached_property
     def cost(self) -> Cost:
         """What the model costs besides time."""
         return Cost(bytes=self.bytes, parameters=self.parameters, training_seconds=self.training_seconds)
@@ -146,7 +161,7 @@ class ModelSpec(BaseModel):
 
     def replace(self, **changes: Any) -> ModelSpec:
         """A checked copy with other values for some fields."""
-        return ModelSpec(**dict(self) | changes)
+        return ModelSpec(**{name: getattr(self, name) for name in ModelSpec.model_fields} | changes)
 
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> ModelSpec:
@@ -155,7 +170,11 @@ class ModelSpec(BaseModel):
         try:
             # Pydantic would accept NaN and huge numbers in free-form fields.
             numbers = {"parse_constant": _number(float), "parse_float": _number(float), "parse_int": _number(int)}
-            content = json.loads(path.read_text(encoding="utf-8"), **numbers)
+            with path.open("rb") as file:
+                text = file.read(MOST_BYTES + 1)
+            if len(text) > MOST_BYTES:
+                raise ValueError(f"it has more than {MOST_BYTES >> 20} MB")
+            content = json.loads(text.decode(), **numbers)
         except (OSError, ValueError, RecursionError) as error:
             reason = getattr(error, "strerror", None) or error
             raise ModelMismatch(f"The model spec {path.name} cannot be read: {reason}.") from error

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from PIL import Image, ImageOps
 
-from catdog.bundled import bundled
+from catdog.files import bundled
 from catdog.pages.pictures import data_url
 
 FOLDER = bundled("examples")

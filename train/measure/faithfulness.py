@@ -58,7 +58,7 @@ def curves(classifier: Classifier, array: np.ndarray, values: Sequence[Sequence[
     steps = np.linspace(0, height * width, STEPS + 1)
     batch = [np.where(ranks < step, mean, array) for step in steps]
     batch += [np.where(ranks < step, array, blurred) for step in steps]
-    return classifier.judge(np.stack(batch).astype(np.float32))[:, label].reshape(2, -1)
+    return classifier.outputs(np.stack(batch).astype(np.float32)).probabilities[:, label].reshape(2, -1)
 
 
 def _paired(differences: np.ndarray, *, smaller_is_better: bool) -> dict[str, Any]:

@@ -79,7 +79,7 @@ def test_answers_of_something_else_are_never_mixed_in(tmp_path, written, change,
         assert rows.photos == 3
 
 
-@pytest.mark.parametrize("state", [None, "", "{}", "[]", '{"folder": "x", "models": [{}]}', "\0"])
+@pytest.mark.parametrize("state", [None, "", "{}", "[]", '{"folder": "x", "models": [{}]}', "\0", "[" * 100_000])
 def test_a_file_that_nothing_is_known_about_is_left_alone(tmp_path, written, state):
     beside = tmp_path / "x.csv.state.json"
     beside.unlink() if state is None else beside.write_text(state)

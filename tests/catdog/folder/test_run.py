@@ -15,6 +15,7 @@ from catdog.folder import run
 from catdog.folder.rows import to_path
 from catdog.folder.run import BATCH, check, classify
 from catdog.folder.walk import find
+from catdog.photo.array import to_array
 from tests.catdog.photos import noise
 
 from .conftest import Brightness, brightness, grey_row, read_csv
@@ -77,7 +78,9 @@ def test_large_photos_that_models_are_in_doubt_of_are_judged_as_a_whole_and_stay
     assert [row["path"] for row in rows] == [f"{number:03}.png" for number in range(3 * BATCH)]
     assert [number for number, row in enumerate(rows) if row["confidence"] != "1.000000"] == [0, 5, BATCH]
     (expected,) = models.compare(folder / "000.png").models
-    reduced = models.models["grey"].probabilities([models.read(folder / "000.png").image])[0]
+    grey = models.models["grey"]
+    array = to_array(models.read(folder / "000.png").image, grey.spec.input)
+    reduced = grey.outputs(array[None]).probabilities[0]
     assert rows[5]["p_cat"] == f"{expected.probabilities['cat']:.6f}" != f"{reduced[0]:.6f}"
 
 

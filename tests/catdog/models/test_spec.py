@@ -5,7 +5,7 @@ import pytest
 from pydantic import ValidationError
 
 from catdog.errors import ModelMismatch
-from catdog.models.spec import ModelSpec, sha256_of
+from catdog.models.spec import MOST_BYTES, MOST_LEVELS, ModelSpec, sha256_of
 
 NOVELTY = {
     "means": {"steps": [0.01, 0.01], "int8": "fwAAAH8A"}, "axes": {"steps": [0.01], "int8": "AAB/"},
@@ -63,6 +63,14 @@ def test_validation_accuracy(metrics, expected):
     assert ModelSpec(**CONTENT | {"metrics": metrics}).validation_accuracy == expected
 
 
+def nested(levels: int, name: str = "within", *, list: bool = False) -> dict:
+    """Records, or lists in a record, in each other."""
+    content = {}
+    for level in range(1, levels):
+        content = [content] if list and level < levels - 1 else {name: content}
+    return content
+
+
 BAD = [
     ("name", ""), ("name", "../up"), ("name", "two words"), ("name", "line\n"), ("name", 5), ("name", None),
     ("title", None), ("architecture", 3),
@@ -74,9 +82,12 @@ BAD = [
     ("classes", [["cat"], "dog"]), ("classes", None),
     ("resize", "squash"), ("resize", []), ("scaling", "tf"), ("scaling", []), ("scaling", {}),
     ("temperature", 0), ("temperature", -1), ("temperature", "1"), ("temperature", True), ("temperature", 10**7),
+    ("temperature", 1e-300),
     ("metrics", []), ("metrics", {"val": 0.9}), ("metrics", {"val": {"accuracy": 90}}),
     ("metrics", {"val": {"accuracy": "0.9"}}), ("metrics", {"val": {"accuracy": None}}),
-    ("training", "yes"),
+    ("metrics", {"val": nested(MOST_LEVELS + 1)}),
+    ("training", "yes"), ("training", nested(MOST_LEVELS + 1, "base")),
+    ("training", nested(MOST_LEVELS + 1, list=True)),
     ("clear", {"int8": "0.9"}), ("clear", {"int8": 1.1}), ("clear", {"int8": True}),
     ("sureness", []), ("sureness", {"confidence": [0.0], "error_rate": [2.0]}), ("novelty", "strange"),
     ("neither", 0.5), ("neither", {}), ("neither", {"threshold": 0}), ("neither", {"threshold": 1.0}),
@@ -108,6 +119,7 @@ def test_a_changed_copy_is_checked_too(temperature):
         ("", "cannot be read"),
         ("{", "cannot be read"),
         ("[" * 100_000, "cannot be read"),
+        (" " * MOST_BYTES + "{}", "16 MB"),
         ('{"name": NaN}', "NaN is not"),
         ('{"name": -1e999}', "-1e999 is not"),
         (f'{{"name": {10**400}}}', "10000000000000000000 is not"),
@@ -116,7 +128,7 @@ def test_a_changed_copy_is_checked_too(temperature):
         ("{}", "lacks name, title, architecture, file, sha256, bytes, image_size, classes"),
         (b"\xff\xfe\x00", "cannot be read"),
     ],
-    ids=["empty", "cut off", "deep", "NaN", "infinity", "huge", "list", "null", "nothing in it", "not UTF-8"],
+    ids=["empty", "cut off", "deep", "large", "NaN", "infinity", "huge", "list", "null", "nothing in it", "not UTF-8"],
 )
 def test_a_file_that_is_no_spec_is_refused(tmp_path, text, said):
     path = tmp_path / "x.json"
@@ -142,6 +154,8 @@ def test_a_missing_or_unreadable_file_is_refused(tmp_path):
         ({"seconds": 764, "base": {"training": {"seconds": 630, "base": {"seconds": 2518}}}}, None, 3912),
         ({"parameters": "many", "seconds": True, "base": {"training": {"seconds": 5}}}, None, 5),
         ({"parameters": -1, "seconds": "long", "base": 7}, None, None),
+        ({"seconds": -1}, None, None),
+        (nested(MOST_LEVELS, "base") | {"seconds": 9}, None, 9),
         ({"seconds": 7, "base": {"seconds": 1}, "averaged_with": 8}, None, 1),
         ({"seconds": 5, "base": {"sha256": ["x"], "seconds": 1}}, None, 6),
         # A mean of two models: the second went on from the first, whose time counts once.
