@@ -121,13 +121,13 @@ def _large(plan: Plan, catdog: Worker, plain: Worker, photos: list[Path]) -> dic
     with tempfile.TemporaryDirectory() as folder:
         enlarged = [Path(folder) / f"{i}.jpg" for i, _ in enumerate(EXAMPLES)]
         for path, example in zip(enlarged, EXAMPLES, strict=True):
-            path.write_bytes(large.enlarged(example, megapixels=large.MEGAPIXELS))
+            path.write_bytes(large.enlarged(example, megapixels=plan.megapixels))
         compare = comparing.measure(plan, catdog, plain, list(map(str, enlarged)))
     candidates = list(dict.fromkeys(some(photos, CANDIDATES * plan.large)))
     chosen = catdog.ask("hardly_clear", photos=candidates, count=plan.large)
     largest = max(model["image_size"] for model in catdog.ask("describe"))
     side = 4 * min_side_for(largest)  # which is reduced to just enough
-    sizes = {f"{large.MEGAPIXELS} megapixels": {"megapixels": large.MEGAPIXELS}, f"{side} px": {"side": side}}
+    sizes = {f"{plan.megapixels} megapixels": {"megapixels": plan.megapixels}, f"{side} px": {"side": side}}
     return {
         "compare": compare,
         "in_doubt": chosen["in_doubt"],

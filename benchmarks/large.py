@@ -16,8 +16,6 @@ from catdog.photo.array import SCALINGS, to_array
 from catdog.photo.decode import decode
 from catdog.verdict import Verdict
 
-MEGAPIXELS = 12
-
 
 def enlarged(photo: Path, *, megapixels: float | None = None, side: int | None = None) -> bytes:
     """A photo at another size, as JPEG: so many megapixels, or a shorter side of so many pixels."""

@@ -30,6 +30,7 @@ class Plan:
     folder         photos that are classified per turn: many, as starting counts
     folder_rounds  turns of a folder
     large          photos that are enlarged to compare ways to decode them, chosen as those that it can move most
+    megapixels     of a large photo
     """
 
     rounds: int = 6
@@ -40,9 +41,10 @@ class Plan:
     folder: int = 1000
     folder_rounds: int = 5
     large: int = 200
+    megapixels: float = 12
 
 
-QUICK = Plan(rounds=1, photos=2, requests=1, clients=(1, 2), starts=1, folder=8, folder_rounds=1, large=2)
+QUICK = Plan(rounds=1, photos=2, requests=1, clients=(1, 2), starts=1, folder=8, folder_rounds=1, large=2, megapixels=2)
 
 
 def in_turns(rounds: int, sides: Mapping[str, Callable[[], Result]]) -> dict[str, list[Result]]:
