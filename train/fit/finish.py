@@ -18,8 +18,8 @@ from train.fit.job import Product
 from train.fit.provenance import without_repeats
 from train.folders import whole
 from train.measure.answers import outputs_of, predict
-from train.measure.calibration.fit_neither import fit_neither
-from train.measure.calibration.fit_temperature import fit_shift, fit_temperature
+from train.measure.calibration.fit_confidence import fit_shift, fit_temperature
+from train.measure.calibration.fit_refusal import fit_neither
 from train.measure.metrics import measure
 from train.networks import architectures, h5
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import PIL
@@ -34,35 +36,33 @@ def predict(classifiers: Sequence[Classifier], split: Split) -> dict[str, np.nda
 
     Raises DatasetError when a model knows other classes, or a photo cannot be read.
     """
-    temperatures = {classifier.spec.name: classifier.spec.temperature for classifier in classifiers}
     outputs = outputs_of(classifiers, split)
-    return {name: calibrated(rows.probabilities, temperatures[name]) for name, rows in outputs.items()}
+    return {c.spec.name: calibrated(outputs[c.spec.name].probabilities, c.spec.temperature) for c in classifiers}
 
 
 def outputs_of(
     classifiers: Sequence[Classifier], split: Split, change: Change = None, progress: str = "photos"
 ) -> dict[str, Outputs]:
-    """As `ask_all` about the photos of a split; probabilities have columns as the split has classes."""
-    columns = {classifier.spec.name: columns_of(classifier, split) for classifier in classifiers}
-    outputs = ask_all(classifiers, split.paths, change, progress)
-    return {name: rows._replace(probabilities=rows.probabilities[:, columns[name]]) for name, rows in outputs.items()}
-
-
-def ask_all(
-    classifiers: Sequence[Classifier], paths: Sequence[Path], change: Change = None, progress: str = "photos"
-) -> dict[str, Outputs]:
     """Model -> its Outputs on all photos: probabilities before the temperature, float64, and features; no maps.
 
-    Photos are read as `Comparator.compare` reads them: a large one reduced, and a second time as a whole when any of
-    the models is in doubt. `change` is what is done to each photo before, `progress` a name for the progress bar.
-    Raises DatasetError for a photo that cannot be read.
+    Probabilities have columns as the split has classes. Photos are read as `Comparator.compare` reads them: a large
+    one reduced, and a second time as a whole when any of the models is in doubt. `change` is what is done to each
+    photo before, `progress` a name for the progress bar. Raises as `predict`.
     """
+    columns = {classifier.spec.name: columns_of(classifier, split) for classifier in classifiers}
+    uncalibrated = [Classifier(c.spec.replace(temperature=1.0), c.engine) for c in classifiers]
     read = _reader(classifiers, change)
-    batches = [
-        _ask(classifiers, read, paths[start : start + BATCH])
-        for start in tqdm(range(0, len(paths), BATCH), desc=progress, unit="batch")
-    ]
-    return {c.spec.name: _joined([batch[c.spec.name] for batch in batches]) for c in classifiers}
+    outputs, reduced = _ask(uncalibrated, read, split.paths, progress)
+    sure = [calibrated(outputs[c.spec.name].probabilities, c.spec.temperature).max(axis=1) for c in classifiers]
+    doubtful = np.flatnonzero(reduced & [needs_whole(confidences) for confidences in zip(*sure, strict=True)])
+    if len(doubtful):
+        paths = [split.paths[i] for i in doubtful]
+        again, _ = _ask(uncalibrated, functools.partial(read, whole=True), paths, f"{progress}, in doubt")
+        for name, found in again.items():
+            for values, rows in zip(outputs[name], found, strict=True):
+                if values is not None:
+                    values[doubtful] = rows
+    return {name: rows._replace(probabilities=rows.probabilities[:, columns[name]]) for name, rows in outputs.items()}
 
 
 def columns_of(classifier: Classifier, split: Split) -> list[int]:
@@ -91,30 +91,18 @@ def _reader(classifiers: Sequence[Classifier], change: Change) -> Callable[..., 
     return read
 
 
-def _ask(classifiers: Sequence[Classifier], read: Callable[..., Read], paths: Sequence[Path]) -> dict[str, Outputs]:
-    """As `ask_all`, about one batch."""
-    photos = [read(path) for path in paths]
-    outputs = {c.spec.name: _outputs(c, [photo.image for photo in photos]) for c in classifiers}
-    confidences = {
-        c: calibrated(outputs[c.spec.name].probabilities, c.spec.temperature).max(axis=1) for c in classifiers
-    }
-    doubtful = [
-        i for i, photo in enumerate(photos) if photo.reduced and needs_whole(rows[i] for rows in confidences.values())
-    ]
-    if doubtful:
-        whole = [read(paths[i], whole=True).image for i in doubtful]
+def _ask(
+    classifiers: Sequence[Classifier], read: Callable[[Path], Read], paths: Sequence[Path], progress: str
+) -> tuple[dict[str, Outputs], np.ndarray]:
+    """Model -> its Outputs on photos, without maps; and which of them were reduced, bool (N,)."""
+    batches, reduced = {classifier.spec.name: [] for classifier in classifiers}, []
+    for start in tqdm(range(0, len(paths), BATCH), desc=progress, unit="batch"):
+        photos = [read(path) for path in paths[start : start + BATCH]]
+        reduced += [photo.reduced for photo in photos]
         for classifier in classifiers:
-            for values, rows in zip(outputs[classifier.spec.name], _outputs(classifier, whole), strict=True):
-                if values is not None:
-                    values[doubtful] = rows
-    return outputs
-
-
-def _outputs(classifier: Classifier, images: Sequence[Image.Image]) -> Outputs:
-    """What a model says of RGB images, before its temperature and without maps."""
-    plain = Classifier(classifier.spec.replace(temperature=1.0), classifier.engine)
-    outputs = plain.outputs(np.stack([to_array(image, classifier.spec.input) for image in images]))
-    return Outputs(*(None if values is None else np.array(values) for values in outputs._replace(maps=None)))
+            arrays = np.stack([to_array(photo.image, classifier.spec.input) for photo in photos])
+            batches[classifier.spec.name].append(classifier.outputs(arrays)._replace(maps=None))
+    return {name: _joined(found) for name, found in batches.items()}, np.array(reduced)
 
 
 def _joined(batches: Sequence[Outputs]) -> Outputs:
@@ -148,10 +136,14 @@ class Answers:
         every = [spec.title for spec in self.specs]
         return {spec.name: spec.title if every.count(spec.title) == 1 else spec.name for spec in self.specs}
 
-    def name_of(self, photo: int) -> str:
-        """A photo's folder and file name."""
-        path = self.split.paths[photo]
-        return f"{path.parent.name}/{path.name}"
+    def to(self, photo: int) -> dict[str, Any]:
+        """What is said of one photo, as plain JSON: its folder and file name, its label, the answer of each model."""
+        classes, path = self.split.classes, self.split.paths[photo]
+        said = {}
+        for name, rows in self.probabilities.items():
+            best = int(rows[photo].argmax())
+            said[name] = {"answer": classes[best], "confidence": float(rows[photo, best])}
+        return {"photo": f"{path.parent.name}/{path.name}", "label": classes[self.split.labels[photo]], "answers": said}
 
 
 def ask(classifiers: Sequence[Classifier], split: Split, cache: Path) -> Answers:

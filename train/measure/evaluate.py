@@ -19,6 +19,8 @@ from train.measure.metrics import measure
 from train.measure.served import amend, in_precisions, on_openvino, served, settings_for
 from train.measure.statistics import rounded
 
+UNROUNDED = "unrounded"
+
 
 def evaluate(
     weights: Path, data: Path, split_name: str = "test", exact: Sequence[Path] = ()
@@ -37,34 +39,33 @@ def evaluate(
     """
     split = find(data, split_name)
     with served(weights) as comparator:
-        unrounded = {path.stem: _unrounded(path, comparator, weights) for path in exact}
         models = _in_all_precisions(comparator, weights)
+        for path in exact:
+            models[path.stem][UNROUNDED] = _unrounded(path, comparator, weights)
         outputs = outputs_of([each for variants in models.values() for each in variants.values()], split)
     results = {}
-    for name, classifier in comparator.models.items():
-        raw = {precision: outputs[each.spec.name].probabilities for precision, each in models[name].items()}
-        results[name] = _figures(classifier.spec, raw, split, split_name)
-        if name in unrounded:
-            temperature = classifier.spec.temperature
-            before = outputs_of([unrounded[name]], split)[name].probabilities
-            results[name]["rounding"] = _changes(calibrated(before, temperature), calibrated(raw[EXACT], temperature))
+    for name, variants in models.items():
+        raw = {key: outputs[each.spec.name].probabilities for key, each in variants.items()}
+        results[name] = _figures(comparator.models[name].spec, raw, split, split_name)
     for name, figures in results.items():  # only when all are measured: an interrupted command records nothing
         _record(figures, split_name, comparator.models[name].spec, weights / f"{name}.json")
     return results
 
 
 def _figures(spec: ModelSpec, raw: dict[str, np.ndarray], split: Split, split_name: str) -> dict[str, Any]:
-    """Measure a model by its probabilities before the temperature, arithmetic -> float64 (N, classes)."""
+    """Measure a model by its probabilities before the temperature: arithmetic or UNROUNDED -> float64 (N, classes)."""
     answers = {key: calibrated(rows, spec.temperature) for key, rows in raw.items()}
     changes = {
-        key: {"images": len(split), "clear": spec.clear[key], **_changes(answers[EXACT], rows)}
-        for key, rows in answers.items()
-        if key != EXACT
+        key: {"images": len(split), "clear": spec.clear[key], **_changes(answers[EXACT], answers[key])}
+        for key in FAST
+        if key in answers
     }
     chosen = EXACT
     if changes:
         measured = spec.replace(metrics={**spec.metrics, split_name: changes})
         chosen = next(precision for precision in precisions_of(measured) if precision in answers)
+    if UNROUNDED in answers:
+        changes["rounding"] = _changes(answers[UNROUNDED], answers[EXACT])
     return measure(answers[chosen], split.labels, split.classes, uncalibrated=raw[chosen]) | changes
 
 
@@ -73,7 +74,8 @@ def _unrounded(path: Path, comparator: Comparator, weights: Path) -> Classifier:
     if path.stem not in comparator.models:
         raise InvalidSettings(f"{path} must be named like a model: {', '.join(comparator.models)}.")
     # Engines know a file by its sha256: with the other's they would run the other.
-    spec = comparator.models[path.stem].spec.replace(sha256=sha256_of(path))
+    spec = comparator.models[path.stem].spec
+    spec = spec.replace(name=f"{spec.name}.{UNROUNDED}", sha256=sha256_of(path))
     return Classifier(spec, load_engine(path, spec, settings_for(weights), precision=EXACT))
 
 

@@ -11,6 +11,27 @@ from sklearn import metrics as sk
 from train.measure.statistics import rounded, wilson
 
 CALIBRATION_BINS = 15
+SPLIT_NAMES = {"test": "test", "val": "validation"}  # as specs name them -> as pages do, in the order shown
+
+
+class Metric(NamedTuple):
+    """How pages call a figure and write it."""
+
+    name: str
+    form: str
+
+
+# The keys are those of hf.co/metrics where there is one.
+METRICS = {
+    "accuracy": Metric("Accuracy", ".2%"),
+    "precision": Metric("Precision (macro)", ".2%"),
+    "recall": Metric("Recall (macro)", ".2%"),
+    "f1": Metric("F1 (macro)", ".2%"),
+    "roc_auc": Metric("ROC AUC", ".4f"),
+    "log_loss": Metric("Log loss", ".4f"),
+    "calibration_error": Metric("Calibration error", ".4f"),
+    "calibration_error_uncalibrated": Metric("Calibration error without temperature", ".4f"),
+}
 
 
 def measure(

@@ -23,12 +23,8 @@ def test_a_label_is_suspected_where_all_models_surely_contradict_it():
     assert list(np.flatnonzero(across_models.suspected(ANSWERS, LABELS))) == [1, 4]
     assert list(np.flatnonzero(across_models.suspected(ANSWERS, LABELS, least=0.98))) == [4]
     assert list(np.flatnonzero(across_models.suspected(ANSWERS, LABELS, least=0.9))) == [1, 2, 4]
-
-
-def test_models_that_contradict_a_label_in_different_ways_do_not_suspect_it():
-    answers = {"a": np.array([[0.01, 0.98, 0.01]]), "b": np.array([[0.01, 0.01, 0.98]])}
-    assert not across_models.suspected(answers, np.array([0])).any()
-    assert across_models.suspected({"a": answers["a"]}, np.array([0])).all()
+    in_different_ways = {"a": np.array([[0.01, 0.98, 0.01]]), "b": np.array([[0.01, 0.01, 0.98]])}
+    assert not across_models.suspected(in_different_ways, np.array([0])).any()
 
 
 def test_the_worst_mistakes_come_first_and_right_answers_never():
@@ -42,11 +38,8 @@ def test_pairs_count_who_is_right():
     assert pair == {"models": ["a", "b"], "disagree": 1, "both": 2, "first": 1, "second": 0, "neither": 3, "p": 1.0}
     assert across_models.pairs({"a": ANSWERS["a"]}, LABELS) == []
     assert len(across_models.pairs(ANSWERS | {"c": ANSWERS["a"]}, LABELS)) == 3
-
-
-def test_two_wrong_answers_can_differ_among_three_classes():
-    answers = {"a": np.eye(3)[[1, 0]], "b": np.eye(3)[[2, 0]]}
-    (pair,) = across_models.pairs(answers, np.array([0, 0]))
+    wrong_in_different_ways = {"a": np.eye(3)[[1, 0]], "b": np.eye(3)[[2, 0]]}
+    (pair,) = across_models.pairs(wrong_in_different_ways, np.array([0, 0]))
     assert (pair["disagree"], pair["neither"], pair["first"], pair["second"]) == (1, 1, 0, 0)
 
 

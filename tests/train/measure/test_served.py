@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from catdog.errors import InvalidSettings
 from train.__main__ import main
 from train.measure.served import settings_for
-from train.publish import verification
 
 
 def test_all_settings_count_but_the_place_of_the_models_and_limits_of_uploads(tmp_path, monkeypatch):
@@ -32,9 +30,3 @@ def test_every_command_heeds_them(command, tiny_data, tiny_weights, tmp_path, mo
         arguments += ["--strangers", str(tiny_data / "test")]
     assert main(arguments) == 1
     assert "CATDOG_ENGINE must be one of" in capsys.readouterr().err
-
-
-def test_what_is_published_is_checked_by_them(tiny_weights, monkeypatch):
-    monkeypatch.setenv("CATDOG_ENGINE", "steam")
-    with pytest.raises(InvalidSettings, match="CATDOG_ENGINE must be one of"):
-        verification.verify(tiny_weights)

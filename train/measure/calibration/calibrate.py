@@ -10,16 +10,13 @@ import numpy as np
 
 from catdog.classifier import Classifier, calibrated
 from catdog.engine import EXACT, Outputs, fast_here
-from catdog.models.neither import Neither
-from catdog.models.novelty import Novelty
 from catdog.models.spec import ModelSpec
 from train.data.dataset import Split, find, find_elsewhere
 from train.measure.answers import outputs_of
 from train.measure.calibration.fit_clear import fit_clear
+from train.measure.calibration.fit_confidence import fit_error_rate
 from train.measure.calibration.fit_disagreement import fit_disagreement
-from train.measure.calibration.fit_error_rate import fit_error_rate
-from train.measure.calibration.fit_neither import fit_neither
-from train.measure.calibration.fit_novelty import LEAST, fit_novelty
+from train.measure.calibration.fit_refusal import fit_neither, fit_novelty
 from train.measure.served import amend, in_precisions, on_openvino, served
 
 
@@ -28,7 +25,7 @@ def calibrate(weights: Path, data: Path, more: Sequence[Path] = ()) -> dict[str,
 
     sureness      how often answers of a given confidence are wrong
     novelty       what the features of the training animals look like; None for a model without features, or with
-                  fewer than LEAST photos of a class
+                  fewer than LEAST_PHOTOS of a class
     disagreement  how often the model is right where others disagree
     neither       from where on the output for neither refuses, and how well it tells the photos of neither in val, of
                   `data` and of the further folders `more`; None for a model without that output
@@ -58,21 +55,12 @@ def learn(classifiers: Sequence[Classifier], split: Split, of_neither: Split) ->
     return {
         name: {
             "sureness": fit_error_rate(rows.max(axis=1), predicted[name] == split.labels),
-            "novelty": _novelty(outputs[name].features, split.labels),
-            "neither": _neither(outputs[name].neither, others[name].neither if name in others else np.zeros(0)),
+            "novelty": fit_novelty(outputs[name].features, split.labels),
+            "neither": fit_neither(outputs[name].neither, others[name].neither if name in others else np.zeros(0)),
             "disagreement": fit_disagreement(name, predicted, split.labels, sha256),
         }
         for name, rows in probabilities.items()
     }
-
-
-def _novelty(features: np.ndarray | None, labels: np.ndarray) -> Novelty | None:
-    enough = features is not None and np.bincount(labels).min() >= LEAST
-    return fit_novelty(features, labels) if enough else None
-
-
-def _neither(of_classes: np.ndarray | None, of_neither: np.ndarray) -> Neither | None:
-    return None if of_classes is None else fit_neither(of_classes, of_neither)
 
 
 def _all_outputs(outputs: Outputs) -> np.ndarray:

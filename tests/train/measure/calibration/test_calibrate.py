@@ -76,11 +76,3 @@ def test_a_model_that_cannot_be_used_is_named_and_left_alone(tiny_data, weights,
     assert "xception.h5 is damaged" in capsys.readouterr().err
     assert (weights / "xception.json").read_bytes() == before
     assert ModelSpec.read(weights / "scratch_cnn.json").sureness
-
-
-def test_too_few_photos_teach_nothing_of_what_is_strange():
-    labels = np.repeat([0, 1], 3)
-    features = np.random.default_rng(0).random((6, 5), np.float32)
-    assert calibrate._novelty(features, labels) is not None
-    assert calibrate._novelty(features[1:], labels[1:]) is None
-    assert calibrate._novelty(None, labels) is None

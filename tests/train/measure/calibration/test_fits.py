@@ -6,12 +6,10 @@ import numpy as np
 import pytest
 
 from catdog.classifier import calibrated
-from train.measure.calibration import fit_novelty as module
+from train.measure.calibration.fit_clear import MOST_DOUBTFUL, fit_clear
+from train.measure.calibration.fit_confidence import fit_error_rate, fit_shift, fit_temperature
 from train.measure.calibration.fit_disagreement import fit_disagreement
-from train.measure.calibration.fit_error_rate import fit_error_rate
-from train.measure.calibration.fit_neither import fit_neither
-from train.measure.calibration.fit_novelty import fit_novelty
-from train.measure.calibration.fit_temperature import fit_shift, fit_temperature
+from train.measure.calibration.fit_refusal import fit_neither, fit_novelty
 
 # --- temperature and shift ----------------------------------------------------------------------
 
@@ -116,12 +114,17 @@ def test_features_that_hardly_vary_make_usable_statistics(values):
     assert learned.strangeness(np.zeros(values.shape[1])) is not None
 
 
-def test_folds_have_the_axes_that_all_photos_have(monkeypatch):
-    made = []
-    statistics = module._statistics
-    monkeypatch.setattr(module, "_statistics", lambda *arguments: made.append(statistics(*arguments)) or made[-1])
-    fit_novelty(np.random.default_rng(0).normal(size=(40, 60)), np.arange(40) % 2)
-    assert [len(one.axes) for one in made] == [8] * (module.FOLDS + 1)
+def test_few_photos_have_few_axes():
+    """As many as a fold can have: a quarter of the photos that are left without it."""
+    learned = fit_novelty(np.random.default_rng(0).normal(size=(40, 60)), np.arange(40) % 2)
+    assert len(learned.axes) == 8
+
+
+def test_too_few_photos_teach_nothing_of_what_is_strange():
+    labels, values = np.repeat([0, 1], 3), np.random.default_rng(0).random((6, 5), np.float32)
+    assert fit_novelty(values, labels) is not None
+    assert fit_novelty(values[1:], labels[1:]) is None
+    assert fit_novelty(None, labels) is None
 
 
 # --- disagreement -------------------------------------------------------------------------------
@@ -146,11 +149,7 @@ def test_every_way_to_disagree_is_counted():
         (frozenset("bc"), frozenset("b")): (1, 1),
     }
     assert fit_disagreement("a", predicted, labels, sha256)[0].others == {"b": "b" * 64}
-
-
-def test_models_that_always_agree_have_no_cases():
-    same = np.array([0, 1])
-    assert fit_disagreement("a", {"a": same, "b": same}, same, {"a": "", "b": ""}) == []
+    assert fit_disagreement("a", {"a": labels, "b": labels}, labels, sha256) == []
 
 
 # --- neither ------------------------------------------------------------------------------------
@@ -165,3 +164,55 @@ def test_the_threshold_refuses_what_it_should():
     assert (alone.auroc, alone.caught, alone.photos) == (None, None, None)
     certain = fit_neither(np.full(10, -50.0), np.full(10, 50.0))
     assert 0 < certain.threshold < 1e-6 and certain.caught == 1
+
+
+# --- clear --------------------------------------------------------------------------------------
+
+
+def both(*rows: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
+    """Probabilities in fast arithmetic and in float32, from those of the second class; 100 clear ones beside them."""
+    fast, exact = np.array([*rows, *[(0.999, 0.999)] * 100]).T
+    return tuple(np.stack([1 - values, values], axis=1) for values in (fast, exact))
+
+
+@pytest.mark.parametrize(
+    ("rows", "clear"),
+    [
+        ([(0.51, 0.512)], 0.5),  # nothing moved that would matter
+        ([(0.501, 0.499)], 0.51),  # but the label
+        ([(0.72, 0.74), (0.9, 0.901)], 0.73),
+        ([(0.28, 0.26), (0.1, 0.1)], 0.73),  # the label of a low probability is the other one
+        ([(0.985, 0.97)], 0.99),
+        ([(0.9999, 0.9)], None),  # wrong although it is sure
+        ([(0.99, 0.994), (0.8, 0.8)], 0.81),  # what moved logits of a sure photo would have moved this one
+    ],
+)
+def test_the_least_confidence_that_is_enough_is_found(rows, clear):
+    assert fit_clear(*both(*rows)) == clear
+
+
+def test_what_moves_is_measured_as_it_is_served():
+    rows = both((0.6, 0.606), (0.9, 0.9))
+    assert fit_clear(*rows) == 0.5
+    assert fit_clear(*rows, temperature=0.5) == 0.61  # sharper answers move more
+
+
+def test_with_too_many_doubts_there_is_none():
+    many = round(100 * MOST_DOUBTFUL / (1 - MOST_DOUBTFUL))
+    assert fit_clear(*both(*[(0.7, 0.75)] * many)) == 0.71
+    assert fit_clear(*both(*[(0.7, 0.75)] * (many + 1))) is None
+
+
+def test_what_was_harmed_once_among_many_is_not_clear():
+    quiet = np.full((2000, 2), [0.001, 0.999])
+    fast, exact = np.concatenate([quiet, [[0.4, 0.6]]]), np.concatenate([quiet, [[0.51, 0.49]]])
+    assert fit_clear(fast, exact) == 0.61
+
+
+@pytest.mark.parametrize(
+    ("fast", "exact", "clear"),
+    [((0.36, 0.3, 0.34), (0.34, 0.3, 0.36), 0.5), ((0.36, 0.06, 0.58), (0.3, 0.08, 0.62), 0.59)],
+)
+def test_more_than_two_classes_are_told_apart(fast, exact, clear):
+    quiet = np.full((200, 3), [0.01, 0.01, 0.98])
+    assert fit_clear(*(np.concatenate([quiet, [row]]) for row in (fast, exact))) == clear

@@ -1,29 +1,51 @@
-"""Fit what the features of cats and dogs look like, so that a model can tell a photo of neither."""
+"""Fit which photos a model refuses: by its features, which those of other things differ from, or by its own output."""
 
 from __future__ import annotations
 
 import numpy as np
+from scipy.special import expit, logit
+from sklearn.metrics import roc_auc_score
 
+from catdog.models.neither import LEAST, Neither
 from catdog.models.novelty import TINY, Novelty, unit
 
+# Share of the photos of the classes that may be refused. It is below 2 % so that at most 2 % of new ones are.
+REFUSED = 0.015
 # Axes enough for this share of the variance: few where a model has learned few directions, but no more than AXES.
 EXPLAINED, AXES = 0.9, 48
-# Share of the fitted photos above the threshold. It is below 2 % so that at most 2 % of new ones are above it.
-REFUSED = 0.015
 FOLDS = 5
 # Photos of each class: with fewer, all of them could be in one fold.
-LEAST = 3
+LEAST_PHOTOS = 3
 
 
-def fit_novelty(features: np.ndarray, labels: np.ndarray) -> Novelty:
-    """The statistics of a model, from photos that it was not trained on.
+def fit_neither(of_classes: np.ndarray | None, of_neither: np.ndarray) -> Neither | None:
+    """Threshold and figures of an output for neither, from its log odds for photos of the classes (N,) and others (M,).
+
+    The threshold is where it refuses REFUSED of the photos of the classes. Without others, nothing else is known.
+    None for a model without that output.
+    """
+    if of_classes is None:
+        return None
+    threshold = float(np.clip(expit(np.quantile(of_classes, 1 - REFUSED)), LEAST, 1 - LEAST))
+    if not len(of_neither):
+        return Neither(threshold=threshold)
+    truth = np.repeat([0, 1], [len(of_classes), len(of_neither)])
+    auroc = float(roc_auc_score(truth, np.concatenate([of_classes, of_neither])))
+    caught = float((of_neither > logit(threshold)).mean())
+    return Neither(threshold=threshold, auroc=round(auroc, 6), caught=round(caught, 6), photos=len(of_neither))
+
+
+def fit_novelty(features: np.ndarray | None, labels: np.ndarray) -> Novelty | None:
+    """The statistics of a model's features, from photos that it was not trained on.
 
     features  (N, F)
-    labels    (N,) index of the true class, each at least LEAST times
+    labels    (N,) index of the true class
 
     The threshold comes from cross-validation: each photo is measured with statistics of the other folds. These have
-    as many axes as the final ones.
+    as many axes as the final ones. None for a model without features, or with fewer than LEAST_PHOTOS of a class.
     """
+    if features is None or np.bincount(labels).min() < LEAST_PHOTOS:
+        return None
     folds = _folds(labels)
     most = min(int((folds != fold).sum()) for fold in range(FOLDS)) // 4
     distances = np.empty(len(labels))
@@ -38,8 +60,9 @@ def fit_novelty(features: np.ndarray, labels: np.ndarray) -> Novelty:
 def _statistics(features: np.ndarray, labels: np.ndarray, most: int) -> Novelty:
     """As `fit_novelty`, with at most so many axes and threshold 1, after rounding to what a spec keeps."""
     features = unit(features)
-    means = np.stack([features[labels == label].mean(axis=0) for label in np.unique(labels)])
-    left = features - means[np.searchsorted(np.unique(labels), labels)]
+    known, which = np.unique(labels, return_inverse=True)
+    means = np.stack([features[labels == label].mean(axis=0) for label in known])
+    left = features - means[which]
     _, lengths, directions = np.linalg.svd(left, full_matrices=False)
     variances = lengths**2 / len(left)
     enough = 1 + int(np.searchsorted(np.cumsum(variances), EXPLAINED * variances.sum()))
