@@ -238,10 +238,10 @@ def evaluate(
 ) -> None:
     """Measure the served models and record the figures in their specs."""
     from train.measure import evaluate
-    from train.report.results import evaluated
+    from train.report.results import figures_table
 
     results = evaluate.evaluate(weights, data, split.value, exact)
-    print(evaluated(results))
+    print(figures_table([(name, split.value, figures) for name, figures in results.items()]))
     for name, figures in results.items():
         if "rounding" in figures:
             print(f"Rounding the weights of {name}: {figures['rounding']}")
@@ -270,11 +270,9 @@ def insight(
     photos: Annotated[int, typer.Option(help="Photos for heat maps.")] = 200,
 ) -> None:
     """Measure heat maps, error rates and what is refused as neither."""
-    from train.report import make
+    from train.report.insight_figures import insight
 
-    figures = make.insight(
-        weights=weights, data=data, strangers=strangers, out=out, photos=photos, split_name=split.value
-    )
+    figures = insight(weights=weights, data=data, strangers=strangers, out=out, photos=photos, split_name=split.value)
     rules = figures["neither"]["rules"]
     caught = {name: {key: rule[key]["share"] for key in ("refused_pets", "caught")} for name, rule in rules.items()}
     _print_json({"out": str(out), "neither": caught, "cost": figures["cost"]["ratio_explained"]})
@@ -296,10 +294,10 @@ def compare(weights: Weights = Path("weights")) -> None:
     """List the models by validation accuracy and name the default."""
     from train.report import results
 
-    specs, default, problems = results.compare(weights)
+    specs, problems = results.ranked(weights)
     tell(problems)
-    print(results.compared(specs, default))
-    _print_json(results.summary(specs, default))
+    print(results.compared(specs))
+    _print_json(results.summary(specs))
 
 
 @command(if_stopped="the same command continues with the answers it has")
@@ -314,9 +312,9 @@ def report(
     resamples: Annotated[int, typer.Option(help="Bootstrap resamples behind intervals.")] = 1000,
 ) -> None:
     """Measure the served models and write a page with drawings about them."""
-    from train.report import make
+    from train.report.report_figures import report
 
-    found = make.report(
+    found = report(
         weights, data, split.value, out=out, limit=limit, dataset=dataset, resamples=resamples, command=context.obj
     )
     accuracy = {name: model["figures"]["accuracy"] for name, model in found["models"].items()}
@@ -342,11 +340,12 @@ def card(weights: Weights = Path("weights"), report: Report = Path("docs/report"
     """Bring the generated parts of weights/README.md up to date."""
     from train.publish import commands
 
-    commands.card(weights=weights, report=report)
+    commands.card(weights, report)
 
 
 @command(if_stopped="the same command continues", keras=False)
 def publish(
+    context: typer.Context,
     repo: Annotated[
         str | None, typer.Option(metavar="USER/NAME", callback=_repository, help="Repository of the models.")
     ] = None,
@@ -374,18 +373,24 @@ def publish(
 
     if data and unmeasured:
         raise typer.BadParameter("--data and --unmeasured exclude each other.")
-    commands.publish(
-        repo=repo,
-        space=space,
-        revision=revision,
-        weights=weights,
-        report=report,
-        data=data,
-        unmeasured=unmeasured,
-        replace_card=replace_card,
-        dry_run=dry_run,
-        private=private,
-    )
+    if space:
+        _refuse(context, "a Space", "weights", "report", "data", "unmeasured", "replace_card")
+        commands.publish_space(space, repo, revision or "main", dry_run=dry_run, private=private)
+    elif repo:
+        _refuse(context, "models", "revision")
+        if not (data or unmeasured) and Path("data").is_dir():
+            data = Path("data")  # where the other commands put it
+        how = {"replace_card": replace_card, "dry_run": dry_run, "private": private}
+        commands.publish_models(repo, weights, report, data, **how)
+    else:
+        raise InvalidSettings("Say what to publish: the models with --repo USER/NAME, the app with --space USER/NAME.")
+
+
+def _refuse(context: typer.Context, what: str, *options: str) -> None:
+    """Raise InvalidSettings when one of these options was given."""
+    given = (name for name in options if context.get_parameter_source(name).name == "COMMANDLINE")
+    if named := ", ".join(f"--{name.replace('_', '-')}" for name in given):
+        raise InvalidSettings(f"Not for {what}: {named}. Publish the models with --repo, the app with --space.")
 
 
 def _require_beginning(base: str | None, start: Path | None, frozen_stages: int | None) -> None:

@@ -10,13 +10,11 @@ import json
 import os.path
 import re
 from collections.abc import Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from huggingface_hub import ModelCardData
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from catdog.models.spec import ModelSpec, classes_of
 from catdog.photo.array import SCALINGS
@@ -25,14 +23,10 @@ from train.fit.lineage import described
 from train.folders import whole
 from train.publish import readme
 from train.report import results
+from train.report.markdown import render
 
 CARD = "README.md"
 REPORT = "report"  # the folder on the Hub that holds the report's files
-RESIZES = {
-    "stretch": "the whole photo resized without keeping its aspect ratio",
-    "crop": "the photo resized, its centre cropped",
-}
-RANGES = {"none": "0 to 255", "unit": "0 to 1", "symmetric": "-1 to 1"}
 
 
 def write(weights: Path, specs: Sequence[ModelSpec], report: Path) -> bool:
@@ -111,10 +105,9 @@ def _composed(
     repo: str | None = None,
 ) -> str:
     """A card of front matters and a text; its images are those of `report`, which `link` leads to."""
-    words = {"scalings": SCALINGS, "ranges": RANGES, "resizes": RESIZES}
     images = images_of(report, specs).items()
     blocks = {
-        "load": _rendered("load.md", specs=specs, default=default_of(specs), repo=repo, **words),
+        "load": render("load.md.j2", specs=specs, default=default_of(specs), repo=repo, scalings=SCALINGS),
         "figures": results.card_table(specs),
         "report": "\n\n".join(f"![{caption}]({quote(f'{link}/{name}')})" for name, caption in images),
         "models": "\n\n".join(described(spec) for spec in specs),
@@ -137,15 +130,7 @@ def _front(specs: Sequence[ModelSpec]) -> tuple[dict[str, Any], dict[str, Any]]:
 
 def _new_text(specs: Sequence[ModelSpec]) -> str:
     """The text of a card that nobody has written yet."""
-    return _rendered("new_card.md", title=" or ".join(classes_of(specs)).capitalize())
-
-
-def _rendered(template: str, **values: Any) -> str:
-    environment = Environment(
-        loader=PackageLoader("train.publish"), trim_blocks=True, undefined=StrictUndefined, keep_trailing_newline=True
-    )
-    environment.filters["json"] = partial(json.dumps, ensure_ascii=False)
-    return environment.get_template(template).render(values)
+    return render("new_card.md.j2", title=" or ".join(classes_of(specs)).capitalize())
 
 
 def _relative(report: Path, weights: Path) -> str:

@@ -11,40 +11,33 @@ from catdog.errors import InvalidSettings
 from catdog.models.spec import ModelSpec, find_specs
 from train.publish import model_card
 from train.publish.hub_client import NOTHING_PUBLISHED
-from train.publish.hub_repository import Remote, Repository
-from train.publish.upload import Upload
+from train.publish.hub_repository import Repository, Upload
 
 
 def models_upload(
-    repository: Repository,
-    remote: Remote | None,
-    specs: Sequence[ModelSpec],
-    weights: Path,
-    report: Path,
-    *,
-    replace_card: bool = False,
+    repository: Repository, specs: Sequence[ModelSpec], weights: Path, report: Path, *, replace_card: bool = False
 ) -> Upload:
     """The upload of a verified folder: `.h5` files, specs, the card, and the files of the report that it names.
 
     The text of the card on the Hub is kept, unless `replace_card`.
     """
-    there = None if replace_card else repository.readme(remote)
+    there = None if replace_card else repository.readme()
     text, differs = model_card.published(weights, there, specs, report, repository.name)
     files: dict[str, bytes | Path] = {model_card.CARD: text.encode()}
     for path in find_specs(weights):
         file = ModelSpec.read(path).file
         files |= {path.name: path, file: weights / file}
-    others = remote.files if remote else ()
-    files |= dict(_linked_files(report, text, others))
+    files |= dict(_linked_files(report, text, repository.files))
     notes = list(filter(None, [model_card.about_others(report, specs)]))
     if differs:
         notes.append(
             f"The text of the card on the Hub is kept; it is not that of {weights / model_card.CARD}, "
             "which --replace-card would put in its place."
         )
-    if names := [name for name in others if re.fullmatch(r"[^/]+\.(h5|json)", name) and name not in files]:
-        notes.append(f"The repository also holds {', '.join(names)}, which apps will load if it is a model.")
-    return Upload(repository, remote, files, f"Publish {', '.join(spec.name for spec in specs)}", notes=notes)
+    others = [name for name in repository.files if re.fullmatch(r"[^/]+\.(h5|json)", name) and name not in files]
+    if others:
+        notes.append(f"The repository also holds {', '.join(others)}, which apps will load if it is a model.")
+    return Upload(repository, files, f"Publish {', '.join(spec.name for spec in specs)}", notes=notes)
 
 
 def _linked_files(report: Path, text: str, there: Iterable[str]) -> Iterator[tuple[str, Path]]:
@@ -52,12 +45,10 @@ def _linked_files(report: Path, text: str, there: Iterable[str]) -> Iterator[tup
     links = re.findall(rf"\]\({model_card.REPORT}/([^)\s#?]+)", text)
     for name in dict.fromkeys(map(unquote, links)):
         path, file = f"{model_card.REPORT}/{name}", report / name
+        # A card may come from the Hub: it must not choose files from elsewhere.
+        if file.is_file() and not file.resolve().is_relative_to(report.resolve()):
+            raise InvalidSettings(f"The model card links to {path}, which is outside the report. {NOTHING_PUBLISHED}")
         if file.is_file():
-            # A card may come from the Hub: it must not choose files from elsewhere.
-            if not file.resolve().is_relative_to(report.resolve()):
-                raise InvalidSettings(
-                    f"The model card links to {path}, which is outside the report. {NOTHING_PUBLISHED}"
-                )
             yield path, file
         elif path not in there:
             raise InvalidSettings(f"The model card links to {file}, which does not exist. {NOTHING_PUBLISHED}")

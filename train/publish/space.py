@@ -11,8 +11,7 @@ from huggingface_hub import constants
 from catdog.settings import BUNDLED_WEIGHTS
 from train.publish import readme
 from train.publish.hub_client import NOTHING_PUBLISHED, PublishError
-from train.publish.hub_repository import README, Remote, Repository
-from train.publish.upload import Upload
+from train.publish.hub_repository import README, Repository, Upload
 
 ROOT = BUNDLED_WEIGHTS.parent
 FILES = ("app.py", "requirements.txt", "LICENSE")
@@ -26,44 +25,40 @@ OWNED = ("sdk", "sdk_version", "python_version", "app_file")
 NEW_TEXT = "\n# {title}\n\n<!-- generated: models -->\n<!-- end of models -->\n"
 
 
-def models_of(repository: Repository, remote: Remote | None) -> str:
+def models_of(repository: Repository) -> str:
     """The repository of the models that a Space serves now; of a Space that serves none, its own name."""
-    current = repository.readme(remote)
+    current = repository.readme()
     match readme.parse(current, f"{README} of {repository.name}")[0].get("models") if current else None:
         case str(name) | [str(name), *_]:
             return name
     return repository.name
 
 
-def space_upload(
-    repository: Repository, remote: Remote | None, models: Repository, revision: str, root: Path = ROOT
-) -> Upload:
-    """The upload of a Space that serves the models of a repository at the commit of `revision`.
+def space_upload(repository: Repository, models: Repository, root: Path = ROOT) -> Upload:
+    """The upload of a Space that serves the models of a repository at its commit.
 
     Of a Space that exists, other files, other front matter and what people wrote in its README.md are kept; files
     of FOLDERS that are no longer in `root` go. Raises PublishError.
     """
-    there = models.look(revision)
-    if there is None:
+    if not models.commit:
         raise PublishError(
             f"There is no Hub repository {models.name} for this token. Publish the models first: "
             f"python -m train publish --repo {models.name}; or name others with --repo. {NOTHING_PUBLISHED}"
         )
-    preloaded = sorted(name for name in there.files if PRELOADED.fullmatch(name))
+    preloaded = sorted(filter(PRELOADED.fullmatch, models.files))
     if {Path(name).suffix for name in preloaded} != {".h5", ".json"}:
-        raise PublishError(f"{models.name} holds no models at {there.commit}. {NOTHING_PUBLISHED}")
+        raise PublishError(f"{models.name} holds no models at {models.commit}. {NOTHING_PUBLISHED}")
     files: dict[str, bytes | Path] = dict(_app_files(root))
-    files[README] = _readme(root, repository, remote, models.name, there.commit, preloaded).encode()
+    files[README] = _readme(root, repository, models, preloaded).encode()
     owned = tuple(f"{folder}/" for folder in FOLDERS)
     secret = f"{models.name} is private: give the Space a secret HF_TOKEN that may read it, in its settings."
     return Upload(
         repository,
-        remote,
         files,
-        f"Serve {models.name}@{there.commit[:12]}",
-        deleted=[name for name in (remote.files if remote else ()) if name.startswith(owned) and name not in files],
-        variables={"CATDOG_HUB_REPO": models.name, "CATDOG_HUB_REVISION": there.commit},
-        notes=[secret] if there.private else [],
+        f"Serve {models.name}@{models.commit[:12]}",
+        deleted=[name for name in repository.files if name.startswith(owned) and name not in files],
+        variables={"CATDOG_HUB_REPO": models.name, "CATDOG_HUB_REVISION": models.commit},
+        notes=[secret] if models.private else [],
     )
 
 
@@ -81,19 +76,18 @@ def _app_files(root: Path) -> Iterator[tuple[str, Path]]:
             yield "/".join(parts), path
 
 
-def _readme(
-    root: Path, repository: Repository, remote: Remote | None, models: str, commit: str, preloaded: list[str]
-) -> str:
+def _readme(root: Path, repository: Repository, models: Repository, preloaded: list[str]) -> str:
     """The README.md of the Space: front matter of this project's, and of the one that the Space has."""
     front, _ = readme.load(root / README)
     fronts, text = [front], NEW_TEXT.format(title=front.get("title", repository.name))
-    if (current := repository.readme(remote)) is not None:
+    if (current := repository.readme()) is not None:
         front_there, text_there = readme.parse(current, f"{README} of {repository.name}")
         written = readme.hand_written(text_there)
         if not written.startswith(UNWRITTEN):
             fronts.insert(0, front_there)
             text = text_there if written else text
     owned = {key: front[key] for key in OWNED if key in front}
-    owned |= {"models": [models], "preload_from_hub": [f"{models} {','.join(preloaded)} {commit}"]}
-    block = f"The models are those of [{models}]({constants.ENDPOINT}/{models}/tree/{commit}), at commit `{commit}`."
+    owned |= {"models": [models.name], "preload_from_hub": [f"{models.name} {','.join(preloaded)} {models.commit}"]}
+    url = f"{constants.ENDPOINT}/{models.name}/tree/{models.commit}"
+    block = f"The models are those of [{models.name}]({url}), at commit `{models.commit}`."
     return readme.render(readme.merged_front(fronts, {}, owned), readme.with_blocks(text, {"models": block}))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,33 +49,44 @@ def verify(weights: Path, data: Path | None = None) -> tuple[tuple[ModelSpec, ..
         findings = [f"{s.name}: {s.bytes / 1e6:.1f} MB, sha256 as in its spec, loads" for s in comparator.specs]
         if data:
             again = f"Measure anew: python -m train evaluate --weights {weights} --data {data} --split val."
-            findings += [_measured_again(classifier, data, again) for classifier in comparator.models.values()]
+            findings += _measured_again(list(comparator.models.values()), data, again)
         else:
             findings += ["The recorded figures were not measured again: that needs --data.", *_on_examples(comparator)]
         return comparator.specs, findings
 
 
-def _measured_again(classifier: Classifier, data: Path, again: str) -> str:
-    """Measure a model on the validation photos; on the test photos if figures are recorded for those alone.
+def _measured_again(classifiers: Sequence[Classifier], data: Path, again: str) -> Iterator[str]:
+    """Measure models on the validation photos; on the test photos those whose figures are recorded for these alone.
 
     Every recorded figure must come out again, within TOLERANCE; an accuracy within one photo in any case.
     """
-    spec = classifier.spec
-    name = next((name for name in ("val", "test") if {"images", "accuracy"} <= spec.metrics.get(name, {}).keys()), None)
-    if name is None:
-        raise NotReproduced(f"The spec of {spec.name} records no figures. {again}")
-    split, recorded = find(data, name), spec.metrics[name]
-    if len(split) != recorded["images"]:
-        raise DatasetError(
-            f"{data / name} holds {len(split)} photos; the figures of {spec.name} are recorded for "
-            f"{recorded['images']}. Give the folder on which they were measured as --data, or --unmeasured. {again}"
-        )
-    figures = measure(predict([classifier], split)[spec.name], split.labels, split.classes)
-    if problems := "; ".join(_differences(figures, recorded)):
-        raise NotReproduced(f"{spec.name} does not measure as its spec says on {data / name}: {problems}. {again}")
-    others = [other for other in spec.metrics if other != name]
-    untested = f"; its figures on {', '.join(others)} were not measured again" if others else ""
-    return f"{spec.name}: accuracy {figures['accuracy']:.2%} on all {len(split)} {name} photos, as recorded{untested}"
+    recorded_on = {classifier: _measured_split(classifier.spec, again) for classifier in classifiers}
+    for name in sorted(set(recorded_on.values()), reverse=True):
+        split, those = find(data, name), [c for c in classifiers if recorded_on[c] == name]
+        for spec in (classifier.spec for classifier in those):
+            if len(split) != spec.metrics[name]["images"]:
+                raise DatasetError(
+                    f"{data / name} holds {len(split)} photos; the figures of {spec.name} are recorded for "
+                    f"{spec.metrics[name]['images']}. Give the folder on which they were measured as --data, "
+                    f"or --unmeasured. {again}"
+                )
+        probabilities = predict(those, split)
+        for spec in (classifier.spec for classifier in those):
+            figures = measure(probabilities[spec.name], split.labels, split.classes)
+            if problems := "; ".join(_differences(figures, spec.metrics[name])):
+                raise NotReproduced(
+                    f"{spec.name} does not measure as its spec says on {data / name}: {problems}. {again}"
+                )
+            said = f"{spec.name}: accuracy {figures['accuracy']:.2%} on all {len(split)} {name} photos, as recorded"
+            others = ", ".join(other for other in spec.metrics if other != name)
+            yield f"{said}; its figures on {others} were not measured again" if others else said
+
+
+def _measured_split(spec: ModelSpec, again: str) -> str:
+    for name in ("val", "test"):
+        if {"images", "accuracy"} <= spec.metrics.get(name, {}).keys():
+            return name
+    raise NotReproduced(f"The spec of {spec.name} records no figures. {again}")
 
 
 def _differences(figures: dict[str, Any], recorded: dict[str, Any]) -> Iterator[str]:

@@ -6,82 +6,45 @@ Nothing here measures: every number is one that `fit` or `evaluate` wrote into a
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from catdog.models.locate import locate
 from catdog.models.spec import ModelSpec
-from catdog.verdict import default_of
-from catdog.wording import readable_size
-from train.fit.lineage import count, is_number, prose
+from train.fit.lineage import is_number
+from train.measure.metrics import METRICS, SPLIT_NAMES
 from train.measure.served import settings_for
-from train.report.markdown import table
+from train.report.markdown import render
 
 TASK = "image-classification"
-SPLIT_NAMES = {"test": "test", "val": "validation"}  # as specs name them -> as the Hub does, in the order shown
-# Figures of `metrics.measure` -> their names for people; the keys are those of hf.co/metrics where there is one.
-METRICS = {
-    "accuracy": "Accuracy",
-    "precision": "Precision (macro)",
-    "recall": "Recall (macro)",
-    "f1": "F1 (macro)",
-    "roc_auc": "ROC AUC",
-    "log_loss": "Log loss",
-    "calibration_error": "Expected calibration error",
-}
+SHOWN = ("log_loss", "calibration_error", "calibration_error_uncalibrated")
 
 
-# --- the commands evaluate and compare ----------------------------------------------------------
+def figures_table(measured: Sequence[tuple[str, str, Mapping[str, Any]]]) -> str:
+    """A Markdown table with a row for each (model, split, figures as of `metrics.measure`)."""
+    return _rendered("figures", measured=measured)
 
 
-def evaluated(results: Mapping[str, Mapping[str, Any]]) -> str:
-    """What `evaluate` measured, as a Markdown table with a row per model."""
-    header = ["model", "accuracy", "95 % interval", "log loss", "calibration error (without temperature)", "images"]
-    rows = [
-        [
-            name,
-            _format(row, "accuracy"),
-            interval(row),
-            _format(row, "log_loss"),
-            f"{_format(row, 'calibration_error')} ({_format(row, 'calibration_error_uncalibrated')})",
-            str(row["images"]),
-        ]
-        for name, row in results.items()
-    ]
-    return table(header, rows)
+# --- the command compare ------------------------------------------------------------------------
 
 
-def compare(weights: Path) -> tuple[list[ModelSpec], ModelSpec, tuple[str, ...]]:
-    """The models in a folder by validation accuracy, the default one, and why others are not used.
+def ranked(weights: Path) -> tuple[list[ModelSpec], tuple[str, ...]]:
+    """The models in a folder by validation accuracy, of which the first is the default, and why others are not used.
 
     Raises ModelUnavailable when none is usable.
     """
     located = locate(settings_for(weights))
     specs = [model.spec for model in located.models]
-    ranked = sorted(specs, key=lambda spec: -spec.validation_accuracy)
-    return ranked, default_of(specs), located.problems
+    return sorted(specs, key=lambda spec: -spec.validation_accuracy), located.problems
 
 
-def compared(specs: Sequence[ModelSpec], default: ModelSpec) -> str:
-    """The models as a Markdown table, and a sentence on which one is the default."""
-    measured = ["accuracy", "95 % interval", "photos"]
-    rows = [
-        [
-            spec.name,
-            *_accuracy(spec, "val"),
-            *_accuracy(spec, "test"),
-            readable_size(spec.bytes),
-            f"{spec.parameters:,}" if spec.parameters else "-",
-        ]
-        for spec in specs
-    ]
-    why = "the highest validation accuracy" if default.validation_accuracy else "no validation accuracy is recorded"
-    header = ["model", f"validation {measured[0]}", *measured[1:], f"test {measured[0]}", *measured[1:]]
-    return f"{table([*header, 'size', 'parameters'], rows)}\nDefault: {default.name} ({why})."
+def compared(specs: Sequence[ModelSpec]) -> str:
+    """Ranked models as a Markdown table, and a sentence on which one is the default."""
+    return _rendered("compared", specs=specs)
 
 
-def summary(specs: Sequence[ModelSpec], default: ModelSpec) -> dict[str, Any]:
+def summary(specs: Sequence[ModelSpec]) -> dict[str, Any]:
     """The same as plain JSON."""
     models = [
         {
@@ -93,36 +56,15 @@ def summary(specs: Sequence[ModelSpec], default: ModelSpec) -> dict[str, Any]:
         }
         for spec in specs
     ]
-    return {"default": default.name, "models": models}
+    return {"default": specs[0].name, "models": models}
 
 
 # --- the model card -----------------------------------------------------------------------------
 
 
 def card_table(specs: Sequence[ModelSpec]) -> str:
-    """A Markdown table with a row per model and split, and what a reader must know about it."""
-    rows = [
-        [
-            spec.name,
-            f"{count(figures.get('images'))} {SPLIT_NAMES.get(split, split)}",
-            _format(figures, "accuracy"),
-            interval(figures),
-            _format(figures, "log_loss"),
-            _format(figures, "calibration_error"),
-        ]
-        for spec in specs
-        for split, figures in _splits(spec)
-    ]
-    if not rows:
-        return "Nothing has been measured."
-    notes = [
-        "Measured on the files as they are here, through the code that serves. The interval is Wilson's. The "
-        "calibration error is the expected one, over bins of confidence; temperatures were fitted on the validation "
-        "photos.",
-        *(note for spec in specs for note in _rounding(spec)),
-    ]
-    header = ["model", "photos", "accuracy", "95 % interval", "log loss", "calibration error"]
-    return f"{table(header, rows)}\n\n{prose(' '.join(notes))}"
+    """The figures of all models, and what a reader must know about them."""
+    return _rendered("card_figures", measured=[(s.name, split, found) for s in specs for split, found in _splits(s)])
 
 
 def model_index(specs: Sequence[ModelSpec]) -> list[dict[str, Any]]:
@@ -141,12 +83,12 @@ def model_index(specs: Sequence[ModelSpec]) -> list[dict[str, Any]]:
                 dataset_args={"num_images": figures["images"]} if "images" in figures else None,
                 metric_type=key,
                 # Where the entries of several models are shown as one list, only this tells them apart.
-                metric_name=f"{METRICS[key]} of {spec.name}",
+                metric_name=f"{metric.name} of {spec.name}",
                 metric_value=figures[key],
-                metric_args=_interval_of(figures, key),
+                metric_args=_interval_of(figures) if key == "accuracy" else None,
             )
             for split, figures in _splits(spec)
-            for key in METRICS
+            for key, metric in METRICS.items()
             if is_number(figures.get(key))
         ]
         if results:
@@ -156,7 +98,7 @@ def model_index(specs: Sequence[ModelSpec]) -> list[dict[str, Any]]:
 
 def metrics(specs: Sequence[ModelSpec]) -> list[str]:
     """The metrics of which any model has a figure."""
-    recorded = {key for spec in specs for _, figures in _splits(spec) for key in figures}
+    recorded = {key for spec in specs for figures in spec.metrics.values() for key in figures}
     return [key for key in METRICS if key in recorded]
 
 
@@ -168,57 +110,36 @@ def dataset_id(spec: ModelSpec) -> str | None:
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or None
 
 
-def _rounding(spec: ModelSpec) -> Iterator[str]:
-    for split, figures in _splits(spec):
-        if isinstance(changes := figures.get("rounding"), dict):
-            yield (
-                f"Rounding the weights of {spec.name} changed {changes.get('labels_changed')} labels of the "
-                f"{SPLIT_NAMES.get(split, split)} photos, and no probability by more than "
-                f"{changes.get('largest_change_of_probability')}."
-            )
-
-
-# --- figures as text ----------------------------------------------------------------------------
-
-
 def _splits(spec: ModelSpec) -> list[tuple[str, dict[str, Any]]]:
     """Splits with their figures, test first."""
     order = [*SPLIT_NAMES, *spec.metrics]
     return sorted(spec.metrics.items(), key=lambda item: order.index(item[0]))
 
 
-def _accuracy(spec: ModelSpec, split: str) -> list[str]:
-    """Accuracy, interval and number of photos; dashes for what is not recorded."""
-    figures = spec.metrics.get(split, {})
-    if "accuracy" not in figures:
-        return ["-"] * 3
-    images = figures.get("images")
-    return [
-        _format(figures, "accuracy"),
-        interval(figures),
-        f"{images:,}" if isinstance(images, int) and images > 0 else "-",
-    ]
+# --- figures as text ----------------------------------------------------------------------------
 
 
-def _format(figures: Mapping[str, Any], key: str) -> str:
+def _rendered(template: str, **values: Any) -> str:
+    shown = {key: METRICS[key].name.lower() for key in SHOWN}
+    words = {"text": _text, "interval": interval, "split_names": SPLIT_NAMES, "shown": shown}
+    return render(f"{template}.md.j2", **words, **values).rstrip("\n")
+
+
+def _text(figures: Mapping[str, Any], key: str, form: str | None = None) -> str:
+    """A figure as text, a metric in its own form; a dash for what is not recorded."""
     value = figures.get(key)
-    return "-" if not is_number(value) else f"{value:.2%}" if key == "accuracy" else f"{value:.4f}"
+    return format(value, form or METRICS[key].form) if is_number(value) else "-"
 
 
 def interval(figures: Mapping[str, Any]) -> str:
     """The recorded 95 % interval of an accuracy as text; a dash where there is none."""
-    bounds = _bounds(figures, "accuracy")
-    return "{:.2%} to {:.2%}".format(*bounds) if bounds else "-"
+    found = _interval_of(figures)
+    return "{:.2%} to {:.2%}".format(*found["confidence_interval"]) if found else "-"
 
 
-def _interval_of(figures: Mapping[str, Any], key: str) -> dict[str, Any] | None:
-    """What the `model-index` says about how certain a figure is."""
-    bounds = _bounds(figures, key)
-    return {"confidence_level": 0.95, "confidence_interval": bounds} if bounds else None
-
-
-def _bounds(figures: Mapping[str, Any], key: str) -> list[float] | None:
-    match figures.get(f"{key}_interval"):
+def _interval_of(figures: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What the `model-index` says about how certain an accuracy is."""
+    match figures.get("accuracy_interval"):
         case [low, high] if is_number(low) and is_number(high):
-            return [low, high]
+            return {"confidence_level": 0.95, "confidence_interval": [low, high]}
     return None

@@ -17,19 +17,24 @@ def test_front_matter_and_text_come_apart_and_together():
     assert render(front, text) == content
 
 
-@pytest.mark.parametrize("content", ["# Title\n", "\ufeff# Title\n", "---\n\n---\n\n# Title\n"])
-def test_a_readme_without_front_matter(content):
-    assert parse(content, "card") == ({}, "\n# Title\n")
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("# Title\n", ({}, "\n# Title\n")),
+        ("\ufeff# Title\n", ({}, "\n# Title\n")),
+        ("---\n\n---\n\n# Title\n", ({}, "\n# Title\n")),
+        ("---\r\na: 1\r\n---\r\nText\r\n", ({"a": 1}, "Text\n")),
+    ],
+)
+def test_a_readme_without_front_matter_or_with_line_ends_of_windows(content, expected):
+    assert parse(content, "card") == expected
 
 
-def test_line_ends_of_windows_become_plain_ones():
-    assert parse("---\r\na: 1\r\n---\r\nText\r\n", "card") == ({"a": 1}, "Text\n")
-
-
-def test_a_block_is_replaced_where_it_stands():
+def test_a_block_is_replaced_where_it_stands_and_those_of_others_are_left_alone():
     assert with_blocks(f"before\n{BLOCK}\nafter\n", {"a": r"new \1"}) == (
         "before\n<!-- generated: a -->\nnew \\1\n<!-- end of a -->\nafter\n"
     )
+    assert with_blocks(f"{BLOCK}\n", {}) == f"{BLOCK}\n"
 
 
 def test_a_block_without_a_place_comes_last_and_stays_there():
@@ -38,10 +43,6 @@ def test_a_block_without_a_place_comes_last_and_stays_there():
         "mine\n\n<!-- generated: a -->\nx\n<!-- end of a -->\n\n<!-- generated: c -->\ny\n<!-- end of c -->\n"
     )
     assert with_blocks(once, {"a": "x", "b": "", "c": "y"}) == once
-
-
-def test_blocks_of_others_are_left_alone():
-    assert with_blocks(f"{BLOCK}\n", {}) == f"{BLOCK}\n"
 
 
 def test_what_people_wrote_is_all_but_the_blocks():

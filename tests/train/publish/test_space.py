@@ -66,7 +66,7 @@ def test_a_space_gets_what_it_needs_and_nothing_else(stand_in, models, publish):
     assert not [name for name in files if re.search(r"__pycache__|\.pyc|\.pyi|/\.|\.h5", name)]
 
 
-def test_the_front_matter_pins_the_models(stand_in, models, publish):
+def test_the_front_matter_pins_the_models_and_preloads_all_that_the_app_needs(stand_in, models, publish, tmp_path):
     publish()
     content = files_of(stand_in, KEY)["README.md"].decode()
     assert list(problems_of(content, "space")) == []
@@ -78,13 +78,7 @@ def test_the_front_matter_pins_the_models(stand_in, models, publish):
     assert (data.title, data.sdk, data.sdk_version, data.app_file) == (ours.title, "gradio", ours.sdk_version, "app.py")
     assert f"gradio=={data.sdk_version}\n" in files_of(stand_in, KEY)["requirements.txt"].decode()
     assert models in SpaceCard(content).text
-
-
-def test_what_is_preloaded_is_all_that_the_app_needs_of_the_hub(stand_in, models, publish, tmp_path):
-    publish()
-    [line] = SpaceCard(files_of(stand_in, KEY)["README.md"].decode()).data.to_dict()["preload_from_hub"]
-    repo, names, commit = line.split()
-    snapshot_download(repo, revision=commit, allow_patterns=names.split(","))  # as `hf download` does
+    snapshot_download(MODELS, revision=models, allow_patterns=names.split(","))  # as `hf download` does
     stand_in.close()
     variables = stand_in.repositories[KEY].variables
     located = locate(Settings.from_env(variables | {"CATDOG_WEIGHTS": str(tmp_path / "none")}))
@@ -194,8 +188,8 @@ def test_models_that_are_not_there_are_an_error(stand_in, models, publish, repo,
 
 
 def test_options_for_models_are_refused(stand_in, models, publish):
-    _, said, _ = publish("--weights", "mine", "--report", "mine", "--data", "mine", "--replace-card")
-    assert "--weights, --report, --data, --replace-card." in said
+    options = ["--weights", "mine", "--report", "mine", "--data", "mine", "--replace-card"]
+    assert "--weights, --report, --data, --replace-card." in publish(*options)[1]
     assert "--unmeasured." in publish("--unmeasured")[1]
     assert KEY not in stand_in.repositories
 
@@ -207,17 +201,7 @@ def test_private_models_need_a_secret_in_the_space(stand_in, models, publish):
 
 def test_a_folder_that_is_no_copy_of_the_repository_is_told(stand_in, models, tmp_path):
     with pytest.raises(space.PublishError, match=r"app\.py is missing: a Space is published from a copy"):
-        space.space_upload(Repository(SPACE, "space"), None, Repository(MODELS), "main", root=tmp_path)
-
-
-def test_the_environment_is_all_that_a_user_sets(stand_in, models, tmp_path):
-    """In a process of its own, where the client reads HF_ENDPOINT, HF_HOME and HF_TOKEN by itself."""
-    done = subprocess.run(
-        [sys.executable, "-m", "train", "publish", "--space", SPACE, "--repo", MODELS],
-        cwd=ROOT, env=environment(tmp_path, stand_in) | {"HF_TOKEN": stand_in.token}, capture_output=True, text=True,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout.splitlines()[-1])["commit"] == stand_in.repositories[KEY].refs["main"]
+        space.space_upload(Repository(SPACE, "space"), Repository(MODELS).at(), root=tmp_path)
 
 
 # The uploaded folder in an empty directory, with nothing but what its requirements.txt brings
@@ -228,8 +212,14 @@ def environment(home: Path, stand_in) -> dict[str, str]:
     return {"PATH": os.defpath, "HOME": str(home), "HF_ENDPOINT": stand_in.endpoint, "HF_HUB_DISABLE_XET": "1"}
 
 
-def test_the_uploaded_folder_starts_with_its_requirements_alone_and_answers(stand_in, models, publish, tmp_path, cat):
-    publish()
+def test_the_uploaded_folder_starts_with_its_requirements_alone_and_answers(stand_in, models, tmp_path, cat):
+    """Published by a process of its own, where the client reads HF_ENDPOINT, HF_HOME and HF_TOKEN by itself."""
+    done = subprocess.run(
+        [sys.executable, "-m", "train", "publish", "--space", SPACE, "--repo", MODELS],
+        cwd=ROOT, env=environment(tmp_path, stand_in) | {"HF_TOKEN": stand_in.token}, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.splitlines()[-1])["commit"] == stand_in.repositories[KEY].refs["main"]
     folder, port = tmp_path / "space", free_port()
     snapshot_download(SPACE, repo_type="space", local_dir=folder)
     shutil.rmtree(folder / ".cache")  # the client's own notes
