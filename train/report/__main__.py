@@ -6,7 +6,7 @@ import json
 import sys
 from pathlib import Path
 
-from train.report.report_files import PAGES, write_page
+from train.report.markdown import PAGES, write_page
 
 
 def main(folder: Path) -> None:

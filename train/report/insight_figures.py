@@ -1,4 +1,4 @@
-"""Everything that the command `insight` finds out, as plain JSON: how far heat maps, error rates and "neither" hold."""
+"""The command `insight`: how far heat maps, error rates and "neither" hold, as plain JSON, a page and drawings."""
 
 from __future__ import annotations
 
@@ -12,46 +12,77 @@ from tqdm import tqdm
 
 from catdog.classifier import Classifier
 from catdog.comparator import Comparator
-from catdog.errors import CatDogError
+from catdog.errors import CatDogError, InvalidSettings
 from catdog.pages.pictures import overlay_urls
 from catdog.photo.array import to_array
 from catdog.verdict import Comparison, Verdict, keenest
-from train.data.dataset import DatasetError, Split
+from train.data.dataset import DatasetError, find, is_photo, visible_folders
+from train.data.neither_photos import ABOUT
+from train.folders import require_writable
 from train.measure import faithfulness
 from train.measure.answers import columns_of
+from train.measure.served import served
 from train.measure.statistics import RESAMPLES, middle, share
+from train.report import drawings, markdown
 
+MAPPED = 200  # photos for heat maps, for which the models are asked many times per photo
 TIMED = 60  # photos
 SURE = 0.9
 
 
-def insight_figures(
-    comparator: Comparator, split: Split, strangers: Mapping[str, Sequence[Path]], sample: Sequence[Path]
-) -> tuple[dict[str, Any], dict[str, list[float]]]:
-    """All figures, and how strongly each photo is refused: those of the classes, under "", and each kind of others.
+def insight(
+    weights: Path, data: Path, strangers: Path, out: Path, *, split_name: str = "test", photos: int = MAPPED
+) -> dict[str, Any]:
+    """Measure how far answers can be trusted; write insight.md, insight.json and drawings to `out`.
 
-    strangers  kind -> photos of neither class
-    sample     photos of the split, for heat maps
+    data       its split `split_name` has the photos of the classes
+    strangers  folder of folders, one per kind of thing, with photos of neither class; its file ABOUT, if any, is
+               quoted on the page
+    photos     how many of the split are used for heat maps, at most
 
-    Raises DatasetError when a model does not know the classes of the split, or a photo cannot be read.
+    Returns the figures. A model that cannot be used is named on stderr and left out. Raises DatasetError when one does
+    not know the classes of the split, or a photo cannot be read.
     """
-    classifiers = list(comparator.models.values())
-    for classifier in classifiers:
-        columns_of(classifier, split)
-    pets = _compared(comparator, split.paths)
-    others = {kind: _compared(comparator, paths) for kind, paths in strangers.items()}
-    truth = [split.classes[label] for label in split.labels]
-    figures = {
-        "models": {spec.name: {"title": spec.title, "sha256": spec.sha256} for spec in comparator.specs},
-        "heat_maps": _heat_maps(comparator, sample),
-        "cost": _cost(comparator, sample[:TIMED]),
-        "sureness": {c.spec.name: sureness(c, pets, truth) for c in classifiers if c.spec.sureness},
-        "neither": neither(classifiers, pets, others),
-        "disagreement": disagreement(list(comparator.models), pets, truth),
-    }
-    decider = figures["neither"]["decided_by"]
-    refusals = {kind: _refusals(decider, rows) for kind, rows in ({"": pets} | others).items()} if decider else {}
-    return figures, refusals
+    if photos < 1:
+        raise InvalidSettings(f"Heat maps are measured on at least one photo. Received: {photos}.")
+    require_writable(out)
+    split, others = find(data, split_name), find_strangers(strangers)
+    chosen = np.sort(np.random.default_rng(0).permutation(len(split))[:photos])
+    sample, truth = [split.paths[i] for i in chosen], [split.classes[label] for label in split.labels]
+    with served(weights) as comparator:
+        classifiers = list(comparator.models.values())
+        for classifier in classifiers:
+            columns_of(classifier, split)
+        pets = _compared(comparator, split.paths)
+        kinds = {kind: _compared(comparator, paths) for kind, paths in others.items()}
+        figures = {
+            "split": split_name,
+            "models": {spec.name: {"title": spec.title, "sha256": spec.sha256} for spec in comparator.specs},
+            "heat_maps": _heat_maps(comparator, sample),
+            "cost": _cost(comparator, sample[:TIMED]),
+            "sureness": {c.spec.name: sureness(c, pets, truth) for c in classifiers if c.spec.sureness},
+            "neither": neither(classifiers, pets, kinds) | {"about": _about(strangers)},
+            "disagreement": disagreement(list(comparator.models), pets, truth),
+        }
+        # Photos of the classes are of kind "": a folder may be called anything else.
+        decider, every = figures["neither"]["decided_by"], {"": pets} | kinds
+        refusals = {kind: _refusals(decider, rows) for kind, rows in every.items()} if decider else {}
+        drawings.of_insight(figures, refusals, comparator, sample, out)
+    return markdown.write("insight", figures, out)
+
+
+def _about(strangers: Path) -> str:
+    about = strangers / ABOUT
+    return about.read_text(encoding="utf-8").strip() if about.is_file() else ""
+
+
+def find_strangers(folder: Path) -> dict[str, list[Path]]:
+    """The photos in each visible folder of a folder: name -> files; raises DatasetError when there are none."""
+    found = {path.name: sorted(filter(is_photo, path.rglob("*"))) for path in visible_folders(folder)}
+    found = {name: paths for name, paths in found.items() if paths}
+    if not found:
+        raise DatasetError(f"{folder} must hold folders with photos of neither class; see `python -m train strangers`.")
+    return found
 
 
 def _compared(comparator: Comparator, paths: Sequence[Path]) -> list[Comparison]:

@@ -1,28 +1,74 @@
-"""Everything that the command `report` finds out, as plain JSON."""
+"""The command `report`: everything that it finds out about served models, as plain JSON, a page and drawings."""
 
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
+from catdog import InvalidSettings
 from catdog.models.spec import ModelSpec
 from catdog.verdict import default_of
+from train.data.dataset import find
 from train.fit import lineage
+from train.folders import require_writable
 from train.measure import across_models
-from train.measure.answers import Answers
+from train.measure.answers import Answers, ask
 from train.measure.metrics import calibration_bins, measure
 from train.measure.robustness import CONDITIONS
-from train.measure.statistics import bootstrap, middle, middle_less_bias, wilson
+from train.measure.served import served
+from train.measure.statistics import RESAMPLES, bootstrap, middle, middle_less_bias, rounded, wilson
+from train.report import drawings, markdown
 
 # Figures whose intervals come from resamples; accuracy has Wilson's.
 RESAMPLED = ("precision", "recall", "f1", "roc_auc", "log_loss")
 BIASED = ("calibration_error", "calibration_error_uncalibrated")
 
 
-def report_figures(answers: Answers, resamples: int) -> dict[str, Any]:
+def report(
+    weights: Path,
+    data: Path,
+    split_name: str = "test",
+    *,
+    out: Path,
+    limit: int | None = None,
+    dataset: str = "",
+    resamples: int = RESAMPLES,
+    command: str = "",
+) -> dict[str, Any]:
+    """Measure every model in `weights` on `data`/split_name; write README.md, report.json and drawings to `out`.
+
+    1. Ask each model about each photo, as it is and under each of `robustness.CONDITIONS`, as it is served. The
+       answers are kept in `data`/.cache, and the same models are not asked again.
+    2. Write everything, each file whole or not at all. Drawings of an earlier report that this one lacks are removed;
+       nothing else in `out` is touched.
+
+    Returns the figures. A model that cannot be used is named on stderr and left out. `limit` takes the first photos
+    of each class only; `dataset` is the name of the data and `command` how to repeat this, for the page.
+    """
+    if resamples < 0:
+        raise InvalidSettings(f"The number of resamples must be 0 or more. Received: {resamples}.")
+    split = find(data, split_name).head(limit)
+    require_writable(out)
+    with served(weights) as comparator:
+        answers = ask(list(comparator.models.values()), split, data / ".cache")
+    found = {
+        "dataset": dataset,
+        "split": split_name,
+        "classes": list(split.classes),
+        "photos": {name: int((split.labels == index).sum()) for index, name in enumerate(split.classes)},
+        "limit": limit,
+        "resamples": resamples,
+        "command": command,
+    } | rounded(_figures_of_all(answers, resamples))
+    found["drawings"] = drawings.of_report(answers, found, out)
+    return markdown.write("report", found, out)
+
+
+def _figures_of_all(answers: Answers, resamples: int) -> dict[str, Any]:
     """What the answers show: per model, per pair of models, and per photo that a model got wrong."""
     labels, probabilities = answers.split.labels, answers.probabilities
     suspected = across_models.suspected(probabilities, labels)
@@ -37,12 +83,12 @@ def report_figures(answers: Answers, resamples: int) -> dict[str, Any]:
         "agreement": across_models.by_agreement(probabilities, labels),
         "suspected_labels": {
             "confidence": across_models.SUSPICION,
-            "photos": [_photo(answers, index) for index in worst if suspected[index]],
+            "photos": [answers.to(index) for index in worst if suspected[index]],
             "accuracy_without": {
                 name: _accuracy(rows[~suspected], labels[~suspected]) for name, rows in probabilities.items()
             },
         },
-        "mistakes": [_photo(answers, index) for index in worst if not suspected[index]],
+        "mistakes": [answers.to(index) for index in worst if not suspected[index]],
     }
 
 
@@ -100,13 +146,3 @@ def _intervals(answers: Answers, name: str, figures: dict[str, Any], resamples: 
         key: middle_less_bias(values, figures[key]) if key in BIASED else middle(values)
         for key, values in bootstrap(resampled, len(answers.split), resamples).items()
     }
-
-
-def _photo(answers: Answers, index: int) -> dict[str, Any]:
-    """One photo: its name, its label and the answer of each model."""
-    classes = answers.split.classes
-    said = {}
-    for name, rows in answers.probabilities.items():
-        best = int(rows[index].argmax())
-        said[name] = {"answer": classes[best], "confidence": float(rows[index, best])}
-    return {"photo": answers.name_of(index), "label": classes[answers.split.labels[index]], "answers": said}

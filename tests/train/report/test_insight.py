@@ -17,8 +17,9 @@ from tests.catdog import fakes
 from tests.specs import minimal
 from tests.train.conftest import disc, waves, write_pictures
 from train.__main__ import main
-from train.data.dataset import DatasetError, find
-from train.report import insight_figures, make
+from train.data.dataset import DatasetError
+from train.report import insight_figures
+from train.report.insight_figures import insight
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +27,7 @@ def strangers(tmp_path_factory):
     """Photos of two kinds of other things, a hidden folder and an empty one."""
     folder = tmp_path_factory.mktemp("strangers")
     random = np.random.default_rng(1)
-    for kind, count in (("waves", 3), ("red", 2)):
+    for kind, count in (("waves", 3), ("pets", 2)):  # other things may be called anything
         (folder / kind).mkdir()
         for index in range(count):
             pixels = waves(random) if kind == "waves" else np.broadcast_to([200, 10 * index, 0], (30, 30, 3))
@@ -49,7 +50,7 @@ def test_one_command_writes_page_figures_and_drawings(tiny_data, tiny_weights, s
         "faithfulness.png", "insight.json", "insight.md", "maps.png", "neither.png", "sureness.png"
     ]  # fmt: skip
     assert figures["split"] == "test"
-    assert figures["neither"]["pets"] == 16 and figures["neither"]["others"] == {"red": 2, "waves": 3}
+    assert figures["neither"]["pets"] == 16 and figures["neither"]["others"] == {"pets": 2, "waves": 3}
     assert set(figures["neither"]["rules"]) == {"scratch_cnn", "xception"} == set(said["neither"])
     assert figures["neither"]["decided_by"] == "xception"
     assert figures["neither"]["rules"]["xception"]["caught"]["of"] == 5
@@ -60,7 +61,7 @@ def test_one_command_writes_page_figures_and_drawings(tiny_data, tiny_weights, s
     assert "From a test: all free.\n" in page
     for name in ("maps", "faithfulness", "sureness", "neither"):
         assert f"({name}.png)" in page
-    assert "Measured on the test photos by" in page and " pets" not in page
+    assert "Measured on the test photos by" in page
 
 
 def insight_of(figures: dict, key: str) -> str:
@@ -71,40 +72,39 @@ def insight_of(figures: dict, key: str) -> str:
 def test_models_that_know_nothing_of_themselves_are_measured_too(tiny_data, tiny_weights, strangers, tmp_path):
     for name in ("faithfulness.png", "sureness.png", "neither.png"):
         (tmp_path / name).write_text("of an earlier report")
-    figures = make.insight(tiny_weights, tiny_data, strangers, tmp_path, photos=2)
+    figures = insight(tiny_weights, tiny_data, strangers, tmp_path, photos=2)
     assert figures["neither"]["rules"] == figures["sureness"] == {}
     assert "Not measured" in (tmp_path / "insight.md").read_text()
     assert sorted(path.name for path in tmp_path.glob("*.png")) == ["faithfulness.png", "maps.png"]
     assert all(Image.open(path).format == "PNG" for path in tmp_path.glob("*.png"))
 
 
-def test_models_of_other_classes_are_refused(tiny_weights, strangers, tmp_path):
-    write_pictures(tmp_path, {"discs": disc, "waves": waves}, {"test": 2})
-    with pytest.raises(DatasetError, match="knows the classes cat, dog; the data folder has discs, waves"):
-        make.insight(tiny_weights, tmp_path, strangers, tmp_path / "report")
-
-
-def test_other_things_may_be_called_anything(tiny_data, tiny_comparator):
-    split = find(tiny_data, "test").head(1)
-    figures, strangeness = insight_figures.insight_figures(
-        tiny_comparator, split, {"pets": split.paths[:1]}, split.paths
-    )
-    assert strangeness == {}  # these models know nothing of it
-    assert figures["neither"]["pets"] == 2 and figures["neither"]["others"] == {"pets": 1}
-
-
-def test_a_photo_that_does_not_decode_is_named(tiny_data, tiny_weights, strangers, tmp_path):
-    data = shutil.copytree(tiny_data, tmp_path / "data")
+@pytest.fixture
+def bad_data(tiny_data, tmp_path):
+    """A folder with photos of other classes, and one with a photo that does not decode."""
+    write_pictures(tmp_path / "other", {"discs": disc, "waves": waves}, {"test": 2})
+    data = shutil.copytree(tiny_data, tmp_path / "broken")
     (data / "test" / "cats" / "broken.png").write_bytes(b"broken")
-    with pytest.raises(DatasetError, match=r"broken\.png"):
-        make.insight(tiny_weights, data, strangers, tmp_path / "report")
+    (tmp_path / "no strangers" / "cups").mkdir(parents=True)
+    return tmp_path
 
 
-@pytest.mark.parametrize("folder", ["elsewhere", "strangers/cups"])
-def test_without_photos_of_other_things_nothing_is_measured(tiny_data, tiny_weights, tmp_path, folder):
-    (tmp_path / folder).mkdir(parents=True)
-    with pytest.raises(DatasetError, match=r"strangers must hold folders with photos"):
-        make.insight(tiny_weights, tiny_data, tmp_path / "strangers", tmp_path / "report")
+@pytest.mark.parametrize(
+    ("options", "error", "said"),
+    [
+        ({"data": "other"}, DatasetError, "knows the classes cat, dog; the data folder has discs, waves"),
+        ({"data": "broken"}, DatasetError, r"broken\.png"),
+        ({"strangers": "no strangers"}, DatasetError, "must hold folders with photos"),
+        ({"strangers": "missing"}, DatasetError, "must hold folders with photos"),
+        ({"photos": 0}, InvalidSettings, "at least one photo"),
+    ],
+)
+def test_what_cannot_be_measured_is_refused(tiny_data, tiny_weights, strangers, bad_data, options, error, said):
+    places = {"data": tiny_data, "strangers": strangers} | {
+        key: bad_data / value if isinstance(value, str) else value for key, value in options.items()
+    }
+    with pytest.raises(error, match=said):
+        insight(tiny_weights, out=bad_data / "report", **places)
 
 
 def answer(label: str, confidence: float = 0.9, **known) -> Comparison:
@@ -115,11 +115,6 @@ def answer(label: str, confidence: float = 0.9, **known) -> Comparison:
 
 def classifier(**changes) -> Classifier:
     return Classifier(minimal(sureness={"confidence": [0.0, 0.95], "error_rate": [0.1, 0.01]}, **changes), None)
-
-
-def test_heat_maps_need_a_photo(tiny_data, tiny_weights, strangers, tmp_path):
-    with pytest.raises(InvalidSettings, match="at least one photo"):
-        make.insight(tiny_weights, tiny_data, strangers, tmp_path, photos=0)
 
 
 def test_promises_are_held_against_what_was_wrong():

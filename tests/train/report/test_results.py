@@ -60,24 +60,23 @@ def test_a_model_that_cannot_be_used_is_named_and_never_the_default(weights, cap
     assert "xception.h5 is damaged" in err
 
 
-@pytest.mark.parametrize("metrics", [{}, {"val": {"images": 3}}])
-def test_models_that_were_never_measured(tmp_path, capsys, metrics):
+@pytest.mark.parametrize(
+    ("metrics", "shown"),
+    [
+        ({}, "| one | - | - | - | - | - | - |"),
+        ({"val": {"images": 3}}, "| one | - | - | 3 | - | - | - |"),
+        ({"val": {"accuracy": 0.9, "images": "many"}}, "| one | 90.00% | - | - | - | - | - |"),
+    ],
+)
+def test_what_was_never_measured_is_a_dash(tmp_path, capsys, metrics, shown):
     one = write_tiny_model(tmp_path, "one")
-    one.replace(metrics=metrics).write(tmp_path / "one.json")
-    table, summary, _ = compare(tmp_path, capsys)
-    assert table[2].startswith("| one | - | - | - | - | - | - |")
-    assert table[-1] == "Default: one (no validation accuracy is recorded)."
-    assert summary["models"][0]["val_accuracy"] is None
-
-
-@pytest.mark.parametrize("images", [None, "many", 0])
-def test_what_is_no_count_is_a_dash(tmp_path, capsys, images):
-    one = write_tiny_model(tmp_path, "one")
-    metrics = {"val": {"accuracy": 0.9, "images": images}}
     one.replace(metrics=metrics, training={"parameters": "many"}).write(tmp_path / "one.json")
     table, summary, _ = compare(tmp_path, capsys)
-    assert table[2].startswith("| one | 90.00% | - | - |") and table[2].endswith("| - |")
-    assert summary["models"][0]["parameters"] is None
+    assert table[2].startswith(shown) and table[2].endswith("| - |")
+    if "accuracy" not in metrics.get("val", {}):
+        assert table[-1] == "Default: one (no validation accuracy is recorded)."
+    model = {"model": "one", "test_accuracy": None, "parameters": None, "bytes": one.bytes}
+    assert summary["models"] == [model | {"val_accuracy": metrics.get("val", {}).get("accuracy")}]
 
 
 def test_a_folder_without_models_is_an_error(tmp_path, capsys):
@@ -93,16 +92,18 @@ def test_it_needs_no_keras(weights):
 
 def test_the_table_says_what_was_recorded_and_nothing_else():
     rows = results.card_table([spec()]).splitlines()
-    assert rows[2] == "| scratch_cnn | 2,000 test | 94.35% | 93.25% to 95.28% | 0.1447 | 0.0179 |"
-    assert rows[3] == "| scratch_cnn | 1,000 validation | 94.20% | - | - | - |"
+    assert rows[2] == "| scratch_cnn | 2,000 test | 94.35% | 93.25% to 95.28% | 0.1447 | 0.0179 | - |"
+    assert rows[3] == "| scratch_cnn | 1,000 validation | 94.20% | - | - | - | - |"
     notes = " ".join(rows[4:])
     assert "scratch_cnn changed 3 labels of the test photos, and no probability by more than 0.00322." in notes
 
 
-def test_models_without_figures_claim_none():
+def test_figures_that_are_missing_or_odd_break_nothing():
     bare = spec(metrics={})
     assert results.card_table([bare]) == "Nothing has been measured."
     assert results.model_index([bare]) == []
+    odd = {"accuracy_interval": "wide", "log_loss": None, "images": "many", "rounding": 3, "extra": {}}
+    assert "| scratch_cnn | - validation | - | - | - | - | - |" in results.card_table([spec(metrics={"val": odd})])
 
 
 def test_the_model_index_has_an_entry_per_model_and_a_result_per_split():
@@ -130,8 +131,3 @@ def test_the_model_index_has_an_entry_per_model_and_a_result_per_split():
 )
 def test_data_has_a_name_that_the_hub_takes(dataset, id):
     assert results.dataset_id(spec(training={"dataset": dataset})) == id
-
-
-def test_odd_figures_break_nothing():
-    odd = {"accuracy_interval": "wide", "log_loss": None, "images": "many", "rounding": 3, "extra": {}}
-    assert "| scratch_cnn | ? validation | - | - | - | - |" in results.card_table([spec(metrics={"val": odd})])
