@@ -18,7 +18,7 @@ BLUR = 16
 CURVES = ("deletion", "insertion")
 
 
-def measure(classifier: Classifier, arrays: Sequence[np.ndarray], seed: int = 0) -> dict[str, Any] | None:
+def measure(classifier: Classifier, arrays: Sequence[np.ndarray]) -> dict[str, Any] | None:
     """Areas under both curves, of the model's maps and of random maps of the same size, on the same photos.
 
     arrays  photos as `to_array` made them for this model
@@ -29,7 +29,7 @@ def measure(classifier: Classifier, arrays: Sequence[np.ndarray], seed: int = 0)
     interval 95 % by the normal approximation over photos, `better` the share of photos on which the map
     wins. None for a model without maps.
     """
-    random = np.random.default_rng(seed)
+    random = np.random.default_rng(0)
     rows = {"map": [], "random": []}
     for array in tqdm(arrays, desc=f"faithfulness of {classifier.spec.name}", unit="photo"):
         outputs = classifier.outputs(array[None]).of(0)

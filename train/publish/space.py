@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from huggingface_hub import constants
+from huggingface_hub.utils import filter_repo_objects
 
 from catdog.settings import BUNDLED_WEIGHTS
 from train.publish import readme
@@ -17,7 +18,7 @@ ROOT = BUNDLED_WEIGHTS.parent
 FILES = ("app.py", "requirements.txt", "LICENSE")
 FOLDERS = ("catdog", "examples")
 PRELOADED = re.compile(r"[\w.-]+\.(h5|json)")  # model files whose names fit into a list with commas
-LEFT_OUT = (".pyc", ".pyi")  # Gradio writes .pyi files beside its components
+LEFT_OUT = ["*.pyc", "*.pyi", "*/.*", "*/__pycache__*"]  # Gradio writes .pyi files beside its components
 # How the text begins that the Hub itself puts into a new Space.
 UNWRITTEN = "Check out the configuration reference at"
 # Front matter that must fit the code, whatever the owner of the Space wrote.
@@ -34,11 +35,11 @@ def models_of(repository: Repository) -> str:
     return repository.name
 
 
-def space_upload(repository: Repository, models: Repository, root: Path = ROOT) -> Upload:
+def space_upload(repository: Repository, models: Repository) -> Upload:
     """The upload of a Space that serves the models of a repository at its commit.
 
     Of a Space that exists, other files, other front matter and what people wrote in its README.md are kept; files
-    of FOLDERS that are no longer in `root` go. Raises PublishError.
+    of FOLDERS that are no longer here go. Raises PublishError.
     """
     if not models.commit:
         raise PublishError(
@@ -48,8 +49,8 @@ def space_upload(repository: Repository, models: Repository, root: Path = ROOT) 
     preloaded = sorted(filter(PRELOADED.fullmatch, models.files))
     if {Path(name).suffix for name in preloaded} != {".h5", ".json"}:
         raise PublishError(f"{models.name} holds no models at {models.commit}. {NOTHING_PUBLISHED}")
-    files: dict[str, bytes | Path] = dict(_app_files(root))
-    files[README] = _readme(root, repository, models, preloaded).encode()
+    files: dict[str, bytes | Path] = dict(_app_files())
+    files[README] = _readme(repository, models, preloaded).encode()
     owned = tuple(f"{folder}/" for folder in FOLDERS)
     secret = f"{models.name} is private: give the Space a secret HF_TOKEN that may read it, in its settings."
     return Upload(
@@ -62,23 +63,21 @@ def space_upload(repository: Repository, models: Repository, root: Path = ROOT) 
     )
 
 
-def _app_files(root: Path) -> Iterator[tuple[str, Path]]:
+def _app_files() -> Iterator[tuple[str, Path]]:
     for name in FILES:
-        if not (root / name).is_file():
+        if not (ROOT / name).is_file():
             raise PublishError(
-                f"{root / name} is missing: a Space is published from a copy of the repository. {NOTHING_PUBLISHED}"
+                f"{ROOT / name} is missing: a Space is published from a copy of the repository. {NOTHING_PUBLISHED}"
             )
-        yield name, root / name
-    for path in sorted(path for folder in FOLDERS for path in (root / folder).rglob("*")):
-        parts = path.relative_to(root).parts
-        hidden = any(part.startswith((".", "__pycache__")) for part in parts)
-        if path.is_file() and not hidden and path.suffix not in LEFT_OUT:
-            yield "/".join(parts), path
+        yield name, ROOT / name
+    files = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*") if path.is_file())
+    names = {path.relative_to(ROOT).as_posix(): path for path in files}
+    yield from ((name, names[name]) for name in filter_repo_objects(names, ignore_patterns=LEFT_OUT))
 
 
-def _readme(root: Path, repository: Repository, models: Repository, preloaded: list[str]) -> str:
+def _readme(repository: Repository, models: Repository, preloaded: list[str]) -> str:
     """The README.md of the Space: front matter of this project's, and of the one that the Space has."""
-    front, _ = readme.load(root / README)
+    front, _ = readme.load(ROOT / README)
     fronts, text = [front], NEW_TEXT.format(title=front.get("title", repository.name))
     if (current := repository.readme()) is not None:
         front_there, text_there = readme.parse(current, f"{README} of {repository.name}")

@@ -30,7 +30,7 @@ def test_evaluate_records_what_it_measured(tiny_data, weights, capsys):
         assert spec.metrics["test"]["images"] == 16
         assert spec.metrics["test"]["calibration_error_uncalibrated"] == spec.metrics["test"]["calibration_error"]
         assert spec.metrics["val"]["accuracy"] in (0.90, 0.95)
-        assert f"| {name} | {spec.metrics['test']['accuracy']:.2%} |" in table
+        assert f"| {name} | 16 test | {spec.metrics['test']['accuracy']:.2%} |" in table
 
 
 def test_evaluate_counts_what_rounding_changed(tiny_data, weights, tmp_path, capsys):

@@ -26,7 +26,6 @@ from tests.servers import free_port, running, until_it_answers
 from tests.train.conftest import files_of
 from train.__main__ import main
 from train.publish import space
-from train.publish.hub_repository import Repository
 
 pytestmark = pytest.mark.long
 MODELS, SPACE = "user/cats-and-dogs", "user/cat-or-dog"
@@ -199,9 +198,10 @@ def test_private_models_need_a_secret_in_the_space(stand_in, models, publish):
     assert "give the Space a secret HF_TOKEN" in publish()[1]
 
 
-def test_a_folder_that_is_no_copy_of_the_repository_is_told(stand_in, models, tmp_path):
-    with pytest.raises(space.PublishError, match=r"app\.py is missing: a Space is published from a copy"):
-        space.space_upload(Repository(SPACE, "space"), Repository(MODELS).at(), root=tmp_path)
+def test_a_folder_that_is_no_copy_of_the_repository_is_told(stand_in, models, publish, tmp_path, monkeypatch):
+    monkeypatch.setattr(space, "ROOT", tmp_path)
+    code, said, _ = publish()
+    assert code == 1 and "app.py is missing: a Space is published from a copy" in said
 
 
 # The uploaded folder in an empty directory, with nothing but what its requirements.txt brings
