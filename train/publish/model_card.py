@@ -125,7 +125,8 @@ def _front(specs: Sequence[ModelSpec]) -> tuple[dict[str, Any], dict[str, Any]]:
         datasets=sorted({name for spec in specs if (name := results.dataset_id(spec))}) or None,
     )
     entries = results.model_index(specs)
-    return defaults.to_dict(), {"metrics": results.metrics(specs), "model-index": entries} if entries else {}
+    metrics = dict.fromkeys(found["type"] for e in entries for result in e["results"] for found in result["metrics"])
+    return defaults.to_dict(), {"metrics": list(metrics), "model-index": entries} if entries else {}
 
 
 def _new_text(specs: Sequence[ModelSpec]) -> str:

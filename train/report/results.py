@@ -96,12 +96,6 @@ def model_index(specs: Sequence[ModelSpec]) -> list[dict[str, Any]]:
     return entries
 
 
-def metrics(specs: Sequence[ModelSpec]) -> list[str]:
-    """The metrics of which any model has a figure."""
-    recorded = {key for spec in specs for figures in spec.metrics.values() for key in figures}
-    return [key for key in METRICS if key in recorded]
-
-
 def dataset_id(spec: ModelSpec) -> str | None:
     """The data of a model in the form that the Hub accepts; an id of the Hub stays as it is."""
     name = str(spec.training.get("dataset") or "")
