@@ -80,14 +80,10 @@ class Reader:
     def repeatable(self, photo: Photo) -> Photo:
         """The photo in a form that can be read twice: its bytes, for a pipe. Raises InvalidImage or ImageTooLarge."""
         if isinstance(photo, (str, os.PathLike)):
-            # A path that is no regular file, such as a shell's <(...), can be read only once.
-            return photo if os.path.isfile(photo) else self._bytes_of(photo)
-        if not hasattr(photo, "read") or isinstance(photo, io.TextIOBase):
-            return photo  # bytes, an image, or something that reading will refuse
-        try:
-            return _FromTheStart(photo)
-        except (AttributeError, OSError, ValueError):  # not seekable; ValueError: closed
-            return self._bytes_of(photo)
+            once = not os.path.isfile(photo)  # such as a shell's <(...)
+        else:
+            once = hasattr(photo, "read") and not _can_seek(photo)
+        return self._bytes_of(photo) if once else photo
 
     def _bytes_of(self, photo: Photo) -> bytes:
         data = _read_bytes(photo, self.max_bytes + 1)
@@ -96,18 +92,6 @@ class Reader:
                 f"The file is larger than the {self.max_bytes / 2**20:g} MB that are accepted. Send a smaller copy."
             )
         return data
-
-
-class _FromTheStart:
-    """A binary file in which every read begins at the position where it stood at first."""
-
-    def __init__(self, file: IO[bytes]):
-        self._file, self._start = file, file.tell()
-        file.seek(self._start)  # raises OSError for files that can tell their position but not seek
-
-    def read(self, size: int) -> bytes:
-        self._file.seek(self._start)
-        return _up_to(size, self._file)
 
 
 def min_side_for(image_size: int) -> int:
@@ -121,31 +105,32 @@ def needs_whole(confidences: Iterable[float]) -> bool:
 
 
 def _read_bytes(photo: Photo, limit: int) -> bytes:
-    """At most `limit` bytes of a photo's file."""
+    """At most `limit` bytes of a photo's file; an open file that can seek then stands where it stood."""
     if isinstance(photo, (bytes, bytearray, memoryview)):
         return bytes(photo)
     is_path = isinstance(photo, (str, os.PathLike))
-    try:
-        with open(photo, "rb") if is_path else contextlib.nullcontext(photo) as stream:
-            binary = hasattr(stream, "read") and not isinstance(stream, io.TextIOBase)
-            data = _up_to(limit, stream) if binary else None
-    except (OSError, ValueError) as error:  # ValueError: a closed file, or a NUL in a path
-        name = repr(os.fspath(photo)) if is_path else "The file"
-        raise InvalidImage(f"{name} cannot be read: {getattr(error, 'strerror', None) or error}.") from error
-    if not isinstance(data, bytes):
+    if not is_path and (not hasattr(photo, "read") or isinstance(photo, io.TextIOBase)):
         raise InvalidImage(
             "A photo is bytes, a path, a file opened in binary mode or a Pillow image. "
             f"Received: {type(photo).__name__}."
         )
-    return data
-
-
-def _up_to(limit: int, stream: IO[bytes]) -> bytes:
-    """The next `limit` bytes of a file, or all that are left."""
-    if not isinstance(stream, io.RawIOBase):
-        return stream.read(limit)
-    buffered = io.BufferedReader(stream)  # one `read` of a raw pipe returns only what has arrived so far
     try:
-        return buffered.read(limit)
-    finally:
-        buffered.detach()  # otherwise it would close the file
+        with open(photo, "rb") if is_path else contextlib.nullcontext(photo) as stream:
+            start = stream.tell() if _can_seek(stream) else None
+            parts = []
+            while limit > 0 and (part := stream.read(limit)):  # a pipe gives what has arrived so far
+                parts.append(part)
+                limit -= len(part)
+            if start is not None:
+                stream.seek(start)
+            return b"".join(parts)
+    except (OSError, ValueError, TypeError) as error:  # a closed file, a NUL in a path, a file that gives text
+        name = repr(os.fspath(photo)) if is_path else "The file"
+        raise InvalidImage(f"{name} cannot be read: {getattr(error, 'strerror', None) or error}.") from error
+
+
+def _can_seek(file: IO[bytes]) -> bool:
+    try:
+        return file.seekable()
+    except (AttributeError, ValueError):  # a file that only reads, or is closed
+        return False

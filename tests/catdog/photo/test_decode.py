@@ -56,22 +56,6 @@ def grey(*values: int) -> list:
 # --- right pixels -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", FILES)
-def test_every_format_decodes(name):
-    image = decode(FILES[name])
-    assert image.mode == "RGB"
-    assert sorted(image.size) == [24, 32]
-
-
-@pytest.mark.parametrize(
-    ("format", "options"),
-    [("PNG", {}), ("BMP", {}), ("TIFF", {}), ("TIFF", {"compression": "tiff_lzw"}), ("WEBP", {"lossless": True})],
-)
-def test_lossless_formats_keep_every_value(format, options):
-    image = noise()
-    assert np.array_equal(decode(encoded(image, format, **options)), image)
-
-
 def palette(**options) -> bytes:
     image = Image.new("P", (3, 1))
     image.putpalette([*RED, *GREEN, *BLUE])
@@ -81,13 +65,6 @@ def palette(**options) -> bytes:
 
 def tiff(values, dtype) -> bytes:
     return encoded(Image.fromarray(np.array([values], dtype)), "TIFF")
-
-
-def lab_tiff(*colours) -> bytes:
-    image = Image.new("LAB", (len(colours), 1))
-    for x, colour in enumerate(colours):
-        image.putpixel((x, 0), colour)
-    return encoded(image, "TIFF")
 
 
 WORDS = (0x0000, 0x00FF, 0x1234, 0x8000, 0xFFFF)
@@ -128,35 +105,6 @@ EXACT = {
 def test_exact_pixels(name):
     data, expected = EXACT[name]
     assert pixels(data) == expected
-
-
-def test_lab_is_converted():
-    white, black, red = np.asarray(decode(lab_tiff((255, 128, 128), (0, 128, 128), (136, 208, 195))), int)[0]
-    assert white.min() >= 254
-    assert black.max() <= 1
-    assert red[0] > 240 and red[1:].max() < 30
-
-
-def cmyk_jpeg(transform: int | None) -> bytes:
-    """A CMYK JPEG with Adobe's inverted inks; `transform` 2 declares them YCCK, None drops the Adobe mark."""
-    data = encoded(Image.new("CMYK", (16, 16), (60, 60, 60, 40)), "JPEG", quality=100)
-    mark = data.index(b"Adobe")
-    if transform is None:
-        return data[: mark - 4] + data[mark + 12 :]
-    return data[: mark + 11] + bytes([transform]) + data[mark + 12 :]
-
-
-@pytest.mark.parametrize("transform", [0, None])
-def test_cmyk_jpeg_is_not_a_negative(transform):
-    expected = Image.new("CMYK", (1, 1), (60, 60, 60, 40)).convert("RGB").getpixel((0, 0))
-    assert decode(cmyk_jpeg(transform)).getpixel((8, 8)) == expected == (164, 164, 164)
-
-
-def test_ycck_jpeg_is_converted():
-    # Stored are the inverted inks, 195 three times and K = 215, now read as Y, Cb, Cr: the cyan ink is
-    # Y + 1.402 (Cr - 128), magenta Y - 0.344 (Cb - 128) - 0.714 (Cr - 128), yellow Y + 1.772 (Cb - 128).
-    inks = np.clip([195 + 94, 195 - 23 - 48, 195 + 119], 0, 255)
-    assert np.allclose(decode(cmyk_jpeg(2)).getpixel((8, 8)), (255 - inks) * 215 / 255, atol=2)
 
 
 @pytest.mark.parametrize(

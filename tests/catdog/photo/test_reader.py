@@ -47,8 +47,8 @@ def test_it_is_known_which_photos_were_reduced(size, reduced, format, tmp_path):
 class Once(io.BytesIO):
     """A file that goes in one direction only, such as a pipe."""
 
-    def seek(self, *args):
-        raise io.UnsupportedOperation("seek")
+    def seekable(self) -> bool:
+        return False
 
 
 def test_what_is_no_open_file_is_repeated_as_it_is(tmp_path):
@@ -73,12 +73,15 @@ class Slow(io.RawIOBase):
     def readinto(self, buffer) -> int:
         return self.rest.readinto(memoryview(buffer)[:10])
 
+    def seekable(self) -> bool:
+        return True
+
     def seek(self, *where) -> int:
         return self.rest.seek(*where)
 
 
 class SlowOnce(Slow):
-    seek = Once.seek
+    seekable = Once.seekable
 
 
 @pytest.mark.parametrize("kind", [io.BytesIO, Once, Slow, SlowOnce])
