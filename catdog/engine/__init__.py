@@ -7,7 +7,7 @@ cannot run a model, Keras on TensorFlow does. Once the cache is filled neither K
 from catdog.engine.cascade import warm_up
 from catdog.engine.interface import FOLDER_BATCH, Engine, Outputs, are_probabilities
 from catdog.engine.loading import describe, load_engine, load_engines
-from catdog.engine.precision import EXACT, FAST, fast_here, precision_of, precisions_of
+from catdog.engine.precision import EXACT, FAST, fast_here, precisions_of
 
 __all__ = [
     "EXACT",
@@ -20,7 +20,6 @@ __all__ = [
     "fast_here",
     "load_engine",
     "load_engines",
-    "precision_of",
     "precisions_of",
     "warm_up",
 ]

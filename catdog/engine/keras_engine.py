@@ -64,7 +64,7 @@ def with_features_and_maps(model: keras.Model) -> keras.Model:
     outputs = {"probabilities": probabilities}
     if isinstance(head, layers.Dense) and probabilities is head.output:
         seen = head.input
-        while isinstance(before := _made_by(seen), layers.Dropout):
+        while isinstance(before := seen._keras_history.operation, layers.Dropout):  # the layer that made it
             seen = before.input
         outputs["features"] = seen
         if isinstance(before, layers.GlobalAveragePooling2D) and before.data_format == "channels_last":
@@ -91,11 +91,6 @@ def first_line(error: Exception) -> str:
     """
     lines = [line for line in str(error).splitlines() if line.strip() and not line.startswith("Exception from ")]
     return textwrap.shorten(lines[0] if lines else type(error).__name__, 300)
-
-
-def _made_by(tensor: keras.KerasTensor) -> keras.layers.Layer:
-    """The layer, or the model used as a layer, that made a tensor."""
-    return tensor._keras_history.operation
 
 
 def _check_input(model: keras.Model, path: Path, spec: ModelSpec) -> None:

@@ -18,7 +18,7 @@ from catdog.engine.convert import Job, NotStored, convert
 from catdog.engine.interface import Engine, are_probabilities
 from catdog.engine.keras_engine import KerasEngine, first_line, limit_threads, load_model
 from catdog.engine.openvino_engine import OpenVINOEngine, import_openvino
-from catdog.engine.precision import EXACT, FAST, precision_of, precisions_of
+from catdog.engine.precision import EXACT, FAST, precisions_of
 from catdog.errors import CatDogError, ModelMismatch, NotConverted
 from catdog.models.spec import ModelSpec
 from catdog.settings import Settings
@@ -75,21 +75,15 @@ def load_engines(
 def describe(spec: ModelSpec, settings: Settings) -> str:
     """What would run a model, without loading it: library, version and precision."""
     if _with_openvino(settings):
-        if precision := _precision_here(spec):
-            return f"OpenVINO {cache.installed('openvino')}, {precision}{NOTE if precision in FAST else ''}"
+        with contextlib.suppress(Exception):  # loading says what is wrong
+            if version := cache.installed("openvino"):
+                precision = precisions_of(spec)[0]
+                return f"OpenVINO {version}, {precision}{NOTE if precision in FAST else ''}"
         if settings.engine == "openvino" or not _has_keras():
             return "nothing, as OpenVINO fails on this machine"
     if not _has_keras():
         return "nothing, as TensorFlow is not installed"
     return f"TensorFlow {cache.installed('tensorflow')}, float32"
-
-
-def _precision_here(spec: ModelSpec) -> str | None:
-    """As `precision_of`; None where OpenVINO is not installed, or broken."""
-    try:
-        return precision_of(spec) if cache.installed("openvino") else None
-    except Exception:  # loading says what is wrong
-        return None
 
 
 def _with_openvino(settings: Settings) -> bool:

@@ -19,13 +19,8 @@ INT8_FLAGS = {"avx512_vnni", "avx_vnni", "amx_int8"}
 CPUINFO = Path("/proc/cpuinfo")
 
 
-def precision_of(spec: ModelSpec) -> str:
-    """The fastest precision on this processor that was measured to be harmless for this model, else EXACT."""
-    return precisions_of(spec)[0]
-
-
 def precisions_of(spec: ModelSpec) -> list[str]:
-    """All precisions to try on this processor, in order: those measured to be harmless, then EXACT."""
+    """All precisions to try on this processor, the fastest first: those measured to be harmless, then EXACT."""
     harmless = [name for name in FAST if _is_harmless(spec, name)]
     here = fast_here() if harmless else ()
     return [*(name for name in harmless if name in here), EXACT]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pytest
 
@@ -77,12 +75,3 @@ def test_when_models_disagree_it_is_said_who_is_usually_right():
     assert compared(first, second).usually_right == {"model": "a", "rate": 0.7, "photos": 20}
     assert compared(first).usually_right is None
     assert compared(first, pair("b", "a", "cat", 6)).usually_right is None
-
-
-def test_the_json_is_plain_and_complete():
-    comparison = compared((verdict("a", heatmap=[[0.5]]), spec("a")))
-    content = comparison.to_dict()
-    assert json.loads(json.dumps(content, allow_nan=False)) == content
-    assert Comparison.model_validate(content) == comparison
-    required = Comparison.model_json_schema(mode="serialization")["required"]
-    assert list(content) == required and set(content["models"][0]) >= {"error_rate", "strangeness", "cost"}

@@ -84,6 +84,11 @@ def test_a_damaged_entry_is_not_found_and_gives_way_to_a_good_one(entry, tmp_pat
     assert list(tmp_path.iterdir()) == [entry]
 
 
+def test_of_two_processes_the_first_one_fills_the_cache(entry, tmp_path):
+    assert cache.put(made(tmp_path / "work" / "0", b"of the second"), tmp_path, SHA256) == entry
+    assert (entry / cache.CONVERTED[1]).read_bytes() == b"weights"
+
+
 @pytest.mark.parametrize(
     ("versions", "found"),
     [

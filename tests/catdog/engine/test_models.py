@@ -44,21 +44,6 @@ def dense(units: int, activation: str | None, **options):
     return layers.Dense(units, activation=activation, **options)
 
 
-@pytest.mark.parametrize(
-    ("classes", "outputs"), [(("cat", "dog"), 2), (("cat", "dog", "owl"), 3)], ids=["sigmoid", "softmax"]
-)
-def test_a_model_gives_one_row_per_photo(tmp_path, classes, outputs):
-    spec = write_tiny_model(tmp_path, "tiny", image_size=32, classes=classes)
-    engine = load_engine(tmp_path / spec.file, spec, Settings())
-    batch = np.random.default_rng(0).uniform(0, 255, (5, 32, 32, 3)).astype(np.float32)
-    together = engine(batch).probabilities
-    assert together.shape == (5, outputs)
-    assert together.dtype == np.float32
-    assert ((together >= 0) & (together <= 1)).all()
-    one_by_one = np.concatenate([engine(batch[i : i + 1]).probabilities for i in range(5)])
-    assert np.allclose(together, one_by_one, atol=1e-6)
-
-
 def test_two_softmax_outputs_are_accepted_with_exact_values(tmp_path):
     engine = load(saved(tmp_path, dense(2, "softmax", kernel_initializer="zeros")))
     assert engine(np.ones((1, SIZE, SIZE, 3), np.float32)).probabilities.tolist() == [[0.5, 0.5]]

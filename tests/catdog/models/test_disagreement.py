@@ -21,13 +21,6 @@ def spec(name: str, *cases: dict, accuracy: float = 0.9) -> ModelSpec:
     return minimal(name, sha256=SHA[name], metrics={"val": {"accuracy": accuracy}}, disagreement=list(cases))
 
 
-def test_the_one_with_the_higher_rate():
-    specs = [spec("a", case("b", right=5)), spec("b", case("a", right=15))]
-    assert usually_right({"a": "cat", "b": "dog"}, specs) == {"model": "b", "rate": 0.75, "photos": 20}
-    assert usually_right({"a": "cat", "b": "cat"}, specs) is None  # they agree
-    assert usually_right({"a": "cat"}, specs[:1]) is None
-
-
 def test_it_matters_who_sides_with_whom():
     specs = [
         spec("a", case("bc", "b", right=18), case("bc", "", right=4)),

@@ -8,7 +8,7 @@ import shutil
 import pytest
 
 from catdog import ModelMismatch, ModelSpec
-from catdog.engine import fast_here, precision_of
+from catdog.engine import fast_here, precisions_of
 from tests.tiny import write_tiny_model
 from tests.train.conftest import disc, waves, write_pictures
 from train.__main__ import main
@@ -95,11 +95,11 @@ def test_the_figures_are_those_of_the_arithmetic_that_serves_from_then_on(tiny_d
             weights / f"{name}.json"
         )
     float32 = evaluate.evaluate(weights, tiny_data)
-    assert all(precision_of(ModelSpec.read(weights / f"{name}.json")) == "float32" for name in float32)
+    assert all(precisions_of(ModelSpec.read(weights / f"{name}.json")) == ["float32"] for name in float32)
     monkeypatch.setattr("catdog.engine.precision.LEAST_PHOTOS", 16)
     first, again = (evaluate.evaluate(weights, tiny_data) for _ in range(2))
     for name in first:
-        assert precision_of(ModelSpec.read(weights / f"{name}.json")) == "bfloat16"
+        assert precisions_of(ModelSpec.read(weights / f"{name}.json"))[0] == "bfloat16"
         assert first[name]["log_loss"] == again[name]["log_loss"] != float32[name]["log_loss"]
 
 
