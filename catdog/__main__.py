@@ -147,7 +147,7 @@ def _classify(arguments: argparse.Namespace) -> int:
         _complain(f"{summary.failed} of {summary.photos} photos have an error: see the last column.")
     if not summary.finished:
         _complain(f"Stopped after {summary.photos} photos. The same command, without --restart, goes on from there.")
-    _print_json(dataclasses.asdict(summary))
+    _print_json(summary._asdict())
     if not summary.finished:
         return INTERRUPTED
     return FAILED if summary.failed else DONE
@@ -159,7 +159,9 @@ def _models(arguments: argparse.Namespace) -> int:
     specs = [model.spec for model in located.models]
     default, runtimes = default_of(specs).name, [describe(spec, settings) for spec in specs]
     if arguments.json:
-        models = [spec.public() | {"runtime": runtime} for spec, runtime in zip(specs, runtimes, strict=True)]
+        models = [
+            spec.public().model_dump() | {"runtime": runtime} for spec, runtime in zip(specs, runtimes, strict=True)
+        ]
         _print_json({"default": default, "source": located.source, "problems": located.problems, "models": models})
         return DONE
     _complain(*located.problems)

@@ -5,15 +5,15 @@ from __future__ import annotations
 import contextlib
 import difflib
 import logging
-import math
 import os
 import re
 import stat
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from catdog.errors import InvalidSettings
 from catdog.files import bundled
@@ -25,18 +25,6 @@ _REPO = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*")
 # Pillow opens no image above twice its own limit.
 PILLOW_LIMIT = 178_956_970
 PREFIX = "CATDOG_"
-NAMES = (
-    "WEIGHTS",
-    "HUB_REPO",
-    "HUB_REVISION",
-    "ENGINE",
-    "THREADS",
-    "CACHE",
-    "MAX_WAITING",
-    "MAX_UPLOAD_MB",
-    "MAX_PIXELS",
-)
-
 log = logging.getLogger(__name__)
 
 
@@ -71,7 +59,8 @@ class Settings:
         _require(self.hub_repo is None or _REPO.fullmatch(self.hub_repo), "CATDOG_HUB_REPO", "user/name", self.hub_repo)
         _require(self.hub_revision, "CATDOG_HUB_REVISION", "a commit, tag or branch", self.hub_revision)
         _require(0 <= self.threads <= 1024, "CATDOG_THREADS", "0 to 1024", self.threads)
-        _require_megabytes("CATDOG_MAX_UPLOAD_MB", self.max_upload_bytes / 2**20)
+        megabytes = self.max_upload_bytes / 2**20
+        _require(0 < megabytes <= 1024, "CATDOG_MAX_UPLOAD_MB", "more than 0 and at most 1024", megabytes)
         _require(1 <= self.max_pixels <= PILLOW_LIMIT, "CATDOG_MAX_PIXELS", f"1 to {PILLOW_LIMIT}", self.max_pixels)
         _require(1 <= self.max_waiting <= 10_000, "CATDOG_MAX_WAITING", "1 to 10000", self.max_waiting)
         for name in ("weights", "cache"):  # expand a ~ that no shell has expanded
@@ -83,19 +72,20 @@ class Settings:
 
         Raises InvalidSettings, which names the variable and the value received.
         """
-        values = {key: value.strip() for key, value in environ.items() if key.startswith(PREFIX) and value.strip()}
-        _warn_of_misspelt(values)
-        return cls(
-            weights=Path(values.get("CATDOG_WEIGHTS", cls.weights)),
-            hub_repo=values.get("CATDOG_HUB_REPO", cls.hub_repo),
-            hub_revision=values.get("CATDOG_HUB_REVISION", cls.hub_revision),
-            engine=values.get("CATDOG_ENGINE", cls.engine),
-            threads=_whole(values, "CATDOG_THREADS", cls.threads),
-            cache=Path(values.get("CATDOG_CACHE") or _user_cache(environ)),
-            max_waiting=_whole(values, "CATDOG_MAX_WAITING", cls.max_waiting),
-            max_upload_bytes=_bytes(values, "CATDOG_MAX_UPLOAD_MB", cls.max_upload_bytes),
-            max_pixels=_whole(values, "CATDOG_MAX_PIXELS", cls.max_pixels),
-        )
+        found = {key.removeprefix(PREFIX): text.strip() for key, text in environ.items() if key.startswith(PREFIX)}
+        given: dict[str, Any] = {}
+        for name, text in found.items():
+            if name not in VARIABLES:
+                _warn_if_misspelt(name, text)
+            elif text:
+                field, read = VARIABLES[name]
+                try:
+                    given[field] = read(text)
+                except (ValueError, OverflowError):
+                    _require(False, PREFIX + name, "a whole number" if read is _whole else "a number", text)
+        if "cache" not in given:
+            given["cache"] = _user_cache(environ)
+        return cls(**given)
 
 
 def environment_with_tensorflow() -> dict[str, str]:
@@ -146,38 +136,35 @@ def _user_cache(environ: Mapping[str, str]) -> Path:
         return _temporary("catdog")
 
 
-def _warn_of_misspelt(names: Iterable[str]) -> None:
-    """Log names that look like one of NAMES. Others may come from a container platform, for a service named catdog."""
-    for name in (name.removeprefix(PREFIX) for name in names):
-        close = difflib.get_close_matches(name, NAMES, 1, 0.8)
-        if close and name not in NAMES:
-            log.warning("%s%s is not a setting and is ignored. Did you mean %s%s?", PREFIX, name, PREFIX, *close)
+def _warn_if_misspelt(name: str, text: str) -> None:
+    """Log a name that looks like a setting's. Others may come from a container platform, for a service named catdog."""
+    close = difflib.get_close_matches(name, VARIABLES, 1, 0.8)
+    if text and close:
+        log.warning("%s%s is not a setting and is ignored. Did you mean %s%s?", PREFIX, name, PREFIX, *close)
 
 
-def _number(values: Mapping[str, str], name: str, default: float) -> float:
-    text = values.get(name, default)
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    _require(math.isfinite(number), name, "a number", text)
-    return number
+def _whole(text: str) -> int:
+    if not float(text).is_integer():
+        raise ValueError
+    return int(float(text))
 
 
-def _whole(values: Mapping[str, str], name: str, default: int) -> int:
-    number = _number(values, name, default)
-    _require(number.is_integer(), name, "a whole number", values.get(name))
-    return int(number)
+def _bytes(megabytes: str) -> int:
+    return int(float(megabytes) * 2**20)
 
 
-def _bytes(values: Mapping[str, str], name: str, default: int) -> int:
-    megabytes = _number(values, name, default / 2**20)
-    _require_megabytes(name, megabytes)  # before multiplying, which could overflow
-    return int(megabytes * 2**20)
-
-
-def _require_megabytes(name: str, megabytes: float) -> None:
-    _require(1 / 2**20 <= megabytes <= 1024, name, "more than 0 and at most 1024", megabytes)
+# Name of a variable after PREFIX -> its field, and how its text is read.
+VARIABLES: dict[str, tuple[str, Callable[[str], Any]]] = {
+    "WEIGHTS": ("weights", Path),
+    "HUB_REPO": ("hub_repo", str),
+    "HUB_REVISION": ("hub_revision", str),
+    "ENGINE": ("engine", str),
+    "THREADS": ("threads", _whole),
+    "CACHE": ("cache", Path),
+    "MAX_WAITING": ("max_waiting", _whole),
+    "MAX_UPLOAD_MB": ("max_upload_bytes", _bytes),
+    "MAX_PIXELS": ("max_pixels", _whole),
+}
 
 
 def _require(condition: object, name: str, expected: str, received: object) -> None:

@@ -54,10 +54,6 @@ settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile("repeatable")
 
 
-def pytest_addoption(parser):
-    parser.addoption("--screenshots", type=Path, metavar="FOLDER", help="take the screenshots of the docs into FOLDER")
-
-
 def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
 

@@ -1,53 +1,141 @@
-"""app.py: it serves the page, or says in a sentence why it cannot."""
+"""app.py serves the page or says why it cannot; a server that is told to stop answers what it has begun to receive."""
 
 from __future__ import annotations
 
+import asyncio
+import json
+import re
+import shlex
 import signal
-import subprocess
+import socket
 import sys
 from pathlib import Path
 
+import httpx
 import pytest
 
+from catdog.gradio_app.serving import Activity, Watch
 from tests.catdog.gradio_app.calls import call, data_url
 from tests.conftest import PATIENCE, ROOT
 from tests.servers import free_port, running, taken_port, until_it_answers
 
+pytestmark = pytest.mark.long
+HOST = "127.0.0.1"
+# app.py, which waits long enough for the next request of a test on a slow machine.
+UNHURRIED = """
+import runpy, sys
+from catdog.settings import configure_gradio
+configure_gradio()
+from catdog.gradio_app import serving
+serving.QUIET, serving.GRACE = 3.0, 60.0
+runpy.run_path(sys.argv[1], run_name="__main__")
+"""
 
-def app(folder: Path, **environment: str):
-    """A process of `python app.py`, started in `folder`."""
-    return running([sys.executable, ROOT / "app.py"], folder, **environment)
+
+class Slow:
+    """A request whose head the server has read, and whose body it waits for."""
+
+    def __init__(self, port: str, path: str, content_type: str, body: bytes):
+        self.body, self.connection = body, socket.create_connection((HOST, int(port)), timeout=20)
+        lines = [
+            f"POST {path} HTTP/1.1", "Host: localhost", "Connection: close", "Expect: 100-continue",
+            f"Content-Type: {content_type}", f"Content-Length: {len(body)}", "", "",
+        ]  # fmt: skip
+        self.connection.sendall("\r\n".join(lines).encode())
+        assert self.connection.recv(100).startswith(b"HTTP/1.1 100")
+
+    def finish(self) -> tuple[bytes, dict]:
+        """Send the body; return the line with the status, and the JSON."""
+        self.connection.sendall(self.body)
+        answer = b""
+        while data := self.connection.recv(65536):
+            answer += data
+        self.connection.close()
+        head, _, content = answer.partition(b"\r\n\r\n")
+        return head.splitlines()[0], json.loads(content)
 
 
-def assert_exits_1_with(process: subprocess.Popen, words: str) -> None:
-    _, errors = process.communicate(timeout=PATIENCE)
-    assert process.returncode == 1
-    assert words in errors and "Traceback" not in errors
+def app(folder: Path, *program: str | Path, **environment: object):
+    """A process of `python app.py`, or of another way to run it, started in `folder`."""
+    variables = {name: str(value) for name, value in environment.items()}
+    return running([sys.executable, *(program or [ROOT / "app.py"])], folder, **variables)
 
 
 @pytest.mark.parametrize(
     ("environment", "words"),
-    [({"CATDOG_WEIGHTS": "/nowhere"}, "/nowhere"), ({"CATDOG_MAX_PIXELS": "many"}, "CATDOG_MAX_PIXELS")],
+    [
+        ({"CATDOG_WEIGHTS": "/nowhere"}, "/nowhere"),
+        ({"CATDOG_MAX_PIXELS": "many"}, "CATDOG_MAX_PIXELS"),
+        ({"GRADIO_NUM_PORTS": "1"}, "cannot be served"),
+    ],
 )
-def test_app_without_models_or_with_bad_settings_says_so(tmp_path, environment, words):
-    with app(tmp_path, **environment) as process:
-        assert_exits_1_with(process, words)
-
-
-def test_app_whose_port_is_taken_says_so(tmp_path, tiny_weights):
+def test_an_app_that_cannot_start_says_why(tmp_path, tiny_weights, environment, words):
     with (
         taken_port() as port,
-        app(tmp_path, CATDOG_WEIGHTS=str(tiny_weights), GRADIO_SERVER_PORT=port, GRADIO_NUM_PORTS="1") as process,
+        app(tmp_path, **{"CATDOG_WEIGHTS": tiny_weights, "GRADIO_SERVER_PORT": port} | environment) as process,
     ):
-        assert_exits_1_with(process, port)
+        _, errors = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 1
+    assert words in errors and "Traceback" not in errors
 
 
-def test_app_serves_from_any_folder_until_interrupted(tmp_path, tiny_weights, cat):
+def test_the_app_serves_from_any_folder_until_interrupted(tmp_path, tiny_weights, cat):
     port = free_port()
-    with app(tmp_path, CATDOG_WEIGHTS=str(tiny_weights), GRADIO_SERVER_PORT=port) as process:
-        url = f"http://127.0.0.1:{port}"
+    with app(tmp_path, CATDOG_WEIGHTS=tiny_weights, GRADIO_SERVER_PORT=port) as process:
+        url = f"http://{HOST}:{port}"
         until_it_answers(url, process)
         event, (_, _, comparison) = call(url, {"url": data_url(cat.read_bytes())})
         assert event == "complete" and len(comparison["models"]) == 2
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=PATIENCE) == 0
+
+
+def test_the_app_that_is_told_to_stop(tiny_weights, tmp_path, cat):
+    port = free_port()
+    url, ask = f"http://{HOST}:{port}", "/gradio_api/call/predict"
+    environment = {"CATDOG_WEIGHTS": tiny_weights, "GRADIO_SERVER_PORT": port, "PYTHONPATH": ROOT}
+    payload = json.dumps({"data": [{"url": data_url(cat.read_bytes())}]}).encode()
+    with app(tmp_path, "-c", UNHURRIED, ROOT / "app.py", **environment) as process:
+        until_it_answers(url, process)
+        slow = Slow(port, ask, "application/json", payload)
+        process.send_signal(signal.SIGTERM)
+        status, answer = slow.finish()
+        assert status.endswith(b"200 OK")
+        verdicts = httpx.get(f"{url}{ask}/{answer['event_id']}", timeout=60).text
+        assert "event: complete" in verdicts and "xception" in verdicts
+        assert process.wait(timeout=PATIENCE) == 0
+
+
+def test_the_web_service_that_is_told_to_stop(tiny_weights, tmp_path, cat):
+    unit = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
+    arguments = shlex.split(re.search(r"^ExecStart=\S+/gunicorn (.*catdog\.flask_app.*)$", unit, re.MULTILINE)[1])
+    port = free_port()
+    command = [sys.executable, "-m", "gunicorn", *arguments, "--bind", f"{HOST}:{port}", "--chdir", ROOT]
+    form = b'--b\r\nContent-Disposition: form-data; name="file"; filename="x"\r\n\r\n%s\r\n--b--\r\n'
+    with running(command, tmp_path, CATDOG_WEIGHTS=str(tiny_weights)) as process:
+        until_it_answers(f"http://{HOST}:{port}/readyz", process)
+        slow = Slow(port, "/predict", "multipart/form-data; boundary=b", form % cat.read_bytes())
+        process.send_signal(signal.SIGTERM)
+        status, answer = slow.finish()
+        assert status.endswith(b"200 OK")
+        assert len(answer["models"]) == 2
+        assert process.wait(timeout=PATIENCE) == 0
+
+
+@pytest.mark.parametrize(("path", "counted"), [("/gradio_api/queue/data", 1), ("/gradio_api/heartbeat/abc", 0)])
+def test_the_stream_of_an_open_page_is_no_request_to_wait_for(path, counted):
+    activity, seen = Activity(), []
+
+    async def app(scope, receive, send):
+        seen.append(activity.requests)
+
+    asyncio.run(Watch(app, activity)({"type": "http", "path": path}, None, None))
+    assert (seen, activity.requests) == ([counted], 0)
+
+
+def test_no_request_is_waited_for_without_end():
+    activity = Activity()
+    activity.add(1)
+    activity.wait_until_quiet(quiet=0, at_most=0.01)
+    activity.add(-1)
+    activity.wait_until_quiet(quiet=0, at_most=3600)

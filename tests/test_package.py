@@ -73,7 +73,7 @@ def run(programs, tmp_path, monkeypatch):
     return run
 
 
-def test_the_wheel_holds_every_file(wheel):
+def test_the_wheel_holds_every_file_and_its_requirements(wheel):
     folders = {"catdog": "catdog", "weights": "catdog/data/weights", "examples": "catdog/data/examples"}
     wanted = {
         f"{inside}/{path.relative_to(ROOT / folder).as_posix()}"
@@ -81,12 +81,8 @@ def test_the_wheel_holds_every_file(wheel):
         for path in (ROOT / folder).rglob("*")
         if path.is_file() and path.suffix not in (".pyc", ".pyi")
     }
-    names = set(zipfile.ZipFile(wheel).namelist())
-    assert {name for name in names if ".dist-info/" not in name} == wanted
-
-
-def test_metadata(wheel):
     archive = zipfile.ZipFile(wheel)
+    assert {name for name in archive.namelist() if ".dist-info/" not in name} == wanted
     (name,) = (name for name in archive.namelist() if name.endswith("/METADATA"))
     metadata = message_from_bytes(archive.read(name))
     pins = re.findall(r"^\w.*", (ROOT / "requirements.txt").read_text(), re.MULTILINE)
@@ -94,14 +90,11 @@ def test_metadata(wheel):
     assert {*map(Requirement, metadata.get_all("Requires-Dist"))} == {*map(Requirement, pins)}
 
 
-def test_the_command_judges_a_photo(run, tmp_path):
+def test_the_command_judges_a_photo_and_goes_by_its_name(run, tmp_path):
     photo = shutil.copy(EXAMPLES / "cat.jpg", tmp_path)
     answer = json.loads(run("catdog", "predict", "--json", "--model", "mobilenet_v2", photo))
     assert (answer["prediction"], answer["source"]) == ("Cat", "bundled")
     assert [verdict["model"] for verdict in answer["models"]] == ["mobilenet_v2"]
-
-
-def test_the_command_goes_by_its_name(run):
     assert run("catdog", "--version") == f"catdog {catdog.__version__}\n"
     assert run("catdog", "predict", "--help").startswith("usage: catdog predict")
 

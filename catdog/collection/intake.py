@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import re
 import zipfile
 import zlib
 from collections import defaultdict
@@ -21,9 +20,7 @@ DEEPEST = 8  # folders around a photo
 LARGEST_INDEX = 2**20
 LONGEST_NAME = 200
 
-_ZIP = b"PK\x03\x04"
-_END_OF_INDEX, _END_OF_INDEX_64 = b"PK\x05\x06", b"PK\x06\x07"
-_FARTHEST_END = 20 + 22 + 2**16  # bytes at the end of a zip: both end records and the longest comment
+_ZIPS = (b"PK\x03\x04", b"PK\x05\x06")  # how a zip begins, and an empty one
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # others may take gigabytes of memory to unpack
 # What macOS and Windows add to folders unasked.
 _CLUTTER = ("__MACOSX", "Thumbs.db", "desktop.ini")
@@ -73,7 +70,8 @@ def collect(files: Sequence[tuple[str, Path]], classes: Sequence[str], max_bytes
     """
     _require_few(len(files))
     zips = {path: _index_size(path) for _, path in files if _is_zip(path)}
-    _require_short_lists(zips[path] for _, path in files if path in zips)
+    if sum(zips.get(path, 0) for _, path in files) > LARGEST_INDEX:
+        raise TooMuch(f"There are too many files in what was sent; at most {MOST_PHOTOS} photos are judged at once.")
     with contextlib.ExitStack() as archives:
         photos: list[NamedPhoto] = []
         refused: list[tuple[str, str]] = []
@@ -111,7 +109,7 @@ def _read_file(path: Path) -> bytes:
 def _is_zip(path: Path) -> bool:
     try:
         with open(path, "rb") as stream:
-            return stream.read(len(_ZIP)) in (_ZIP, _END_OF_INDEX)  # the latter is that of an empty one
+            return stream.read(4) in _ZIPS
     except OSError:  # reading it as a photo reports the error
         return False
 
@@ -135,7 +133,7 @@ def _members(
         refused.append((_short(name), "The zip holds no files."))
     photos, labels = [], _labels(members, classes)
     for member in members:
-        problem = _problem(member, max_bytes) or _contradiction(labels[_content(member)])
+        problem = _problem(member, max_bytes, labels[_content(member)])
         if problem:
             refused.append((_short(member.filename), problem))
         else:
@@ -158,32 +156,12 @@ def _labels(members: Iterable[zipfile.ZipInfo], classes: Sequence[str]) -> dict[
     return labels
 
 
-def _contradiction(labels: set[str]) -> str:
-    """Why a photo with these labels is refused; empty if it is not."""
-    if len(labels) < 2:
-        return ""
-    return f"The zip holds this photo as {' and as '.join(sorted(labels))}. Keep the copy whose folder is right."
-
-
-def _require_short_lists(sizes: Iterable[float]) -> None:
-    """Raise TooMuch for zips whose central directories are too large together, before they are read."""
-    if sum(sizes) > LARGEST_INDEX:
-        raise TooMuch(f"There are too many files in what was sent; at most {MOST_PHOTOS} photos are judged at once.")
-
-
-def _index_size(path: Path) -> float:
-    """The largest size, bytes, that a zip claims for its central directory; infinite if it claims one in 64 bits."""
-    try:
-        with open(path, "rb") as stream:
-            stream.seek(max(0, stream.seek(0, 2) - _FARTHEST_END))
-            tail = stream.read()
-    except OSError:  # opening it reports the error
-        return 0
-    ends = [found.start() for found in re.finditer(re.escape(_END_OF_INDEX), tail)]
-    if any(tail[max(0, end - 20) :].startswith(_END_OF_INDEX_64) for end in ends):
-        return float("inf")  # only zips that are refused anyway need 64 bits
-    # zipfile may use any of these.
-    return max((int.from_bytes(tail[end + 12 : end + 16], "little") for end in ends), default=0)
+def _index_size(path: Path) -> int:
+    """The size of a zip's central directory, by the function that ZipFile itself asks; 0 where there is none."""
+    with contextlib.suppress(OSError, zipfile.BadZipFile), open(path, "rb") as stream:
+        if end := zipfile._EndRecData(stream):
+            return end[zipfile._ECD_SIZE]
+    return 0  # opening it reports the error
 
 
 def _is_clutter(name: str) -> bool:
@@ -195,8 +173,8 @@ def _parts(name: str) -> tuple[str, ...]:
     return PurePosixPath(name.replace("\\", "/")).parts
 
 
-def _problem(member: zipfile.ZipInfo, max_bytes: int) -> str:
-    """Why a member of a zip is refused; empty if it is not."""
+def _problem(member: zipfile.ZipInfo, max_bytes: int, labels: set[str]) -> str:
+    """Why a member of a zip is refused, whose content has these labels; empty if it is not."""
     if member.filename.lower().endswith(".zip"):
         return "It is a zip in the zip, which is not opened. Send it on its own."
     if len(_parts(member.filename)) > DEEPEST + 1:
@@ -207,6 +185,8 @@ def _problem(member: zipfile.ZipInfo, max_bytes: int) -> str:
         return "It is packed with a compression that is not supported. Use an ordinary zip."
     if member.file_size > max_bytes:
         return f"It is larger than the {max_bytes / 2**20:g} MB that are accepted."
+    if len(labels) > 1:
+        return f"The zip holds this photo as {' and as '.join(sorted(labels))}. Keep the copy whose folder is right."
     return ""
 
 

@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from flask import Blueprint, Response, render_template, request, send_from_directory, url_for
-from markupsafe import Markup
 
 from catdog import __version__
 from catdog.errors import Busy, CatDogError, ModelUnavailable
 from catdog.flask_app.form import YES, Upload, read_upload
 from catdog.flask_app.openapi import description
-from catdog.flask_app.responses import Health, Limits, Model, Models, Readiness
+from catdog.flask_app.responses import Health, Limits, Models, Readiness
 from catdog.pages import ICON, STYLE, banners, cards, examples, frame
 from catdog.pages.pictures import data_url, overlay_urls, reduced
 from catdog.verdict import default_of
@@ -85,21 +84,27 @@ class _Views:
         self.thumbnails = examples.thumbnails()
 
     def page(self) -> tuple[str, int, dict[str, str]]:
-        shown, status = {"example": request.args.get("example", ""), "explain": True}, 200
+        specs = self.comparator.specs
+        status, example = 200 if specs else ModelUnavailable.status, request.args.get("example", "")
+        waiting = banners.waiting("Choose, drop or paste one, or try an example.")
+        shown = {
+            "headline": waiting if specs else banners.refused("No model is loaded."),
+            "cards": cards.blank(specs),
+            "example": example,
+            "explain": True,
+        }
         try:
             if request.method == "POST":
                 upload = self._upload()
                 shown |= {"photo": upload.name, "explain": upload.explain}
                 shown |= self._verdicts(upload.photo, upload.model, upload.explain)
-            elif shown["example"]:
+            elif example:
                 shown["explain"] = request.args.get("explain", "1").lower() in YES
-                shown |= self._verdicts(self._example(shown["example"]), None, shown["explain"])
-            elif not self.comparator.specs:
-                status = ModelUnavailable.status
+                shown |= self._verdicts(self._example(example), None, shown["explain"])
         except CatDogError as error:
             status = error.status
             shown["headline"] = banners.failed(error)
-        return self._render(**shown), status, _retry(status)
+        return self._render(shown), status, _retry(status)
 
     def shared(self, name: str) -> Response:
         return send_from_directory(STYLE.parent, name)
@@ -115,7 +120,7 @@ class _Views:
             source=comparator.source,
             problems=list(comparator.problems),
             limits=Limits(max_upload_bytes=settings.max_upload_bytes, max_pixels=settings.max_pixels),
-            models=[Model(**spec.public()) for spec in comparator.specs],
+            models=[spec.public() for spec in comparator.specs],
         ).model_dump()
 
     def healthz(self) -> dict[str, Any]:
@@ -147,28 +152,16 @@ class _Views:
         return {
             "picture": data_url(reduced(image)),
             "headline": banners.verdict(comparison, specs),
-            "filled_cards": cards.filled(comparison, specs, overlay_urls(comparison, image, specs)),
+            "cards": cards.filled(comparison, specs, overlay_urls(comparison, image, specs)),
         }
 
-    def _render(
-        self,
-        *,
-        example: str,
-        explain: bool,
-        photo: str = "",
-        picture: str = "",
-        headline: Markup | None = None,
-        filled_cards: Markup | None = None,
-    ) -> str:
-        """The page; `example` and `photo` are names, `picture` is the address of what the verdicts are about."""
+    def _render(self, shown: dict[str, Any]) -> str:
+        """The page, with what `shown` says of a photo."""
         comparator, specs = self.comparator, self.comparator.specs
-        waiting = banners.waiting("Choose, drop or paste one, or try an example.")
         return render_template(
             "catdog.html",
             comparator=comparator,
             heading=frame.heading(specs),
-            headline=headline or (waiting if specs else banners.refused("No model is loaded.")),
-            cards=filled_cards or cards.blank(specs),
             about=frame.about(specs, comparator.source, comparator.problems, "Photos are not kept."),
             # What the script of the page shows before an answer, and instead of one.
             states={
@@ -176,11 +169,8 @@ class _Views:
                 "failed": banners.unanswered("The server did not answer as it should."),
             },
             examples=self.thumbnails if specs else {},
-            example=example,
-            explain=explain,
-            photo=photo,
-            picture=picture,
             scope=scope(specs),
+            **shown,
         )
 
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import reprlib
-from dataclasses import dataclass
-from typing import IO
+from typing import IO, NamedTuple
 
 from flask import Request
-from werkzeug.datastructures import FileStorage
 from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
 
 from catdog.errors import CatDogError, ImageTooLarge
@@ -44,8 +42,7 @@ class NotMultipart(CatDogError, ValueError):
     status = 415
 
 
-@dataclass(frozen=True)
-class Upload:
+class Upload(NamedTuple):
     """One photo as sent.
 
     photo    binary stream of the encoded photo
@@ -73,39 +70,26 @@ def read_upload(request: Request, max_bytes: int) -> Upload:
     request.max_content_length = request.max_form_memory_size = max_bytes + ENVELOPE_BYTES
     request.max_form_parts = MAX_PARTS
     try:
-        form, files = request.form, request.files
+        form, files = request.form, request.files.getlist(FIELD)
     except RequestEntityTooLarge as error:
         raise ImageTooLarge(
             f"The upload is too large. A photo may have {max_bytes / 2**20:g} MB, a form {MAX_PARTS} fields."
         ) from error
     except BadRequest as error:
         raise IncompleteUpload("The upload ended before its announced length. Send it again.") from error
-    file = _only_file(files.getlist(FIELD), received=[*form, *files])
-    return Upload(
-        photo=file.stream,
-        name=file.filename or "",
-        model=_only_model(form.getlist("model")),
-        explain=form.get("explain", "").lower() in YES,
-    )
-
-
-def _only_file(files: list[FileStorage], received: list[str]) -> FileStorage:
+    models = form.getlist("model")
     if len(files) > 1:
         raise TooManyFiles(f"Send one photo at a time. Received: {len(files)} files.")
-    if not received:
-        raise MissingFile(f"The form is empty or cannot be read. Send the photo in a field named {FIELD!r}.")
-    if not files and FIELD in received:
-        raise MissingFile(f"The field {FIELD!r} holds text. Send the photo as a file, with a file name.")
-    if not files:
+    if not (files and files[0].filename):
+        received = reprlib.repr([*form, *request.files])
         raise MissingFile(
-            f"The form has no file in a field named {FIELD!r}. Received fields: {reprlib.repr(received)}."
+            f"Send the photo as a file, with a file name, in a field named {FIELD!r}. Received fields: {received}."
         )
-    if not files[0].filename:
-        raise MissingFile(f"No photo was chosen: the field {FIELD!r} has no file name.")
-    return files[0]
-
-
-def _only_model(names: list[str]) -> str | None:
-    if len(names) > 1:
-        raise TooManyModels(f"Name one model, or none to ask all. Received: {reprlib.repr(names)}.")
-    return next(filter(None, names), None)
+    if len(models) > 1:
+        raise TooManyModels(f"Name one model, or none to ask all. Received: {reprlib.repr(models)}.")
+    return Upload(
+        photo=files[0].stream,
+        name=files[0].filename,
+        model=next(filter(None, models), None),
+        explain=form.get("explain", "").lower() in YES,
+    )

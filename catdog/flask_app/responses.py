@@ -2,42 +2,47 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from catdog.models.spec import Model
+
+# Name of an error response -> its status, what it means, and its codes.
+ERRORS = {
+    "BadUpload": (
+        "400", "The form has no photo, more than one photo or model, or ended early.",
+        ("missing_file", "too_many_files", "too_many_models", "bad_request"),
+    ),
+    "UnknownName": ("404", "There is no model, or no example of the page, of that name.", ("unknown_model",)),
+    "TooLarge": (
+        "413", "More bytes, form fields or pixels than the limits in `/models` allow.", ("image_too_large",)
+    ),
+    "NotMultipart": ("415", "The body is not a multipart form.", ("unsupported_media_type",)),
+    "InvalidImage": ("422", "The file is not a photo that can be read.", ("invalid_image",)),
+    "Busy": ("429", "Too many photos are waiting. Try again shortly.", ("busy",)),
+    "Unavailable": (
+        "503", "No model can answer, or there is too little memory for this photo now.",
+        ("model_unavailable", "model_mismatch", "out_of_memory"),
+    ),
+    "OtherError": (
+        "default", "Any other error: another path or method, or a fault of the server.",
+        ("not_found", "method_not_allowed", "requested_range_not_satisfiable", "internal_error"),
+    ),
+}  # fmt: skip
+
+Code = Literal[tuple(code for _, _, codes in ERRORS.values() for code in codes)]
 Source = Annotated[str, Field(description="Where the models came from.", examples=["bundled"])]
 Problems = Annotated[list[str], Field(description="One sentence per model that is not used and per fallback taken.")]
-Code = Literal[
-    "missing_file", "too_many_files", "too_many_models", "bad_request", "unknown_model", "not_found",
-    "method_not_allowed", "image_too_large", "unsupported_media_type", "requested_range_not_satisfiable",
-    "invalid_image", "busy", "internal_error", "out_of_memory", "model_mismatch", "model_unavailable",
-]  # fmt: skip
 
 
 class _Response(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_serialization_defaults_required=True)
 
 
 class Limits(_Response):
     max_upload_bytes: Annotated[int, Field(ge=1)]
     max_pixels: Annotated[int, Field(ge=1, description="Width times height.")]
-
-
-class Model(_Response):
-    name: str
-    title: str
-    architecture: str
-    classes: Annotated[list[str], Field(min_length=2)]
-    image_size: Annotated[int, Field(ge=1, description="Height and width of the input, pixels.")]
-    bytes: Annotated[int, Field(ge=0, description="Size of the model file.")]
-    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
-    temperature: Annotated[float, Field(gt=0, description="Divides the logits.")]
-    metrics: Annotated[dict[str, Any], Field(description="Measured figures per split, with the number of images.")]
-    parameters: Annotated[int | None, Field(ge=1, description="Number of learned parameters.")]
-    training_seconds: Annotated[
-        float | None, Field(ge=0, description="Duration of all training, that of its starting weights included.")
-    ]
 
 
 class Models(_Response):

@@ -99,12 +99,12 @@ class Journal:
 
         def digests() -> Iterator[np.uint64]:
             nonlocal end
-            for group in read_groups(self.path, self.columns, self.models):
-                end = group.end
-                if group.rows:
+            for rows, read in read_groups(self.path, self.columns, self.models):
+                end = read
+                if rows:
                     self.photos += 1
-                    self.failed += group.failed
-                    yield _digest(group.rows[0][0])
+                    self.failed += any(error for *_, error in rows)
+                    yield _digest(rows[0][0])
 
         self._seen = np.sort(np.fromiter(digests(), np.uint64))
         os.truncate(self._file, end)
@@ -153,19 +153,10 @@ def _require_same(path: Path, state: Path, identity: dict) -> None:
     """Raise InvalidSettings unless the rows in a file are those of this run."""
     advice = "Choose another --out, or --restart to write it anew."
     try:
-        before = json.loads(state.read_text(encoding="utf-8"))
-        version, folder = before["format"], before["folder"]
-        models = [model["name"] for model in before["models"]]
-    except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
+        before = dict(json.loads(state.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError, RecursionError) as error:
         raise InvalidSettings(
             f"{path} exists already, and {state.name}, which records what it holds, cannot be read. {advice}"
         ) from error
-    if before == identity:
-        return
-    if version != FORMAT:
-        raise InvalidSettings(f"{path} was written by another version of this command, with other columns. {advice}")
-    if folder != identity["folder"]:
-        raise InvalidSettings(f"{path} holds answers about the photos of {folder}. {advice}")
-    raise InvalidSettings(
-        f"{path} holds answers of other models ({', '.join(models)}, or other versions of them). {advice}"
-    )
+    if differs := [name for name, value in identity.items() if before.get(name) != value]:
+        raise InvalidSettings(f"{path} holds answers of a run that differs in {', '.join(differs)}. {advice}")

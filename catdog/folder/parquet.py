@@ -32,7 +32,7 @@ def write(csv: Path, out: Path, columns: Columns, models: Sequence[str]) -> None
     from pyarrow import parquet
 
     types = {name: pyarrow.float64() if name in columns.numbers else pyarrow.string() for name in columns.names}
-    rows = itertools.chain.from_iterable(group.rows for group in read_groups(csv, columns, models))
+    rows = itertools.chain.from_iterable(group for group, _ in read_groups(csv, columns, models))
     with whole(out) as partial, parquet.ParquetWriter(partial, pyarrow.schema(types)) as writer:
         while some := list(itertools.islice(rows, ROWS_AT_ONCE)):
             columns_of_cells = zip(*some, strict=True)

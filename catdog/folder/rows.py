@@ -11,7 +11,6 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from catdog.comparator import Answer
 from catdog.errors import CatDogError, InvalidSettings
@@ -66,39 +65,25 @@ def to_csv(rows: Iterable[Sequence[str]]) -> bytes:
     return stream.getvalue().encode("utf-8", "backslashreplace")
 
 
-class Group(NamedTuple):
-    """All rows of one photo.
+def read_groups(path: Path, columns: Columns, models: Sequence[str]) -> Iterator[tuple[list[list[str]], int]]:
+    """Read a CSV file of results: for each photo the cells of its rows, and the offset at which they end.
 
-    rows  the cells of each row; empty for the header
-    end   offset in the file at which their bytes end
-    """
-
-    rows: list[list[str]]
-    end: int
-
-    @property
-    def failed(self) -> bool:
-        return any(row[-1] for row in self.rows)
-
-
-def read_groups(path: Path, columns: Columns, models: Sequence[str]) -> Iterator[Group]:
-    """Read a CSV file of results: the header, then one photo after the other.
-
-    What a killed run leaves at the end of the file is left out: a half-written line, or a photo without a row for each
-    model. Raises InvalidSettings for anything else that this program does not write.
+    The first group, without rows, is the header. What a killed run leaves at the end of the file is left out: a
+    half-written line, or a photo without a row for each model. Raises InvalidSettings for anything else that this
+    program does not write.
     """
     rows: list[list[str]] = []
     for number, (cells, end) in enumerate(_records(path)):
         if number == 0:
             if cells != columns.names:
                 raise _foreign(path, "it begins with other columns")
-            yield Group([], end)
+            yield [], end
             continue
         rows.append(cells)
         if not _fit(rows, columns, models):
             raise _foreign(path, f"see row {number}")
         if cells[1] == "" or len(rows) == len(models):
-            yield Group(rows, end)
+            yield rows, end
             rows = []
 
 

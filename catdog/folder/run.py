@@ -8,8 +8,8 @@ import sys
 import threading
 import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from tqdm import tqdm
 
@@ -29,26 +29,16 @@ DEFAULT_WORKERS = 16
 ENDINGS = (".csv", ".parquet")
 
 
-@dataclass(frozen=True)
-class Summary:
-    """What a run did.
+class Summary(NamedTuple):
+    """What a run did."""
 
-    photos             photos that have rows now
-    failed             those among them with an error
-    judged             photos that this run added
-    finished           whether none is left
-    seconds            from the start of the walk to the last row
-    photos_per_second  `judged` divided by `seconds`
-    out                the file of answers
-    """
-
-    photos: int
-    failed: int
-    judged: int
-    finished: bool
-    seconds: float
-    photos_per_second: float
-    out: str
+    photos: int  # that have rows now
+    failed: int  # those among them with an error
+    judged: int  # that this run added
+    finished: bool  # whether none is left
+    seconds: float  # from the start of the walk to the last row
+    photos_per_second: float  # of those judged
+    out: str  # the file of answers
 
 
 def check(folder: Path, out: Path) -> None:

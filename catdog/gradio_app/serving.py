@@ -5,8 +5,6 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import gradio as gr
 from starlette.middleware import Middleware
@@ -49,14 +47,10 @@ class Activity:
         self.requests = 0
         self._changed = threading.Condition()
 
-    @contextmanager
-    def request(self) -> Iterator[None]:
-        """One more while the block runs."""
-        self._add(1)
-        try:
-            yield
-        finally:
-            self._add(-1)
+    def add(self, count: int) -> None:
+        with self._changed:
+            self.requests += count
+            self._changed.notify_all()
 
     def wait_until_quiet(self, quiet: float, at_most: float) -> None:
         """Return when no request has been in flight for `quiet` seconds, or after `at_most` seconds."""
@@ -67,11 +61,6 @@ class Activity:
                 if not changed and not self.requests:
                     return
 
-    def _add(self, count: int) -> None:
-        with self._changed:
-            self.requests += count
-            self._changed.notify_all()
-
 
 class Watch:
     """ASGI middleware that counts requests in an Activity; not heartbeats, which last as long as a page is open."""
@@ -80,8 +69,9 @@ class Watch:
         self.app, self.activity = app, activity
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or "/heartbeat/" in scope["path"]:
+        counts = scope["type"] == "http" and "/heartbeat/" not in scope["path"]
+        self.activity.add(counts)
+        try:
             await self.app(scope, receive, send)
-            return
-        with self.activity.request():
-            await self.app(scope, receive, send)
+        finally:
+            self.activity.add(-counts)

@@ -6,9 +6,11 @@ import asyncio
 import contextlib
 import os
 import re
+import stat
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
 
 from gradio.utils import get_upload_folder
 
@@ -22,41 +24,34 @@ _UNDER_WAY, _WHOLE = re.compile(r"tmp[a-z0-9_]{8}"), re.compile(r"[0-9a-f]{64}")
 def sweeping(kept: float) -> Callable[[object], AbstractAsyncContextManager[None]]:
     """A lifespan for an ASGI application that deletes each upload before it is `kept` seconds old."""
 
+    async def sweep_again_and_again() -> None:
+        while True:
+            await asyncio.to_thread(sweep, get_upload_folder(), kept - EVERY)
+            await asyncio.sleep(EVERY)
+
     @asynccontextmanager
     async def lifespan(app: object) -> AsyncIterator[None]:
-        task = asyncio.create_task(_sweep_again_and_again(kept))
-        try:
-            yield
-        finally:
-            task.cancel()
+        task = asyncio.create_task(sweep_again_and_again())
+        yield
+        task.cancel()
 
     return lifespan
 
 
-async def _sweep_again_and_again(kept: float) -> None:
-    while True:
-        await asyncio.to_thread(sweep, get_upload_folder(), kept - EVERY)
-        await asyncio.sleep(EVERY)
-
-
 def sweep(folder: str | os.PathLike[str], kept: float) -> None:
     """Delete uploads in Gradio's folder that were written more than `kept` seconds ago, or broke off."""
-    for entry in _entries(folder):
-        if _UNDER_WAY.fullmatch(entry.name):
-            _delete_if_older(entry, BROKEN_OFF)
-        elif _WHOLE.fullmatch(entry.name):
-            for upload in _entries(entry.path):
+    for path in Path(folder).glob("*"):
+        if _UNDER_WAY.fullmatch(path.name):
+            _delete_if_older(path, BROKEN_OFF)
+        elif _WHOLE.fullmatch(path.name):
+            for upload in path.glob("*"):
                 _delete_if_older(upload, kept)
             with contextlib.suppress(OSError):  # something is left in it
-                os.rmdir(entry.path)
+                path.rmdir()
 
 
-def _entries(folder: str | os.PathLike[str]) -> Iterator[os.DirEntry]:
-    with contextlib.suppress(OSError), os.scandir(folder) as entries:
-        yield from entries
-
-
-def _delete_if_older(entry: os.DirEntry, seconds: float) -> None:
+def _delete_if_older(path: Path, seconds: float) -> None:
     with contextlib.suppress(OSError):  # it is gone, or not ours
-        if entry.is_file(follow_symlinks=False) and time.time() - entry.stat(follow_symlinks=False).st_mtime > seconds:
-            os.unlink(entry.path)
+        found = path.lstat()
+        if stat.S_ISREG(found.st_mode) and time.time() - found.st_mtime > seconds:
+            path.unlink()

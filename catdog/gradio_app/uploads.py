@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-import binascii
+import contextlib
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -52,13 +52,31 @@ class SentPhoto(ImageData):
         return {name: None if isinstance(value, str) and len(value) > LONGEST else value for name, value in fields}
 
 
-class PhotoInput(gr.Image):
+class _UploadsOnly:
+    """A component that takes regular files of visitors, and nothing else."""
+
+    is_template = True  # the browser shows it as the component of Gradio that it extends
+
+    async def async_move_resource_to_block_cache(self, url_or_file_path: str | Path | None) -> str | None:
+        """Refuse what is no regular file, before Gradio touches it.
+
+        Gradio checks only those paths of a request that come with `meta`. It would download an address, from the
+        server's network and without a limit of size. It would take a folder for an upload; deleting that fails, which
+        ends the task that deletes old uploads.
+        """
+        if is_http_url_like(str(url_or_file_path)):
+            raise refusal(f"Photos are not fetched from other sites. {HOW_TO_SEND}")
+        if not Path(url_or_file_path or "").is_file():
+            raise refusal(NOT_UPLOADED)
+        return await super().async_move_resource_to_block_cache(url_or_file_path)
+
+
+class PhotoInput(_UploadsOnly, gr.Image):
     """A `gr.Image` that neither decodes nor re-encodes, so that every surface sees the same bytes.
 
     `gr.Image` would decode with its own rules: no limit of pixels, EXIF and alpha handled in some cases only.
     """
 
-    is_template = True  # the browser shows it as a plain gr.Image
     data_model = SentPhoto
 
     def preprocess(self, payload: ImageData | None) -> bytes | Path | None:
@@ -69,11 +87,6 @@ class PhotoInput(gr.Image):
             return _from_data_url(payload.url)
         return _uploaded(payload.path)
 
-    async def async_move_resource_to_block_cache(self, url_or_file_path: str | Path | None) -> str | None:
-        """What Gradio does with a path before `preprocess` sees it, for regular files only."""
-        _require_file(url_or_file_path)
-        return await super().async_move_resource_to_block_cache(url_or_file_path)
-
     def example_payload(self) -> dict:
         """What the API page shows as the argument: a local file, as addresses are refused."""
         return {"path": "cat.jpg", "url": "cat.jpg", "meta": {"_type": "gradio.FileData"}}
@@ -82,38 +95,18 @@ class PhotoInput(gr.Image):
         return "cat.jpg"
 
 
-class FilesInput(gr.File):
+class FilesInput(_UploadsOnly, gr.File):
     """A `gr.File` with `file_count="multiple"` that reads none of the files and makes no copy."""
-
-    is_template = True  # the browser shows it as a plain gr.File
 
     def preprocess(self, payload: ListFiles | None) -> list[tuple[str, Path]]:
         """The name, for display alone, and the path of each upload; raises gr.Error for other files."""
         files = payload.root if payload else []
         return [(file.orig_name or Path(file.path).name, _uploaded(file.path)) for file in files]
 
-    async def async_move_resource_to_block_cache(self, url_or_file_path: str | Path | None) -> str | None:
-        """What Gradio does with a path before `preprocess` sees it, for regular files only."""
-        _require_file(url_or_file_path)
-        return await super().async_move_resource_to_block_cache(url_or_file_path)
-
 
 def refusal(message: str) -> gr.Error:
     """An error whose text reaches the visitor; escaped, as the page shows errors as HTML."""
     return gr.Error(escape(message, quote=False), title="No verdict", print_exception=False)
-
-
-def _require_file(url_or_path: str | Path | None) -> None:
-    """Refuse what is no regular file, before Gradio's `async_move_resource_to_block_cache` touches it.
-
-    Gradio checks only those paths of a request that come with `meta`. It would download an address, from the server's
-    network and without a limit of size. It would take a folder for an upload; deleting that fails, which ends the task
-    that deletes old uploads.
-    """
-    if is_http_url_like(str(url_or_path)):
-        raise refusal(f"Photos are not fetched from other sites. {HOW_TO_SEND}")
-    if not Path(url_or_path or "").is_file():
-        raise refusal(NOT_UPLOADED)
 
 
 def _from_data_url(url: str) -> bytes:
@@ -122,18 +115,12 @@ def _from_data_url(url: str) -> bytes:
         if not head.endswith(";base64"):
             raise ValueError("it is not base64")
         return base64.b64decode(content, validate=True)
-    except (binascii.Error, ValueError) as error:
+    except ValueError as error:
         raise refusal(f"The data: URL cannot be read: {error}. {HOW_TO_SEND}") from error
 
 
 def _uploaded(path: str | None) -> Path:
-    if not path or not _is_upload(path):
-        raise refusal(NOT_UPLOADED)
-    return Path(path)
-
-
-def _is_upload(path: str) -> bool:
-    try:
-        return is_in_or_equal(path, get_upload_folder()) and Path(path).is_file()
-    except (OSError, ValueError):  # a name that is too long, or has a NUL in it
-        return False
+    with contextlib.suppress(OSError, ValueError):  # a name that is too long, or has a NUL in it
+        if path and is_in_or_equal(path, get_upload_folder()) and Path(path).is_file():
+            return Path(path)
+    raise refusal(NOT_UPLOADED)

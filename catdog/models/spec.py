@@ -151,13 +151,8 @@ class ModelSpec(BaseModel):
         """What the model costs besides time."""
         return Cost(bytes=self.bytes, parameters=self.parameters, training_seconds=self.training_seconds)
 
-    def public(self) -> dict[str, Any]:
-        """What clients may know of the model, ready for `json.dumps`: not how or where it was trained."""
-        names = (
-            "name", "title", "architecture", "classes", "image_size", "bytes", "sha256", "temperature", "metrics",
-            "parameters", "training_seconds",
-        )  # fmt: skip
-        return {name: getattr(self, name) for name in names} | {"classes": list(self.classes)}
+    def public(self) -> Model:
+        return Model.model_validate(self)
 
     def replace(self, **changes: Any) -> ModelSpec:
         """A checked copy with other values for some fields."""
@@ -195,6 +190,26 @@ class ModelSpec(BaseModel):
         path = Path(path)
         with whole(path, partial=path.name + ".partial") as partial:  # no .json: a leftover is no spec
             partial.write_text(text, encoding="utf-8")
+
+
+class Model(BaseModel):
+    """What clients may know of a model: not how or where it was trained."""
+
+    model_config = ConfigDict(extra="forbid", from_attributes=True)
+
+    name: str
+    title: str
+    architecture: str
+    classes: Annotated[list[str], Field(min_length=2)]
+    image_size: Annotated[int, Field(ge=1, description="Height and width of the input, pixels.")]
+    bytes: Annotated[int, Field(ge=0, description="Size of the model file.")]
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    temperature: Annotated[float, Field(gt=0, description="Divides the logits.")]
+    metrics: Annotated[dict[str, Any], Field(description="Measured figures per split, with the number of images.")]
+    parameters: Annotated[int | None, Field(ge=1, description="Number of learned parameters.")]
+    training_seconds: Annotated[
+        float | None, Field(ge=0, description="Duration of all training, that of its starting weights included.")
+    ]
 
 
 def classes_of(specs: Iterable[ModelSpec]) -> list[str]:

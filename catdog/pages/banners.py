@@ -8,8 +8,7 @@ from markupsafe import Markup
 
 from catdog.errors import Busy, CatDogError
 from catdog.models.spec import ModelSpec
-from catdog.pages.accents import accent_of
-from catdog.pages.render import render
+from catdog.pages.render import accent_of, render
 from catdog.verdict import Comparison
 from catdog.wording import BUSY, UNANSWERED, explanation, headline
 

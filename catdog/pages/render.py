@@ -1,8 +1,12 @@
-"""The Jinja2 environment of all pages: its templates escape every value that is not HTML already."""
+"""The Jinja2 environment of all pages, whose templates escape every value that is not HTML already, and their accents.
+
+An accent is a name for colours in verdicts.css and for a drawing in templates/icons.
+"""
 
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote
 
@@ -10,12 +14,26 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from catdog import wording
-from catdog.pages.accents import accent, accent_of
+from catdog.models.spec import ModelSpec, classes_of
+from catdog.verdict import Comparison
 
 
 def render(template: str, **values: object) -> Markup:
     """Fill a file of `templates` with `values`; returns Markup, so that other templates do not escape it again."""
     return Markup(_environment().get_template(template).render(values))
+
+
+def accent(label: str, classes: Sequence[str]) -> str:
+    """The accent of a class: its own for cats and dogs, one of three for others."""
+    known = {"cat": "cat", "cats": "cat", "dog": "dog", "dogs": "dog"}
+    return known.get(label.lower()) or f"other-{list(classes).index(label) % 3}"
+
+
+def accent_of(comparison: Comparison, specs: Sequence[ModelSpec]) -> str:
+    """The accent of a comparison: `neither`, the accent of the class, or `split` when the models disagree."""
+    if wording.is_neither(comparison):
+        return "neither"
+    return accent(comparison.models[0].label, classes_of(specs)) if comparison.agree else "split"
 
 
 def icon_url(name: str, colour: str) -> str:

@@ -25,6 +25,15 @@ def question(page):
     return page.locator(".cd-question:not([hidden])")
 
 
+def answer(page, right: bool) -> None:
+    """Press the number of an answer and go on."""
+    truth = question(page).get_attribute("data-truth")
+    place = CLASSES.index(truth)
+    page.keyboard.press(str((place if right else 1 - place) + 1))
+    expect(question(page).locator("[role=status]")).to_have_text(f"{'Right' if right else 'Wrong'}: it is a {truth}.")
+    page.keyboard.press("Enter")
+
+
 def test_all_states(any_page):
     page = any_page
     page.get_by_role("tab", name="You against the models").click()
@@ -45,58 +54,50 @@ def test_all_states(any_page):
     assert_looks_right(page)
 
 
-def test_a_perfect_score_by_keyboard(page):
+def test_all_right_by_keyboard_then_all_wrong_by_mouse(page):
     start(page)
     seen = []
     for number in range(1, 11):
         expect(page.get_by_role("heading", name=f"Photo {number} of 10")).to_be_focused()
         seen.append(question(page).locator("img").get_attribute("src"))
-        truth = question(page).get_attribute("data-truth")
-        page.keyboard.press(str(CLASSES.index(truth) + 1))
-        expect(question(page).locator("[role=status]")).to_have_text(f"Right: it is a {truth}.")
-        page.keyboard.press("Enter")
+        answer(page, right=True)
     assert len(set(seen)) == 10
     expect(page.locator(".cd-end h2")).to_contain_text(re.compile("You (beat|are as good as).*: 10 of 10"))
     expect(page.locator("[data-you] b")).to_have_text("10 of 10")
     expect(page.locator(".cd-ranking li").first).to_contain_text("You")
     assert page.locator("[data-you] rect").get_attribute("width") == "100%"
 
-
-def test_answers_by_mouse_and_playing_again(page):
-    start(page)
-    for _ in range(10):
+    page.get_by_role("button", name="Play again").click()
+    for number in range(10):
         truth = question(page).get_attribute("data-truth")
         wrong = CLASSES[1 - CLASSES.index(truth)]
         question(page).locator(f"[data-label={wrong}]").click()
         expect(question(page).locator("[role=status]")).to_have_text(f"Wrong: it is a {truth}.")
-        question(page).locator("[data-do=next]").click()
+        question(page).get_by_role("button", name="See the score" if number == 9 else "Next photo").click()
     expect(page.locator(".cd-end h2")).to_have_text("The models were better: 0 of 10")
-    page.get_by_role("button", name="Play again").click()
-    expect(page.get_by_role("heading", name="Photo 1 of 10")).to_be_visible()
-    expect(question(page).locator(".cd-answers")).to_be_visible()
 
 
-@pytest.mark.parametrize(
-    ("scores", "words"),
-    [
-        ((8, 8, 7), "2 of 3 models were better: 7 of 10"),
-        ((8, 7, 7), "1 of 3 models was better: 7 of 10"),
-        ((8, 6, 7), "You beat 1 of 3 models: 7 of 10"),
-        ((7, 7, 7), "You are as good as the best model: 7 of 10"),
-        ((6, 5, 6), "You beat the models: 7 of 10"),
-        ((8, 9, 8), "The models were better: 7 of 10"),
-    ],
-)
-def test_the_end_says_how_many_models_were_better(page, scores, words):
+ENDS = {
+    (3, 3, 1): "2 of 3 models were better: 2 of 3",
+    (3, 2, 2): "1 of 3 models was better: 2 of 3",
+    (3, 1, 2): "You beat 1 of 3 models: 2 of 3",
+    (2, 2, 2): "You are as good as the best model: 2 of 3",
+    (1, 0, 1): "You beat the models: 2 of 3",
+    (3, 3, 3): "The models were better: 2 of 3",
+}
+
+
+def test_the_end_says_how_many_models_were_better(page):
     start(page)
-    rows = page.locator(".cd-ranking li:not([data-you])")
-    for row, score in zip(rows.all(), scores, strict=True):
-        row.evaluate("(row, score) => { row.dataset.score = score; }", score)
-    for number in range(10):
-        right = CLASSES.index(question(page).get_attribute("data-truth"))
-        page.keyboard.press(str((right if number < 7 else 1 - right) + 1))
-        page.keyboard.press("Enter")
-    expect(page.locator(".cd-end h2")).to_have_text(words)
+    page.evaluate("document.querySelectorAll('.cd-question:nth-of-type(n+4)').forEach((question) => question.remove())")
+    page.locator(".cd-end").evaluate("end => { end.dataset.count = 3; }")
+    for scores, words in ENDS.items():
+        page.locator("[data-do=again]").evaluate("button => button.click()")
+        for row, score in zip(page.locator(".cd-ranking li:not([data-you])").all(), scores, strict=True):
+            row.evaluate("(row, score) => { row.dataset.score = score; }", score)
+        for right in (True, False, True):
+            answer(page, right)
+        expect(page.locator(".cd-end h2")).to_have_text(words)
 
 
 def test_other_keys_answer_nothing_and_a_score_survives_a_look_at_another_tab(page):

@@ -114,37 +114,37 @@ def test_nothing_else_is_pasted_and_nothing_on_other_tabs(page, photo):
     assert len(sent) == 1
 
 
-@pytest.mark.parametrize("way", ["mouse", "keyboard"])
-def test_the_button_for_uploads_asks_for_another_photo(page, photo, way):
-    for colour, headline in ((fakes.CAT, "say cat"), (fakes.DOG, "say dog")):
-        button = page.get_by_label("Upload file")
+def test_the_button_for_uploads_asks_for_another_photo_and_leaves_the_camera(page, photo):
+    button = page.get_by_label("Upload file")
+    page.get_by_label("Capture from camera").click()
+    expect(page.get_by_role("button", name="Access Webcam")).to_be_visible()
+    with page.expect_file_chooser() as chosen:
+        button.click()
+    expect(page.get_by_role("button", name="Access Webcam")).to_have_count(0)
+    chosen.value.set_files(photo(fakes.CAT))
+    expect_headline(page, "say cat")
+    for ask, colour, headline in (
+        (button.click, fakes.DOG, "say dog"),
+        (lambda: button.press("Enter"), fakes.CAT, "say cat"),
+    ):
         with page.expect_file_chooser() as chosen:
-            button.click() if way == "mouse" else button.press("Enter")
-        if headline == "say dog":
-            expect_headline(page, "say cat")  # the photo is there until another is
+            ask()
+        assert len(verdicts(page)) == 3  # the photo is there until another is
         chosen.value.set_files(photo(colour))
         expect_headline(page, headline)
 
 
-def test_the_button_for_uploads_leaves_the_camera(page, photo):
-    page.get_by_label("Capture from camera").click()
-    expect(page.get_by_role("button", name="Access Webcam")).to_be_visible()
-    with page.expect_file_chooser() as chosen:
-        page.get_by_label("Upload file").click()
-    expect(page.get_by_role("button", name="Access Webcam")).to_have_count(0)
-    chosen.value.set_files(photo(fakes.CAT))
-    expect_headline(page, "All three models say cat")
-
-
-def test_the_page_stays_english_where_gradio_translates(open_page, url):
-    page = open_page(url, locale="de-DE")
+def test_the_page_stays_english_where_gradio_translates_and_knows_its_examples(open_page, url):
+    page = open_page(f"{url}?example=nobody", locale="de-DE")
     expect(page.locator("footer")).to_contain_text("API verwenden")
     expect(page.locator("html")).to_have_attribute("lang", "en")
     page.evaluate("document.documentElement.lang = 'de'")
     expect(page.locator("html")).to_have_attribute("lang", "en")
+    expect_headline(page, "No verdict")
+    expect(page.locator(".cd-banner").first).to_contain_text("cat, dog")
 
 
-def test_on_a_phone_the_verdict_comes_into_view_and_buttons_are_large_enough(page, photo):
+def test_on_a_phone_verdict_and_buttons_are_in_reach_and_maps_can_be_switched_off_and_on(page, photo):
     page.set_viewport_size({"width": PHONE, "height": 500})
     choose(page, photo(fakes.CAT))
     expect_headline(page, "All three models say cat")
@@ -153,9 +153,6 @@ def test_on_a_phone_the_verdict_comes_into_view_and_buttons_are_large_enough(pag
         box = page.get_by_label(name).bounding_box()
         assert min(box["width"], box["height"]) >= 32
 
-
-def test_maps_can_be_switched_off_and_on(page, photo):
-    choose(page, photo(fakes.CAT))
     maps = page.locator(".cd-map")
     expect(maps).to_have_count(3)
     assert maps.first.evaluate("image => image.naturalWidth > 0")
@@ -166,6 +163,30 @@ def test_maps_can_be_switched_off_and_on(page, photo):
     assert verdicts(page) == ["Cat"] * 3
     page.get_by_label("Show what the models looked at").check()
     expect(maps).to_have_count(3)
+
+
+def test_a_file_over_the_limit_is_refused_and_one_that_the_browser_cannot_show_is_judged(page, tmp_path):
+    path = tmp_path / "big.jpg"
+    path.write_bytes(bytes(Settings().max_upload_bytes + 1))
+    choose(page, path)
+    page.locator(".toast-wrap", has_text=re.compile("maximum|exceeds", re.I)).wait_for(timeout=10_000)
+    expect_headline(page, "Waiting for a photo")
+
+    path = tmp_path / "phone.heic"
+    path.write_bytes(heic(noise()))
+    choose(page, path)
+    expect(page.locator(".cd-cards[data-state=done] .cd-card")).to_have_count(3)
+    expect(page.locator("#cd-photo img")).to_have_attribute("src", re.compile("^data:image/svg"))
+
+
+def test_cards_stand_side_by_side_where_there_is_room(page):
+    for width, rows in {PHONE: 3, 768: 2, 1100: 1, DESKTOP: 1, 1920: 1}.items():
+        page.set_viewport_size({"width": width, "height": 800})
+        tops = page.locator(".cd-card").evaluate_all("cards => cards.map((card) => card.getBoundingClientRect().y)")
+        assert len(set(tops)) == rows
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        main = page.locator("main").first.bounding_box()
+        assert main["x"] == pytest.approx(width - main["x"] - main["width"], abs=1), "in the middle"
 
 
 def test_an_example_has_an_address_that_leads_to_it(page, open_page, photo):
@@ -186,42 +207,6 @@ def test_an_example_has_an_address_that_leads_to_it(page, open_page, photo):
     expect(pressed).to_have_count(0)
 
 
-def test_an_address_of_no_example_says_so(open_page, url):
-    page = open_page(f"{url}?example=nobody")
-    expect_headline(page, "No verdict")
-    expect(page.locator(".cd-banner").first).to_contain_text("cat, dog")
-
-
-def test_a_photo_that_the_browser_cannot_show_is_judged(page, tmp_path):
-    path = tmp_path / "phone.heic"
-    path.write_bytes(heic(noise()))
-    choose(page, path)
-    expect(page.locator(".cd-cards[data-state=done] .cd-card")).to_have_count(3)
-    expect(page.locator("#cd-photo img")).to_have_attribute("src", re.compile("^data:image/svg"))
-
-
-def test_a_file_over_the_limit_is_refused_before_it_is_sent(page, tmp_path):
-    path = tmp_path / "big.jpg"
-    path.write_bytes(bytes(Settings().max_upload_bytes + 1))
-    choose(page, path)
-    page.locator(".toast-wrap", has_text=re.compile("maximum|exceeds", re.I)).wait_for(timeout=10_000)
-    expect_headline(page, "Waiting for a photo")
-
-
-@pytest.mark.parametrize(("width", "rows"), [(PHONE, 3), (768, 2), (1100, 1), (DESKTOP, 1), (1920, 1)])
-def test_cards_stand_side_by_side_where_there_is_room(open_page, url, width, rows):
-    page = open_page(url, width)
-    assert len({box["y"] for box in cards_of(page)}) == rows
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    main = page.locator("main").first.bounding_box()
-    assert main["x"] == pytest.approx(width - main["x"] - main["width"], abs=1), "in the middle"
-
-
-def cards_of(page) -> list[dict]:
-    """Where the cards are, all at one time, as what is above them may still grow."""
-    return page.locator(".cd-card").evaluate_all("cards => cards.map((card) => card.getBoundingClientRect().toJSON())")
-
-
 # The part of the page that has the focus.
 FOCUSED = """() => {
   const parts = {tab: '[role=tab]', photo: '#cd-photo', example: '.cd-examples', maps: '#cd-maps', end: 'footer'};
@@ -229,7 +214,7 @@ FOCUSED = """() => {
 }"""
 
 
-def test_the_keyboard_goes_from_the_tabs_over_photo_and_examples_to_the_maps(page):
+def test_the_keyboard_goes_from_the_tabs_over_photo_and_examples_to_the_maps_and_sees_where_it_is(page):
     reached = []
     while "end" not in reached and len(reached) < 40:
         page.keyboard.press("Tab")
@@ -237,9 +222,6 @@ def test_the_keyboard_goes_from_the_tabs_over_photo_and_examples_to_the_maps(pag
     order = list(dict.fromkeys(filter(None, reached)))
     assert order == ["tab", "photo", "example", "maps", "end"]
     assert reached.count("example") == 5
-
-
-def test_the_keyboard_sees_where_it_is(page):
     maps = page.get_by_label("Show what the models looked at")
     maps.press("Shift")
     expect(maps).to_have_css("outline-style", "solid")

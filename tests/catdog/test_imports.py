@@ -30,6 +30,11 @@ def test_importing_loads_nothing_heavy():
     assert (result.stdout, result.stderr) == ("[] Comparator\n", "")
 
 
+def test_importing_the_service_loads_no_model():
+    result = python("import sys, catdog.flask_app; print({'keras', 'tensorflow', 'h5py', 'gradio'} & {*sys.modules})")
+    assert result.stdout == "set()\n"
+
+
 def test_the_public_names_exist():
     import catdog
 

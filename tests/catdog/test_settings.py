@@ -8,18 +8,14 @@ import pytest
 from PIL import Image
 
 from catdog.errors import InvalidSettings
-from catdog.settings import NAMES, PILLOW_LIMIT, PREFIX, Settings, configure_gradio
+from catdog.settings import PILLOW_LIMIT, PREFIX, VARIABLES, Settings, configure_gradio
 
 
-@pytest.fixture
-def no_cache_home(monkeypatch):
+@pytest.mark.parametrize("blank", ["", "  "])
+def test_nothing_needs_to_be_set(blank, monkeypatch):
     monkeypatch.delenv("XDG_CACHE_HOME")
-
-
-@pytest.mark.parametrize("environment", [{}, *({f"{PREFIX}{name}": blank for name in NAMES} for blank in ("", "  "))])
-def test_nothing_needs_to_be_set(no_cache_home, environment):
-    settings = Settings.from_env(environment)
-    assert settings == Settings()
+    settings = Settings.from_env({f"{PREFIX}{name}": blank for name in VARIABLES})
+    assert settings == Settings.from_env({}) == Settings()
     assert settings.weights.name == "weights"
     assert settings.hub_repo is None
 
@@ -60,7 +56,7 @@ def test_a_misspelt_variable_is_warned_of_and_no_other(caplog):
 
 
 def test_every_setting_is_known_by_its_name():
-    assert [f"{PREFIX}{name}" for name in NAMES] == re.findall(r"CATDOG_\w+", Settings.__doc__)
+    assert [f"{PREFIX}{name}" for name in VARIABLES] == re.findall(r"CATDOG_\w+", Settings.__doc__)
 
 
 @pytest.mark.parametrize("field", [{"engine": "cuda"}, {"threads": -1}, {"max_pixels": 0}, {"hub_revision": ""}])
@@ -79,23 +75,20 @@ def bare(monkeypatch):
             monkeypatch.delenv(name)
 
 
-def test_uploads_of_several_users_of_a_machine_are_kept_apart(bare, monkeypatch, tmp_path):
+@pytest.mark.parametrize(
+    "make", [None, lambda p: p.symlink_to(p.parent), lambda p: (p.mkdir(), p.chmod(0o777)), Path.touch]
+)
+def test_uploads_go_into_a_folder_that_only_this_user_may_write_to(bare, monkeypatch, tmp_path, make):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    usual = tmp_path / f"gradio-{os.getuid()}"
+    if make:  # by somebody else
+        make(usual)
     configure_gradio()
-    assert os.environ["GRADIO_TEMP_DIR"] == str(tmp_path / f"gradio-{os.getuid()}")
+    folder = Path(os.environ["GRADIO_TEMP_DIR"])
+    assert folder.parent == tmp_path and (folder == usual) == (make is None) and folder.stat().st_mode & 0o777 == 0o700
     monkeypatch.setenv("GRADIO_TEMP_DIR", "mine")
     configure_gradio()
     assert os.environ["GRADIO_TEMP_DIR"] == "mine"
-
-
-@pytest.mark.parametrize("make", [lambda p: p.symlink_to(p.parent), lambda p: (p.mkdir(), p.chmod(0o777)), Path.touch])
-def test_uploads_go_into_no_folder_that_others_may_write_to(bare, monkeypatch, tmp_path, make):
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    taken = tmp_path / f"gradio-{os.getuid()}"
-    make(taken)
-    configure_gradio()
-    folder = Path(os.environ["GRADIO_TEMP_DIR"])
-    assert folder.parent == tmp_path and folder != taken and folder.stat().st_mode & 0o777 == 0o700
 
 
 @pytest.mark.parametrize(
@@ -127,30 +120,29 @@ def test_gradio_makes_no_statistics_of_calls(bare):
     assert statistics() == (1, {"functions": {}})
 
 
-def test_a_folder_may_be_a_text_and_in_the_home(monkeypatch):
+def test_folders_are_where_the_user_keeps_them(monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", "/home/somebody")
     assert Settings(weights="models").weights == Path("models")
     settings = Settings.from_env({"CATDOG_WEIGHTS": "~/weights", "CATDOG_CACHE": "~/cache"})
     assert (settings.weights, settings.cache) == (Path("/home/somebody/weights"), Path("/home/somebody/cache"))
-
-
-def test_more_pixels_than_pillow_opens_cannot_be_allowed():
-    assert PILLOW_LIMIT == 2 * Image.MAX_IMAGE_PIXELS
-
-
-def test_converted_models_are_kept_where_the_user_keeps_caches(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert Settings().cache == Settings.from_env().cache == tmp_path / "catdog"
     assert Settings.from_env({"XDG_CACHE_HOME": "/caches"}).cache == Path("/caches/catdog")
     monkeypatch.delenv("XDG_CACHE_HOME")
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    assert Settings().cache == tmp_path / "home" / ".cache" / "catdog"
+    assert Settings().cache == Path("/home/somebody/.cache/catdog")
 
 
-def test_somebody_without_a_home_has_a_cache_of_their_own(no_cache_home, monkeypatch, tmp_path):
+def test_somebody_without_a_home_has_a_cache_of_their_own(monkeypatch, tmp_path):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.delenv("HOME")
     monkeypatch.setattr("pwd.getpwuid", {}.__getitem__)
+    assert Settings.from_env({"CATDOG_CACHE": "/cache"}).cache == Path("/cache")
+    assert list(tmp_path.iterdir()) == []
     cache = Settings().cache
     assert cache == Settings().cache == tmp_path / f"catdog-{os.getuid()}"
     assert cache.stat().st_mode & 0o777 == 0o700
+
+
+def test_more_pixels_than_pillow_opens_cannot_be_allowed():
+    assert PILLOW_LIMIT == 2 * Image.MAX_IMAGE_PIXELS

@@ -50,18 +50,6 @@ def test_costs_are_those_that_are_known():
 
 
 @pytest.mark.parametrize(
-    ("classes", "words"),
-    [
-        (("cat", "dog"), "neither a cat nor a dog"),
-        (("Owl", "dog"), "neither an owl nor a dog"),
-        (("cat", "dog", "owl"), "none of cat, dog and owl"),
-    ],
-)
-def test_neither(classes, words):
-    assert words in wording.neither([minimal(classes=classes)])
-
-
-@pytest.mark.parametrize(
     ("heatmap", "where"),
     [
         ([[1.0]], "at the centre."),
@@ -102,10 +90,10 @@ def test_how_sure_an_answer_is_follows_from_how_often_such_answers_are_wrong(con
     assert share in wording.reliability(answer)
 
 
-@pytest.mark.parametrize(("confidence", "word"), [(0.5, "unsure"), (0.9, "fairly sure"), (0.99999, "very sure")])
-def test_without_measured_errors_confidence_counts_and_nothing_is_claimed(confidence, word):
-    assert wording.certainty(said(confidence=confidence)) == word
-    assert wording.reliability(said(confidence=confidence)) == ""
+def test_without_measured_errors_confidence_counts_and_nothing_is_claimed():
+    for confidence, word in {0.5: "unsure", 0.9: "fairly sure", 0.99999: "very sure"}.items():
+        assert wording.certainty(said(confidence=confidence)) == word
+        assert wording.reliability(said(confidence=confidence)) == ""
 
 
 def test_a_label_keeps_its_case():
@@ -114,8 +102,16 @@ def test_a_label_keeps_its_case():
     assert "Felis catus" in wording.explanation(comparison, specs)
 
 
-@pytest.mark.parametrize(("classes", "several"), [(("cat", "dog"), "both"), (("cat", "dog", "owl"), "several")])
-def test_scope_names_the_classes(classes, several):
-    text = wording.scope([minimal(classes=classes), minimal(classes=[name.title() for name in classes])])
-    assert wording.listed(classes, "or") in text and several in text
+@pytest.mark.parametrize(
+    ("classes", "several", "neither"),
+    [
+        (("cat", "dog"), "both", "neither a cat nor a dog"),
+        (("dog", "owl"), "both", "neither a dog nor an owl"),
+        (("cat", "dog", "owl"), "several", "none of cat, dog and owl"),
+    ],
+)
+def test_classes_are_named(classes, several, neither):
+    specs = [minimal(classes=classes), minimal(classes=[name.title() for name in classes])]
+    assert wording.listed(classes, "or") in wording.scope(specs) and several in wording.scope(specs)
+    assert neither in wording.neither(specs) and wording.neither(specs) == wording.neither(specs[1:])
     assert wording.scope([]) == ""

@@ -66,7 +66,7 @@ def test_its_errors_are_json(host):
     assert host.post("/pets/predict", data=many).json["error"]["code"] == "image_too_large"
 
 
-def test_the_host_keeps_its_errors_and_limits(host):
+def test_the_host_keeps_its_errors_limits_and_headers(host):
     assert host.get("/nothing").text == "host 404"
     assert host.get("/pets/nothing").text == "host 404"
     assert host.get("/pets/predict").text == "host 405"
@@ -75,10 +75,6 @@ def test_the_host_keeps_its_errors_and_limits(host):
     for path in ("/broken/predict", "/broken/"):
         response = host.post(path, data=photo_form())
         assert (response.status_code, response.text) == (500, "host 500")
-
-
-def test_the_host_keeps_its_headers(host):
-    response = host.get("/")
-    assert response.text == "host page"
-    assert "Content-Security-Policy" not in response.headers
+    assert host.get("/").text == "host page"
+    assert "Content-Security-Policy" not in host.get("/").headers
     assert "Content-Security-Policy" in host.get("/pets/").headers

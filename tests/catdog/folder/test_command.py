@@ -66,7 +66,7 @@ def test_models_can_be_chosen_before_and_after_the_folder(greys, tmp_path, capsy
     models = ["--model", "xception", "scratch_cnn", "--model", "xception"]
     assert main(["classify", str(folder), "--out", str(out), *models]) == DONE
     assert main(["classify", "--model", "xception", "--out", str(out), str(folder)]) == WRONG_USAGE
-    assert "holds answers of other models (scratch_cnn, xception" in capsys.readouterr().err
+    assert "differs in models" in capsys.readouterr().err
     assert main(["classify", "--model", "xception", "--restart", "--out", str(out), str(folder)]) == DONE
     assert [row["model"] for row in read_csv(out)] == ["xception"]
 
@@ -91,26 +91,30 @@ def test_wrong_arguments_end_with_the_usage(arguments, reason, greys, capsys):
 
 
 @pytest.mark.parametrize(
-    "arguments",
+    ("arguments", "reason"),
     [
-        "none --out x.csv",
-        "DIR --out x.txt",
-        "DIR --out none/x.csv",
-        "DIR --out photos",
-        "DIR --out x.csv --model resnet",
+        ("none --out x.csv", "No such file or directory"),
+        ("notes.txt --out x.csv", "Not a directory"),
+        ("empty --out x.csv", "holds no photo"),
+        ("DIR --out x.txt", "must end in .csv or .parquet"),
+        ("DIR --out x", "must end in"),
+        ("DIR --out x.csv.gz", "must end in"),
+        ("DIR --out .csv", "must end in"),
+        ("DIR --out none/x.csv", "a folder that exists"),
+        ("DIR --out photos", "a folder that exists"),
+        ("DIR --out x.csv --model resnet", "no model 'resnet'"),
+        (f"DIR --out {'x' * 300}.csv", "cannot be written: File name too long"),
     ],
 )
-def test_what_cannot_be_done_is_a_sentence(arguments, greys, tmp_path, capsys, monkeypatch):
+def test_what_cannot_be_done_is_a_sentence(arguments, reason, greys, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert main(["classify", *arguments.replace("DIR", str(greys(1))).split()]) == WRONG_USAGE
+    (tmp_path / "notes.txt").touch()
+    (tmp_path / "empty").mkdir()
+    code = main(["classify", *arguments.replace("DIR", str(greys(1))).split()])
+    assert code == (FAILED if "written" in reason else WRONG_USAGE)
     stdout, stderr = capsys.readouterr()
-    assert (stdout, stderr.count("\n")) == ("", 1) and stderr.startswith("catdog: ")
+    assert (stdout, stderr.count("\n")) == ("", 1) and stderr.startswith("catdog: ") and reason in stderr
     assert not (tmp_path / "x.csv").exists()
-
-
-def test_results_that_cannot_be_written_are_a_failure(greys, tmp_path, capsys):
-    assert main(["classify", str(greys(1)), "--out", str(tmp_path / f"{'x' * 300}.csv")]) == FAILED
-    assert "cannot be written: File name too long" in capsys.readouterr().err
 
 
 def test_memory_does_not_grow_with_the_number_of_photos(greys, tmp_path):

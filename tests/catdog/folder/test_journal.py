@@ -35,12 +35,7 @@ def test_a_journal_counts_its_photos_and_knows_those_of_earlier_runs(tmp_path):
         assert (rows.photos, rows.failed) == (2, 1)
     with journal(tmp_path) as rows:
         assert (rows.photos, rows.failed) == (2, 1)
-        assert all(photo[0] in rows for photo in PHOTOS[:2])
-        assert PHOTOS[2][0] not in rows
-        rows.append(PHOTOS[2:])
-        assert (rows.photos, rows.failed) == (3, 1)
-    with journal(tmp_path) as rows:
-        assert all(photo[0] in rows for photo in PHOTOS)
+        assert [photo[0] in rows for photo in PHOTOS] == [True, True, False]
 
 
 def test_wherever_a_run_was_killed_the_next_one_completes_it(tmp_path, written):
@@ -54,44 +49,29 @@ def test_wherever_a_run_was_killed_the_next_one_completes_it(tmp_path, written):
         assert path.read_bytes() == written
 
 
-def test_an_empty_file_may_be_written_to(tmp_path):
-    (tmp_path / "x.csv").touch()
-    with journal(tmp_path) as rows:
-        assert rows.photos == 0
-    assert (tmp_path / "x.csv").read_bytes() == b"path,model,label,verdict,confidence,p_cat,p_dog,error\r\n"
-
-
 CHANGES = {
-    "another folder": ({"photos": "others"}, "about the photos of .*photos"),
-    "other weights": ({"specs": [SPECS[0], SPECS[1].replace(sha256="1" * 64)]}, "other models"),
-    "another calibration": ({"specs": [SPECS[0], SPECS[1].replace(temperature=2.0)]}, "other models"),
-    "fewer models": ({"specs": SPECS[:1]}, r"other models \(one, two"),
-    "another order": ({"specs": SPECS[::-1]}, "other models"),
+    "another folder": ({"photos": "others"}, "folder"),
+    "other weights": ({"specs": [SPECS[0], SPECS[1].replace(sha256="1" * 64)]}, "models"),
+    "another calibration": ({"specs": [SPECS[0], SPECS[1].replace(temperature=2.0)]}, "models"),
+    "fewer models": ({"specs": SPECS[:1]}, "models"),
+    "another order": ({"specs": SPECS[::-1]}, "models"),
 }
 
 
-@pytest.mark.parametrize(("change", "reason"), CHANGES.values(), ids=CHANGES)
-def test_answers_of_something_else_are_never_mixed_in(tmp_path, written, change, reason):
-    with pytest.raises(InvalidSettings, match=rf"x\.csv holds answers .*{reason}.*--restart"):
+@pytest.mark.parametrize(("change", "what"), CHANGES.values(), ids=CHANGES)
+def test_answers_of_something_else_are_never_mixed_in(tmp_path, written, change, what):
+    with pytest.raises(InvalidSettings, match=rf"x\.csv .*{what}.*--restart"):
         journal(tmp_path, **change)
     assert (tmp_path / "x.csv").read_bytes() == written
     with journal(tmp_path) as rows:
         assert rows.photos == 3
 
 
-@pytest.mark.parametrize("state", [None, "", "{}", "[]", '{"folder": "x", "models": [{}]}', "\0", "[" * 100_000])
+@pytest.mark.parametrize("state", [None, "", "{}", "[]", '{"models": [{}]}', "\0", '{"format": 1}', "[" * 100_000])
 def test_a_file_that_nothing_is_known_about_is_left_alone(tmp_path, written, state):
     beside = tmp_path / "x.csv.state.json"
     beside.unlink() if state is None else beside.write_text(state)
-    with pytest.raises(InvalidSettings, match=r"x\.csv exists already, and x\.csv\.state\.json.*cannot be read"):
-        journal(tmp_path)
-    assert (tmp_path / "x.csv").read_bytes() == written
-
-
-def test_rows_with_other_columns_are_left_alone(tmp_path, written):
-    beside = tmp_path / "x.csv.state.json"
-    beside.write_text(beside.read_text().replace('"format": 2', '"format": 1'))
-    with pytest.raises(InvalidSettings, match=r"another version.*--restart"):
+    with pytest.raises(InvalidSettings, match=r"x\.csv .*--restart"):
         journal(tmp_path)
     assert (tmp_path / "x.csv").read_bytes() == written
 
@@ -107,8 +87,7 @@ def test_a_file_that_was_changed_is_left_alone(tmp_path, written):
 def test_restart_forgets_whatever_there_was(tmp_path, written):
     (tmp_path / "x.csv").write_bytes(b"something else")
     with journal(tmp_path, SPECS[:1], photos="others", restart=True) as rows:
-        assert rows.photos == 0
-        assert "a.jpg" not in rows
+        assert (rows.photos, "a.jpg" in rows) == (0, False)
     with journal(tmp_path, SPECS[:1], photos="others") as rows:
         rows.append([PHOTOS[1]])
 
@@ -124,9 +103,10 @@ def test_two_runs_never_write_to_one_file(tmp_path):
 
 def test_a_full_disk_is_a_sentence_and_loses_nothing(tmp_path, written):
     path = tmp_path / "x.csv"
-    path.write_bytes(written[:0])
+    path.write_bytes(b"")
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     rows = journal(tmp_path)
+    assert path.read_bytes() == b"path,model,label,verdict,confidence,p_cat,p_dog,error\r\n"
     try:
         # Enough for a part of the first photo. Python ignores the signal, and the write fails.
         resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + 20, limits[1]))
@@ -143,6 +123,3 @@ def test_a_full_disk_is_a_sentence_and_loses_nothing(tmp_path, written):
 def test_a_file_that_cannot_be_opened_is_a_sentence(tmp_path):
     with pytest.raises(NotWritten, match=r"x\.csv cannot be written: No such file or directory"):
         journal(tmp_path / "none")
-    (tmp_path / "x.csv").mkdir()
-    with pytest.raises(NotWritten, match="Is a directory"):
-        journal(tmp_path)

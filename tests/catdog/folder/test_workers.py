@@ -88,10 +88,8 @@ def test_chunks_come_decoded_in_their_order_with_their_errors(greys):
 
 def test_a_file_that_ends_its_process_is_an_error_and_the_others_are_decoded(greys):
     folder = greys(8)
-    (folder / "001.png").write_bytes(b"crash")
-    (folder / "002.png").write_bytes(b"exit")
-    (folder / "003.png").write_bytes(b"large")
-    (folder / "005.png").write_bytes(b"large photo")
+    for number, content in {1: b"crash", 2: b"exit", 3: b"large", 5: b"large photo"}.items():
+        (folder / f"{number:03}.png").write_bytes(content)
     with Workers(Decoder(str(folder), deadly, SHAPES), 2) as workers:
         results = list(workers.decode(chunks([f"{i:03}.png" for i in range(8)], 4)))
     assert [photo for _, decoded in results for photo in told(decoded)] == [0, LOST, LOST, LOST, 4, LOST, 6, 7]

@@ -55,7 +55,7 @@ def test_malformed_requests_end_in_an_error(url, payload):
     assert message and "Traceback" not in message
 
 
-def test_what_is_public(client):
+def test_what_is_public(client, url):
     info = client.view_api(return_format="dict", print_info=False)
     returns = {"/predict": ["scratch_cnn", "xception", "Comparison"], "/explain": ["Heat maps", "Comparison"]}
     assert list(info["named_endpoints"]) == list(returns) and not info["unnamed_endpoints"]
@@ -63,12 +63,8 @@ def test_what_is_public(client):
         assert [parameter["parameter_name"] for parameter in endpoint["parameters"]] == ["image"]
         assert [returned["label"] for returned in endpoint["returns"]] == returns[name]
         assert "HEIC" in endpoint["description"] and "heatmap" in endpoint["description"]
-
-
-def test_the_page_has_the_icon_of_the_project(url):
     icon = httpx.get(f"{url}/favicon.ico", timeout=PATIENCE)
-    assert icon.headers["content-type"] == "image/svg+xml"
-    assert icon.content == ICON.read_bytes()
+    assert (icon.headers["content-type"], icon.content) == ("image/svg+xml", ICON.read_bytes())
 
 
 def test_explain_returns_a_picture_per_model_and_the_maps(client, comparator, cat):

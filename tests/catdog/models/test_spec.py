@@ -172,8 +172,8 @@ def test_a_missing_or_unreadable_file_is_refused(tmp_path):
 def test_what_training_took_counts_what_it_went_on_from(training, parameters, seconds):
     spec = ModelSpec(**CONTENT | {"training": training})
     assert (spec.parameters, spec.training_seconds) == (parameters, seconds)
-    assert (spec.public()["parameters"], spec.public()["training_seconds"]) == (parameters, seconds)
-    assert "training" not in spec.public()
+    assert (spec.public().parameters, spec.public().training_seconds) == (parameters, seconds)
+    assert "training" not in spec.public().model_dump()
 
 
 def test_a_spec_cannot_be_changed():

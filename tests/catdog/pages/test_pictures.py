@@ -1,14 +1,16 @@
-"""Heat maps as pictures that a page can show at once."""
+"""Heat maps and examples as pictures that a page can show at once."""
 
 from __future__ import annotations
 
 import base64
 import io
+import shutil
 
 import numpy as np
 from PIL import Image
 
-from catdog.pages.pictures import data_url, legend_url, overlay_urls, overlays
+from catdog.pages import examples
+from catdog.pages.pictures import legend_url, overlay_urls, overlays
 from tests.catdog import fakes
 
 
@@ -39,5 +41,11 @@ def test_the_legend_goes_from_cool_over_grey_to_warm():
     assert max(middle) - min(middle) < 30
 
 
-def test_a_data_url_holds_the_image():
-    assert decoded(data_url(Image.new("RGB", (8, 4), "red"))).size == (8, 4)
+def test_examples_begin_with_cat_and_dog_and_have_square_thumbnails(tmp_path, cat):
+    found = examples.thumbnails()
+    assert list(found) == list(examples.find())
+    assert list(found)[:3] == ["cat", "dog", "duck"]
+    assert {decoded(url).size for url in found.values()} == {(examples.THUMBNAIL, examples.THUMBNAIL)}
+    assert examples.find(tmp_path) == examples.find(tmp_path / "nowhere") == {}
+    shutil.copy(cat, tmp_path / "zebra.jpg")
+    assert list(examples.find(tmp_path)) == ["zebra"]

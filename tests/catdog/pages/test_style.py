@@ -7,7 +7,7 @@ import re
 import pytest
 
 from catdog.pages import STYLE
-from catdog.pages.accents import accent
+from catdog.pages.render import accent
 
 ACCENTS = ("cat", "dog", "other-0", "other-1", "other-2", "neither", "error")
 COLOURS = dict(re.findall(r"--([\w-]+): light-dark\((#\w{6}, #\w{6})\);", STYLE.read_text(encoding="utf-8")))
