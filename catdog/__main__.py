@@ -1,9 +1,4 @@
-"""The command line.
-
-    python -m catdog predict IMAGE... [--model NAME] [--json [--explain]]
-    python -m catdog classify DIR --out FILE.csv|FILE.parquet [--model NAME ...] [--workers N] [--restart]
-    python -m catdog models [--json]
-    python -m catdog convert
+"""The command line; `--help` says what there is.
 
 Settings come from the environment, see `catdog.settings`. Answers go to stdout and problems, one sentence each, to
 stderr. Exit codes: 0 done, 1 some inputs failed or no model could be loaded, 2 wrong usage, 130 interrupted, 141 when

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -41,16 +42,12 @@ class Score:
 def scores(judged: Iterable[Judged], specs: Sequence[ModelSpec]) -> list[Score]:
     """How often each model was right on the photos whose label it knows; no Score for a model without such photos."""
     known = [(entry.label, verdict) for entry in judged if entry.comparison for verdict in entry.comparison.models]
+    said = Counter((verdict.model, label, verdict.label) for label, verdict in known)
     found = [
-        _score(spec, [(true, verdict.label) for true, verdict in known if verdict.model == spec.name]) for spec in specs
+        Score(spec.name, spec.classes, tuple(tuple(said[spec.name, a, b] for b in spec.classes) for a in spec.classes))
+        for spec in specs
     ]
     return [score for score in found if score.photos]
-
-
-def _score(spec: ModelSpec, pairs: list[tuple[str | None, str]]) -> Score:
-    """Count pairs of (true class, model's label), without those whose true class the model does not know."""
-    confusion = tuple(tuple(pairs.count((true, said)) for said in spec.classes) for true in spec.classes)
-    return Score(spec.name, spec.classes, confusion)
 
 
 def to_csv(judged: Iterable[Judged], specs: Sequence[ModelSpec]) -> str:
@@ -62,19 +59,13 @@ def to_csv(judged: Iterable[Judged], specs: Sequence[ModelSpec]) -> str:
     writer = csv.DictWriter(stream, columns, restval="", quoting=csv.QUOTE_ALL)
     writer.writeheader()
     for entry in judged:
-        writer.writerows(_rows(entry))
+        path = f"'{entry.name}" if entry.name.startswith(_FORMULA) else entry.name
+        row = {"path": path, "truth": entry.label or ""}
+        if not entry.comparison:
+            writer.writerow(row | {"error": entry.error})
+            continue
+        for verdict in entry.comparison.models:
+            told = {"model": verdict.model, "label": verdict.label, "confidence": f"{verdict.confidence:.6f}"}
+            shares = {f"p_{name}": f"{value:.6f}" for name, value in verdict.probabilities.items()}
+            writer.writerow(row | told | shares | {"verdict": entry.comparison.verdict})
     return stream.getvalue()
-
-
-def _rows(entry: Judged) -> list[dict[str, object]]:
-    path = f"'{entry.name}" if entry.name.startswith(_FORMULA) else entry.name
-    row = {"path": path, "truth": entry.label or ""}
-    if not entry.comparison:
-        return [row | {"error": entry.error}]
-    return [
-        row
-        | {"model": verdict.model, "label": verdict.label, "confidence": f"{verdict.confidence:.6f}"}
-        | {f"p_{name}": f"{value:.6f}" for name, value in verdict.probabilities.items()}
-        | {"verdict": entry.comparison.verdict}
-        for verdict in entry.comparison.models
-    ]

@@ -70,29 +70,31 @@ def _add_events(comparator: Comparator, files: FilesInput, start: gr.Button, sto
     run = gr.State(Run())
     outputs = [results, start, stop]
 
-    def begin(run: Run) -> tuple[str, gr.Button, gr.Button]:
+    def begin(run: Run) -> tuple:
         run.stopped = False
-        return gallery.progress(0, 1, "Waiting for a turn…"), gr.Button(interactive=False), gr.Button(interactive=True)
+        return gallery.progress(0, 1, "Waiting for a turn…"), *_buttons(busy=True)
 
-    def work(files: _Upload, run: Run) -> Iterator[tuple[str, gr.Button, gr.Button]]:
-        idle = gr.Button(interactive=True), gr.Button(interactive=False)
-        busy = gr.Button(interactive=False), gr.Button(interactive=True)
+    def work(files: _Upload, run: Run) -> Iterator[tuple]:
         try:
             for shown in _progress(comparator, files, run):
-                yield shown, *busy
+                yield shown, *_buttons(busy=True)
         except CatDogError as error:
             shown = gallery.refused(str(error))
-        yield shown, *idle
+        yield shown, *_buttons(busy=False)
 
-    def halt(run: Run) -> gr.Button:
+    def halt(run: Run) -> dict:
         run.stopped = True
-        return gr.Button(interactive=False)
+        return gr.update(interactive=False)
 
     begun = start.click(begin, run, outputs, queue=False, **PRIVATE)
     done = begun.then(work, [files, run], outputs, concurrency_id="many", concurrency_limit=AT_ONCE, **PRIVATE)
-    idle = ({"__type__": "update", "interactive": interactive} for interactive in (True, False))
-    on_failure(done, outputs, [gallery.refused(UNANSWERED), *idle])
+    on_failure(done, outputs, [gallery.refused(UNANSWERED), *_buttons(busy=False)])
     stop.click(halt, run, stop, queue=False, **PRIVATE)
+
+
+def _buttons(*, busy: bool) -> tuple[dict, dict]:
+    """Updates of the buttons to start and to stop."""
+    return gr.update(interactive=not busy), gr.update(interactive=busy)
 
 
 def _progress(comparator: Comparator, files: _Upload, run: Run) -> Iterator[str]:

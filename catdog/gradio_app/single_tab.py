@@ -42,7 +42,8 @@ def add(comparator: Comparator) -> PhotoInput:
     with gr.Row(elem_classes="cd-main"):
         with gr.Column(scale=4, min_width=280):
             photo = _photo_input()
-            examples = _example_row(scope(specs))
+            row = render("example_row.html", thumbnails=thumbnails(), scope=scope(specs))
+            examples = html(row, js_on_load=_EXAMPLES_ON_LOAD) if find() else None
         with gr.Column(scale=8, min_width=280):
             headline = html(banners.waiting(), js_on_load=_HEADLINE_ON_LOAD)
             maps = gr.Checkbox(True, label="Show what the models looked at", container=False, elem_id="cd-maps")
@@ -64,14 +65,6 @@ def _photo_input() -> PhotoInput:
         height=340,
         elem_id="cd-photo",
     )
-
-
-def _example_row(scope: str) -> gr.HTML | None:
-    """A row of buttons, or nothing when there are no examples."""
-    found = thumbnails()
-    if not found:
-        return None
-    return html(render("example_row.html", thumbnails=found, scope=scope), js_on_load=_EXAMPLES_ON_LOAD)
 
 
 def _add_example_events(examples: gr.HTML, photo: PhotoInput, headline: gr.HTML) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 
 import pytest
@@ -18,9 +19,8 @@ from tests.conftest import PATIENCE
 
 @pytest.fixture
 def comparator():
-    comparator = fakes.comparator()
-    yield comparator
-    comparator.close()
+    with contextlib.closing(fakes.comparator()) as comparator:
+        yield comparator
 
 
 def photo(name: str, colour: tuple[int, int, int] = fakes.CAT) -> NamedPhoto:
@@ -31,29 +31,18 @@ def gone() -> bytes:
     raise InvalidImage("It is gone.")
 
 
-def test_each_photo_gets_its_own_verdict(comparator):
-    colours = {"a": fakes.CAT, "b": fakes.DOG, "c": fakes.NEITHER}
-    judged = list(judge(comparator, [photo(*item) for item in colours.items()]))
-    verdicts = {entry.name: entry.comparison.verdict for entry in judged}
-    assert verdicts == {"a": "cat", "b": "dog", "c": "neither"}
-    assert max(judged[0].thumbnail.size) == 192
-
-
-def test_bad_photos_are_named_and_the_others_judged(comparator):
-    photos = [NamedPhoto("text", None, lambda: b"no photo"), NamedPhoto("gone", "cat", gone), photo("good")]
-    judged = {entry.name: entry for entry in judge(comparator, photos)}
-    assert "not a photo" in judged["text"].error
-    assert (judged["gone"].error, judged["gone"].label) == ("It is gone.", "cat")
-    assert judged["good"].comparison and not judged["good"].error
-
-
-def test_a_model_that_breaks_is_no_end(comparator):
+def test_each_photo_gets_its_own_verdict_or_error(comparator):
     model = comparator.models["xception"]
     engine = model.engine
-    model.engine = lambda batch: engine(batch) if batch[..., 1].mean() < batch[..., 0].mean() else 1 / 0
-    judged = {entry.name: entry for entry in judge(comparator, [photo("breaks", fakes.DOG), photo("good")])}
+    model.engine = lambda batch: 1 / 0 if batch[..., 1].mean() > batch[..., 0].mean() else engine(batch)
+    bad = [NamedPhoto("text", None, lambda: b"no photo"), NamedPhoto("gone", "cat", gone), photo("breaks", fakes.DOG)]
+    judged = {entry.name: entry for entry in judge(comparator, [*bad, photo("cat"), photo("strange", fakes.NEITHER)])}
+    assert "not a photo" in judged["text"].error
+    assert (judged["gone"].error, judged["gone"].label) == ("It is gone.", "cat")
     assert "our fault" in judged["breaks"].error and "division" not in judged["breaks"].error
-    assert judged["good"].comparison
+    for name, verdict in {"cat": "cat", "strange": "neither"}.items():
+        assert judged[name].comparison.verdict == verdict and not judged[name].error
+        assert max(judged[name].thumbnail.size) == 192
 
 
 def test_closing_leaves_out_what_was_not_begun_and_waits_for_nothing(comparator):
@@ -74,11 +63,8 @@ def test_closing_leaves_out_what_was_not_begun_and_waits_for_nothing(comparator)
 
 
 def test_photos_wait_while_others_take_the_places():
-    comparator = fakes.comparator(Settings(max_waiting=1))
-    try:
+    with contextlib.closing(fakes.comparator(Settings(max_waiting=1))) as comparator:
         judged = list(judge(comparator, [photo(str(i)) for i in range(12)]))
-    finally:
-        comparator.close()
     assert all(entry.comparison for entry in judged) and len(judged) == 12
 
 

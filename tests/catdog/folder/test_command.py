@@ -65,6 +65,7 @@ def test_models_can_be_chosen_before_and_after_the_folder(greys, tmp_path, capsy
     folder, out = greys(1), tmp_path / "out.csv"
     models = ["--model", "xception", "scratch_cnn", "--model", "xception"]
     assert main(["classify", str(folder), "--out", str(out), *models]) == DONE
+    assert [row["model"] for row in read_csv(out)] == ["scratch_cnn", "xception"]  # in the order of display
     assert main(["classify", "--model", "xception", "--out", str(out), str(folder)]) == WRONG_USAGE
     assert "differs in models" in capsys.readouterr().err
     assert main(["classify", "--model", "xception", "--restart", "--out", str(out), str(folder)]) == DONE

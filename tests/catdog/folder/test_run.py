@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from pyarrow import parquet
 
-from catdog.errors import FolderLost, InvalidSettings, UnknownModel
+from catdog.errors import FolderLost, InvalidSettings
 from catdog.folder import run
 from catdog.folder.rows import to_path
 from catdog.folder.run import BATCH, check, classify
@@ -93,15 +93,6 @@ def test_models_may_differ_in_input_scaling_and_classes(greys, comparator, tmp_p
         assert (row["p_owl"] == "") == (row["model"] == "grey")
         assert (row["p_dog"] == "") == (row["model"] == "unit")
     assert (rows[5]["label"], rows[5]["p_cat"]) == ("owl", f"{2 / 255:.6f}")
-
-
-def test_one_model_can_be_asked_and_the_order_is_that_of_display(greys, comparator, tmp_path):
-    models = comparator(brightness("a"), brightness("b"), brightness("c"))
-    classify(greys(1), tmp_path / "out.csv", models, models=["c", "a", "c"])
-    assert [row["model"] for row in read_csv(tmp_path / "out.csv")] == ["a", "c"]
-    with pytest.raises(UnknownModel, match="no model 'd'"):
-        classify(greys(1), tmp_path / "other.csv", models, models=["a", "d"])
-    assert not (tmp_path / "other.csv").exists()
 
 
 def test_bad_files_and_odd_names_are_rows(greys, comparator, tmp_path, cat):
