@@ -80,9 +80,21 @@ def collect(files: Sequence[tuple[str, Path]], classes: Sequence[str], max_bytes
                 photos.append(NamedPhoto(_short(name), None, functools.partial(_read_file, path)))
                 continue
             try:
-                photos += _members(archives, name, path, classes, max_bytes, refused)
+                archive = archives.enter_context(zipfile.ZipFile(path))
             except _UNREADABLE as error:
                 refused.append((_short(name), f"The zip file is damaged and cannot be read: {error}."))
+                continue
+            members = _members(archive)
+            if not members:
+                refused.append((_short(name), "The zip holds no files."))
+            labels = _labels(members, classes)
+            for member in members:
+                name = _short(member.filename)
+                if problem := _problem(member, max_bytes, labels[_content(member)]):
+                    refused.append((name, problem))
+                else:
+                    read = functools.partial(_read_member, archive, member)
+                    photos.append(NamedPhoto(name, label_of(member.filename, classes), read))
             _require_few(len(photos) + len(refused))
         yield Collection(tuple(photos), tuple(refused))
 
@@ -114,32 +126,14 @@ def _is_zip(path: Path) -> bool:
         return False
 
 
-def _members(
-    archives: contextlib.ExitStack,
-    name: str,
-    path: Path,
-    classes: Sequence[str],
-    max_bytes: int,
-    refused: list[tuple[str, str]],
-) -> list[NamedPhoto]:
-    """The photos in a zip; what cannot be read is added to `refused`."""
-    archive = archives.enter_context(zipfile.ZipFile(path))
+def _members(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
+    """The files in a zip, without those that operating systems add."""
     members = [member for member in archive.infolist() if not member.is_dir() and not _is_clutter(member.filename)]
     if len(members) > MOST_PHOTOS:
         raise TooMuch(f"The zip holds {len(members):,} files; at most {MOST_PHOTOS} photos are judged at once.")
     if sum(member.file_size for member in members) > MOST_UNPACKED:
         raise TooMuch(f"The zip holds more than {MOST_UNPACKED // 2**20} MB, unpacked. Send fewer or smaller photos.")
-    if not members:
-        refused.append((_short(name), "The zip holds no files."))
-    photos, labels = [], _labels(members, classes)
-    for member in members:
-        problem = _problem(member, max_bytes, labels[_content(member)])
-        if problem:
-            refused.append((_short(member.filename), problem))
-        else:
-            label = label_of(member.filename, classes)
-            photos.append(NamedPhoto(_short(member.filename), label, functools.partial(_read_member, archive, member)))
-    return photos
+    return members
 
 
 def _content(member: zipfile.ZipInfo) -> tuple[int, int]:
