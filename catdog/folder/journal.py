@@ -39,7 +39,7 @@ class Journal:
     """
 
     def __init__(self, path: Path, folder: Path, specs: Sequence[ModelSpec], *, restart: bool = False):
-        self.path, self.columns, self.models = path, Columns(specs), [spec.name for spec in specs]
+        self.path, self.columns = path, Columns(specs)
         self.photos = self.failed = 0
         self._seen = np.array([], np.uint64)
         with writing(path):
@@ -99,7 +99,7 @@ class Journal:
 
         def digests() -> Iterator[np.uint64]:
             nonlocal end
-            for rows, read in read_groups(self.path, self.columns, self.models):
+            for rows, read in read_groups(self.path, self.columns):
                 end = read
                 if rows:
                     self.photos += 1

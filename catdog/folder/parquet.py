@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import importlib.util
 import itertools
-from collections.abc import Sequence
 from pathlib import Path
 
 from catdog.errors import InvalidSettings
@@ -23,7 +22,7 @@ def require_pyarrow() -> None:
         raise InvalidSettings("A Parquet file needs pyarrow: `pip install pyarrow`, or let --out end in .csv.")
 
 
-def write(csv: Path, out: Path, columns: Columns, models: Sequence[str]) -> None:
+def write(csv: Path, out: Path, columns: Columns) -> None:
     """Turn a CSV file of results into a Parquet file, which appears whole or not at all.
 
     The columns are the same: numbers as float64, all else as text, empty cells as null.
@@ -32,7 +31,7 @@ def write(csv: Path, out: Path, columns: Columns, models: Sequence[str]) -> None
     from pyarrow import parquet
 
     types = {name: pyarrow.float64() if name in columns.numbers else pyarrow.string() for name in columns.names}
-    rows = itertools.chain.from_iterable(group for group, _ in read_groups(csv, columns, models))
+    rows = itertools.chain.from_iterable(group for group, _ in read_groups(csv, columns))
     with whole(out) as partial, parquet.ParquetWriter(partial, pyarrow.schema(types)) as writer:
         while some := list(itertools.islice(rows, ROWS_AT_ONCE)):
             columns_of_cells = zip(*some, strict=True)

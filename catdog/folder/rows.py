@@ -22,7 +22,8 @@ LONGEST_ERROR = 1000  # characters
 class Columns:
     """path, model, label, verdict, confidence, p_<class> for each class of any model, error."""
 
-    def __init__(self, specs: Iterable[ModelSpec]):
+    def __init__(self, specs: Sequence[ModelSpec]):
+        self.models = [spec.name for spec in specs]  # whose rows a photo has, in this order
         self.classes = classes_of(specs)
         self.numbers = ["confidence", *(f"p_{name}" for name in self.classes)]
         self.names = ["path", "model", "label", "verdict", *self.numbers, "error"]
@@ -65,7 +66,7 @@ def to_csv(rows: Iterable[Sequence[str]]) -> bytes:
     return stream.getvalue().encode("utf-8", "backslashreplace")
 
 
-def read_groups(path: Path, columns: Columns, models: Sequence[str]) -> Iterator[tuple[list[list[str]], int]]:
+def read_groups(path: Path, columns: Columns) -> Iterator[tuple[list[list[str]], int]]:
     """Read a CSV file of results: for each photo the cells of its rows, and the offset at which they end.
 
     The first group, without rows, is the header. What a killed run leaves at the end of the file is left out: a
@@ -80,19 +81,19 @@ def read_groups(path: Path, columns: Columns, models: Sequence[str]) -> Iterator
             yield [], end
             continue
         rows.append(cells)
-        if not _fit(rows, columns, models):
+        if not _fit(rows, columns):
             raise _foreign(path, f"see row {number}")
-        if cells[1] == "" or len(rows) == len(models):
+        if cells[1] == "" or len(rows) == len(columns.models):
             yield rows, end
             rows = []
 
 
-def _fit(rows: list[list[str]], columns: Columns, models: Sequence[str]) -> bool:
+def _fit(rows: list[list[str]], columns: Columns) -> bool:
     """Whether these can be the first rows of a photo."""
     path, model, *_ = (*rows[-1], "", "")
     if len(rows[-1]) != len(columns.names) or path != rows[0][0]:
         return False
-    return model == models[len(rows) - 1] or (model == "" and len(rows) == 1)
+    return model == columns.models[len(rows) - 1] or (model == "" and len(rows) == 1)
 
 
 def _records(path: Path) -> Iterator[tuple[list[str], int]]:

@@ -86,7 +86,7 @@ def classify(
         journal.sync()
         if out != csv and not stop.is_set():
             with writing(out):
-                parquet.write(csv, out, journal.columns, journal.models)
+                parquet.write(csv, out, journal.columns)
     seconds = time.perf_counter() - start
     judged = journal.photos - before
     return Summary(

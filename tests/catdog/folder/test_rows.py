@@ -76,7 +76,7 @@ def content(photos) -> bytes:
 
 
 def read(path):
-    return list(read_groups(path, Columns(SPECS), ["one", "two"]))
+    return list(read_groups(path, Columns(SPECS)))
 
 
 def test_photos_are_read_with_all_their_rows(tmp_path):
