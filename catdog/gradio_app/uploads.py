@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from gradio.components import Component
 from gradio.data_classes import ImageData, ListFiles
 from gradio.utils import get_upload_folder, is_in_or_equal
 from gradio_client.utils import is_http_url_like
@@ -52,32 +53,29 @@ class SentPhoto(ImageData):
         return {name: None if isinstance(value, str) and len(value) > LONGEST else value for name, value in fields}
 
 
-class _UploadsOnly:
-    """A component that takes regular files of visitors, and nothing else."""
+async def _move_upload(component: Component, url_or_file_path: str | Path | None) -> str | None:
+    """What a component does with a path before `preprocess` sees it: refuse what is no regular file.
 
-    is_template = True  # the browser shows it as the component of Gradio that it extends
-
-    async def async_move_resource_to_block_cache(self, url_or_file_path: str | Path | None) -> str | None:
-        """Refuse what is no regular file, before Gradio touches it.
-
-        Gradio checks only those paths of a request that come with `meta`. It would download an address, from the
-        server's network and without a limit of size. It would take a folder for an upload; deleting that fails, which
-        ends the task that deletes old uploads.
-        """
-        if is_http_url_like(str(url_or_file_path)):
-            raise refusal(f"Photos are not fetched from other sites. {HOW_TO_SEND}")
-        if not Path(url_or_file_path or "").is_file():
-            raise refusal(NOT_UPLOADED)
-        return await super().async_move_resource_to_block_cache(url_or_file_path)
+    Gradio checks only those paths of a request that come with `meta`. It would download an address, from the server's
+    network and without a limit of size. It would take a folder for an upload; deleting that fails, which ends the task
+    that deletes old uploads.
+    """
+    if is_http_url_like(str(url_or_file_path)):
+        raise refusal(f"Photos are not fetched from other sites. {HOW_TO_SEND}")
+    if not Path(url_or_file_path or "").is_file():
+        raise refusal(NOT_UPLOADED)
+    return await Component.async_move_resource_to_block_cache(component, url_or_file_path)
 
 
-class PhotoInput(_UploadsOnly, gr.Image):
+class PhotoInput(gr.Image):
     """A `gr.Image` that neither decodes nor re-encodes, so that every surface sees the same bytes.
 
     `gr.Image` would decode with its own rules: no limit of pixels, EXIF and alpha handled in some cases only.
     """
 
+    is_template = True  # the browser shows it as a plain gr.Image
     data_model = SentPhoto
+    async_move_resource_to_block_cache = _move_upload
 
     def preprocess(self, payload: ImageData | None) -> bytes | Path | None:
         """The path of the uploaded file, the bytes of a data: URL, or None for nothing; raises gr.Error for others."""
@@ -95,8 +93,11 @@ class PhotoInput(_UploadsOnly, gr.Image):
         return "cat.jpg"
 
 
-class FilesInput(_UploadsOnly, gr.File):
+class FilesInput(gr.File):
     """A `gr.File` with `file_count="multiple"` that reads none of the files and makes no copy."""
+
+    is_template = True  # the browser shows it as a plain gr.File
+    async_move_resource_to_block_cache = _move_upload
 
     def preprocess(self, payload: ListFiles | None) -> list[tuple[str, Path]]:
         """The name, for display alone, and the path of each upload; raises gr.Error for other files."""
