@@ -58,7 +58,7 @@ _EXAMPLE = [
 def description(root: str) -> dict[str, Any]:
     """The whole document, for routes whose addresses begin with `root`."""
     page = _page(
-        "page", "Upload page", ["UnknownName", "Busy", "Unavailable"], parameters=_EXAMPLE,
+        "page", "Upload page", ["UnknownModel", "Busy", "Unavailable"], parameters=_EXAMPLE,
         description="With `example`, the page shows the verdicts on that example.",
     )  # fmt: skip
     form = _page(

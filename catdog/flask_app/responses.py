@@ -14,7 +14,7 @@ ERRORS = {
         "400", "The form has no photo, more than one photo or model, or ended early.",
         ("missing_file", "too_many_files", "too_many_models", "bad_request"),
     ),
-    "UnknownName": ("404", "There is no model, or no example of the page, of that name.", ("unknown_model",)),
+    "UnknownModel": ("404", "There is no model, or no example of the page, of that name.", ("unknown_model",)),
     "TooLarge": (
         "413", "More bytes, form fields or pixels than the limits in `/models` allow.", ("image_too_large",)
     ),

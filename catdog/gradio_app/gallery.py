@@ -1,4 +1,4 @@
-"""What the tab for many photos shows: progress, and the gallery of results with its tables."""
+"""The gallery of the tab for many photos, with its summary and its tables."""
 
 from __future__ import annotations
 
@@ -15,22 +15,6 @@ from catdog.pages.render import render
 from catdog.wording import is_neither, neither
 
 THUMBNAIL_QUALITY = 70
-
-
-def waiting() -> Markup:
-    """Before anything was sent."""
-    how = "Choose photos, a zip or our examples, then press “Judge them”. The least certain answers come first."
-    return banner("Waiting for photos", how, "idle")
-
-
-def progress(done: int, count: int, text: str) -> Markup:
-    """While the models work; screen readers do not read out every new number."""
-    return render("progress.html", done=done, count=count, text=text)
-
-
-def refused(message: str) -> Markup:
-    """Why no photo was judged."""
-    return banner("Nothing was judged", message, "error")
 
 
 def results(judged: Sequence[Judged], specs: Sequence[ModelSpec], *, planned: int | None = None) -> Markup:

@@ -9,20 +9,24 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import gradio as gr
+from markupsafe import Markup
 
 from catdog.collection import MOST_PHOTOS, Judged, collect, judge
 from catdog.comparator import Comparator
 from catdog.errors import CatDogError
-from catdog.gradio_app import gallery
+from catdog.gradio_app.gallery import results
 from catdog.gradio_app.parts import LIVE, PRIVATE, html, on_failure
 from catdog.gradio_app.uploads import LARGEST_PHOTOS, FilesInput
 from catdog.models.spec import classes_of
+from catdog.pages.banners import banner
 from catdog.pages.examples import find
 from catdog.pages.render import render
 from catdog.wording import UNANSWERED
 
 AT_ONCE = 2  # visitors who are served at a time; others wait in the queue
 EVERY = 0.2  # seconds between two reports of progress
+
+_HOW = "Choose photos, a zip or our examples, then press “Judge them”. The least certain answers come first."
 
 _Upload = list[tuple[str, Path]]
 
@@ -54,8 +58,8 @@ def add(comparator: Comparator) -> None:
                 start = gr.Button("Judge them", variant="primary", elem_id="cd-start")
                 stop = gr.Button("Stop", interactive=False, elem_id="cd-stop")
         with gr.Column(scale=8, min_width=280):
-            results = html(gallery.waiting(), js_on_load=LIVE, elem_id="cd-many")
-    _add_events(comparator, files, start, stop, results)
+            board = html(banner("Waiting for photos", _HOW, "idle"), js_on_load=LIVE, elem_id="cd-many")
+    _add_events(comparator, files, start, stop, board)
 
 
 def _add_samples(files: FilesInput) -> None:
@@ -66,20 +70,20 @@ def _add_samples(files: FilesInput) -> None:
         button.click(lambda: paths, None, files, queue=False, **PRIVATE)
 
 
-def _add_events(comparator: Comparator, files: FilesInput, start: gr.Button, stop: gr.Button, results: gr.HTML) -> None:
+def _add_events(comparator: Comparator, files: FilesInput, start: gr.Button, stop: gr.Button, board: gr.HTML) -> None:
     run = gr.State(Run())
-    outputs = [results, start, stop]
+    outputs = [board, start, stop]
 
     def begin(run: Run) -> tuple:
         run.stopped = False
-        return gallery.progress(0, 1, "Waiting for a turn…"), *_buttons(busy=True)
+        return _shown(0, 1, "Waiting for a turn…"), *_buttons(busy=True)
 
     def work(files: _Upload, run: Run) -> Iterator[tuple]:
         try:
             for shown in _progress(comparator, files, run):
                 yield shown, *_buttons(busy=True)
         except CatDogError as error:
-            shown = gallery.refused(str(error))
+            shown = _refused(str(error))
         yield shown, *_buttons(busy=False)
 
     def halt(run: Run) -> dict:
@@ -88,13 +92,21 @@ def _add_events(comparator: Comparator, files: FilesInput, start: gr.Button, sto
 
     begun = start.click(begin, run, outputs, queue=False, **PRIVATE)
     done = begun.then(work, [files, run], outputs, concurrency_id="many", concurrency_limit=AT_ONCE, **PRIVATE)
-    on_failure(done, outputs, [gallery.refused(UNANSWERED), *_buttons(busy=False)])
+    on_failure(done, outputs, [_refused(UNANSWERED), *_buttons(busy=False)])
     stop.click(halt, run, stop, queue=False, **PRIVATE)
 
 
 def _buttons(*, busy: bool) -> tuple[dict, dict]:
     """Updates of the buttons to start and to stop."""
     return gr.update(interactive=not busy), gr.update(interactive=busy)
+
+
+def _shown(done: int, count: int, text: str) -> Markup:
+    return render("progress.html", done=done, count=count, text=text)
+
+
+def _refused(message: str) -> Markup:
+    return banner("Nothing was judged", message, "error")
 
 
 def _progress(comparator: Comparator, files: _Upload, run: Run) -> Iterator[str]:
@@ -112,5 +124,5 @@ def _progress(comparator: Comparator, files: _Upload, run: Run) -> Iterator[str]
                     break
                 if time.monotonic() - reported > EVERY:
                     reported = time.monotonic()
-                    yield gallery.progress(len(done), planned, f"Judged {len(done):,} of {planned:,} photos")
-    yield gallery.results(done, specs, planned=planned if len(done) < planned else None)
+                    yield _shown(len(done), planned, f"Judged {len(done):,} of {planned:,} photos")
+    yield results(done, specs, planned=planned if len(done) < planned else None)
