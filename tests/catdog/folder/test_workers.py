@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import functools
 import multiprocessing
 import os
@@ -147,16 +146,6 @@ def test_ctrl_c_is_left_to_the_main_process(greys):
 def test_workers_that_do_not_start_end_the_run_instead_of_spoiling_every_photo(greys):
     workers = Workers(Decoder(str(greys(1)), Stillborn(), SHAPES), 2)
     with workers, pytest.raises(NoWorker, match="could not be started: it ended at once"):
-        next(workers.decode([[Found("000.png")]]))
-
-
-def test_a_lack_of_file_descriptors_is_told(greys, monkeypatch):
-    def none_left(*_):
-        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
-
-    monkeypatch.setattr(multiprocessing.get_context("spawn"), "Pipe", none_left)
-    workers = Workers(Decoder(str(greys(1)), READER, SHAPES), 1)
-    with workers, pytest.raises(NoWorker, match=r"could not be started: Too many open files\."):
         next(workers.decode([[Found("000.png")]]))
 
 
