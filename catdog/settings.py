@@ -30,28 +30,17 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Settings:
-    """All settings, with defaults that need no set-up.
+    """All settings, with defaults that need no set-up."""
 
-    weights           folder of `.h5` files and specs         CATDOG_WEIGHTS
-    hub_repo          Hub repository `user/name`, or None      CATDOG_HUB_REPO
-    hub_revision      commit, tag or branch of it              CATDOG_HUB_REVISION
-    engine            what runs the models: ENGINES            CATDOG_ENGINE
-    threads           threads per model, 0 for all cores       CATDOG_THREADS
-    cache             folder of converted models               CATDOG_CACHE
-    max_waiting       photos judged or waiting, then Busy      CATDOG_MAX_WAITING
-    max_upload_bytes  largest accepted file, bytes             CATDOG_MAX_UPLOAD_MB
-    max_pixels        largest accepted photo, width x height   CATDOG_MAX_PIXELS
-    """
-
-    weights: Path = BUNDLED_WEIGHTS
-    hub_repo: str | None = None
-    hub_revision: str = "main"
-    engine: str = "auto"
-    threads: int = 0
-    cache: Path = field(default_factory=lambda: _user_cache(os.environ))
-    max_waiting: int = 64
-    max_upload_bytes: int = 20 * 1024 * 1024
-    max_pixels: int = MAX_PIXELS
+    weights: Path = BUNDLED_WEIGHTS  # folder of `.h5` files and specs
+    hub_repo: str | None = None  # Hub repository `user/name` to take them from instead
+    hub_revision: str = "main"  # commit, tag or branch of it
+    engine: str = "auto"  # what runs the models: ENGINES
+    threads: int = 0  # per model, 0 for all cores
+    cache: Path = field(default_factory=lambda: _user_cache(os.environ))  # folder of converted models
+    max_waiting: int = 64  # photos judged or waiting, then Busy
+    max_upload_bytes: int = 20 * 1024 * 1024  # of the largest accepted file
+    max_pixels: int = MAX_PIXELS  # of the largest accepted photo, width x height
 
     def __post_init__(self) -> None:
         """Raise InvalidSettings, which names the variable, for a value that is not valid."""

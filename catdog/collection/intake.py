@@ -37,16 +37,11 @@ class TooMuch(CatDogError, ValueError):
 
 @dataclass(frozen=True)
 class NamedPhoto:
-    """A photo that can be read.
+    """A photo that can be read."""
 
-    name   for display only, never used as a path
-    label  the class named by a folder around it, or None
-    read   returns its bytes; raises CatDogError
-    """
-
-    name: str
-    label: str | None
-    read: Callable[[], bytes]
+    name: str  # for display only, never used as a path
+    label: str | None  # the class named by a folder around it
+    read: Callable[[], bytes]  # returns its bytes; raises CatDogError
 
 
 @dataclass(frozen=True)

@@ -43,18 +43,12 @@ class NotMultipart(CatDogError, ValueError):
 
 
 class Upload(NamedTuple):
-    """One photo as sent.
+    """One photo as sent, and what to ask about it."""
 
-    photo    binary stream of the encoded photo
-    name     file name that the client gave: for display alone, never a path
-    model    name of the model to ask, or None for all
-    explain  whether heat maps are wanted
-    """
-
-    photo: IO[bytes]
-    name: str
-    model: str | None
-    explain: bool
+    photo: IO[bytes]  # encoded
+    name: str  # that the client gave: for display alone, never a path
+    model: str | None  # name of the one to ask, or None for all
+    explain: bool  # whether heat maps are wanted
 
 
 def read_upload(request: Request, max_bytes: int) -> Upload:

@@ -22,18 +22,12 @@ Decoded = list[Pixels | CatDogError]
 
 @dataclass(frozen=True)
 class Decoder:
-    """What a worker does with each photo; sent to it when it starts.
+    """What a worker does with each photo; sent to it when it starts."""
 
-    folder    where the paths begin
-    read      binary file and `whole` -> RGB image, as `Reader`
-    shapes    what the models take
-    patience  seconds that one photo may take, after which it ends the process
-    """
-
-    folder: str
-    read: Callable[..., Read]
-    shapes: tuple[Shape, ...]
-    patience: float = PATIENCE
+    folder: str  # where the paths begin
+    read: Callable[..., Read]  # binary file and `whole` -> RGB image, as `Reader`
+    shapes: tuple[Shape, ...]  # that the models take
+    patience: float = PATIENCE  # seconds that one photo may take, after which it ends the process
 
     def decode(self, chunk: Sequence[Found], *, whole: bool = False) -> Decoded:
         """Decode a few photos, one after the other; when `whole`, large ones are not reduced."""

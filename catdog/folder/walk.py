@@ -11,14 +11,10 @@ from catdog.photo.decode import EXTENSIONS
 
 
 class Found(NamedTuple):
-    """A photo, or a folder that cannot be read.
+    """A photo, or a folder that cannot be read."""
 
-    path     relative to the folder of the walk, with `/`; that of a folder ends with `/`, that of the walk's is empty
-    problem  why the folder cannot be read, in one sentence; empty for a photo
-    """
-
-    path: str
-    problem: str = ""
+    path: str  # relative to the folder of the walk, with `/`; a folder's ends with `/`, that of the walk's is empty
+    problem: str = ""  # why the folder cannot be read, in one sentence; empty for a photo
 
 
 def find(folder: Path) -> Iterator[Found]:

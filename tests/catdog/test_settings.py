@@ -1,3 +1,4 @@
+import dataclasses
 import os
 import re
 import tempfile
@@ -9,6 +10,7 @@ from PIL import Image
 
 from catdog.errors import InvalidSettings
 from catdog.settings import PILLOW_LIMIT, PREFIX, VARIABLES, Settings, configure_gradio
+from tests.conftest import ROOT
 
 
 @pytest.mark.parametrize("blank", ["", "  "])
@@ -55,8 +57,10 @@ def test_a_misspelt_variable_is_warned_of_and_no_other(caplog):
     assert re.findall(r"CATDOG_\w+", record.getMessage()) == ["CATDOG_HUBREPO", "CATDOG_HUB_REPO"]
 
 
-def test_every_setting_is_known_by_its_name():
-    assert [f"{PREFIX}{name}" for name in VARIABLES] == re.findall(r"CATDOG_\w+", Settings.__doc__)
+def test_every_setting_has_a_variable_that_the_docs_list():
+    assert [field for field, _ in VARIABLES.values()] == [field.name for field in dataclasses.fields(Settings)]
+    text = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
+    assert {*re.findall(r"^\| `CATDOG_(\w+)` \|", text, re.MULTILINE)} == {*VARIABLES}
 
 
 @pytest.mark.parametrize("field", [{"engine": "cuda"}, {"threads": -1}, {"max_pixels": 0}, {"hub_revision": ""}])
