@@ -14,6 +14,7 @@ from catdog.errors import CatDogError, InvalidImage
 from catdog.gradio_app.parts import ONE_PHOTO
 from catdog.gradio_app.uploads import PhotoInput, refusal
 from catdog.pages.pictures import overlays
+from catdog.verdict import Comparison, Verdict
 from catdog.wording import percent
 
 Answer = TypeVar("Answer")
@@ -22,10 +23,7 @@ Answer = TypeVar("Answer")
 LABELLED = ("scratch_cnn", "xception")
 
 _PHOTOS = "JPEG, PNG, WebP, GIF, BMP, TIFF, HEIC and AVIF are read; web addresses are not fetched."
-_FIELDS = (
-    "prediction, confidence, leader, models [model, label, confidence, probabilities, milliseconds, error_rate, "
-    "strangeness, neither, heatmap, cost], agree, source, verdict, usually_right"
-)
+_FIELDS = f"{', '.join(Comparison.model_fields)}; in each of `models` {', '.join(Verdict.model_fields)}"
 _PREDICT = (
     "Ask every model about one photo. Returns the label of scratch_cnn with its confidences, the same for xception "
     f"(empty when that model is not loaded), and the comparison of all models as JSON: {_FIELDS}. {_PHOTOS}"
