@@ -84,7 +84,7 @@ def paste(page, path, kind: str = "image/png") -> None:
     page.evaluate(PASTE, [list(path.read_bytes()), kind])
 
 
-def test_a_photo_can_be_pasted_whatever_is_shown(page, photo):
+def test_a_photo_can_be_pasted_whatever_is_shown_and_nothing_else_nor_on_other_tabs(page, photo):
     paste(page, photo(fakes.CAT))
     expect_headline(page, "All three models say cat")
     paste(page, photo(fakes.DOG))
@@ -95,14 +95,6 @@ def test_a_photo_can_be_pasted_whatever_is_shown(page, photo):
         expect_headline(page, "Waiting for a photo")
         paste(page, photo(fakes.CAT))
         expect_headline(page, "All three models say cat")
-    with page.expect_file_chooser():
-        page.get_by_label("Upload file").click()
-    expect_headline(page, "All three models say cat")  # the photo is there until another is chosen
-
-
-def test_nothing_else_is_pasted_and_nothing_on_other_tabs(page, photo):
-    choose(page, photo(fakes.CAT))
-    expect_headline(page, "All three models say cat")
     sent = []
     page.on("request", lambda request: sent.append(request.url) if "/upload?" in request.url else None)
     paste(page, photo(fakes.DOG), kind="text/plain")

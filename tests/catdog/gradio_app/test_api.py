@@ -29,13 +29,6 @@ def test_client_gets_labels_and_comparison_of_the_bytes_that_it_sent(client, com
     assert_same_verdicts(client.predict(handle_file(path), api_name="/predict"), comparator, GOOD[name])
 
 
-@pytest.mark.parametrize("name", ["png palette.png", "gif animated.gif", "heic.heic"])
-def test_data_url_is_judged_as_it_was_sent(url, comparator, name):
-    event, answer = call(url, {"url": data_url(GOOD[name])})
-    assert event == "complete"
-    assert_same_verdicts(answer, comparator, GOOD[name])
-
-
 @pytest.mark.parametrize("endpoint", ["/predict", "/explain"])
 @pytest.mark.parametrize("kind", BAD)
 def test_bad_upload_is_refused_with_the_message_of_python(client, comparator, tmp_path, kind, endpoint):
