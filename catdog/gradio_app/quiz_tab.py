@@ -17,14 +17,12 @@ from catdog.gradio_app.parts import ONE_PHOTO, PRIVATE, html, on_failure
 from catdog.models.spec import ModelSpec
 from catdog.pages import examples
 from catdog.pages.banners import AGAIN, banner
-from catdog.pages.pictures import data_url
+from catdog.pages.pictures import data_url, reduced
 from catdog.pages.render import render
 from catdog.verdict import Comparison
 from catdog.wording import BUSY, UNANSWERED, listed
 
 FOLDER = examples.FOLDER / "quiz"
-LARGEST_SIDE = 480  # pixels
-
 _ON_LOAD = Path(__file__).with_name("quiz_tab.js").read_text(encoding="utf-8")
 
 
@@ -77,9 +75,7 @@ def quiz(questions: Sequence[Question], specs: Sequence[ModelSpec]) -> Markup:
 
 def _picture(path: Path) -> str:
     with Image.open(path) as image:
-        image = image.convert("RGB")
-    image.thumbnail((LARGEST_SIDE, LARGEST_SIDE))
-    return data_url(image, quality=85)
+        return data_url(reduced(image.convert("RGB")), quality=85)
 
 
 def _failed(message: str) -> Markup:
