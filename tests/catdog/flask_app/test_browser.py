@@ -170,16 +170,21 @@ def test_every_state_looks_right(open_page, knowing, width, scheme):
     assert_looks_right(page)
 
 
-@pytest.mark.parametrize("script", [True, False], ids=["script", "no script"])
-def test_maps_can_be_switched_off(open_page, knowing, script):
-    page = open_page(url=knowing, script=script)
-    send(page, png(fakes.CAT), script)
+def test_maps_can_be_switched_off_and_an_example_has_an_address(open_page, knowing):
+    page = open_page(url=knowing)
+    page.get_by_role("link", name="Dog").click()
+    expect_verdicts(page, 3)
+    assert page.url == f"{knowing}?example=dog"
+    expect(page.locator("#preview")).to_be_visible()
     expect(page.locator(".cd-map")).to_have_count(3)
     page.get_by_label("Show what the models looked at").uncheck()
-    if not script:
-        send(page, png(fakes.CAT), script)
     expect(page.locator(".cd-map")).to_have_count(0)
-    expect_verdicts(page, 3)
+    send(page, png(fakes.CAT))
+    expect(page.locator("#headline .cd-banner")).to_have_attribute("data-accent", "cat")
+    expect(page).to_have_url(knowing)
+    expect(page.locator(".cd-map")).to_have_count(0)
+    page.get_by_label("Show what the models looked at").check()
+    expect(page.locator(".cd-map")).to_have_count(3)
 
 
 def test_a_photo_that_the_browser_cannot_show_is_shown_all_the_same(open_page, knowing):
@@ -188,18 +193,3 @@ def test_a_photo_that_the_browser_cannot_show_is_shown_all_the_same(open_page, k
     expect_verdicts(page, 3)
     expect(page.locator("#preview")).to_have_attribute("src", re.compile("^data:image/jpeg"))
     assert page.locator("#preview").evaluate("image => image.decode().then(() => image.naturalWidth)") > 0
-
-
-@pytest.mark.parametrize("script", [True, False], ids=["script", "no script"])
-def test_an_example_has_an_address(open_page, knowing, script):
-    page = open_page(url=knowing, script=script)
-    page.get_by_role("link", name="Dog").click()
-    expect_verdicts(page, 3)
-    assert page.url == f"{knowing}?example=dog"
-    expect(page.locator("#preview")).to_be_visible()
-    if script:
-        page.get_by_label("Show what the models looked at").uncheck()
-        expect(page.locator(".cd-map")).to_have_count(0)
-        send(page, png(fakes.CAT))
-        expect(page.locator("#headline .cd-banner")).to_have_attribute("data-accent", "cat")
-        expect(page).to_have_url(knowing)
