@@ -155,8 +155,7 @@ def png(colour: tuple[int, int, int]) -> dict:
     return {"name": "photo.png", "mimeType": "image/png", "buffer": encoded(fakes.photo(colour), "PNG")}
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [360, 1440])
+@pytest.mark.parametrize(("width", "scheme"), [(360, "light"), (1440, "dark")])
 def test_every_state_looks_right(open_page, knowing, width, scheme):
     page = open_page(width, url=knowing, color_scheme=scheme)
     assert_looks_right(page)
