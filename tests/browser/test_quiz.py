@@ -78,7 +78,7 @@ def test_all_right_by_keyboard_then_all_wrong_by_mouse(page):
 
 
 ENDS = {
-    (3, 3, 1): "2 of 3 models were better: 2 of 3",
+    (3, 3, 2): "2 of 3 models were better: 2 of 3",
     (3, 2, 2): "1 of 3 models was better: 2 of 3",
     (3, 1, 2): "You beat 1 of 3 models: 2 of 3",
     (2, 2, 2): "You are as good as the best model: 2 of 3",
