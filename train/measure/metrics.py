@@ -78,10 +78,6 @@ class Bin(NamedTuple):
     right: int
     total: int
 
-    @property
-    def accuracy(self) -> float:
-        return self.right / self.total
-
 
 def calibration_bins(probabilities: np.ndarray, labels: np.ndarray, bins: int = CALIBRATION_BINS) -> list[Bin]:
     """Equal bins of the confidence of probabilities (N, classes), without the empty ones."""
@@ -97,4 +93,4 @@ def calibration_error(probabilities: np.ndarray, labels: np.ndarray, bins: int =
     Guo et al. 2017, "On calibration of modern neural networks".
     """
     found = calibration_bins(probabilities, labels, bins)
-    return sum(abs(b.confidence - b.accuracy) * b.total for b in found) / len(labels)
+    return sum(abs(b.confidence * b.total - b.right) for b in found) / len(labels)

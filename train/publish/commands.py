@@ -14,8 +14,7 @@ from catdog.terminal import tell
 from train.measure.served import settings_for
 from train.publish import model_card
 from train.publish.hub_client import PublishError, bounded_waits
-from train.publish.hub_repository import Repository, Upload
-from train.publish.model_repository import models_upload
+from train.publish.hub_repository import README, Repository, Upload
 from train.publish.space import models_of, space_upload
 from train.quiet import load_keras
 
@@ -25,7 +24,7 @@ def card(weights: Path, report: Path) -> None:
     located = locate(settings_for(weights))
     if located.problems:
         raise ModelMismatch(" ".join(located.problems))
-    path, specs = weights / model_card.CARD, [model.spec for model in located.models]
+    path, specs = weights / README, [model.spec for model in located.models]
     tell(filter(None, [model_card.about_others(report, specs)]))
     changed = model_card.write(weights, specs, report)
     print(f"{path} was {'brought ' if changed else ''}up to date.")
@@ -43,7 +42,7 @@ def publish_models(
 
         specs, findings = verification.verify(weights, data)
         print(*findings, sep="\n", flush=True)
-        upload = models_upload(repository, specs, weights, report, replace_card=replace_card)
+        upload = model_card.models_upload(repository, specs, weights, report, replace_card=replace_card)
         if done := _carried_out(upload, dry_run, private):
             command = f"python -m train publish --space USER/NAME --repo {repo} --revision {done['commit']}"
             print(f"A Space that serves it: {command}")

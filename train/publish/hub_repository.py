@@ -13,6 +13,7 @@ from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, Re
 from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError
 from huggingface_hub.utils.sha import git_hash
 
+from catdog.wording import readable_size
 from train.publish.hub_client import NOTHING_PUBLISHED, UNKNOWN, PublishError, told_errors
 
 README = "README.md"
@@ -116,7 +117,7 @@ class Upload:
     def describe(self) -> str:
         """One line per file that differs, with its size, then variables and notes."""
         rows = [
-            (state, "" if state == "deleted" else _size(self.additions[path].upload_info.size), path)
+            (state, "" if state == "deleted" else readable_size(self.additions[path].upload_info.size), path)
             for path, state in self.differing.items()
         ]
         rows += [("variable", "", f"{name}={value}") for name, value in self.variables.items()]
@@ -186,7 +187,3 @@ def _is_content(addition: CommitOperationAdd, hub_id: str) -> bool:
         return addition.upload_info.sha256.hex() == hub_id
     with addition.as_file() as file:
         return git_hash(file.read()) == hub_id
-
-
-def _size(count: int) -> str:
-    return f"{count / 1e6:.1f} MB" if count >= 1e6 else f"{count / 1e3:.1f} kB"

@@ -1,4 +1,4 @@
-"""The model card: generated parts from the specs, between what people wrote.
+"""The model card, generated parts from the specs between what people wrote, and the models' repository on the Hub.
 
 python -m train card                # brings weights/README.md up to date
 python -m train publish --repo ...  # the same for the card on the Hub
@@ -9,23 +9,26 @@ from __future__ import annotations
 import json
 import os.path
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from huggingface_hub import ModelCardData
 
-from catdog.models.spec import ModelSpec, classes_of
+from catdog.errors import InvalidSettings
+from catdog.models.spec import ModelSpec, classes_of, find_specs
 from catdog.photo.array import SCALINGS
 from catdog.verdict import default_of
 from train.fit.lineage import described
 from train.folders import whole
 from train.publish import readme
+from train.publish.hub_client import NOTHING_PUBLISHED
+from train.publish.hub_repository import README as CARD
+from train.publish.hub_repository import Repository, Upload
 from train.report import results
 from train.report.markdown import render
 
-CARD = "README.md"
 REPORT = "report"  # the folder on the Hub that holds the report's files
 
 
@@ -44,7 +47,33 @@ def write(weights: Path, specs: Sequence[ModelSpec], report: Path) -> bool:
     return True
 
 
-def published(
+def models_upload(
+    repository: Repository, specs: Sequence[ModelSpec], weights: Path, report: Path, *, replace_card: bool = False
+) -> Upload:
+    """The upload of a verified folder: `.h5` files, specs, the card, and the files of the report that it names.
+
+    The text of the card on the Hub is kept, unless `replace_card`.
+    """
+    there = None if replace_card else repository.readme()
+    text, differs = _published(weights, there, specs, report, repository.name)
+    files: dict[str, bytes | Path] = {CARD: text.encode()}
+    for path in find_specs(weights):
+        file = ModelSpec.read(path).file
+        files |= {path.name: path, file: weights / file}
+    files |= dict(_linked_files(report, text, repository.files))
+    notes = list(filter(None, [about_others(report, specs)]))
+    if differs:
+        notes.append(
+            f"The text of the card on the Hub is kept; it is not that of {weights / CARD}, "
+            "which --replace-card would put in its place."
+        )
+    others = [name for name in repository.files if re.fullmatch(r"[^/]+\.(h5|json)", name) and name not in files]
+    if others:
+        notes.append(f"The repository also holds {', '.join(others)}, which apps will load if it is a model.")
+    return Upload(repository, files, f"Publish {', '.join(spec.name for spec in specs)}", notes=notes)
+
+
+def _published(
     weights: Path, there: str | None, specs: Sequence[ModelSpec], report: Path, repo: str
 ) -> tuple[str, bool]:
     """The card for the Hub repository `repo`, and whether it keeps another text than the folder's.
@@ -63,6 +92,20 @@ def published(
         if written := readme.hand_written(text_there):
             differs, text = written != readme.hand_written(text), text_there
     return _composed(fronts, text, specs, report, REPORT, repo), differs
+
+
+def _linked_files(report: Path, text: str, there: Iterable[str]) -> Iterator[tuple[str, Path]]:
+    """The files of a report that a card shows or links to; InvalidSettings if one is nowhere."""
+    links = re.findall(rf"\]\({REPORT}/([^)\s#?]+)", text)
+    for name in dict.fromkeys(map(unquote, links)):
+        path, file = f"{REPORT}/{name}", report / name
+        # A card may come from the Hub: it must not choose files from elsewhere.
+        if file.is_file() and not file.resolve().is_relative_to(report.resolve()):
+            raise InvalidSettings(f"The model card links to {path}, which is outside the report. {NOTHING_PUBLISHED}")
+        if file.is_file():
+            yield path, file
+        elif path not in there:
+            raise InvalidSettings(f"The model card links to {file}, which does not exist. {NOTHING_PUBLISHED}")
 
 
 def images_of(report: Path, specs: Sequence[ModelSpec]) -> dict[str, str]:

@@ -135,16 +135,12 @@ def _cost(comparator: Comparator, paths: Sequence[Path]) -> dict[str, Any]:
 
 
 def sureness(classifier: Classifier, pets: Sequence[Comparison], truth: Sequence[str]) -> list[dict[str, Any]]:
-    """Per level of confidence: the error rate that was promised, and how many of the answers were wrong."""
+    """Per level of confidence: the error rate that was promised, and the `share` of the answers that were wrong."""
     verdicts = [_verdict(classifier.spec.name, comparison) for comparison in pets]
-    levels = []
-    for rate in sorted(set(classifier.spec.sureness.error_rate), reverse=True):
-        wrong = [v.label != label for v, label in zip(verdicts, truth, strict=True) if v.error_rate == rate]
-        if wrong:
-            found = share(wrong)
-            counts = {"photos": found["of"], "wrong": found["count"], "rate": found["share"]}
-            levels.append({"promised": rate} | counts | {"interval": found["interval"]})
-    return levels
+    wrong = {rate: [] for rate in sorted(set(classifier.spec.sureness.error_rate), reverse=True)}
+    for verdict, label in zip(verdicts, truth, strict=True):
+        wrong[verdict.error_rate].append(verdict.label != label)
+    return [{"promised": rate} | share(flags) for rate, flags in wrong.items() if flags]
 
 
 def neither(

@@ -191,12 +191,12 @@ def faithfulness(measured: Mapping[str, Mapping[str, Any]]) -> Figure:
 
 
 def error_rates(levels: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
-    """Promised and found error rates: model -> levels with `promised`, `rate` and `interval`."""
+    """Promised and found error rates: model -> levels with `promised`, `share` and `interval`."""
     figure, grid = _panels(1, height=4.5)
     axes = grid[0, 0]
     axes.plot([1e-3, 1], [1e-3, 1], **DASHED)
     for number, (name, found) in enumerate(levels.items()):
-        promised, rates, ends = (np.array([level[key] for level in found]) for key in ("promised", "rate", "interval"))
+        promised, rates, ends = (np.array([level[key] for level in found]) for key in ("promised", "share", "interval"))
         style = {"fmt": _marker(number), "color": f"C{number}", "elinewidth": 1.2}
         axes.errorbar(promised, rates, np.abs(ends.T - rates), label=name, **style)
     axes.set(xlabel="promised share of wrong answers", ylabel="share that was wrong", xscale="log")

@@ -52,7 +52,7 @@ def test_what_differs_is_described_and_goes_with_what_is_deleted_in_one_commit(s
     upload = Upload(Repository(REPO).at(), files, "things", variables={"A": "1"}, **more)
     assert upload.describe().splitlines() == [
         "user/things:",
-        "  changed       0.0 kB  notes.md",
+        "  changed         0 kB  notes.md",
         "  new           2.5 MB  big.h5",
         "  deleted               empty.txt",
         "  variable              A=1",

@@ -55,7 +55,7 @@ def test_one_command_writes_page_figures_and_drawings(tiny_data, tiny_weights, s
     assert figures["neither"]["decided_by"] == "xception"
     assert figures["neither"]["rules"]["xception"]["caught"]["of"] == 5
     assert figures["cost"]["photos"] == figures["heat_maps"]["xception"]["photos"] == 5
-    assert sum(level["photos"] for level in figures["sureness"]["xception"]) == 16
+    assert sum(level["of"] for level in figures["sureness"]["xception"]) == 16
     area = figures["neither"]["rules"]["xception"]["auroc"]["area"]
     assert f"| **xception** | all | {insight_of(figures, 'refused_pets')}" in page and f"| {area:.3f} (" in page
     assert "From a test: all free.\n" in page
@@ -120,8 +120,8 @@ def classifier(**changes) -> Classifier:
 def test_promises_are_held_against_what_was_wrong():
     pets = [answer("cat"), answer("dog"), answer("dog", 0.99)]
     first, second = insight_figures.sureness(classifier(), pets, ["cat", "cat", "dog"])
-    assert (first["promised"], first["photos"], first["wrong"], first["rate"]) == (0.1, 2, 1, 0.5)
-    assert (second["promised"], second["photos"], second["wrong"]) == (0.01, 1, 0)
+    assert (first["promised"], first["of"], first["count"], first["share"]) == (0.1, 2, 1, 0.5)
+    assert (second["promised"], second["of"], second["count"]) == (0.01, 1, 0)
 
 
 def test_refused_and_caught_are_counted():
