@@ -234,7 +234,7 @@ class Tile:
 
 def gallery(tiles: Sequence[Tile], columns: int = 4) -> Figure:
     """Photos in a grid, whole and as squares, with what is said of them; long texts are shortened."""
-    margin, title, line, size = 0.06, 0.2, 0.165, 7  # inches, but for the size of the letters
+    margin, title, line, size = 0.06, 0.2, 0.165, 6.5  # inches, but for the size of the letters
     side = WIDTH / columns
     step = title + side + 0.08 + line * max(len(tile.lines) for tile in tiles)
     width, height = side * min(columns, len(tiles)), step * math.ceil(len(tiles) / columns)
