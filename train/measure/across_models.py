@@ -54,8 +54,8 @@ def by_agreement(probabilities: Mapping[str, np.ndarray], labels: np.ndarray) ->
     }
 
 
-def suspected(probabilities: Mapping[str, np.ndarray], labels: np.ndarray, least: float = SUSPICION) -> np.ndarray:
-    """Which labels every model contradicts with the same class and at least this confidence: bool (N,).
+def suspected(probabilities: Mapping[str, np.ndarray], labels: np.ndarray) -> np.ndarray:
+    """Which labels every model contradicts with the same class and at least the confidence SUSPICION: bool (N,).
 
     Only a suspicion: all models may share a mistake. After confident learning (Northcutt et al. 2021), on photos that
     no model was trained on.
@@ -63,7 +63,7 @@ def suspected(probabilities: Mapping[str, np.ndarray], labels: np.ndarray, least
     rows = np.stack(list(probabilities.values()))  # (models, N, classes)
     predicted = rows.argmax(axis=2)
     unanimous = (predicted == predicted[0]).all(axis=0)
-    return unanimous & (predicted[0] != labels) & (rows.max(axis=2) >= least).all(axis=0)
+    return unanimous & (predicted[0] != labels) & (rows.max(axis=2) >= SUSPICION).all(axis=0)
 
 
 def worst(probabilities: Mapping[str, np.ndarray], labels: np.ndarray) -> np.ndarray:

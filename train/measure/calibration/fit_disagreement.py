@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -21,8 +21,9 @@ def fit_disagreement(
     """
     own = predicted[name]
     cases = []
-    for others in _subsets([other for other in predicted if other != name]):
-        for same in _subsets(others, proper=True):
+    every = [other for other in predicted if other != name]
+    for others in _subsets(every, range(1, len(every) + 1)):
+        for same in _subsets(others, range(len(others))):
             chosen = np.all([(predicted[other] == own) == (other in same) for other in others], axis=0)
             right = int((own == labels)[chosen].sum())
             known = {other: sha256[other] for other in others}
@@ -30,7 +31,5 @@ def fit_disagreement(
     return [case for case in cases if case.photos]
 
 
-def _subsets(names: Sequence[str], *, proper: bool = False) -> Iterator[tuple[str, ...]]:
-    """Subsets, small ones first: all but the empty one or, with `proper`, all but the complete one."""
-    sizes = range(len(names)) if proper else range(1, len(names) + 1)
+def _subsets(names: Sequence[str], sizes: Iterable[int]) -> Iterator[tuple[str, ...]]:
     return itertools.chain.from_iterable(itertools.combinations(names, size) for size in sizes)
