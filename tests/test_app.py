@@ -79,15 +79,17 @@ def test_an_app_that_cannot_start_says_why(tmp_path, tiny_weights, environment, 
     assert words in errors and "Traceback" not in errors
 
 
-def test_the_app_serves_from_any_folder_until_interrupted(tmp_path, tiny_weights, cat):
+def test_the_app_serves_from_any_folder_until_interrupted_and_tells_of_a_fallback(tmp_path, tiny_weights, cat):
     port = free_port()
-    with app(tmp_path, CATDOG_WEIGHTS=tiny_weights, GRADIO_SERVER_PORT=port) as process:
+    hub = {"CATDOG_HUB_REPO": "user/name", "HF_ENDPOINT": f"http://{HOST}:{free_port()}", "HF_HOME": tmp_path}
+    with app(tmp_path, CATDOG_WEIGHTS=tiny_weights, GRADIO_SERVER_PORT=port, **hub) as process:
         url = f"http://{HOST}:{port}"
         until_it_answers(url, process)
         event, (_, _, comparison) = call(url, {"url": data_url(cat.read_bytes())})
         assert event == "complete" and len(comparison["models"]) == 2
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=PATIENCE) == 0
+        assert "user/name cannot be reached" in process.stderr.read()
 
 
 def test_the_app_that_is_told_to_stop(tiny_weights, tmp_path, cat):

@@ -8,8 +8,10 @@ when it is first needed.
 from __future__ import annotations
 
 import contextlib
+import functools
+import re
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, wait
 from pathlib import Path
 from typing import TypeVar
@@ -23,6 +25,8 @@ T = TypeVar("T")
 # `snapshot_download` gave up after 24 s when the Hub refused connections, and never when it was silent. No timeout
 # covers the look-up of the host, which took 10 s with a silent name server.
 PATIENCE = 6.0
+# Those in the top folder of a repository; only reading shows which JSON files are specs.
+MODEL_FILES = {"allow_patterns": ["*.json", "*.h5"], "ignore_patterns": "*/*"}
 THREAD = "catdog-hub"  # name of the threads that ask the Hub
 
 
@@ -48,53 +52,45 @@ def cached(repo: str, revision: str) -> Path | None:
             return None
 
 
-def is_current(repo: str, revision: str, folder: Path) -> bool:
-    """Whether a cached folder is complete and still the commit that a revision names.
-
-    Makes one request; none for a commit, which never changes. With HF_HUB_OFFLINE it makes none and takes the folder
-    for current.
-    """
-    from huggingface_hub import get_cached_repo_tree, is_offline_mode
-    from huggingface_hub.errors import CachedRepoTreeNotFoundError
-
-    try:
-        files = get_cached_repo_tree(repo, revision=folder.name)
-    except CachedRepoTreeNotFoundError:  # somebody fetched single files
-        return False
-    if not all((folder / name).exists() for name in _model_files(file.path for file in files)):
-        return False
-    return folder.name == revision or is_offline_mode() or folder.name == _resolved(repo, revision)
-
-
 def download(repo: str, revision: str, damaged: Sequence[str] = ()) -> Path:
-    """Fetch the model files of a revision that the cache lacks, or those named `damaged`; return the cached folder.
+    """The cached folder of a revision, complete: model files that the cache lacks, and those `damaged`, are fetched.
 
-    A Hub that answers may take as long as it needs. The cache notes the commit of `revision` when all files are
-    there, so that a download that breaks off leaves the last complete commit in use.
+    With a complete cache this makes one request for a branch or tag, and none for a commit or with HF_HUB_OFFLINE. A
+    Hub that answers may take as long as it needs. The cache notes the commit of `revision` when all files are there, so
+    that a download that breaks off leaves the last complete commit in use.
     """
-    from huggingface_hub import HfApi, hf_hub_download, snapshot_download
+    from huggingface_hub import HfApi, get_cached_repo_tree, hf_hub_download, snapshot_download
+    from huggingface_hub.errors import CachedRepoTreeNotFoundError
+    from huggingface_hub.utils import filter_repo_objects
+    from tqdm import tqdm
 
-    commit = _resolved(repo, revision)
+    commit, silent = _commit(repo, revision), {"tqdm_class": functools.partial(tqdm, disable=True)}
+    files = {"revision": commit, "etag_timeout": PATIENCE} | MODEL_FILES
 
-    def ask() -> list[str]:
-        """The names of the model files, once the Hub has answered for one of them; later answers have no time limit."""
-        names = _model_files(HfApi().list_repo_files(repo, revision=commit))
-        for name in names[:1]:
-            hf_hub_download(repo, name, revision=commit, etag_timeout=PATIENCE, dry_run=True)
-        return names
+    def is_missing(file: str) -> bool:
+        return hf_hub_download(repo, file, revision=commit, etag_timeout=PATIENCE, dry_run=True).will_download
+
+    def lacks_a_file() -> bool:
+        """Whether the cache does. If so, the Hub has answered for one file; later answers have no time limit."""
+        try:
+            listed = get_cached_repo_tree(repo, revision=commit)
+        except CachedRepoTreeNotFoundError:
+            listed = HfApi().list_repo_tree(repo, revision=commit)
+        return any(map(is_missing, filter_repo_objects([file.path for file in listed], **MODEL_FILES)))
 
     with _translated_errors(repo, revision):
-        names = _patiently(repo, ask)
-        fetch = {"revision": commit, "allow_patterns": list(damaged) or names, "etag_timeout": PATIENCE}
-        folder = Path(snapshot_download(repo, **fetch, force_download=bool(damaged))) if names else None
-        if folder is None or not find_specs(folder):
+        progress = {} if _patiently(repo, lacks_a_file) else silent
+        folder = Path(snapshot_download(repo, **files, **progress))
+        if damaged:
+            snapshot_download(repo, **files | {"allow_patterns": damaged}, force_download=True)
+        if not find_specs(folder):
             raise ModelUnavailable(
                 f"The Hub repository {repo} has no model spec, a .json beside each .h5, at revision {revision}. "
                 "Publish the models to it, or correct CATDOG_HUB_REPO and CATDOG_HUB_REVISION."
             )
-        if revision != commit:
+        if cached(repo, revision) != folder:
             with contextlib.suppress(Exception):  # without the note the next start asks once more
-                _patiently(repo, lambda: snapshot_download(repo, revision=revision, allow_patterns=names))
+                _patiently(repo, lambda: snapshot_download(repo, revision=revision, **MODEL_FILES, **silent))
         return folder
 
 
@@ -110,20 +106,19 @@ def is_damaged(path: Path) -> bool:
     return found != blob.name
 
 
-def _resolved(repo: str, revision: str) -> str:
-    """The commit, 40 hexadecimal digits, of a revision. One request."""
-    from huggingface_hub import HfApi
+def _commit(repo: str, revision: str) -> str:
+    """The commit, 40 hexadecimal digits, of a revision: the cached one with HF_HUB_OFFLINE, else asked for."""
+    from huggingface_hub import HfApi, is_offline_mode
 
+    if re.fullmatch("[0-9a-f]{40}", revision):
+        return revision
+    if is_offline_mode() and (folder := cached(repo, revision)):
+        return folder.name
     with _translated_errors(repo, revision):
         info = _patiently(repo, lambda: HfApi().model_info(repo, revision=revision, timeout=PATIENCE))
         if not info.sha:
             raise ValueError("the answer names no commit")
         return info.sha
-
-
-def _model_files(paths: Iterable[str]) -> list[str]:
-    """The `.h5` and JSON files in the top folder of a repository; only reading shows which JSON files are specs."""
-    return [path for path in paths if "/" not in path and path.endswith((".json", ".h5"))]
 
 
 def _patiently(repo: str, ask: Callable[[], T]) -> T:
@@ -159,8 +154,8 @@ def translated(error: Exception, repo: str, revision: str) -> ModelUnavailable:
     """What an error of the client means to somebody who reads from a repository."""
     from huggingface_hub import constants, errors
 
-    if isinstance(error, errors.LocalEntryNotFoundError) and isinstance(error.__cause__, Exception):
-        error = error.__cause__  # "not in the cache either", raised from what really happened
+    if isinstance(error, (errors.LocalEntryNotFoundError, ValueError)):
+        error = error.__cause__ or error  # "not in the cache either" and the like, raised from what really happened
     status = error.response.status_code if isinstance(error, errors.HfHubHTTPError) else 0
     the = f"The Hub repository {repo}"
     reason = problem = ""

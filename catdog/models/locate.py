@@ -48,9 +48,8 @@ def locate(settings: Settings) -> Located:
     """Find and verify the models that the settings ask for.
 
     1. No Hub repository is set: use the bundled folder.
-    2. The Hub cache is complete for a commit, or with HF_HUB_OFFLINE for any revision: use it, without a request.
-    3. Otherwise ask the Hub, and fetch what the cache lacks or holds damaged.
-    4. The Hub is unreachable: use what the cache holds of the revision, or else the bundled folder.
+    2. Otherwise use the revision in the Hub cache, once the Hub has sent what that lacks or holds damaged.
+    3. The Hub is unreachable: use what the cache holds of the revision, or else the bundled folder.
 
     Raises ModelUnavailable when no usable model is found, or when the repository or its revision is missing or may not
     be read.
@@ -80,16 +79,14 @@ def _bundled(folder: Path, source: str, problems: tuple[str, ...] = ()) -> Locat
 
 
 def _from_hub(settings: Settings, repo: str, revision: str) -> Located:
-    folder = hub.cached(repo, revision)
-    advice = "Start again when the Hub can be reached, to repair the cached copy."
-    found = _read(folder, _name(repo, folder), advice) if folder else _Found()
     try:
-        if found.models and not found.problems and hub.is_current(repo, revision, folder):
-            return _located(found, f"hub {_name(repo, folder)}")
         return _downloaded(repo, revision)
     except hub.HubUnreachable as error:
         unreachable = f"The Hub repository {repo} cannot be reached ({error.reason})"
     again = "Check the connection and start again."
+    folder = hub.cached(repo, revision)
+    advice = "Start again when the Hub can be reached, to repair the cached copy."
+    found = _read(folder, _name(repo, folder), advice) if folder else _Found()
     if found.models:
         problem = f"{unreachable}, so its copy in the Hub cache is used. {again}"
         return _located(found, f"hub cache {_name(repo, folder)} (Hub unreachable)", (problem,))
