@@ -28,15 +28,11 @@ def steps_to(training: Any) -> list[Step]:
     return steps
 
 
-def origins_of(run: dict[str, Any]) -> list[Any]:
-    """What went into a run: the models that it averaged, if it did, and the weights that it started from."""
-    others = run.get("averaged_with")
-    return [*(others if isinstance(others, list) else ()), run.get("base")]
-
-
 def _add_run(run: dict[str, Any], steps: list[Step], files: dict[str, int]) -> int:
     """Append a run after all that went into it; return its position. `files` are the positions of files by sha256."""
-    parts = [_add_origin(origin, steps, files) for origin in origins_of(run)]
+    others = run.get("averaged_with")
+    origins = [*(others if isinstance(others, list) else ()), run.get("base")]
+    parts = [_add_origin(origin, steps, files) for origin in origins]
     steps.append(Step(run, True, tuple(parts)))
     return len(steps) - 1
 
