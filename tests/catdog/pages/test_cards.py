@@ -52,22 +52,17 @@ def test_how_sure_a_card_is_depends_on_measured_errors_and_on_neither():
     assert "Leaning" not in html and "cd-worth" not in html
 
 
-def test_maps_stand_on_their_cards_with_a_legend_and_words():
-    shown = verdict("xception", "cat", CAT, heatmap=[[0.0, 2.0, 0.0], [0.0, 0.0, 0.0], [-1.0, 0.0, 0.0]])
-    html = cards.filled(compared(shown), [minimal("xception")], {"xception": "data:image/jpeg;base64,AAAA"})
-    alt = re.search(r'src="data:image/jpeg;base64,AAAA" alt="([^"]*)"', html)[1]
-    assert "cat" in alt and "upper centre" in alt
-    assert html.count("cd-legend-note") == 1
-
-
-def test_the_cards_keep_the_order_of_the_models():
+def test_the_cards_keep_the_order_of_the_models_and_maps_stand_on_theirs():
     specs = [minimal(name) for name in fakes.NAMES]
-    for html in (
-        cards.blank(specs),
-        cards.filled(compared(*(verdict(spec.name, "dog", DOG) for spec in specs)), specs, {}),
-    ):
+    heatmap = [[0.0, 2.0, 0.0], [0.0, 0.0, 0.0], [-1.0, 0.0, 0.0]]
+    verdicts = [verdict(spec.name, "cat", CAT, heatmap=heatmap) for spec in specs]
+    filled = cards.filled(compared(*verdicts), specs, {"xception": "data:image/jpeg;base64,AAAA"})
+    for html in (cards.blank(specs), filled):
         assert re.findall(r'data-model="(\w+)"', html) == list(fakes.NAMES)
         assert 'data-count="3"' in html
+    (alt,) = re.findall(r'src="data:image/jpeg;base64,AAAA" alt="([^"]*)"', filled)
+    assert "cat" in alt and "upper centre" in alt
+    assert filled.count("cd-legend-note") == 1
 
 
 @pytest.mark.parametrize("state", ["heading", "blank", "refused", "filled", "banner", "about"])
