@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import inspect
 import json
 import shlex
 import sys
 import warnings
 from collections.abc import Callable
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
+from typer import Argument, Option
 
 from catdog.errors import CatDogError, InvalidSettings
+from catdog.models.spec import ModelSpec
 from catdog.terminal import never_fail_to_print, tell
+from train.fit.job import Data, DatasetName, Job, Limit, More, Product
+from train.networks.recipes import TEACHER_SIZE
 from train.quiet import load_keras
 
 app = typer.Typer(
@@ -26,43 +30,10 @@ CONTINUES = "the same command, without --restart, continues after the last finis
 NOTHING_WRITTEN = "nothing was written"
 
 
-class Split(StrEnum):
-    """The photos that a model can be measured on."""
-
-    VAL = "val"
-    TEST = "test"
-
-
 # Options of several commands
-Name = Annotated[str, typer.Argument(help="Architecture: scratch_cnn, xception, mobilenet_v2, ...")]
-Data = Annotated[Path, typer.Option(help="Folder made by `prepare`.")]
-More = Annotated[list[Path], typer.Option(help="Another data folder, such as one with photos of neither. Repeatable.")]
-Weights = Annotated[Path, typer.Option(help="Folder of the models.")]
-Report = Annotated[Path, typer.Option(help="Folder of the report.")]
-SplitOption = Annotated[Split, typer.Option(help="Photos to measure on.")]
-Out = Annotated[Path, typer.Option(help="Folder for the model.")]
-ImageSize = Annotated[int | None, typer.Option(help="Input size of the served model, pixels.")]
-Run = Annotated[Path | None, typer.Option(help="Folder of the checkpoints and of the model before rounding.")]
-Limit = Annotated[int | None, typer.Option(help="Use only the first photos of each class.")]
-DatasetName = Annotated[str, typer.Option(help="Name of the data, for the model card.")]
-Base = Annotated[str | None, typer.Option(help="Weights of the base: imagenet, none, or an .h5 that begins with it.")]
-Start = Annotated[Path | None, typer.Option(help="An .h5 of the same architecture to continue from.")]
-Restart = Annotated[bool, typer.Option("--restart", help="Ignore the checkpoints of an earlier run.")]
-# What a recipe can be told
-Stages = Annotated[str | None, typer.Option(metavar="SIZExEPOCHS,...", help="Photo sizes and epochs: 96x20,128x4.")]
-FrozenStages = Annotated[int | None, typer.Option(help="How many of the first stages keep the base as it is.")]
-BatchSize = Annotated[int | None, typer.Option(help="Photos per step.")]
-LearningRate = Annotated[float | None, typer.Option(help="Peak learning rate.")]
-Crop = Annotated[float | None, typer.Option(help="Least share of a photo that a random crop keeps.")]
-CutMix = Annotated[float | None, typer.Option(help="Share of photos with a box of another pasted in.")]
-Degrade = Annotated[float | None, typer.Option(help="Share of photos that are blurred, shrunk, tilted, ...")]
-Steps = Annotated[int | None, typer.Option(help="Batches per epoch. Default: every photo once.")]
-Settled = Annotated[
-    bool | None, typer.Option("--settled", help="Keep the batch norm statistics and depthwise kernels.")
-]
-Ema = Annotated[float | None, typer.Option(help="Momentum of the moving average of the weights; 0 for none.")]
-Seed = Annotated[int | None, typer.Option(help="Seed of all random numbers.")]
-Precision = Annotated[str | None, typer.Option(help="auto, float32 or mixed_bfloat16.")]
+Weights = Annotated[Path, Option(help="Folder of the models.")]
+Report = Annotated[Path, Option(help="Folder of the report.")]
+Split = Annotated[Literal["val", "test"], Option(help="Photos to measure on.")]
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -75,47 +46,58 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
-def command(*, if_stopped: str, name: str | None = None, keras: bool = True) -> Callable:
-    """Register a function as a command that tells its errors in one sentence, and on Ctrl-C what to do next."""
+def command(*, if_stopped: str, keras: bool = True) -> Callable:
+    """Register a function as a command that tells its errors in one sentence, and on Ctrl-C what to do next.
+
+    Where its first parameter is a dataclass, each annotated field of that is an option.
+    """
 
     def register(function: Callable) -> Callable:
-        @app.command(name)
+        signature = inspect.signature(function, eval_str=True)
+        parameters = list(signature.parameters.values())
+        group, fields = parameters[0].annotation, []
+        if dataclasses.is_dataclass(group):
+            fields = [p for p in inspect.signature(group, eval_str=True).parameters.values() if p.annotation is not str]
+            parameters[:1] = fields
+
         @functools.wraps(function)
-        def run(*arguments: Any, **options: Any) -> None:
+        def run(**given: Any) -> None:
             try:
                 if keras:
                     load_keras()
                 with warnings.catch_warnings():
                     # Pillow's remarks on odd metadata; what matters becomes an error of its own.
                     warnings.filterwarnings("ignore", module=r"PIL\.")
-                    function(*arguments, **options)
-            except CatDogError as error:
-                _fail(str(error))
-            except OSError as error:
-                what = f"{error.filename}: {error.strerror}" if error.filename else error
-                _fail(f"A file cannot be read or written: {what}.")
+                    grouped = [group(**{field.name: given.pop(field.name) for field in fields})] if fields else []
+                    function(*grouped, **given)
+            except (CatDogError, OSError) as error:
+                print(f"error: {_sentence(error)}", file=sys.stderr)
+                raise typer.Exit(1) from None
             except KeyboardInterrupt:
                 print(f"\nstopped; {if_stopped}", file=sys.stderr)
                 raise typer.Exit(130) from None
 
-        return run
+        run.__signature__ = signature.replace(parameters=[p.replace(kind=p.KEYWORD_ONLY) for p in parameters])
+        return app.command()(run)
 
     return register
 
 
-def _fail(sentence: str) -> None:
-    print(f"error: {sentence}", file=sys.stderr)
-    raise typer.Exit(1)
+def _sentence(error: CatDogError | OSError) -> str:
+    if isinstance(error, CatDogError):
+        return str(error)
+    what = f"{error.filename}: {error.strerror}" if error.filename else error
+    return f"A file cannot be read or written: {what}."
 
 
 @command(if_stopped=NOTHING_WRITTEN)
 def prepare(
-    sources: Annotated[list[Path], typer.Argument(metavar="ZIP_OR_FOLDER...")],
-    out: Annotated[Path, typer.Option(help="Folder to make.")],
-    val: Annotated[float, typer.Option(help="Share of the photos without a split.")] = 0.1,
-    test: Annotated[float, typer.Option(help="Share of the photos without a split.")] = 0.1,
+    sources: Annotated[list[Path], Argument(metavar="ZIP_OR_FOLDER...")],
+    out: Annotated[Path, Option(help="Folder to make.")],
+    val: Annotated[float, Option(help="Share of the photos without a split.")] = 0.1,
+    test: Annotated[float, Option(help="Share of the photos without a split.")] = 0.1,
     by_kind: Annotated[
-        bool, typer.Option("--by-kind", help="Split photos whose names begin alike (a_1.jpg, a_2.jpg) kind by kind.")
+        bool, Option("--by-kind", help="Split photos whose names begin alike (a_1.jpg, a_2.jpg) kind by kind.")
     ] = False,
 ) -> None:
     """Turn zips or folders of photos into a clean data folder."""
@@ -127,130 +109,65 @@ def prepare(
 
 
 @command(if_stopped=CONTINUES)
-def fit(
-    context: typer.Context,
-    name: Name,
-    data: Data,
-    more: More = [],  # noqa: B006
-    base: Base = None,
-    start: Start = None,
-    out: Out = Path("weights"),
-    run: Run = None,
-    restart: Restart = False,
-    image_size: ImageSize = None,
-    limit: Limit = None,
-    dataset: DatasetName = "",
-    stages: Stages = None,
-    frozen_stages: FrozenStages = None,
-    batch_size: BatchSize = None,
-    learning_rate: LearningRate = None,
-    crop: Crop = None,
-    cutmix: CutMix = None,
-    degrade: Degrade = None,
-    steps: Steps = None,
-    settled: Settled = None,
-    ema: Ema = None,
-    seed: Seed = None,
-    precision: Precision = None,
-) -> None:
+def fit(job: Job, context: typer.Context) -> None:
     """Train a classifier on labelled photos; write its .h5 and its spec."""
     from train.fit import supervised
 
-    _require_beginning(base, start, frozen_stages)
-    job = _job(context, _recipe_of(name))
-    _print_trained(supervised.fit(job, base=base, start=start), job)
+    _print_trained(supervised.fit(_complete(job, context)), job)
 
 
 @command(if_stopped=CONTINUES)
 def distill(
+    job: Job,
     context: typer.Context,
-    name: Name,
-    data: Data,
-    teacher: Annotated[Path, typer.Option(help="A classifier's .h5, or one whose first layer extracts features.")],
-    answers: Annotated[
-        Path | None, typer.Option(help="An .h5 whose last layer says what the teacher knew before.")
-    ] = None,
-    teacher_size: Annotated[int | None, typer.Option(help="Size of the crops that the teacher sees, pixels.")] = None,
-    imitation: Annotated[float | None, typer.Option(help="Weight of the teacher, where the labels count 1.")] = None,
-    more: More = [],  # noqa: B006
-    base: Base = None,
-    start: Start = None,
-    out: Out = Path("weights"),
-    run: Run = None,
-    restart: Restart = False,
-    image_size: ImageSize = None,
-    limit: Limit = None,
-    dataset: DatasetName = "",
-    stages: Stages = None,
-    frozen_stages: FrozenStages = None,
-    batch_size: BatchSize = None,
-    learning_rate: LearningRate = None,
-    crop: Crop = None,
-    cutmix: CutMix = None,
-    degrade: Degrade = None,
-    steps: Steps = None,
-    settled: Settled = None,
-    ema: Ema = None,
-    seed: Seed = None,
-    precision: Precision = None,
+    teacher: Annotated[Path, Option(help="A classifier's .h5, or one whose first layer extracts features.")],
+    answers: Annotated[Path | None, Option(help="An .h5 whose last layer says what the teacher knew before.")] = None,
+    teacher_size: Annotated[int, Option(help="Size of the crops that the teacher sees, pixels.")] = TEACHER_SIZE,
+    imitation: Annotated[float, Option(help="Weight of the teacher, where the labels count 1.")] = 1.0,
 ) -> None:
     """Train a classifier to imitate a teacher's features and answers; write its .h5 and its spec."""
     from train.fit import distill
-    from train.networks.recipes import DISTILLATION
 
-    _require_beginning(base, start, frozen_stages)
-    _recipe_of(name)
-    job = _job(context, DISTILLATION)
-    options = {"start": start, "base": base, "answers": answers, "teacher_size": teacher_size, "imitation": imitation}
-    given = {key: value for key, value in options.items() if value is not None}
-    _print_trained(distill.distill(job, teacher=teacher, **given), job)
+    told = {"teacher": teacher, "answers": answers, "teacher_size": teacher_size, "imitation": imitation}
+    _print_trained(distill.distill(_complete(job, context), **told), job)
 
 
 @command(if_stopped=NOTHING_WRITTEN)
 def average(
+    product: Product,
     context: typer.Context,
-    name: Name,
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help=".h5 files; the one trained longest last.")],
-    data: Data,
-    more: More = [],  # noqa: B006
-    out: Out = Path("weights"),
-    run: Run = None,
-    image_size: ImageSize = None,
-    limit: Limit = None,
-    dataset: DatasetName = "",
+    files: Annotated[list[Path], Argument(metavar="FILE...", help=".h5 files; the one trained longest last.")],
 ) -> None:
     """Average the weights of classifiers that continued from the same ones."""
     from train.fit import average
-    from train.fit.job import Product
 
-    product = Product(**_product(context))
-    _print_trained(average.average(product, files), product)
+    _print_trained(average.average(_complete(product, context), files), product)
 
 
 @command(if_stopped="nothing was recorded")
 def evaluate(
     data: Data,
-    split: SplitOption = Split.TEST,
+    split: Split = "test",
     weights: Weights = Path("weights"),
     exact: Annotated[
-        list[Path], typer.Option(help="Unrounded .h5 of a run folder, to count what rounding changed. Repeatable.")
-    ] = [],  # noqa: B006
+        list[Path], Option(help="Unrounded .h5 of a run folder, to count what rounding changed. Repeatable.")
+    ] = (),
 ) -> None:
     """Measure the served models and record the figures in their specs."""
     from train.measure import evaluate
     from train.report.results import figures_table
 
-    results = evaluate.evaluate(weights, data, split.value, exact)
-    print(figures_table([(name, split.value, figures) for name, figures in results.items()]))
+    results = evaluate.evaluate(weights, data, split, exact)
+    print(figures_table([(name, split, figures) for name, figures in results.items()]))
     for name, figures in results.items():
         if "rounding" in figures:
             print(f"Rounding the weights of {name}: {figures['rounding']}")
     accuracy = {name: figures["accuracy"] for name, figures in results.items()}
-    _print_json({"split": split.value, "accuracy": accuracy})
+    _print_json({"split": split, "accuracy": accuracy})
 
 
 @command(if_stopped="nothing was recorded")
-def calibrate(data: Data, more: More = [], weights: Weights = Path("weights")) -> None:  # noqa: B006
+def calibrate(data: Data, more: More = (), weights: Weights = Path("weights")) -> None:
     """Learn on val how often a model's answers are right, and when it should refuse one."""
     from train.measure.calibration import calibrate
 
@@ -263,16 +180,16 @@ def calibrate(data: Data, more: More = [], weights: Weights = Path("weights")) -
 @command(if_stopped=NOTHING_WRITTEN)
 def insight(
     data: Data,
-    strangers: Annotated[Path, typer.Option(help="Folder with folders of photos of neither class.")],
-    split: SplitOption = Split.TEST,
+    strangers: Annotated[Path, Option(help="Folder with folders of photos of neither class.")],
+    split: Split = "test",
     weights: Weights = Path("weights"),
     out: Report = Path("docs/report"),
-    photos: Annotated[int, typer.Option(help="Photos for heat maps.")] = 200,
+    photos: Annotated[int, Option(help="Photos for heat maps.")] = 200,
 ) -> None:
     """Measure heat maps, error rates and what is refused as neither."""
     from train.report.insight_figures import insight
 
-    figures = insight(weights=weights, data=data, strangers=strangers, out=out, photos=photos, split_name=split.value)
+    figures = insight(weights=weights, data=data, strangers=strangers, out=out, photos=photos, split_name=split)
     rules = figures["neither"]["rules"]
     caught = {name: {key: rule[key]["share"] for key in ("refused_pets", "caught")} for name, rule in rules.items()}
     _print_json({"out": str(out), "neither": caught, "cost": figures["cost"]["ratio_explained"]})
@@ -280,8 +197,8 @@ def insight(
 
 @command(if_stopped="the same command starts again")
 def strangers(
-    out: Annotated[Path, typer.Option(help="Folder to make.")],
-    package: Annotated[Path, typer.Option(help="Installed package.")] = Path("/usr/share/gcompris-qt/rcc"),
+    out: Annotated[Path, Option(help="Folder to make.")],
+    package: Annotated[Path, Option(help="Installed package.")] = Path("/usr/share/gcompris-qt/rcc"),
 ) -> None:
     """Make a folder of photos of neither out of Debian's package gcompris-qt-data."""
     from train.data import neither_photos
@@ -304,21 +221,21 @@ def compare(weights: Weights = Path("weights")) -> None:
 def report(
     context: typer.Context,
     data: Data,
-    split: SplitOption = Split.TEST,
+    split: Split = "test",
     weights: Weights = Path("weights"),
     out: Report = Path("docs/report"),
     dataset: DatasetName = "",
     limit: Limit = None,
-    resamples: Annotated[int, typer.Option(help="Bootstrap resamples behind intervals.")] = 1000,
+    resamples: Annotated[int, Option(help="Bootstrap resamples behind intervals.")] = 1000,
 ) -> None:
     """Measure the served models and write a page with drawings about them."""
     from train.report.report_figures import report
 
     found = report(
-        weights, data, split.value, out=out, limit=limit, dataset=dataset, resamples=resamples, command=context.obj
+        weights, data, split, out=out, limit=limit, dataset=dataset, resamples=resamples, command=context.obj
     )
     accuracy = {name: model["figures"]["accuracy"] for name, model in found["models"].items()}
-    _print_json({"report": str(out / "README.md"), "split": split.value, "accuracy": accuracy})
+    _print_json({"report": str(out / "README.md"), "split": split, "accuracy": accuracy})
 
 
 def _repository(name: str | None) -> str | None:
@@ -347,26 +264,26 @@ def card(weights: Weights = Path("weights"), report: Report = Path("docs/report"
 def publish(
     context: typer.Context,
     repo: Annotated[
-        str | None, typer.Option(metavar="USER/NAME", callback=_repository, help="Repository of the models.")
+        str | None, Option(metavar="USER/NAME", callback=_repository, help="Repository of the models.")
     ] = None,
     space: Annotated[
         str | None,
-        typer.Option(
+        Option(
             metavar="USER/NAME",
             callback=_repository,
             help="Publish the app to this Space. Without --repo it keeps its models, or takes those of its name.",
         ),
     ] = None,
-    revision: Annotated[str | None, typer.Option(help="Commit, tag or branch of the models for the Space.")] = None,
+    revision: Annotated[str | None, Option(help="Commit, tag or branch of the models for the Space.")] = None,
     weights: Weights = Path("weights"),
     report: Report = Path("docs/report"),
     data: Annotated[
-        Path | None, typer.Option(help="Photos to measure the figures on again. Default: data, if it exists.")
+        Path | None, Option(help="Photos to measure the figures on again. Default: data, if it exists.")
     ] = None,
-    unmeasured: Annotated[bool, typer.Option("--unmeasured", help="Do not measure the figures again.")] = False,
-    replace_card: Annotated[bool, typer.Option("--replace-card", help="Replace the text of the card there.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would go, and publish nothing.")] = False,
-    private: Annotated[bool, typer.Option("--private", help="Make a new repository or Space private.")] = False,
+    unmeasured: Annotated[bool, Option("--unmeasured", help="Do not measure the figures again.")] = False,
+    replace_card: Annotated[bool, Option("--replace-card", help="Replace the text of the card there.")] = False,
+    dry_run: Annotated[bool, Option("--dry-run", help="Show what would go, and publish nothing.")] = False,
+    private: Annotated[bool, Option("--private", help="Make a new repository or Space private.")] = False,
 ) -> None:
     """Publish models to a Hub repository, or the app to a Space, as one commit."""
     from train.publish import commands
@@ -393,45 +310,13 @@ def _refuse(context: typer.Context, what: str, *options: str) -> None:
         raise InvalidSettings(f"Not for {what}: {named}. Publish the models with --repo, the app with --space.")
 
 
-def _require_beginning(base: str | None, start: Path | None, frozen_stages: int | None) -> None:
-    if base is not None and start is not None:
-        raise typer.BadParameter("--base and --start exclude each other.")
-    if frozen_stages and not start and base in (None, "none"):
-        raise InvalidSettings("Random weights are not worth freezing: --frozen-stages needs --base or --start.")
+def _complete(product: Product, context: typer.Context) -> Any:
+    """What was asked for, with the command line, and the folder of the run where none was named."""
+    run = product.run or Path("runs") / f"{context.info_name}-{product.name}"
+    return dataclasses.replace(product, run=run, command=context.obj)
 
 
-def _recipe_of(name: str) -> Any:
-    """The recipe of `fit` for an architecture; raises InvalidSettings for an unknown one."""
-    from train.networks import architectures
-    from train.networks.recipes import RECIPES
-
-    architectures.get(name)
-    return RECIPES[name]
-
-
-def _product(context: typer.Context) -> dict[str, Any]:
-    """The fields of a Product from the options of a command."""
-    given = context.params
-    run = given["run"] or Path("runs") / f"{context.info_name}-{given['name']}"
-    same = {name: given[name] for name in ("name", "data", "out", "image_size", "limit", "dataset")}
-    return same | {"run": run, "more": tuple(given["more"]), "command": context.obj}
-
-
-def _job(context: typer.Context, recipe: Any) -> Any:
-    """The Job that the options of a command ask for: the default recipe with what they say instead."""
-    from train.fit.job import Job
-    from train.networks.recipes import parse_stages
-
-    names = [field.name for field in dataclasses.fields(recipe)]
-    given = {name: value for name, value in context.params.items() if name in names and value is not None}
-    if "stages" in given:
-        given = {"frozen_stages": 0} | given | {"stages": parse_stages(given["stages"])}
-    if context.params["crop"] is not None:
-        given["scale"] = (context.params["crop"], 1.0)
-    return Job(recipe=dataclasses.replace(recipe, **given), restart=context.params["restart"], **_product(context))
-
-
-def _print_trained(spec: Any, product: Any) -> None:
+def _print_trained(spec: ModelSpec, product: Product) -> None:
     val = spec.metrics["val"]
     figures = {"val_accuracy": val["accuracy"], "images": val["images"], "temperature": spec.temperature}
     if "elsewhere" in spec.metrics:

@@ -33,8 +33,9 @@ def two_folders(tmp_path_factory) -> tuple[Path, Path]:
     return data, more
 
 
-def small() -> dict:
-    """Every architecture with one residual block only: the same code in a hundredth of the time."""
+@contextlib.contextmanager
+def small_instead():
+    """Inside the block, every architecture has one residual block only: the same code in a hundredth of the time."""
     import keras
 
     from train.networks import architectures
@@ -44,20 +45,9 @@ def small() -> dict:
         x = architectures._residual_block(x, 16, strides=2)
         return keras.layers.GlobalAveragePooling2D()(x)
 
-    return {
-        name: dataclasses.replace(architecture, features=features)
-        for name, architecture in architectures.ARCHITECTURES.items()
-    }
-
-
-@contextlib.contextmanager
-def small_instead():
-    """Inside the block, networks are `small`."""
-    from train.networks import architectures
-
     with pytest.MonkeyPatch.context() as patch:
-        for name, architecture in small().items():
-            patch.setitem(architectures.ARCHITECTURES, name, architecture)
+        for name, architecture in list(architectures.ARCHITECTURES.items()):
+            patch.setitem(architectures.ARCHITECTURES, name, dataclasses.replace(architecture, features=features))
         yield
 
 
@@ -73,20 +63,20 @@ def eagerly():
 
 @pytest.fixture
 def small_networks():
-    """Trains networks that are `small`."""
+    """Networks are small."""
     with small_instead():
         yield
 
 
 @pytest.fixture
 def small_runs(small_networks):
-    """Trains networks that are `small` for a few steps."""
+    """Networks are small, and trained for a few steps."""
     with eagerly():
         yield
 
 
 # What `trained` was trained with.
-TRAINED = ["--stages", "32x12", "--learning-rate", "0.01", "--batch-size", "4", "--dataset", "tiny pictures"]
+TRAINED = ["--stages", "32x8", "--learning-rate", "0.01", "--batch-size", "8", "--dataset", "tiny pictures"]
 
 
 def fit_command(data: Path, folder: Path, *more: str, name: str = "scratch_cnn") -> list[str]:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
-import pytest
-
 MODULES = sorted((Path(__file__).parents[2] / "train").rglob("*.py"))
 BACKENDS = {"tensorflow", "tf_keras", "jax", "torch", "openvino"}
 # PyTorch alone does not tell Keras about its GPUs, and only TensorFlow has a batch norm that Keras does not use.
@@ -24,16 +22,8 @@ def imported(path: Path) -> set[str]:
     return names
 
 
-def test_the_modules_are_found():
-    assert {"trainer", "augment", "architectures"} <= {path.stem for path in MODULES}
-    assert any("keras" in imported(path) for path in MODULES)
-
-
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
-def test_no_backend_is_named(path):
-    assert imported(path) & BACKENDS == ALLOWED.get(path.stem, set())
-
-
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
-def test_no_surface_is_imported(path):
-    assert not imported(path) & {"gradio", "flask", "app", "tests"}
+def test_no_backend_is_named_and_no_surface_imported():
+    found = {path.stem: imported(path) for path in MODULES}
+    assert {"trainer", "augment", "architectures"} <= found.keys()
+    assert {name: names & BACKENDS for name, names in found.items() if names & BACKENDS} == ALLOWED
+    assert not [name for name, names in found.items() if names & {"gradio", "flask", "app", "tests"}]

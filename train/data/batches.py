@@ -18,11 +18,9 @@ class Batches(keras.utils.PyDataset):
     neither       whether some photos show none of the classes
     shuffle_seed  shuffles each epoch; None keeps the order
     epoch         number of the first epoch
-    cutmix        share of the photos, 0..1, that `augment.CutMix` mixes with the photo at the same place of the
-                  reversed batch: their shares are below 1, and their targets are mixed alike
-    steps         batches in an epoch, of photos that are drawn; 0 for every photo once
-    chances       float32 (N,), how often each photo is drawn, relative to the others; None for all alike
-    degrade       share of the photos, 0..1, that `degrade.degraded` changes, in another way in each epoch
+    cutmix        share of the photos, 0..1, that get a share below 1: `augment.CutMix` mixes them with the photo at the
+                  same place of the reversed batch, and their targets are mixed alike
+    steps, chances, degrade  as in `Recipe` and `trainer.Data`
     clean         add "clean" to the inputs: the same photos before they lost quality; always with `degrade`
     """
 
@@ -99,9 +97,10 @@ class Batches(keras.utils.PyDataset):
 
 
 def targets(labels: np.ndarray, classes: int, neither: bool = False) -> np.ndarray:
-    """Labels (B,) to float32 targets: (B, 1) for two classes, one-hot (B, classes) for more.
+    """What a network should answer, float32, for labels (B,) as in `dataset.Split`.
 
-    With `neither` they are (B, classes + 1), whatever the classes. All are 0 for a photo without a label.
+    For two classes (B, 1): 0 for the first and 1 for the second. For more classes, or with `neither`, one-hot
+    (B, classes + neither), the last for neither. A photo without a label has zeros.
     """
     if classes == 2 and not neither:
         return np.maximum(labels, 0)[:, None].astype(np.float32)

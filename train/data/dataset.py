@@ -8,8 +8,7 @@ without a label.
 from __future__ import annotations
 
 import hashlib
-import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,28 +64,17 @@ class Split:
         return Split(self.classes, tuple(self.paths[i] for i in rows), self.labels[rows])
 
     @property
-    def of_classes(self) -> Split:
-        return self.at((self.labels >= 0) & (self.labels < len(self.classes)))
-
-    @property
     def of_neither(self) -> Split:
         return self.at(self.labels == len(self.classes))
 
 
-def joined(first: Split, *others: Split) -> Split:
-    """The photos of several splits with the same classes, in order."""
-    splits = [first, *others]
-    paths = tuple(path for split in splits for path in split.paths)
-    return Split(first.classes, paths, np.concatenate([split.labels for split in splits]))
-
-
-def find(data: str | os.PathLike[str], split: str) -> Split:
+def find(data: Path, split: str) -> Split:
     """List the photos of the classes of one split in sorted order.
 
     Hidden folders, NEITHER and UNLABELLED are no classes. Raises DatasetError that names the folder when there are
     fewer than two classes, a class has no photo, or its name is not UTF-8, which a spec needs.
     """
-    folder = Path(data) / split
+    folder = data / split
     folders = [path for path in visible_folders(folder) if path.name not in (NEITHER, UNLABELLED)]
     if len(folders) < 2:
         raise DatasetError(
@@ -99,47 +87,39 @@ def find(data: str | os.PathLike[str], split: str) -> Split:
     classes = tuple(CLASS_OF_FOLDER.get(path.name, path.name) for path in folders)
     if len(set(classes)) < len(classes):
         raise DatasetError(f"{folder} holds two folders of one class; found {[path.name for path in folders]}.")
-    return _listed(classes, list(zip(folders, range(len(classes)), strict=True)))
+    return _listed(classes, zip(folders, range(len(classes)), strict=True))
 
 
-def _listed(classes: tuple[str, ...], folders: list[tuple[Path, int]]) -> Split:
-    """The photos of folders with these labels, in order."""
-    found = [(path, label) for folder, label in folders for path in _photos(folder)]
-    return Split(classes, tuple(path for path, _ in found), np.array([label for _, label in found], dtype=np.int64))
+def _listed(classes: tuple[str, ...], folders: Iterable[tuple[Path, int]]) -> Split:
+    """The photos of folders with these labels, in order; raises DatasetError for a folder without photos."""
+    paths, labels = [], []
+    for folder, label in folders:
+        found = sorted(filter(is_photo, folder.iterdir()))
+        if not found:
+            raise DatasetError(f"{folder} holds no photo; accepted are {', '.join(EXTENSIONS)}.")
+        paths += found
+        labels += [label] * len(found)
+    return Split(classes, tuple(paths), np.array(labels, dtype=np.int64))
 
 
-def _photos(folder: Path) -> list[Path]:
-    """The photos in a folder, sorted; raises DatasetError where there is none."""
-    files = sorted(p for p in folder.iterdir() if is_photo(p))
-    if not files:
-        raise DatasetError(f"{folder} holds no photo; accepted are {', '.join(EXTENSIONS)}.")
-    return files
+def _others(data: Path, more: Sequence[Path], split: str, classes: tuple[str, ...]) -> Split:
+    """The photos of neither in one split of `data`, and all photos of that split in the further folders `more`.
 
-
-def find_beside(data: str | os.PathLike[str], split: str, classes: tuple[str, ...], *, further: bool = False) -> Split:
-    """The photos of neither in one split of a data folder, and in train those without a label.
-
-    With `further`, also the photos of the classes; not every class must be there. Raises DatasetError for a folder of
-    another class.
+    In train, also those without a label. Raises DatasetError for a further folder of another class.
     """
-    labelled = []
-    for folder in visible_folders(Path(data) / split):
-        name = CLASS_OF_FOLDER.get(folder.name, folder.name)
-        if folder.name == NEITHER:
-            labelled.append((folder, len(classes)))
-        elif folder.name == UNLABELLED:
-            if split == "train":
-                labelled.append((folder, UNKNOWN))
-        elif further and name in classes:
-            labelled.append((folder, classes.index(name)))
-        elif further:
-            raise DatasetError(f"{folder} is none of the classes {', '.join(classes)}.")
-    return _listed(classes, labelled)
+    labels = {NEITHER: len(classes)} | ({UNLABELLED: UNKNOWN} if split == "train" else {})
+    found = [(path, labels[path.name]) for path in visible_folders(data / split) if path.name in labels]
+    labels |= {name: label for label, name in enumerate(classes)}
+    for path in (path for folder in more for path in visible_folders(folder / split)):
+        name = CLASS_OF_FOLDER.get(path.name, path.name)
+        if name in labels:
+            found.append((path, labels[name]))
+        elif name != UNLABELLED:
+            raise DatasetError(f"{path} is none of the classes {', '.join(classes)}.")
+    return _listed(classes, found)
 
 
-def find_training(
-    data: str | os.PathLike[str], limit: int | None = None, more: Sequence[str | os.PathLike[str]] = ()
-) -> tuple[Split, Split]:
+def find_training(data: Path, limit: int | None = None, more: Sequence[Path] = ()) -> tuple[Split, Split]:
     """All training photos of `data` and of the further folders `more`, and the photos of the classes in `data`/val.
 
     At most `limit` photos of each class, of neither, and without a label. Raises DatasetError when train and val have
@@ -148,25 +128,17 @@ def find_training(
     train, val = (find(data, split) for split in ("train", "val"))
     if train.classes != val.classes:
         raise DatasetError(
-            f"{Path(data) / 'train'} and {Path(data) / 'val'} must hold the same classes; "
+            f"{data / 'train'} and {data / 'val'} must hold the same classes; "
             f"found {', '.join(train.classes)} and {', '.join(val.classes)}."
         )
-    further = [find_beside(folder, "train", train.classes, further=True) for folder in more]
-    train = joined(train, find_beside(data, "train", train.classes), *further)
+    others = _others(data, more, "train", train.classes)
+    train = Split(train.classes, train.paths + others.paths, np.concatenate([train.labels, others.labels]))
     return train.head(limit), val.head(limit)
 
 
-def find_elsewhere(
-    data: str | os.PathLike[str],
-    split: str,
-    more: Sequence[str | os.PathLike[str]] = (),
-    limit: int | None = None,
-) -> Split:
+def find_elsewhere(data: Path, split: str, more: Sequence[Path] = (), limit: int | None = None) -> Split:
     """The photos of neither in one split of `data`, and all labelled photos of that split in the further folders."""
-    classes = find(data, split).classes
-    further = [find_beside(folder, split, classes, further=True) for folder in more]
-    found = joined(find_beside(data, split, classes), *further).head(limit)
-    return found.at(found.labels != UNKNOWN)
+    return _others(data, more, split, find(data, split).classes).head(limit)
 
 
 def chances(split: Split) -> np.ndarray:

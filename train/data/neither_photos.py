@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +35,7 @@ def assemble(package: Path, out: Path) -> dict[str, int]:
         for photo, known in photos.items():
             name, _, path = photo.partition("/")
             if name not in contents:
-                contents[name] = dict(_read(package / f"{name}.rcc"))
+                contents[name] = _files(package / f"{name}.rcc")
             content = contents[name].get(f"gcompris/src/activities/{name}/resource/{path}", b"")
             if not hashlib.sha256(content).hexdigest().startswith(known["sha256"]):
                 raise InvalidSettings(
@@ -52,18 +51,14 @@ def assemble(package: Path, out: Path) -> dict[str, int]:
 
 def _about(listed: dict[str, Any]) -> str:
     licences = Counter(known["licence"] for photos in listed["photos"].values() for known in photos.values())
-    counts = " and ".join(f"{count} {_freedom(licence)}" for licence, count in licences.most_common())
+    counts = " and ".join(f"{count} under {licence}" for licence, count in licences.most_common())
     return (
         f"The photos of other things are from {listed['package']}: {counts}, by that package's own lists. "
         "Authors and sources of all are in train/data/neither_photos.json.\n"
-    )
+    ).replace("under public domain", "in the public domain")
 
 
-def _freedom(licence: str) -> str:
-    return "in the public domain" if licence == "public domain" else f"under {licence}"
-
-
-def _read(path: Path) -> Iterator[tuple[str, bytes]]:
+def _files(path: Path) -> dict[str, bytes]:
     if not path.is_file():
         raise InvalidSettings(f"{path} is missing: install Debian's gcompris-qt-data, or point --package to its files.")
-    return files(path.read_bytes())
+    return dict(files(path.read_bytes()))

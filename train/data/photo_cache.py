@@ -9,7 +9,7 @@ import math
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from train.data.dataset import DatasetError, Split
 # Part of the name of each file: raise it when photos are decoded in another way.
 CACHE_VERSION = 1
 CHUNK = 64
+RESIZE = "stretch"  # as in the specs that `finish` writes
 DAY = 24 * 60 * 60
 
 
@@ -36,7 +37,7 @@ def read(path: Path) -> Image.Image:
         raise DatasetError(f"{path}: {error} Run `python -m train prepare`, which drops such files.") from error
 
 
-def load_images(split: Split, size: int, *, resize: str = "stretch", cache: Path) -> np.ndarray:
+def load_images(split: Split, size: int, *, cache: Path) -> np.ndarray:
     """Decode a split to a uint8 array (N, size, size, 3), as serving does.
 
     The array is a read-only memory map of a file in the folder `cache`, so it need not fit in memory. It is made anew
@@ -44,26 +45,15 @@ def load_images(split: Split, size: int, *, resize: str = "stretch", cache: Path
     """
 
     def fill(images: np.ndarray) -> None:
-        for index, image in enumerate(decoded(split, size, resize)):
-            images[index] = image
+        with tqdm(total=len(split), desc=f"photos at {size} px", unit="photo") as bar, ThreadPoolExecutor() as pool:
+            # In chunks: the pool would otherwise decode far ahead of a slow disk.
+            for start in range(0, len(split), CHUNK):
+                paths = split.paths[start : start + CHUNK]
+                for index, image in enumerate(pool.map(lambda path: resized(read(path), size, RESIZE), paths), start):
+                    images[index] = image
+                    bar.update()
 
-    path = cache / f"photos-{fingerprint(split, size, resize)}.npy"
-    return cached(path, (len(split), size, size, 3), np.uint8, fill)
-
-
-def decoded(split: Split, size: int, resize: str = "stretch") -> Iterator[np.ndarray]:
-    """Yield each photo of a split as uint8 (size, size, 3), in order, with a progress bar."""
-
-    def one(path: Path) -> np.ndarray:
-        return resized(read(path), size, resize)
-
-    bar = tqdm(total=len(split), desc=f"photos at {size} px", unit="photo")
-    with bar, ThreadPoolExecutor() as pool:
-        # In chunks: the pool would otherwise decode far ahead of a slow reader.
-        for start in range(0, len(split), CHUNK):
-            for image in pool.map(one, split.paths[start : start + CHUNK]):
-                bar.update()
-                yield image
+    return cached(cache / f"photos-{fingerprint(split, size, RESIZE)}.npy", (len(split), size, size, 3), np.uint8, fill)
 
 
 def cached(path: Path, shape: tuple[int, ...], dtype, fill: Callable[[np.ndarray], None]) -> np.ndarray:

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from sklearn import config_context
+from sklearn.metrics import pairwise_distances_argmin_min
 from tqdm import tqdm
 
 from catdog.errors import CatDogError, InvalidSettings
@@ -31,35 +33,35 @@ LARGEST = 100 * 2**20
 def prepare(sources: list[Path], out: Path, *, val: float = 0.1, test: float = 0.1, by_kind: bool = False) -> dict:
     """Write a clean data folder to `out`; return, and write as prepare.json, what was done.
 
-    1. Find photos. The class is the name of the folder, and the split the name of the folder above, if that is train,
-       val (or validation) or test. Kaggle's flat `cat.0.jpg` is read too.
-    2. Drop what cannot be read or decoded.
-    3. Divide the photos without a split, class by class: in natural order of their names, the first go to train, then
+    1. Find photos, with the class and the split that `split_and_label` reads in their folders; drop undecodable ones.
+    2. Divide the photos without a split, class by class: in natural order of their names, the first go to train, then
        the share `val`, then the share `test`. One of three and more goes to test if the class has no test photo. If a
        class has no val photo then, the share `val` of its train photos goes there, at least one if there are two.
-       With `by_kind`, the photos of a class are divided kind by kind, in the order of a hash of their names; the kind
-       is the name up to the first underscore. All photos of the folder `unlabelled` go to train.
-    4. Drop files that lie in folders of several classes. Of exact copies keep one, in test before val before train.
+       With `by_kind`, each kind of a class (the name up to the first underscore) is divided by itself, in the order of
+       a hash of the names. All photos of the folder `unlabelled` go to train.
+    3. Drop files that lie in folders of several classes. Of exact copies keep one, in test before val before train.
        Drop train photos that are near copies of a val or test photo: no model may be measured on what it learned from.
-    5. Write to a temporary folder and rename it, so that `out` appears whole or not at all.
 
-    Raises InvalidSettings if `out` exists or the shares are wrong, and DatasetError for unusable sources.
+    `out` appears whole or not at all. Raises InvalidSettings if it exists or the shares are wrong, and DatasetError for
+    unusable sources.
     """
     if out.exists():
         raise InvalidSettings(f"{out} exists already. Remove it or choose another --out.")
     if not 0 <= val < 1 or not 0 <= test < 1 or val + test >= 1:
         raise InvalidSettings(f"--val and --test are shares that add up to less than 1. Received: {val} and {test}.")
     with contextlib.ExitStack() as archives:
-        found = list(find_photos(sources, archives))
-        if not found:
+        photos = list(find_photos(sources, archives))
+        if not photos:
             raise DatasetError(
                 f"No photo found in {', '.join(map(str, sources))}; accepted are {', '.join(EXTENSIONS)}."
             )
-        _require_classes(found)
-        photos, unusable = _readable(found)
+        with ThreadPoolExecutor() as pool:
+            list(tqdm(pool.map(_look, photos), total=len(photos), desc="decode", unit="photo"))
+        labels = sorted({photo.label for photo in photos})
+        unusable = [photo for photo in photos if photo.problem]
+        photos = [photo for photo in photos if not photo.problem]
         _divide(photos, val, test, by_kind)
-        photos, disputed = _drop_disputed(photos)
-        photos, copies = _drop_exact_copies(photos)
+        photos, disputed, copies = _without_copies(photos)
         leaks = _near_copies(photos)
         leaked = {id(train) for train, _, _ in leaks}
         kept = [photo for photo in photos if id(photo) not in leaked]
@@ -75,8 +77,11 @@ def prepare(sources: list[Path], out: Path, *, val: float = 0.1, test: float = 0
             ],
         }
         if len({photo.label for photo in kept} - {NEITHER, UNLABELLED}) < 2:
-            reasons = "; ".join([describe(report).replace("\n", "; "), *report["reasons"][:1]])
-            raise DatasetError(f"Photos of at least two classes are needed, and too few are left: {reasons}")
+            first = [f"{photo.source}: {photo.problem}" for photo in unusable[:1]]
+            raise DatasetError(
+                f"Photos of at least two classes are needed; found {labels}. The class of a photo is the name of the "
+                f"innermost folder that it lies in. {'; '.join([*describe(report).splitlines(), *first])}"
+            )
         _write(kept, out, report)
     return report
 
@@ -103,27 +108,6 @@ def describe(report: dict) -> str:
     return "\n".join(lines)
 
 
-def _require_classes(photos: list[Photo]) -> None:
-    labels = sorted({photo.label for photo in photos})
-    if len(labels) < 2:
-        raise DatasetError(
-            f"Photos of at least two classes are needed; found {labels}. "
-            "The class of a photo is the name of the innermost folder that it lies in."
-        )
-
-
-def _readable(photos: list[Photo]) -> tuple[list[Photo], list[Photo]]:
-    """Decode each photo once for its thumbnail; return those that decode, and the others."""
-    with ThreadPoolExecutor() as pool:
-        list(tqdm(pool.map(_look, photos), total=len(photos), desc="decode", unit="photo"))
-    unusable = [photo for photo in photos if photo.problem]
-    if len(unusable) == len(photos):
-        raise DatasetError(
-            f"None of {len(photos)} photos can be used; the first, {photos[0].source}: {photos[0].problem}"
-        )
-    return [photo for photo in photos if not photo.problem], unusable
-
-
 def _look(photo: Photo) -> None:
     """Set digest and thumbnail, or the problem of a file that is not a readable photo."""
     if photo.size > LARGEST:
@@ -140,11 +124,9 @@ def _look(photo: Photo) -> None:
 
 
 def thumbnail(image: Image.Image) -> np.ndarray:
-    """THUMBNAIL x THUMBNAIL pixels in RGB, each colour of zero mean, all of unit norm: float32 (768,)."""
-    small = image.resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX)
-    values = np.asarray(small, dtype=np.float32)
-    values = (values - values.mean(axis=(0, 1))).ravel()  # per colour, because many photos share a tint
-    return values / max(float(np.linalg.norm(values)), 1e-6)
+    """THUMBNAIL x THUMBNAIL pixels in RGB, float32 (THUMBNAIL, THUMBNAIL, 3), each colour of zero mean."""
+    values = np.asarray(image.resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX), dtype=np.float32)
+    return values - values.mean(axis=(0, 1))  # per colour, because many photos share a tint
 
 
 def _divide(photos: list[Photo], val: float, test: float, by_kind: bool) -> None:
@@ -157,11 +139,8 @@ def _divide(photos: list[Photo], val: float, test: float, by_kind: bool) -> None
             kind = photo.name.partition("_")[0] if by_kind and "_" in photo.name else ""
             groups[photo.label, kind].append(photo)
     for group in groups.values():
-        if by_kind:
-            group.sort(key=lambda photo: hashlib.sha256(photo.name.encode()).hexdigest())
-        else:
-            group.sort(key=lambda photo: _natural(photo.source))
-        _divide_group(group, val, test)
+        order = _by_hash if by_kind else _natural
+        _divide_group(sorted(group, key=order), val, test)
 
 
 def _divide_group(photos: list[Photo], val: float, test: float) -> None:
@@ -171,50 +150,52 @@ def _divide_group(photos: list[Photo], val: float, test: float) -> None:
     first_val = max(1, first_test - round(len(loose) * val))
     for index, photo in enumerate(loose):
         photo.split = "train" if index < first_val else "val" if index < first_test else "test"
-    train = sorted((photo for photo in photos if photo.split == "train"), key=lambda photo: _natural(photo.source))
+    train = sorted((photo for photo in photos if photo.split == "train"), key=_natural)
     if val and len(train) > 1 and not any(photo.split == "val" for photo in photos):
         for photo in train[-max(1, round(len(train) * val)) :]:
             photo.split = "val"
 
 
-def _natural(name: str) -> list:
+def _by_hash(photo: Photo) -> str:
+    return hashlib.sha256(photo.name.encode()).hexdigest()
+
+
+def _natural(photo: Photo) -> list:
     """Sort key under which cat.9 comes before cat.10."""
-    return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.split(r"(\d+)", name)]
+    parts = re.split(r"(\d+)", photo.source)
+    return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in parts]
 
 
-def _drop_disputed(photos: list[Photo]) -> tuple[list[Photo], list[Photo]]:
-    """Photos whose copies are all of one class, and the others, whose class is unknown."""
-    labels: dict[str, set[str]] = {}
-    for photo in photos:
-        labels.setdefault(photo.digest, set()).add(photo.label)
-    return [p for p in photos if len(labels[p.digest]) == 1], [p for p in photos if len(labels[p.digest]) > 1]
+def _without_copies(photos: list[Photo]) -> tuple[list[Photo], list[Photo], list[dict]]:
+    """One photo of each file; photos whose copies are of several classes; and the copies that were dropped.
 
-
-def _drop_exact_copies(photos: list[Photo]) -> tuple[list[Photo], list[dict]]:
-    """Keep one of each file; test is kept before val, val before train."""
-    first: dict[str, Photo] = {}
-    for photo in sorted(photos, key=lambda p: -SPLITS.index(p.split)):
-        first.setdefault(photo.digest, photo)
-    copies = [{"dropped": p.source, "copy_of": first[p.digest].source} for p in photos if first[p.digest] is not p]
-    return [p for p in photos if first[p.digest] is p], copies
+    A copy in test is kept before one in val, and that before one in train.
+    """
+    same = defaultdict(list)
+    for photo in sorted(photos, key=lambda photo: -SPLITS.index(photo.split)):
+        same[photo.digest].append(photo)
+    labels = {digest: {photo.label for photo in group} for digest, group in same.items()}
+    disputed = [photo for photo in photos if len(labels[photo.digest]) > 1]
+    agreed = [photo for photo in photos if len(labels[photo.digest]) == 1]
+    kept = [photo for photo in agreed if photo is same[photo.digest][0]]
+    copies = [photo for photo in agreed if photo is not same[photo.digest][0]]
+    return kept, disputed, [{"dropped": p.source, "copy_of": same[p.digest][0].source} for p in copies]
 
 
 def _near_copies(photos: list[Photo]) -> list[tuple[Photo, Photo, float]]:
     """Training photos whose thumbnail, or its mirror image, correlates above NEAR with a held-out one."""
-    train = [p for p in photos if p.split == "train"]
-    held_out = [p for p in photos if p.split != "train"]
+    train = [photo for photo in photos if photo.split == "train"]
+    held_out = [photo for photo in photos if photo.split != "train"]
     if not train or not held_out:
         return []
-    seen = np.stack([p.thumbnail for p in held_out])
-    mirrored = seen.reshape(-1, THUMBNAIL, THUMBNAIL, 3)[:, :, ::-1].reshape(seen.shape)
-    found = []
-    for start in range(0, len(train), 1024):
-        block = np.stack([p.thumbnail for p in train[start : start + 1024]])
-        likeness = np.maximum(block @ seen.T, block @ mirrored.T)
-        best = likeness.argmax(axis=1)
-        for row in np.flatnonzero(likeness.max(axis=1) > NEAR):
-            found.append((train[start + row], held_out[best[row]], float(likeness[row, best[row]])))
-    return found
+    seen = np.stack([photo.thumbnail for photo in held_out])
+    both = np.concatenate([seen, seen[:, :, ::-1]]).reshape(2 * len(seen), -1)
+    with config_context(working_memory=64):  # MiB
+        nearest, distances = pairwise_distances_argmin_min(
+            np.stack([photo.thumbnail.ravel() for photo in train]), both, metric="cosine"
+        )
+    found = zip(train, nearest % len(seen), 1 - distances, strict=True)
+    return [(photo, held_out[other], float(likeness)) for photo, other, likeness in found if likeness > NEAR]
 
 
 def _count(photos: list[Photo]) -> dict[str, dict[str, int]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import re
 import sys
 import zipfile
@@ -13,7 +14,8 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from train.data.dataset import CLASS_OF_FOLDER, EXTENSIONS, SPLITS, DatasetError, is_visible
+from catdog.folder import walk
+from train.data.dataset import CLASS_OF_FOLDER, EXTENSIONS, SPLITS, DatasetError
 
 SPLIT_OF_FOLDER = {
     **{split: split for split in SPLITS}, "training": "train", "valid": "val", "validation": "val", "testing": "test",
@@ -53,47 +55,30 @@ def find_photos(sources: list[Path], archives: contextlib.ExitStack) -> Iterator
     """List the photos of all sources; zips stay open in `archives`, so that photos can be read."""
     for source in (path.resolve() for path in sources):  # so that `.` and `..` have a name
         if source.is_dir():
-            files = _files(source)
-            yield from _labelled(
-                source,
-                source.name,
-                ((path.relative_to(source).as_posix(), path.stat().st_size, path.read_bytes) for path in files),
+            files = (
+                (path.relative_to(source).as_posix(), path.stat().st_size, path.read_bytes) for path in _in(source)
             )
+            yield from _labelled(source, source.name, files)
         elif zipfile.is_zipfile(source):
-            archive = archives.enter_context(_opened(source))
+            try:
+                archive = archives.enter_context(zipfile.ZipFile(source))
+            except UNREADABLE as error:
+                raise DatasetError(f"{source} is damaged: {error}.") from error
             members = sorted((m for m in archive.infolist() if not m.is_dir()), key=lambda m: m.filename)
-            yield from _labelled(
-                source, source.stem, ((m.filename, m.file_size, lambda z=archive, m=m: z.read(m)) for m in members)
-            )
+            files = ((m.filename, m.file_size, functools.partial(archive.read, m)) for m in members)
+            yield from _labelled(source, source.stem, files)
         else:
             raise DatasetError(f"{source} is neither a folder nor a zip file.")
 
 
-def _files(folder: Path, around: tuple[Path, ...] = ()) -> Iterator[Path]:
-    """The visible files of a folder and its folders, sorted.
-
-    Links are followed, except into one of the folders `around` this one, whose photos are listed anyway.
-    """
-    around = (*around, folder.resolve())
-    try:
-        entries = sorted(filter(is_visible, folder.iterdir()))
-    except PermissionError as error:
-        print(f"{folder} is left out: {error.strerror}.", file=sys.stderr)
-        return
-    for path in entries:
-        if path.is_symlink() and any(map(path.resolve().is_relative_to, around)):
-            continue
-        if path.is_dir():
-            yield from _files(path, around)
-        elif path.is_file():
+def _in(folder: Path) -> Iterator[Path]:
+    """The photos of a folder and its folders. What a link shows twice is listed once."""
+    for found in walk.find(folder):
+        path = folder / found.path
+        if found.problem:
+            print(f"{path} is left out. {found.problem}", file=sys.stderr)
+        elif path.is_file() and ((real := path.resolve()) == path or not real.is_relative_to(folder)):
             yield path
-
-
-def _opened(source: Path) -> zipfile.ZipFile:
-    try:
-        return zipfile.ZipFile(source)
-    except UNREADABLE as error:
-        raise DatasetError(f"{source} is damaged: {error}.") from error
 
 
 def _labelled(source: Path, folder: str, files: Iterable[tuple[str, int, Callable[[], bytes]]]) -> Iterator[Photo]:

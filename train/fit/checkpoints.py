@@ -15,10 +15,10 @@ from train.networks.recipes import DEFAULTS
 
 
 class Checkpoints:
-    """Folders `epoch-NNNN` in the folder of a run, of which the newest is kept.
+    """Folders `epoch-NNNN` in the folder of a run, one for each epoch, of which the newest is kept.
 
     recipe   the recipe as a dict
-    inputs   what else the result depends on, as JSON
+    inputs   what else the result depends on, as JSON; a run with other ones is not continued
     restart  ignore the state of an earlier run, and remove it once there is a new one
 
     Raises InvalidSettings where the folder holds a run with another recipe or other inputs.

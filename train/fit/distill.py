@@ -25,13 +25,12 @@ from train.data import augment
 from train.fit import lineage, trainer
 from train.fit.finish import finish
 from train.fit.job import Job
-from train.fit.provenance import base_provenance, identity, origin_of, provenance
-from train.fit.start import inputs_of, prepared, started
+from train.fit.provenance import beginning, identity, origin_of, provenance
+from train.fit.start import prepared, started
 from train.fit.teacher import (
     ANSWERS,
     EARLIER,
     PLACES,
-    TEACHER_SIZE,
     Teacher,
     load_head,
     load_teacher,
@@ -41,26 +40,13 @@ from train.fit.teacher import (
 from train.fit.training_model import Accuracy, accuracy, augmented, cross_entropy
 from train.networks import architectures
 from train.networks.hardware import gpus, precision
-from train.networks.recipes import Recipe
+from train.networks.recipes import DISTILLATION, Recipe
 
 
-def distill(
-    job: Job,
-    *,
-    teacher: Path,
-    start: Path | None = None,
-    base: str | None = None,
-    answers: Path | None = None,
-    teacher_size: int = TEACHER_SIZE,
-    imitation: float = 1.0,
-) -> ModelSpec:
+def distill(job: Job, *, teacher: Path, answers: Path | None, teacher_size: int, imitation: float) -> ModelSpec:
     """Train a student to imitate a teacher, and on the labels where the teacher has no answer; write it and its spec.
 
-    A run that was killed continues after its last finished epoch.
-
     teacher       as in `load_teacher`
-    start         an `.h5` of the student's architecture to begin with
-    base          an `.h5` with the student's base to begin with
     answers       an `.h5` whose last layer turns the teacher's features into the classes that it knew first: the file
                   that the teacher began with
     teacher_size  pixels of the crops that the teacher sees; larger where the student's crops are
@@ -68,34 +54,33 @@ def distill(
     """
     if not architectures.get(job.name).pretrained:
         raise InvalidSettings(f"{job.name} is trained without pretrained knowledge: it takes no teacher.")
-    origins = {"base": origin_of(start) if start else base_provenance(base), "teacher": origin_of(teacher)}
+    recipe = job.recipe(DISTILLATION)
+    origins = {"base": beginning(job), "teacher": origin_of(teacher)}
     origins |= {"answers": origin_of(answers)} if answers else {}
-    splits, photos = prepared(job, start, base, teacher, unlabelled=True)
-    with precision(job.recipe.precision) as used:
+    val, photos = prepared(job, recipe, teacher)
+    with precision(recipe.precision) as used:
         # On processors, the depthwise convolutions of a teacher are slower in bfloat16.
         with precision(used if gpus() else "float32"):
-            network, answer = load_teacher(teacher, splits[0].classes, neither=photos.neither)
+            network, answer = load_teacher(teacher, val.classes, neither=photos.neither)
         head = answers and load_head(answers)
         known = Teacher(network, answer, photos.images, original_head=head, size=teacher_size, weight=imitation)
-        starts_as_teacher = base is not None and identity(base) == identity(teacher)
+        starts_as_teacher = job.base is not None and identity(job.base) == identity(teacher)
         first = None
-        if (start or base) and not starts_as_teacher:  # a student of random weights has nothing to lose
-            student = started(job, photos, start, base=base)
-            first = projection(student, known, photos.images, job.recipe.stages[0][0])
+        if (job.start or job.base) and not starts_as_teacher:  # a student of random weights has nothing to lose
+            first = projection(started(job, recipe, photos), known, photos.images, recipe.stages[0][0])
 
         def make_model(size: int, optimizer: keras.Optimizer) -> keras.Model:
-            student = started(job, photos, start, base=base)
-            return _training_model(
-                student, known, first, size, job.recipe, optimizer, photos.neither, starts_as_teacher
-            )
+            student = started(job, recipe, photos)
+            return _training_model(student, known, first, size, recipe, optimizer, photos.neither, starts_as_teacher)
 
-        inputs = {"model": job.name, "teacher": identity(teacher), "start": identity(start)}
-        inputs |= {"base": identity(base)} if base else {}
-        inputs |= {"answers": identity(answers)} if answers else {}
-        inputs |= inputs_of(splits, photos) | known.objective
-        trained, rows = trainer.train(make_model, job.recipe, photos, job.run, inputs=inputs, restart=job.restart)
-    training = provenance(photos, job, rows, precision=used) | known.objective | origins
-    return finish(trained.get_layer(job.name), job, splits[1], training)
+        inputs = {"model": job.name, "teacher": identity(teacher), "start": identity(job.start)} | known.objective
+        # Runs of earlier versions record these two only where they are given.
+        inputs |= {name: identity(file) for name, file in (("base", job.base), ("answers", answers)) if file}
+        trained, rows = trainer.train(
+            make_model, recipe, photos, job.run, inputs=inputs | photos.identity, restart=job.restart
+        )
+    training = provenance(photos, job, recipe, rows, precision=used) | known.objective | origins
+    return finish(trained.get_layer(job.name), job, val, training)
 
 
 class Imitation(layers.Layer):
@@ -151,9 +136,6 @@ class Imitation(layers.Layer):
             divergence = ops.sum(ops.exp(known) * (known - ops.log_softmax(students @ kernel + bias)), axis=-1)
             loss += EARLIER * ops.mean(divergence)
         return loss
-
-    def compute_output_shape(self, probabilities_shape, places_shape, crops_shape):
-        return probabilities_shape
 
 
 def _training_model(

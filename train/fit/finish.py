@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import keras
 import numpy as np
 
@@ -17,7 +15,7 @@ from train.data.dataset import Split, find_elsewhere
 from train.fit.job import Product
 from train.fit.provenance import without_repeats
 from train.folders import whole
-from train.measure.answers import outputs_of, predict
+from train.measure.answers import outputs_of
 from train.measure.calibration.fit_confidence import fit_shift, fit_temperature
 from train.measure.calibration.fit_refusal import fit_neither
 from train.measure.metrics import measure
@@ -31,33 +29,43 @@ def finish(trained: keras.Model, product: Product, val: Split, training: dict) -
     """Balance, round, calibrate and measure a trained network; write its `.h5`, then its spec.
 
     1. Balance the last layer on `val`, and save the network unrounded in the folder of the run, for `evaluate`.
-    2. Save the `.h5` under a temporary name with rounded weights, and load it as serving does. Where a label of `val`
-       changed, save it again with one bit more, up to full precision.
-    3. Fit the temperature and measure on `val`, the same photos; `evaluate` measures on others. Measure on the
-       validation photos of further folders and of neither, too, where there are any.
+    2. Save the `.h5` with rounded weights, and load it as serving does. Where a label of `val` changed, save it again
+       with one bit more, up to full precision.
+    3. Fit the temperature and measure on `val`, and on the validation photos of further folders and of neither.
     4. Put the `.h5` in its place, then the spec. If the process is killed in between, serving refuses the model by its
        checksum, and the same command mends it without training again.
     """
     neither = trained.outputs[0].shape[-1] == len(val.classes) + 1
     model = architectures.build(product.name, classes=len(val.classes), neither=neither, image_size=product.image_size)
     model.set_weights(trained.get_weights())
+    spec = ModelSpec(
+        name=product.name,
+        title=architectures.get(product.name).title,
+        architecture=product.name,
+        file=product.file.name,
+        sha256="0" * 64,  # until there is a file
+        bytes=0,
+        image_size=product.image_size,
+        classes=val.classes,
+        neither=Neither(threshold=0.5) if neither else None,
+    )
+    exact = Classifier(spec, KerasEngine(model))
+    _balance(model, _outputs(exact, val).probabilities, val.labels)
+    h5.save(model, product.run / product.file.name)
+    labels = _outputs(exact, val).probabilities.argmax(axis=1)
     with whole(product.file) as partial:
-        _, outputs = _served(model, val, partial, h5.FLOAT32_BITS)
-        _balance(model, outputs.probabilities, val.labels)
-        h5.save(model, product.run / product.file.name)
-        labels = None
         for bits in SIGNIFICANT_BITS:
-            served, outputs = _served(model, val, partial, bits)
-            if labels is None:
-                exact = Classifier(served.spec, KerasEngine(model))
-                labels = predict([exact], val)[product.name].argmax(axis=1)
+            h5.save(model, partial, bits=bits)
+            spec = spec.replace(sha256=sha256_of(partial), bytes=partial.stat().st_size)
+            served = Classifier(spec, load_engine(partial, spec, Settings(engine="tensorflow")))
+            outputs = _outputs(served, val)
             if (outputs.probabilities.argmax(axis=1) == labels).all():
                 break
         training = without_repeats(training) | {"parameters": model.count_params(), "significant_bits": bits}
         temperature = fit_temperature(outputs.probabilities, val.labels)
         probabilities = calibrated(outputs.probabilities, temperature)
         figures = measure(probabilities, val.labels, val.classes, uncalibrated=outputs.probabilities)
-        spec = served.spec.replace(temperature=temperature, metrics={"val": figures}, training=training)
+        spec = spec.replace(temperature=temperature, metrics={"val": figures}, training=training)
         spec = _measured_elsewhere(Classifier(spec, served.engine), product, outputs.neither)
     spec.write(product.file.with_suffix(".json"))
     return spec
@@ -71,7 +79,7 @@ def _measured_elsewhere(served: Classifier, product: Product, neither: np.ndarra
     spec, elsewhere = served.spec, find_elsewhere(product.data, "val", product.more, product.limit)
     if not len(elsewhere):
         return spec
-    outputs = outputs_of([served], elsewhere)[spec.name]
+    outputs = _outputs(served, elsewhere)
     of_classes = elsewhere.labels < len(elsewhere.classes)
     if of_classes.any():
         figures = measure(outputs.probabilities[of_classes], elsewhere.labels[of_classes], elsewhere.classes)
@@ -90,21 +98,5 @@ def _balance(model: keras.Model, probabilities: np.ndarray, labels: np.ndarray) 
     bias.assign_add(shift if bias.shape[0] > 1 else shift[1:])
 
 
-def _served(model: keras.Model, val: Split, path: Path, bits: int) -> tuple[Classifier, Outputs]:
-    """Save the model to `path` and load it as serving does; return it and its outputs for `val`."""
-    name = model.name
-    h5.save(model, path, bits=bits)
-    neither = model.output.shape[-1] == len(val.classes) + 1
-    spec = ModelSpec(
-        name=name,
-        title=architectures.get(name).title,
-        architecture=name,
-        file=f"{name}.h5",
-        sha256=sha256_of(path),
-        bytes=path.stat().st_size,
-        image_size=model.input_shape[1],
-        classes=val.classes,
-        neither=Neither(threshold=0.5) if neither else None,
-    )
-    served = Classifier(spec, load_engine(path, spec, Settings(engine="tensorflow")))
-    return served, outputs_of([served], val)[name]
+def _outputs(classifier: Classifier, split: Split) -> Outputs:
+    return outputs_of([classifier], split)[classifier.spec.name]

@@ -1,41 +1,46 @@
-"""What `fit`, `distill` and `average` are asked for."""
+"""What `fit`, `distill` and `average` are asked for: the options of their commands."""
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
+
+from typer import Argument, BadParameter, Option
 
 from catdog.errors import InvalidSettings
-from train.networks import architectures
-from train.networks.recipes import LARGEST_SIZE, Recipe
+from train.networks.recipes import LARGEST_SIZE, Recipe, parse_stages
+
+# Options that other commands have, too
+Data = Annotated[Path, Option(help="Folder made by `prepare`.")]
+More = Annotated[list[Path], Option(help="Another data folder, such as one with photos of neither. Repeatable.")]
+Limit = Annotated[int | None, Option(help="Use only the first photos of each class.")]
+DatasetName = Annotated[str, Option(help="Name of the data, for the model card.")]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Product:
     """A model to make, from which data, and where it goes; `average` takes one.
 
-    name        name of the architecture
-    data        folder made by `prepare`
-    run         folder of the checkpoints and of the model before its weights are rounded
-    out         folder for the `.h5` and its spec
-    image_size  input height and width of the served model, pixels; None for the architecture's own
-    limit       use only so many photos of each class, the first
-    more        further data folders: their train photos are learned from, their val photos measured by themselves
-    dataset     name of the data, for the model card
-    command     the command line that repeats this
+    image_size  None becomes that of the architecture
+    more        their train photos are learned from, their val photos measured by themselves
+    command     the command line that repeats this; no option
     """
 
-    name: str
-    data: Path
-    run: Path
-    out: Path
-    image_size: int | None = None
-    limit: int | None = None
-    more: tuple[Path, ...] = ()
-    dataset: str = ""
+    name: Annotated[str, Argument(help="Architecture: scratch_cnn, xception, mobilenet_v2, ...")]
+    data: Data
+    more: More = ()
+    out: Annotated[Path, Option(help="Folder for the model.")] = Path("weights")
+    run: Annotated[Path | None, Option(help="Folder of the checkpoints and of the model before rounding.")] = None
+    image_size: Annotated[int | None, Option(help="Input size of the served model, pixels.")] = None
+    limit: Limit = None
+    dataset: DatasetName = ""
     command: str = ""
 
     def __post_init__(self) -> None:
+        from train.networks import architectures  # and with it Keras, which `--help` does without
+
         usual = architectures.get(self.name).image_size
         size = usual if self.image_size is None else self.image_size
         if not 8 <= size <= LARGEST_SIZE:
@@ -49,10 +54,39 @@ class Product:
 
 @dataclass(frozen=True, kw_only=True)
 class Job(Product):
-    """A model to train; `fit` and `distill` take one.
+    """A model to train; `fit` and `distill` take one. What is None is as in the usual recipe."""
 
-    restart  begin anew where an earlier run left checkpoints
-    """
+    base: Annotated[str | None, Option(help="Weights of the base: imagenet, none, or an .h5 with it.")] = None
+    start: Annotated[Path | None, Option(help="An .h5 of the same architecture to continue from.")] = None
+    restart: Annotated[bool, Option("--restart", help="Ignore the checkpoints of an earlier run.")] = False
+    stages: Annotated[str | None, Option(metavar="SIZExEPOCHS,...", help="Photo sizes and epochs: 96x20,128x4.")] = None
+    frozen_stages: Annotated[int | None, Option(help="How many of the first stages keep the base as it is.")] = None
+    batch_size: Annotated[int | None, Option(help="Photos per step.")] = None
+    learning_rate: Annotated[float | None, Option(help="Peak learning rate.")] = None
+    crop: Annotated[float | None, Option(help="Least share of a photo that a random crop keeps.")] = None
+    cutmix: Annotated[float | None, Option(help="Share of photos with a box of another pasted in.")] = None
+    degrade: Annotated[float | None, Option(help="Share of photos that are blurred, shrunk, tilted, ...")] = None
+    steps: Annotated[int | None, Option(help="Batches per epoch. Default: every photo once.")] = None
+    settled: Annotated[bool | None, Option("--settled", help="Keep batch norm's statistics, depthwise kernels.")] = None
+    ema: Annotated[float | None, Option(help="Momentum of the moving average of the weights; 0 for none.")] = None
+    seed: Annotated[int | None, Option(help="Seed of all random numbers.")] = None
+    precision: Annotated[str | None, Option(help="auto, float32 or mixed_bfloat16.")] = None
 
-    recipe: Recipe
-    restart: bool = False
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.base is not None and self.start is not None:
+            raise BadParameter("--base and --start exclude each other.")
+
+    def recipe(self, usual: Recipe) -> Recipe:
+        """`usual` with what was asked for instead; raises InvalidSettings for what no recipe may be."""
+        names = {field.name for field in dataclasses.fields(Recipe)}
+        changes = {name: value for name, value in vars(self).items() if name in names and value is not None}
+        if self.stages is not None:
+            changes = {"frozen_stages": 0} | changes | {"stages": parse_stages(self.stages)}
+        if self.crop is not None:
+            changes["scale"] = (self.crop, 1.0)
+        if not self.start and self.base in (None, "none"):
+            if self.frozen_stages:
+                raise InvalidSettings("Random weights are not worth freezing: --frozen-stages needs --base or --start.")
+            changes["frozen_stages"] = 0
+        return dataclasses.replace(usual, **changes)

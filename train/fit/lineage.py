@@ -11,7 +11,7 @@ from catdog.models.training_runs import Step, steps_to
 
 # Training counts as converged once the validation accuracy is this close to its last value.
 CONVERGED = 0.01
-# As `provenance.base_provenance` records it.
+# As `provenance.beginning` records it.
 RANDOM = "random weights"
 FIGURES = ("accuracy", "loss", "val_accuracy", "val_loss")
 # The loss of the labels alone, which `distill` records beside its total loss.
@@ -53,17 +53,17 @@ def runs(training: Any) -> list[Run]:
 
     Runs before the last one on a data set of another size are left out: their accuracies cannot be compared.
     """
-    steps = steps_to(training)
-    rows = [_rows(step.record) if step.is_run else () for step in steps]
     trained: list[bool] = []  # for each step, whether it or one behind it has epochs
-    for step, own in zip(steps, rows, strict=True):
-        trained.append(bool(own) or any(trained[part] for part in step.parts))
-    found = [(step, own) for step, own in zip(steps, rows, strict=True) if own]
-    others = [i for i, (step, _) in enumerate(found, 1) if _is_other_data(step.record, found[-1][0].record)]
-    return [
-        Run(_title(step, bool(step.parts) and trained[step.parts[-1]]), own, str(step.record.get("hardware", "")))
-        for step, own in found[max(others, default=0) :]
-    ]
+    found: list[tuple[dict[str, Any], Run]] = []
+    for step in steps_to(training):
+        epochs = _epochs(step.record) if step.is_run else ()
+        continued = bool(step.parts) and trained[step.parts[-1]]
+        trained.append(bool(epochs) or any(trained[part] for part in step.parts))
+        if epochs:
+            hardware = str(step.record.get("hardware", ""))
+            found.append((step.record, Run(_title(step.record, continued), epochs, hardware)))
+    others = [i for i, (record, _) in enumerate(found, 1) if _is_other_data(record, found[-1][0])]
+    return [run for _, run in found[max(others, default=0) :]]
 
 
 def convergence(chain: list[Run]) -> Convergence | None:
@@ -79,46 +79,37 @@ def convergence(chain: list[Run]) -> Convergence | None:
 
 def _is_other_data(run: dict[str, Any], own: dict[str, Any]) -> bool:
     """Whether the numbers of training photos of two runs differ by more than a fifth; False where one is unknown."""
-    counts = [photos.get("train") for photos in (run.get("photos"), own.get("photos")) if isinstance(photos, dict)]
-    known = [count for count in counts if is_number(count) and count > 0]
-    return len(known) == 2 and max(known) > 1.2 * min(known)
+    fewer, more = sorted(number(_part(one, "photos").get("train")) for one in (run, own))
+    return 0 < 1.2 * fewer < more
 
 
-def _title(step: Step, continued: bool) -> str:
-    if "teacher" in step.record:
+def _title(run: dict[str, Any], continued: bool) -> str:
+    if "teacher" in run:
         return "distilled"
     if continued:
         return "went on"
-    return "trained" if step.record.get("base", RANDOM) == RANDOM else "fine-tuned"
+    return "trained" if run.get("base", RANDOM) == RANDOM else "fine-tuned"
 
 
-def _rows(run: dict[str, Any]) -> tuple[dict[str, float], ...]:
-    """The recorded epochs of a run."""
-    history = run.get("history")
-    if not isinstance(history, list) or not all(
-        isinstance(row, dict) and is_number(row.get("seconds")) for row in history
-    ):
-        return ()
-    return tuple(_row(row, "teacher" in run) for row in history)
-
-
-def _row(row: dict[str, Any], distilled: bool) -> dict[str, float]:
-    """One epoch by the names in FIGURES; Keras calls them `probabilities_accuracy` etc. for a model with two outputs.
+def _epochs(run: dict[str, Any]) -> tuple[dict[str, float], ...]:
+    """The recorded epochs of a run, by the names in FIGURES.
 
     Losses are those of the labels. The training loss is left out where only its sum with the teacher's is recorded.
     """
-    figures = {name: row.get(_of_labels(name), row.get(name)) for name in FIGURES}
-    if distilled and _of_labels("loss") not in row:
-        figures |= {"loss": row.get(LABEL_LOSS), "val_loss": row.get(f"val_{LABEL_LOSS}", row.get("val_loss"))}
-    numbers = {name: value for name, value in figures.items() if is_number(value)}
-    return {"seconds": row["seconds"], "size": row.get("size", 0)} | numbers
+    history = run.get("history")
+    history = history if isinstance(history, list) else []
+    if not all(isinstance(row, dict) and is_number(row.get("seconds")) for row in history):
+        return ()
+    return tuple(_epoch(row, "teacher" in run) for row in history)
 
 
-def _of_labels(name: str) -> str:
-    return f"val_probabilities_{name[4:]}" if name.startswith("val_") else f"probabilities_{name}"
-
-
-# In sentences
+def _epoch(row: dict[str, Any], distilled: bool) -> dict[str, float]:
+    # Keras names figures like `val_probabilities_loss` for a model with two outputs, which `distill` once had.
+    of_labels = {key.replace("probabilities_", ""): value for key, value in row.items() if "probabilities_" in key}
+    row = row | of_labels
+    if distilled and "loss" not in of_labels:
+        row |= {"loss": row.get(LABEL_LOSS), "val_loss": row.get(f"val_{LABEL_LOSS}", row.get("val_loss"))}
+    return {"size": 0} | {name: row[name] for name in ("seconds", "size", *FIGURES) if is_number(row.get(name))}
 
 
 def described(spec: ModelSpec) -> str:
@@ -144,83 +135,75 @@ def _sentence(step: Step) -> str:
         return f"The mean of the weights after the steps {', '.join(map(str, others))} and {last}"
     if step.is_run:
         return _run(step.record)
-    match step.record:
+    if name := _file(step.record):
+        return f"Weights from {name}, of which nothing else is recorded"
+    return (
+        step.record[:1].upper() + step.record[1:]
+        if isinstance(step.record, str)
+        else "Weights of which nothing is recorded"
+    )
+
+
+def _file(origin: Any) -> str:
+    """The name of a file of weights and how its sha256 begins; empty for anything else."""
+    match origin:
         case {"file": name, **rest} | {"went_on_from": name, **rest}:
-            return f"Weights from {name}{_sha256(rest)}, of which nothing else is recorded"
-        case str(name):
-            return f"{name[:1].upper()}{name[1:]}"
-    return "Weights of which nothing is recorded"
+            sha256 = rest.get("sha256")
+            return f"{name} (sha256 `{sha256[:12]}`)" if isinstance(sha256, str) else str(name)
+    return ""
 
 
 def _run(run: dict[str, Any]) -> str:
     """One run of `fit` or `distill`, as far as it is recorded."""
-    photos = run.get("photos")
+    teacher, photos, rows = run.get("teacher"), _part(run, "photos"), _epochs(run)
+    if isinstance(teacher, str):
+        teacher = {"file": teacher, "sha256": run.get("teacher_sha256")}
+    seconds = sum(row["seconds"] for row in rows) if rows else run.get("seconds")
     parts = [
-        _distilled_from(run),
+        f"Distilled from {_file(teacher)}" if _file(teacher) else "",
         f"{count(run['epochs'])} epoch{'' if run['epochs'] == 1 else 's'}" if "epochs" in run else "",
-        f"{count(photos['train'])} training photos" if isinstance(photos, dict) and "train" in photos else "",
+        f"{count(photos['train'])} training photos" if "train" in photos else "",
         str(run.get("dataset") or ""),
-        _recipe(run),
-        _duration(run),
+        _recipe(_part(run, "recipe")),
+        f"{seconds / 60:.0f} minutes on {run.get('hardware', 'one machine')}" if is_number(seconds) else "",
         f"Keras {run['keras']} with {run.get('backend')}" if "keras" in run else "",
         *(str(run[key]) for key in ("precision", "date") if key in run),
     ]
     return "; ".join(filter(None, parts)) or "A run of which nothing is recorded"
 
 
-def _duration(run: dict[str, Any]) -> str:
-    """How long a run took, in minutes: the sum of its epochs, or else the recorded total."""
-    rows = _rows(run)
-    seconds = sum(row["seconds"] for row in rows) if rows else run.get("seconds")
-    return f"{seconds / 60:.0f} minutes on {run.get('hardware', 'one machine')}" if is_number(seconds) else ""
+# What each number of a recipe means, where it is not 0; shares as parts of a hundred.
+SETTINGS = {
+    "learning_rate": "AdamW with warm-up to {:g} and cosine to zero",
+    "weight_decay": "weight decay {:g}",
+    "batch_size": "batches of {:g}",
+    "jitter": "mirroring and colour jitter of {:g} %",
+    "cutmix": "CutMix of {:g} % of the photos",
+    "degrade": "{:g} % of the photos degraded",
+    "label_smoothing": "label smoothing {:g}",
+    "ema": "moving average of the weights ({:g} per step)",
+    "frozen_stages": "the base frozen in the first {:g} of its stages",
+}
 
 
-def _recipe(run: dict[str, Any]) -> str:
-    """How a run was trained, as far as its recipe is recorded; `Recipe` explains each number."""
-    recipe = run.get("recipe")
-    recipe = recipe if isinstance(recipe, dict) else {}
-
-    def setting(name: str, text: str, factor: float = 1) -> str:
-        """`text` with the number of a setting; empty where that is 0 or not recorded."""
-        value = recipe.get(name)
-        return text.format(factor * value) if is_number(value) and value else ""
-
-    parts = [
-        _crops(recipe),
-        setting("learning_rate", "AdamW with warm-up to {:g} and cosine to zero"),
-        setting("weight_decay", "weight decay {:g}"),
-        setting("batch_size", "batches of {:g}"),
-        setting("jitter", "mirroring and colour jitter of {:g} %", 100),
-        setting("cutmix", "CutMix of {:g} % of the photos", 100),
-        setting("degrade", "{:g} % of the photos degraded", 100),
-        setting("label_smoothing", "label smoothing {:g}"),
-        setting("ema", "moving average of the weights ({:g} per step)"),
-        setting("frozen_stages", "the base frozen in the first {:g} of its stages"),
-    ]
-    seed = f"seed {recipe['seed']}" if is_number(recipe.get("seed")) else ""  # which may be 0
-    return ", ".join(filter(None, [*parts, seed]))
-
-
-def _crops(recipe: dict[str, Any]) -> str:
+def _recipe(recipe: dict[str, Any]) -> str:
+    """How a run was trained, as far as its recipe is recorded."""
+    parts = []
     match recipe:
         case {"stages": [*stages], "scale": [least, *_]} if is_number(least):
-            sizes = [f"{stage[0]} px" for stage in stages if isinstance(stage, list | tuple) and stage]
-            if sizes:
-                return f"random crops of {100 * least:g} % and more at {', then '.join(dict.fromkeys(sizes))}"
-    return ""
+            sizes = dict.fromkeys(f"{stage[0]} px" for stage in stages if isinstance(stage, list) and stage)
+            parts += [f"random crops of {100 * least:g} % and more at {', then '.join(sizes)}"] if sizes else []
+    for name, text in SETTINGS.items():
+        if value := number(recipe.get(name)):
+            parts.append(text.format(100 * value if "%" in text else value))
+    if is_number(recipe.get("seed")):  # which may be 0
+        parts.append(f"seed {recipe['seed']}")
+    return ", ".join(parts)
 
 
-def _distilled_from(run: dict[str, Any]) -> str:
-    match run.get("teacher"):
-        case {"file": name, **rest}:
-            return f"Distilled from {name}{_sha256(rest)}"
-        case str(name):
-            return f"Distilled from {name}{_sha256({'sha256': run.get('teacher_sha256')})}"
-    return ""
-
-
-def _sha256(origin: dict[str, Any]) -> str:
-    return f" (sha256 `{origin['sha256'][:12]}`)" if isinstance(origin.get("sha256"), str) else ""
+def _part(record: dict[str, Any], name: str) -> dict[str, Any]:
+    """A part of a record that should be a dictionary; an empty one if it is not."""
+    return record[name] if isinstance(record.get(name), dict) else {}
 
 
 def prose(text: str, indent: str = "") -> str:
@@ -231,6 +214,10 @@ def prose(text: str, indent: str = "") -> str:
 def count(value: Any) -> str:
     """A number with commas; a question mark for anything else."""
     return f"{value:,}" if is_number(value) else "?"
+
+
+def number(value: Any) -> float:
+    return value if is_number(value) else 0
 
 
 def is_number(value: Any) -> bool:

@@ -13,27 +13,23 @@ import keras
 from catdog.errors import InvalidSettings
 from catdog.models.spec import ModelSpec, is_spec, sha256_of
 from train.fit.job import Job, Product
+from train.fit.lineage import RANDOM
 from train.fit.trainer import Data
 from train.networks import hardware
+from train.networks.recipes import Recipe
 
 
-def provenance(photos: Data, job: Job, history: list[dict], *, precision: str) -> dict[str, Any]:
+def provenance(photos: Data, job: Job, recipe: Recipe, history: list[dict], *, precision: str) -> dict[str, Any]:
     """Describe a finished run: data, recipe, precision used, time, software and hardware."""
     return {
-        "dataset": job.dataset,
         "photos": {"train": len(photos.labels), "val": len(photos.validation_labels)},
         "epochs": len(history),
         "seconds": round(sum(row["seconds"] for row in history)),
-        "recipe": dataclasses.asdict(job.recipe),
+        "recipe": dataclasses.asdict(recipe),
         "precision": precision,
         "history": history,
-        "backend": keras.backend.backend(),
-        "keras": keras.__version__,
-        "hardware": hardware.describe(),
-        "seed": job.recipe.seed,
-        "date": datetime.date.today().isoformat(),
-        "command": job.command,
-    }
+        "seed": recipe.seed,
+    } | _circumstances(job)
 
 
 def averaged(files: Sequence[Path], product: Product, validation_photos: int) -> dict[str, Any]:
@@ -41,10 +37,15 @@ def averaged(files: Sequence[Path], product: Product, validation_photos: int) ->
     *others, last = map(origin_of, files)
     photos = last.get("training", {}).get("photos", {})
     return {
-        "dataset": product.dataset,
         "photos": {**photos, "val": validation_photos},
         "base": last,
         "averaged_with": others,
+    } | _circumstances(product)
+
+
+def _circumstances(product: Product) -> dict[str, str]:
+    return {
+        "dataset": product.dataset,
         "backend": keras.backend.backend(),
         "keras": keras.__version__,
         "hardware": hardware.describe(),
@@ -60,28 +61,24 @@ def without_repeats(training: dict[str, Any]) -> dict[str, Any]:
     ones would double with each generation. They stay where `catdog.models.training_runs.steps_to` meets them first. It
     does not follow teachers, so their trainings are kept once more.
     """
-    return _first_mention(training, set(), set())
+    return _first_mention(training, {"base": set(), "teacher": set()})
 
 
-def _first_mention(run: dict[str, Any], weights: set[str], teachers: set[str]) -> dict[str, Any]:
-    """As `without_repeats`, without the training of files already described among `weights` or `teachers` (sha256)."""
+def _first_mention(run: dict[str, Any], known: dict[str, set[str]]) -> dict[str, Any]:
+    """As `without_repeats`, without the training of files already known (sha256), as a base or as a teacher."""
 
-    def once(origin: Any, known: set[str]) -> Any:
+    def once(origin: Any, role: str) -> Any:
         match origin:
-            case {"sha256": str(sha256), "training": _} if sha256 in known:
+            case {"training": _, "sha256": str(sha256)} if sha256 in known[role]:
                 return {key: value for key, value in origin.items() if key != "training"}
             case {"training": dict(earlier)}:
-                known.add(str(origin.get("sha256")))
-                return origin | {"training": _first_mention(earlier, weights, teachers)}
+                known[role].add(str(origin.get("sha256")))
+                return origin | {"training": _first_mention(earlier, known)}
         return origin
 
-    shorter = {}
-    if isinstance(run.get("averaged_with"), list):
-        shorter["averaged_with"] = [once(other, weights) for other in run["averaged_with"]]
-    for key, known in (("base", weights), ("teacher", teachers)):
-        if key in run:
-            shorter[key] = once(run[key], known)
-    return run | shorter
+    others = run.get("averaged_with")
+    shorter = {"averaged_with": [once(other, "base") for other in others]} if isinstance(others, list) else {}
+    return run | shorter | {role: once(run[role], role) for role in known if role in run}
 
 
 def identity(source: str | Path | None) -> str | None:
@@ -91,15 +88,17 @@ def identity(source: str | Path | None) -> str | None:
     return sha256_of(source) if Path(source).is_file() else str(source)
 
 
-def base_provenance(base: str | None) -> Any:
-    """Describe the base of a run: its name, or its file and the training of that."""
-    if base in (None, "none"):
-        return "random weights"
-    if base == "imagenet":
+def beginning(job: Job) -> Any:
+    """Describe what a run begins with: the name of its weights, or their file and the training of that."""
+    if job.start:
+        return origin_of(job.start)
+    if job.base in (None, "none"):
+        return RANDOM
+    if job.base == "imagenet":
         return "keras.applications, ImageNet"
-    if not Path(base).is_file():
-        raise InvalidSettings(f"The base must be imagenet, none or an existing .h5 file. Received: {base!r}.")
-    return origin_of(Path(base))
+    if not Path(job.base).is_file():
+        raise InvalidSettings(f"The base must be imagenet, none or an existing .h5 file. Received: {job.base!r}.")
+    return origin_of(Path(job.base))
 
 
 def origin_of(path: Path) -> dict[str, Any]:

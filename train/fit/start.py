@@ -16,42 +16,37 @@ from train.fit.trainer import Data
 from train.folders import require_writable
 from train.networks import architectures
 from train.networks.fused import fused
+from train.networks.recipes import Recipe
 from train.networks.settled import settled
 
 # Pixels. Photos are stored larger than most crops, since a crop enlarges a part of the photo.
 STORED_SIZE = 200
 
 
-def prepared(
-    job: Job, *sources: str | Path | None, unlabelled: bool = False
-) -> tuple[tuple[dataset.Split, dataset.Split], Data]:
-    """The splits train and val of a job and their decoded photos; raises before anything is trained.
+def prepared(job: Job, recipe: Recipe, teacher: Path | None = None) -> tuple[dataset.Split, Data]:
+    """The validation split of a job, and the decoded photos of both; raises before anything is trained.
 
-    `sources` are the files that the run begins with or learns from. Photos without a label are left out unless
-    `unlabelled`.
+    Photos without a label are left out unless there is a `teacher`.
     """
-    require_other(job, *sources)
+    require_other(job, job.start, job.base, teacher)
     require_writable(job.out)
     train, val = dataset.find_training(job.data, job.limit, job.more)
-    if not unlabelled:
+    if not teacher:
         train = train.at(train.labels != dataset.UNKNOWN)
     require_same_classes(job, val.classes)
-    stored_size = max(STORED_SIZE, job.image_size, *(size for size, _ in job.recipe.stages))
-    photos = Data(
+    identity = {"photos": len(train), "validation_photos": len(val), "classes": len(val.classes)}
+    identity |= {"neither": count} if (count := len(train.of_neither)) else {}
+    stored_size = max(STORED_SIZE, job.image_size, *(size for size, _ in recipe.stages))
+    return val, Data(
         load_images(train, stored_size, cache=job.data / ".cache"),
         train.labels,
         load_images(val, job.image_size, cache=job.data / ".cache"),
         val.labels,
-        len(train.classes),
-        neither=len(train.of_neither) > 0,
+        len(val.classes),
+        neither=count > 0,
         chances=dataset.chances(train),
+        identity=identity | {"digest of photos and labels": dataset.digest(train, val)},
     )
-    return (train, val), photos
-
-
-def inputs_of(splits: tuple[dataset.Split, dataset.Split], photos: Data) -> dict[str, int | str]:
-    """What checkpoints record of photos and labels, to know whether two runs learn from the same."""
-    return photos.counts() | {"digest of photos and labels": dataset.digest(*splits)}
 
 
 def require_other(product: Product, *sources: str | Path | None) -> None:
@@ -74,9 +69,9 @@ def require_same_classes(product: Product, classes: tuple[str, ...]) -> None:
                 )
 
 
-def started(job: Job, photos: Data, start: Path | None, *, base: str | None = None) -> keras.Model:
+def started(job: Job, recipe: Recipe, photos: Data) -> keras.Model:
     """The network of a job, for photos of any size, with its initial weights."""
-    network = architectures.build(job.name, classes=photos.classes, neither=photos.neither, base=base)
-    if start:
-        architectures.load_classifier(network, start)
-    return settled(network) if job.recipe.settled else fused(network)
+    network = architectures.build(job.name, classes=photos.classes, neither=photos.neither, base=job.base)
+    if job.start:
+        architectures.load_classifier(network, job.start)
+    return settled(network) if recipe.settled else fused(network)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-from pathlib import Path
-
 import keras
 
 from catdog.errors import InvalidSettings
@@ -12,43 +9,37 @@ from catdog.models.spec import ModelSpec
 from train.fit import trainer
 from train.fit.finish import finish
 from train.fit.job import Job
-from train.fit.provenance import base_provenance, identity, origin_of, provenance
-from train.fit.start import inputs_of, prepared, started
+from train.fit.provenance import beginning, identity, provenance
+from train.fit.start import prepared, started
 from train.fit.training_model import Accuracy, accuracy, augmented, cross_entropy
 from train.networks import architectures
 from train.networks.hardware import precision
-from train.networks.recipes import Recipe
+from train.networks.recipes import RECIPES, Recipe
 
 
-def fit(job: Job, *, base: str | None = None, start: Path | None = None) -> ModelSpec:
-    """Train a classifier on `data`/train, validated on `data`/val; write it and its spec.
+def fit(job: Job) -> ModelSpec:
+    """Train a classifier on `job.data`/train, validated on `job.data`/val; write it and its spec.
 
-    A run that was killed continues after its last finished epoch when called with the same settings.
-
-    base   as in `architectures.build_base`
-    start  an `.h5` of the same architecture and number of classes to continue from, instead of a base
-
-    Raises InvalidSettings for an architecture with pretrained weights when neither is given.
+    A run that was killed continues after its last finished epoch when called with the same settings. Raises
+    InvalidSettings for an architecture with pretrained weights that is told neither a base nor a start.
     """
-    if base is None and not start and architectures.get(job.name).pretrained:
+    recipe = job.recipe(RECIPES[job.name])
+    if job.base is None and not job.start and architectures.get(job.name).pretrained:
         raise InvalidSettings(
             f"The recipe of {job.name} is one for pretrained weights: add --base imagenet, --base or --start with an "
             ".h5, or --base none for random weights."
         )
-    if base in (None, "none") and not start:  # random weights need no protection
-        job = dataclasses.replace(job, recipe=dataclasses.replace(job.recipe, frozen_stages=0))
-    origin = origin_of(start) if start else base_provenance(base)
-    splits, photos = prepared(job, start, base)
+    origin = beginning(job)
+    val, photos = prepared(job, recipe)
 
     def make_model(size: int, optimizer: keras.Optimizer) -> keras.Model:
-        network = started(job, photos, start, base=base)
-        return _training_model(network, size, job.recipe, optimizer, photos.neither)
+        return _training_model(started(job, recipe, photos), size, recipe, optimizer, photos.neither)
 
-    inputs = {"model": job.name, "base": identity(base), "start": identity(start)} | inputs_of(splits, photos)
-    with precision(job.recipe.precision) as used:
-        trained, history = trainer.train(make_model, job.recipe, photos, job.run, inputs=inputs, restart=job.restart)
-    training = provenance(photos, job, history, precision=used) | {"base": origin}
-    return finish(trained.get_layer(job.name), job, splits[1], training)
+    inputs = {"model": job.name, "base": identity(job.base), "start": identity(job.start)} | photos.identity
+    with precision(recipe.precision) as used:
+        trained, history = trainer.train(make_model, recipe, photos, job.run, inputs=inputs, restart=job.restart)
+    training = provenance(photos, job, recipe, history, precision=used) | {"base": origin}
+    return finish(trained.get_layer(job.name), job, val, training)
 
 
 def _training_model(

@@ -13,10 +13,9 @@ from catdog.errors import InvalidSettings
 from train.data import augment
 from train.fit.provenance import spec_beside
 from train.networks import architectures
+from train.networks.recipes import TEACHER_SIZE
 from train.networks.settled import settled
 
-# Pixels of the crops that a teacher sees.
-TEACHER_SIZE = 192
 # Weights in the loss of a student, where the feature loss of whole crops counts 1: of the feature loss of each place,
 # of the answers for the student's classes, and of the answers for the teacher's original classes.
 PLACES = 0.5

@@ -37,6 +37,7 @@ class Data:
     classes  number of classes
     neither  whether some training photos show none of the classes: the network has one more output
     chances  float32 (N,), how often each training photo is drawn where the recipe has `steps`, or None
+    identity  what checkpoints record of photos and labels, to know whether two runs learn from the same
     """
 
     images: np.ndarray
@@ -46,10 +47,7 @@ class Data:
     classes: int
     neither: bool = False
     chances: np.ndarray | None = None
-
-    def counts(self) -> dict[str, int]:
-        counts = {"photos": len(self.labels), "validation_photos": len(self.validation_labels), "classes": self.classes}
-        return counts | ({"neither": int((self.labels == self.classes).sum())} if self.neither else {})
+    identity: dict[str, int | str] = dataclasses.field(default_factory=dict)
 
 
 def train(
@@ -64,12 +62,10 @@ def train(
     """Train through all stages; return the trained model and one row of figures per epoch.
 
     make_model  (size, optimizer) -> a compiled training model for crops of that size, always with the same weights
-    run         folder of the checkpoints; one is written after each epoch
-    inputs      what else the result depends on, as JSON; a run with other inputs is not continued
-    restart     begin anew where there are checkpoints
+    run, inputs, restart  as in `Checkpoints`
 
-    Each stage begins by reading the last checkpoint. So a run that was killed continues, with the same recipe, as if
-    it were at the start of a stage. Raises InvalidSettings for a run with another recipe or other inputs, and Diverged.
+    Each stage begins by reading the last checkpoint, so a run that was killed continues as if it were at the start of
+    a stage. Raises InvalidSettings for a run with another recipe or other inputs, and Diverged.
     """
     checkpoints = Checkpoints(run, dataclasses.asdict(recipe), inputs, restart=restart)
     steps_per_epoch = recipe.steps or max(1, len(data.labels) // recipe.batch_size)

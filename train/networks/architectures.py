@@ -36,8 +36,8 @@ class Architecture:
     title: str
     image_size: int
     features: Callable[[keras.KerasTensor, str | None], keras.KerasTensor]
-    pretrained: bool
-    dropout: float
+    pretrained: bool = True
+    dropout: float = 0.2
 
 
 def build(
@@ -68,21 +68,17 @@ def build_base(name: str, *, image_size: int | None = None, weights: str | None 
     if weights not in (None, "none") and not architecture.pretrained:
         raise InvalidSettings(f"{name} is trained from random weights and takes no base. Received: {weights!r}.")
     inputs = keras.Input((image_size, image_size, 3), name="pixels")
-    features = _with_imagenet(name, inputs) if weights == "imagenet" else architecture.features(inputs, None)
-    network = keras.Model(inputs, features, name=f"{name}_base")
-    if weights not in (None, "none", "imagenet"):
-        _copy_weights(network, weights, f"{weights} does not begin with the weights of {network.name}")
-    return network
-
-
-def _with_imagenet(name: str, inputs: keras.KerasTensor) -> keras.KerasTensor:
     try:
-        return get(name).features(inputs, "imagenet")
+        features = architecture.features(inputs, "imagenet" if weights == "imagenet" else None)
     except Exception as error:  # keras.utils.get_file raises a bare Exception when a download fails
         reason = str(error).partition("\n")[0]
         raise InvalidSettings(
             f"The ImageNet weights of {name} cannot be fetched; a file of them can be given instead: {reason}"
         ) from error
+    network = keras.Model(inputs, features, name=f"{name}_base")
+    if weights not in (None, "none", "imagenet"):
+        _copy_weights(network, weights, f"{weights} does not begin with the weights of {network.name}")
+    return network
 
 
 def load_classifier(network: keras.Model, path: Path) -> None:
@@ -127,8 +123,7 @@ def head(classes: int, neither: bool = False) -> layers.Dense:
 
 def _scratch_features(pixels, weights: None):
     """A residual network (He et al. 2016) with squeeze-and-excitation; each of its stages halves the size."""
-    x = layers.Rescaling(1 / 127.5, offset=-1.0)(pixels)
-    x = layers.ReLU()(layers.BatchNormalization()(_conv(48, 3, strides=2)(x)))
+    x = layers.ReLU()(layers.BatchNormalization()(_conv(48, 3, strides=2)(_symmetric(pixels))))
     for filters, blocks in ((48, 1), (96, 1), (192, 2), (320, 2)):
         for block in range(blocks):
             x = _residual_block(x, filters, strides=2 if block == 0 else 1)
@@ -156,23 +151,26 @@ def _conv(filters: int, size: int, strides: int = 1) -> layers.Conv2D:
     return layers.Conv2D(filters, size, strides=strides, padding="same", use_bias=False, kernel_initializer="he_normal")
 
 
-def _xception_features(pixels, weights: str | None):
-    """Chollet 2017, without its top, as keras.applications builds it."""
-    scaled = layers.Rescaling(1 / 127.5, offset=-1.0)(pixels)
-    return keras.applications.Xception(include_top=False, weights=weights, input_tensor=scaled, pooling="avg").output
+def _published(network: Callable[..., keras.Model], prepare: Callable) -> Callable:
+    """A network as keras.applications builds it, without its top, on pixels that `prepare` scales."""
+
+    def features(pixels, weights: str | None):
+        return network(include_top=False, weights=weights, input_tensor=prepare(pixels), pooling="avg").output
+
+    return features
 
 
-def _mobilenet_v2_features(pixels, weights: str | None):
-    """Sandler et al. 2018, width 1.0, without its top, as keras.applications builds it."""
-    scaled = layers.Rescaling(1 / 127.5, offset=-1.0)(pixels)
-    return keras.applications.MobileNetV2(include_top=False, weights=weights, input_tensor=scaled, pooling="avg").output
+def _symmetric(pixels):
+    return layers.Rescaling(1 / 127.5, offset=-1.0)(pixels)
 
 
-def _resnet50_features(pixels, weights: str | None):
-    """He et al. 2016, without its top, as keras.applications builds it: on BGR pixels less the mean of ImageNet."""
+def _centred_bgr(pixels):
+    """BGR less the mean of ImageNet. Not by slicing, which an `.h5` cannot hold, nor by weights, which would shift
+    those of a base."""
     centred = layers.Rescaling(1.0, offset=[-123.68, -116.779, -103.939])(pixels)
-    bgr = _reversed_channels(centred)
-    return keras.applications.ResNet50(include_top=False, weights=weights, input_tensor=bgr, pooling="avg").output
+    first = layers.Permute((3, 1, 2))(centred)
+    channels = [layers.Cropping2D(((index, 2 - index), (0, 0)))(first) for index in (2, 1, 0)]
+    return layers.Permute((2, 3, 1))(layers.Concatenate(axis=1)(channels))
 
 
 # Kernel, stride, expansion, filters and repeats of the stages of EfficientNet (Tan and Le 2019, table 1).
@@ -198,9 +196,8 @@ def _efficientnet_lite(width: float, depth: float):
         if weights:
             raise InvalidSettings("keras.applications has no weights of EfficientNet-Lite; a file of them is needed.")
         scaled = layers.Rescaling(1 / 128, offset=-127 / 128)(pixels)
-        x = _normalized(
-            layers.Conv2D(32, 3, strides=2, padding="same", use_bias=False, name="stem_conv")(scaled), "stem"
-        )
+        stem = layers.Conv2D(32, 3, strides=2, padding="same", use_bias=False, name="stem_conv")
+        x = _normalized(stem(scaled), "stem")
         block = 0
         for stage, (kernel, strides, expansion, filters, repeats) in enumerate(_STAGES):
             repeats = repeats if stage in (0, len(_STAGES) - 1) else math.ceil(depth * repeats)
@@ -237,22 +234,15 @@ def _multiple_of_8(filters: float) -> int:
     return nearest if nearest >= 0.9 * filters else nearest + 8
 
 
-def _reversed_channels(images):
-    """RGB to BGR. Not by slicing, which an `.h5` cannot hold, nor by weights, which would shift those of a base."""
-    first = layers.Permute((3, 1, 2))(images)
-    channels = [layers.Cropping2D(((index, 2 - index), (0, 0)))(first) for index in (2, 1, 0)]
-    return layers.Permute((2, 3, 1))(layers.Concatenate(axis=1)(channels))
-
-
+# He et al. 2016 (ResNet), Chollet 2017 (Xception), Sandler et al. 2018 (MobileNetV2, width 1.0)
+_XCEPTION = _published(keras.applications.Xception, _symmetric)
+_MOBILENET = _published(keras.applications.MobileNetV2, _symmetric)
+_RESNET = _published(keras.applications.ResNet50, _centred_bgr)
 ARCHITECTURES = {
     "scratch_cnn": Architecture("CNN from scratch", 192, _scratch_features, pretrained=False, dropout=0.3),
-    "xception": Architecture("Xception", 160, _xception_features, pretrained=True, dropout=0.2),
-    "mobilenet_v2": Architecture("MobileNetV2", 224, _mobilenet_v2_features, pretrained=True, dropout=0.2),
-    "efficientnet_lite0": Architecture(
-        "EfficientNet-Lite0", 224, _efficientnet_lite(1.0, 1.0), pretrained=True, dropout=0.2
-    ),
-    "efficientnet_lite2": Architecture(
-        "EfficientNet-Lite2", 224, _efficientnet_lite(1.1, 1.2), pretrained=True, dropout=0.2
-    ),
-    "resnet50": Architecture("ResNet50", 160, _resnet50_features, pretrained=True, dropout=0.2),
+    "xception": Architecture("Xception", 160, _XCEPTION),
+    "mobilenet_v2": Architecture("MobileNetV2", 224, _MOBILENET),
+    "efficientnet_lite0": Architecture("EfficientNet-Lite0", 224, _efficientnet_lite(1.0, 1.0)),
+    "efficientnet_lite2": Architecture("EfficientNet-Lite2", 224, _efficientnet_lite(1.1, 1.2)),
+    "resnet50": Architecture("ResNet50", 160, _RESNET),
 }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import keras
 from keras import layers, ops
 
@@ -74,17 +76,21 @@ class FusedSeparableConv2D(layers.SeparableConv2D):
 FUSED = {layers.BatchNormalization: FusedBatchNormalization, layers.SeparableConv2D: FusedSeparableConv2D}
 
 
-def fused(network: keras.Model) -> keras.Model:
-    """A copy of a network, weights included, with the layers of FUSED in place of those of Keras."""
+def fused(network: keras.Model, clone: Callable[[keras.layers.Layer], keras.layers.Layer] | None = None) -> keras.Model:
+    """A copy of a network, weights included, with the layers of FUSED in place of those of Keras.
 
-    def clone(layer):
-        if isinstance(layer, keras.Model):
-            return fused(layer)
-        return FUSED.get(type(layer), type(layer)).from_config(layer.get_config())
-
-    copy = keras.models.clone_model(network, clone_function=clone)
+    `clone` copies a layer in another way; the default is `fused_layer`.
+    """
+    copy = keras.models.clone_model(network, clone_function=clone or fused_layer)
     copy.set_weights(network.get_weights())
     return copy
+
+
+def fused_layer(layer: keras.layers.Layer) -> keras.layers.Layer:
+    """A copy of a layer, without its weights."""
+    if isinstance(layer, keras.Model):
+        return fused(layer)
+    return FUSED.get(type(layer), type(layer)).from_config(layer.get_config())
 
 
 def _on_tensorflow() -> bool:

@@ -34,8 +34,7 @@ def save(model: keras.Model, path: Path, *, bits: int = FLOAT32_BITS) -> None:
 
 
 def _copy(source: h5py.Group, target: h5py.Group, bits: int) -> None:
-    for key, value in source.attrs.items():
-        target.attrs[key] = value
+    target.attrs.update(source.attrs)
     for name, item in source.items():
         if isinstance(item, h5py.Group):
             _copy(item, target.create_group(name, track_order=True), bits)
@@ -44,9 +43,7 @@ def _copy(source: h5py.Group, target: h5py.Group, bits: int) -> None:
         if values.ndim >= 2:
             values = rounded(values, bits)
         filters = {"compression": "gzip", "compression_opts": 9, "shuffle": True} if values.ndim else {}
-        dataset = target.create_dataset(name, data=values, **filters)
-        for key, value in item.attrs.items():
-            dataset.attrs[key] = value
+        target.create_dataset(name, data=values, **filters).attrs.update(item.attrs)
 
 
 def rounded(values: np.ndarray, bits: int) -> np.ndarray:

@@ -94,10 +94,11 @@ RECIPES = {
     ),
     "resnet50": Recipe(stages=((160, 2), (160, 2)), frozen_stages=1, learning_rate=1e-4, scale=(0.5, 1.0), ema=0.99),
 }
-# For `distill`, whatever the architecture.
+# For `distill`, whatever the architecture; and the pixels of the crops that its teacher sees.
 DISTILLATION = Recipe(
     stages=((72, 2), (96, 16), (128, 5)), learning_rate=1.5e-3, label_smoothing=0.0, scale=(0.5, 1.0), jitter=0.1
 )
+TEACHER_SIZE = 192
 
 
 def parse_stages(text: str) -> tuple[tuple[int, int], ...]:

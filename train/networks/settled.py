@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 from keras import layers, ops
 
-from train.networks.fused import FUSED
+from train.networks.fused import fused, fused_layer
 
 
 class _Settled(layers.Layer):
@@ -56,9 +56,6 @@ class _Passed(layers.Layer):
     def call(self, inputs, mask=None):
         return inputs
 
-    def compute_output_shape(self, input_shape):
-        return input_shape
-
 
 SETTLED = {layers.Conv2D: SettledConv2D, layers.DepthwiseConv2D: SettledDepthwiseConv2D}
 
@@ -83,10 +80,6 @@ def settled(network: keras.Model) -> keras.Model:
         if layer.name in norms:
             norm = norms[layer.name].get_config() | {"name": "norm"}
             return SETTLED[type(layer)](norm=norm, **layer.get_config())
-        if layer in norms.values():
-            return _Passed(name=layer.name)
-        return FUSED.get(type(layer), type(layer)).from_config(layer.get_config())
+        return _Passed(name=layer.name) if layer in norms.values() else fused_layer(layer)
 
-    copy = keras.models.clone_model(network, clone_function=clone)
-    copy.set_weights(network.get_weights())
-    return copy
+    return fused(network, clone)

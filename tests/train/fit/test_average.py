@@ -11,19 +11,16 @@ import pytest
 from catdog import ModelSpec, Settings, load
 from catdog.classifier import calibrated
 from catdog.models.spec import sha256_of
-from catdog.models.training_runs import steps_to
 from catdog.photo.array import resized
 from catdog.photo.decode import decode
+from tests.specs import minimal
 from train.__main__ import main
 from train.fit.job import Product
 from train.fit.lineage import described, runs
-from train.fit.provenance import averaged, origin_of, without_repeats
+from train.fit.provenance import averaged, origin_of
 from train.networks import architectures
 
-
-@pytest.fixture(autouse=True)
-def small(small_networks):
-    """Small networks only."""
+pytestmark = pytest.mark.usefixtures("small_networks")
 
 
 @pytest.fixture
@@ -39,13 +36,11 @@ def members(tmp_path):
     return paths
 
 
-def describe(path, training: dict, classes: tuple[str, ...] = ("cat", "dog"), neither: dict | None = None) -> None:
+def describe(path, training: dict, **fields) -> None:
     """Write the spec of an `.h5`, and the file where there is none."""
     path.touch()
-    ModelSpec(
-        name=path.stem, title="A CNN", architecture=path.stem, file=path.name, sha256=sha256_of(path), bytes=1,
-        image_size=32, classes=classes, training=training, neither=neither,
-    ).write(path.with_suffix(".json"))  # fmt: skip
+    spec = minimal(path.stem, sha256=sha256_of(path), image_size=32, training=training, **fields)
+    spec.write(path.with_suffix(".json"))
 
 
 def average(data, tmp_path, *files) -> int:
@@ -67,12 +62,6 @@ def test_the_mean_is_served_and_says_what_it_was_made_of(tiny_data, members, tmp
     assert [origin["sha256"] for origin in spec.training["averaged_with"]] == [sha256_of(members[0])]
     assert spec.training["base"]["sha256"] == sha256_of(members[1])
     assert spec.training_seconds == 60
-    text = " ".join(described(spec).split())
-    assert (
-        "1. Weights of which nothing is recorded. 2. 3 epochs; 1 minutes on one machine. `fit one` "
-        f"3. Weights from scratch_cnn.h5 (sha256 `{sha256_of(members[1])[:12]}`), of which nothing else is recorded. "
-        "4. The mean of the weights after the steps 2 and 3. `python -m train average"
-    ) in text
     photo = tiny_data / "val" / "cats" / "cats.0.png"
     (served,) = load(Settings(weights=tmp_path / "weights")).compare(photo).models
     pixels = resized(decode(photo.read_bytes()), 32, "stretch").astype(np.float32)[None]
@@ -99,30 +88,6 @@ def test_what_two_members_share_is_told_and_counted_once(tmp_path, members):
         assert f"4. The mean of the weights after the steps {steps}." in text
 
 
-def recorded(training: dict) -> list[dict]:
-    return [step.record for step in steps_to(training) if step.is_run]
-
-
-def test_what_several_files_share_is_recorded_once():
-    teacher = {"sha256": "t", "training": {"command": "fit teacher"}}
-    first = {"sha256": "a", "training": {"command": "one", "base": "random weights", "teacher": teacher}}
-    second = {"sha256": "b", "training": {"command": "two", "base": first, "teacher": teacher}}
-    training = {"command": "mean", "averaged_with": [first, teacher], "base": second}
-    shorter = without_repeats(training)
-    assert recorded(shorter) == [
-        {"command": "one", "base": "random weights", "teacher": teacher},
-        {"command": "fit teacher"},
-        {"command": "two", "base": {"sha256": "a"}, "teacher": {"sha256": "t"}},
-        shorter,
-    ]
-    assert [run["command"] for run in recorded(training)] == [run["command"] for run in recorded(shorter)]
-    for run in recorded(training):
-        run["history"] = [{"epoch": 1, "seconds": 1}]
-    assert [run.title for run in runs(without_repeats(training))] == [run.title for run in runs(training)]
-    assert without_repeats(shorter) == shorter
-    assert training["base"] == second  # the record that was given is left as it is
-
-
 @pytest.mark.parametrize(
     ("files", "reason"),
     [
@@ -130,7 +95,6 @@ def test_what_several_files_share_is_recorded_once():
         (["1/scratch_cnn.h5", "bad.h5"], "bad.h5"),
         (["1/scratch_cnn.h5", "other/scratch_cnn.h5"], "dog, cat"),
         (["1/scratch_cnn.h5", "weights/scratch_cnn.h5"], "--out"),
-        (["1/scratch_cnn.h5", "run/scratch_cnn.h5"], "--run"),
     ],
 )
 def test_what_cannot_be_averaged_is_refused(tiny_data, members, tmp_path, capsys, files, reason):
@@ -140,13 +104,6 @@ def test_what_cannot_be_averaged_is_refused(tiny_data, members, tmp_path, capsys
     assert average(tiny_data, tmp_path, *(tmp_path / file for file in files)) == 1
     assert reason in capsys.readouterr().err
     assert not (tmp_path / "weights" / "scratch_cnn.h5").exists()
-
-
-def test_a_mean_of_other_classes_goes_elsewhere(tiny_data, members, tmp_path, capsys):
-    (tmp_path / "weights").mkdir()
-    describe(tmp_path / "weights" / "xception.h5", {}, classes=("cow", "horse"))
-    assert average(tiny_data, tmp_path, *members) == 1
-    assert "xception" in (error := capsys.readouterr().err) and "cow, horse" in error
 
 
 def test_the_mean_of_models_with_an_output_for_neither_has_one(tiny_data, members, tmp_path):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 from pathlib import Path
 
 import keras
@@ -78,10 +80,25 @@ def small_base(path: Path) -> keras.Model:
     return teacher.up_to_last_map(architectures.build_base("efficientnet_lite2", weights=str(path)))
 
 
-def test_a_classifier_with_neither_teaches_its_three_answers(two_folders, tmp_path):
-    data = ["--data", two_folders[0], "--more", two_folders[1]]
-    run("fit", "mobilenet_v2", tmp_path / "first", "--base", "none", *data)
-    fitted = tmp_path / "first" / "mobilenet_v2.h5"
-    student = run("distill", "xception", tmp_path / "second", "--teacher", fitted, "--teacher-size", 24, *data)
+def test_what_is_neither_is_learned_served_and_taught(two_folders, tmp_path, capsys):
+    data, more = two_folders
+    folders, first = ["--data", data, "--more", more], tmp_path / "first"
+    learning = ["--stages", "24x12", "--batch-size", 8, "--learning-rate", 0.01, "--ema", 0, "--crop", 0.8]
+    spec = run("fit", "mobilenet_v2", first, *folders, "--base", "none", *learning, "--degrade", 0.1)
+    assert spec.metrics["val"]["images"] == 12 and spec.metrics["elsewhere"]["images"] == 6
+    assert spec.neither.photos == 6 and spec.neither.auroc > 0.8
+    assert spec.training["photos"] == {"train": 32, "val": 12}  # without those that have no label
+    with contextlib.closing(load(Settings(weights=first))) as comparator:
+        assert not comparator.problems
+        other = comparator.compare(more / "val" / "neither" / "neither.0.png").models[0]
+        cat = comparator.compare(data / "val" / "cats" / "cats.0.png").models[0]
+    assert other.neither > cat.neither
+    assert set(cat.probabilities) == {"cat", "dog"}
+    capsys.readouterr()
+    assert main(["calibrate", *map(str, folders), "--weights", str(first)]) == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    assert json.loads(line)["neither"] == pytest.approx(spec.neither.model_dump(), abs=1e-4)
+    teaching = ["--teacher", first / "mobilenet_v2.h5", "--teacher-size", 24]
+    student = run("distill", "xception", tmp_path / "second", *folders, *teaching)
     assert student.training["weight_of_answers"] == teacher.ANSWERS
     assert student.neither is not None

@@ -39,10 +39,7 @@ def test_the_feature_loss_is_that_of_whole_crops_and_of_each_place():
     expected = (whole**2).mean() + teacher.PLACES * (differences**2).mean()
     loss = loss_of(known, [kernel, np.zeros(3, np.float32)], UNSURE, places)
     assert loss == pytest.approx(float(expected), rel=1e-4)
-
-
-def test_there_is_no_loss_outside_training():
-    imitation = Imitation(Teacher(colours(), None, PHOTOS))
+    imitation = Imitation(known)
     imitation(UNSURE, PHOTOS, PHOTOS, training=False)
     assert not imitation.losses
     assert len(imitation.trainable_weights) == len(imitation.weights) == 2  # the projection's, not the teacher's
@@ -99,7 +96,7 @@ def test_the_original_head_adds_the_divergence_of_its_answers():
 
 
 @pytest.mark.parametrize("knows", [True, False])
-def test_labels_count_only_where_the_teacher_has_no_answer(knows):
+def test_labels_count_only_where_the_teacher_has_no_answer(small_runs, knows):
     known = answering(2) if knows else Teacher(colours(), None, PHOTOS)
     batch = {"photos": PHOTOS, "shares": np.ones((4, 1), np.float32)}
     rows = []
@@ -114,7 +111,7 @@ def test_labels_count_only_where_the_teacher_has_no_answer(knows):
     assert rows[0]["loss"] > 0
 
 
-def test_the_student_inside_a_training_model_keeps_its_weights_in_order():
+def test_the_student_inside_a_training_model_keeps_its_weights_in_order(small_runs):
     """What is saved answers as what was trained."""
     name, photos = "mobilenet_v2", np.random.default_rng(1).integers(0, 256, (2, 48, 48, 3), np.uint8)
     student, known = architectures.build(name), Teacher(colours(), None, photos)

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import pytest
 
+from tests.train.fit.students import colours
 from train.__main__ import main
 from train.fit import distill, supervised, trainer
 from train.fit.job import Job
@@ -17,7 +18,6 @@ from train.fit.trainer import Data
 from train.networks import architectures
 from train.networks.recipes import DISTILLATION, RECIPES, Recipe
 
-STUDENT = ["distill", "xception", "--teacher", "teacher.h5"]
 RECIPE = Recipe(
     stages=((24, 3),), batch_size=5, learning_rate=0.1, weight_decay=0.5, warmup_steps=1, label_smoothing=0.3,
     scale=(0.2, 0.3), jitter=0.15, seed=4, cutmix=0.4,
@@ -32,8 +32,8 @@ def asked(monkeypatch):
         monkeypatch.setattr(module, name, lambda job, **more: calls.append((job, more)))
     monkeypatch.setattr("train.__main__._print_trained", lambda spec, job: None)
 
-    def run(*words: str) -> tuple[Job, dict]:
-        assert main([*words, "--data", "photos"]) == 0
+    def run(words: str) -> tuple[Job, dict]:
+        assert main([*words.split(), "--data", "photos"]) == 0
         return calls.pop()
 
     return run
@@ -42,65 +42,65 @@ def asked(monkeypatch):
 # From the command line to the recipe
 
 
-@pytest.mark.parametrize("name", architectures.ARCHITECTURES)
-def test_each_architecture_has_a_recipe_of_its_own(asked, name):
-    assert asked("fit", name)[0].recipe == RECIPES[name]
-
-
-OPTIONS = {
-    "--stages 24x1,32x2": {"stages": ((24, 1), (32, 2)), "frozen_stages": 0},
-    "--batch-size 7": {"batch_size": 7},
-    "--learning-rate 0.5": {"learning_rate": 0.5},
-    "--crop 0.6": {"scale": (0.6, 1.0)},
-    "--cutmix 0.4": {"cutmix": 0.4},
-    "--seed 9": {"seed": 9},
-    "--precision float32": {"precision": "float32"},
-}
-FROZEN = {
-    "--base imagenet --frozen-stages 2": {"frozen_stages": 2},
-    "--base imagenet --frozen-stages 0": {"frozen_stages": 0},
-    "--base imagenet --stages 24x1 --frozen-stages 1": {"stages": ((24, 1),), "frozen_stages": 1},
-}
-
-
-@pytest.mark.parametrize(("options", "changes"), (OPTIONS | FROZEN).items(), ids=[*OPTIONS, *FROZEN])
-def test_an_option_of_fit_changes_the_recipe_and_nothing_else_of_it(asked, options, changes):
-    expected = dataclasses.replace(RECIPES["xception"], **changes)
-    assert expected != RECIPES["xception"]
-    assert asked("fit", "xception", *options.split())[0].recipe == expected
-
-
-@pytest.mark.parametrize(("options", "changes"), [("", {}), *OPTIONS.items()], ids=["none", *OPTIONS])
-def test_an_option_of_distill_changes_the_recipe_and_nothing_else_of_it(asked, options, changes):
-    expected = dataclasses.replace(DISTILLATION, **changes)
-    assert asked(*STUDENT, *options.split())[0].recipe == expected
+@pytest.mark.parametrize(
+    ("options", "changes"),
+    {
+        "": {},
+        "--base imagenet --stages 24x1,32x2": {"stages": ((24, 1), (32, 2)), "frozen_stages": 0},
+        "--base imagenet --stages 24x1 --frozen-stages 1": {"stages": ((24, 1),), "frozen_stages": 1},
+        "--start a.h5 --frozen-stages 2": {"frozen_stages": 2},
+        "--start a.h5 --frozen-stages 0": {"frozen_stages": 0},
+        "--base none": {"frozen_stages": 0},
+        "--batch-size 7": {"batch_size": 7},
+        "--learning-rate 0.5": {"learning_rate": 0.5},
+        "--crop 0.6": {"scale": (0.6, 1.0)},
+        "--cutmix 0.4": {"cutmix": 0.4},
+        "--degrade 0.3": {"degrade": 0.3},
+        "--steps 5": {"steps": 5},
+        "--settled": {"settled": True},
+        "--ema 0.5": {"ema": 0.5},
+        "--seed 9": {"seed": 9},
+        "--precision float32": {"precision": "float32"},
+    }.items(),
+)
+def test_an_option_changes_the_recipe_and_nothing_else_of_it(asked, options, changes):
+    begins = "" if options.startswith(("--base", "--start")) else "--base imagenet"
+    for command, usual in (("fit xception", RECIPES["xception"]), ("distill xception --teacher t.h5", DISTILLATION)):
+        job, _ = asked(f"{command} {begins} {options}")
+        assert job.recipe(usual) == dataclasses.replace(usual, **changes)
 
 
 @pytest.mark.parametrize(
     ("options", "changes"),
-    [
-        ("", {}),
-        ("--restart", {"restart": True}),
-        ("--run elsewhere", {"run": Path("elsewhere")}),
-        ("--out there", {"out": Path("there")}),
-        ("--image-size 64", {"image_size": 64}),
-        ("--limit 3", {"limit": 3}),
-        ("--dataset pets", {"dataset": "pets"}),
-    ],
+    {
+        "": {},
+        "--restart": {"restart": True},
+        "--run elsewhere": {"run": Path("elsewhere")},
+        "--out there": {"out": Path("there")},
+        "--image-size 64": {"image_size": 64},
+        "--limit 3": {"limit": 3},
+        "--dataset pets": {"dataset": "pets"},
+        "--more a --more b": {"more": [Path("a"), Path("b")]},
+        "--start a.h5": {"start": Path("a.h5")},
+        "--base none": {"base": "none"},
+    }.items(),
 )
 def test_what_else_is_asked_for_is_done(asked, options, changes):
-    for command in (["fit", "xception"], STUDENT):
-        recipe = RECIPES["xception"] if command[0] == "fit" else DISTILLATION
-        run = Path("runs") / f"{command[0]}-xception"
-        usual = Job(name="xception", data=Path("photos"), run=run, out=Path("weights"), recipe=recipe)
-        job, _ = asked(*command, *options.split())
-        assert job == dataclasses.replace(usual, command=job.command, **changes)
+    usual = {"name": "xception", "data": Path("photos"), "more": [], "out": Path("weights"), "image_size": 160}
+    job, told = asked(f"fit xception {options}")
+    assert not told and job.command.startswith("python -m train fit xception")
+    run = {"run": Path("runs") / "fit-xception", "command": job.command}
+    assert job == Job(**usual | run | changes)
+    teaching = "--teacher t.h5 --answers a.h5 --teacher-size 48 --imitation 0.5"
+    job, told = asked(f"distill xception {teaching} {options}")
+    run = {"run": Path("runs") / "distill-xception", "command": job.command}
+    assert job == Job(**usual | run | changes)
+    assert told == {"teacher": Path("t.h5"), "answers": Path("a.h5"), "teacher_size": 48, "imitation": 0.5}
 
 
-def test_what_to_begin_with_is_passed_on(asked):
-    assert asked("fit", "xception", "--base", "imagenet")[1] == {"base": "imagenet", "start": None}
-    assert asked("fit", "xception", "--start", "a.h5")[1] == {"base": None, "start": Path("a.h5")}
-    assert asked(*STUDENT, "--start", "a.h5")[1] == {"teacher": Path("teacher.h5"), "start": Path("a.h5")}
+def test_a_run_begins_with_a_base_or_with_a_start(asked, capsys):
+    assert main(["fit", "xception", "--data", "photos", "--base", "imagenet", "--start", "a.h5"]) == 2
+    assert "--start" in capsys.readouterr().err
 
 
 # From the recipe to what trains
@@ -118,28 +118,22 @@ def training_model(command: str, recipe: Recipe, classes: int = 2) -> keras.Mode
     """As fit, or as distill with a teacher whose features are colours, builds it at 24 pixels."""
     if command == "fit":
         return supervised._training_model(network(classes), 24, recipe, keras.optimizers.SGD())
-    pixels = keras.Input((None, None, 3))
     photos = np.random.default_rng(0).uniform(0, 255, (4, 8, 8, 3)).astype(np.float32)
-    teacher = Teacher(keras.Model(pixels, keras.layers.Identity()(pixels)), None, photos)
+    teacher = Teacher(colours(), None, photos)
     return distill._training_model(network(classes), teacher, None, 24, recipe, keras.optimizers.SGD())
 
 
 @pytest.mark.parametrize(("command", "size"), [("fit", 24), ("distill", TEACHER_SIZE)])
-def test_photos_are_cropped_and_jittered_as_the_recipe_says(command, size):
-    model = training_model(command, RECIPE)
+@pytest.mark.parametrize(("classes", "target"), [(2, [1.0]), (3, [0.0, 0.0, 1.0])])
+def test_photos_are_cropped_and_jittered_and_the_loss_smoothed_as_the_recipe_says(command, size, classes, target):
+    model = training_model(command, RECIPE, classes)
     crop, jitter = model.get_layer("crop"), model.get_layer("jitter")
     assert (crop.size, crop.scale, jitter.amount) == (size, RECIPE.scale, RECIPE.jitter)
     assert jitter.input is crop.output and model.get_layer("cutmix").input[0] is jitter.output
-
-
-@pytest.mark.parametrize("command", ["fit", "distill"])
-@pytest.mark.parametrize(("classes", "target"), [(2, [1.0]), (3, [0.0, 0.0, 1.0])])
-def test_the_loss_is_smoothed_as_the_recipe_says(command, classes, target):
     said = np.float32([[0.8]] if classes == 2 else [[0.1, 0.1, 0.8]])
-    loss = training_model(command, RECIPE, classes).loss(np.float32([target]), said)
-    wrong = 0.3 * (classes - 1) / classes
-    other = 0.2 if classes == 2 else 0.1
-    assert float(loss) == pytest.approx(-(1 - wrong) * np.log(0.8) - wrong * np.log(other), rel=1e-4)
+    wrong, other = 0.3 * (classes - 1) / classes, 0.2 if classes == 2 else 0.1
+    loss = -(1 - wrong) * np.log(0.8) - wrong * np.log(other)
+    assert float(model.loss(np.float32([target]), said)) == pytest.approx(loss, rel=1e-4)
 
 
 def test_weights_decay_as_the_recipe_says_but_biases_gammas_and_betas_do_not():

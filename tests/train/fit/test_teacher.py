@@ -35,7 +35,7 @@ def test_the_projection_of_a_student_that_knows_as_much_leaves_little_error(monk
     assert error < share * np.square(target).mean()
 
 
-def test_a_classifier_that_was_trained_here_can_teach(tmp_path):
+def test_a_classifier_that_was_trained_here_can_teach(small_networks, tmp_path):
     classifier = architectures.build("mobilenet_v2", image_size=48)
     path = tmp_path / "teacher.h5"
     classifier.save(path)

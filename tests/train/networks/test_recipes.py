@@ -47,6 +47,6 @@ def test_stages_must_be_readable(text):
 
 
 def test_stages_are_read():
-    assert parse_stages("96x20,128x4") == ((96, 20), (128, 4))
-    assert Recipe(stages=((96, 20), (128, 4)), frozen_stages=1).frozen_epochs == 20
-    assert Recipe(stages=((96, 20), (128, 4))).epochs == 24
+    recipe = Recipe(stages=parse_stages("96x20,128x4"), frozen_stages=1)
+    assert recipe.stages == ((96, 20), (128, 4))
+    assert (recipe.frozen_epochs, recipe.epochs) == (20, 24)
