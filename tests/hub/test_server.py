@@ -1,4 +1,4 @@
-"""The stand-in Hub refuses, through the real client, what the Hub refuses; tests/train/publish tests what it keeps."""
+"""The stand-in Hub on its own; tests/train/publish tests what it keeps and who may write to it."""
 
 from __future__ import annotations
 
@@ -8,47 +8,11 @@ import subprocess
 import sys
 
 import pytest
-from huggingface_hub import CommitOperationAdd, HfApi
-from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError
+from huggingface_hub import HfApi
+from huggingface_hub.errors import HfHubHTTPError
 
 from tests.conftest import ROOT
 from tests.hub.metadata import problems_of
-
-REPO = "user/things"
-
-
-@pytest.fixture
-def api(hub, monkeypatch):
-    monkeypatch.setenv("HF_TOKEN", hub.token)
-    return HfApi()
-
-
-def add(api, repo):
-    operations = [CommitOperationAdd("notes.txt", b"two")]
-    return api.create_commit(repo, operations, commit_message="more").oid
-
-
-@pytest.mark.parametrize(
-    ("token", "repo", "status"), [(None, REPO, 401), ("hf_wrong", REPO, 401), ("hf_read_only", REPO, 403),
-                                  ("hf_stand_in", "other/things", 403), ("hf_stand_in", "club/things", None)],
-)  # fmt: skip
-def test_who_may_write(hub, monkeypatch, token, repo, status):
-    monkeypatch.setenv("HF_TOKEN", token or "")
-    hub.publish(repo, {"notes.txt": b"one"})
-    if status is None:
-        assert add(HfApi(), repo)
-        return
-    with pytest.raises(HfHubHTTPError) as caught:
-        add(HfApi(), repo)
-    assert caught.value.response.status_code == status
-    assert len(hub.repositories[repo].commits) == 1
-
-
-def test_a_private_repository_is_nowhere_without_a_token(api, hub):
-    api.create_repo(REPO, private=True)
-    assert api.model_info(REPO).private
-    with pytest.raises(RepositoryNotFoundError):
-        HfApi(token=False).model_info(REPO)
 
 
 @pytest.mark.parametrize(

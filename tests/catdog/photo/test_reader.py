@@ -93,12 +93,6 @@ def test_open_files_can_be_read_twice_from_where_they_stood_and_stay_open(kind):
     assert not file.closed
 
 
-def test_a_file_that_was_opened_as_text_is_told_so(tmp_path):
-    (tmp_path / "photo.jpg").write_bytes(b"\xff\xd8\xff")
-    with open(tmp_path / "photo.jpg", encoding="utf-8") as file, pytest.raises(InvalidImage, match="binary mode"):
-        READER(READER.repeatable(file))
-
-
 @pytest.mark.parametrize(("sizes", "min_side"), [([8], 14), ([176, 224, 192], 375), ([100], 167)])
 def test_photos_keep_two_thirds_more_pixels_a_side_than_the_largest_model_takes(sizes, min_side):
     assert Reader.of(map(Input, sizes), Settings()).min_side == min_side
