@@ -1,4 +1,4 @@
-"""Writing files: whole or not at all, to folders that are writable."""
+"""Folders that are writable, and what is saved in them."""
 
 from __future__ import annotations
 
@@ -6,10 +6,6 @@ import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TypeVar
-
-from catdog.files import whole
-
-__all__ = ["require_writable", "save_all", "whole"]
 
 Thing = TypeVar("Thing")
 

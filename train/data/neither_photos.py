@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from catdog.errors import InvalidSettings
+from catdog.files import whole
 from train.data.qt_resources import files
-from train.folders import require_writable, whole
+from train.folders import require_writable
 
 # Name of the package, and for each kind its photos: FILE/PATH -> the first digits of the sha256, and licence, author
 # and source from the package's own lists. All are in the public domain or CC0.

@@ -8,13 +8,13 @@ import numpy as np
 from catdog.classifier import Classifier, calibrated
 from catdog.engine import Outputs, load_engine
 from catdog.engine.keras_engine import KerasEngine
+from catdog.files import whole
 from catdog.models.neither import Neither
 from catdog.models.spec import ModelSpec, sha256_of
 from catdog.settings import Settings
 from train.data.dataset import Split, find_elsewhere
 from train.fit.job import Product
 from train.fit.provenance import without_repeats
-from train.folders import whole
 from train.measure.answers import outputs_of
 from train.measure.calibration.fit_confidence import fit_shift, fit_temperature
 from train.measure.calibration.fit_refusal import fit_neither

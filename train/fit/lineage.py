@@ -16,7 +16,6 @@ RANDOM = "random weights"
 FIGURES = ("accuracy", "loss", "val_accuracy", "val_loss")
 # The loss of the labels alone, which `distill` records beside its total loss.
 LABEL_LOSS = "label_loss"
-WIDTH = 120
 
 
 @dataclass(frozen=True)
@@ -117,13 +116,14 @@ def described(spec: ModelSpec) -> str:
     training = spec.training
     facts = [
         spec.title,
-        f"{count(training['parameters'])} parameters" if "parameters" in training else "",
+        f"{_count(training['parameters'])} parameters" if "parameters" in training else "",
         f"{spec.bytes / 1e6:.1f} MB",
         f"weights rounded to {training['significant_bits']} significant bits" if "significant_bits" in training else "",
     ]
     lines = [f"### {spec.name}", "", f"{', '.join(filter(None, facts))}.", ""]
     for number, step in enumerate(steps_to(training), 1):
-        lines.append(prose(f"{number}. {_sentence(step)}.", "   "))
+        text = f"{number}. {_sentence(step)}."
+        lines.append(textwrap.fill(text, 120, subsequent_indent="   ", break_long_words=False, break_on_hyphens=False))
         if step.is_run and step.record.get("command"):
             lines.append(f"   `{step.record['command']}`")
     return "\n".join(lines)
@@ -161,8 +161,8 @@ def _run(run: dict[str, Any]) -> str:
     seconds = sum(row["seconds"] for row in rows) if rows else run.get("seconds")
     parts = [
         f"Distilled from {_file(teacher)}" if _file(teacher) else "",
-        f"{count(run['epochs'])} epoch{'' if run['epochs'] == 1 else 's'}" if "epochs" in run else "",
-        f"{count(photos['train'])} training photos" if "train" in photos else "",
+        f"{_count(run['epochs'])} epoch{'' if run['epochs'] == 1 else 's'}" if "epochs" in run else "",
+        f"{_count(photos['train'])} training photos" if "train" in photos else "",
         str(run.get("dataset") or ""),
         _recipe(_part(run, "recipe")),
         f"{seconds / 60:.0f} minutes on {run.get('hardware', 'one machine')}" if is_number(seconds) else "",
@@ -206,12 +206,7 @@ def _part(record: dict[str, Any], name: str) -> dict[str, Any]:
     return record[name] if isinstance(record.get(name), dict) else {}
 
 
-def prose(text: str, indent: str = "") -> str:
-    """Text in lines of at most WIDTH characters; lines after the first are indented."""
-    return textwrap.fill(text, WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
-
-
-def count(value: Any) -> str:
+def _count(value: Any) -> str:
     """A number with commas; a question mark for anything else."""
     return f"{value:,}" if is_number(value) else "?"
 

@@ -8,7 +8,7 @@ import h5py
 import keras
 import numpy as np
 
-from train.folders import whole
+from catdog.files import whole
 
 FLOAT32_BITS = 24
 

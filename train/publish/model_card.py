@@ -17,11 +17,11 @@ from urllib.parse import quote, unquote
 from huggingface_hub import ModelCardData
 
 from catdog.errors import InvalidSettings
+from catdog.files import whole
 from catdog.models.spec import ModelSpec, classes_of, find_specs
 from catdog.photo.array import SCALINGS
 from catdog.verdict import default_of
 from train.fit.lineage import described
-from train.folders import whole
 from train.publish import readme
 from train.publish.hub_client import NOTHING_PUBLISHED
 from train.publish.hub_repository import README as CARD

@@ -10,9 +10,9 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from catdog.files import whole
 from catdog.wording import duration, readable_size
 from train.fit.lineage import CONVERGED
-from train.folders import whole
 from train.measure.faithfulness import CURVES
 from train.measure.metrics import CALIBRATION_BINS, METRICS, SPLIT_NAMES
 from train.measure.robustness import AS_THEY_ARE, CONDITIONS

@@ -22,7 +22,7 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from PIL import Image, ImageOps
 from sklearn.metrics import ConfusionMatrixDisplay
 
-from train.folders import whole
+from catdog.files import whole
 from train.measure.faithfulness import CURVES
 from train.measure.statistics import wilson
 
