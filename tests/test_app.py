@@ -97,13 +97,16 @@ def test_the_app_that_is_told_to_stop(tiny_weights, tmp_path, cat):
     url, ask = f"http://{HOST}:{port}", "/gradio_api/call/predict"
     environment = {"CATDOG_WEIGHTS": tiny_weights, "GRADIO_SERVER_PORT": port, "PYTHONPATH": ROOT}
     payload = json.dumps({"data": [{"url": data_url(cat.read_bytes())}]}).encode()
-    with app(tmp_path, "-c", UNHURRIED, ROOT / "app.py", **environment) as process:
+    with (
+        app(tmp_path, "-c", UNHURRIED, ROOT / "app.py", **environment) as process,
+        httpx.Client(timeout=60) as client,  # which takes a while to make
+    ):
         until_it_answers(url, process)
         slow = Slow(port, ask, "application/json", payload)
         process.send_signal(signal.SIGTERM)
         status, answer = slow.finish()
         assert status.endswith(b"200 OK")
-        verdicts = httpx.get(f"{url}{ask}/{answer['event_id']}", timeout=60).text
+        verdicts = client.get(f"{url}{ask}/{answer['event_id']}").text
         assert "event: complete" in verdicts and "xception" in verdicts
         assert process.wait(timeout=PATIENCE) == 0
 
