@@ -92,6 +92,8 @@ class _Views:
             "cards": cards.blank(specs),
             "example": example,
             "explain": True,
+            "photo": "",
+            "picture": "",
         }
         try:
             if request.method == "POST":

@@ -69,9 +69,10 @@ class Watch:
         self.app, self.activity = app, activity
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        counts = scope["type"] == "http" and "/heartbeat/" not in scope["path"]
-        self.activity.add(counts)
+        if scope["type"] != "http" or "/heartbeat/" in scope["path"]:
+            return await self.app(scope, receive, send)
+        self.activity.add(1)
         try:
             await self.app(scope, receive, send)
         finally:
-            self.activity.add(-counts)
+            self.activity.add(-1)

@@ -26,7 +26,8 @@ def sweeping(kept: float) -> Callable[[object], AbstractAsyncContextManager[None
 
     async def sweep_again_and_again() -> None:
         while True:
-            await asyncio.to_thread(sweep, get_upload_folder(), kept - EVERY)
+            with contextlib.suppress(OSError):  # another server has just swept there: the next round sees what is left
+                await asyncio.to_thread(sweep, get_upload_folder(), kept - EVERY)
             await asyncio.sleep(EVERY)
 
     @asynccontextmanager

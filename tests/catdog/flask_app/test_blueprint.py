@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from flask import Flask, request
+from jinja2 import StrictUndefined
 
 from catdog import Settings
 from catdog.comparator import Comparator
@@ -15,7 +16,7 @@ from tests.catdog.photos import CAT, photo_form
 class Broken:
     """Stands where a Comparator would whose code has a mistake."""
 
-    source, problems, settings, default, specs = "bundled", (), Settings(), None, ()
+    source, problems, settings, specs = "bundled", (), Settings(), ()
 
     def compare(self, photo, *, model: str | None = None, explain: bool = False):
         raise RuntimeError("a mistake")
@@ -28,6 +29,7 @@ def host(tiny_comparator):
     """An application with its own pages, errors and limits, and comparators mounted, one of them broken."""
     app = Flask("host")
     app.testing = True
+    app.jinja_env.undefined = StrictUndefined
     app.config["MAX_CONTENT_LENGTH"] = 1000
     app.register_error_handler(404, lambda error: ("host 404", 404))
     app.register_error_handler(405, lambda error: ("host 405", 405))
