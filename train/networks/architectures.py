@@ -71,6 +71,8 @@ def build_base(name: str, *, image_size: int | None = None, weights: str | None 
     try:
         features = architecture.features(inputs, "imagenet" if weights == "imagenet" else None)
     except Exception as error:  # keras.utils.get_file raises a bare Exception when a download fails
+        if weights != "imagenet":
+            raise
         reason = str(error).partition("\n")[0]
         raise InvalidSettings(
             f"The ImageNet weights of {name} cannot be fetched; a file of them can be given instead: {reason}"
