@@ -14,6 +14,7 @@ from catdog import ModelSpec
 from tests.conftest import ROOT
 from train.__main__ import main
 from train.measure.statistics import wilson
+from train.report import markdown
 from train.report.__main__ import main as write_again
 
 HISTORY = [
@@ -74,8 +75,8 @@ def test_the_page_shows_what_was_measured(written):
         assert f"\n## {heading}\n" in text
 
 
-def test_every_photo_that_is_wrong_is_listed_with_its_answers(written):
-    data, _, found, text = written
+def test_every_photo_that_is_wrong_is_listed_with_its_answers(written, tmp_path):
+    data, _, found, _ = written
     listed = [*found["mistakes"], *found["suspected_labels"]["photos"]]
     for name, model in found["models"].items():
         wrong = sum(photo["answers"][name]["answer"] != photo["label"] for photo in listed)
@@ -84,7 +85,9 @@ def test_every_photo_that_is_wrong_is_listed_with_its_answers(written):
     assert pair["both"] + pair["first"] + pair["second"] + pair["neither"] == 16
     assert all((data / "test" / photo["photo"]).is_file() for photo in listed)
     assert {f"cats/{LATIN}", f"dogs/{LATIN}"} & {photo["photo"] for photo in listed}
-    assert "caf" not in text or "caf\\udce9.png" in text
+    suspected = found["suspected_labels"] | {"photos": listed}  # whose names a page shows
+    markdown.write("report", found | {"suspected_labels": suspected}, tmp_path)
+    assert "caf\\udce9.png" in (tmp_path / "README.md").read_text()
 
 
 def test_what_there_is_nothing_to_say_of_is_left_out(tiny_data, tiny_weights, tmp_path, capsys):
