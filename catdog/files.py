@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, and where those are that are shipped with catdog."""
+"""Files that appear whole or not at all, and the folders that are shipped with catdog."""
 
 from __future__ import annotations
 

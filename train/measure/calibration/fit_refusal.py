@@ -1,4 +1,4 @@
-"""Fit which photos a model refuses: by its features, which those of other things differ from, or by its own output."""
+"""Fit which photos a model refuses: those with strange features, or those that its output for neither claims."""
 
 from __future__ import annotations
 
