@@ -22,7 +22,7 @@ Decoded = list[Pixels | CatDogError]
 
 @dataclass(frozen=True)
 class Decoder:
-    """What a worker does with each photo; sent to it when it starts."""
+    """Decodes photos in a worker process, to which it is sent when that starts."""
 
     folder: str  # where the paths begin
     read: Callable[..., Read]  # binary file and `whole` -> RGB image, as `Reader`

@@ -36,7 +36,7 @@ class Question:
 
 
 def find(specs: Sequence[ModelSpec], folder: Path = FOLDER) -> dict[Path, str]:
-    """Photo -> class that it shows, `cat` for `cat-night.jpg`; only photos whose class every model knows."""
+    """The photos of the quiz -> their classes, from the file names (`cat-night.jpg`), which every model must know."""
     answers = {path: path.stem.partition("-")[0] for path in sorted(folder.glob("*.jpg"))}
     return {path: label for path, label in answers.items() if all(label in spec.classes for spec in specs)}
 

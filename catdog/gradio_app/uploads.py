@@ -94,7 +94,7 @@ class PhotoInput(gr.Image):
 
 
 class FilesInput(gr.File):
-    """A `gr.File` with `file_count="multiple"` that reads none of the files and makes no copy."""
+    """A `gr.File` for several uploads that gives (name, path) of each, without reading or copying the file."""
 
     is_template = True  # the browser shows it as a plain gr.File
     async_move_resource_to_block_cache = _move_upload

@@ -31,7 +31,7 @@ def looking() -> Markup:
 
 
 def verdict(comparison: Comparison, specs: Sequence[ModelSpec]) -> Markup:
-    """The verdict as a headline, and its explanation."""
+    """The banner with the verdict as its headline and an explanation below."""
     return banner(headline(comparison, specs), explanation(comparison, specs), accent_of(comparison, specs))
 
 

@@ -13,7 +13,7 @@ from catdog.wording import measured
 
 
 def heading(specs: Sequence[ModelSpec]) -> Markup:
-    """The question that the models answer, and how many answer it."""
+    """The heading of the page: its question, such as "Cat or dog?", and how many models answer."""
     return render("heading.html", specs=specs)
 
 

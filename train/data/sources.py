@@ -30,9 +30,10 @@ UNREADABLE = (OSError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, N
 class Photo:
     """One input file: where it comes from, where it goes, and what it looks like.
 
-    source     its source and its path in it
+    source     name of the folder or zip, and the path of the photo in it
     split      train, val, test, or None until photos are divided
     label      the folder of its class
+    name       its file name
     size       bytes
     read       reads the file anew each time, so that sources need not fit in memory
     digest     sha256 of the file

@@ -10,9 +10,10 @@ from train.networks.recipes import Recipe
 
 
 def augmented(size: int, recipe: Recipe) -> tuple[dict[str, keras.KerasTensor], keras.KerasTensor, keras.KerasTensor]:
-    """Inputs as `Batches` fills them, and augmented crops of them, (B, size, size, 3), twice.
+    """Make the inputs of a training model, named as in `Batches`, and random crops: (inputs, crops, teacher's crops).
 
-    The second crops are for a teacher: the same ones, before the photos lost quality.
+    Crops are float32 (B, size, size, 3). With `recipe.degrade`, the teacher's show the same places without colour
+    jitter and loss of quality; otherwise they are the same tensor.
     """
     batch = {
         "photos": keras.Input((None, None, 3), dtype="uint8", name="photos"),

@@ -20,11 +20,12 @@ SUSPICION = 0.95
 
 
 def pairs(probabilities: Mapping[str, np.ndarray], labels: np.ndarray) -> list[dict[str, Any]]:
-    """Each pair of models, as plain JSON: how often they differ, who is right, and whether chance explains it.
+    """Compare each pair of models: plain JSON with the names, `models`, these numbers of photos, and `p`.
 
-    disagree  photos with different labels; with three classes and more, some of them in `neither`
-    both, first, second, neither  on how many photos these models of the pair are right
-    p         McNemar's test (1947) in its exact, two-sided form: how often equally good models would differ as much
+    disagree       the models give different labels
+    both, neither  both models are right, both are wrong; with three classes, they may disagree and both be wrong
+    first, second  only this model is right
+    p              McNemar's test (1947), exact and two-sided: how often equally good models would differ as much
     """
     predicted = {name: rows.argmax(axis=1) for name, rows in probabilities.items()}
     found = []

@@ -72,7 +72,7 @@ def measure(
 
 
 class Bin(NamedTuple):
-    """Photos whose confidence lies in one interval: their mean confidence, and on how many the model was right."""
+    """A bin of photos of similar confidence: their mean confidence, how many labels are right, and how many photos."""
 
     confidence: float
     right: int

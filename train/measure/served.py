@@ -32,7 +32,7 @@ def settings_for(weights: Path) -> Settings:
 
 @contextlib.contextmanager
 def served(weights: Path) -> Iterator[Comparator]:
-    """Load the models in a folder and close them at the end; name those that cannot be used on stderr."""
+    """Context manager: the models in a folder as a Comparator. Models that cannot be used are named on stderr."""
     with contextlib.closing(load(settings_for(weights))) as comparator:
         tell(comparator.problems)
         yield comparator

@@ -18,7 +18,7 @@ def wilson(right: int, total: int) -> tuple[float, float]:
 
 
 def share(flags: Sequence[bool]) -> dict[str, Any]:
-    """How many of some flags are set, as plain JSON: count, of, and unless there are none, share and 95 % interval."""
+    """How many flags are set, as plain JSON: count, of, share and its 95 % interval; without flags count and of."""
     count, total = int(sum(flags)), len(flags)
     if not total:
         return {"count": 0, "of": 0}

@@ -56,9 +56,9 @@ def _refuse_long_wait(response: Any) -> None:
 
 @contextlib.contextmanager
 def told_errors(name: str, state: str = NOTHING_PUBLISHED, unanswered: str | None = None) -> Iterator[None]:
-    """Turn any error of the client into PublishError on repository `name` that ends with `state`.
+    """Context manager: turn any error into a PublishError about repository `name`, whose message ends with `state`.
 
-    Where the Hub gave no answer that can be understood, it ends with `unanswered`.
+    If `unanswered` is given and it is not known whether the Hub refused, the message ends with that instead.
     """
     try:
         yield

@@ -68,7 +68,7 @@ def confusion(models: Models, classes: Sequence[str]) -> Figure:
 
 
 def reliability(models: Models, classes: int) -> Figure:
-    """How often right against how sure, without and with the temperature, per model."""
+    """Accuracy against confidence (reliability diagram) of each model, without and with its temperature."""
     figure, grid = _panels(len(models), height=3.4, sharey=True)
     low = 1 / classes
     for number, (axes, model) in enumerate(zip(grid[0], models, strict=True)):
@@ -233,7 +233,7 @@ class Tile:
 
 
 def gallery(tiles: Sequence[Tile], columns: int = 4) -> Figure:
-    """Photos in a grid, whole and as squares, with what is said of them; long texts are shortened."""
+    """Photos in a grid, not cropped but padded to squares, with a text each; long texts are shortened."""
     margin, title, line, size = 0.06, 0.2, 0.165, 6.5  # inches, but for the size of the letters
     side = WIDTH / columns
     step = title + side + 0.08 + line * max(len(tile.lines) for tile in tiles)
