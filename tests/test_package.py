@@ -63,6 +63,7 @@ def programs(wheel, tmp_path_factory) -> Path:
 def run(programs, tmp_path, monkeypatch):
     """Run a program of that environment in an empty folder; return what it prints."""
     monkeypatch.delenv("PYTHONPATH", raising=False)
+    monkeypatch.setenv("CATDOG_ENGINE", "tensorflow")  # which needs no conversion first
 
     def run(program: str, *arguments: str | Path) -> str:
         command = [shutil.which(program, path=programs), *arguments]
