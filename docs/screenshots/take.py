@@ -1,4 +1,6 @@
-"""Take the screenshots of the docs, with the bundled models: `python -m docs.screenshots.take`.
+"""Take screenshots of both pages, with the bundled models, to look at: `python -m docs.screenshots.take`.
+
+README shows gradio-cat-1440.webp, and Git ignores the others.
 
 As WebP: it keeps the colours of photos and maps, in a fifth of what PNG takes.
 """
