@@ -205,8 +205,8 @@ class Comparator:
     ) -> list[Answer]:
         """Ask one model after the other about photos together.
 
-        Batches of different threads are not joined. With 16 clients, joining saved a tenth of the processor time per
-        photo (75 instead of 84 ms), and took a second network for each model, which compiles longer.
+        Batches of different threads are not joined. With 16 clients that would save about a tenth of the processor time
+        per photo (measured by hand), but it takes a second network for each model, and so memory and a longer start.
         """
         by_model = [self._verdicts(classifier, photos, explain) for classifier in classifiers]
         specs = [classifier.spec for classifier in classifiers]
