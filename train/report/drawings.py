@@ -17,7 +17,6 @@ from catdog.comparator import Comparator
 from catdog.pages.overlay import overlay, scale_of
 from catdog.wording import percent
 from train.data.photo_cache import read
-from train.folders import save_all
 from train.measure import across_models
 from train.measure.answers import Answers
 from train.measure.robustness import AS_THEY_ARE, CONDITIONS
@@ -30,7 +29,7 @@ MAPPED = 4  # photos with their heat maps
 def of_report(answers: Answers, found: Mapping[str, Any], out: Path) -> list[str]:
     """Write the drawings of `report` to `out` and return their names; `found` are the figures of these answers."""
     with plots.style():
-        return save_all(_of_report(answers, found), out, plots.save)
+        return _save(_of_report(answers, found), out)
 
 
 def of_insight(
@@ -49,7 +48,19 @@ def of_insight(
             "sureness.png": plots.error_rates(levels) if levels else None,
             "neither.png": plots.refusals(refusals, neither["decided_by"]) if neither["rules"] else None,
         }
-        save_all(drawings.items(), out, plots.save)
+        _save(drawings.items(), out)
+
+
+def _save(drawings: Iterable[tuple[str, Figure | None]], out: Path) -> list[str]:
+    """Write each drawing, delete the file of one that is None, and return the names written."""
+    names = []
+    for name, figure in drawings:
+        if figure is None:
+            (out / name).unlink(missing_ok=True)
+        else:
+            plots.save(figure, out / name)
+            names.append(name)
+    return names
 
 
 def _of_report(answers: Answers, found: Mapping[str, Any]) -> Iterator[tuple[str, Figure | None]]:
