@@ -36,14 +36,18 @@ def of_insight(
     figures: Mapping[str, Any],
     refusals: Mapping[str, Sequence[float]],
     comparator: Comparator,
-    sample: Sequence[Path],
+    mapped: Sequence[Path],
     out: Path,
 ) -> None:
-    """Write the drawings of `insight` to `out`; `refusals` are those of photos, kind -> values."""
+    """Write the drawings of `insight` to `out`.
+
+    refusals  kind -> those of its photos
+    mapped    the photos to show with their heat maps
+    """
     measured, levels, neither = figures["heat_maps"], figures["sureness"], figures["neither"]
     with plots.style():
         drawings = {
-            "maps.png": plots.gallery(list(_maps(comparator, sample)), columns=1 + len(comparator.models)),
+            "maps.png": plots.gallery(list(_maps(comparator, mapped)), columns=1 + len(comparator.models)),
             "faithfulness.png": plots.faithfulness(measured) if measured else None,
             "sureness.png": plots.error_rates(levels) if levels else None,
             "neither.png": plots.refusals(refusals, neither["decided_by"]) if neither["rules"] else None,
@@ -98,10 +102,10 @@ def _answered(answers: Answers, photos: Iterable[int]) -> Iterator[plots.Tile]:
         yield plots.Tile(read(path), _printable(path), tuple(lines))
 
 
-def _maps(comparator: Comparator, sample: Sequence[Path]) -> Iterator[plots.Tile]:
-    """Photos, each with every model's map on one scale; those on which the models disagree come first."""
-    compared = [(comparator.look(path, explain=True), path) for path in sample]
-    for (comparison, image), path in sorted(compared, key=lambda entry: entry[0][0].agree)[:MAPPED]:
+def _maps(comparator: Comparator, mapped: Sequence[Path]) -> Iterator[plots.Tile]:
+    """Photos, each with every model's map on one scale."""
+    for path in mapped:
+        comparison, image = comparator.look(path, explain=True)
         yield plots.Tile(image, _printable(path))
         scale = scale_of(verdict.heatmap for verdict in comparison.models)
         for verdict in comparison.models:

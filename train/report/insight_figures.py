@@ -67,7 +67,8 @@ def insight(
         # Photos of the classes are of kind "": a folder may be called anything else.
         decider, every = figures["neither"]["decided_by"], {"": pets} | kinds
         refusals = {kind: _refusals(decider, rows) for kind, rows in every.items()} if decider else {}
-        drawings.of_insight(figures, refusals, comparator, sample, out)
+        disputed_first = [split.paths[i] for i in sorted(chosen, key=lambda i: pets[i].agree)]
+        drawings.of_insight(figures, refusals, comparator, disputed_first[: drawings.MAPPED], out)
     return markdown.write("insight", figures, out)
 
 
