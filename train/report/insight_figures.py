@@ -24,10 +24,10 @@ from train.measure.answers import columns_of
 from train.measure.served import served
 from train.measure.statistics import RESAMPLES, middle, share
 from train.report import drawings, markdown
+from train.report.markdown import SURE
 
 MAPPED = 200  # photos for heat maps, for which the models are asked many times per photo
 TIMED = 60  # photos
-SURE = 0.9
 
 
 def insight(

@@ -21,6 +21,7 @@ from train.measure.statistics import rounded
 TEMPLATES = [Path(__file__).parents[1] / room / "templates" for room in ("report", "publish")]
 PAGES = {"report": "README.md", "insight": "insight.md"}
 SHOWN = 12  # photos of a kind that a drawing shows
+SURE = 0.9  # confidence from which on an answer about a photo of neither is counted as a sure one
 # What the templates say besides the figures.
 WORDS = {
     "split_names": SPLIT_NAMES,
@@ -32,6 +33,7 @@ WORDS = {
     "curves": CURVES,
     "listed": 30,  # photos that a page names
     "shown": SHOWN,
+    "sure": SURE,
 }
 
 
