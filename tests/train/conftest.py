@@ -41,8 +41,7 @@ def small_instead():
     from train.networks import architectures
 
     def features(pixels, weights):
-        x = keras.layers.Rescaling(1 / 127.5, offset=-1.0)(pixels)
-        x = architectures._residual_block(x, 16, strides=2)
+        x = architectures._residual_block(architectures.symmetric(pixels), 16, strides=2)
         return keras.layers.GlobalAveragePooling2D()(x)
 
     with pytest.MonkeyPatch.context() as patch:

@@ -102,8 +102,7 @@ def load_teacher(
     elif not isinstance(base, keras.Model) or len(base.output.shape) != 4:
         raise InvalidSettings(f"The first layer of {path} is not a model with pooled features, or with a map of them.")
     pixels = keras.Input((None, None, 3))
-    scaled = layers.Rescaling(1 / 127.5, offset=-1.0)(pixels)
-    return keras.Model(pixels, settled(base)(scaled), name="teacher"), None
+    return keras.Model(pixels, settled(base)(architectures.symmetric(pixels)), name="teacher"), None
 
 
 def load_head(path: Path) -> tuple[np.ndarray, np.ndarray]:

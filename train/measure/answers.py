@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import PIL
-from PIL import Image
 from tqdm import tqdm
 
 from catdog.classifier import Classifier, calibrated
@@ -23,12 +22,10 @@ from catdog.photo.reader import Read, Reader, needs_whole
 from catdog.settings import MAX_PIXELS, Settings
 from train.data import photo_cache
 from train.data.dataset import DatasetError, Split
-from train.measure.robustness import AS_THEY_ARE, CONDITIONS, Condition
+from train.measure.robustness import AS_THEY_ARE, CONDITIONS, Change, Condition
 from train.measure.served import LARGEST_FILE
 
 BATCH = 64
-
-Change = Callable[[Image.Image], Image.Image] | None
 
 
 def predict(classifiers: Sequence[Classifier], split: Split) -> dict[str, np.ndarray]:
@@ -41,7 +38,7 @@ def predict(classifiers: Sequence[Classifier], split: Split) -> dict[str, np.nda
 
 
 def outputs_of(
-    classifiers: Sequence[Classifier], split: Split, change: Change = None, progress: str = "photos"
+    classifiers: Sequence[Classifier], split: Split, change: Change | None = None, progress: str = "photos"
 ) -> dict[str, Outputs]:
     """Model -> its Outputs on all photos: probabilities before the temperature, float64, and features; no maps.
 
@@ -76,7 +73,7 @@ def columns_of(classifier: Classifier, split: Split) -> list[int]:
     return [known.index(name) for name in split.classes]
 
 
-def _reader(classifiers: Sequence[Classifier], change: Change) -> Callable[..., Read]:
+def _reader(classifiers: Sequence[Classifier], change: Change | None) -> Callable[..., Read]:
     """A function from a path, and `whole`, to the photo as `Reader` gives it, after the change."""
     limits = Settings(max_upload_bytes=LARGEST_FILE, max_pixels=MAX_PIXELS)
     reader = Reader.of((classifier.spec.input for classifier in classifiers), limits)

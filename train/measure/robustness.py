@@ -10,6 +10,8 @@ from PIL import Image, ImageEnhance, ImageFilter
 
 from catdog.photo.decode import decode
 
+Change = Callable[[Image.Image], Image.Image]
+
 
 class Condition(NamedTuple):
     """A way to change an upright RGB photo into another, or None for no change.
@@ -20,7 +22,7 @@ class Condition(NamedTuple):
 
     title: str
     definition: str
-    change: Callable[[Image.Image], Image.Image] | None
+    change: Change | None
 
 
 def _compressed(image: Image.Image) -> Image.Image:

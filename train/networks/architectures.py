@@ -125,7 +125,7 @@ def head(classes: int, neither: bool = False) -> layers.Dense:
 
 def _scratch_features(pixels, weights: None):
     """A residual network (He et al. 2016) with squeeze-and-excitation; each of its stages halves the size."""
-    x = layers.ReLU()(layers.BatchNormalization()(_conv(48, 3, strides=2)(_symmetric(pixels))))
+    x = layers.ReLU()(layers.BatchNormalization()(_conv(48, 3, strides=2)(symmetric(pixels))))
     for filters, blocks in ((48, 1), (96, 1), (192, 2), (320, 2)):
         for block in range(blocks):
             x = _residual_block(x, filters, strides=2 if block == 0 else 1)
@@ -162,7 +162,8 @@ def _published(network: Callable[..., keras.Model], prepare: Callable) -> Callab
     return features
 
 
-def _symmetric(pixels):
+def symmetric(pixels):
+    """Pixels 0..255 scaled to -1..1."""
     return layers.Rescaling(1 / 127.5, offset=-1.0)(pixels)
 
 
@@ -237,8 +238,8 @@ def _multiple_of_8(filters: float) -> int:
 
 
 # He et al. 2016 (ResNet), Chollet 2017 (Xception), Sandler et al. 2018 (MobileNetV2, width 1.0)
-_XCEPTION = _published(keras.applications.Xception, _symmetric)
-_MOBILENET = _published(keras.applications.MobileNetV2, _symmetric)
+_XCEPTION = _published(keras.applications.Xception, symmetric)
+_MOBILENET = _published(keras.applications.MobileNetV2, symmetric)
 _RESNET = _published(keras.applications.ResNet50, _centred_bgr)
 ARCHITECTURES = {
     "scratch_cnn": Architecture("CNN from scratch", 192, _scratch_features, pretrained=False, dropout=0.3),

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.special import expit
 
 from catdog.classifier import Classifier, calibrated
 from catdog.engine import EXACT, Outputs, fast_here
@@ -67,7 +68,7 @@ def _all_outputs(outputs: Outputs) -> np.ndarray:
     """Probabilities (N, outputs) of a model with its output for neither, if it has one, before the temperature."""
     if outputs.neither is None:
         return outputs.probabilities
-    neither = 1 / (1 + np.exp(-outputs.neither[:, None]))
+    neither = expit(outputs.neither[:, None])
     return np.concatenate([outputs.probabilities * (1 - neither), neither], axis=1)
 
 
