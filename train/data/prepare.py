@@ -18,8 +18,8 @@ from sklearn.metrics import pairwise_distances_argmin_min
 from tqdm import tqdm
 
 from catdog.errors import CatDogError, InvalidSettings
-from catdog.photo.decode import decode
-from train.data.dataset import EXTENSIONS, NEITHER, SPLITS, UNLABELLED, DatasetError
+from catdog.photo.decode import EXTENSIONS, decode
+from train.data.dataset import NEITHER, SPLITS, UNLABELLED, DatasetError
 from train.data.sources import UNREADABLE, Photo, find_photos
 
 THUMBNAIL = 16

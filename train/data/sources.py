@@ -15,15 +15,16 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from catdog.folder import walk
-from train.data.dataset import CLASS_OF_FOLDER, EXTENSIONS, SPLITS, DatasetError
+from catdog.photo.decode import EXTENSIONS
+from train.data.dataset import CLASS_OF_FOLDER, SPLITS, DatasetError
 
 SPLIT_OF_FOLDER = {
     **{split: split for split in SPLITS}, "training": "train", "valid": "val", "validation": "val", "testing": "test",
 }  # fmt: skip
 FOLDER_OF_CLASS = {name: folder for folder, name in CLASS_OF_FOLDER.items()}
 # What reading a file or a member of a zip may raise. zipfile reports encrypted members as RuntimeError, and unknown
-# compression as NotImplementedError.
-UNREADABLE = (OSError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError)
+# compression as NotImplementedError, which is one.
+UNREADABLE = (OSError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError)
 
 
 @dataclass

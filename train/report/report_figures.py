@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from catdog import InvalidSettings
+from catdog.errors import InvalidSettings
 from catdog.models.spec import ModelSpec
 from catdog.verdict import default_of
 from train.data.dataset import find

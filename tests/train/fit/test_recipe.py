@@ -13,10 +13,10 @@ from tests.train.fit.students import colours
 from train.__main__ import main
 from train.fit import distill, supervised, trainer
 from train.fit.job import Job
-from train.fit.teacher import TEACHER_SIZE, Teacher
+from train.fit.teacher import Teacher
 from train.fit.trainer import Data
 from train.networks import architectures
-from train.networks.recipes import DISTILLATION, RECIPES, Recipe
+from train.networks.recipes import DISTILLATION, RECIPES, TEACHER_SIZE, Recipe
 
 RECIPE = Recipe(
     stages=((24, 3),), batch_size=5, learning_rate=0.1, weight_decay=0.5, warmup_steps=1, label_smoothing=0.3,
