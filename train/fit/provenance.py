@@ -103,8 +103,10 @@ def beginning(job: Job) -> Any:
 
 def origin_of(path: Path) -> dict[str, Any]:
     """Describe an `.h5`: name, sha256 and, from the spec beside it, its training."""
-    spec = spec_beside(path)
-    return {"file": path.name, "sha256": sha256_of(path)} | ({"training": spec.training} if spec else {})
+    named = {"file": path.name}
+    if spec := spec_beside(path):  # which has the sha256 of the file
+        return named | {"sha256": spec.sha256, "training": spec.training}
+    return named | {"sha256": sha256_of(path)}
 
 
 def spec_beside(path: Path) -> ModelSpec | None:

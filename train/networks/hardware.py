@@ -48,4 +48,4 @@ def precision(name: str) -> Iterator[str]:
 
 def describe() -> str:
     """The GPUs, or else the cores, of this machine as a spec records them: `1 GPU`, `4 cores of x86_64`."""
-    return f"{len(gpus())} GPU" if gpus() else f"{os.cpu_count()} cores of {platform.machine()}"
+    return f"{len(found)} GPU" if (found := gpus()) else f"{os.cpu_count()} cores of {platform.machine()}"
