@@ -121,8 +121,8 @@ def described(spec: ModelSpec) -> str:
         f"weights rounded to {training['significant_bits']} significant bits" if "significant_bits" in training else "",
     ]
     lines = [f"### {spec.name}", "", f"{', '.join(filter(None, facts))}.", ""]
-    for number, step in enumerate(steps_to(training), 1):
-        text = f"{number}. {_sentence(step)}."
+    for place, step in enumerate(steps_to(training), 1):
+        text = f"{place}. {_sentence(step)}."
         lines.append(textwrap.fill(text, 120, subsequent_indent="   ", break_long_words=False, break_on_hyphens=False))
         if step.is_run and step.record.get("command"):
             lines.append(f"   `{step.record['command']}`")
@@ -137,11 +137,9 @@ def _sentence(step: Step) -> str:
         return _run(step.record)
     if name := _file(step.record):
         return f"Weights from {name}, of which nothing else is recorded"
-    return (
-        step.record[:1].upper() + step.record[1:]
-        if isinstance(step.record, str)
-        else "Weights of which nothing is recorded"
-    )
+    if isinstance(step.record, str):
+        return step.record[:1].upper() + step.record[1:]
+    return "Weights of which nothing is recorded"
 
 
 def _file(origin: Any) -> str:

@@ -197,8 +197,8 @@ def error_rates(levels: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
     axes.plot([1e-3, 1], [1e-3, 1], **DASHED)
     for number, (name, found) in enumerate(levels.items()):
         promised, rates, ends = (np.array([level[key] for level in found]) for key in ("promised", "share", "interval"))
-        style = {"fmt": _marker(number), "color": f"C{number}", "elinewidth": 1.2}
-        axes.errorbar(promised, rates, np.abs(ends.T - rates), label=name, **style)
+        look = {"fmt": _marker(number), "color": f"C{number}", "elinewidth": 1.2}
+        axes.errorbar(promised, rates, np.abs(ends.T - rates), label=name, **look)
     axes.set(xlabel="promised share of wrong answers", ylabel="share that was wrong", xscale="log")
     axes.set_yscale("symlog", linthresh=1e-3)  # shows zero too
     axes.set_ylim(-1e-4, 1)
@@ -214,9 +214,9 @@ def refusals(values: Mapping[str, Sequence[float]], model: str) -> Figure:
     axes = grid[0, 0]
     for number, (kind, found) in enumerate(values.items()):
         label = kind.replace("_", " ") or "photos of the classes"
-        style = {"histtype": "step", "lw": 1.5, "color": f"C{number}"} if kind else {"color": GRID}
+        look = {"histtype": "step", "lw": 1.5, "color": f"C{number}"} if kind else {"color": GRID}
         share, bins = np.full(len(found), 1 / len(found)), np.linspace(0, STRANGEST, 51)
-        axes.hist(np.clip(found, 0, STRANGEST), bins, weights=share, label=f"{label} ({len(found):,})", **style)
+        axes.hist(np.clip(found, 0, STRANGEST), bins, weights=share, label=f"{label} ({len(found):,})", **look)
     axes.set_xlabel(f"how strongly {model} refuses a photo; more than 1 is a refusal")
     axes.set_ylabel("share of photos per bin")
     _legend(figure, axes)
