@@ -68,7 +68,7 @@ needs_fast = pytest.mark.skipif(not fast_here(), reason="this processor is fast 
 
 @needs_fast
 @pytest.mark.parametrize("serving", ["float32", *fast_here()[:1]])
-def test_evaluate_measures_what_fast_arithmetic_changes(tiny_data, tmp_path, monkeypatch, serving):
+def test_evaluate_measures_what_fast_arithmetic_changes(tiny_data, tmp_path, serving):
     weights = tmp_path / "weights"
     weights.mkdir()
     harmless = {"images": 2000, "labels_changed": 0, "largest_change_of_probability": 0.0}

@@ -38,7 +38,7 @@ def test_a_settled_network_answers_as_before(unsettled, policy):
         copy = settled(unsettled)
     expected = unsettled.predict_on_batch(PHOTOS)
     outputs = keras.ops.convert_to_numpy(keras.ops.cast(copy(PHOTOS), "float32"))
-    np.testing.assert_allclose(outputs, expected, **({"rtol": 1e-5} if policy == "float32" else {"rtol": 0.05}))
+    np.testing.assert_allclose(outputs, expected, rtol=1e-5 if policy == "float32" else 0.05)
     for weight, same in zip(unsettled.get_weights(), copy.get_weights(), strict=True):
         np.testing.assert_array_equal(weight, same)
 

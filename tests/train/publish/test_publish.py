@@ -144,7 +144,7 @@ def test_the_card_on_the_hub_is_one_that_the_hub_takes_and_its_lines_load_a_mode
     assert names["model"].input_shape == (None, 40, 40, 3)  # the one that is better on validation photos
 
 
-def test_what_was_written_on_the_hub_is_kept(stand_in, publish, folder):
+def test_what_was_written_on_the_hub_is_kept(stand_in, publish):
     publish()
     mine = files_of(stand_in, REPO)["README.md"].decode().replace("## Limits", "Written on the Hub.\n\n## Limits")
     mine = mine.replace("license: apache-2.0", "license: mit").replace("95.00%", "99.99%")
