@@ -64,12 +64,12 @@ class Settings:
         found = {key.removeprefix(PREFIX): text.strip() for key, text in environ.items() if key.startswith(PREFIX)}
         given: dict[str, Any] = {}
         for name, text in found.items():
-            if name not in VARIABLES:
-                _warn_if_misspelt(name, text)
+            if text and name not in VARIABLES:
+                _warn_if_misspelt(name)
             elif text:
-                field, read = VARIABLES[name]
+                attribute, read = VARIABLES[name]
                 try:
-                    given[field] = read(text)
+                    given[attribute] = read(text)
                 except (ValueError, OverflowError):
                     _require(False, PREFIX + name, "a whole number" if read is _whole else "a number", text)
         if "cache" not in given:
@@ -125,10 +125,10 @@ def _user_cache(environ: Mapping[str, str]) -> Path:
         return _temporary("catdog")
 
 
-def _warn_if_misspelt(name: str, text: str) -> None:
+def _warn_if_misspelt(name: str) -> None:
     """Log a name that looks like a setting's. Others may come from a container platform, for a service named catdog."""
     close = difflib.get_close_matches(name, VARIABLES, 1, 0.8)
-    if text and close:
+    if close:
         log.warning("%s%s is not a setting and is ignored. Did you mean %s%s?", PREFIX, name, PREFIX, *close)
 
 

@@ -84,12 +84,12 @@ def collect(files: Sequence[tuple[str, Path]], classes: Sequence[str], max_bytes
                 refused.append((_short(name), "The zip holds no files."))
             labels = _labels(members, classes)
             for member in members:
-                name = _short(member.filename)
+                shown = _short(member.filename)
                 if problem := _problem(member, max_bytes, labels[_content(member)]):
-                    refused.append((name, problem))
+                    refused.append((shown, problem))
                 else:
                     read = functools.partial(_read_member, archive, member)
-                    photos.append(NamedPhoto(name, label_of(member.filename, classes), read))
+                    photos.append(NamedPhoto(shown, label_of(member.filename, classes), read))
             _require_few(len(photos) + len(refused))
         yield Collection(tuple(photos), tuple(refused))
 

@@ -76,7 +76,7 @@ def _add_events(comparator: Comparator, files: FilesInput, start: gr.Button, sto
 
     def begin(run: Run) -> tuple:
         run.stopped = False
-        return _shown(0, 1, "Waiting for a turn…"), *_buttons(busy=True)
+        return _progress_bar(0, 1, "Waiting for a turn…"), *_buttons(busy=True)
 
     def work(files: _Upload, run: Run) -> Iterator[tuple]:
         try:
@@ -101,7 +101,7 @@ def _buttons(*, busy: bool) -> tuple[dict, dict]:
     return gr.update(interactive=not busy), gr.update(interactive=busy)
 
 
-def _shown(done: int, count: int, text: str) -> Markup:
+def _progress_bar(done: int, count: int, text: str) -> Markup:
     return render("progress.html", done=done, count=count, text=text)
 
 
@@ -124,5 +124,5 @@ def _progress(comparator: Comparator, files: _Upload, run: Run) -> Iterator[str]
                     break
                 if time.monotonic() - reported > EVERY:
                     reported = time.monotonic()
-                    yield _shown(len(done), planned, f"Judged {len(done):,} of {planned:,} photos")
+                    yield _progress_bar(len(done), planned, f"Judged {len(done):,} of {planned:,} photos")
     yield results(done, specs, planned=planned if len(done) < planned else None)
