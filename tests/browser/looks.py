@@ -21,7 +21,7 @@ def watched(chromium, expected: tuple[str, ...], *, kinds: tuple[str, ...] = ())
     contexts, strangers, failures = [], [], []
 
     def heard(message) -> None:
-        if message.type in (kinds or [message.type]):
+        if not kinds or message.type in kinds:
             failures.append(message.text)
 
     def opened(url: str, width: int, **options):
