@@ -13,7 +13,7 @@ from catdog.photo.decode import EXTENSIONS
 class Found(NamedTuple):
     """A photo, or a folder that cannot be read."""
 
-    path: str  # relative to the folder of the walk, with `/`; a folder's ends with `/`, that of the walk's is empty
+    path: str  # relative to the folder of the walk, which itself is ""; with `/`, also at the end of a folder's
     problem: str = ""  # why the folder cannot be read, in one sentence; empty for a photo
 
 

@@ -71,7 +71,7 @@ def download(repo: str, revision: str, damaged: Sequence[str] = ()) -> Path:
         return hf_hub_download(repo, file, revision=commit, etag_timeout=PATIENCE, dry_run=True).will_download
 
     def lacks_a_file() -> bool:
-        """Whether the cache does. If so, the Hub has answered for one file; later answers have no time limit."""
+        """Whether the cache lacks a file; if so, the Hub has answered for one, and may take its time for the rest."""
         try:
             listed = get_cached_repo_tree(repo, revision=commit)
         except CachedRepoTreeNotFoundError:

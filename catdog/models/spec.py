@@ -47,7 +47,7 @@ def _all_different(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _not_deep(record: dict[str, Any]) -> dict[str, Any]:
-    """Refuse what functions that call themselves could not read to its end."""
+    """Refuse a record of more than MOST_LEVELS levels: recursive functions read it."""
     level = [record]
     for _ in range(MOST_LEVELS):
         within = [value for part in level for value in (part.values() if isinstance(part, dict) else part)]
