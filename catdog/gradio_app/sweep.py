@@ -33,8 +33,10 @@ def sweeping(kept: float) -> Callable[[object], AbstractAsyncContextManager[None
     @asynccontextmanager
     async def lifespan(app: object) -> AsyncIterator[None]:
         task = asyncio.create_task(sweep_again_and_again())
-        yield
-        task.cancel()
+        try:
+            yield
+        finally:
+            task.cancel()
 
     return lifespan
 

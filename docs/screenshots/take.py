@@ -2,7 +2,7 @@
 
 README shows gradio-cat-1440.webp, and Git ignores the others.
 
-As WebP: it keeps the colours of photos and maps, in a fifth of what PNG takes.
+As WebP: it keeps the colours of photos and maps, in much smaller files than PNG.
 """
 
 from __future__ import annotations
