@@ -15,12 +15,13 @@ import os
 import sys
 import warnings
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from catdog import Settings, __version__, load, plain_text
 from catdog.engine import describe
-from catdog.errors import CatDogError, InvalidSettings, UnknownModel
+from catdog.errors import CatDogError, InvalidSettings, ModelUnavailable, UnknownModel
 from catdog.memory import limit_malloc
 from catdog.models.locate import locate
 from catdog.terminal import hidden_stderr, never_fail_to_print, stopping
@@ -97,6 +98,23 @@ def _parser() -> argparse.ArgumentParser:
 
     convert = commands.add_parser("convert", help="convert the models for OpenVINO now rather than at the first start")
     convert.set_defaults(run=_convert)
+
+    adopt = commands.add_parser("adopt", help="make a model of any Keras version ready to be served")
+    adopt.add_argument(
+        "path", metavar="FILE", type=Path, help="a .h5, .hdf5, .keras or model.json, or a folder or zip that holds one"
+    )
+    names = adopt.add_mutually_exclusive_group()
+    names.add_argument("--classes", metavar="CLASS,CLASS", help="the classes, in the order of the model's outputs")
+    names.add_argument("--labels", metavar="FILE", type=Path, help="a file that names them, one a line, or JSON")
+    adopt.add_argument(
+        "--photos", metavar="DIR", type=Path, help="photos that it was not trained on, in a folder for each class"
+    )
+    adopt.add_argument("--out", metavar="DIR", type=Path, default=Path("mine"), help="where it goes (default: mine)")
+    adopt.add_argument("--name", help="its name, by default that of the file")
+    adopt.add_argument("--size", type=_size, metavar="WxH", help="size of its photos, where the file does not say")
+    adopt.add_argument("--logits", action="store_true", help="its linear outputs are logits")
+    adopt.add_argument("--overwrite", action="store_true", help="replace a model of that name")
+    adopt.set_defaults(run=_adopt)
     return parser
 
 
@@ -173,6 +191,33 @@ def _convert(arguments: argparse.Namespace) -> int:
     print(*(f"{name} is ready to run on {runtime}." for name, runtime in runtimes.items()), sep="\n")
     _complain(*comparator.problems)
     return FAILED if comparator.problems else DONE
+
+
+def _adopt(arguments: argparse.Namespace) -> int:
+    if find_spec("keras") is None:
+        raise ModelUnavailable("adopt needs TensorFlow and Keras: install what requirements.txt names.")
+    from catdog.adopt.adoption import adopt
+    from catdog.adopt.source import read_labels
+    from catdog.adopt.table import report
+
+    classes = arguments.classes.split(",") if arguments.classes else ()
+    if arguments.labels:
+        classes = read_labels(arguments.labels)
+    with hidden_stderr():
+        adopted = adopt(
+            arguments.path, arguments.out, classes=classes, photos=arguments.photos, size=arguments.size,
+            logits=arguments.logits, name=arguments.name, overwrite=arguments.overwrite,
+        )  # fmt: skip
+    print(report(adopted))
+    return DONE
+
+
+def _size(text: str) -> tuple[int, int]:
+    """Height and width, for argparse, from WIDTHxHEIGHT or the side of a square."""
+    sides = text.lower().split("x")
+    if len(sides) > 2 or not all(side.isdecimal() and 8 <= int(side) <= 2048 for side in sides):
+        raise argparse.ArgumentTypeError(f"it must be like 128x128, with sides from 8 to 2048, received {text}")
+    return int(sides[-1]), int(sides[0])
 
 
 def _count(text: str) -> int:

@@ -153,7 +153,7 @@ class Comparator:
         # The largest first, because compiling it takes the most memory.
         for classifier in sorted(self.models.values(), key=lambda classifier: -classifier.spec.bytes):
             with contextlib.suppress(Exception), self._computing:  # the first photo reports the error
-                warm_up(classifier.engine, classifier.spec.image_size)
+                warm_up(classifier.engine, classifier.spec.input.array)
         trim_heap()
 
     def close(self) -> None:
@@ -220,7 +220,7 @@ class Comparator:
             return list(photos)
         wanted = classifier.spec.input
         # Stands in for an error: an engine has a network for full batches, and would need others for smaller ones.
-        black = np.zeros((wanted.size, wanted.size, 3), np.uint8)
+        black = np.zeros(wanted.array, np.uint8)
         arrays = [black if isinstance(photo, CatDogError) else photo.arrays[wanted.shape] for photo in photos]
         try:
             with self._computing:

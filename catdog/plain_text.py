@@ -28,7 +28,7 @@ def table(specs: Sequence[ModelSpec], runtimes: Sequence[str]) -> str:
         (
             spec.name,
             spec.title,
-            f"{spec.image_size} x {spec.image_size}",
+            wording.input_size(spec),
             ", ".join(spec.classes),
             _accuracy(spec, "val"),
             _accuracy(spec, "test"),

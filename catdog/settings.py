@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 class Settings:
     """All settings, with defaults that need no set-up."""
 
-    weights: Path = BUNDLED_WEIGHTS  # folder of `.h5` files and specs
+    weights: Path = BUNDLED_WEIGHTS  # folder of `.h5` files and specs, or several as in PATH: `mine:weights`
     hub_repo: str | None = None  # Hub repository `user/name` to take them from instead
     hub_revision: str = "main"  # commit, tag or branch of it
     engine: str = "auto"  # what runs the models: ENGINES
@@ -54,6 +54,13 @@ class Settings:
         _require(1 <= self.max_waiting <= 10_000, "CATDOG_MAX_WAITING", "1 to 10000", self.max_waiting)
         for name in ("weights", "cache"):  # expand a ~ that no shell has expanded
             object.__setattr__(self, name, Path(os.path.expanduser(getattr(self, name))))
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """The folders that `weights` names: one, or several with os.pathsep between them."""
+        if self.weights.is_dir():
+            return (self.weights,)
+        return tuple(Path(os.path.expanduser(name)) for name in str(self.weights).split(os.pathsep) if name)
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> Settings:

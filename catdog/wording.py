@@ -156,9 +156,15 @@ def costs(spec: ModelSpec, verdict: Verdict | None = None) -> dict[str, str]:
         "Size": readable_size(spec.bytes),
         "Parameters": readable_count(spec.parameters) if spec.parameters else "",
         "Training": duration(spec.training_seconds) if spec.training_seconds else "",
-        "Input": f"{spec.image_size} × {spec.image_size} px",
+        "Input": f"{input_size(spec, '×')} px",
     }
     return {name: value for name, value in values.items() if value}
+
+
+def input_size(spec: ModelSpec, times: str = "x") -> str:
+    """Width and height of a model's input, in pixels, and whether it is grey."""
+    height, width, channels = spec.input.array
+    return f"{width} {times} {height}{' grey' if channels == 1 else ''}"
 
 
 def percent(probability: float) -> str:

@@ -38,9 +38,9 @@ class CascadeEngine:
         return Outputs(*(_with_rows(values, uncertain, rows) for values, rows in zip(outputs, exact, strict=True)))
 
 
-def warm_up(engine: Engine, side: int) -> None:
-    """Compile what a server needs for photos of side x side pixels, so that no visitor waits for it."""
-    black = np.zeros((1, side, side, 3), np.float32)
+def warm_up(engine: Engine, shape: tuple[int, int, int]) -> None:
+    """Compile what a server needs for one photo of this height, width and channels, so that no visitor waits for it."""
+    black = np.zeros((1, *shape), np.float32)
     if isinstance(engine, CascadeEngine):
         engine.exact(black)
     engine(black)

@@ -21,9 +21,10 @@ from PIL import Image
 from catdog.engine import cache
 from catdog.engine.int8 import quantized
 from catdog.engine.interface import are_probabilities
-from catdog.engine.keras_engine import KerasEngine, first_line, load_model
+from catdog.engine.keras_engine import KerasEngine, load_model
 from catdog.engine.openvino_engine import OpenVINOEngine, import_openvino
 from catdog.errors import CatDogError, DifferentAnswers, ModelMismatch, NotConverted
+from catdog.keras_file.refusals import REFUSALS, Refused, first_line
 from catdog.models.spec import ModelSpec
 from catdog.photo.array import to_array
 from catdog.settings import environment_with_tensorflow
@@ -91,6 +92,8 @@ def _in_child(jobs: Sequence[Job]) -> list[CatDogError | None]:
 def _error(line: dict[str, str]) -> CatDogError | None:
     if not line:
         return None
+    if line["code"] in REFUSALS:
+        return Refused(line["code"], line["message"])
     kinds = {kind.code: kind for kind in (ModelMismatch, DifferentAnswers, NotStored)}
     return kinds.get(line["code"], NotConverted)(line["message"])
 
@@ -170,7 +173,7 @@ def _save_quantized(converted: Any, batch: np.ndarray, out: Path) -> None:
 
 
 def check_batch(spec: ModelSpec) -> np.ndarray:
-    """Real photos and their mirror images as the model's input: float32 (10, size, size, 3)."""
+    """Real photos and their mirror images as the model's input: float32 (10, height, width, channels)."""
     with Image.open(PHOTOS) as row:
         side = row.height
         photos = [row.crop((x, 0, x + side, side)) for x in range(0, row.width, side)]

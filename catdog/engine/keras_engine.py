@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ import numpy as np
 
 from catdog.engine.interface import Outputs
 from catdog.errors import ModelMismatch, ModelUnavailable
+from catdog.keras_file.head import made_by, seen_by, with_probabilities
 from catdog.models.spec import ModelSpec
 
 if TYPE_CHECKING:
@@ -38,20 +38,16 @@ class KerasEngine:
 
 
 def load_model(path: Path, spec: ModelSpec) -> keras.Model:
-    """Open a `.h5` file and compare its declared input and output with its spec.
+    """Open a file of any version of Keras and compare its declared input and output with its spec.
 
-    Raises ModelMismatch when the file cannot be opened as a model or does not fit the spec.
+    Raises Refused when the file is no model that can be served, and ModelMismatch when it does not fit the spec.
     """
-    import keras
+    from catdog.keras_file.read import read  # it needs h5py, which serving conversions does without
 
-    try:
-        # Without compile no training code is restored; safe mode refuses pickled functions.
-        model = keras.models.load_model(path, compile=False, safe_mode=True)
-    except Exception as error:  # Keras and h5py raise many kinds on broken files
-        reason = first_line(error).replace(str(path), path.name)  # pages show it: no folders
-        raise ModelMismatch(f"{path.name} cannot be loaded as a Keras model: {reason}") from error
-    _check_input(model, path, spec)
-    return model
+    found = read(path, size=spec.input.array[:2])
+    _check_input(found.model, path, spec)
+    adopted = spec.training.get("head") == "sigmoids"
+    return with_probabilities(found.model, path.name, found.loss, sigmoids=adopted or not _fits(found.model, spec))
 
 
 def with_features_and_maps(model: keras.Model) -> keras.Model:
@@ -59,17 +55,19 @@ def with_features_and_maps(model: keras.Model) -> keras.Model:
     import keras
     from keras import layers
 
-    head = model.layers[-1]
-    (probabilities,) = model.outputs
-    outputs = {"probabilities": probabilities}
-    if isinstance(head, layers.Dense) and probabilities is head.output:
-        seen = head.input
-        while isinstance(before := seen._keras_history.operation, layers.Dropout):  # the layer that made it
-            seen = before.input
+    (last,) = model.outputs
+    outputs = {"probabilities": last}
+    if isinstance(made_by(last), layers.Activation | layers.Softmax):
+        last = seen_by(last)
+    head = made_by(last)
+    if isinstance(head, layers.Dense):
+        seen = seen_by(last)
+        while isinstance(before := made_by(seen), layers.Dropout):
+            seen = seen_by(seen)
         outputs["features"] = seen
         if isinstance(before, layers.GlobalAveragePooling2D) and before.data_format == "channels_last":
             maps = layers.Dense(head.units, use_bias=False, name="maps")
-            outputs["maps"] = maps(before.input)
+            outputs["maps"] = maps(seen_by(seen))
             maps.set_weights([np.asarray(head.kernel)])
     return keras.Model(model.inputs[0], outputs)
 
@@ -84,18 +82,14 @@ def limit_threads(threads: int) -> None:
             tensorflow.config.threading.set_inter_op_parallelism_threads(threads)
 
 
-def first_line(error: Exception) -> str:
-    """The useful line of a library's message, at most 300 characters.
-
-    Keras adds whole configurations after it, and OpenVINO adds places in its source code before it.
-    """
-    lines = [line for line in str(error).splitlines() if line.strip() and not line.startswith("Exception from ")]
-    return textwrap.shorten(lines[0] if lines else type(error).__name__, 300)
+def _fits(model: keras.Model, spec: ModelSpec) -> bool:
+    """Whether a model has an output for each class; if not, loading says so."""
+    return model.outputs[0].shape[-1] == len(spec.classes) + (spec.neither is not None)
 
 
 def _check_input(model: keras.Model, path: Path, spec: ModelSpec) -> None:
     """Compare the declared input with the spec: a fully convolutional model would run at a wrong size, but badly."""
-    wanted = (None, spec.image_size, spec.image_size, 3)
+    wanted = (None, *spec.input.array)
     declared = [tuple(tensor.shape) for tensor in model.inputs]
     if (
         len(declared) != 1

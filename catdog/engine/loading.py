@@ -16,10 +16,11 @@ from catdog.engine import cache
 from catdog.engine.cascade import NOTE, CascadeEngine
 from catdog.engine.convert import Job, NotStored, convert
 from catdog.engine.interface import Engine, are_probabilities
-from catdog.engine.keras_engine import KerasEngine, first_line, limit_threads, load_model
+from catdog.engine.keras_engine import KerasEngine, limit_threads, load_model
 from catdog.engine.openvino_engine import OpenVINOEngine, import_openvino
 from catdog.engine.precision import EXACT, FAST, precisions_of
 from catdog.errors import CatDogError, ModelMismatch, NotConverted
+from catdog.keras_file.refusals import first_line
 from catdog.models.spec import ModelSpec
 from catdog.settings import Settings
 
@@ -228,7 +229,7 @@ def _attempt(load: Callable[..., Engine], model: Model, *arguments: object) -> E
 
 def _check(engine: Engine, path: Path, spec: ModelSpec) -> None:
     """Ask about one black photo and compare the shapes with the spec; raises ModelMismatch."""
-    photo = np.zeros((1, spec.image_size, spec.image_size, 3), np.float32)
+    photo = np.zeros((1, *spec.input.array), np.float32)
     engine = getattr(engine, "fast", engine)  # an uncertain answer would make a CascadeEngine compile float32 now
     try:
         probabilities, features, *_ = engine(photo)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os.path
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -55,7 +56,7 @@ def locate(settings: Settings) -> Located:
     be read.
     """
     if settings.hub_repo is None:
-        return _bundled(settings.weights, "bundled")
+        return _bundled(settings.folders, "bundled")
     return _from_hub(settings, settings.hub_repo, settings.hub_revision)
 
 
@@ -67,15 +68,21 @@ class _Found(NamedTuple):
     suspects: tuple[str, ...] = ()
 
 
-def _bundled(folder: Path, source: str, problems: tuple[str, ...] = ()) -> Located:
+def _bundled(folders: Sequence[Path], source: str, problems: tuple[str, ...] = ()) -> Located:
+    found = [_in_folder(folder) for folder in folders]
+    models = sorted((model for each in found for model in each.models), key=lambda model: _order(model.spec.name))
+    return _located(
+        _Found(tuple(models), tuple(problem for each in found for problem in each.problems)), source, problems
+    )
+
+
+def _in_folder(folder: Path) -> _Found:
     advice = "Put the models' files there again, or set CATDOG_WEIGHTS to another folder."
     if not os.path.isdir(folder):  # Path.is_dir would raise for some that cannot be looked at
-        found = _Found(problems=(f"The weights folder {folder} does not exist or cannot be read. {advice}",))
-    elif not find_specs(folder):
-        found = _Found(problems=(f"The weights folder {folder} holds no model spec (.json). {advice}",))
-    else:
-        found = _read(folder, folder.resolve().name, advice)
-    return _located(found, source, problems)
+        return _Found(problems=(f"The weights folder {folder} does not exist or cannot be read. {advice}",))
+    if not find_specs(folder):
+        return _Found(problems=(f"The weights folder {folder} holds no model spec (.json). {advice}",))
+    return _read(folder, folder.resolve().name, advice)
 
 
 def _from_hub(settings: Settings, repo: str, revision: str) -> Located:
@@ -91,7 +98,7 @@ def _from_hub(settings: Settings, repo: str, revision: str) -> Located:
         problem = f"{unreachable}, so its copy in the Hub cache is used. {again}"
         return _located(found, f"hub cache {_name(repo, folder)} (Hub unreachable)", (problem,))
     problem = f"{unreachable} and has no usable copy in the Hub cache, which leaves the bundled models. {again}"
-    return _bundled(settings.weights, f"bundled (Hub unreachable: {repo})", (problem, *found.problems))
+    return _bundled(settings.folders, f"bundled (Hub unreachable: {repo})", (problem, *found.problems))
 
 
 def _downloaded(repo: str, revision: str) -> Located:
@@ -120,7 +127,7 @@ def _located(found: _Found, source: str, problems: tuple[str, ...] = ()) -> Loca
 def _read(folder: Path, place: str, advice: str) -> _Found:
     """Verify every model whose spec lies in the folder, which messages call `place`."""
     models, problems, suspects = [], [], []
-    for spec_path in sorted(find_specs(folder), key=_order):
+    for spec_path in sorted(find_specs(folder), key=lambda path: _order(path.stem)):
         suspect = spec_path
         try:
             spec = ModelSpec.read(spec_path)
@@ -149,5 +156,5 @@ def _verify(path: Path, spec: ModelSpec) -> None:
         )
 
 
-def _order(path: Path) -> tuple[int, str]:
-    return (ORDER.index(path.stem) if path.stem in ORDER else len(ORDER), path.stem)
+def _order(name: str) -> tuple[int, str]:
+    return (ORDER.index(name) if name in ORDER else len(ORDER), name)

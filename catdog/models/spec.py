@@ -10,9 +10,9 @@ import reprlib
 from collections.abc import Callable, Iterable
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from typing_extensions import TypedDict  # pydantic needs it before Python 3.12
 
 from catdog.errors import ModelMismatch
@@ -22,7 +22,7 @@ from catdog.models.error_rate import ErrorRates, Share
 from catdog.models.neither import Neither
 from catdog.models.novelty import Novelty
 from catdog.models.training_runs import steps_to
-from catdog.photo.array import Input, Resize, Scaling
+from catdog.photo.array import OF_COLOUR, Input, Resize, Scaling
 
 LARGEST = 1e300  # larger numbers in a spec are mistakes, and their sums could overflow
 MOST_BYTES = 2**24  # of a spec; those of this project have 0.2 MB
@@ -67,6 +67,7 @@ def _with_shares(metrics: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]
 
 FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 ClassName = Annotated[str, Field(min_length=1)]
+Side = Annotated[int, Field(strict=True, ge=8, le=2048)]
 Record = Annotated[dict[str, Any], AfterValidator(_not_deep)]
 
 
@@ -79,7 +80,9 @@ class ModelSpec(BaseModel):
     file          file name of the `.h5`, in the same folder
     sha256        hex digest of that file
     bytes         size of that file
-    image_size    height and width of the model's input, pixels
+    image_size    height of the model's input, pixels
+    image_width   its width, pixels, or None for a square
+    channels      3, or 1 for a model of grey photos
     classes       names in the order of the model's outputs; a single sigmoid is the probability of the second of two
     resize        as in `Input`
     scaling       as in `Input`
@@ -102,8 +105,10 @@ class ModelSpec(BaseModel):
     file: FileName
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
     bytes: Annotated[int, Field(strict=True, ge=0)]
-    image_size: Annotated[int, Field(strict=True, ge=8, le=2048)]
+    image_size: Side
     classes: Annotated[tuple[ClassName, ...], Field(min_length=2), AfterValidator(_all_different)]
+    image_width: Side | None = None
+    channels: Literal[1, 3] = 3
     resize: Resize = "stretch"
     scaling: Scaling = "none"
     temperature: Annotated[float, Field(strict=True, ge=1e-6, le=1e6)] = 1.0
@@ -122,6 +127,12 @@ class ModelSpec(BaseModel):
             name = reprlib.repr(values.get("name"))
             raise ModelMismatch(f"The spec of model {name} is not usable: {_problems(error)}.") from error
 
+    @model_validator(mode="after")
+    def _check(self) -> ModelSpec:
+        if self.channels == 1 and self.scaling in OF_COLOUR:
+            raise ValueError(f"the scaling {self.scaling} is for photos with colours")
+        return self
+
     @property
     def validation_accuracy(self) -> float:
         """Accuracy on the validation split, 0 to 1; 0 when it was never measured."""
@@ -130,7 +141,10 @@ class ModelSpec(BaseModel):
     @property
     def input(self) -> Input:
         """What the model takes; models with equal inputs can share an array."""
-        return Input(self.image_size, self.resize, self.scaling)
+        width = self.image_width or self.image_size
+        square = width == self.image_size and self.channels == 3
+        size = self.image_size if square else (self.image_size, width, self.channels)
+        return Input(size, self.resize, self.scaling)
 
     @property
     def parameters(self) -> int | None:
@@ -186,7 +200,9 @@ class ModelSpec(BaseModel):
 
     def write(self, path: str | os.PathLike[str]) -> None:
         """Write the spec as JSON, whole or not at all; raise ValueError for metrics that are NaN."""
-        text = json.dumps(self.model_dump(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+        rare = {"image_width": None, "channels": 3}
+        usual = {name for name, value in rare.items() if getattr(self, name) == value}
+        text = json.dumps(self.model_dump(exclude=usual), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
         path = Path(path)
         with whole(path, partial=path.name + ".partial") as partial:  # no .json: a leftover is no spec
             partial.write_text(text, encoding="utf-8")
@@ -201,7 +217,9 @@ class Model(BaseModel):
     title: str
     architecture: str
     classes: Annotated[list[str], Field(min_length=2)]
-    image_size: Annotated[int, Field(ge=1, description="Height and width of the input, pixels.")]
+    image_size: Annotated[int, Field(ge=1, description="Height of the input, pixels.")]
+    image_width: Annotated[int | None, Field(ge=1, description="Its width, pixels; null for a square.")]
+    channels: Annotated[int, Field(ge=1, le=3, description="3, or 1 for grey photos.")]
     bytes: Annotated[int, Field(ge=0, description="Size of the model file.")]
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
     temperature: Annotated[float, Field(gt=0, description="Divides the logits.")]

@@ -25,18 +25,24 @@ def scale_of(heatmaps: Iterable[Sequence[Sequence[float]] | None]) -> float:
 
 
 def overlay(
-    image: Image.Image, heatmap: Sequence[Sequence[float]], scale: float, *, resize: str = "stretch"
+    image: Image.Image,
+    heatmap: Sequence[Sequence[float]],
+    scale: float,
+    *,
+    resize: str = "stretch",
+    aspect: float = 1.0,
 ) -> Image.Image:
     """Draw a map over its RGB photo: WARM where it speaks for the label, COOL where against, transparent between.
 
     scale   value of the map that gets the strongest colour, as of `scale_of`
     resize  of the model's spec: which part of the photo the map covers
+    aspect  width by height of the model's input
 
     Returns an RGB image of the same proportions, of at most LARGEST_SIDE pixels a side.
     """
     drawn = image.copy()
     drawn.thumbnail((LARGEST_SIDE, LARGEST_SIDE))
-    box = _covered(drawn.size, resize)
+    box = _covered(drawn.size, resize, aspect)
     size = box[2] - box[0], box[3] - box[1]
     values = enlarged(heatmap, *(-(-side // COARSE) for side in size)) / max(scale, 1e-9)
     opacity = Image.fromarray((255 * STRONGEST * np.minimum(np.abs(values), 1) ** GAMMA).astype(np.uint8))
@@ -46,11 +52,11 @@ def overlay(
     return drawn
 
 
-def _covered(size: tuple[int, int], resize: str) -> tuple[int, int, int, int]:
-    """The box of an image that a model sees: all of it, or with `crop` the centred square."""
+def _covered(size: tuple[int, int], resize: str, aspect: float) -> tuple[int, int, int, int]:
+    """The box of an image that a model sees: all of it, or with `crop` the largest centred part of this aspect."""
     width, height = size
-    side = min(size)
     if resize != "crop":
         return 0, 0, width, height
-    left, top = (width - side) // 2, (height - side) // 2
-    return left, top, left + side, top + side
+    seen = round(min(width, height * aspect)), round(min(height, width / aspect))
+    left, top = (width - seen[0]) // 2, (height - seen[1]) // 2
+    return left, top, left + seen[0], top + seen[1]

@@ -31,9 +31,11 @@ def data_url(image: Image.Image, quality: int = 80) -> str:
 def overlays(comparison: Comparison, photo: Image.Image, specs: Sequence[ModelSpec]) -> dict[str, Image.Image]:
     """Model -> its heat map over the RGB photo, all on one scale, for the models that have one."""
     scale = scale_of(verdict.heatmap for verdict in comparison.models)
-    resize = {spec.name: spec.resize for spec in specs}
+    inputs = {spec.name: spec.input for spec in specs}
     return {
-        verdict.model: overlay(photo, verdict.heatmap, scale, resize=resize[verdict.model])
+        verdict.model: overlay(
+            photo, verdict.heatmap, scale, resize=inputs[verdict.model].resize, aspect=inputs[verdict.model].aspect
+        )
         for verdict in comparison.models
         if verdict.heatmap
     }

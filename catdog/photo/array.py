@@ -10,26 +10,34 @@ import numpy as np
 from PIL import Image, ImageOps
 
 Resize = Literal["stretch", "crop"]
-Scaling = Literal["none", "unit", "symmetric"]
-# Factor and offset of each way to scale pixel values 0 to 255.
+Scaling = Literal["none", "unit", "symmetric", "caffe", "torch"]
+# Factor and offset of each way to scale pixel values 0 to 255, for all channels or for each. The last two are those of
+# `keras.applications.imagenet_utils.preprocess_input`; caffe has the channels in the order blue, green, red.
 SCALINGS = {
     "none": (1.0, 0.0),
     "unit": (1 / 255, 0.0),
     "symmetric": (2 / 255, -1.0),
+    "caffe": (1.0, (-103.939, -116.779, -123.68)),
+    "torch": (
+        tuple(1 / (255 * deviation) for deviation in (0.229, 0.224, 0.225)),
+        tuple(-mean / deviation for mean, deviation in ((0.485, 0.229), (0.456, 0.224), (0.406, 0.225))),
+    ),
 }
+OF_COLOUR = ("caffe", "torch")  # which grey photos do not have
 
-Shape = tuple[int, str]  # size and resize of an Input
+Size = int | tuple[int, int, int]
+Shape = tuple[Size, str]  # size and resize of an Input
 
 
 class Input(NamedTuple):
     """What a model takes. Models with equal inputs can share an array.
 
-    size     height and width, pixels
-    resize   `stretch` (aspect ratio not kept) or `crop` (centred square of the photo)
-    scaling  range of the values: `none` (0 to 255), `unit` (0 to 1) or `symmetric` (-1 to 1)
+    size     height and width in pixels of a square RGB input, or else its height, width and channels: 3, or 1 for grey
+    resize   `stretch` (aspect ratio not kept) or `crop` (the largest centred part of the photo that has the ratio)
+    scaling  of the values, as in SCALINGS: `none` (0 to 255), `unit` (0 to 1), `symmetric` (-1 to 1), `caffe`, `torch`
     """
 
-    size: int
+    size: Size
     resize: Resize = "stretch"
     scaling: Scaling = "none"
 
@@ -38,11 +46,21 @@ class Input(NamedTuple):
         """Size and resize mode. Models with equal shapes can share pixels that are not yet scaled."""
         return self.size, self.resize
 
+    @property
+    def array(self) -> tuple[int, int, int]:
+        """Height, width and channels."""
+        return array_shape(self.size)
+
+    @property
+    def aspect(self) -> float:
+        """Width by height."""
+        return self.array[1] / self.array[0]
+
 
 class Pixels(NamedTuple):
     """A photo in the shapes that models take, not yet scaled.
 
-    arrays   shape -> uint8 (size, size, 3)
+    arrays   shape -> uint8 (height, width, channels)
     seconds  shape -> how long resizing took
     reduced  whether the photo has more pixels than were read
     """
@@ -63,15 +81,23 @@ class Pixels(NamedTuple):
 
 
 def to_array(image: Image.Image, wanted: Input) -> np.ndarray:
-    """Resize and scale an RGB image: float32 (size, size, 3), in the range of `wanted.scaling`."""
+    """Resize and scale an RGB image: float32 (height, width, channels), in the range of `wanted.scaling`."""
     return scaled(resized(image, wanted.size, wanted.resize), wanted.scaling)
 
 
-def resized(image: Image.Image, size: int, resize: Resize) -> np.ndarray:
-    """Resize an RGB image, bilinear and antialiased: uint8 (size, size, 3)."""
+def array_shape(size: Size) -> tuple[int, int, int]:
+    """Height, width and channels of an Input of this size."""
+    return (size, size, 3) if isinstance(size, int) else size
+
+
+def resized(image: Image.Image, size: Size, resize: Resize) -> np.ndarray:
+    """Resize an RGB image, bilinear and antialiased: uint8 (height, width, channels)."""
+    height, width, channels = array_shape(size)
     if resize == "crop":
-        return np.asarray(ImageOps.fit(image, (size, size), Image.Resampling.BILINEAR))
-    return np.asarray(image.resize((size, size), Image.Resampling.BILINEAR))
+        image = ImageOps.fit(image, (width, height), Image.Resampling.BILINEAR)
+    else:
+        image = image.resize((width, height), Image.Resampling.BILINEAR)
+    return np.asarray(image) if channels == 3 else np.asarray(image.convert("L"))[..., None]
 
 
 def scaled(pixels: np.ndarray, scaling: Scaling) -> np.ndarray:
@@ -79,6 +105,8 @@ def scaled(pixels: np.ndarray, scaling: Scaling) -> np.ndarray:
     array = pixels.astype(np.float32)
     if scaling == "none":
         return array
+    if scaling == "caffe":
+        array = np.ascontiguousarray(array[..., ::-1])
     factor, offset = SCALINGS[scaling]
     array *= np.float32(factor)
     array += np.float32(offset)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import keras
 import numpy as np
 
+from catdog.adopt.fit_confidence import fit_temperature
 from catdog.classifier import Classifier, calibrated
 from catdog.engine import Outputs, load_engine
 from catdog.engine.keras_engine import KerasEngine
@@ -16,8 +17,8 @@ from train.data.dataset import Split, find_elsewhere
 from train.fit.job import Product
 from train.fit.provenance import without_repeats
 from train.measure.answers import outputs_of
-from train.measure.calibration.fit_confidence import fit_shift, fit_temperature
 from train.measure.calibration.fit_refusal import fit_neither
+from train.measure.calibration.fit_shift import fit_shift
 from train.measure.metrics import measure
 from train.networks import architectures, h5
 

@@ -109,8 +109,8 @@ def _maps(comparator: Comparator, mapped: Sequence[Path]) -> Iterator[plots.Tile
         yield plots.Tile(image, _printable(path))
         scale = scale_of(verdict.heatmap for verdict in comparison.models)
         for verdict in comparison.models:
-            resize = comparator.models[verdict.model].spec.resize
-            drawn = overlay(image, verdict.heatmap, scale, resize=resize) if verdict.heatmap else image
+            wanted, heatmap = comparator.models[verdict.model].spec.input, verdict.heatmap
+            drawn = overlay(image, heatmap, scale, resize=wanted.resize, aspect=wanted.aspect) if heatmap else image
             yield plots.Tile(drawn, f"{verdict.model}: {verdict.label} {percent(verdict.confidence)}")
 
 

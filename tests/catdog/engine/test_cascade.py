@@ -57,8 +57,8 @@ def test_models_without_features_work():
 
 def test_a_warm_up_asks_both_for_one_photo():
     engine = cascade()
-    warm_up(engine, 2)
+    warm_up(engine, (2, 2, 3))
     assert (engine.fast.asked, engine.exact.asked) == ([1], [1])
     alone = Fake("Engine 1", 0.0)
-    warm_up(alone, 2)
+    warm_up(alone, (2, 2, 3))
     assert alone.asked == [1]

@@ -60,7 +60,7 @@ HEADS = {
     "no average": (lambda: [layer("GlobalMaxPooling2D"), dense(1, "sigmoid")], [(10, 2), (10, 6), None]),
     "hidden layer": (lambda: [layer("Flatten"), dense(5, "relu"), dense(2, "softmax")], [(10, 2), (10, 5), None]),
     "model in the model": (lambda: [pooled(), layer("Dropout", 0.5), dense(1, "sigmoid")], [(10, 2), (10, 5), None]),
-    "activation last": (lambda: [average(), dense(1, None), layer("Activation", "sigmoid")], [(10, 2), None, None]),
+    "activation last": (lambda: [average(), dense(1, None), layer("Activation", "sigmoid")], [(10, 2), (10, 6), MAPS]),
 }
 
 

@@ -433,7 +433,7 @@ def test_exact_arithmetic_waits_for_the_first_doubt_or_for_the_warm_up(tiny, cop
     spec = with_figures(tiny[1], GOOD | {"clear": 1.0}, "int8", clear=1.0)  # everything is in doubt
     cascade = load_engine(tiny[0], spec, Settings(cache=tmp_path))
     assert cascade.fast.requests and not cascade.exact.requests
-    warm_up(cascade, SIZE)
+    warm_up(cascade, (SIZE, SIZE, 3))
     assert list(cascade.exact.requests) == list(cascade.fast.requests) == [(1, SIZE, SIZE, 3)]
 
 

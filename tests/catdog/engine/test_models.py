@@ -156,10 +156,22 @@ def test_a_wrong_number_of_outputs_is_refused(tmp_path, units, columns, classes)
         load(path, classes=classes)
 
 
-@pytest.mark.parametrize("bias", [3.0, -2.0, float("nan")])
+@pytest.mark.parametrize("bias", [3.0, 0.0])
 def test_outputs_that_are_no_probabilities_are_refused(tmp_path, bias):
     from keras import initializers
 
     path = saved(tmp_path, dense(1, None, bias_initializer=initializers.Constant(bias)))
+    with pytest.raises(ModelMismatch, match="logits"):
+        load(path)
+    path = saved(tmp_path, dense(1, "sigmoid", bias_initializer=initializers.Constant(float("nan"))))
     with pytest.raises(ModelMismatch, match="not probabilities from 0 to 1"):
         load(path)
+
+
+@pytest.mark.parametrize("kind", ["Activation", "Softmax"])
+def test_a_softmax_by_itself_leaves_features_and_maps(tmp_path, kind):
+    from keras import layers
+
+    last = layers.Softmax() if kind == "Softmax" else layers.Activation("softmax")
+    outputs = load(saved(tmp_path, dense(2, None), last))(np.ones((1, SIZE, SIZE, 3), np.float32))
+    assert outputs.features.shape == (1, 3) and outputs.maps.shape == (1, SIZE, SIZE, 2)

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 from scipy.special import expit
 
+from catdog.adopt.fit_confidence import fit_error_rate
 from catdog.classifier import Classifier, calibrated
 from catdog.engine import EXACT, Outputs, fast_here
 from catdog.models.spec import ModelSpec
 from train.data.dataset import Split, find, find_elsewhere
 from train.measure.answers import outputs_of
 from train.measure.calibration.fit_clear import fit_clear
-from train.measure.calibration.fit_confidence import fit_error_rate
 from train.measure.calibration.fit_disagreement import fit_disagreement
 from train.measure.calibration.fit_refusal import fit_neither, fit_novelty
 from train.measure.served import amend, in_precisions, on_openvino, served

@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from catdog.adopt.fit_confidence import fit_error_rate, fit_temperature
 from catdog.classifier import calibrated
 from train.measure.calibration.fit_clear import MOST_DOUBTFUL, fit_clear
-from train.measure.calibration.fit_confidence import fit_error_rate, fit_shift, fit_temperature
 from train.measure.calibration.fit_disagreement import fit_disagreement
 from train.measure.calibration.fit_refusal import fit_neither, fit_novelty
+from train.measure.calibration.fit_shift import fit_shift
 
 # --- temperature and shift ----------------------------------------------------------------------
 

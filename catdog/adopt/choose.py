@@ -1,0 +1,92 @@
+"""Find out from labelled photos how a model wants its photos, and in which order its classes are."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from catdog.photo.array import OF_COLOUR, SCALINGS, Scaling, Shape
+
+Predict = Callable[[np.ndarray, Scaling], np.ndarray]
+
+RESAMPLES = 1000
+CERTAIN = 0.95  # share of the resamples that overrules what is known or usual
+# One sure mistake of an overconfident model must not outweigh all its other answers.
+LEAST_PROBABILITY = 1e-4
+MOST_TO_ORDER = 4  # classes whose order is looked for
+
+
+class Option(NamedTuple):
+    """One way to ask a model: the scaling, the shape of its pixels, and which class each output is."""
+
+    scaling: Scaling
+    shape: Shape
+    order: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The option with the lowest log loss, and how sure that is.
+
+    option  the chosen one
+    shares  field of Option -> share of resamples of the photos whose best option has the same value, 0 to 1
+    kept    the fields that have their usual value because the photos do not tell
+    """
+
+    option: Option
+    shares: dict[str, float]
+    kept: tuple[str, ...] = ()
+
+
+def choose(
+    predict: Predict, pixels: Mapping[Shape, np.ndarray], labels: np.ndarray, classes: int, usual: Mapping[str, Any]
+) -> Choice:
+    """Ask about the same photos in every way, and compare the log losses.
+
+    predict  pixels (N, height, width, channels), uint8, and a scaling -> probabilities (N, classes)
+    pixels   shape -> the photos in that shape, uint8
+    labels   (N,) index of the true class
+    usual    field of Option -> the value to keep unless the photos are against it, for those that have one
+
+    Accuracy would mislead: a wrong scaling can be right about many photos, but is sure of its mistakes. How sure the
+    choice is, is the share of resamples of the photos (Efron 1979) that lead to the same one.
+    """
+    losses = _losses(predict, pixels, labels, classes, usual)
+    options, rows = [*losses], np.array([*losses.values()])
+    counts = np.random.default_rng(0).multinomial(len(labels), np.full(len(labels), 1 / len(labels)), RESAMPLES)
+    winners = (counts @ rows.T).argmin(axis=1)
+    best = options[int(rows.mean(axis=1).argmin())]
+    unsure = [field for field in Option._fields if _share(options, winners, field, best) < CERTAIN]
+    kept = tuple(field for field in unsure if field in usual)
+    best = best._replace(**{field: usual[field] for field in kept})
+    return Choice(best, {field: _share(options, winners, field, best) for field in Option._fields}, kept)
+
+
+def scalings_for(channels: int) -> list[Scaling]:
+    return [name for name in SCALINGS if channels == 3 or name not in OF_COLOUR]
+
+
+def _losses(
+    predict: Predict, pixels: Mapping[Shape, np.ndarray], labels: np.ndarray, classes: int, usual: Mapping[str, Any]
+) -> dict[Option, np.ndarray]:
+    """Option -> the log loss of each photo. The usual values come first, as the first of equals is chosen."""
+    channels = next(iter(pixels.values())).shape[-1]
+    orders: Sequence[tuple[int, ...]] = [tuple(range(classes))]
+    if classes <= MOST_TO_ORDER:
+        orders = sorted(itertools.permutations(range(classes)), key=lambda order: order != usual.get("order"))
+    scalings = sorted(scalings_for(channels), key=lambda name: name != usual.get("scaling"))
+    losses = {}
+    for scaling, shape in itertools.product(scalings, sorted(pixels, key=lambda shape: shape != usual.get("shape"))):
+        logs = -np.log(np.clip(predict(pixels[shape], scaling), LEAST_PROBABILITY, 1))
+        for order in orders:
+            columns = np.argsort(order)  # class -> output
+            losses[Option(scaling, shape, order)] = logs[np.arange(len(labels)), columns[labels]]
+    return losses
+
+
+def _share(options: Sequence[Option], winners: np.ndarray, field: str, best: Option) -> float:
+    return float(np.mean([getattr(options[winner], field) == getattr(best, field) for winner in winners]))

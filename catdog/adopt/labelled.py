@@ -1,0 +1,82 @@
+"""A folder of labelled photos: one folder for each class, or names such as cat.1.jpg."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from catdog.adopt.source import usual
+from catdog.errors import CatDogError, InvalidSettings
+from catdog.folder.walk import find
+from catdog.photo.array import Shape, resized
+from catdog.photo.reader import Reader
+
+# Of these folders only the first one there is used, best one that the model was not trained on.
+SPLITS = ("val", "valid", "validation", "test", "testing", "test_set", "train", "training_set")
+NO_CLASSES = ("neither", "unlabelled")
+
+
+class Labelled(NamedTuple):
+    """Photos and the names of their classes, as many of each as can be, in turn.
+
+    folder  where they are
+    """
+
+    folder: Path
+    paths: tuple[Path, ...]
+    names: tuple[str, ...]
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return tuple(sorted({*self.names}))
+
+    def of(self, classes: Sequence[str]) -> Labelled:
+        """Those of these classes, whatever their case, under the names given here."""
+        known = {name.casefold(): name for name in classes}
+        kept = [(p, known[n.casefold()]) for p, n in zip(self.paths, self.names, strict=True) if n.casefold() in known]
+        return Labelled(self.folder, tuple(path for path, _ in kept), tuple(name for _, name in kept))
+
+
+def find_labelled(folder: Path) -> Labelled:
+    """The labelled photos of a folder; raises InvalidSettings where no two classes are told apart."""
+    if not folder.is_dir():
+        raise InvalidSettings(f"There is no folder {folder} of photos.")
+    folder = next((folder / name for name in SPLITS if (folder / name).is_dir()), folder)
+    paths = [found.path for found in find(folder) if not found.problem]
+    by_folder = [path for path in paths if "/" in path]
+    labelled = [(folder / path, path.split("/")[0]) for path in by_folder] or [
+        (folder / path, match.group()) for path in paths if (match := re.match(r"[^\W\d_]+", path))
+    ]
+    classes: dict[str, list[Path]] = {}
+    for path, name in labelled:
+        if name not in NO_CLASSES:
+            classes.setdefault(usual(name), []).append(path)
+    if len(classes) < 2:
+        raise InvalidSettings(
+            f"{folder} must hold a folder of photos for each class, such as cat/ and dog/, or photos named after their "
+            f"class, such as cat.1.jpg. Found: {', '.join(classes) or 'none'}."
+        )
+    # In turn, so that the first ones are of all classes alike.
+    ranked = sorted((rank, name, path) for name, of in classes.items() for rank, path in enumerate(of))
+    return Labelled(folder, tuple(path for *_, path in ranked), tuple(name for _, name, _ in ranked))
+
+
+def read_pixels(
+    paths: Sequence[Path], shapes: Sequence[Shape], read: Reader
+) -> tuple[dict[Shape, np.ndarray], np.ndarray]:
+    """Photos in each of the shapes, uint8 (N, height, width, channels), and which of the paths could be read."""
+    rows: dict[Shape, list[np.ndarray]] = {shape: [] for shape in shapes}
+    readable = np.zeros(len(paths), bool)
+    for number, path in enumerate(paths):
+        try:
+            image = read(path, whole=True).image
+        except CatDogError:
+            continue
+        readable[number] = True
+        for shape in shapes:
+            rows[shape].append(resized(image, *shape))
+    return {shape: np.array(values) for shape, values in rows.items()}, readable

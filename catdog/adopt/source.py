@@ -1,0 +1,158 @@
+"""Where a model, its weights and its labels are: in a file, a folder or a zip."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from catdog.errors import InvalidSettings
+from catdog.keras_file.hdf5 import LARGEST
+from catdog.keras_file.read import describes_model
+from catdog.keras_file.refusals import refused
+from catdog.keras_file.sniff import kind_of
+
+MODELS = (".h5", ".hdf5", ".keras")
+# What else may lie in a folder, and is refused by its own sentence.
+OTHERS = {
+    "saved_model.pb": "saved_model", "keras_metadata.pb": "saved_model", ".tflite": "tensorflow_lite", ".pkl": "pickle",
+    ".pth": "pickle", ".pt": "pickle",
+}  # fmt: skip
+LABELS = "labels.txt"
+TEACHABLE = ("keras_model", LABELS)  # the names in an export of Teachable Machine
+USUAL = {"cats": "cat", "dogs": "dog", "cat": "cat", "dog": "dog"}
+
+
+@dataclass(frozen=True)
+class Source:
+    """What there is to adopt.
+
+    model      a `.h5`, a `.keras`, or a JSON file that describes a model
+    weights    a `.h5` with its weights, for a JSON file
+    labels     the names in labels.txt beside it, in the order of the outputs, or None
+    teachable  whether it is an export of Teachable Machine, whose way to prepare photos is known
+    """
+
+    model: Path
+    weights: Path | None = None
+    labels: tuple[str, ...] | None = None
+
+    @property
+    def teachable(self) -> bool:
+        return self.model.stem == TEACHABLE[0] and self.labels is not None
+
+
+def find_source(path: Path, workspace: Path) -> Source:
+    """The model in a file or folder; a zip is unpacked in `workspace`. Raises Refused."""
+    if not path.is_dir() and kind_of(path) == "zip":
+        path = _unpacked(path, workspace)
+    model, weights = _in_folder(path) if path.is_dir() else _with_partner(path)
+    labels = model.with_name(LABELS)
+    return Source(model, weights, read_labels(labels) if labels.is_file() else None)
+
+
+def read_labels(path: Path) -> tuple[str, ...]:
+    """The names in a file: one a line, maybe after their number, or a JSON object of names and numbers.
+
+    Raises InvalidSettings where it cannot be read.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, ValueError) as error:
+        raise InvalidSettings(f"The labels in {path.name} cannot be read: {type(error).__name__}.") from error
+    if text.lstrip().startswith("{"):
+        return _from_json(text, path.name)
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    numbered = all(re.match(rf"{number}[ :,\t]", line) for number, line in enumerate(lines))
+    return tuple(usual(re.sub(r"^\d+[ :,\t]+", "", line) if numbered else line) for line in lines)
+
+
+def usual(name: str) -> str:
+    """A class's name as it is, except cat and dog, which are written the same everywhere."""
+    name = name.strip()
+    return USUAL.get(name.lower(), name)
+
+
+def _from_json(text: str, name: str) -> tuple[str, ...]:
+    """`{"cats": 0, "dogs": 1}`, as of `class_indices`, or `{"0": "cat", "1": "dog"}`."""
+    try:
+        numbers = {
+            int(value if isinstance(value, int) else key): str(key if isinstance(value, int) else value)
+            for key, value in json.loads(text).items()
+        }
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise InvalidSettings(f"The labels in {name} are no names and numbers.") from error
+    return tuple(usual(numbers[number]) for number in sorted(numbers))
+
+
+def _unpacked(path: Path, workspace: Path) -> Path:
+    """The folder with the files of a zip that could be wanted; folders in it are dropped."""
+    with zipfile.ZipFile(path) as archive:
+        wanted = [info for info in archive.infolist() if _is_wanted(Path(info.filename))]
+        if sum(info.file_size for info in wanted) > LARGEST:
+            raise refused("absurd_size", path.name, reason="more than 4 GB in a zip")
+        if not any(Path(info.filename).suffix.lower() in MODELS for info in wanted):
+            raise refused(_other([Path(name) for name in archive.namelist()]) or "zip_file", path.name)
+        for info in wanted:
+            try:
+                with archive.open(info) as stream, (workspace / Path(info.filename).name).open("wb") as out:
+                    shutil.copyfileobj(stream, out)
+            except Exception as error:  # zipfile and zlib raise many kinds
+                raise refused("damaged", path.name, reason=type(error).__name__) from error
+    return workspace
+
+
+def _is_wanted(path: Path) -> bool:
+    return path.suffix.lower() in (*MODELS, ".json", ".txt") and not path.name.startswith((".", "_"))
+
+
+def _other(paths: Sequence[Path]) -> str | None:
+    """The code for what lies in a folder instead of a model of Keras."""
+    return next((OTHERS[key] for path in paths for key in (path.name, path.suffix.lower()) if key in OTHERS), None)
+
+
+def _in_folder(folder: Path) -> tuple[Path, Path | None]:
+    files = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
+    described = [path for path in files if path.suffix.lower() == ".json" and describes_model(path)]
+    models = [path for path in files if path.suffix.lower() in MODELS]
+    if len(models) == 1:
+        return _with_partner(models[0])
+    if len(models) > 1:
+        raise refused("several_files", folder.name, reason=", ".join(path.name for path in models))
+    if described:
+        return described[0], None
+    scripts = [path for path in files if path.name == "model.json"]  # of TensorFlow.js
+    raise refused("tensorflow_js" if scripts else _other(files) or "not_a_model", folder.name)
+
+
+def _with_partner(path: Path) -> tuple[Path, Path | None]:
+    """A model's file, or a description and the weights beside it, whichever of the two was named."""
+    beside = sorted(other for other in path.parent.iterdir() if other != path and other.is_file())
+    if path.suffix.lower() == ".json":
+        weights = [other for other in beside if other.suffix.lower() in MODELS[:2]]
+        alike = [other for other in weights if other.name.split(".")[0] == path.stem]
+        if len(weights) > 1 and len(alike) != 1:
+            raise refused("several_files", path.name, reason=", ".join(other.name for other in weights))
+        return path, (alike or weights or [None])[0]
+    if _holds_model(path):
+        return path, None
+    described = [other for other in beside if other.suffix.lower() == ".json" and describes_model(other)]
+    alike = [other for other in described if other.stem == path.name.split(".")[0]] or described
+    return (alike[0], path) if len(alike) == 1 else (path, None)
+
+
+def _holds_model(path: Path) -> bool:
+    """Whether a file is more than weights; raises Refused."""
+    import h5py
+
+    if kind_of(path) != "h5":
+        return True
+    try:
+        with h5py.File(path, "r") as file:
+            return "model_config" in file.attrs
+    except OSError:  # reading it says what is wrong
+        return True

@@ -1,0 +1,109 @@
+"""What the last layer of a model says: probabilities, logits, or neither."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from catdog.keras_file.refusals import refused
+
+if TYPE_CHECKING:
+    import keras
+
+
+def with_probabilities(
+    model: keras.Model, name: str, loss: Any = None, *, logits: bool = False, sigmoids: bool = False
+) -> keras.Model:
+    """The model if it returns probabilities; else with a sigmoid or softmax after its logits.
+
+    loss      that it was trained with, as its file has it
+    logits    whether linear outputs are logits, even if the loss does not say so
+    sigmoids  whether several sigmoids are accepted; they need not add up to 1
+
+    Raises Refused for every other head, because its numbers would be taken for probabilities.
+    """
+    count = _count_of_outputs(model, name)
+    layer = last_layer(model)
+    match activation_of(layer):
+        case "softmax" if count == 1:
+            raise refused("one_softmax_output", name)
+        case "softmax":
+            return model
+        case "sigmoid" if count == 1 or sigmoids:
+            return model
+        case "sigmoid":
+            raise refused("several_sigmoids", name, count=count)
+        case "linear" if logits or are_logits(loss):
+            return _activated(model, "sigmoid" if count == 1 else "softmax")
+        case "linear":
+            raise refused("linear_head", name)
+        case other:
+            raise refused("unknown_head", name, kind=other)
+
+
+def last_layer(model: keras.Model) -> keras.layers.Layer:
+    """The layer that decides what the outputs are, in a nested model as well."""
+    import keras
+
+    tensor = _inside(model.outputs[0])
+    while isinstance(made_by(tensor), keras.layers.Flatten | keras.layers.Reshape | keras.layers.Dropout):
+        tensor = _inside(seen_by(tensor))
+    return made_by(tensor)
+
+
+def made_by(tensor: keras.KerasTensor) -> keras.layers.Layer:
+    """The layer, or the model used as a layer, that made a tensor."""
+    return tensor._keras_history.operation
+
+
+def seen_by(tensor: keras.KerasTensor) -> keras.KerasTensor:
+    """What a layer made a tensor of. A Sequential calls its layers again when it grows, so `layer.input` may differ."""
+    layer, call, _ = tensor._keras_history
+    return layer._inbound_nodes[call].input_tensors[0]
+
+
+def _inside(tensor: keras.KerasTensor) -> keras.KerasTensor:
+    """The output of a nested model that is the same as a tensor outside of it."""
+    import keras
+
+    while isinstance(model := made_by(tensor), keras.Model):
+        tensor = model.outputs[0]
+    return tensor
+
+
+def activation_of(layer: keras.layers.Layer) -> str:
+    """The name of what a layer does to its outputs at the end."""
+    import keras
+
+    if isinstance(layer, keras.layers.Softmax):
+        return "softmax"
+    activation = getattr(layer, "activation", None)
+    if isinstance(activation, keras.layers.Softmax):
+        return "softmax"
+    return getattr(activation, "__name__", type(activation or layer).__name__)
+
+
+def are_logits(loss: Any) -> bool:
+    """Whether the config of a loss says that it takes logits."""
+    while isinstance(loss, list | tuple) and len(loss) == 1:
+        (loss,) = loss
+    if not isinstance(loss, dict):
+        return False
+    config = loss.get("config")
+    if isinstance(config, dict):
+        return config.get("from_logits") is True
+    return len(loss) == 1 and are_logits(next(iter(loss.values())))  # by the name of the output
+
+
+def _count_of_outputs(model: keras.Model, name: str) -> int:
+    if len(model.outputs) != 1:
+        raise refused("several_outputs", name, count=len(model.outputs))
+    shape = tuple(model.outputs[0].shape)
+    if len(shape) != 2 or shape[1] is None:
+        raise refused("unknown_head", name, kind=f"an output of shape {shape}")
+    return shape[1]
+
+
+def _activated(model: keras.Model, activation: str) -> keras.Model:
+    import keras
+
+    return keras.Model(model.inputs, keras.layers.Activation(activation, name="probabilities")(model.outputs[0]))

@@ -1,0 +1,329 @@
+"""The config of a model of Keras 1, 2 or 3 -> one that this Keras loads and that computes the same.
+
+Nothing is built: dictionaries go in and come out. What matters only in training is left out.
+"""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass
+from typing import Any
+
+from catdog.keras_file.keras_1 import from_keras_1
+from catdog.keras_file.operations import OPERATION_LAYERS, as_layer, is_operation, is_ref, operation_of
+from catdog.keras_file.refusals import refused
+
+Layer = dict[str, Any]
+
+MODELS = ("Functional", "Model")
+KINDS = {
+    "BatchNormalizationV1": "BatchNormalization", "BatchNormalizationV2": "BatchNormalization",
+    "SyncBatchNormalization": "BatchNormalization",
+}  # fmt: skip
+# They leave photos as they are when a model predicts.
+AUGMENTATIONS = {
+    "RandomFlip", "RandomRotation", "RandomZoom", "RandomContrast", "RandomBrightness", "RandomTranslation",
+    "RandomHeight", "RandomWidth", "RandomShear", "RandomHue", "RandomSaturation", "RandomColorJitter",
+    "RandomColorDegeneration", "RandomGrayscale", "RandomGaussianBlur", "RandomSharpness", "RandomPosterization",
+    "RandomErasing", "RandomPerspective", "RandomElasticTransform", "RandomInvert", "RandAugment", "AugMix",
+    "MixUp", "CutMix", "GaussianNoise", "GaussianDropout", "AlphaDropout", "ActivityRegularization",
+}  # fmt: skip
+# Of Keras, but they run what lies elsewhere.
+OWN_CODE = {"Lambda", "TFSMLayer", "JaxLayer", "FlaxLayer", "TorchModuleWrapper", "Wrapper", "Layer"}
+# Options that change nothing when a model predicts, beside those with the endings.
+IRRELEVANT = {
+    "batch_input_shape", "batch_shape", "input_shape", "build_config", "compile_config", "rng_type", "implementation",
+    "ragged", "sparse", "renorm", "renorm_clipping", "renorm_momentum", "virtual_batch_size", "fused", "time_major",
+    "experimental_autocast", "gamma_regularizer", "quantization_config", "autocast",
+}  # fmt: skip
+ENDINGS = ("_initializer", "_regularizer", "_constraint")
+HARMLESS = (None, False, 1, "", [], {})
+# Moving their channels would move their weights or numbers as well.
+CHANNELS_LAST_ONLY = {"Reshape", "Permute", "PReLU", "LayerNormalization"}
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a config is from.
+
+    name            of the file, for messages
+    version         of Keras: the first number
+    channels_first  whether its photos are (3, height, width)
+    """
+
+    name: str
+    version: int
+    channels_first: bool = False
+
+
+def modernised(model: Layer, name: str, version: int, size: tuple[int, int] | None = None) -> Layer:
+    """A model's class and config, rewritten; `size` is the height and width of photos, where the config has none.
+
+    Raises Refused for what is not a layer of Keras, or cannot be told from its config.
+    """
+    try:
+        source = Source(name, version, mentions(model, "channels_first", "th"))
+        found = _modern(model, source)
+        if len(found) != 1 or found[0]["class_name"] not in ("Sequential", "Functional"):
+            raise refused("own_code", name, layer=str(model.get("class_name")), kind="a model")
+        return _with_input(found[0], _first_shape(model, source) or (size and [None, *size, 3]), name)
+    except (KeyError, TypeError, AttributeError, IndexError, ValueError, RecursionError) as error:
+        if hasattr(error, "code"):
+            raise
+        raise refused("damaged", name, reason=f"{type(error).__name__} in its description") from error
+
+
+def mentions(config: Any, *words: str) -> bool:
+    """Whether any layer in a config has one of these orders of axes."""
+    if isinstance(config, dict):
+        return any(
+            (key in ("data_format", "dim_ordering") and value in words) or mentions(value, *words)
+            for key, value in config.items()
+        )
+    return isinstance(config, list) and any(mentions(value, *words) for value in config)
+
+
+def _modern(layer: Layer, source: Source) -> list[Layer]:
+    """The layers that do the same: usually one, none for an augmentation."""
+    kind, config = layer["class_name"], layer["config"]
+    if kind in AUGMENTATIONS:
+        return []
+    if kind == "Sequential":
+        return _sequential(config, source)
+    if kind in MODELS:
+        return _functional(config, source)
+    if source.version < 2:
+        kind, config = from_keras_1(kind, config)
+    kind = KINDS.get(kind, kind)
+    if kind == "InputLayer":
+        return [_input(config.get("batch_input_shape") or config.get("batch_shape"), config.get("name"), source)]
+    known = _options_of(kind)
+    if known is None:
+        raise refused("own_code", source.name, layer=repr(config.get("name", kind)), kind=kind)
+    relevant = {key: value for key, value in config.items() if not _is_irrelevant(key)}
+    options, after = _special(kind, _plain(relevant), source)
+    kind = options.pop("class_name", kind)
+    for key in [key for key in options if key not in known]:
+        if not any(options[key] is value or options[key] == value for value in HARMLESS):
+            raise refused("unknown_option", source.name, layer=repr(config.get("name", kind)), kind=key)
+        del options[key]
+    return [*_before(kind, config, source), {"class_name": kind, "config": options | {"dtype": "float32"}}, *after]
+
+
+def _is_irrelevant(key: str) -> bool:
+    return key in IRRELEVANT or key.endswith(ENDINGS)
+
+
+def _options_of(kind: str) -> set[str] | None:
+    """The options of a layer of Keras; None where there is no such layer."""
+    import keras
+
+    cls = getattr(keras.layers, kind, None)
+    if kind in OWN_CODE or not (inspect.isclass(cls) and issubclass(cls, keras.layers.Layer)):
+        return {"theta"} | _options_of("ReLU") if kind == "ThresholdedReLU" else None
+    own, of_all = (inspect.signature(c.__init__).parameters for c in (cls, keras.layers.Layer))
+    return {*own, *(of_all if "kwargs" in own else ())} - {"self", "args", "kwargs"}
+
+
+def _special(kind: str, config: dict[str, Any], source: Source) -> tuple[dict[str, Any], list[Layer]]:
+    """Options whose names or meanings changed, and layers that must follow."""
+    new, after = dict(config), []
+    if "name" in new:
+        new["name"] = _name(new["name"])
+    if "activation" in new:
+        new["activation"] = _activation(new["activation"], source)
+        if new["activation"] == "hard_sigmoid" and source.version < 3:  # another function since Keras 3
+            new["activation"] = "linear"
+            after = [_layer("Rescaling", scale=0.2, offset=0.5), _layer("ReLU", max_value=1.0)]
+    if kind == "LeakyReLU" and "alpha" in new:
+        new["negative_slope"] = new.pop("alpha")
+    if kind == "ThresholdedReLU":
+        new |= {"class_name": "ReLU", "threshold": new.pop("theta")}
+    if source.channels_first:
+        if kind in CHANNELS_LAST_ONLY:
+            raise refused("unknown_option", source.name, layer=repr(config.get("name", kind)), kind="channels_first")
+        if "data_format" in new:
+            new["data_format"] = "channels_last"
+    axis = new.get("axis")
+    if isinstance(axis, list) and len(axis) == 1:
+        axis = new["axis"] = axis[0]
+    if source.channels_first and axis == 1:
+        new["axis"] = -1
+    if "layer" in new:
+        (new["layer"],) = _modern(new["layer"], source)
+    return new, after
+
+
+def _before(kind: str, config: dict[str, Any], source: Source) -> list[Layer]:
+    """A Flatten that is to keep the order of a photo whose channels came first needs them first again."""
+    if kind == "Flatten" and source.channels_first and config.get("data_format") != "channels_first":
+        return [_layer("Permute", dims=[3, 1, 2])]
+    return []
+
+
+def _activation(value: Any, source: Source) -> Any:
+    """A name of Keras, or the config of a layer that is used as an activation."""
+    import keras
+
+    if isinstance(value, dict):
+        if isinstance(value.get("config"), dict):
+            (layer,) = _modern(value, source)
+            return layer | {"module": "keras.layers", "registered_name": None}
+        value = value.get("config")
+    if value is None:
+        return "linear"
+    name = str(value).removesuffix("_v2")
+    if not hasattr(keras.activations, name) and name not in ("swish",):
+        raise refused("own_code", source.name, layer=repr(name), kind="an activation")
+    return name
+
+
+def _plain(value: Any) -> Any:
+    """A value without the ways in which versions of Keras wrapped it, and without anything to import."""
+    if isinstance(value, dict):
+        if value.get("type") == "ndarray" or value.get("class_name") in ("__numpy__", "__tensor__", "__tuple__"):
+            return value["value"] if "value" in value else _plain(value.get("config", value.get("items")))
+        return {key: _plain(item) for key, item in value.items() if key not in ("module", "registered_name")}
+    return [_plain(item) for item in value] if isinstance(value, list) else value
+
+
+def _layer(kind: str, **config: Any) -> Layer:
+    return {"class_name": kind, "config": config}
+
+
+def _name(name: str) -> str:
+    return name.replace("/", "_")
+
+
+def _input(shape: Any, name: str | None, source: Source) -> Layer:
+    """An InputLayer for any number of photos, channels last."""
+    shape = _plain(shape)
+    rest = shape[1:]
+    if source.channels_first and len(rest) == 3:
+        rest = [*rest[1:], rest[0]]
+    return _layer("InputLayer", batch_shape=[None, *rest], dtype="float32", **({"name": _name(name)} if name else {}))
+
+
+def _sequential(config: Any, source: Source) -> list[Layer]:
+    layers, name = (config, "sequential") if isinstance(config, list) else (config["layers"], config.get("name"))
+    new = [found for layer in layers for found in _modern(layer, source)]
+    if all(layer["class_name"] == "InputLayer" for layer in new):
+        return []
+    shape = _first_shape({"class_name": "Sequential", "config": config}, source)
+    model = {"class_name": "Sequential", "config": {"name": _name(name or "sequential"), "layers": new}}
+    return [_with_input(model, shape) if shape else model]
+
+
+def _with_input(model: Layer, shape: Any, name: str | None = None) -> Layer:
+    """A Sequential that begins with an InputLayer; raises Refused, with the file's name, where no shape is known."""
+    layers = model["config"]["layers"]
+    if model["class_name"] != "Sequential" or layers[0]["class_name"] == "InputLayer":
+        return model
+    if shape is None:
+        raise refused("unknown_input", name)
+    layers = [_layer("InputLayer", batch_shape=shape, dtype="float32"), *layers]
+    return model | {"config": model["config"] | {"layers": layers}}
+
+
+def _first_shape(layer: Layer, source: Source) -> list[int | None] | None:
+    """The shape that a layer's config gives for its input, without the batch; None if it gives none."""
+    config = layer["config"]
+    own = {} if isinstance(config, list) else config
+    shape = own.get("batch_input_shape") or own.get("batch_shape") or own.get("build_input_shape")
+    if shape:
+        return _input(shape, None, source)["config"]["batch_shape"]
+    layers = config if isinstance(config, list) else config.get("layers")
+    return _first_shape(layers[0], source) if layers else None
+
+
+def _functional(config: dict[str, Any], source: Source) -> list[Layer]:
+    """A graph in which augmentations are skipped and arithmetic is layers."""
+    skipped, ends, new = {}, {}, []
+    for entry in config["layers"]:
+        name, nodes = entry["name"], entry["inbound_nodes"]
+        found = [_operation(entry, source)] if is_operation(entry) else _modern(entry, source)
+        if not found:
+            refs = [_refs(node) for node in nodes]
+            if any(len(each) != 1 for each in refs) or len({tuple(each[0][:3]) for each in refs}) != 1:
+                raise refused("unknown_operation", source.name, layer=repr(name), kind=entry["class_name"])
+            skipped[name] = refs[0][0]
+            continue
+        new += _chain(found, name, found[0].pop("inbound_nodes", nodes), source)
+        ends[name] = new[-1]["name"]
+    if all(layer["class_name"] == "InputLayer" for layer in new):
+        return []
+    shift = _counted_from_1(new, [*(layer["inbound_nodes"] for layer in new), config["output_layers"]])
+
+    def target(ref: list) -> list:
+        name, call, output = ref[:3]
+        if name in skipped:
+            return target(skipped[name])
+        return [ends.get(name, _name(name)), call - (name in shift), output]
+
+    layers = [
+        layer | {"inbound_nodes": [_redirected(node, target) for node in layer["inbound_nodes"]]} for layer in new
+    ]
+    ports = {key: _single(_redirected(config[key], target)) for key in ("input_layers", "output_layers")}
+    return [_layer("Functional", name=_name(config.get("name") or "model"), layers=layers, **ports)]
+
+
+def _counted_from_1(layers: list[Layer], nodes: list) -> set[str]:
+    """The nested models whose calls Keras 2 counted from 1, because they had been called when they were made."""
+    calls = {
+        layer["config"]["name"]: len(layer["inbound_nodes"])
+        for layer in layers
+        if layer["class_name"] in ("Sequential", "Functional")
+    }
+    return {name for name, call, *_ in _refs(nodes) if call >= calls.get(_name(name), call + 1)}
+
+
+def _single(ports: list) -> list:
+    """One input or output by itself: in a list of one, a nested model would return a list."""
+    return ports[0] if len(ports) == 1 else ports
+
+
+def _operation(entry: Layer, source: Source) -> Layer:
+    layer = as_layer(entry)
+    if layer is None:
+        kind = operation_of(entry) if entry["class_name"] in OPERATION_LAYERS else entry["class_name"]
+        raise refused("unknown_operation", source.name, layer=repr(entry["name"]), kind=kind)
+    layer["config"]["name"] = _name(layer["config"]["name"])
+    return layer
+
+
+def _chain(layers: list[Layer], name: str, nodes: list, source: Source) -> list[Layer]:
+    """Layers of a graph with their names and what they are called on: `nodes`, and then each other."""
+    if len(layers) > 1 and len(nodes) != 1:
+        raise refused("unknown_operation", source.name, layer=repr(name), kind="a layer that is used twice")
+    entries = []
+    for number, layer in enumerate(layers):
+        own = _name(name) if number == 0 else f"{_name(name)}_then_{number}"
+        inbound = nodes if number == 0 else [[[entries[-1]["name"], 0, 0, {}]]]
+        config = layer["config"] | {"name": own}
+        entries.append({"class_name": layer["class_name"], "name": own, "config": config, "inbound_nodes": inbound})
+    return entries
+
+
+def _refs(node: Any) -> list[list]:
+    """All references to other layers in a node, of either form."""
+    if is_ref(node):
+        return [node]
+    if isinstance(node, dict):
+        return (
+            [list(node["config"]["keras_history"])]
+            if node.get("class_name") == "__keras_tensor__"
+            else _refs(list(node.values()))
+        )
+    return [ref for item in node for ref in _refs(item)] if isinstance(node, list) else []
+
+
+def _redirected(node: Any, target: Any) -> Any:
+    """A node with other references; options of calls that matter only in training are left out."""
+    if is_ref(node):
+        return [*target(node), *_redirected(node[3:], target)]
+    if isinstance(node, dict):
+        if node.get("class_name") == "__keras_tensor__":
+            config = node["config"]
+            return node | {"config": config | {"keras_history": target(config["keras_history"])}}
+        return {key: _redirected(value, target) for key, value in node.items() if key != "training"}
+    return [_redirected(item, target) for item in node] if isinstance(node, list) else node

@@ -1,0 +1,217 @@
+"""A file of Keras -> a Keras model in float32, without running anything that is in the file."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import h5py
+
+from catdog.keras_file.hdf5 import LARGEST, config_of, opened, parsed
+from catdog.keras_file.modernise import mentions, modernised
+from catdog.keras_file.refusals import Refused, first_line, refused
+from catdog.keras_file.sniff import kind_of
+from catdog.keras_file.weights import load_legacy_weights
+
+if TYPE_CHECKING:
+    import keras
+
+LARGEST_CONFIG = 64 * 2**20  # bytes
+MOST_PARAMETERS = LARGEST // 4
+LINK = "_layer_checkpoint_dependencies"  # what early `.keras` files call `layers`
+
+
+@dataclass(frozen=True)
+class Read:
+    """A model and what its file says besides.
+
+    model    computes in float32
+    version  of Keras, as the file names it
+    loss     the config or name of the loss that it was trained with, or None
+    """
+
+    model: keras.Model
+    version: str
+    loss: Any = None
+
+
+def read(path: Path, weights: Path | None = None, size: tuple[int, int] | None = None) -> Read:
+    """Load a `.h5`, a `.keras`, or the JSON of a model with its `weights` (.h5), whatever their suffixes are.
+
+    size  height and width of its photos, where the file does not say
+
+    Raises Refused, with one code for each kind of file that is none of these or cannot be served.
+    """
+    kind = kind_of(path)
+    if kind == "zip":
+        raise refused("zip_file", path.name)
+    if kind == "keras":
+        return _from_archive(path, size)
+    if kind == "json":
+        return _from_json(path, weights, size)
+    with opened(path) as file:
+        config = config_of(file, path.name)
+        version = _text(file.attrs.get("keras_version", "1"))
+        loss = _loss_in(file)
+        model = _built(config, version, path.name, size)
+        _load(model, file.get("model_weights", file), version, path.name, config)
+    return Read(model, version, loss)
+
+
+def describes_model(path: Path) -> bool:
+    """Whether a JSON file is what `model.to_json()` writes."""
+    try:
+        content = json.loads(path.read_bytes()) if path.stat().st_size <= LARGEST_CONFIG else None
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(content, dict) and {"class_name", "config"} <= content.keys()
+
+
+def _text(value: str | bytes) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)
+
+
+def _loss_in(file: h5py.File) -> Any:
+    """The config of the loss in an open file, or None."""
+    try:
+        return json.loads(file.attrs["training_config"])["loss"]
+    except (KeyError, ValueError, TypeError, RecursionError):
+        return None
+
+
+def _from_json(path: Path, weights: Path | None, size: tuple[int, int] | None) -> Read:
+    if path.stat().st_size > LARGEST_CONFIG:
+        raise refused("absurd_size", path.name, reason="a description of more than 64 MB")
+    config = parsed(path.read_bytes(), path.name)
+    if "modelTopology" in config or "weightsManifest" in config:
+        raise refused("tensorflow_js", path.name)
+    if not {"class_name", "config"} <= config.keys():
+        raise refused("not_a_model", path.name)
+    if weights is None:
+        raise refused("no_weights", path.name)
+    return _with_weights(config, weights, path.name, str(config.get("keras_version", "")), size)
+
+
+def _with_weights(config: Any, weights: Path, name: str, version: str, size: tuple[int, int] | None) -> Read:
+    """Weights of either kind: `save_weights` of Keras 1 and 2, or of Keras 3."""
+    if kind_of(weights) != "h5":
+        raise refused("not_a_model", weights.name)
+    compiled = config.get("compile_config")
+    loss = compiled.get("loss") if isinstance(compiled, dict) else None
+    with opened(weights) as file:
+        version = version or _text(file.attrs.get("keras_version", "3" if {"layers", LINK} & {*file} else "1"))
+        model = _built(config, version, name, size)
+        if "layer_names" in file.attrs or "model_weights" in file:
+            _load(model, file.get("model_weights", file), version, weights.name, config)
+            return Read(model, version, loss)
+    _load_by_path(model, weights)
+    return Read(model, version, loss)
+
+
+def _from_archive(path: Path, size: tuple[int, int] | None) -> Read:
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="catdog-")))
+        try:
+            archive = stack.enter_context(zipfile.ZipFile(path))
+            config, metadata = (
+                _member(archive, name, path.name, LARGEST_CONFIG) for name in ("config.json", "metadata.json")
+            )
+            unpacked = folder / path.with_suffix(".weights.h5").name
+            _member(archive, "model.weights.h5", path.name, LARGEST, unpacked)
+        except (
+            zipfile.BadZipFile,
+            OSError,
+            RuntimeError,
+            EOFError,
+            NotImplementedError,
+            ValueError,
+            KeyError,
+        ) as error:
+            if isinstance(error, Refused):
+                raise
+            raise refused("damaged", path.name, reason=type(error).__name__) from error
+        version = str(parsed(metadata or b"{}", path.name).get("keras_version", "3"))
+        return _with_weights(parsed(config, path.name), unpacked, path.name, version, size)
+
+
+def _member(archive: zipfile.ZipFile, name: str, file: str, most: int, out: Path | None = None) -> bytes | None:
+    """A file in an archive, or with `out` a copy of it; raises Refused where it says that it is larger than `most`."""
+    if name not in archive.namelist():
+        return None
+    if archive.getinfo(name).file_size > most:
+        raise refused("absurd_size", file, reason=f"{name} of {archive.getinfo(name).file_size} bytes")
+    with archive.open(name) as stream:
+        if out is None:
+            return stream.read(most)
+        with out.open("wb") as copy:
+            shutil.copyfileobj(stream, copy)
+    return None
+
+
+def _built(config: dict[str, Any], version: str, name: str, size: tuple[int, int] | None) -> keras.Model:
+    import keras
+
+    number = version.split(".")[0]
+    # tf_keras counts as TensorFlow does.
+    modern = modernised(config, name, int(number) if number.isdecimal() else 2, size)
+    cls = keras.Sequential if modern["class_name"] == "Sequential" else keras.Model
+    scope = keras.StatelessScope()  # weights take memory only when it ends
+    try:
+        with scope:
+            scope.initialize_variables = False
+            model = cls.from_config(modern["config"])
+            if model.count_params() > MOST_PARAMETERS:
+                raise refused("absurd_size", name, reason=f"{model.count_params()} weights")
+            scope.initialize_variables = True
+    except Exception as error:  # Keras raises many kinds
+        keras.utils.clear_session()  # the weights that wait for memory
+        raise error if isinstance(error, Refused) else refused("not_loaded", name, reason=first_line(error)) from error
+    return model
+
+
+def _load(model: keras.Model, group: h5py.Group, version: str, name: str, config: dict[str, Any]) -> None:
+    first = version.startswith(("0.", "1"))
+    theano = _text(group.attrs.get("backend", "tensorflow")) == "theano"
+    turned = first and mentions(config, "th")
+    load_legacy_weights(model, group, name, by_place=first, turned=turned, theano=theano)
+
+
+def _load_by_path(model: keras.Model, weights: Path) -> None:
+    """Load what Keras 3 writes; `weights` is a copy, or is left as it is."""
+    with _renamed(weights) as path:
+        try:
+            model.load_weights(path)
+        except Exception as error:
+            raise refused("not_loaded", weights.name, reason=first_line(error)) from error
+
+
+@contextlib.contextmanager
+def _renamed(weights: Path) -> Iterator[Path]:
+    """A file whose groups have the names of Keras 3, and its name the ending that Keras wants."""
+    with opened(weights) as file:
+        early = LINK in file
+    if not early and weights.name.endswith(".weights.h5"):
+        yield weights
+        return
+    with tempfile.TemporaryDirectory(prefix="catdog-") as folder:
+        copy = Path(folder) / "model.weights.h5"
+        shutil.copyfile(weights, copy)
+        with h5py.File(copy, "r+") as file:
+            groups = [file, *_groups(file)]
+            for group in groups:
+                if LINK in group and "layers" not in group:
+                    group["layers"] = group[LINK]
+        yield copy
+
+
+def _groups(file: h5py.File) -> list[h5py.Group]:
+    found: list[h5py.Group] = []
+    file.visititems(lambda _, item: found.append(item) if isinstance(item, h5py.Group) else None)
+    return found

@@ -1,0 +1,86 @@
+"""What a file is, by its first bytes: no suffix is believed, and no more than HEAD bytes are read."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+from typing import Literal
+
+from catdog.keras_file.refusals import refused
+
+HEAD = 4096
+HDF5 = b"\x89HDF\r\n\x1a\n"
+MOST_BLOCKS = 8  # an HDF5 signature may stand at byte 0, 512, 1024, 2048, ...
+ZIP = b"PK\x03\x04"
+ARCHIVES = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"7z\xbc\xaf\x27\x1c", b"Rar!", b"PK\x05\x06")
+PAGE = (b"<!doctype", b"<html", b"<head", b"<?xml", b"<script")
+KERAS = {"config.json", "model.weights.h5"}
+
+Kind = Literal["h5", "keras", "json", "zip"]
+
+
+def kind_of(path: Path) -> Kind:
+    """HDF5, a `.keras` archive, JSON, or another zip file; raises Refused for anything else."""
+    if not path.exists():
+        raise refused("file_missing", path.name)
+    try:
+        with path.open("rb") as stream:
+            head = stream.read(HEAD)
+            signed = any(_at(stream, 512 << block) == HDF5 for block in range(MOST_BLOCKS))
+    except OSError as error:
+        raise refused("file_unreadable", path.name, reason=error.strerror) from error
+    if head.startswith(HDF5) or signed:
+        return "h5"
+    if head.startswith(ZIP):
+        return _kind_of_zip(path)
+    if head.lstrip()[:1] == b"{":
+        return "json"
+    raise refused(_problem(head, path), path.name)
+
+
+def _at(stream, place: int) -> bytes:
+    stream.seek(place)
+    return stream.read(len(HDF5))
+
+
+def _problem(head: bytes, path: Path) -> str:
+    """The code of a file that is none of the kinds."""
+    text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if not head:
+        return "empty_file"
+    if text.startswith(b"version https://git-lfs"):
+        return "git_lfs_pointer"
+    if text.startswith(PAGE):
+        return "web_page"
+    if head.startswith(ARCHIVES) or head[257:262] == b"ustar":
+        return "archive"
+    if head.startswith(b"\x93NUMPY"):
+        return "arrays"
+    if head[4:8] == b"TFL3":
+        return "tensorflow_lite"
+    if path.name == "saved_model.pb":
+        return "saved_model"
+    if (head[0] == 0x80 and head[1:2] <= b"\x05") or path.suffix.lower() in (".pkl", ".pickle", ".pth", ".pt"):
+        return "pickle"
+    return "not_a_model"
+
+
+def _kind_of_zip(path: Path) -> Kind:
+    names = names_in(path)
+    if names >= KERAS:
+        return "keras"
+    endings = {name.rpartition("/")[2] for name in names}
+    if "data.pkl" in endings:  # PyTorch's
+        raise refused("pickle", path.name)
+    if names and all(name.endswith(".npy") for name in names):
+        raise refused("arrays", path.name)
+    return "zip"
+
+
+def names_in(path: Path) -> set[str]:
+    """The names in a zip file; raises Refused where its directory, which is at the end, cannot be read."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return set(archive.namelist())
+    except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError) as error:
+        raise refused("truncated", path.name) from error

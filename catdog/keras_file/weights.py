@@ -1,0 +1,87 @@
+"""The arrays of a `.h5` -> the weights of a model that was built from its config."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import h5py
+import numpy as np
+
+from catdog.keras_file.hdf5 import strings
+from catdog.keras_file.refusals import refused
+
+if TYPE_CHECKING:
+    import keras
+
+RANDOM_STATE = ("StateVar", "seed_generator_state")  # of augmentations
+
+
+def load_legacy_weights(
+    model: keras.Model, group: h5py.Group, name: str, *, by_place: bool, turned: bool, theano: bool
+) -> None:
+    """Assign the arrays of a group that Keras 1, 2 or 3 wrote to a model.
+
+    Layers are found by name, or where names differ by their order. Within a layer, and within a nested model, arrays
+    are found by name, because their order depends on which of them were frozen.
+
+    by_place  whether names do not matter, as Keras 1 had others
+    turned    whether kernels are (filters, channels, height, width), as where Keras 1 put channels first
+    theano    whether kernels are mirrored, as its convolutions turn them
+
+    Raises Refused where names or shapes do not fit.
+    """
+    saved = {
+        layer.replace("/", "_"): found for layer in strings(group, "layer_names") if (found := _arrays(group[layer]))
+    }
+    # Keras saves those that are trained first.
+    layers = {layer: layer.trainable_weights + layer.non_trainable_weights for layer in model.layers if layer.weights}
+    if len(saved) != len(layers):
+        reason = f"it describes {len(layers)} layers with weights, and has those of {len(saved)}."
+        raise refused("not_loaded", name, reason=reason)
+    by_name = {layer.name for layer in layers} == saved.keys()
+    for (layer, weights), place in zip(layers.items(), saved, strict=True):
+        arrays = saved[layer.name if by_name else place]
+        arrays = _in_order(arrays, weights, by_place=by_place)
+        if arrays is None:
+            raise refused("not_loaded", name, reason=f"the weights of its layer {layer.name!r} have other names.")
+        for array, weight in zip(arrays, weights, strict=True):
+            weight.assign(_fitting(array, weight, name, turned=turned, theano=theano))
+    for layer in model._flatten_layers():
+        if hasattr(layer, "finalize_state"):  # Normalization computes from its weights
+            layer.finalize_state()
+
+
+def _arrays(group: h5py.Group) -> dict[str, h5py.Dataset]:
+    names = strings(group, "weight_names")
+    return {name: group[name] for name in names if not any(state in name for state in RANDOM_STATE)}
+
+
+def _in_order(arrays: dict[str, h5py.Dataset], weights: list, *, by_place: bool) -> list[h5py.Dataset] | None:
+    """The arrays in the order of the weights; None where it is not certain."""
+    wanted, saved = [_key(weight.path) for weight in weights], [_key(name.split(":")[0]) for name in arrays]
+    by_name = dict(zip(saved, arrays.values(), strict=True))
+    if len(by_name) == len(saved) and {*wanted} == {*saved} and len({*wanted}) == len(wanted):
+        return [by_name[key] for key in wanted]
+    if len(saved) == len(wanted) and (by_place or [key[-1] for key in saved] == [key[-1] for key in wanted]):
+        return list(arrays.values())
+    return None
+
+
+def _key(path: str) -> tuple[str, ...]:
+    """The layer and the name in it of a weight; a DepthwiseConv2D of Keras 2 calls its kernel depthwise_kernel."""
+    *_, layer, name = ("", *path.split("/"))
+    return layer, name.removeprefix("depthwise_")
+
+
+def _fitting(array: h5py.Dataset, weight, name: str, *, turned: bool, theano: bool) -> np.ndarray:
+    values = array[()]
+    if values.ndim == 4:
+        if turned:
+            values = values.transpose(2, 3, 1, 0)
+        if theano:
+            values = values[::-1, ::-1]
+    if values.shape != tuple(weight.shape):
+        raise refused(
+            "not_loaded", name, reason=f"{array.name} has shape {values.shape}, its layer needs {tuple(weight.shape)}."
+        )
+    return values

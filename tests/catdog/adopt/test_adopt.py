@@ -1,0 +1,204 @@
+"""From somebody's file to a model that is served: `python -m catdog adopt`."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import zipfile
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from catdog import InvalidSettings, ModelSpec, Settings, load
+from catdog.__main__ import main
+from catdog.adopt.adoption import adopt
+from catdog.engine import load_engine
+from catdog.keras_file.refusals import Refused
+from catdog.photo.array import to_array
+from tests.catdog.engine.test_models import spec_of
+from tests.catdog.keras_file import recorded
+
+RECORDS = recorded.records()
+RED, BLUE = (190, 60, 40), (40, 60, 190)
+
+
+@pytest.fixture(scope="session")
+def photos(tmp_path_factory):
+    """30 reddish cats and 30 bluish dogs that overlap a little, wide, with grey sides; and a file that is none."""
+    random, folder = np.random.default_rng(0), tmp_path_factory.mktemp("photos")
+    for name, colour in (("Cats", RED), ("dogs", BLUE)):
+        (folder / name).mkdir()
+        for number in range(30):
+            pixels = np.full((16, 32, 3), 128) + random.normal(0, 20, (16, 32, 3))
+            pixels[:, 8:24] += np.array(colour) - 128 + random.normal(0, 70, 3)
+            Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(folder / name / f"{number}.png")
+    (folder / "dogs" / "broken.png").write_bytes(b"no photo")
+    return folder
+
+
+def colours(path, *, cat_first=True, factor=1.0, shape=(16, 16, 3)):
+    """A model of Keras 3 that says cat, its first output, to red photos whose values reach `factor`."""
+    import keras
+
+    model = keras.Sequential(
+        [keras.Input(shape), keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(2, activation="softmax")]
+    )
+    kernel = np.zeros((shape[2], 2), np.float32)
+    kernel[0], kernel[-1] = (8, -8), (-8, 8)
+    model.set_weights([kernel[:, :: 1 if cat_first else -1] / factor, np.zeros(2)])
+    model.save(path)
+    return path
+
+
+def test_an_export_of_teachable_machine_is_adopted_as_it_is_known(tmp_path, cat):
+    recorded.write(RECORDS["nested twice"], tmp_path / "keras_model.h5")
+    (tmp_path / "labels.txt").write_text("0 Dog\n1 Cats\n\n")
+    with zipfile.ZipFile(tmp_path / "converted_keras.zip", "w") as archive:
+        for name in ("keras_model.h5", "labels.txt"):
+            archive.write(tmp_path / name, f"export/{name}")
+    for number, source in enumerate((tmp_path, tmp_path / "converted_keras.zip")):
+        spec = adopt(source, tmp_path / "mine", name=f"mine{number}").spec
+        assert (spec.classes, spec.scaling, spec.resize) == (("dog", "cat"), "symmetric", "crop")
+        assert spec.training["keras_version"] == RECORDS["nested twice"]["version"]
+        engine = load_engine(tmp_path / "mine" / spec.file, spec, Settings())
+        answers = engine(recorded.photos((12, 12, 3))).probabilities
+        assert np.abs(answers - RECORDS["nested twice"]["answers"]).max() < 1e-4
+    with contextlib.closing(load(Settings(weights=tmp_path / "mine"))) as comparator:
+        assert (len(comparator.models), comparator.problems) == (2, ())
+        assert comparator.compare(cat).prediction in ("Cat", "Dog")
+
+
+@pytest.mark.parametrize(("scaling", "factor"), [("none", 255.0), ("unit", 1.0), ("symmetric", 2.0)])
+@pytest.mark.parametrize("cat_first", [True, False])
+def test_photos_tell_scaling_and_order(scaling, factor, cat_first, photos, tmp_path):
+    path = colours(tmp_path / "model.h5", cat_first=cat_first, factor=factor)
+    adopted = adopt(path, tmp_path / "mine", photos=photos)
+    spec = adopted.spec
+    assert spec.classes == (("cat", "dog") if cat_first else ("dog", "cat"))
+    assert adopted.choice.shares["order"] > 0.9
+    if scaling == "none":  # with a shift that both outputs share, the other two answer alike
+        assert spec.scaling == scaling and adopted.choice.shares["scaling"] > 0.9
+    figures = spec.metrics["photos"]
+    assert figures["images"] == 60 and figures["accuracy"] > 0.8 and adopted.photos == (60, 1)
+    assert spec.validation_accuracy == 0  # a few photos make no model the leader
+    assert spec.temperature != 1 and spec.sureness
+    assert ModelSpec.read(tmp_path / "mine" / "model.json") == spec
+
+
+def test_photos_overrule_classes_that_were_named_the_wrong_way_round(photos, tmp_path):
+    path = colours(tmp_path / "model.h5", cat_first=False)
+    assert adopt(path, tmp_path / "mine", photos=photos, classes=("cat", "dog")).spec.classes == ("dog", "cat")
+
+
+def test_grey_and_wide_photos_are_served(photos, tmp_path):
+    path = tmp_path / "model.h5"
+    recorded.write(RECORDS["grey"], path)
+    spec = adopt(path, tmp_path / "mine", classes=("cat", "dog")).spec
+    assert (spec.image_size, spec.image_width, spec.channels) == (12, 16, 1)
+    image = Image.open(photos / "Cats" / "0.png")
+    array = to_array(image, spec.input)
+    assert array.shape == (12, 16, 1)
+    with contextlib.closing(load(Settings(weights=tmp_path / "mine"))) as comparator:
+        answer = comparator.compare(image, explain=True).models[0]
+    engine = load_engine(tmp_path / "mine" / spec.file, spec, Settings(engine="tensorflow"))
+    assert np.allclose(list(answer.probabilities.values()), engine(array[None]).probabilities, atol=1e-4)
+    assert answer.heatmap
+
+
+def test_without_photos_it_says_what_it_assumed(tmp_path, capfd):
+    recorded.write(RECORDS["list of layers"], tmp_path / "my model (1).h5")
+    assert main(["adopt", str(tmp_path / "my model (1).h5"), "--out", str(tmp_path / "mine")]) == 0
+    said = capfd.readouterr().out
+    assert said.count("Assumed") == 2 and "--photos" in said and f"CATDOG_WEIGHTS={tmp_path / 'mine'}:weights" in said
+    assert (tmp_path / "mine" / "my_model_1_.json").exists()
+
+
+def test_a_table_says_how_good_it_is_on_the_photos(photos, tmp_path, capfd):
+    path = colours(tmp_path / "model.h5")
+    labels = tmp_path / "classes.json"
+    labels.write_text(json.dumps({"cats": 0, "dogs": 1}))
+    out = ["--out", str(tmp_path / "mine"), "--photos", str(photos), "--labels", str(labels)]
+    assert main(["adopt", str(path), *out]) == 0
+    said = capfd.readouterr().out
+    assert "of 60" in said and "1 could not be read" in said and "cat, dog" in said and "Assumed" not in said
+
+
+def test_nothing_is_overwritten_unless_asked_for(tmp_path):
+    path = colours(tmp_path / "model.h5")
+    before = path.read_bytes()
+    with pytest.raises(InvalidSettings, match="--overwrite"):
+        adopt(path, tmp_path)
+    assert path.read_bytes() == before and sorted(tmp_path.iterdir()) == [path]
+    assert adopt(path, tmp_path, overwrite=True).spec.file == path.name
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"classes": ("cat", "dog", "owl")}, "2 classes"),
+        ({"classes": ("cat", "cat")}, "2 classes"),
+        ({"photos": "nowhere"}, "no folder"),
+        ({"photos": "."}, "a folder of photos for each class"),
+    ],
+)
+def test_what_does_not_fit_is_refused_and_nothing_is_written(options, said, tmp_path):
+    path = colours(tmp_path / "model.h5")
+    if "photos" in options:
+        options = {"photos": tmp_path / options["photos"]}
+    with pytest.raises(InvalidSettings, match=said):
+        adopt(path, tmp_path / "mine", **options)
+    assert not (tmp_path / "mine").exists()
+
+
+@pytest.mark.parametrize(
+    ("names", "code"),
+    [
+        (["saved_model.pb"], "saved_model"),
+        (["export.pkl"], "pickle"),
+        (["model_unquant.tflite", "labels.txt"], "tensorflow_lite"),
+        (["a.h5", "b.h5"], "several_files"),
+        ([], "not_a_model"),
+    ],
+)
+def test_a_folder_without_a_model_says_what_is_in_it(names, code, tmp_path):
+    (tmp_path / "export").mkdir()
+    for name in names:
+        (tmp_path / "export" / name).write_text("x")
+    with pytest.raises(Refused) as caught:
+        adopt(tmp_path / "export", tmp_path / "mine")
+    assert caught.value.code == code
+
+
+def test_weights_find_their_description_beside_them(tmp_path):
+    record = RECORDS["layers"]
+    recorded.write(record, tmp_path / "weights.h5", whole=False)
+    (tmp_path / "model.json").write_text(json.dumps(record["config"] | {"keras_version": record["version"]}))
+    for number, source in enumerate((tmp_path, tmp_path / "model.json", tmp_path / "weights.h5")):
+        assert adopt(source, tmp_path / "mine", name=f"m{number}").spec.image_size == 12
+
+
+@pytest.mark.parametrize(
+    ("name", "code"), [("linear", "linear_head"), ("two sigmoids", "several_sigmoids"), ("lambda", "own_code")]
+)
+def test_a_file_with_a_spec_written_by_hand_is_refused_rather_than_wrong(name, code, tmp_path):
+    path = recorded.write(RECORDS[name], tmp_path / "model.h5")
+    with pytest.raises(Refused) as caught:
+        load_engine(path, spec_of(path, image_size=12), Settings())
+    assert caught.value.code == code
+
+
+def test_a_file_of_keras_2_with_a_spec_written_by_hand_is_served(tmp_path):
+    record = RECORDS["nested, trained"]
+    path = recorded.write(record, tmp_path / "model.h5")
+    engine = load_engine(path, spec_of(path, image_size=12), Settings())
+    assert np.abs(engine(recorded.photos((12, 12, 3))).probabilities - record["answers"]).max() < 1e-4
+    assert engine.runtime.startswith("OpenVINO")
+
+
+def test_two_sigmoids_are_adopted_and_divided_by_their_sum(tmp_path, capfd):
+    path = recorded.write(RECORDS["two sigmoids"], tmp_path / "model.h5")
+    assert main(["adopt", str(path), "--out", str(tmp_path / "mine")]) == 0
+    assert "divided by their sum" in capfd.readouterr().out
+    with contextlib.closing(load(Settings(weights=tmp_path / "mine"))) as comparator:
+        assert comparator.problems == ()

@@ -1,0 +1,159 @@
+"""Record what Keras 2 writes and answers: `python -m tests.catdog.keras_file.record`, with tf_keras 2.21.0.
+
+tf_keras is no dependency of the tests, because it would install a second TensorFlow.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import h5py
+import tensorflow as tf
+import tf_keras as keras
+from tf_keras import layers
+
+from tests.catdog.keras_file import recorded
+
+SIDE = 12
+
+
+def models() -> Iterator[tuple[str, Any]]:
+    """One small model for each thing that later versions of Keras do not know any more."""
+    yield (
+        "layers",
+        sequential(
+            layers.DepthwiseConv2D(3),
+            layers.SeparableConv2D(5, 3),
+            layers.BatchNormalization(),
+            layers.Conv2DTranspose(3, 2),
+        ),
+    )
+    yield "activations", sequential(
+        layers.LeakyReLU(0.2), layers.ThresholdedReLU(0.01), layers.ELU(0.5), layers.Activation("hard_sigmoid"),
+        layers.Conv2D(3, 1, activation="hard_sigmoid"), layers.Conv2D(3, 1, activation=tf.nn.leaky_relu),
+        layers.Conv2D(3, 1, activation=layers.LeakyReLU(0.07)), layers.Conv2D(3, 1, activation="swish"), layers.PReLU(),
+    )  # fmt: skip
+    yield "augmented", sequential(first=[layers.RandomFlip(), layers.RandomRotation(0.1), layers.GaussianNoise(0.1)])
+    yield "names with slashes", sequential(layers.Conv2D(4, 3, name="block/conv"))
+    yield "normalization", sequential(first=[layers.Normalization()])
+    yield "two sigmoids", sequential(head=layers.Dense(2, activation="sigmoid"))
+    yield "grey", sequential(shape=(SIDE, 16, 1))
+    logits = sequential(head=layers.Dense(1))
+    logits.compile(loss=keras.losses.BinaryCrossentropy(from_logits=True))
+    yield "logits", logits
+    yield "linear", sequential(head=layers.Dense(1))
+    yield "one softmax", sequential(head=layers.Dense(1, activation="softmax"))
+    yield "lambda", sequential(layers.Lambda(lambda x: x / 255))
+    for frozen in (True, False):
+        yield f"nested, {'partly frozen' if frozen else 'trained'}", nested(frozen)
+    yield "nested twice", teachable()
+    yield "arithmetic", arithmetic()
+    fixed = keras.Sequential([layers.Conv2D(3, 3, batch_input_shape=(2, SIDE, SIDE, 3)), layers.Flatten(), head()])
+    yield "fixed batch", fixed
+    keras.mixed_precision.set_global_policy("mixed_float16")
+    yield "mixed precision", sequential(layers.BatchNormalization())
+    keras.mixed_precision.set_global_policy("float32")
+
+
+def head():
+    return layers.Dense(2, activation="softmax")
+
+
+def sequential(*between, first=(), shape=(SIDE, SIDE, 3), head=None):
+    convolution = [*first, layers.Conv2D(4, 3, activation="relu"), *between]
+    last = head or layers.Dense(2, activation="softmax")
+    return keras.Sequential([keras.Input(shape), *convolution, layers.GlobalAveragePooling2D(), last])
+
+
+def nested(frozen: bool):
+    augmentation = keras.Sequential(
+        [layers.RandomFlip("horizontal", input_shape=(SIDE, SIDE, 3)), layers.RandomZoom(0.1)]
+    )
+    inner = keras.Input((SIDE, SIDE, 3))
+    x = layers.BatchNormalization()(layers.Conv2D(4, 3)(inner))
+    base = keras.Model(inner, layers.BatchNormalization()(layers.Conv2D(4, 3)(x)))
+    for layer in base.layers[:3]:
+        layer.trainable = not frozen
+    photo = keras.Input((SIDE, SIDE, 3))
+    features = base(augmentation(photo) / 127.5 - 1, training=False)
+    merged = layers.Dropout(0.2)(layers.GlobalAveragePooling2D()(features + features * 0.5))
+    return keras.Model(photo, head()(merged))
+
+
+def arithmetic():
+    photo = keras.Input((SIDE, SIDE, 3))
+    x = 1.0 - tf.cast(photo, tf.float32) * 2.0
+    x = -((x - [0.4, 0.5, 0.6]) / [0.2, 0.3, 0.25])
+    return keras.Model(photo, head()(layers.GlobalAveragePooling2D()(layers.Conv2D(4, 3)(x))))
+
+
+def teachable():
+    inner = keras.Input((SIDE, SIDE, 3))
+    base = keras.Model(inner, layers.DepthwiseConv2D(3)(layers.Conv2D(4, 3)(inner)), name="model1")
+    features = keras.Sequential([keras.Input((SIDE, SIDE, 3)), base, layers.GlobalAveragePooling2D()])
+    top = keras.Sequential(
+        [layers.Dense(5, activation="relu", input_shape=(4,)), layers.Dense(2, "softmax", use_bias=False)]
+    )
+    return keras.Sequential([keras.Input((SIDE, SIDE, 3)), features, top])
+
+
+def record(model) -> dict[str, Any]:
+    """What a `.h5` of a model holds, and the answers with the weights of `recorded`."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.h5"
+        model.save(path)
+        with h5py.File(path) as file:
+            weights = file["model_weights"]
+            found = {
+                "version": str(file.attrs["keras_version"]),
+                "config": json.loads(file.attrs["model_config"]),
+                "training": json.loads(file.attrs.get("training_config", "{}")),
+                "weights": {
+                    layer: [[name, list(weights[layer][name].shape)] for name in weights[layer].attrs["weight_names"]]
+                    for layer in weights.attrs["layer_names"]
+                },
+            }
+        return found | answered(found, path, list(model.input_shape[1:]))
+
+
+def answered(found: dict[str, Any], path: Path, shape: list[int]) -> dict[str, Any]:
+    model = keras.models.load_model(recorded.write(found, path), compile=False, safe_mode=False)
+    return {
+        "shape": shape,
+        "answers": model.predict(recorded.photos(shape), verbose=0, batch_size=2).astype(float).tolist(),
+    }
+
+
+def older(found: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The same as Keras 2.2 wrote it: a list of layers without an InputLayer, and initializers with a dtype."""
+    new = copy.deepcopy(found)
+    first, *others = new["config"]["config"]["layers"]
+    others[0]["config"]["batch_input_shape"] = first["config"]["batch_input_shape"]
+    new["weights"] = {name: weights for name, weights in new["weights"].items() if weights}
+    for layer in others:
+        for key, value in layer["config"].items():
+            if key.endswith("_initializer") and value:
+                value["config"]["dtype"] = "float32"
+    new["config"]["config"]["layers"] = others
+    yield "no input layer", new | {"version": "2.2.4-tf"}
+    new = copy.deepcopy(new)
+    new["config"]["config"] = others
+    yield "list of layers", new | {"version": "2.2.0"}
+
+
+def main() -> None:
+    found = {name: record(model) for name, model in models()}
+    plain = record(sequential())
+    with tempfile.TemporaryDirectory() as folder:
+        for name, changed in older(plain):
+            found[name] = changed | answered(changed, Path(folder) / "model.h5", plain["shape"])
+    recorded.FILE.write_text(json.dumps(found, separators=(",", ":")).replace('},"', '},\n"') + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,170 @@
+"""Files of Keras 1, 2 and 3 become models that answer as they did there."""
+
+from __future__ import annotations
+
+import copy
+import json
+
+import numpy as np
+import pytest
+
+from catdog.keras_file.head import with_probabilities
+from catdog.keras_file.read import read
+from catdog.keras_file.refusals import Refused
+from tests.catdog.keras_file import recorded
+
+RECORDS = recorded.records()
+REFUSED = {
+    "lambda": "own_code", "linear": "linear_head", "one softmax": "one_softmax_output",
+    "two sigmoids": "several_sigmoids",
+}  # fmt: skip
+# Keras 2 rounded to 11 bits; here all is computed in float32.
+EXACT, HALF = 1e-5, 5e-3
+
+
+def probabilities(path, shape, **options) -> np.ndarray:
+    found = read(path)
+    model = with_probabilities(found.model, path.name, found.loss, **options)
+    return np.asarray(model.predict_on_batch(recorded.photos(shape)))
+
+
+def refusal(path, *more) -> str:
+    with pytest.raises(Refused) as caught:
+        probabilities(path, (12, 12, 3)) if not more else read(path, *more)
+    assert str(caught.value).startswith(path.name) and str(path.parent) not in str(caught.value)
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 500
+    return caught.value.code
+
+
+@pytest.mark.parametrize("name", [name for name in RECORDS if name not in (*REFUSED, "logits")])
+def test_a_file_of_keras_2_answers_as_it_did_there(name, tmp_path):
+    record = RECORDS[name]
+    answers = probabilities(recorded.write(record, tmp_path / "model.h5"), record["shape"])
+    assert np.abs(answers - record["answers"]).max() < (HALF if name == "mixed precision" else EXACT)
+    assert answers.shape == (2, 2) and np.ptp(answers, axis=0).max() > 0  # the photos matter
+
+
+@pytest.mark.parametrize(("name", "code"), REFUSED.items())
+def test_a_model_that_cannot_be_served_as_it_is_is_refused(name, code, tmp_path):
+    assert refusal(recorded.write(RECORDS[name], tmp_path / "model.h5")) == code
+
+
+def test_logits_get_a_sigmoid_where_the_loss_or_the_user_says_so(tmp_path):
+    for name, options in (("logits", {}), ("linear", {"logits": True})):
+        answers = probabilities(recorded.write(RECORDS[name], tmp_path / "model.h5"), (12, 12, 3), **options)
+        assert np.abs(answers - 1 / (1 + np.exp(-np.array(RECORDS[name]["answers"])))).max() < EXACT
+
+
+def test_several_sigmoids_are_accepted_on_request(tmp_path):
+    path = recorded.write(RECORDS["two sigmoids"], tmp_path / "model.h5")
+    assert np.abs(probabilities(path, (12, 12, 3), sigmoids=True) - RECORDS["two sigmoids"]["answers"]).max() < EXACT
+
+
+def test_weights_and_a_description_of_the_layers_belong_together(tmp_path):
+    record = RECORDS["layers"]
+    weights = recorded.write(record, tmp_path / "weights.h5", whole=False)
+    path = tmp_path / "model.json"
+    path.write_text(json.dumps(record["config"] | {"keras_version": record["version"]}))
+    assert (refusal(weights), refusal(path)) == ("weights_only", "no_weights")
+    model = read(path, weights).model
+    assert np.abs(model.predict_on_batch(recorded.photos((12, 12, 3))) - record["answers"]).max() < EXACT
+
+
+def test_photos_whose_channels_come_first_are_turned(tmp_path):
+    """The same weights on the same pixels; only the config says that channels come first."""
+    record = copy.deepcopy(RECORDS["list of layers"])
+    convolution, pooling, _ = record["config"]["config"]
+    convolution["config"] |= {"data_format": "channels_first", "batch_input_shape": [None, 3, 12, 12]}
+    pooling["config"]["data_format"] = "channels_first"
+    answers = probabilities(recorded.write(record, tmp_path / "model.h5"), (12, 12, 3))
+    assert np.abs(answers - record["answers"]).max() < EXACT
+
+
+def test_a_file_of_keras_1_is_read(tmp_path):
+    record = copy.deepcopy(RECORDS["list of layers"]) | {"version": "1.2.2"}
+    convolution, pooling, dense = record["config"]["config"]
+    shape = {"batch_input_shape": [None, 12, 12, 3], "dim_ordering": "tf", "border_mode": "valid"}
+    convolution |= {"class_name": "Convolution2D"}
+    convolution["config"] = shape | {"name": "c", "nb_filter": 4, "nb_row": 3, "nb_col": 3, "subsample": [1, 1]}
+    convolution["config"] |= {"activation": "relu", "init": "glorot_uniform", "W_regularizer": None, "bias": True}
+    pooling["config"] = {"name": "p", "dim_ordering": "tf"}
+    dense["config"] = {
+        "name": "d",
+        "output_dim": 2,
+        "input_dim": 4,
+        "activation": "softmax",
+        "bias": True,
+        "init": "one",
+    }
+    record["weights"] = {
+        layer: [[f"{layer}_{end}", shape] for end, (_, shape) in zip("Wb", weights, strict=True)]
+        for layer, weights in record["weights"].items()
+    }
+    answers = probabilities(recorded.write(record, tmp_path / "model.h5"), (12, 12, 3))
+    assert np.abs(answers - record["answers"]).max() < EXACT
+
+
+@pytest.mark.parametrize("suffix", [".h5", ".keras"])
+def test_arithmetic_and_augmentations_of_keras_3_become_layers_or_go(suffix, tmp_path):
+    import keras
+    from keras import layers
+
+    photo = keras.Input((12, 12, 3))
+    augmentation = keras.Sequential([layers.RandomFlip(), layers.RandomRotation(0.1)])
+    x = layers.Conv2D(4, 3)(1 - augmentation(photo) / 127.5)
+    x = layers.GlobalAveragePooling2D()(x * 0.5 + layers.Conv2D(4, 1)(x))
+    model = keras.Model(photo, layers.Dense(2, activation="softmax")(x))
+    model.save(path := tmp_path / f"model{suffix}")
+    found = read(path).model
+    kinds = {type(layer).__name__ for layer in found.layers}
+    assert {"Rescaling", "Add"} < kinds and not kinds & {"Sequential", "TrueDivide", "Subtract"}
+    pixels = recorded.photos((12, 12, 3))
+    assert np.abs(found.predict_on_batch(pixels) - model.predict_on_batch(pixels)).max() < EXACT
+
+
+def test_arithmetic_that_no_layer_does_is_refused(tmp_path):
+    import keras
+
+    photo = keras.Input((12, 12, 3))
+    mean = keras.layers.GlobalAveragePooling2D()(photo[..., ::-1])
+    keras.Model(photo, keras.layers.Dense(2, activation="softmax")(mean)).save(tmp_path / "model.h5")
+    assert refusal(tmp_path / "model.h5") == "unknown_operation"
+
+
+def test_a_size_that_the_file_lacks_can_be_given(tmp_path):
+    record = copy.deepcopy(RECORDS["list of layers"])
+    del record["config"]["config"][0]["config"]["batch_input_shape"]
+    path = recorded.write(record, tmp_path / "model.h5")
+    assert refusal(path) == "unknown_input"
+    assert read(path, size=(12, 12)).model.input_shape == (None, 12, 12, 3)
+
+
+def edited(change):
+    """A way to make a file: that of a record whose first layers were changed."""
+
+    def make(path):
+        record = copy.deepcopy(RECORDS["no input layer"])
+        change(record["config"]["config"]["layers"])
+        recorded.write(record, path)
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        (lambda layers: layers[0].update(class_name="Mine"), "own_code"),
+        (lambda layers: layers[0]["config"].update(activation="mine"), "own_code"),
+        (lambda layers: layers[0]["config"].update(future=7), "unknown_option"),
+        (lambda layers: layers[0]["config"].pop("filters"), "not_loaded"),
+        (lambda layers: layers[0]["config"].update(kernel_size=[5, 5]), "not_loaded"),
+        (lambda layers: layers[0].pop("config"), "damaged"),
+        (lambda layers: layers[2]["config"].update(units=10**9), "absurd_size"),
+        (lambda layers: layers[2]["config"].update(activation="tanh"), "unknown_head"),
+        (lambda layers: layers.pop(1), "unknown_head"),
+    ],
+    ids=["layer", "activation", "option", "filters", "kernel", "config", "units", "tanh", "no pooling"],
+)
+def test_a_config_that_does_not_fit_is_refused(change, code, tmp_path):
+    edited(change)(path := tmp_path / "model.h5")
+    assert refusal(path) == code
