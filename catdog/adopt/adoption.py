@@ -19,7 +19,7 @@ from catdog.adopt.choose import Choice, Option, choose, scalings_for
 from catdog.adopt.fit_confidence import fit_error_rate, fit_temperature
 from catdog.adopt.guess import usual_scaling
 from catdog.adopt.labelled import Labelled, find_labelled, read_pixels
-from catdog.adopt.source import Source, find_source, usual
+from catdog.adopt.source import Source, find_source, usual_name
 from catdog.classifier import calibrated
 from catdog.engine import Outputs
 from catdog.errors import InvalidSettings, NotWritten
@@ -57,7 +57,7 @@ class Adopted:
     head     what the last layer is
     version  of Keras that wrote the file
     choice   what the photos said, or None without photos
-    assumed  what nothing told: `classes`, `scaling`
+    assumed  fields of Option that nothing but the photos told: `scaling`, `order`
     seconds  that one photo takes, the median
     photos   how many photos could be read, and how many not
     """
@@ -102,20 +102,18 @@ def adopt(
         found = read(source.model, source.weights, size)
         model = with_probabilities(found.model, source.model.name, found.loss, logits=logits, sigmoids=True)
         array = _array(model, source.model.name, size)
-        names, certain = _classes(model, source, tuple(map(usual, classes)), labelled, source.model.name)
+        names, certain = _classes(model, source, tuple(map(usual_name, classes)), labelled, source.model.name)
         facts = _facts(path, source, found, model)
-    assumed = () if certain else ("classes",)
-    seconds = _seconds(model, array)
+    shapes, seconds = _shapes(array, source), _seconds(model, array)
+    scaling, known = ("symmetric", True) if source.teachable else usual_scaling(model)
+    wanted = Option(scaling, shapes[0], tuple(range(len(names))))
+    assumed = (() if certain else ("order",)) + (() if known else ("scaling",))
+    choice, figures, counts = None, {}, (0, 0)
     if labelled:
-        choice, figures, counts = _measured(model, array, names, certain, source, labelled, seconds)
+        usual = {field: value for field, value in wanted._asdict().items() if field not in assumed}
+        choice, figures, counts = _measured(model, names, shapes, usual, labelled, seconds)
         wanted = choice.option
-    else:
-        scaling, known = ("symmetric", True) if source.teachable else usual_scaling(model)
-        wanted = Option(scaling, _shapes(array, source)[0], tuple(range(len(names))))
-        choice, figures, counts = None, {}, (0, 0)
-        assumed += () if known else ("scaling",)
-    spec = _spec(target, array, wanted, names, figures, facts)
-    spec = _write(model, spec, target)
+    spec = _write(model, _spec(target, array, wanted, names, figures, facts), target)
     return Adopted(spec, out, activation_of(last_layer(model)), found.version, choice, assumed, seconds, counts)
 
 
@@ -188,10 +186,9 @@ def _shapes(array: tuple[int, int, int], source: Source) -> list[Shape]:
 
 def _measured(
     model: keras.Model,
-    array: tuple[int, int, int],
     names: tuple[str, ...],
-    certain: bool,
-    source: Source,
+    shapes: Sequence[Shape],
+    usual: dict[str, Any],
     labelled: Labelled,
     seconds: float,
 ) -> tuple[Choice, dict[str, Any], tuple[int, int]]:
@@ -202,15 +199,12 @@ def _measured(
             f"{labelled.folder} must hold photos of at least two of {', '.join(names)}. "
             f"Found: {', '.join(labelled.classes) or 'none'}."
         )
-    shapes = _shapes(array, source)
-    ways = len(shapes) * len(scalings_for(array[2]))
-    first = min(_affordable(MOST_TO_CHOOSE, ways * seconds), max(LEAST, MOST_BYTES // (len(shapes) * math.prod(array))))
+    wanted = Input(*shapes[0])
+    ways, size = len(shapes) * len(scalings_for(wanted.array[2])), len(shapes) * math.prod(wanted.array)
+    first = min(_affordable(MOST_TO_CHOOSE, ways * seconds), max(LEAST, MOST_BYTES // size))
     paths = labelled.paths[: max(first, _affordable(MOST_TO_MEASURE, seconds))]
     labels = np.array([names.index(name) for name in labelled.names[: len(paths)]])
-    reader = Reader.of([Input(*shapes[0])], Settings.from_env())
-    scaling, known = ("symmetric", True) if source.teachable else usual_scaling(model)
-    usual = {"shape": shapes[0]} | ({"scaling": scaling} if known else {})
-    usual |= {"order": tuple(range(len(names)))} if certain else {}
+    reader = Reader.of([wanted], Settings.from_env())
     pixels, readable = read_pixels(paths[:first], shapes, reader)
     if not readable.any():
         raise InvalidSettings(f"No photo in {labelled.folder} can be read.")

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from catdog.adopt.source import usual
+from catdog.adopt.source import usual_name
 from catdog.errors import CatDogError, InvalidSettings
 from catdog.folder.walk import find
 from catdog.photo.array import Shape, resized
@@ -54,7 +54,7 @@ def find_labelled(folder: Path) -> Labelled:
     classes: dict[str, list[Path]] = {}
     for path, name in labelled:
         if name not in NO_CLASSES:
-            classes.setdefault(usual(name), []).append(path)
+            classes.setdefault(usual_name(name), []).append(path)
     if len(classes) < 2:
         raise InvalidSettings(
             f"{folder} must hold a folder of photos for each class, such as cat/ and dog/, or photos named after their "

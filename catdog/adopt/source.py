@@ -68,10 +68,10 @@ def read_labels(path: Path) -> tuple[str, ...]:
         return _from_json(text, path.name)
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     numbered = all(re.match(rf"{number}[ :,\t]", line) for number, line in enumerate(lines))
-    return tuple(usual(re.sub(r"^\d+[ :,\t]+", "", line) if numbered else line) for line in lines)
+    return tuple(usual_name(re.sub(r"^\d+[ :,\t]+", "", line) if numbered else line) for line in lines)
 
 
-def usual(name: str) -> str:
+def usual_name(name: str) -> str:
     """A class's name as it is, except cat and dog, which are written the same everywhere."""
     name = name.strip()
     return USUAL.get(name.lower(), name)
@@ -86,7 +86,7 @@ def _from_json(text: str, name: str) -> tuple[str, ...]:
         }
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise InvalidSettings(f"The labels in {name} are no names and numbers.") from error
-    return tuple(usual(numbers[number]) for number in sorted(numbers))
+    return tuple(usual_name(numbers[number]) for number in sorted(numbers))
 
 
 def _unpacked(path: Path, workspace: Path) -> Path:

@@ -57,9 +57,9 @@ def _sure(adopted: Adopted, field: str) -> str:
 
 def _remarks(adopted: Adopted) -> Iterator[str]:
     spec = adopted.spec
-    if "classes" in adopted.assumed and adopted.choice is None:
+    if "order" in adopted.assumed and adopted.choice is None:
         yield f"Assumed: the classes are {ASSUMED[0]} and {ASSUMED[1]}, in this order. --classes names others."
-    if "scaling" in adopted.assumed:
+    if "scaling" in adopted.assumed and adopted.choice is None:
         yield f"Assumed: {RANGES[spec.scaling]}. Nothing in the file says so."
     if adopted.choice is None:
         yield "To check: run it again with --photos, a folder with cat/ and dog/ of 20 or more photos each."

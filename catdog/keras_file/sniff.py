@@ -10,7 +10,6 @@ from catdog.keras_file.refusals import refused
 
 HEAD = 4096
 HDF5 = b"\x89HDF\r\n\x1a\n"
-MOST_BLOCKS = 8  # an HDF5 signature may stand at byte 0, 512, 1024, 2048, ...
 ZIP = b"PK\x03\x04"
 ARCHIVES = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"7z\xbc\xaf\x27\x1c", b"Rar!", b"PK\x05\x06")
 PAGE = (b"<!doctype", b"<html", b"<head", b"<?xml", b"<script")
@@ -26,21 +25,15 @@ def kind_of(path: Path) -> Kind:
     try:
         with path.open("rb") as stream:
             head = stream.read(HEAD)
-            signed = any(_at(stream, 512 << block) == HDF5 for block in range(MOST_BLOCKS))
     except OSError as error:
         raise refused("file_unreadable", path.name, reason=error.strerror) from error
-    if head.startswith(HDF5) or signed:
+    if head.startswith(HDF5):
         return "h5"
     if head.startswith(ZIP):
         return _kind_of_zip(path)
     if head.lstrip()[:1] == b"{":
         return "json"
     raise refused(_problem(head, path), path.name)
-
-
-def _at(stream, place: int) -> bytes:
-    stream.seek(place)
-    return stream.read(len(HDF5))
 
 
 def _problem(head: bytes, path: Path) -> str:

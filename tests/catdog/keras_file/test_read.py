@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import zipfile
 
 import numpy as np
 import pytest
@@ -168,3 +169,22 @@ def edited(change):
 def test_a_config_that_does_not_fit_is_refused(change, code, tmp_path):
     edited(change)(path := tmp_path / "model.h5")
     assert refusal(path) == code
+
+
+def test_an_early_archive_is_read(tmp_path):
+    """Keras 2.12 wrote `.keras` files whose groups have another name."""
+    import h5py
+    import keras
+
+    model = keras.Sequential([keras.Input((12, 12, 3)), keras.layers.Flatten(), keras.layers.Dense(2, "softmax")])
+    model.save(tmp_path / "new.keras")
+    with zipfile.ZipFile(tmp_path / "new.keras") as new, zipfile.ZipFile(tmp_path / "old.keras", "w") as old:
+        new.extract("model.weights.h5", tmp_path)
+        with h5py.File(tmp_path / "model.weights.h5", "r+") as file:
+            file.move("layers", "_layer_checkpoint_dependencies")
+        for name in ("config.json", "metadata.json"):
+            old.writestr(name, new.read(name))
+        old.write(tmp_path / "model.weights.h5", "model.weights.h5")
+    pixels = recorded.photos((12, 12, 3))
+    found = read(tmp_path / "old.keras").model
+    assert np.abs(found.predict_on_batch(pixels) - model.predict_on_batch(pixels)).max() < EXACT
