@@ -61,6 +61,12 @@ def _remarks(adopted: Adopted) -> Iterator[str]:
         yield f"Assumed: the classes are {ASSUMED[0]} and {ASSUMED[1]}, in this order. --classes names others."
     if "scaling" in adopted.assumed and adopted.choice is None:
         yield f"Assumed: {RANGES[spec.scaling]}. Nothing in the file says so."
+    if (
+        adopted.choice
+        and "order" not in adopted.assumed
+        and adopted.choice.option.order != (*range(len(spec.classes)),)
+    ):
+        yield "The photos say that the classes come in another order than was named: this one is used."
     if adopted.choice is None:
         yield "To check: run it again with --photos, a folder with cat/ and dog/ of 20 or more photos each."
     if spec.training.get("head"):

@@ -1,0 +1,109 @@
+"""What labelled photos say of a model: how to ask it, how good it is, and how far its confidence can be trusted."""
+
+from __future__ import annotations
+
+import functools
+import math
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from catdog.adopt.choose import Choice, choose, scalings_for
+from catdog.adopt.fit_confidence import fit_error_rate, fit_temperature
+from catdog.adopt.labelled import Labelled, read_pixels
+from catdog.classifier import calibrated
+from catdog.engine import Outputs
+from catdog.errors import InvalidSettings
+from catdog.photo.array import Input, Scaling, Shape, scaled
+from catdog.photo.reader import Reader
+from catdog.settings import Settings
+
+if TYPE_CHECKING:
+    import keras
+
+# Photos that the choice is made with, and that a model is measured on. Fewer where that would take long, or as pixels
+# take more than MOST_BYTES.
+MOST_TO_CHOOSE, MOST_TO_MEASURE, LEAST = 200, 2000, 40
+MOST_SECONDS, MOST_BYTES = 120, 2**28
+LEAST_TO_CALIBRATE = 20
+BATCH = 32
+TRIALS = 5  # of which the median time is taken
+
+
+def measured(
+    model: keras.Model,
+    names: tuple[str, ...],
+    shapes: Sequence[Shape],
+    usual: dict[str, Any],
+    labelled: Labelled,
+    seconds: float,
+) -> tuple[Choice, dict[str, Any], tuple[int, int]]:
+    """What labelled photos say: the choice, fields of the spec, and how many photos could be read and how many not."""
+    labelled = labelled.of(names)
+    if len(labelled.classes) < 2:
+        raise InvalidSettings(
+            f"{labelled.folder} must hold photos of at least two of {', '.join(names)}. "
+            f"Found: {', '.join(labelled.classes) or 'none'}."
+        )
+    wanted = Input(*shapes[0])
+    ways, size = len(shapes) * len(scalings_for(wanted.array[2])), len(shapes) * math.prod(wanted.array)
+    first = min(_affordable(MOST_TO_CHOOSE, ways * seconds), max(LEAST, MOST_BYTES // size))
+    paths = labelled.paths[: max(first, _affordable(MOST_TO_MEASURE, seconds))]
+    labels = np.array([names.index(name) for name in labelled.names[: len(paths)]])
+    reader = Reader.of([wanted], Settings.from_env())
+    pixels, readable = read_pixels(paths[:first], shapes, reader)
+    if not readable.any():
+        raise InvalidSettings(f"No photo in {labelled.folder} can be read.")
+    choice = choose(functools.partial(_predict, model), pixels, labels[:first][readable], len(names), usual)
+    option = choice.option
+    rows = [_predict(model, pixels[option.shape], option.scaling)]
+    for start in range(first, len(paths), BATCH):
+        more, read_too = read_pixels(paths[start : start + BATCH], [option.shape], reader)
+        readable = np.concatenate([readable, read_too])
+        if read_too.any():
+            rows.append(_predict(model, more[option.shape], option.scaling))
+    probabilities = np.concatenate(rows)[:, np.argsort(option.order)]
+    return choice, _figures(probabilities, labels[readable]), (int(readable.sum()), int((~readable).sum()))
+
+
+def _figures(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
+    """Fields of a spec from uncalibrated probabilities (N, classes), in the order of the labels (N,).
+
+    Few photos are no validation set, so the figures are kept under a name of their own, and such a model does not lead
+    others by them.
+    """
+    enough = len(labels) >= LEAST_TO_CALIBRATE
+    temperature = fit_temperature(probabilities, labels) if enough else 1.0
+    rows = calibrated(probabilities, temperature)
+    right = rows.argmax(axis=1) == labels
+    loss = -np.log(np.clip(rows[np.arange(len(labels)), labels], 1e-12, 1)).mean()
+    figures = {"images": len(labels), "accuracy": float(right.mean()), "log_loss": float(loss)}
+    return {
+        "temperature": temperature,
+        "metrics": {"photos": {key: round(value, 5) for key, value in figures.items()}},
+        "sureness": fit_error_rate(rows.max(axis=1), right) if enough else None,
+    }
+
+
+def _affordable(most: int, seconds: float) -> int:
+    """How many photos can be asked about in MOST_SECONDS, at that many seconds each: LEAST to `most`."""
+    return int(np.clip(MOST_SECONDS / seconds, LEAST, most))
+
+
+def _predict(model: keras.Model, pixels: np.ndarray, scaling: Scaling) -> np.ndarray:
+    """Probabilities (N, classes) that add up to 1, also of sigmoids."""
+    batches = (scaled(pixels[start : start + BATCH], scaling) for start in range(0, len(pixels), BATCH))
+    parts = [np.asarray(model.predict_on_batch(batch)) for batch in batches]
+    rows = Outputs.from_model(np.concatenate(parts).astype(np.float64)).probabilities
+    return rows / np.maximum(rows.sum(axis=1, keepdims=True), 1e-12)
+
+
+def seconds_of(model: keras.Model, array: tuple[int, int, int]) -> float:
+    photo, times = np.zeros((1, *array), np.float32), []
+    for _ in range(TRIALS + 1):
+        start = time.perf_counter()
+        model.predict_on_batch(photo)
+        times.append(time.perf_counter() - start)
+    return float(np.median(times[1:]))  # the first one compiles
