@@ -66,8 +66,12 @@ def choose(
     return Choice(best, {field: _share(options, winners, field, best) for field in Option._fields}, kept)
 
 
-def scalings_for(channels: int) -> list[Scaling]:
-    return [name for name in SCALINGS if channels == 3 or name not in OF_COLOUR]
+def scalings_for(channels: int, usual: Scaling | None) -> list[Scaling]:
+    """The scalings to try, the usual one first. A model that scales pixels itself takes them as they are."""
+    if usual == "none":
+        return [usual]
+    names = (name for name in SCALINGS if channels == 3 or name not in OF_COLOUR)
+    return sorted(names, key=lambda name: name != usual)
 
 
 def _losses(
@@ -78,9 +82,8 @@ def _losses(
     orders: Sequence[tuple[int, ...]] = [tuple(range(classes))]
     if classes <= MOST_TO_ORDER:
         orders = sorted(itertools.permutations(range(classes)), key=lambda order: order != usual.get("order"))
-    scalings = sorted(scalings_for(channels), key=lambda name: name != usual.get("scaling"))
-    losses = {}
-    for scaling, shape in itertools.product(scalings, sorted(pixels, key=lambda shape: shape != usual.get("shape"))):
+    losses, shapes = {}, sorted(pixels, key=lambda shape: shape != usual.get("shape"))
+    for scaling, shape in itertools.product(scalings_for(channels, usual.get("scaling")), shapes):
         logs = -np.log(np.clip(predict(pixels[shape], scaling), LEAST_PROBABILITY, 1))
         for order in orders:
             columns = np.argsort(order)  # class -> output

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 # Photos that the choice is made with, and that a model is measured on. Fewer where that would take long, or as pixels
 # take more than MOST_BYTES.
 MOST_TO_CHOOSE, MOST_TO_MEASURE, LEAST = 200, 2000, 40
-MOST_SECONDS, MOST_BYTES = 120, 2**28
+MOST_SECONDS, MOST_BYTES = 60, 2**28
 LEAST_TO_CALIBRATE = 20
 BATCH = 32
 TRIALS = 5  # of which the median time is taken
@@ -48,8 +48,9 @@ def measured(
             f"Found: {', '.join(labelled.classes) or 'none'}."
         )
     wanted = Input(*shapes[0])
-    ways, size = len(shapes) * len(scalings_for(wanted.array[2])), len(shapes) * math.prod(wanted.array)
-    first = min(_affordable(MOST_TO_CHOOSE, ways * seconds), max(LEAST, MOST_BYTES // size))
+    ways = len(shapes) * len(scalings_for(wanted.array[2], usual.get("scaling")))
+    room = max(LEAST, MOST_BYTES // (len(shapes) * math.prod(wanted.array)))
+    first = min(_affordable(MOST_TO_CHOOSE, ways * seconds), room)
     paths = labelled.paths[: max(first, _affordable(MOST_TO_MEASURE, seconds))]
     labels = np.array([names.index(name) for name in labelled.names[: len(paths)]])
     reader = Reader.of([wanted], Settings.from_env())
