@@ -1,6 +1,7 @@
 """The bundled folder: what is verified, and what is said of a folder that is not as it should be."""
 
 import json
+import os
 import shutil
 
 import pytest
@@ -95,3 +96,15 @@ def test_all_models_damaged_says_why_for_each(folder):
     remove(folder / "xception.h5")
     with pytest.raises(ModelUnavailable, match=r"scratch_cnn.h5 is damaged.*xception.h5 is missing"):
         locate(Settings(weights=folder))
+
+
+def test_several_folders_are_shown_together(folder, tmp_path):
+    other = shutil.copytree(folder, tmp_path / "mine")
+    for suffix in (".h5", ".json"):
+        (other / f"scratch_cnn{suffix}").unlink()
+        (other / f"xception{suffix}").rename(other / f"foreign{suffix}")
+    spec = json.loads((other / "foreign.json").read_text()) | {"name": "foreign", "file": "foreign.h5"}
+    (other / "foreign.json").write_text(json.dumps(spec))
+    located = locate(Settings(weights=f"{other}{os.pathsep}{folder}{os.pathsep}{tmp_path / 'none'}"))
+    assert [model.spec.name for model in located.models] == ["scratch_cnn", "xception", "foreign"]
+    assert len(located.problems) == 1 and "none" in located.problems[0]

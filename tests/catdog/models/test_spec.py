@@ -184,3 +184,10 @@ def test_a_spec_cannot_be_changed():
 def test_sha256_of(tmp_path):
     (tmp_path / "x").write_bytes(b"cat" * 100_000)
     assert sha256_of(tmp_path / "x") == hashlib.sha256(b"cat" * 100_000).hexdigest()
+
+
+def test_a_scaling_of_colours_is_not_for_grey_photos():
+    with pytest.raises(ModelMismatch, match="caffe"):
+        ModelSpec(**CONTENT | {"channels": 1, "scaling": "caffe"})
+    wide = ModelSpec(**CONTENT | {"channels": 1, "image_width": 150})
+    assert wide.input.array == (112, 150, 1) and ModelSpec(**CONTENT).input.size == 112

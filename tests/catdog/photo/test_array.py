@@ -38,3 +38,23 @@ def test_any_shape_becomes_the_models_square(size, resize):
     array = to_array(Image.new("RGB", size, (10, 20, 30)), Input(8, resize))
     assert array.shape == (8, 8, 3)
     assert (array == (10, 20, 30)).all()
+
+
+@pytest.mark.parametrize(
+    ("scaling", "expected"),
+    [
+        ("caffe", (255 - 103.939, 51 - 116.779, -123.68)),
+        ("torch", ((0 - 0.485) / 0.229, (0.2 - 0.456) / 0.224, (1 - 0.406) / 0.225)),
+    ],
+)
+def test_scalings_of_keras_applications(scaling, expected):
+    array = to_array(Image.new("RGB", (5, 9), (0, 51, 255)), Input(8, scaling=scaling))
+    np.testing.assert_allclose(array[3, 4], expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("resize", ["stretch", "crop"])
+def test_an_input_may_be_wide_and_grey(resize):
+    wanted = Input((8, 12, 1), resize, "unit")
+    array = to_array(Image.new("RGB", (40, 20), (0, 51, 255)), wanted)
+    assert array.shape == wanted.array == (8, 12, 1)
+    np.testing.assert_allclose(array, 59 / 255, rtol=1e-5)
