@@ -14,7 +14,7 @@ from packaging.utils import canonicalize_name
 from tests.conftest import ROOT
 
 # What makes models and converts them, and is left out where they are only served.
-MAKERS = {"keras", "scipy", "tensorflow", "tensorflow-cpu"}
+MAKERS = {"h5py", "keras", "scipy", "tensorflow", "tensorflow-cpu"}
 
 
 def pins(name: str) -> dict[str, str]:
