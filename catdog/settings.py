@@ -58,9 +58,10 @@ class Settings:
     @property
     def folders(self) -> tuple[Path, ...]:
         """The folders that `weights` names: one, or several with os.pathsep between them."""
-        if self.weights.is_dir():
+        if os.path.isdir(self.weights):  # Path.is_dir would raise for some that cannot be looked at
             return (self.weights,)
-        return tuple(Path(os.path.expanduser(name)) for name in str(self.weights).split(os.pathsep) if name)
+        names = [name for name in str(self.weights).split(os.pathsep) if name]
+        return tuple(Path(os.path.expanduser(name)) for name in names) or (self.weights,)
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> Settings:

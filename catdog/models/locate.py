@@ -69,11 +69,16 @@ class _Found(NamedTuple):
 
 
 def _bundled(folders: Sequence[Path], source: str, problems: tuple[str, ...] = ()) -> Located:
-    found = [_in_folder(folder) for folder in folders]
-    models = sorted((model for each in found for model in each.models), key=lambda model: _order(model.spec.name))
-    return _located(
-        _Found(tuple(models), tuple(problem for each in found for problem in each.problems)), source, problems
-    )
+    models: dict[str, ModelFile] = {}
+    for folder in folders:
+        found = _in_folder(folder)
+        problems += found.problems
+        for model in found.models:
+            name = model.spec.name
+            if name in models:
+                problems += (f"{folder.name}, {name}.json: a folder before it has a model {name}, which is used.",)
+            models.setdefault(name, model)
+    return _located(_Found(tuple(sorted(models.values(), key=lambda each: _order(each.spec.name)))), source, problems)
 
 
 def _in_folder(folder: Path) -> _Found:

@@ -108,3 +108,17 @@ def test_several_folders_are_shown_together(folder, tmp_path):
     located = locate(Settings(weights=f"{other}{os.pathsep}{folder}{os.pathsep}{tmp_path / 'none'}"))
     assert [model.spec.name for model in located.models] == ["scratch_cnn", "xception", "foreign"]
     assert len(located.problems) == 1 and "none" in located.problems[0]
+
+
+def test_of_two_models_of_one_name_the_first_is_used_and_the_other_named(folder, tmp_path):
+    other = shutil.copytree(folder, tmp_path / "mine")
+    remove(other / "xception.json")
+    located = locate(Settings(weights=f"{other}{os.pathsep}{folder}"))
+    assert [model.path.parent.name for model in located.models] == ["mine", "weights"]
+    assert len(located.problems) == 1 and located.problems[0].startswith("weights, scratch_cnn.json: ")
+
+
+@pytest.mark.parametrize("weights", [os.pathsep, "x" * 5000, f"{'x' * 5000}{os.pathsep}nowhere"])
+def test_folders_that_cannot_be_are_named(weights):
+    with pytest.raises(ModelUnavailable, match=r"The weights folder .* does not exist"):
+        locate(Settings(weights=weights))
