@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from catdog.photo.array import Scaling
 
 if TYPE_CHECKING:
@@ -16,21 +18,28 @@ APPLICATIONS: dict[str, Scaling] = {
     "vgg": "caffe", "densenet": "torch",
 }  # fmt: skip
 USUAL: Scaling = "unit"  # of most tutorials
+LARGEST_SCALE = 0.1  # of a layer that takes 0 to 255, far above 1 / 127.5
 
 
 def usual_scaling(model: keras.Model) -> tuple[Scaling, bool]:
     """The scaling that a model probably wants, and whether that is certain, as it scales pixels itself."""
     import keras
 
-    scales = (keras.layers.Rescaling, keras.layers.Normalization)
     for layer in _in_order(model):
-        if isinstance(layer, scales):
+        if isinstance(layer, keras.layers.Normalization) or _makes_small(layer):
             return "none", True
         if layer.weights:
             break
     names = [layer.name.lower() for layer in model._flatten_layers() if isinstance(layer, keras.Model)]
     found = (scaling for name in names for start, scaling in APPLICATIONS.items() if name.startswith(start))
     return next(found, USUAL), False
+
+
+def _makes_small(layer: keras.layers.Layer) -> bool:
+    """Whether a layer scales 0 to 255 down. A cast or a shift is a Rescaling as well, and says nothing."""
+    import keras
+
+    return isinstance(layer, keras.layers.Rescaling) and np.abs(layer.scale).max() < LARGEST_SCALE
 
 
 def _in_order(model: keras.Model):

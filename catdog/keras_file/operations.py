@@ -40,7 +40,7 @@ def operation_of(entry: Entry) -> str:
 def as_layer(entry: Entry) -> Entry | None:
     """The layer of Keras that does the same as an operation: Rescaling, or one that merges two; None if none does."""
     name = NAMES.get(operation_of(entry).rpartition(".")[2].lower())
-    if name is None or len(entry["inbound_nodes"]) != 1:
+    if name is None or len(entry["inbound_nodes"]) != 1 or (name == "cast" and _rounds(entry)):
         return None
     operands = [*map(_plain, _operands(entry))]
     refs = [value for value in operands if is_ref(value)]
@@ -48,6 +48,15 @@ def as_layer(entry: Entry) -> Entry | None:
         return _entry(entry, MERGES[name], {}, refs)
     affine = _affine(name, operands) if len(refs) == 1 else None
     return affine and _entry(entry, "Rescaling", dict(zip(("scale", "offset"), affine, strict=True)), refs)
+
+
+def _rounds(entry: Entry) -> bool:
+    """Whether a cast goes to whole numbers."""
+    config, (node,) = entry["config"], entry["inbound_nodes"]
+    called = node[3] if isinstance(node, list) and len(node) > 3 and isinstance(node[3], dict) else {}
+    kinds = [config.get("dtype"), called.get("dtype")]
+    kinds += re.findall(r"DstT\W.*?DT_(\w+)", str(config.get("node_def", "")), re.DOTALL)
+    return any(re.search("int|bool", str(kind).lower()) for kind in kinds)
 
 
 def is_ref(value: Any) -> bool:
