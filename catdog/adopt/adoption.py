@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import os.path
 import re
 import tempfile
 from collections.abc import Sequence
@@ -107,7 +108,7 @@ def _target(out: Path, name: str, overwrite: bool) -> Path:
     """Where the `.h5` goes; raises InvalidSettings where something is there already."""
     target = out / f"{name}.h5"
     for path in (target, target.with_suffix(".json")):
-        if path.exists() and not overwrite:
+        if os.path.lexists(path) and not overwrite:
             raise InvalidSettings(f"{path} is there already: give another --name, or --overwrite to replace it.")
     return target
 
@@ -193,15 +194,13 @@ def _write(model: keras.Model, spec: ModelSpec, target: Path) -> ModelSpec:
     """Write the `.h5` and the spec, and return it; raises NotWritten where that fails or gives other answers."""
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with whole(target) as partial:
+        # Both are complete before either takes its place: first the `.h5`, without which a spec is reported as broken.
+        with whole(target.with_suffix(".json")) as described, whole(target) as partial:
             model.save(partial)
             _require_same(model, partial, spec)
             spec = spec.replace(sha256=sha256_of(partial), bytes=partial.stat().st_size)
-            # A spec without its `.h5` would be reported as broken: it comes last, and an old one goes first.
-            target.with_suffix(".json").unlink(missing_ok=True)
-        spec.write(target.with_suffix(".json"))
+            spec.write(described)
     except OSError as error:
-        target.unlink(missing_ok=True)
         raise NotWritten(f"{target} cannot be written: {error.strerror or error}.") from error
     return spec
 

@@ -17,6 +17,7 @@ RESAMPLES = 1000
 CERTAIN = 0.95  # share of the resamples that overrules what is known or usual
 # One sure mistake of an overconfident model must not outweigh all its other answers.
 LEAST_PROBABILITY = 1e-4
+LEAST_TO_OVERRULE = 10  # photos of each class: resamples of fewer agree by chance
 MOST_TO_ORDER = 4  # classes whose order is looked for
 
 
@@ -35,11 +36,13 @@ class Choice:
     option  the chosen one
     shares  field of Option -> share of resamples of the photos whose best option has the same value, 0 to 1
     kept    the fields that have their usual value because the photos do not tell
+    few     whether there are too few photos for the shares to mean much
     """
 
     option: Option
     shares: dict[str, float]
     kept: tuple[str, ...] = ()
+    few: bool = False
 
 
 def choose(
@@ -60,10 +63,10 @@ def choose(
     counts = np.random.default_rng(0).multinomial(len(labels), np.full(len(labels), 1 / len(labels)), RESAMPLES)
     winners = (counts @ rows.T).argmin(axis=1)
     best = options[int(rows.mean(axis=1).argmin())]
-    unsure = [field for field in Option._fields if _share(options, winners, field, best) < CERTAIN]
-    kept = tuple(field for field in unsure if field in usual)
+    few = bool(np.unique(labels, return_counts=True)[1].min() < LEAST_TO_OVERRULE)
+    kept = tuple(field for field in usual if few or _share(options, winners, field, best) < CERTAIN)
     best = best._replace(**{field: usual[field] for field in kept})
-    return Choice(best, {field: _share(options, winners, field, best) for field in Option._fields}, kept)
+    return Choice(best, {field: _share(options, winners, field, best) for field in Option._fields}, kept, few)
 
 
 def scalings_for(channels: int, usual: Scaling | None) -> list[Scaling]:

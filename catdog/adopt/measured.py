@@ -15,7 +15,7 @@ from catdog.adopt.fit_confidence import fit_error_rate, fit_temperature
 from catdog.adopt.labelled import Labelled, read_pixels
 from catdog.classifier import calibrated
 from catdog.engine import Outputs
-from catdog.errors import InvalidSettings
+from catdog.errors import InvalidSettings, NotWritten
 from catdog.photo.array import Input, Scaling, Shape, scaled
 from catdog.photo.reader import Reader
 from catdog.settings import Settings
@@ -55,9 +55,10 @@ def measured(
     labels = np.array([names.index(name) for name in labelled.names[: len(paths)]])
     reader = Reader.of([wanted], Settings.from_env())
     pixels, readable = read_pixels(paths[:first], shapes, reader)
-    if not readable.any():
-        raise InvalidSettings(f"No photo in {labelled.folder} can be read.")
-    choice = choose(functools.partial(_predict, model), pixels, labels[:first][readable], len(names), usual)
+    seen = labels[:first][readable]
+    if len({*seen}) < 2:
+        raise InvalidSettings(f"Photos of at least two classes in {labelled.folder} must be readable.")
+    choice = choose(functools.partial(_predict, model), pixels, seen, len(names), usual)
     option = choice.option
     rows = [_predict(model, pixels[option.shape], option.scaling)]
     for start in range(first, len(paths), BATCH):
@@ -94,10 +95,12 @@ def _affordable(most: int, seconds: float) -> int:
 
 
 def _predict(model: keras.Model, pixels: np.ndarray, scaling: Scaling) -> np.ndarray:
-    """Probabilities (N, classes) that add up to 1, also of sigmoids."""
+    """Probabilities (N, classes) that add up to 1, also of sigmoids; raises NotWritten for NaN."""
     batches = (scaled(pixels[start : start + BATCH], scaling) for start in range(0, len(pixels), BATCH))
     parts = [np.asarray(model.predict_on_batch(batch)) for batch in batches]
     rows = Outputs.from_model(np.concatenate(parts).astype(np.float64)).probabilities
+    if not np.isfinite(rows).all():
+        raise NotWritten("Nothing is written: the model's answers are no numbers (NaN), so its weights are broken.")
     return rows / np.maximum(rows.sum(axis=1, keepdims=True), 1e-12)
 
 

@@ -52,6 +52,8 @@ def _sure(adopted: Adopted, field: str) -> str:
         return ""
     if field in adopted.choice.kept:
         return " (as usual; the photos do not tell)"
+    if adopted.choice.few:
+        return " (as far as few photos tell)"
     return f" (so in {adopted.choice.shares[field]:.0%} of resamples of the photos)"
 
 
@@ -74,7 +76,8 @@ def _remarks(adopted: Adopted) -> Iterator[str]:
     figures = spec.metrics.get("photos")
     if figures and figures["accuracy"] < 1 / len(spec.classes) + CHANCE:
         yield "It is hardly better than guessing on these photos, whatever way it is asked."
-    if adopted.choice and any(
-        share < CERTAIN for field, share in adopted.choice.shares.items() if field not in adopted.choice.kept
+    if adopted.choice and (
+        adopted.choice.few
+        or any(share < CERTAIN for field, share in adopted.choice.shares.items() if field not in adopted.choice.kept)
     ):
         yield "Some of this is not certain: more photos would tell."

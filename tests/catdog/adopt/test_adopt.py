@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shutil
 import zipfile
 
 import numpy as np
@@ -13,8 +14,11 @@ from PIL import Image
 from catdog import InvalidSettings, ModelSpec, Settings, load
 from catdog.__main__ import main
 from catdog.adopt.adoption import adopt
+from catdog.adopt.guess import usual_scaling
 from catdog.engine import load_engine
+from catdog.errors import NotWritten
 from catdog.keras_file.refusals import Refused
+from catdog.models.spec import sha256_of
 from catdog.photo.array import to_array
 from tests.catdog.engine.test_models import spec_of
 from tests.catdog.keras_file import recorded
@@ -91,6 +95,31 @@ def test_photos_overrule_classes_that_were_named_the_wrong_way_round(photos, tmp
     assert adopt(path, tmp_path / "mine", photos=photos, classes=("cat", "dog")).spec.classes == ("dog", "cat")
 
 
+def test_two_classes_must_be_readable(photos, tmp_path):
+    shutil.copytree(photos / "Cats", tmp_path / "photos" / "cat")
+    (tmp_path / "photos" / "dog").mkdir()
+    shutil.copy(photos / "dogs" / "broken.png", tmp_path / "photos" / "dog")
+    with pytest.raises(InvalidSettings, match="two classes"):
+        adopt(colours(tmp_path / "model.h5"), tmp_path / "mine", photos=tmp_path / "photos")
+
+
+def first_layers(*made):
+    import keras
+
+    photo = keras.Input((16, 16, 3))
+    return keras.Sequential([photo, *made, keras.layers.Flatten(), keras.layers.Dense(2, "softmax")])
+
+
+@pytest.mark.parametrize(
+    ("scales", "known"), [([1 / 127.5], True), ([1.0, [1 / 255] * 3], True), ([1.0], False), ([2.0], False)]
+)
+def test_only_a_layer_that_makes_pixels_small_says_that_they_are_wanted_as_they_are(scales, known):
+    import keras
+
+    model = first_layers(*(keras.layers.Rescaling(scale) for scale in scales))
+    assert usual_scaling(model) == (("none", True) if known else ("unit", False))
+
+
 def test_grey_and_wide_photos_are_served(photos, tmp_path):
     path = tmp_path / "model.h5"
     recorded.write(RECORDS["grey"], path)
@@ -131,6 +160,30 @@ def test_nothing_is_overwritten_unless_asked_for(tmp_path):
         adopt(path, tmp_path)
     assert path.read_bytes() == before and sorted(tmp_path.iterdir()) == [path]
     assert adopt(path, tmp_path, overwrite=True).spec.file == path.name
+
+
+def test_a_failure_leaves_what_was_there(photos, tmp_path):
+    path = colours(tmp_path / "model.h5")
+    old = adopt(path, tmp_path / "mine").spec
+    (tmp_path / "mine" / "partial-model.h5").mkdir()  # in the way of the new file
+    with pytest.raises(NotWritten):
+        adopt(path, tmp_path / "mine", overwrite=True)
+    assert ModelSpec.read(tmp_path / "mine" / "model.json") == old
+    assert sha256_of(tmp_path / "mine" / "model.h5") == old.sha256
+
+
+def test_a_file_is_no_folder_to_write_to(tmp_path):
+    path = colours(tmp_path / "model.h5")
+    with pytest.raises(NotWritten):
+        adopt(path, path)
+
+
+@pytest.mark.parametrize("with_photos", [True, False])
+def test_answers_that_are_no_numbers_are_refused(with_photos, photos, tmp_path):
+    path = colours(tmp_path / "model.h5", factor=np.nan)
+    with pytest.raises(NotWritten):
+        adopt(path, tmp_path / "mine", photos=photos if with_photos else None)
+    assert not [*tmp_path.glob("mine/*")]
 
 
 @pytest.mark.parametrize(
