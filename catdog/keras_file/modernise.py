@@ -104,7 +104,7 @@ def _modern(layer: Layer, source: Source) -> list[Layer]:
     options, after = _special(kind, _plain(relevant), source)
     kind = options.pop("class_name", kind)
     for key in [key for key in options if key not in known]:
-        if not any(options[key] is value or options[key] == value for value in HARMLESS):
+        if not any(type(options[key]) is type(value) and options[key] == value for value in HARMLESS):
             raise refused("unknown_option", source.name, layer=repr(config.get("name", kind)), kind=key)
         del options[key]
     return [*_before(kind, config, source), {"class_name": kind, "config": options | {"dtype": "float32"}}, *after]
@@ -132,6 +132,10 @@ def _special(kind: str, config: dict[str, Any], source: Source) -> tuple[dict[st
         new["name"] = _name(new["name"])
     if "activation" in new:
         new["activation"] = _activation(new["activation"], source)
+        recurrent = new.get("recurrent_activation")
+        if recurrent and source.version < 3 and "hard_sigmoid" in (recurrent, new["activation"]):
+            layer = repr(config.get("name", kind))
+            raise refused("unknown_option", source.name, layer=layer, kind="hard_sigmoid of Keras 2")
         if new["activation"] == "hard_sigmoid" and source.version < 3:  # another function since Keras 3
             new["activation"] = "linear"
             after = [_layer("Rescaling", scale=0.2, offset=0.5), _layer("ReLU", max_value=1.0)]
@@ -149,8 +153,11 @@ def _special(kind: str, config: dict[str, Any], source: Source) -> tuple[dict[st
         axis = new["axis"] = axis[0]
     if source.channels_first and axis == 1:
         new["axis"] = -1
-    if "layer" in new:
-        (new["layer"],) = _modern(new["layer"], source)
+    for key in ("layer", "backward_layer", "cell"):
+        if isinstance(new.get(key), dict):
+            (new[key],) = _modern(new[key], source)
+    if "cells" in new:
+        new["cells"] = [found for cell in new["cells"] for found in _modern(cell, source)]
     return new, after
 
 
@@ -182,7 +189,7 @@ def _plain(value: Any) -> Any:
     """A value without the ways in which versions of Keras wrapped it, and without anything to import."""
     if isinstance(value, dict):
         if value.get("type") == "ndarray" or value.get("class_name") in ("__numpy__", "__tensor__", "__tuple__"):
-            return value["value"] if "value" in value else _plain(value.get("config", value.get("items")))
+            return _plain(value[next(key for key in ("value", "config", "items") if key in value)])
         return {key: _plain(item) for key, item in value.items() if key not in ("module", "registered_name")}
     return [_plain(item) for item in value] if isinstance(value, list) else value
 

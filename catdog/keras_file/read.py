@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import shutil
 import tempfile
 import zipfile
@@ -157,6 +158,7 @@ def _member(archive: zipfile.ZipFile, name: str, file: str, most: int, out: Path
 
 def _built(config: dict[str, Any], version: str, name: str, size: tuple[int, int] | None) -> keras.Model:
     import keras
+    from keras.src.saving.serialization_lib import SafeModeScope
 
     number = version.split(".")[0]
     # tf_keras counts as TensorFlow does.
@@ -164,11 +166,13 @@ def _built(config: dict[str, Any], version: str, name: str, size: tuple[int, int
     cls = keras.Sequential if modern["class_name"] == "Sequential" else keras.Model
     scope = keras.StatelessScope()  # weights take memory only when it ends
     try:
-        with scope:
+        with SafeModeScope(True), scope:  # no layer may open the files that its config names
             scope.initialize_variables = False
             model = cls.from_config(modern["config"])
             if model.count_params() > MOST_PARAMETERS:
                 raise refused("absurd_size", name, reason=f"{model.count_params()} weights")
+            if (largest := _largest_output(model)) > MOST_PARAMETERS:
+                raise refused("absurd_size", name, reason=f"{largest} numbers between two layers")
             scope.initialize_variables = True
     except Exception as error:  # Keras raises many kinds
         keras.utils.clear_session()  # the weights that wait for memory
@@ -176,10 +180,17 @@ def _built(config: dict[str, Any], version: str, name: str, size: tuple[int, int
     return model
 
 
+def _largest_output(model: keras.Model) -> int:
+    """How many numbers the largest output of a layer holds for a photo."""
+    nodes = (node for layer in model._flatten_layers() for node in layer._inbound_nodes)
+    return max(math.prod(filter(None, tensor.shape)) for node in nodes for tensor in node.output_tensors)
+
+
 def _load(model: keras.Model, group: h5py.Group, version: str, name: str, config: dict[str, Any]) -> None:
     first = version.startswith(("0.", "1"))
-    theano = _text(group.attrs.get("backend", "tensorflow")) == "theano"
     turned = first and mentions(config, "th")
+    # Early files do not name the backend. The order `th` was the default of Theano.
+    theano = _text(group.attrs.get("backend", "theano" if turned else "tensorflow")) == "theano"
     load_legacy_weights(model, group, name, by_place=first, turned=turned, theano=theano)
 
 

@@ -62,6 +62,9 @@ class Refused(ModelMismatch):
         super().__init__(message)
         self.code = code
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Refused, (self.code, str(self))
+
 
 def refused(code: str, name: str, **facts: Any) -> Refused:
     """The error about a file of this name, which pages show: no folders in it."""

@@ -74,14 +74,12 @@ def _key(path: str) -> tuple[str, ...]:
 
 
 def _fitting(array: h5py.Dataset, weight, name: str, *, turned: bool, theano: bool) -> np.ndarray:
-    values = array[()]
-    if values.ndim == 4:
-        if turned:
-            values = values.transpose(2, 3, 1, 0)
-        if theano:
-            values = values[::-1, ::-1]
-    if values.shape != tuple(weight.shape):
+    turned, theano = turned and array.ndim == 4, theano and array.ndim == 4
+    axes = (2, 3, 1, 0) if turned else range(array.ndim)
+    shape = tuple(array.shape[axis] for axis in axes)
+    if shape != tuple(weight.shape):  # before it is read
         raise refused(
-            "not_loaded", name, reason=f"{array.name} has shape {values.shape}, its layer needs {tuple(weight.shape)}."
+            "not_loaded", name, reason=f"{array.name} has shape {shape}, its layer needs {tuple(weight.shape)}."
         )
-    return values
+    values = array[()].transpose(axes)
+    return values[::-1, ::-1] if theano else values

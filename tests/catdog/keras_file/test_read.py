@@ -151,12 +151,18 @@ def edited(change):
     return make
 
 
+def upsampled(factor):
+    return {"class_name": "UpSampling2D", "config": {"name": "up", "size": [factor, factor]}}
+
+
 @pytest.mark.parametrize(
     ("change", "code"),
     [
         (lambda layers: layers[0].update(class_name="Mine"), "own_code"),
         (lambda layers: layers[0]["config"].update(activation="mine"), "own_code"),
         (lambda layers: layers[0]["config"].update(future=7), "unknown_option"),
+        (lambda layers: layers[0]["config"].update(future=True), "unknown_option"),
+        (lambda layers: layers.insert(1, upsampled(10**5)), "absurd_size"),
         (lambda layers: layers[0]["config"].pop("filters"), "not_loaded"),
         (lambda layers: layers[0]["config"].update(kernel_size=[5, 5]), "not_loaded"),
         (lambda layers: layers[0].pop("config"), "damaged"),
@@ -164,7 +170,19 @@ def edited(change):
         (lambda layers: layers[2]["config"].update(activation="tanh"), "unknown_head"),
         (lambda layers: layers.pop(1), "unknown_head"),
     ],
-    ids=["layer", "activation", "option", "filters", "kernel", "config", "units", "tanh", "no pooling"],
+    ids=[
+        "layer",
+        "activation",
+        "option",
+        "switch",
+        "maps",
+        "filters",
+        "kernel",
+        "config",
+        "units",
+        "tanh",
+        "no pooling",
+    ],
 )
 def test_a_config_that_does_not_fit_is_refused(change, code, tmp_path):
     edited(change)(path := tmp_path / "model.h5")
@@ -188,3 +206,23 @@ def test_an_early_archive_is_read(tmp_path):
     pixels = recorded.photos((12, 12, 3))
     found = read(tmp_path / "old.keras").model
     assert np.abs(found.predict_on_batch(pixels) - model.predict_on_batch(pixels)).max() < EXACT
+
+
+@pytest.mark.parametrize(("backend", "mirrored"), [(None, True), ("tensorflow", False), ("theano", True)])
+def test_kernels_of_keras_1_with_channels_first_are_mirrored_unless_tensorflow_wrote_them(backend, mirrored, tmp_path):
+    import h5py
+
+    kernel = np.arange(9, dtype=np.float32).reshape(1, 1, 3, 3)
+    shape = {"batch_input_shape": [None, 1, 3, 3], "dim_ordering": "th", "border_mode": "valid"}
+    convolution = shape | {"name": "c", "nb_filter": 1, "nb_row": 3, "nb_col": 3, "bias": False, "activation": "linear"}
+    config = {"class_name": "Sequential", "config": [{"class_name": "Convolution2D", "config": convolution}]}
+    with h5py.File(tmp_path / "model.h5", "w") as file:
+        file.attrs["model_config"], file.attrs["keras_version"] = json.dumps(config), "1.0.0"
+        group = file.create_group("model_weights")
+        group.attrs["layer_names"] = [b"c"]
+        group.create_group("c").attrs["weight_names"] = [b"c_W"]
+        group["c/c_W"] = kernel
+        if backend:
+            group.attrs["backend"] = backend
+    (found,) = read(tmp_path / "model.h5").model.get_weights()
+    assert (found[:, :, 0, 0] == (kernel[0, 0, ::-1, ::-1] if mirrored else kernel[0, 0])).all()
