@@ -141,8 +141,9 @@ def _digest(text: str) -> np.uint64:
 def _identity(folder: Path, specs: Sequence[ModelSpec]) -> dict:
     """What the rows depend on, except for the limits of the settings and the arithmetic."""
     fields = {"name", "sha256", "classes", "image_size", "resize", "scaling", "temperature"}
+    rare = {"image_width": None, "channels": 3}
     models = [
-        spec.model_dump(mode="json", include=fields)
+        spec.model_dump(mode="json", include=fields | {key for key in rare if getattr(spec, key) != rare[key]})
         | {"refuses_by": hashlib.sha256(spec.model_dump_json(include={"novelty", "neither"}).encode()).hexdigest()}
         for spec in specs
     ]

@@ -53,6 +53,8 @@ CHANGES = {
     "another folder": ({"photos": "others"}, "folder"),
     "other weights": ({"specs": [SPECS[0], SPECS[1].replace(sha256="1" * 64)]}, "models"),
     "another calibration": ({"specs": [SPECS[0], SPECS[1].replace(temperature=2.0)]}, "models"),
+    "wider photos": ({"specs": [SPECS[0], SPECS[1].replace(image_width=64)]}, "models"),
+    "grey photos": ({"specs": [SPECS[0], SPECS[1].replace(channels=1)]}, "models"),
     "fewer models": ({"specs": SPECS[:1]}, "models"),
     "another order": ({"specs": SPECS[::-1]}, "models"),
 }
