@@ -105,7 +105,9 @@ def adopt(
 
 
 def _target(out: Path, name: str, overwrite: bool) -> Path:
-    """Where the `.h5` goes; raises InvalidSettings where something is there already."""
+    """Where the `.h5` goes; raises InvalidSettings for a name that cannot be, and where one is there already."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
+        raise InvalidSettings(f"--name must be of letters, digits, dots, _ and -. Received: {name!r}.")
     target = out / f"{name}.h5"
     for path in (target, target.with_suffix(".json")):
         if os.path.lexists(path) and not overwrite:

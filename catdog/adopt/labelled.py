@@ -15,7 +15,7 @@ from catdog.folder.walk import find
 from catdog.photo.array import Shape, resized
 from catdog.photo.reader import Reader
 
-# Of these folders only the first one there is used, best one that the model was not trained on.
+# Of these folders the first one with two classes is used, best one that the model was not trained on.
 SPLITS = ("val", "valid", "validation", "test", "testing", "test_set", "train", "training_set")
 NO_CLASSES = ("neither", "unlabelled")
 
@@ -45,7 +45,21 @@ def find_labelled(folder: Path) -> Labelled:
     """The labelled photos of a folder; raises InvalidSettings where no two classes are told apart."""
     if not folder.is_dir():
         raise InvalidSettings(f"There is no folder {folder} of photos.")
-    folder = next((folder / name for name in SPLITS if (folder / name).is_dir()), folder)
+    folders = [folder / name for name in SPLITS if (folder / name).is_dir()] or [folder]
+    found = ((each, _classes_in(each)) for each in folders)
+    folder, classes = next((pair for pair in found if len(pair[1]) > 1), (folder, {}))
+    if not classes:
+        raise InvalidSettings(
+            f"{folder} must hold a folder of photos for each class, at least two, such as cat/ and dog/, or photos "
+            f"named after their class, such as cat.1.jpg. Looked into: {', '.join(each.name for each in folders)}."
+        )
+    # In turn, so that the first ones are of all classes alike.
+    ranked = sorted((rank, name, path) for name, of in classes.items() for rank, path in enumerate(of))
+    return Labelled(folder, tuple(path for *_, path in ranked), tuple(name for _, name, _ in ranked))
+
+
+def _classes_in(folder: Path) -> dict[str, list[Path]]:
+    """Class -> its photos."""
     paths = [found.path for found in find(folder) if not found.problem]
     by_folder = [path for path in paths if "/" in path]
     labelled = [(folder / path, path.split("/")[0]) for path in by_folder] or [
@@ -55,14 +69,7 @@ def find_labelled(folder: Path) -> Labelled:
     for path, name in labelled:
         if name not in NO_CLASSES:
             classes.setdefault(usual_name(name), []).append(path)
-    if len(classes) < 2:
-        raise InvalidSettings(
-            f"{folder} must hold a folder of photos for each class, such as cat/ and dog/, or photos named after their "
-            f"class, such as cat.1.jpg. Found: {', '.join(classes) or 'none'}."
-        )
-    # In turn, so that the first ones are of all classes alike.
-    ranked = sorted((rank, name, path) for name, of in classes.items() for rank, path in enumerate(of))
-    return Labelled(folder, tuple(path for *_, path in ranked), tuple(name for _, name, _ in ranked))
+    return classes
 
 
 def read_pixels(

@@ -92,7 +92,9 @@ def _from_json(text: str, name: str) -> tuple[str, ...]:
 def _unpacked(path: Path, workspace: Path) -> Path:
     """The folder with the files of a zip that could be wanted; folders in it are dropped."""
     with zipfile.ZipFile(path) as archive:
-        wanted = [info for info in archive.infolist() if _is_wanted(Path(info.filename))]
+        wanted = [info for info in archive.infolist() if not info.is_dir() and _is_wanted(Path(info.filename))]
+        if len({Path(info.filename).name.casefold() for info in wanted}) < len(wanted):
+            raise refused("several_files", path.name, reason=", ".join(info.filename for info in wanted))
         if sum(info.file_size for info in wanted) > LARGEST:
             raise refused("absurd_size", path.name, reason="more than 4 GB in a zip")
         if not any(Path(info.filename).suffix.lower() in MODELS for info in wanted):

@@ -58,26 +58,19 @@ def _sure(adopted: Adopted, field: str) -> str:
 
 
 def _remarks(adopted: Adopted) -> Iterator[str]:
-    spec = adopted.spec
-    if "order" in adopted.assumed and adopted.choice is None:
-        yield f"Assumed: the classes are {ASSUMED[0]} and {ASSUMED[1]}, in this order. --classes names others."
-    if "scaling" in adopted.assumed and adopted.choice is None:
-        yield f"Assumed: {RANGES[spec.scaling]}. Nothing in the file says so."
-    if (
-        adopted.choice
-        and "order" not in adopted.assumed
-        and adopted.choice.option.order != (*range(len(spec.classes)),)
-    ):
-        yield "The photos say that the classes come in another order than was named: this one is used."
-    if adopted.choice is None:
+    spec, choice = adopted.spec, adopted.choice
+    if choice is None:
+        if "order" in adopted.assumed:
+            yield f"Assumed: the classes are {ASSUMED[0]} and {ASSUMED[1]}, in this order. --classes names others."
+        if "scaling" in adopted.assumed:
+            yield f"Assumed: {RANGES[spec.scaling]}. Nothing in the file says so."
         yield "To check: run it again with --photos, a folder with cat/ and dog/ of 20 or more photos each."
+    elif "order" not in adopted.assumed and choice.option.order != (*range(len(spec.classes)),):
+        yield "The photos say that the classes come in another order than was named: this one is used."
     if spec.training.get("head"):
         yield "It has a sigmoid for each class. They need not add up to 1, so they are divided by their sum."
     figures = spec.metrics.get("photos")
     if figures and figures["accuracy"] < 1 / len(spec.classes) + CHANCE:
         yield "It is hardly better than guessing on these photos, whatever way it is asked."
-    if adopted.choice and (
-        adopted.choice.few
-        or any(share < CERTAIN for field, share in adopted.choice.shares.items() if field not in adopted.choice.kept)
-    ):
+    if choice and (choice.few or any(choice.shares[field] < CERTAIN for field in {*choice.shares} - {*choice.kept})):
         yield "Some of this is not certain: more photos would tell."

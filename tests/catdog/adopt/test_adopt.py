@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import pickle
 import shutil
 import zipfile
 
@@ -15,6 +16,7 @@ from catdog import InvalidSettings, ModelSpec, Settings, load
 from catdog.__main__ import main
 from catdog.adopt.adoption import adopt
 from catdog.adopt.guess import usual_scaling
+from catdog.adopt.labelled import find_labelled
 from catdog.engine import load_engine
 from catdog.errors import NotWritten
 from catdog.keras_file.refusals import Refused
@@ -191,6 +193,7 @@ def test_answers_that_are_no_numbers_are_refused(with_photos, photos, tmp_path):
     [
         ({"classes": ("cat", "dog", "owl")}, "2 classes"),
         ({"classes": ("cat", "cat")}, "2 classes"),
+        ({"name": "../../x"}, "--name"),
         ({"photos": "nowhere"}, "no folder"),
         ({"photos": "."}, "a folder of photos for each class"),
     ],
@@ -221,6 +224,23 @@ def test_a_folder_without_a_model_says_what_is_in_it(names, code, tmp_path):
     with pytest.raises(Refused) as caught:
         adopt(tmp_path / "export", tmp_path / "mine")
     assert caught.value.code == code
+
+
+def test_a_zip_in_which_two_files_have_one_name_is_refused(tmp_path):
+    with zipfile.ZipFile(tmp_path / "models.zip", "w") as archive:
+        archive.mkdir("a/folder.h5")
+        for name in ("a/keras_model.h5", "b/keras_model.h5"):
+            archive.writestr(name, b"x")
+    with pytest.raises(Refused) as caught:
+        adopt(tmp_path / "models.zip", tmp_path / "mine")
+    assert caught.value.code == "several_files"
+    assert pickle.loads(pickle.dumps(caught.value)).code == "several_files"
+
+
+def test_the_first_split_with_two_classes_is_used(photos, tmp_path):
+    shutil.copytree(photos, tmp_path / "train")
+    shutil.copytree(photos / "Cats", tmp_path / "test" / "all")
+    assert find_labelled(tmp_path).folder == tmp_path / "train"
 
 
 def test_weights_find_their_description_beside_them(tmp_path):
