@@ -117,26 +117,16 @@ def _with_weights(config: Any, weights: Path, name: str, version: str, size: tup
 
 
 def _from_archive(path: Path, size: tuple[int, int] | None) -> Read:
-    with contextlib.ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="catdog-")))
+    with tempfile.TemporaryDirectory(prefix="catdog-") as folder:
+        unpacked = Path(folder) / path.with_suffix(".weights.h5").name
         try:
-            archive = stack.enter_context(zipfile.ZipFile(path))
-            config, metadata = (
-                _member(archive, name, path.name, LARGEST_CONFIG) for name in ("config.json", "metadata.json")
-            )
-            unpacked = folder / path.with_suffix(".weights.h5").name
-            _member(archive, "model.weights.h5", path.name, LARGEST, unpacked)
-        except (
-            zipfile.BadZipFile,
-            OSError,
-            RuntimeError,
-            EOFError,
-            NotImplementedError,
-            ValueError,
-            KeyError,
-        ) as error:
-            if isinstance(error, Refused):
-                raise
+            with zipfile.ZipFile(path) as archive:
+                config = _member(archive, "config.json", path.name, LARGEST_CONFIG)
+                metadata = _member(archive, "metadata.json", path.name, LARGEST_CONFIG)
+                _member(archive, "model.weights.h5", path.name, LARGEST, unpacked)
+        except Refused:
+            raise
+        except Exception as error:  # zipfile and zlib raise many kinds
             raise refused("damaged", path.name, reason=type(error).__name__) from error
         version = str(parsed(metadata or b"{}", path.name).get("keras_version", "3"))
         return _with_weights(parsed(config, path.name), unpacked, path.name, version, size)

@@ -151,6 +151,16 @@ def edited(change):
     return make
 
 
+def test_a_damaged_archive_is_refused(tmp_path):
+    with zipfile.ZipFile(tmp_path / "model.keras", "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in ("config.json", "metadata.json", "model.weights.h5"):
+            archive.writestr(name, "{}" * 1000)
+    content = bytearray((tmp_path / "model.keras").read_bytes())
+    content[42:50] = b"\xff" * 8  # in the compressed bytes
+    (tmp_path / "model.keras").write_bytes(content)
+    assert refusal(tmp_path / "model.keras") == "damaged"
+
+
 def upsampled(factor):
     return {"class_name": "UpSampling2D", "config": {"name": "up", "size": [factor, factor]}}
 
