@@ -48,6 +48,7 @@ def test_a_new_card_is_one_that_the_hub_takes(tmp_path):
     [
         (("cat", "dog"), {"temperature": 0.4}),
         (("cat", "dog"), {"resize": "crop", "scaling": "symmetric"}),
+        (("cat", "dog"), {"scaling": "caffe"}),
         (("cat", "dog", "an owl's"), {"temperature": 2.5, "scaling": "unit"}),
         (("cat", "dog", "?"), {"classes": ("cat", "dog"), "neither": {"threshold": 0.5}, "temperature": 0.5}),
     ],
