@@ -20,12 +20,12 @@ from catdog.adopt.measured import measured, seconds_of
 from catdog.adopt.source import Source, find_source, usual_name
 from catdog.errors import InvalidSettings, NotWritten
 from catdog.files import whole
-from catdog.keras_file.head import activation_of, last_layer, with_probabilities
+from catdog.keras_file.head import head_of, with_probabilities
 from catdog.keras_file.read import Read, read
 from catdog.keras_file.refusals import refused
 from catdog.models.locate import ORDER
 from catdog.models.spec import ModelSpec, sha256_of
-from catdog.photo.array import Shape, scaled
+from catdog.photo.array import Shape, scaled, size_of
 
 if TYPE_CHECKING:
     import keras
@@ -42,7 +42,6 @@ class Adopted:
     spec     as written
     folder   where it and the `.h5` are
     head     what the last layer is
-    version  of Keras that wrote the file
     choice   what the photos said, or None without photos
     assumed  fields of Option that nothing but the photos told: `scaling`, `order`
     seconds  that one photo takes, the median
@@ -52,7 +51,6 @@ class Adopted:
     spec: ModelSpec
     folder: Path
     head: str
-    version: str
     choice: Choice | None
     assumed: tuple[str, ...]
     seconds: float
@@ -101,7 +99,7 @@ def adopt(
         choice, figures, counts = measured(model, names, shapes, usual, labelled, seconds)
         wanted = choice.option
     spec = _write(model, _spec(target, array, wanted, names, figures, facts), target)
-    return Adopted(spec, out, activation_of(last_layer(model)), found.version, choice, assumed, seconds, counts)
+    return Adopted(spec, out, head_of(model), choice, assumed, seconds, counts)
 
 
 def _target(out: Path, name: str, overwrite: bool) -> Path:
@@ -154,7 +152,7 @@ def _classes(
 
 def _facts(path: Path, source: Source, found: Read, model: keras.Model) -> dict[str, Any]:
     """What the spec keeps of where the model is from."""
-    head = activation_of(last_layer(model))
+    head = head_of(model)
     several = {"head": "sigmoids"} if head == "sigmoid" and model.outputs[0].shape[1] > 1 else {}
     return several | {
         "adopted_from": path.name,
@@ -167,10 +165,7 @@ def _facts(path: Path, source: Source, found: Read, model: keras.Model) -> dict[
 
 def _shapes(array: tuple[int, int, int], source: Source) -> list[Shape]:
     """The shapes of pixels that a model may want, the usual one first."""
-    height, width, channels = array
-    size = height if height == width and channels == 3 else array
-    modes = ("crop", "stretch") if source.teachable else ("stretch", "crop")
-    return [(size, mode) for mode in modes]
+    return [(size_of(*array), mode) for mode in (("crop", "stretch") if source.teachable else ("stretch", "crop"))]
 
 
 def _spec(
@@ -183,12 +178,12 @@ def _spec(
 ) -> ModelSpec:
     """A spec of a file that is not yet written."""
     height, width, channels = array
-    shape = {} if width == height and channels == 3 else {"image_width": width, "channels": channels}
     return ModelSpec(
         name=target.stem, title=target.stem.replace("_", " "), architecture="adopted", file=target.name,
         sha256="0" * 64, bytes=0, image_size=height,
+        image_width=None if width == height else width, channels=channels,
         classes=tuple(names[place] for place in wanted.order), resize=wanted.shape[1], scaling=wanted.scaling,
-        training=facts, **shape, **figures,
+        training=facts, **figures,
     )  # fmt: skip
 
 

@@ -14,14 +14,9 @@ from catdog.errors import InvalidSettings
 from catdog.keras_file.hdf5 import LARGEST
 from catdog.keras_file.read import describes_model
 from catdog.keras_file.refusals import refused
-from catdog.keras_file.sniff import kind_of
+from catdog.keras_file.sniff import kind_of, other
 
 MODELS = (".h5", ".hdf5", ".keras")
-# What else may lie in a folder, and is refused by its own sentence.
-OTHERS = {
-    "saved_model.pb": "saved_model", "keras_metadata.pb": "saved_model", ".tflite": "tensorflow_lite", ".pkl": "pickle",
-    ".pth": "pickle", ".pt": "pickle",
-}  # fmt: skip
 LABELS = "labels.txt"
 TEACHABLE = ("keras_model", LABELS)  # the names in an export of Teachable Machine
 USUAL = {"cats": "cat", "dogs": "dog", "cat": "cat", "dog": "dog"}
@@ -114,7 +109,7 @@ def _is_wanted(path: Path) -> bool:
 
 def _other(paths: Sequence[Path]) -> str | None:
     """The code for what lies in a folder instead of a model of Keras."""
-    return next((OTHERS[key] for path in paths for key in (path.name, path.suffix.lower()) if key in OTHERS), None)
+    return next(filter(None, map(other, paths)), None)
 
 
 def _in_folder(folder: Path) -> tuple[Path, Path | None]:

@@ -31,7 +31,7 @@ def report(adopted: Adopted) -> str:
 
 def _rows(adopted: Adopted) -> Iterator[tuple[str, str]]:
     spec = adopted.spec
-    yield "model", f"{spec.name}, from {spec.training['adopted_from']} (Keras {adopted.version})"
+    yield "model", f"{spec.name}, from {spec.training['adopted_from']} (Keras {spec.training['keras_version']})"
     yield "input", f"{input_size(spec)}, {MODES[spec.resize]}{_sure(adopted, 'shape')}"
     yield "scaling", f"{spec.scaling}: {RANGES[spec.scaling]}{_sure(adopted, 'scaling')}"
     yield "classes", f"{', '.join(spec.classes)}{_sure(adopted, 'order')}"

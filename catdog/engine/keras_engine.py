@@ -47,7 +47,7 @@ def load_model(path: Path, spec: ModelSpec) -> keras.Model:
     found = read(path, size=spec.input.array[:2])
     _check_input(found.model, path, spec)
     adopted = spec.training.get("head") == "sigmoids"
-    return with_probabilities(found.model, path.name, found.loss, sigmoids=adopted or not _fits(found.model, spec))
+    return with_probabilities(found.model, path.name, found.loss, sigmoids=adopted)
 
 
 def with_features_and_maps(model: keras.Model) -> keras.Model:
@@ -62,7 +62,7 @@ def with_features_and_maps(model: keras.Model) -> keras.Model:
     head = made_by(last)
     if isinstance(head, layers.Dense):
         seen = seen_by(last)
-        while isinstance(before := made_by(seen), layers.Dropout):
+        while isinstance(before := made_by(seen), layers.Dropout | layers.Identity):
             seen = seen_by(seen)
         outputs["features"] = seen
         if isinstance(before, layers.GlobalAveragePooling2D) and before.data_format == "channels_last":
@@ -80,11 +80,6 @@ def limit_threads(threads: int) -> None:
         with contextlib.suppress(RuntimeError):  # TensorFlow has started already
             tensorflow.config.threading.set_intra_op_parallelism_threads(threads)
             tensorflow.config.threading.set_inter_op_parallelism_threads(threads)
-
-
-def _fits(model: keras.Model, spec: ModelSpec) -> bool:
-    """Whether a model has an output for each class; if not, loading says so."""
-    return model.outputs[0].shape[-1] == len(spec.classes) + (spec.neither is not None)
 
 
 def _check_input(model: keras.Model, path: Path, spec: ModelSpec) -> None:

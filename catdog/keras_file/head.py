@@ -9,6 +9,10 @@ from catdog.keras_file.refusals import refused
 if TYPE_CHECKING:
     import keras
 
+# They move numbers or take means, so that probabilities stay probabilities, and logits logits. Of what lies side by
+# side that is true only of sigmoids.
+PASSING = ("Flatten", "Reshape", "Dropout", "Identity", "GlobalAveragePooling2D", "Average", "Concatenate")
+
 
 def with_probabilities(
     model: keras.Model, name: str, loss: Any = None, *, logits: bool = False, sigmoids: bool = False
@@ -22,8 +26,7 @@ def with_probabilities(
     Raises Refused for every other head, because its numbers would be taken for probabilities.
     """
     count = _count_of_outputs(model, name)
-    layer = last_layer(model)
-    match activation_of(layer):
+    match head_of(model):
         case "softmax" if count == 1:
             raise refused("one_softmax_output", name)
         case "softmax":
@@ -40,14 +43,31 @@ def with_probabilities(
             raise refused("unknown_head", name, kind=other)
 
 
-def last_layer(model: keras.Model) -> keras.layers.Layer:
-    """The layer that decides what the outputs are, in a nested model as well."""
+def head_of(model: keras.Model) -> str:
+    """What a model with one output does last: the name of an activation, or of a layer that has none."""
+    return _head_of(model.outputs[0])
+
+
+def _head_of(tensor: keras.KerasTensor) -> str:
     import keras
 
-    tensor = _inside(model.outputs[0])
-    while isinstance(made_by(tensor), keras.layers.Flatten | keras.layers.Reshape | keras.layers.Dropout):
-        tensor = _inside(seen_by(tensor))
-    return made_by(tensor)
+    layer, call, place = tensor._keras_history
+    if isinstance(layer, keras.Model):
+        return _head_of(layer.outputs[place])
+    own = _activation(layer)
+    given = {_head_of(each) for each in layer._inbound_nodes[call].input_tensors} if own in PASSING else ()
+    if len(given) == 1 and (own != "Concatenate" or "sigmoid" in given):
+        return given.pop()
+    return own
+
+
+def _activation(layer: keras.layers.Layer) -> str:
+    import keras
+
+    activation = getattr(layer, "activation", layer)
+    if isinstance(activation, keras.layers.Softmax):
+        return "softmax"
+    return getattr(activation, "__name__", type(activation).__name__)
 
 
 def made_by(tensor: keras.KerasTensor) -> keras.layers.Layer:
@@ -59,27 +79,6 @@ def seen_by(tensor: keras.KerasTensor) -> keras.KerasTensor:
     """What a layer made a tensor of. A Sequential calls its layers again when it grows, so `layer.input` may differ."""
     layer, call, _ = tensor._keras_history
     return layer._inbound_nodes[call].input_tensors[0]
-
-
-def _inside(tensor: keras.KerasTensor) -> keras.KerasTensor:
-    """The output of a nested model that is the same as a tensor outside of it."""
-    import keras
-
-    while isinstance(model := made_by(tensor), keras.Model):
-        tensor = model.outputs[0]
-    return tensor
-
-
-def activation_of(layer: keras.layers.Layer) -> str:
-    """The name of what a layer does to its outputs at the end."""
-    import keras
-
-    if isinstance(layer, keras.layers.Softmax):
-        return "softmax"
-    activation = getattr(layer, "activation", None)
-    if isinstance(activation, keras.layers.Softmax):
-        return "softmax"
-    return getattr(activation, "__name__", type(activation or layer).__name__)
 
 
 def are_logits(loss: Any) -> bool:

@@ -20,7 +20,7 @@ KINDS = {
     "BatchNormalizationV1": "BatchNormalization", "BatchNormalizationV2": "BatchNormalization",
     "SyncBatchNormalization": "BatchNormalization",
 }  # fmt: skip
-# They leave photos as they are when a model predicts.
+# They leave photos as they are when a model predicts. Identity stands in for them: Keras 3 finds weights by counting.
 AUGMENTATIONS = {
     "RandomFlip", "RandomRotation", "RandomZoom", "RandomContrast", "RandomBrightness", "RandomTranslation",
     "RandomHeight", "RandomWidth", "RandomShear", "RandomHue", "RandomSaturation", "RandomColorJitter",
@@ -84,10 +84,10 @@ def mentions(config: Any, *words: str) -> bool:
 
 
 def _modern(layer: Layer, source: Source) -> list[Layer]:
-    """The layers that do the same: usually one, none for an augmentation."""
+    """The layers that do the same, usually one."""
     kind, config = layer["class_name"], layer["config"]
     if kind in AUGMENTATIONS:
-        return []
+        return [_layer("Identity", name=_name(config["name"]))]
     if kind == "Sequential":
         return _sequential(config, source)
     if kind in MODELS:
@@ -214,8 +214,6 @@ def _input(shape: Any, name: str | None, source: Source) -> Layer:
 def _sequential(config: Any, source: Source) -> list[Layer]:
     layers, name = (config, "sequential") if isinstance(config, list) else (config["layers"], config.get("name"))
     new = [found for layer in layers for found in _modern(layer, source)]
-    if all(layer["class_name"] == "InputLayer" for layer in new):
-        return []
     shape = _first_shape({"class_name": "Sequential", "config": config}, source)
     model = {"class_name": "Sequential", "config": {"name": _name(name or "sequential"), "layers": new}}
     return [_with_input(model, shape) if shape else model]
@@ -244,27 +242,17 @@ def _first_shape(layer: Layer, source: Source) -> list[int | None] | None:
 
 
 def _functional(config: dict[str, Any], source: Source) -> list[Layer]:
-    """A graph in which augmentations are skipped and arithmetic is layers."""
-    skipped, ends, new = {}, {}, []
+    """A graph in which arithmetic is layers."""
+    ends, new = {}, []
     for entry in config["layers"]:
         name, nodes = entry["name"], entry["inbound_nodes"]
         found = [_operation(entry, source)] if is_operation(entry) else _modern(entry, source)
-        if not found:
-            refs = [_refs(node) for node in nodes]
-            if any(len(each) != 1 for each in refs) or len({tuple(each[0][:3]) for each in refs}) != 1:
-                raise refused("unknown_operation", source.name, layer=repr(name), kind=entry["class_name"])
-            skipped[name] = refs[0][0]
-            continue
         new += _chain(found, name, found[0].pop("inbound_nodes", nodes), source)
         ends[name] = new[-1]["name"]
-    if all(layer["class_name"] == "InputLayer" for layer in new):
-        return []
     shift = _counted_from_1(new, [*(layer["inbound_nodes"] for layer in new), config["output_layers"]])
 
     def target(ref: list) -> list:
         name, call, output = ref[:3]
-        if name in skipped:
-            return target(skipped[name])
         return [ends.get(name, _name(name)), call - (name in shift), output]
 
     layers = [

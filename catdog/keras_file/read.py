@@ -148,6 +148,7 @@ def _member(archive: zipfile.ZipFile, name: str, file: str, most: int, out: Path
 
 def _built(config: dict[str, Any], version: str, name: str, size: tuple[int, int] | None) -> keras.Model:
     import keras
+    from keras.src.backend.common import global_state
     from keras.src.saving.serialization_lib import SafeModeScope
 
     number = version.split(".")[0]
@@ -165,7 +166,7 @@ def _built(config: dict[str, Any], version: str, name: str, size: tuple[int, int
                 raise refused("absurd_size", name, reason=f"{largest} numbers between two layers")
             scope.initialize_variables = True
     except Exception as error:  # Keras raises many kinds
-        keras.utils.clear_session()  # the weights that wait for memory
+        global_state.set_global_attribute("uninitialized_variables", [])  # or the next model would make them
         raise error if isinstance(error, Refused) else refused("not_loaded", name, reason=first_line(error)) from error
     return model
 

@@ -13,6 +13,11 @@ HDF5 = b"\x89HDF\r\n\x1a\n"
 ZIP = b"PK\x03\x04"
 ARCHIVES = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"7z\xbc\xaf\x27\x1c", b"Rar!", b"PK\x05\x06")
 PAGE = (b"<!doctype", b"<html", b"<head", b"<?xml", b"<script")
+# What is known by its name, and no model of Keras.
+OTHERS = {
+    "saved_model.pb": "saved_model", "keras_metadata.pb": "saved_model", ".tflite": "tensorflow_lite", ".pkl": "pickle",
+    ".pickle": "pickle", ".pth": "pickle", ".pt": "pickle",
+}  # fmt: skip
 KERAS = {"config.json", "model.weights.h5"}
 
 Kind = Literal["h5", "keras", "json", "zip"]
@@ -51,11 +56,14 @@ def _problem(head: bytes, path: Path) -> str:
         return "arrays"
     if head[4:8] == b"TFL3":
         return "tensorflow_lite"
-    if path.name == "saved_model.pb":
-        return "saved_model"
-    if (head[0] == 0x80 and head[1:2] <= b"\x05") or path.suffix.lower() in (".pkl", ".pickle", ".pth", ".pt"):
+    if head[0] == 0x80 and head[1:2] <= b"\x05":
         return "pickle"
-    return "not_a_model"
+    return other(path) or "not_a_model"
+
+
+def other(path: Path) -> str | None:
+    """The code of a file whose name says that it is no model of Keras."""
+    return OTHERS.get(path.name) or OTHERS.get(path.suffix.lower())
 
 
 def _kind_of_zip(path: Path) -> Kind:

@@ -22,7 +22,7 @@ from catdog.models.error_rate import ErrorRates, Share
 from catdog.models.neither import Neither
 from catdog.models.novelty import Novelty
 from catdog.models.training_runs import steps_to
-from catdog.photo.array import OF_COLOUR, Input, Resize, Scaling
+from catdog.photo.array import OF_COLOUR, Input, Resize, Scaling, size_of
 
 LARGEST = 1e300  # larger numbers in a spec are mistakes, and their sums could overflow
 MOST_BYTES = 2**24  # of a spec; those of this project have 0.2 MB
@@ -141,9 +141,7 @@ class ModelSpec(BaseModel):
     @property
     def input(self) -> Input:
         """What the model takes; models with equal inputs can share an array."""
-        width = self.image_width or self.image_size
-        square = width == self.image_size and self.channels == 3
-        size = self.image_size if square else (self.image_size, width, self.channels)
+        size = size_of(self.image_size, self.image_width or self.image_size, self.channels)
         return Input(size, self.resize, self.scaling)
 
     @property

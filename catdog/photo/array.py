@@ -90,6 +90,11 @@ def array_shape(size: Size) -> tuple[int, int, int]:
     return (size, size, 3) if isinstance(size, int) else size
 
 
+def size_of(height: int, width: int, channels: int) -> Size:
+    """The size of an Input that takes arrays of this shape."""
+    return height if height == width and channels == 3 else (height, width, channels)
+
+
 def resized(image: Image.Image, size: Size, resize: Resize) -> np.ndarray:
     """Resize an RGB image, bilinear and antialiased: uint8 (height, width, channels)."""
     height, width, channels = array_shape(size)

@@ -113,6 +113,8 @@ def _model(spec: ModelSpec, answers: Answers, resamples: int) -> dict[str, Any]:
         "parameters": spec.parameters,
         "trained_on": spec.training.get("photos"),
         "image_size": spec.image_size,
+        "image_width": spec.input.array[1],
+        "channels": spec.channels,
         "temperature": spec.temperature,
         "runtime": answers.runtime[name],
         "figures": figures,

@@ -118,9 +118,67 @@ def test_arithmetic_and_augmentations_of_keras_3_become_layers_or_go(suffix, tmp
     model.save(path := tmp_path / f"model{suffix}")
     found = read(path).model
     kinds = {type(layer).__name__ for layer in found.layers}
-    assert {"Rescaling", "Add"} < kinds and not kinds & {"Sequential", "TrueDivide", "Subtract"}
+    assert {"Rescaling", "Add"} < kinds and not kinds & {"TrueDivide", "Subtract"}
     pixels = recorded.photos((12, 12, 3))
     assert np.abs(found.predict_on_batch(pixels) - model.predict_on_batch(pixels)).max() < EXACT
+
+
+@pytest.mark.parametrize("functional", [False, True])
+def test_an_augmentation_before_another_model_leaves_its_weights_where_they_are(functional, tmp_path):
+    import keras
+    from keras import layers
+
+    photo = keras.Input((12, 12, 3))
+    flip = layers.RandomFlip()
+    augmentation = keras.Model(photo, flip(photo)) if functional else keras.Sequential([flip])
+    inner = keras.Input((12, 12, 3))
+    base = keras.Model(inner, layers.Conv2D(4, 3)(inner)) if functional else keras.Sequential([layers.Conv2D(4, 3)])
+    x = layers.GlobalAveragePooling2D()(base(augmentation(photo)))
+    model = keras.Model(photo, layers.Dense(2, "softmax")(layers.GaussianDropout(0.1)(x)))
+    model.save(tmp_path / "model.keras")
+    pixels = recorded.photos((12, 12, 3))
+    found = read(tmp_path / "model.keras").model
+    assert np.abs(found.predict_on_batch(pixels) - model.predict_on_batch(pixels)).max() < EXACT
+
+
+def heads():
+    from keras import layers
+
+    def mean(x, kind, count):
+        return layers.Average()([layers.Dense(count, kind)(x) for _ in range(2)])
+
+    return {
+        "softmax": lambda x: mean(x, "softmax", 2),
+        "sigmoid": lambda x: mean(x, "sigmoid", 1),
+        "linear_head": lambda x: mean(x, None, 2),
+        "several_sigmoids": lambda x: layers.Concatenate()([layers.Dense(1, "sigmoid")(x) for _ in range(2)]),
+        "unknown_head": lambda x: layers.Concatenate()([layers.Dense(2, "softmax")(x) for _ in range(2)]),
+    }
+
+
+@pytest.mark.parametrize("kind", ["softmax", "sigmoid", "linear_head", "several_sigmoids", "unknown_head"])
+def test_models_that_are_joined_at_the_end_give_what_their_parts_give(kind, tmp_path):
+    import keras
+
+    photo = keras.Input((12, 12, 3))
+    model = keras.Model(photo, heads()[kind](keras.layers.GlobalAveragePooling2D()(photo)))
+    model.save(path := tmp_path / "model.h5")
+    if kind in ("softmax", "sigmoid"):
+        pixels = recorded.photos((12, 12, 3))
+        assert np.abs(probabilities(path, (12, 12, 3)) - model.predict_on_batch(pixels)).max() < EXACT
+    else:
+        assert refusal(path) == kind
+
+
+def test_a_refusal_leaves_nothing_for_the_next_model_to_make(tmp_path):
+    import keras
+    from keras.src.backend.common import global_state
+
+    before = keras.layers.Dense(1).name
+    edited(lambda layers: layers[2]["config"].update(units=10**9))(tmp_path / "model.h5")
+    assert refusal(tmp_path / "model.h5") == "absurd_size"
+    assert not global_state.get_global_attribute("uninitialized_variables")
+    assert keras.layers.Dense(1).name != before  # the names that Keras gives go on
 
 
 def test_arithmetic_that_no_layer_does_is_refused(tmp_path):
