@@ -82,12 +82,9 @@ class Comparator:
         Raises ModelUnavailable when none is left.
         """
         located = locate(settings)
-        named, problems, classifiers = {}, list(located.problems), []
-        for model in located.models:
-            if named.setdefault(model.spec.name, model) is not model:
-                problems.append(f"{model.path.name} is not used: another model is already named {model.spec.name}.")
-        engines = load_engines([(model.path, model.spec) for model in named.values()], settings)
-        for model, engine in zip(named.values(), engines, strict=True):
+        problems, classifiers = list(located.problems), []
+        engines = load_engines([(model.path, model.spec) for model in located.models], settings)
+        for model, engine in zip(located.models, engines, strict=True):
             if isinstance(engine, CatDogError):
                 problems.append(str(engine))
                 continue

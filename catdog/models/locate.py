@@ -69,16 +69,9 @@ class _Found(NamedTuple):
 
 
 def _bundled(folders: Sequence[Path], source: str, problems: tuple[str, ...] = ()) -> Located:
-    models: dict[str, ModelFile] = {}
-    for folder in folders:
-        found = _in_folder(folder)
-        problems += found.problems
-        for model in found.models:
-            name = model.spec.name
-            if name in models:
-                problems += (f"{folder.name}, {name}.json: a folder before it has a model {name}, which is used.",)
-            models.setdefault(name, model)
-    return _located(_Found(tuple(sorted(models.values(), key=lambda each: _order(each.spec.name)))), source, problems)
+    found = [_in_folder(folder) for folder in folders]
+    models = sorted((model for each in found for model in each.models), key=lambda each: _order(each.spec.name))
+    return _located(_Found(tuple(models)), source, problems + sum((each.problems for each in found), ()))
 
 
 def _in_folder(folder: Path) -> _Found:
@@ -126,7 +119,12 @@ def _located(found: _Found, source: str, problems: tuple[str, ...] = ()) -> Loca
     problems += found.problems
     if not found.models:
         raise ModelUnavailable(f"No usable model. {' '.join(problems)}")
-    return Located(found.models, source, problems)
+    models: dict[str, ModelFile] = {}
+    for model in found.models:
+        if models.setdefault(model.spec.name, model) is not model:
+            place = f"{model.path.parent.name}, {model.path.name}"
+            problems += (f"{place}: It is not used, as another model is already named {model.spec.name}.",)
+    return Located(tuple(models.values()), source, problems)
 
 
 def _read(folder: Path, place: str, advice: str) -> _Found:

@@ -115,7 +115,7 @@ def test_of_two_models_of_one_name_the_first_is_used_and_the_other_named(folder,
     remove(other / "xception.json")
     located = locate(Settings(weights=f"{other}{os.pathsep}{folder}"))
     assert [model.path.parent.name for model in located.models] == ["mine", "weights"]
-    assert len(located.problems) == 1 and located.problems[0].startswith("weights, scratch_cnn.json: ")
+    assert len(located.problems) == 1 and located.problems[0].startswith("weights, scratch_cnn.h5: ")
 
 
 @pytest.mark.parametrize("weights", [os.pathsep, "x" * 5000, f"{'x' * 5000}{os.pathsep}nowhere"])
