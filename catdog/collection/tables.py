@@ -53,7 +53,7 @@ def scores(judged: Iterable[Judged], specs: Sequence[ModelSpec]) -> list[Score]:
 def to_csv(judged: Iterable[Judged], specs: Sequence[ModelSpec]) -> str:
     """A header, then a row per photo and model, or a single row for a photo with an error."""
     probabilities = [f"p_{name}" for name in classes_of(specs)]
-    columns = ["path", "model", "label", "confidence", *probabilities, "error", "truth", "verdict"]
+    columns = ["path", "model", "label", "confidence", *probabilities, "error", "truth", "verdict", "neither"]
     stream = io.StringIO(newline="")
     # Everything in quotes, because some spreadsheets also split cells at semicolons.
     writer = csv.DictWriter(stream, columns, restval="", quoting=csv.QUOTE_ALL)
@@ -67,5 +67,6 @@ def to_csv(judged: Iterable[Judged], specs: Sequence[ModelSpec]) -> str:
         for verdict in entry.comparison.models:
             told = {"model": verdict.model, "label": verdict.label, "confidence": f"{verdict.confidence:.6f}"}
             shares = {f"p_{name}": f"{value:.6f}" for name, value in verdict.probabilities.items()}
-            writer.writerow(row | told | shares | {"verdict": entry.comparison.verdict})
+            neither = "" if verdict.neither is None else f"{verdict.neither:.6f}"
+            writer.writerow(row | told | shares | {"verdict": entry.comparison.verdict, "neither": neither})
     return stream.getvalue()

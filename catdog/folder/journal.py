@@ -25,7 +25,7 @@ from catdog.folder.rows import Columns, read_groups, to_csv, to_text
 from catdog.models.spec import ModelSpec
 from catdog.verdict import default_of
 
-FORMAT = 2  # of the columns and of the state file
+FORMAT = 3  # of the columns and of the state file
 
 
 class Journal:

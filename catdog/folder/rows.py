@@ -20,12 +20,12 @@ LONGEST_ERROR = 1000  # characters
 
 
 class Columns:
-    """path, model, label, verdict, confidence, p_<class> for each class of any model, error."""
+    """path, model, label, verdict, confidence, p_<class> for each class of any model, neither, error."""
 
     def __init__(self, specs: Sequence[ModelSpec]):
         self.models = [spec.name for spec in specs]  # whose rows a photo has, in this order
         self.classes = classes_of(specs)
-        self.numbers = ["confidence", *(f"p_{name}" for name in self.classes)]
+        self.numbers = ["confidence", *(f"p_{name}" for name in self.classes), "neither"]
         self.names = ["path", "model", "label", "verdict", *self.numbers, "error"]
 
     def rows(self, path: str, answer: Answer) -> list[list[str]]:
@@ -39,7 +39,7 @@ class Columns:
         return [
             [to_text(path), verdict.model, verdict.label, answer.verdict, f"{verdict.confidence:.6f}"]
             + [f"{verdict.probabilities[name]:.6f}" if name in verdict.probabilities else "" for name in self.classes]
-            + [""]
+            + ["" if verdict.neither is None else f"{verdict.neither:.6f}", ""]
             for verdict in answer.models
         ]
 

@@ -13,9 +13,14 @@ from tests.catdog import fakes
 SPECS = [fakes.spec("scratch_cnn"), fakes.spec("xception")]
 
 
+NEITHER = {"scratch_cnn": {"neither": 0.25}, "xception": {}}
+
+
 def judged(name: str, label: str | None, first: str, second: str) -> Judged:
     verdicts = [
-        fakes.verdict(spec.name, said, probabilities={said: 0.9, {"cat": "dog", "dog": "cat"}[said]: 0.1})
+        fakes.verdict(
+            spec.name, said, probabilities={said: 0.9, {"cat": "dog", "dog": "cat"}[said]: 0.1}, **NEITHER[spec.name]
+        )
         for spec, said in zip(SPECS, (first, second), strict=True)
     ]
     return Judged(name, label, fakes.compared(*verdicts))
@@ -53,8 +58,9 @@ def test_the_csv_has_a_row_per_photo_and_model():
     assert len(rows) == 11
     assert rows[2] == {
         "path": "2", "model": "scratch_cnn", "label": "cat", "confidence": "0.900000", "p_cat": "0.900000",
-        "p_dog": "0.100000", "error": "", "truth": "cat", "verdict": "cat",
+        "p_dog": "0.100000", "error": "", "truth": "cat", "verdict": "cat", "neither": "0.250000",
     }  # fmt: skip
+    assert rows[3]["model"] == "xception" and rows[3]["neither"] == ""
     assert rows[-1]["error"] == "It is damaged." and rows[-1]["model"] == rows[-1]["p_cat"] == ""
 
 

@@ -72,5 +72,5 @@ def grey_row(grey: int, model: str = "grey") -> dict[str, str]:
     label, confidence = ("dog", dog) if grey > 127 else ("cat", cat)
     return {
         "path": f"{grey:03}.png", "model": model, "label": label, "verdict": label, "confidence": confidence,
-        "p_cat": cat, "p_dog": dog, "error": "",
+        "p_cat": cat, "p_dog": dog, "neither": "", "error": "",
     }  # fmt: skip

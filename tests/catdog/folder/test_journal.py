@@ -103,7 +103,7 @@ def test_a_full_disk_is_a_sentence_and_loses_nothing(tmp_path, written):
     path.write_bytes(b"")
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     rows = journal(tmp_path)
-    assert path.read_bytes() == b"path,model,label,verdict,confidence,p_cat,p_dog,error\r\n"
+    assert path.read_bytes() == b"path,model,label,verdict,confidence,p_cat,p_dog,neither,error\r\n"
     try:
         # Enough for a part of the first photo. Python ignores the signal, and the write fails.
         resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + 20, limits[1]))

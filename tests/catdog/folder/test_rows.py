@@ -36,18 +36,19 @@ def test_names_are_shown_as_they_are_but_for_what_is_no_text():
 
 def test_the_columns_hold_the_classes_of_all_models():
     columns = Columns(SPECS)
-    assert columns.names == ["path", "model", "label", "verdict", "confidence", "p_cat", "p_dog", "p_owl", "error"]
-    first = verdict("one", "dog", confidence=0.75, probabilities={"cat": 0.25, "dog": 0.75})
+    numbers = ["confidence", "p_cat", "p_dog", "p_owl", "neither"]
+    assert columns.names == ["path", "model", "label", "verdict", *numbers, "error"]
+    first = verdict("one", "dog", confidence=0.75, probabilities={"cat": 0.25, "dog": 0.75}, neither=0.9)
     second = verdict("two", "owl", confidence=1.0, probabilities={"dog": 0.0, "owl": 1.0, "cat": 0.0})
     assert columns.rows("a.jpg", compared(first, second, verdict="neither")) == [
-        ["a.jpg", "one", "dog", "neither", "0.750000", "0.250000", "0.750000", "", ""],
-        ["a.jpg", "two", "owl", "neither", "1.000000", "0.000000", "0.000000", "1.000000", ""],
+        ["a.jpg", "one", "dog", "neither", "0.750000", "0.250000", "0.750000", "", "0.900000", ""],
+        ["a.jpg", "two", "owl", "neither", "1.000000", "0.000000", "0.000000", "1.000000", "", ""],
     ]
 
 
 def test_an_error_is_one_line_of_bounded_length():
     (cells,) = Columns(SPECS).rows("a.jpg", InvalidImage("It is\nbad: " + "x" * 5000))
-    assert cells[:-1] == ["a.jpg", *[""] * 7]
+    assert cells[:-1] == ["a.jpg", *[""] * 8]
     assert cells[-1].startswith("It is bad: xxx") and len(cells[-1]) == LONGEST_ERROR
 
 
@@ -60,7 +61,7 @@ def test_the_csv_is_that_of_rfc_4180():
 
 
 def row(path: str, model: str = "", error: str = "") -> list[str]:
-    return [path, model, *[""] * 6, error]
+    return [path, model, *[""] * 7, error]
 
 
 HEADER = Columns(SPECS).names
