@@ -48,8 +48,8 @@ class Verdict(BaseModel):
     neither: Annotated[
         Probability | None,
         Field(
-            description="How likely the photo shows none of the classes. Above 0.5, as for 1.5 % of real cats and "
-            "dogs, the model refuses it. Null for a model without an output for neither."
+            description="How likely the photo shows none of the classes. Above 0.5 the model refuses it. Null for "
+            "a model without an output for neither."
         ),
     ] = None
     heatmap: Annotated[

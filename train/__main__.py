@@ -182,6 +182,7 @@ def insight(
     data: Data,
     strangers: Annotated[Path, Option(help="Folder with folders of photos of neither class.")],
     split: Split = "test",
+    more: More = (),
     weights: Weights = Path("weights"),
     out: Report = Path("docs/report"),
     photos: Annotated[int, Option(help="Photos for heat maps.")] = 200,
@@ -189,7 +190,7 @@ def insight(
     """Measure heat maps, error rates and what is refused as neither."""
     from train.report.insight_figures import insight
 
-    figures = insight(weights=weights, data=data, strangers=strangers, out=out, photos=photos, split_name=split)
+    figures = insight(weights, data, strangers, out, split_name=split, photos=photos, more=more)
     rules = figures["neither"]["rules"]
     caught = {name: {key: rule[key]["share"] for key in ("refused_pets", "caught")} for name, rule in rules.items()}
     _print_json({"out": str(out), "neither": caught, "cost": figures["cost"]["ratio_explained"]})
@@ -225,6 +226,7 @@ def report(
     weights: Weights = Path("weights"),
     out: Report = Path("docs/report"),
     dataset: DatasetName = "",
+    more: More = (),
     limit: Limit = None,
     resamples: Annotated[int, Option(help="Bootstrap resamples behind intervals.")] = 1000,
 ) -> None:
@@ -232,7 +234,7 @@ def report(
     from train.report.report_figures import report
 
     found = report(
-        weights, data, split, out=out, limit=limit, dataset=dataset, resamples=resamples, command=context.obj
+        weights, data, split, out=out, limit=limit, dataset=dataset, resamples=resamples, more=more, command=context.obj
     )
     accuracy = {name: model["figures"]["accuracy"] for name, model in found["models"].items()}
     _print_json({"report": str(out / "README.md"), "split": split, "accuracy": accuracy})

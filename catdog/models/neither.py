@@ -20,8 +20,9 @@ class Neither(BaseModel):
     auroc      how often a photo of neither gets a higher probability than a photo of the classes, 0 to 1
     caught     share of the photos of neither above the threshold, 0 to 1
     photos     number of photos of neither behind these figures
+    refused    share of the photos of the classes above the threshold, 0 to 1
 
-    The last three are None until they are measured.
+    All but the threshold are None until they are measured.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -30,6 +31,7 @@ class Neither(BaseModel):
     auroc: Share | None = None
     caught: Share | None = None
     photos: Annotated[int, Field(strict=True, ge=0)] | None = None
+    refused: Share | None = None
 
     def score(self, log_odds: float) -> float:
         """The probability, 0 to 1, of log odds as from `log_odds`, shifted so that the threshold becomes 0.5."""

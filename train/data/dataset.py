@@ -64,6 +64,10 @@ class Split:
         return Split(self.classes, tuple(self.paths[i] for i in rows), self.labels[rows])
 
     @property
+    def of_classes(self) -> Split:
+        return self.at((self.labels >= 0) & (self.labels < len(self.classes)))
+
+    @property
     def of_neither(self) -> Split:
         return self.at(self.labels == len(self.classes))
 

@@ -17,7 +17,7 @@ from train.data.dataset import Split, find_elsewhere
 from train.fit.job import Product
 from train.fit.provenance import without_repeats
 from train.measure.answers import outputs_of
-from train.measure.calibration.fit_refusal import fit_neither
+from train.measure.calibration.calibrate import refusal
 from train.measure.calibration.fit_shift import fit_shift
 from train.measure.metrics import measure
 from train.networks import architectures, h5
@@ -85,9 +85,7 @@ def _measured_elsewhere(served: Classifier, product: Product, neither: np.ndarra
     if of_classes.any():
         figures = measure(outputs.probabilities[of_classes], elsewhere.labels[of_classes], elsewhere.classes)
         spec = spec.replace(metrics=spec.metrics | {"elsewhere": figures})
-    if neither is None:
-        return spec
-    return spec.replace(neither=fit_neither(neither, outputs.neither[~of_classes]))
+    return spec.replace(neither=refusal(neither, outputs.neither, elsewhere))
 
 
 def _balance(model: keras.Model, probabilities: np.ndarray, labels: np.ndarray) -> None:

@@ -153,20 +153,24 @@ def ask(classifiers: Sequence[Classifier], split: Split, cache: Path) -> Answers
         split,
         specs=tuple(classifier.spec for classifier in classifiers),
         runtime={classifier.spec.name: classifier.engine.runtime for classifier in classifiers},
-        outputs=_kept(classifiers, split, cache, AS_THEY_ARE),
-        changed={name: _kept(classifiers, split, cache, condition) for name, condition in CONDITIONS.items()},
+        outputs=kept(classifiers, split, cache),
+        changed={name: kept(classifiers, split, cache, condition) for name, condition in CONDITIONS.items()},
     )
 
 
-def _kept(classifiers: Sequence[Classifier], split: Split, cache: Path, condition: Condition) -> dict[str, np.ndarray]:
-    def fill(kept: np.ndarray) -> None:
+def kept(
+    classifiers: Sequence[Classifier], split: Split, cache: Path, condition: Condition = AS_THEY_ARE
+) -> dict[str, np.ndarray]:
+    """Model -> probabilities before the temperature, float64 (N, classes), kept and raised as by `ask`."""
+
+    def fill(array: np.ndarray) -> None:
         outputs = outputs_of(classifiers, split, condition.change, condition.title)
-        for rows, found in zip(kept, outputs.values(), strict=True):
+        for rows, found in zip(array, outputs.values(), strict=True):
             rows[:] = found.probabilities
 
     path = cache / f"answers-{_fingerprint(classifiers, split, condition)}.npy"
-    kept = photo_cache.cached(path, (len(classifiers), len(split), len(split.classes)), np.float64, fill)
-    return dict(zip((classifier.spec.name for classifier in classifiers), kept, strict=True))
+    of_all = photo_cache.cached(path, (len(classifiers), len(split), len(split.classes)), np.float64, fill)
+    return dict(zip((classifier.spec.name for classifier in classifiers), of_all, strict=True))
 
 
 def _fingerprint(classifiers: Sequence[Classifier], split: Split, condition: Condition) -> str:

@@ -16,7 +16,8 @@ from catdog.errors import CatDogError, InvalidSettings
 from catdog.pages.pictures import overlay_urls
 from catdog.photo.array import to_array
 from catdog.verdict import Comparison, Verdict, keenest
-from train.data.dataset import DatasetError, find, is_photo, visible_folders
+from train.data.dataset import DatasetError, find, find_elsewhere, is_photo, visible_folders
+from train.data.kinds import by_kind
 from train.data.neither_photos import ABOUT
 from train.folders import require_writable
 from train.measure import faithfulness
@@ -31,7 +32,14 @@ TIMED = 60  # photos
 
 
 def insight(
-    weights: Path, data: Path, strangers: Path, out: Path, *, split_name: str = "test", photos: int = MAPPED
+    weights: Path,
+    data: Path,
+    strangers: Path,
+    out: Path,
+    *,
+    split_name: str = "test",
+    photos: int = MAPPED,
+    more: Sequence[Path] = (),
 ) -> dict[str, Any]:
     """Measure how far answers can be trusted; write insight.md, insight.json and drawings to `out`.
 
@@ -39,6 +47,8 @@ def insight(
     strangers  folder of folders, one per kind of thing, with photos of neither class; its file ABOUT, if any, is
                quoted on the page
     photos     how many of the split are used for heat maps, at most
+    more       further data folders: the photos of the classes and of neither in their val are from other sources, which
+               have a table of their own
 
     Returns the figures. A model that cannot be used is named on stderr and left out. Raises DatasetError when one does
     not know the classes of the split, or a photo cannot be read.
@@ -62,6 +72,7 @@ def insight(
             "cost": _cost(comparator, sample[:TIMED]),
             "sureness": {c.spec.name: sureness(c, pets, truth) for c in classifiers if c.spec.sureness},
             "neither": neither(classifiers, pets, kinds) | {"about": _about(strangers)},
+            "elsewhere": _elsewhere(classifiers, comparator, data, more),
             "disagreement": disagreement(list(comparator.models), pets, truth),
         }
         # Photos of the classes are of kind "": a folder may be called anything else.
@@ -70,6 +81,17 @@ def insight(
         disputed_first = [split.paths[i] for i in sorted(chosen, key=lambda i: pets[i].agree)]
         drawings.of_insight(figures, refusals, comparator, disputed_first[: drawings.MAPPED], out)
     return markdown.write("insight", figures, out)
+
+
+def _elsewhere(
+    classifiers: Sequence[Classifier], comparator: Comparator, data: Path, more: Sequence[Path]
+) -> dict[str, Any] | None:
+    """As `neither`, for the photos in val of further data folders; None where these hold none of one sort."""
+    found = find_elsewhere(data, "val", more) if more else None
+    if found is None or not len(found.of_classes) or not len(found.of_neither):
+        return None
+    others = {kind: _compared(comparator, paths) for kind, paths in by_kind(found.of_neither.paths).items()}
+    return neither(classifiers, _compared(comparator, found.of_classes.paths), others)
 
 
 def _about(strangers: Path) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,11 @@ from tqdm import tqdm
 from catdog.errors import InvalidSettings
 from catdog.models.spec import ModelSpec
 from catdog.verdict import default_of
-from train.data.dataset import find
+from train.data.dataset import find, find_elsewhere
 from train.fit import lineage
 from train.folders import require_writable
 from train.measure import across_models
-from train.measure.answers import Answers, ask
+from train.measure.answers import Answers, ask, kept
 from train.measure.metrics import calibration_bins, measure
 from train.measure.robustness import CONDITIONS
 from train.measure.served import served
@@ -37,12 +38,14 @@ def report(
     limit: int | None = None,
     dataset: str = "",
     resamples: int = RESAMPLES,
+    more: Sequence[Path] = (),
     command: str = "",
 ) -> dict[str, Any]:
     """Measure every model in `weights` on `data`/split_name; write README.md, report.json and drawings to `out`.
 
-    1. Ask each model about each photo, as it is and under each of `robustness.CONDITIONS`, as it is served. The
-       answers are kept in `data`/.cache, and the same models are not asked again.
+    1. Ask each model about each photo, as it is and under each of `robustness.CONDITIONS`, as it is served; and about
+       the photos of the classes in the further folders `more`, of their val. The answers are kept in `data`/.cache, and
+       the same models are not asked again.
     2. Write everything, each file whole or not at all. Drawings of an earlier report that this one lacks are removed;
        nothing else in `out` is touched.
 
@@ -54,7 +57,10 @@ def report(
     split = find(data, split_name).head(limit)
     require_writable(out)
     with served(weights) as comparator:
-        answers = ask(list(comparator.models.values()), split, data / ".cache")
+        classifiers = list(comparator.models.values())
+        answers = ask(classifiers, split, data / ".cache")
+        elsewhere = find_elsewhere(data, "val", more).of_classes if more else split.at(np.zeros(0, int))
+        said = kept(classifiers, elsewhere, data / ".cache") if len(elsewhere) else {}
     found = {
         "dataset": dataset,
         "split": split_name,
@@ -63,6 +69,7 @@ def report(
         "limit": limit,
         "resamples": resamples,
         "command": command,
+        "elsewhere": {name: rounded(_accuracy(rows, elsewhere.labels)) for name, rows in said.items()},
     } | rounded(_figures_of_all(answers, resamples))
     found["drawings"] = drawings.of_report(answers, found, out)
     return markdown.write("report", found, out)

@@ -20,7 +20,7 @@ FULL = CONTENT | {
     "metrics": {"val": {"accuracy": 0.98, "images": 1000}}, "training": {"epochs": 3, "data": "Katzen & Hündchen"},
     "sureness": {"confidence": [0.0, 0.9], "error_rate": [0.2, 0.01]}, "novelty": NOVELTY,
     "disagreement": [{"others": {"b": "b" * 64}, "same": [], "photos": 20, "right": 15}], "clear": {"int8": 0.9},
-    "neither": {"threshold": 0.2, "auroc": 0.99, "caught": 0.98, "photos": 200},
+    "neither": {"threshold": 0.2, "auroc": 0.99, "caught": 0.98, "photos": 200, "refused": 0.01},
 }  # fmt: skip
 
 

@@ -38,11 +38,14 @@ def strangers(tmp_path_factory):
     return folder
 
 
-def test_one_command_writes_page_figures_and_drawings(tiny_data, tiny_weights, strangers, tmp_path, capsys):
+def test_one_command_writes_page_figures_and_drawings(
+    tiny_data, tiny_weights, two_folders, strangers, tmp_path, capsys
+):
     weights = shutil.copytree(tiny_weights, tmp_path / "weights")
     assert main(["calibrate", "--data", str(tiny_data), "--weights", str(weights)]) == 0
     command = ["insight", "--data", str(tiny_data), "--weights", str(weights), "--strangers", str(strangers)]
-    assert main([*command, "--out", str(tmp_path / "report"), "--photos", "5"]) == 0
+    more = ["--more", str(two_folders[1]), "--photos", "5"]
+    assert main([*command, "--out", str(tmp_path / "report"), *more]) == 0
     said = json.loads(capsys.readouterr().out.splitlines()[-1])
     figures = json.loads((tmp_path / "report" / "insight.json").read_text())
     page = (tmp_path / "report" / "insight.md").read_text()
@@ -54,6 +57,8 @@ def test_one_command_writes_page_figures_and_drawings(tiny_data, tiny_weights, s
     assert set(figures["neither"]["rules"]) == {"scratch_cnn", "xception"} == set(said["neither"])
     assert figures["neither"]["decided_by"] == "xception"
     assert figures["neither"]["rules"]["xception"]["caught"]["of"] == 5
+    assert (figures["elsewhere"]["pets"], figures["elsewhere"]["others"]) == (6, {"other things": 6})
+    assert "The same for 6 photos of the classes and 6 of other things" in page
     assert figures["cost"]["photos"] == figures["heat_maps"]["xception"]["photos"] == 5
     assert sum(level["of"] for level in figures["sureness"]["xception"]) == 16
     area = figures["neither"]["rules"]["xception"]["auroc"]["area"]

@@ -30,7 +30,7 @@ def report(data, weights, out, *more: str) -> int:
 
 
 @pytest.fixture(scope="module")
-def written(tiny_data, tiny_weights, tmp_path_factory):
+def written(tiny_data, tiny_weights, two_folders, tmp_path_factory):
     """A report on two models, one with a temperature, both with a history: (data, folder, figures, page)."""
     folder = tmp_path_factory.mktemp("report")
     data = shutil.copytree(tiny_data, folder / "data")
@@ -44,7 +44,7 @@ def written(tiny_data, tiny_weights, tmp_path_factory):
     out = folder / "docs" / "report"
     out.mkdir(parents=True)
     (out / "other.md").write_text("of somebody else")
-    assert report(data, weights, out, "--dataset", "tiny pictures") == 0
+    assert report(data, weights, out, "--dataset", "tiny pictures", "--more", str(two_folders[1])) == 0
     return data, out, json.loads((out / "report.json").read_text()), (out / "README.md").read_text()
 
 
@@ -63,6 +63,8 @@ def test_the_page_shows_what_was_measured(written):
             assert low <= high
         for condition in model["conditions"].values():
             assert condition["change"] == pytest.approx(condition["accuracy"] - figures["accuracy"], abs=1e-4)
+    for name, accuracy in found["elsewhere"].items():
+        assert accuracy["images"] == 6 and 0 <= accuracy["accuracy"] <= 1, name
     same, cooled = (found["models"][name]["figures"] for name in ("scratch_cnn", "xception"))
     assert same["calibration_error"] == same["calibration_error_uncalibrated"]
     assert cooled["calibration_error"] != cooled["calibration_error_uncalibrated"]
@@ -71,7 +73,14 @@ def test_the_page_shows_what_was_measured(written):
     assert sorted(shown) == sorted(found["drawings"])
     assert {path.name for path in out.iterdir()} == {*shown, "report.json", "README.md", "other.md"}
     assert {"confusion.png", "reliability.png", "curves.png", "convergence.png", "samples.jpg"} <= set(shown)
-    for heading in ("Accuracy", "Differences between the models", "Confidence", "Worse photos", "Training"):
+    for heading in (
+        "Accuracy",
+        "Differences between the models",
+        "Confidence",
+        "Worse photos",
+        "Other sources",
+        "Training",
+    ):
         assert f"\n## {heading}\n" in text
 
 

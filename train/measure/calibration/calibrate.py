@@ -12,6 +12,7 @@ from scipy.special import expit
 from catdog.adopt.fit_confidence import fit_error_rate
 from catdog.classifier import Classifier, calibrated
 from catdog.engine import EXACT, Outputs, fast_here
+from catdog.models.neither import Neither
 from catdog.models.spec import ModelSpec
 from train.data.dataset import Split, find, find_elsewhere
 from train.measure.answers import outputs_of
@@ -28,8 +29,8 @@ def calibrate(weights: Path, data: Path, more: Sequence[Path] = ()) -> dict[str,
     novelty       what the features of the training animals look like; None for a model without features, or with
                   fewer than LEAST_PHOTOS of a class
     disagreement  how often the model is right where others disagree
-    neither       from where on the output for neither refuses, and how well it tells the photos of neither in val, of
-                  `data` and of the further folders `more`; None for a model without that output
+    neither       from where on the output for neither refuses, and how well it tells the photos of neither in val from
+                  those of the classes, of `data` and of the further folders `more`; None for a model without it
     clear         per fast arithmetic, the uncalibrated probability from which its answer is trusted; unchanged for
                   an arithmetic that this processor is not fast at
 
@@ -38,18 +39,22 @@ def calibrate(weights: Path, data: Path, more: Sequence[Path] = ()) -> dict[str,
     split = find(data, "val")
     with served(weights) as comparator:
         classifiers = list(comparator.models.values())
-        learned = learn(classifiers, split, find_elsewhere(data, "val", more).of_neither)
+        learned = learn(classifiers, split, find_elsewhere(data, "val", more))
         for name, clear in _clear(classifiers, weights, split).items():
             learned[name]["clear"] = clear
     return {spec.name: amend(weights / f"{spec.name}.json", spec, **learned[spec.name]) for spec in comparator.specs}
 
 
-def learn(classifiers: Sequence[Classifier], split: Split, of_neither: Split) -> dict[str, dict[str, Any]]:
-    """Model -> the fields of its spec but `clear`, from photos that it was not trained on."""
+def learn(classifiers: Sequence[Classifier], split: Split, elsewhere: Split) -> dict[str, dict[str, Any]]:
+    """Model -> the fields of its spec but `clear`, from photos that it was not trained on.
+
+    The photos of neither among `elsewhere` tell how well a model refuses, and those of the classes what it refuses by
+    mistake; all else comes from `split` alone.
+    """
     specs = {classifier.spec.name: classifier.spec for classifier in classifiers}
     outputs = outputs_of(classifiers, split)
     able = [classifier for classifier in classifiers if classifier.spec.neither]
-    others = outputs_of(able, of_neither) if able and len(of_neither) else {}
+    others = outputs_of(able, elsewhere) if able and len(elsewhere) else {}
     probabilities = {name: calibrated(outputs[name].probabilities, spec.temperature) for name, spec in specs.items()}
     predicted = {name: rows.argmax(axis=1) for name, rows in probabilities.items()}
     sha256 = {name: spec.sha256 for name, spec in specs.items()}
@@ -57,11 +62,19 @@ def learn(classifiers: Sequence[Classifier], split: Split, of_neither: Split) ->
         name: {
             "sureness": fit_error_rate(rows.max(axis=1), predicted[name] == split.labels),
             "novelty": fit_novelty(outputs[name].features, split.labels),
-            "neither": fit_neither(outputs[name].neither, others[name].neither if name in others else np.zeros(0)),
+            "neither": refusal(outputs[name].neither, others[name].neither if name in others else None, elsewhere),
             "disagreement": fit_disagreement(name, predicted, split.labels, sha256),
         }
         for name, rows in probabilities.items()
     }
+
+
+def refusal(of_classes: np.ndarray | None, odds: np.ndarray | None, elsewhere: Split) -> Neither | None:
+    """As `fit_neither`, from log odds of photos of the classes (N,) and of all photos of `elsewhere` (M,) or None."""
+    if of_classes is None or odds is None:
+        return fit_neither(of_classes, np.zeros(0))
+    others = elsewhere.labels == len(elsewhere.classes)
+    return fit_neither(np.concatenate([of_classes, odds[~others]]), odds[others])
 
 
 def _all_outputs(outputs: Outputs) -> np.ndarray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from scipy.special import expit, logit
-from sklearn.metrics import roc_auc_score
+from sklearn.metrics import roc_auc_score, roc_curve
 
 from catdog.models.neither import LEAST, Neither
 from catdog.models.novelty import TINY, Novelty, unit
@@ -21,18 +21,33 @@ LEAST_PHOTOS = 3
 def fit_neither(of_classes: np.ndarray | None, of_neither: np.ndarray) -> Neither | None:
     """Threshold and figures of an output for neither, from its log odds for photos of the classes (N,) and others (M,).
 
-    The threshold is where it refuses REFUSED of the photos of the classes. Without others, nothing else is known.
-    None for a model without that output.
+    The threshold is where the share of others that it refuses is most above the share of the classes that it refuses
+    (Youden 1950). Without others, it is where REFUSED of the photos of the classes are refused, and nothing else is
+    known. None for a model without that output.
     """
     if of_classes is None:
         return None
-    threshold = float(np.clip(expit(np.quantile(of_classes, 1 - REFUSED)), LEAST, 1 - LEAST))
     if not len(of_neither):
-        return Neither(threshold=threshold)
+        return Neither(threshold=_threshold(np.quantile(of_classes, 1 - REFUSED)))
     truth = np.repeat([0, 1], [len(of_classes), len(of_neither)])
-    auroc = float(roc_auc_score(truth, np.concatenate([of_classes, of_neither])))
-    caught = float((of_neither > logit(threshold)).mean())
-    return Neither(threshold=threshold, auroc=round(auroc, 6), caught=round(caught, 6), photos=len(of_neither))
+    odds = np.concatenate([of_classes, of_neither])
+    # Each of the values is the least that is refused, but what a spec refuses is above its threshold.
+    refused, caught, values = roc_curve(truth, odds)
+    best = int((caught - refused).argmax())
+    below = odds[odds < values[best]]
+    threshold = _threshold((values[best] + below.max()) / 2 if len(below) else values[best] - 1)
+    return Neither(
+        threshold=threshold,
+        auroc=round(float(roc_auc_score(truth, odds)), 6),
+        caught=round(float((of_neither > logit(threshold)).mean()), 6),
+        photos=len(of_neither),
+        refused=round(float((of_classes > logit(threshold)).mean()), 6),
+    )
+
+
+def _threshold(log_odds: float) -> float:
+    """Log odds as the probability that a spec keeps."""
+    return float(np.clip(expit(log_odds), LEAST, 1 - LEAST))
 
 
 def fit_novelty(features: np.ndarray | None, labels: np.ndarray) -> Novelty | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.special import logit
 
 from catdog.adopt.fit_confidence import fit_error_rate, fit_temperature
 from catdog.classifier import calibrated
@@ -156,15 +157,32 @@ def test_every_way_to_disagree_is_counted():
 # --- neither ------------------------------------------------------------------------------------
 
 
-def test_the_threshold_refuses_what_it_should():
+def test_the_threshold_lies_where_both_kinds_of_mistakes_are_fewest():
+    """Equal normal distributions at -4 and 0 cross at -2, where each has 2.3 % on the wrong side."""
     random = np.random.default_rng(0)
-    found = fit_neither(random.normal(-6, 1, 2000), random.normal(0, 1, 500))
-    assert found.threshold == pytest.approx(1 / (1 + np.exp(6 - 2.17)), rel=0.2)
-    assert found.auroc > 0.99 and found.caught > 0.95 and found.photos == 500
-    alone = fit_neither(random.normal(-6, 1, 2000), np.zeros(0))
-    assert (alone.auroc, alone.caught, alone.photos) == (None, None, None)
-    certain = fit_neither(np.full(10, -50.0), np.full(10, 50.0))
-    assert 0 < certain.threshold < 1e-6 and certain.caught == 1
+    found = fit_neither(random.normal(-4, 1, 20_000), random.normal(0, 1, 10_000))
+    assert logit(found.threshold) == pytest.approx(-2, abs=0.25)
+    assert found.caught == pytest.approx(0.977, abs=0.01) and found.refused == pytest.approx(0.023, abs=0.01)
+    assert found.auroc > 0.99 and found.photos == 10_000
+
+
+def test_the_threshold_counts_what_is_above_it():
+    found = fit_neither(np.array([-3.0, -2.0, 1.0]), np.array([-1.0, 0.0, 2.0]))
+    assert logit(found.threshold) == pytest.approx(-1.5)
+    assert (found.caught, found.refused) == (1, pytest.approx(1 / 3, abs=1e-6))
+
+
+def test_without_photos_of_neither_the_threshold_refuses_few():
+    alone = fit_neither(np.random.default_rng(0).normal(-6, 1, 2000), np.zeros(0))
+    assert alone.threshold == pytest.approx(1 / (1 + np.exp(6 - 2.17)), rel=0.2)
+    assert (alone.auroc, alone.caught, alone.photos, alone.refused) == (None, None, None, None)
+
+
+def test_the_threshold_is_a_probability_however_certain_the_model_is():
+    for classes, others in ((-50.0, 50.0), (-50.0, -50.0), (50.0, 50.0)):
+        found = fit_neither(np.full(10, classes), np.full(10, others))
+        assert 0 < found.threshold < 1
+        assert (found.caught, found.refused) == ((1, 0) if classes < others else (found.refused, found.caught))
 
 
 # --- clear --------------------------------------------------------------------------------------
