@@ -54,7 +54,7 @@ def measure(
 
 
 def _classify(folder: Path, out: Path, environment: Mapping[str, str], count: int) -> float:
-    command = python("-m", "catdog", "classify", folder, "--out", out)
+    command = python("-m", "catdog", "classify", folder, "--out", out, "--json")
     with started(command, environment, stdout=subprocess.PIPE) as process:
         printed, _ = process.communicate(timeout=PATIENCE)
     if process.returncode:

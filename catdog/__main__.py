@@ -7,21 +7,25 @@ nobody reads the output any more.
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import dataclasses
+import functools
 import json
 import os
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import IO, Annotated, Any
+
+import typer
+from typer import Argument, Option
 
 from catdog import Settings, __version__, load, plain_text
 from catdog.engine import describe
-from catdog.errors import CatDogError, InvalidSettings, ModelUnavailable, UnknownModel
+from catdog.errors import CatDogError, InvalidImage, InvalidSettings, ModelUnavailable, UnknownModel
+from catdog.folder import walk
 from catdog.memory import limit_malloc
 from catdog.models.locate import locate
 from catdog.terminal import hidden_stderr, never_fail_to_print, stopping
@@ -30,17 +34,61 @@ from catdog.verdict import default_of
 DONE, FAILED, WRONG_USAGE = 0, 1, 2
 INTERRUPTED, CLOSED_PIPE = 130, 141  # 128 + the signal, as shells report them
 MOST_WORKERS = 1024
+STDIN = "-"
+
+app = typer.Typer(
+    help="Cat or dog? Several models answer.",
+    epilog="Exit codes: 0 done, 1 some inputs failed or no model could be loaded, 2 wrong usage, 130 interrupted.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _model_names() -> list[str]:
+    """For tab completion; none where a repository would have to be asked, or nothing can be read."""
+    with contextlib.suppress(CatDogError):
+        settings = Settings.from_env()
+        if not settings.hub_repo:
+            return [model.spec.name for model in locate(settings).models]
+    return []
+
+
+# Options of several commands
+Models = Annotated[
+    list[str],
+    Option("--model", metavar="NAME", help="Ask only this model. Repeatable.", autocompletion=_model_names),
+]
+AsJson = Annotated[bool, Option("--json", help="Print JSON.")]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code; wrong arguments raise SystemExit(2)."""
-    arguments = _parser().parse_args(argv)
+    """Run one command and return its exit code."""
+    prog = "catdog" if Path(sys.argv[0]).stem == "catdog" else "python -m catdog"
+    try:
+        app(None if argv is None else list(argv), prog_name=prog)
+    except SystemExit as exit:
+        return int(exit.code or 0)
+    return DONE
+
+
+def command(function: Callable[..., int]) -> Callable[..., None]:
+    """Register a function as a command that ends with the exit code it returns, and tells its errors in a sentence."""
+
+    @functools.wraps(function)
+    def run(**given: Any) -> None:
+        raise typer.Exit(_code_of(function, given))
+
+    return app.command()(run)
+
+
+def _code_of(function: Callable[..., int], given: dict[str, Any]) -> int:
     limit_malloc()
     try:
         with warnings.catch_warnings():
             # Pillow warns of odd metadata; what matters becomes an error.
             warnings.filterwarnings("ignore", module=r"PIL\.")
-            code = arguments.run(arguments)
+            code = function(**given)
         sys.stdout.flush()
         return code
     except (InvalidSettings, UnknownModel) as error:
@@ -60,118 +108,132 @@ def main(argv: Sequence[str] | None = None) -> int:
         return FAILED
 
 
-def _parser() -> argparse.ArgumentParser:
-    prog = "catdog" if Path(sys.argv[0]).stem == "catdog" else "python -m catdog"
-    parser = argparse.ArgumentParser(prog=prog, description="Cat or dog? Several models answer.")
-    parser.add_argument("--version", action="version", version=f"catdog {__version__}")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-
-    predict = commands.add_parser("predict", help="ask the models about photos")
-    predict.add_argument("images", nargs="+", metavar="IMAGE", help="a photo's file")
-    predict.add_argument("--model", metavar="NAME", help="ask only this model")
-    predict.add_argument("--json", action="store_true", help="print JSON Lines: one object per photo")
-    predict.add_argument("--explain", action="store_true", help="with --json: add each model's heat map")
-    predict.set_defaults(run=_predict)
-
-    classify = commands.add_parser(
-        "classify",
-        help="ask the models about all photos of a folder",
-        # argparse would print DIR last, where --model would take it for a name.
-        usage="%(prog)s DIR --out FILE [--model NAME ...] [--workers N] [--restart]",
-    )
-    classify.add_argument("folder", metavar="DIR", type=Path, help="a folder of photos; the folders in it count too")
-    classify.add_argument(
-        "--out", required=True, type=Path, metavar="FILE", help="where the answers go: a .csv or .parquet file"
-    )
-    classify.add_argument(
-        "--model", nargs="+", action="extend", default=[], dest="models", metavar="NAME", help="ask only these models"
-    )
-    classify.add_argument(
-        "--workers", type=_count, metavar="N", help="processes that decode; by default one per core, at most 16"
-    )
-    classify.add_argument("--restart", action="store_true", help="discard the answers that FILE holds")
-    classify.set_defaults(run=_classify)
-
-    models = commands.add_parser("models", help="list the models, without loading them")
-    models.add_argument("--json", action="store_true", help="print one JSON object")
-    models.set_defaults(run=_models)
-
-    convert = commands.add_parser("convert", help="convert the models for OpenVINO now rather than at the first start")
-    convert.set_defaults(run=_convert)
-
-    adopt = commands.add_parser("adopt", help="make a model of any Keras version ready to be served")
-    adopt.add_argument(
-        "path", metavar="FILE", type=Path, help="a .h5, .hdf5, .keras or model.json, or a folder or zip that holds one"
-    )
-    names = adopt.add_mutually_exclusive_group()
-    names.add_argument("--classes", metavar="CLASS,CLASS", help="the classes, in the order of the model's outputs")
-    names.add_argument("--labels", metavar="FILE", type=Path, help="a file that names them, one a line, or JSON")
-    adopt.add_argument(
-        "--photos", metavar="DIR", type=Path, help="photos that it was not trained on, in a folder for each class"
-    )
-    adopt.add_argument("--out", metavar="DIR", type=Path, default=Path("mine"), help="where it goes (default: mine)")
-    adopt.add_argument("--name", help="its name, by default that of the file")
-    adopt.add_argument("--size", type=_size, metavar="WxH", help="size of its photos, where the file does not say")
-    adopt.add_argument("--logits", action="store_true", help="its linear outputs are logits")
-    adopt.add_argument("--overwrite", action="store_true", help="replace a model of that name")
-    adopt.set_defaults(run=_adopt)
-    return parser
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        Option(
+            "--version",
+            is_eager=True,
+            callback=lambda asked: _tell_version() if asked else None,
+            help="Print the version.",
+        ),
+    ] = False,
+) -> None:
+    """Cat or dog? Several models answer."""
 
 
-def _predict(arguments: argparse.Namespace) -> int:
+def _tell_version() -> None:
+    print(f"catdog {__version__}")
+    raise typer.Exit()
+
+
+@command
+def predict(
+    images: Annotated[list[str], Argument(metavar="IMAGE", help="Photos, folders of photos, or - for stdin.")],
+    model: Models = (),
+    as_json: AsJson = False,
+    explain: Annotated[bool, Option("--explain", help="With --json: add each model's heat map.")] = False,
+) -> int:
+    """Ask the models about photos.
+
+    Examples:
+
+    catdog predict cat.jpg dog.jpg
+
+    catdog predict --json --model xception holiday/
+
+    curl -s ADDRESS | catdog predict -
+    """
     with hidden_stderr():
         comparator = load(Settings.from_env())
     code = DONE
     with contextlib.closing(comparator):
         _complain(*comparator.problems)
-        for path in arguments.images:
+        comparator.chosen(model)  # raises UnknownModel before any photo is read
+        for path, photo in _photos(images):
             try:
-                comparison = comparator.compare(path, model=arguments.model, explain=arguments.explain)
-            except UnknownModel:
-                raise  # the same for every photo
+                if isinstance(photo, CatDogError):
+                    raise photo
+                comparison = comparator.compare(photo, model=model, explain=explain)
             except CatDogError as error:
                 code = FAILED
-                if arguments.json:
+                if as_json:
                     _print_json({"path": path, "error": error.to_dict()})
                 else:
                     _complain(f"{plain_text.printable(path)}: {error}")
                 continue
-            if arguments.json:
+            if as_json:
                 _print_json({"path": path, **comparison.to_dict()})
             else:
-                print(plain_text.answer(path, comparison, comparator.specs), flush=True)
+                print(plain_text.answer(path, comparison, comparator.specs, colour=_in_colour()), flush=True)
     return code
 
 
-def _classify(arguments: argparse.Namespace) -> int:
+def _photos(images: Sequence[str]) -> Iterator[tuple[str, str | IO[bytes] | CatDogError]]:
+    """What is to be asked about: how it is called, and the photo, or why there is none."""
+    for path in images:
+        if path == STDIN:
+            yield path, sys.stdin.buffer
+        elif os.path.isdir(path):
+            empty = True
+            for found in walk.find(Path(path)):
+                empty, inside = False, os.path.join(path, found.path)
+                yield inside, InvalidImage(found.problem) if found.problem else inside
+            if empty:
+                yield path, InvalidImage("The folder holds no photos.")
+        else:
+            yield path, path
+
+
+@command
+def classify(
+    folder: Annotated[Path, Argument(metavar="DIR", help="A folder of photos; the folders in it count too.")],
+    out: Annotated[Path, Option(metavar="FILE", help="Where the answers go: a .csv or .parquet file.")],
+    model: Models = (),
+    workers: Annotated[
+        int | None,
+        Option(min=1, max=MOST_WORKERS, help="Processes that decode; by default one per core, at most 16."),
+    ] = None,
+    restart: Annotated[bool, Option("--restart", help="Discard the answers that FILE holds.")] = False,
+    as_json: AsJson = False,
+) -> int:
+    """Ask the models about all photos of a folder, and write a row for each photo and model.
+
+    The same command goes on where it was interrupted. Example:
+
+    catdog classify photos --out answers.csv
+    """
     from catdog.folder.run import check, classify
 
     settings = Settings.from_env()
-    check(arguments.folder, arguments.out)
+    check(folder, out)
     with hidden_stderr():
         comparator = load(settings)
     with contextlib.closing(comparator), stopping() as stop:
         _complain(*comparator.problems)
-        summary = classify(
-            arguments.folder, arguments.out, comparator,
-            models=arguments.models, workers=arguments.workers, restart=arguments.restart, stop=stop,
-        )  # fmt: skip
+        summary = classify(folder, out, comparator, models=model, workers=workers, restart=restart, stop=stop)
     if summary.failed:
         _complain(f"{summary.failed} of {summary.photos} photos have an error: see the last column.")
     if not summary.finished:
         _complain(f"Stopped after {summary.photos} photos. The same command, without --restart, goes on from there.")
-    _print_json(summary._asdict())
+    if as_json:
+        _print_json(summary._asdict())
+    else:
+        print(plain_text.summary(summary.photos, summary.judged, summary.seconds, summary.out))
     if not summary.finished:
         return INTERRUPTED
     return FAILED if summary.failed else DONE
 
 
-def _models(arguments: argparse.Namespace) -> int:
+@command
+def models(as_json: AsJson = False) -> int:
+    """List the models, without loading them."""
     settings = Settings.from_env()
     located = locate(settings)
     specs = [model.spec for model in located.models]
     default, runtimes = default_of(specs).name, [describe(spec, settings) for spec in specs]
-    if arguments.json:
+    if as_json:
         models = [
             spec.public().model_dump() | {"runtime": runtime} for spec, runtime in zip(specs, runtimes, strict=True)
         ]
@@ -183,8 +245,9 @@ def _models(arguments: argparse.Namespace) -> int:
     return DONE
 
 
-def _convert(arguments: argparse.Namespace) -> int:
-    """Load every model on OpenVINO, which converts it, or report why it cannot be."""
+@command
+def convert() -> int:
+    """Convert the models for OpenVINO now rather than at the first start."""
     settings = dataclasses.replace(Settings.from_env(), engine="openvino")
     with hidden_stderr(), contextlib.closing(load(settings)) as comparator:
         runtimes = {name: classifier.engine.runtime for name, classifier in comparator.models.items()}
@@ -193,38 +256,63 @@ def _convert(arguments: argparse.Namespace) -> int:
     return FAILED if comparator.problems else DONE
 
 
-def _adopt(arguments: argparse.Namespace) -> int:
+@command
+def adopt(
+    path: Annotated[
+        Path,
+        Argument(metavar="FILE", help="A .h5, .hdf5, .keras or model.json, or a folder or zip that holds one."),
+    ],
+    classes: Annotated[
+        str, Option(metavar="CLASS,CLASS", help="The classes, in the order of the model's outputs.")
+    ] = "",
+    labels: Annotated[Path | None, Option(metavar="FILE", help="A file that names them, one a line, or JSON.")] = None,
+    photos: Annotated[
+        Path | None, Option(metavar="DIR", help="Photos that it was not trained on, in a folder for each class.")
+    ] = None,
+    out: Annotated[Path, Option(metavar="DIR", help="Where it goes.")] = Path("mine"),
+    name: Annotated[str | None, Option(help="Its name, by default that of the file.")] = None,
+    size: Annotated[str | None, Option(metavar="WxH", help="Size of its photos, where the file does not say.")] = None,
+    logits: Annotated[bool, Option("--logits", help="Its linear outputs are logits.")] = False,
+    overwrite: Annotated[bool, Option("--overwrite", help="Replace a model of that name.")] = False,
+) -> int:
+    """Make a model of any Keras version ready to be served.
+
+    Example:
+
+    catdog adopt keras_model.h5 --labels labels.txt --photos photos
+    """
+    if labels and classes:
+        raise typer.BadParameter("Name the classes by --classes or by --labels, not by both.")
     if find_spec("keras") is None:
         raise ModelUnavailable("adopt needs TensorFlow and Keras: install what requirements.txt names.")
     from catdog.adopt.adoption import adopt
     from catdog.adopt.source import read_labels
     from catdog.adopt.table import report
 
-    classes = arguments.classes.split(",") if arguments.classes else ()
-    if arguments.labels:
-        classes = read_labels(arguments.labels)
+    names = read_labels(labels) if labels else classes.split(",") if classes else ()
+    sides = _size(size) if size else None
     with hidden_stderr():
         adopted = adopt(
-            arguments.path, arguments.out, classes=classes, photos=arguments.photos, size=arguments.size,
-            logits=arguments.logits, name=arguments.name, overwrite=arguments.overwrite,
-        )  # fmt: skip
+            path, out, classes=names, photos=photos, size=sides, logits=logits, name=name, overwrite=overwrite
+        )
     print(report(adopted))
     return DONE
 
 
 def _size(text: str) -> tuple[int, int]:
-    """Height and width, for argparse, from WIDTHxHEIGHT or the side of a square."""
+    """Height and width, from WIDTHxHEIGHT or the side of a square; raises BadParameter."""
     sides = text.lower().split("x")
     if len(sides) > 2 or not all(side.isdecimal() and 8 <= int(side) <= 2048 for side in sides):
-        raise argparse.ArgumentTypeError(f"it must be like 128x128, with sides from 8 to 2048, received {text}")
+        raise typer.BadParameter(f"--size must be like 128x128, with sides from 8 to 2048, received {text}.")
     return int(sides[-1]), int(sides[0])
 
 
-def _count(text: str) -> int:
-    """A number of processes, for argparse."""
-    if not text.isdecimal() or not 1 <= int(text) <= MOST_WORKERS:
-        raise argparse.ArgumentTypeError(f"it must be a whole number from 1 to {MOST_WORKERS}, received {text}")
-    return int(text)
+def _in_colour() -> bool:
+    """Whether stdout is a terminal that shows colours, and nobody asked for none (no-color.org)."""
+    from rich.console import Console
+
+    console = Console()
+    return console.color_system is not None and not console.no_color
 
 
 def _print_json(content: dict[str, Any]) -> None:

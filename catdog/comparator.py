@@ -97,8 +97,8 @@ class Comparator:
     def specs(self) -> tuple[ModelSpec, ...]:
         return tuple(classifier.spec for classifier in self.models.values())
 
-    def compare(self, photo: Photo, *, model: str | None = None, explain: bool = False) -> Comparison:
-        """Ask all models, or the one named `model`, about one photo; `explain` adds heat maps.
+    def compare(self, photo: Photo, *, model: str | Collection[str] | None = None, explain: bool = False) -> Comparison:
+        """Ask all models, or those named by `model`, about one photo; `explain` adds heat maps.
 
         photo is encoded bytes, a path, a binary file or a Pillow image. A large photo is first read at a reduced size,
         and again as a whole if a model is not confident.
@@ -109,7 +109,9 @@ class Comparator:
         """
         return self._compared(photo, model, explain)[0]
 
-    def look(self, photo: Photo, *, model: str | None = None, explain: bool = False) -> tuple[Comparison, Image.Image]:
+    def look(
+        self, photo: Photo, *, model: str | Collection[str] | None = None, explain: bool = False
+    ) -> tuple[Comparison, Image.Image]:
         """As `compare`; also returns the upright RGB photo, at most LARGEST_SIDE pixels a side."""
         return self._compared(photo, model, explain, side=LARGEST_SIDE)
 
@@ -170,12 +172,12 @@ class Comparator:
             self._places.release()
 
     def _compared(
-        self, photo: Photo, model: str | None, explain: bool, *, side: int | None = None
+        self, photo: Photo, model: str | Collection[str] | None, explain: bool, *, side: int | None = None
     ) -> tuple[Comparison, Image.Image | None]:
         """The answer, and with `side` also the photo, at most that many pixels a side."""
         if self._closed:
             raise ModelUnavailable("The models have been closed. Load them again.")
-        classifiers = self.chosen() if model is None else self.chosen([model])
+        classifiers = self.chosen([model] if isinstance(model, str) else model or ())
         shapes = {classifier.spec.input.shape for classifier in classifiers}
         shown = None
 

@@ -9,16 +9,29 @@ from catdog.models.spec import ModelSpec
 from catdog.verdict import Comparison
 
 
-def answer(path: str, comparison: Comparison, specs: Sequence[ModelSpec]) -> str:
-    """The answer to one photo: its path, a line per model, and remarks on how far to trust them."""
+def answer(path: str, comparison: Comparison, specs: Sequence[ModelSpec], *, colour: bool = False) -> str:
+    """The answer to one photo: its path, a line per model, and remarks on how far to trust them.
+
+    With `colour`, the path is bold and the header is faint (ECMA-48, select graphic rendition).
+    """
     classes = list(dict.fromkeys(name for verdict in comparison.models for name in verdict.probabilities))
     rows = [("model", "label", "confidence", *classes, "time")]
     for verdict in comparison.models:
         shares = [_share(verdict.probabilities.get(name)) for name in classes]
         time = f"{verdict.milliseconds:.1f} ms"
         rows.append((verdict.model, verdict.label, _share(verdict.confidence), *shares, time))
-    lines = [*_aligned(rows, left=2), *_remarks(comparison, specs)]
-    return "\n".join([printable(path), *(f"  {line}" for line in lines)])
+    header, *lines = [f"  {line}" for line in (*_aligned(rows, left=2), *_remarks(comparison, specs))]
+    bold, faint, normal = ("\x1b[1m", "\x1b[2m", "\x1b[0m") if colour else ("", "", "")
+    return "\n".join([f"{bold}{printable(path)}{normal}", f"{faint}{header}{normal}", *lines])
+
+
+def summary(photos: int, judged: int, seconds: float, out: str) -> str:
+    """What a run over a folder did: how many photos have answers, and how many of them it added in how many seconds."""
+    if not judged:
+        return f"{printable(out)} holds the answers to all {photos:,} photos already."
+    speed = f" ({judged / seconds:.1f} a second)" if seconds else ""
+    of = "" if judged == photos else f" {judged:,} of them now,"
+    return f"{printable(out)} holds the answers to {photos:,} photos,{of} in {wording.duration(seconds)}{speed}."
 
 
 def table(specs: Sequence[ModelSpec], runtimes: Sequence[str]) -> str:

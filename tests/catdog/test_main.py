@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import shlex
@@ -47,27 +48,28 @@ WRONG = ["", "bogus", "--bogus", "predict", "predict --json", "predict a.jpg --m
 
 @pytest.mark.parametrize("arguments", WRONG)
 def test_wrong_arguments_end_with_2_and_the_usage(arguments, capsys):
-    with pytest.raises(SystemExit) as caught:
-        main(arguments.split())
-    assert caught.value.code == WRONG_USAGE
+    assert main(arguments.split()) == WRONG_USAGE
     out, err = capsys.readouterr()
-    assert out == ""
-    assert "usage: python -m catdog" in err
+    assert ("Error" in err) if arguments else ("Usage: python -m catdog" in out)
+
+
+@pytest.mark.parametrize(("arguments", "meant"), [("predct a.jpg", "predict"), ("predict --modle x a.jpg", "--model")])
+def test_a_misspelt_word_is_told_what_was_meant(arguments, meant, capsys):
+    assert main(arguments.split()) == WRONG_USAGE
+    assert meant in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         ("--help", ["predict", "classify", "models", "convert", "--version"]),
-        ("predict --help", ["IMAGE", "--model", "--json", "--explain"]),
+        ("predict -h", ["IMAGE", "--model", "--json", "--explain", "catdog predict cat.jpg dog.jpg"]),
         ("classify --help", ["DIR", "--out", "--workers", "--restart"]),
         ("models --help", ["--json"]),
     ],
 )
 def test_help_goes_to_stdout(arguments, words, capsys):
-    with pytest.raises(SystemExit) as caught:
-        main(arguments.split())
-    assert caught.value.code == DONE
+    assert main(arguments.split()) == DONE
     out, err = capsys.readouterr()
     assert err == ""
     assert all(word in out for word in words)
@@ -219,13 +221,14 @@ def test_predict_as_json_lines(weights, cat, tmp_path, tiny_comparator, capsys):
 
 def test_a_bad_photo_is_a_sentence_and_the_others_are_answered(weights, cat, tmp_path, capsys):
     (tmp_path / "bad\x1b[31m.jpg").write_bytes(b"%PDF-1.7")
-    photos = [tmp_path / "none.jpg", tmp_path, tmp_path / "bad\x1b[31m.jpg", cat]
+    (tmp_path / "empty").mkdir()
+    photos = [tmp_path / "none.jpg", tmp_path / "empty", tmp_path / "bad\x1b[31m.jpg", cat]
     assert main(["predict", *map(str, photos)]) == FAILED
     out, err = capsys.readouterr()
     assert out.startswith(str(cat))
     missing, folder, pdf = err.splitlines()
     assert missing.startswith(f"catdog: {tmp_path}/none.jpg: ") and "No such file" in missing
-    assert "Is a directory" in folder
+    assert folder == f"catdog: {tmp_path}/empty: The folder holds no photos."
     assert "a PDF document" in pdf and "\x1b" not in pdf
 
 
@@ -256,6 +259,40 @@ def test_nobody_is_vouched_for_on_a_photo_of_neither():
         report = plain_text.answer("x.jpg", disputed.model_copy(update={"verdict": NEITHER}), comparator.specs)
     assert "agree" not in report
     assert report.endswith("\n  Probably neither a cat nor a dog: do not trust the answers above.")
+
+
+def test_photos_come_from_folders_and_from_stdin(weights, cat, dog, tmp_path, tiny_comparator, capsys, monkeypatch):
+    (tmp_path / "in").mkdir()
+    for path in (cat, dog):
+        shutil.copy(path, tmp_path / "in" / path.name)
+    with open(dog, "rb") as stream:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(stream))
+        assert main(["predict", "--json", str(tmp_path), "-"]) == DONE
+    found = list(map(json.loads, capsys.readouterr().out.splitlines()))
+    assert [row["path"] for row in found] == [*(str(tmp_path / "in" / path.name) for path in sorted((cat, dog))), "-"]
+    assert found[-1]["confidence"] == pytest.approx(tiny_comparator.compare(dog).confidence, abs=1e-6)
+
+
+def test_several_models_are_asked_in_the_order_of_display(weights, cat, capsys):
+    assert main(["predict", "--json", "--model", "xception", "--model", "scratch_cnn", str(cat)]) == DONE
+    assert [row["model"] for row in json.loads(capsys.readouterr().out)["models"]] == ["scratch_cnn", "xception"]
+
+
+def test_only_a_terminal_that_wants_it_gets_colour(weights, cat, capsys, monkeypatch):
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    for terminal, quiet, coloured in ((True, "", True), (True, "1", False), (False, "", False)):
+        monkeypatch.setattr(sys.stdout, "isatty", lambda terminal=terminal: terminal, raising=False)
+        monkeypatch.setenv("NO_COLOR", quiet)
+        assert main(["predict", str(cat)]) == DONE
+        assert ("\x1b[" in capsys.readouterr().out) == coloured
+
+
+def test_the_shell_completes_names_of_models(environment):
+    asked = {"_CATDOG_COMPLETE": "complete_bash", "COMP_WORDS": "catdog predict --model x", "COMP_CWORD": "3"}
+    code = "import sys; sys.argv = ['catdog']; from catdog.__main__ import run; run()"
+    options = {"cwd": ROOT, "env": environment | asked, "capture_output": True, "text": True, "timeout": PATIENCE}
+    assert subprocess.run([sys.executable, "-c", code], **options).stdout.split() == ["xception"]
 
 
 def test_maps_come_as_json_when_they_are_asked_for(weights, cat, capsys):

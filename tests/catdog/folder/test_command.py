@@ -46,7 +46,7 @@ def wait_for_the_end_of(pid: int) -> None:
 
 def test_the_last_line_is_json_and_the_exit_code_tells_of_failures(greys, tmp_path, capsys):
     folder, out = greys(3), tmp_path / "out.csv"
-    assert main(["classify", str(folder), "--out", str(out), "--workers", "1"]) == DONE
+    assert main(["classify", str(folder), "--out", str(out), "--workers", "1", "--json"]) == DONE
     stdout, stderr = capsys.readouterr()
     summary = json.loads(stdout.splitlines()[-1])
     assert list(summary) == ["photos", "failed", "judged", "finished", "seconds", "photos_per_second", "out"]
@@ -57,13 +57,13 @@ def test_the_last_line_is_json_and_the_exit_code_tells_of_failures(greys, tmp_pa
     (folder / "bad.png").touch()
     assert main(["classify", str(folder), "--out", str(out)]) == FAILED
     stdout, stderr = capsys.readouterr()
-    assert json.loads(stdout)["failed"] == 1
+    assert stdout.startswith(f"{out} holds the answers to 4 photos, 1 of them now, in ")
     assert "catdog: 1 of 4 photos have an error: see the last column.\n" in stderr
 
 
 def test_models_can_be_chosen_before_and_after_the_folder(greys, tmp_path, capsys):
     folder, out = greys(1), tmp_path / "out.csv"
-    models = ["--model", "xception", "scratch_cnn", "--model", "xception"]
+    models = ["--model", "xception", "--model", "scratch_cnn", "--model", "xception"]
     assert main(["classify", str(folder), "--out", str(out), *models]) == DONE
     assert [row["model"] for row in read_csv(out)] == ["scratch_cnn", "xception"]  # in the order of display
     assert main(["classify", "--model", "xception", "--out", str(out), str(folder)]) == WRONG_USAGE
@@ -75,20 +75,18 @@ def test_models_can_be_chosen_before_and_after_the_folder(greys, tmp_path, capsy
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        ("", "required: DIR, --out"),
-        ("DIR", "required: --out"),
-        ("--out x.csv", "required: DIR"),
-        ("DIR --out x.csv --workers 0", "a whole number from 1 to 1024, received 0"),
-        ("DIR --out x.csv --workers x", "a whole number from 1 to 1024, received x"),
-        ("DIR --out", "expected one argument"),
+        ("", "DIR"),
+        ("DIR", "--out"),
+        ("--out x.csv", "DIR"),
+        ("DIR --out x.csv --workers 0", "greater than or equal to 1"),
+        ("DIR --out x.csv --workers x", "--workers"),
+        ("DIR --out", "--out"),
     ],
 )
 def test_wrong_arguments_end_with_the_usage(arguments, reason, greys, capsys):
-    with pytest.raises(SystemExit) as caught:
-        main(["classify", *arguments.replace("DIR", str(greys(1))).split()])
-    assert caught.value.code == WRONG_USAGE
+    assert main(["classify", *arguments.replace("DIR", str(greys(1))).split()]) == WRONG_USAGE
     stderr = capsys.readouterr().err
-    assert "usage: python -m catdog classify" in stderr and reason in stderr
+    assert "Error" in stderr and reason in stderr
 
 
 @pytest.mark.parametrize(
@@ -130,7 +128,18 @@ def test_memory_does_not_grow_with_the_number_of_photos(greys, tmp_path):
         folder = tmp_path / str(copies)
         for number in range(copies):
             shutil.copytree(one, folder / f"{number:05}", copy_function=os.link)
-        command = [sys.executable, "-c", code, "classify", str(folder), "--out", f"{folder}.csv", "--workers", "1"]
+        command = [
+            sys.executable,
+            "-c",
+            code,
+            "classify",
+            str(folder),
+            "--out",
+            f"{folder}.csv",
+            "--workers",
+            "1",
+            "--json",
+        ]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE, check=True)
         summary, kilobytes = done.stdout.splitlines()[-2:]
         assert json.loads(summary)["photos"] == copies
@@ -154,7 +163,7 @@ def test_a_killed_run_goes_on_to_the_rows_of_an_unbroken_one(greys, tmp_path, ca
     with open(part, "ab") as torn:
         torn.write(b"128.png,scratch_cnn,cat,0.9")
 
-    assert main(["classify", str(folder), "--out", str(part)]) == FAILED
+    assert main(["classify", str(folder), "--out", str(part), "--json"]) == FAILED
     summary = json.loads(capsys.readouterr().out)
     assert (summary["photos"], summary["judged"]) == (4 * BATCH + 6, 2 * BATCH + 6)
     assert main(["classify", str(folder), "--out", str(whole)]) == FAILED
@@ -163,7 +172,7 @@ def test_a_killed_run_goes_on_to_the_rows_of_an_unbroken_one(greys, tmp_path, ca
 
 def test_ctrl_c_finishes_cleanly_and_says_how_to_go_on(greys, tmp_path):
     folder, out = greys(4 * BATCH), tmp_path / "out.csv"
-    stopped = run_until("SIGINT", 2, "classify", folder, "--out", out)
+    stopped = run_until("SIGINT", 2, "classify", folder, "--out", out, "--json")
     assert stopped.returncode == INTERRUPTED
     assert (
         f"catdog: Stopped after {2 * BATCH} photos. The same command, without --restart, goes on from there.\n"
