@@ -309,7 +309,9 @@ def _size(text: str) -> tuple[int, int]:
 
 def _in_colour() -> bool:
     """Whether stdout is a terminal that shows colours, and nobody asked for none (no-color.org)."""
-    from rich.console import Console
+    if not sys.stdout.isatty():
+        return False
+    from rich.console import Console  # slow to import
 
     console = Console()
     return console.color_system is not None and not console.no_color
