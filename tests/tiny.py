@@ -18,13 +18,14 @@ def write_tiny_model(
     seed: int = 0,
     accuracy: float = 0.9,
     convolutions: int = 1,
+    filters: int = 8,
 ) -> ModelSpec:
     """Write a real random `.h5` of a few hundred parameters, and its spec, into a folder.
 
-    With three or more convolutions, some are quantized.
+    With three or more convolutions, some are quantized. With two of 64 filters, an export holds weights of each kind.
     """
     path = folder / f"{name}.h5"
-    path.write_bytes(_h5(image_size, len(classes), seed, convolutions))
+    path.write_bytes(_h5(image_size, len(classes), seed, convolutions, filters))
     spec = ModelSpec(
         name=name,
         title=name.replace("_", " "),
@@ -41,7 +42,7 @@ def write_tiny_model(
 
 
 @functools.cache
-def _h5(image_size: int, classes: int, seed: int, convolutions: int) -> bytes:
+def _h5(image_size: int, classes: int, seed: int, convolutions: int, filters: int) -> bytes:
     """The same bytes for the same arguments, so that each network is built and converted once per process."""
     import keras
     from keras import layers
@@ -52,8 +53,8 @@ def _h5(image_size: int, classes: int, seed: int, convolutions: int) -> bytes:
         [
             keras.Input((image_size, image_size, 3)),
             layers.Rescaling(1 / 127.5, offset=-1.0),
-            layers.Conv2D(8, 3, strides=2, activation="relu"),
-            *(layers.Conv2D(8, 3, padding="same", activation="relu") for _ in range(convolutions - 1)),
+            layers.Conv2D(filters, 3, strides=2, activation="relu"),
+            *(layers.Conv2D(filters, 3, padding="same", activation="relu") for _ in range(convolutions - 1)),
             layers.GlobalAveragePooling2D(),
             layers.Dense(units, activation=activation),
         ]

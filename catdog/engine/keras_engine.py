@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -70,6 +71,11 @@ def with_features_and_maps(model: keras.Model) -> keras.Model:
             outputs["maps"] = maps(seen_by(seen))
             maps.set_weights([np.asarray(head.kernel)])
     return keras.Model(model.inputs[0], outputs)
+
+
+def has_keras() -> bool:
+    """Whether Keras and TensorFlow are installed."""
+    return importlib.util.find_spec("keras") is not None and importlib.util.find_spec("tensorflow") is not None
 
 
 def limit_threads(threads: int) -> None:

@@ -16,7 +16,7 @@ from catdog.engine import cache
 from catdog.engine.cascade import NOTE, CascadeEngine
 from catdog.engine.convert import Job, NotStored, convert
 from catdog.engine.interface import Engine, are_probabilities
-from catdog.engine.keras_engine import KerasEngine, limit_threads, load_model
+from catdog.engine.keras_engine import KerasEngine, has_keras, limit_threads, load_model
 from catdog.engine.openvino_engine import OpenVINOEngine, import_openvino
 from catdog.engine.precision import EXACT, FAST, precisions_of
 from catdog.errors import CatDogError, ModelMismatch, NotConverted
@@ -80,9 +80,9 @@ def describe(spec: ModelSpec, settings: Settings) -> str:
             if version := cache.installed("openvino"):
                 precision = precisions_of(spec)[0]
                 return f"OpenVINO {version}, {precision}{NOTE if precision in FAST else ''}"
-        if settings.engine == "openvino" or not _has_keras():
+        if settings.engine == "openvino" or not has_keras():
             return "nothing, as OpenVINO fails on this machine"
-    if not _has_keras():
+    if not has_keras():
         return "nothing, as TensorFlow is not installed"
     return f"TensorFlow {cache.installed('tensorflow')}, float32"
 
@@ -91,10 +91,6 @@ def _with_openvino(settings: Settings) -> bool:
     if settings.engine == "auto":
         return importlib.util.find_spec("openvino") is not None
     return settings.engine == "openvino"
-
-
-def _has_keras() -> bool:
-    return importlib.util.find_spec("keras") is not None and importlib.util.find_spec("tensorflow") is not None
 
 
 def _conversions(
@@ -107,7 +103,7 @@ def _conversions(
     for parent in (settings.cache, None):  # None: a temporary folder, as the cache may be full or read-only
         missing = [i for i, entry in enumerate(found) if entry is None or isinstance(entry, NotStored)]
         if missing:
-            if parent and _has_keras():
+            if parent:
                 names = ", ".join(models[i][0].name for i in missing)
                 log.warning("Converting for OpenVINO, which may take a minute: %s.", names)
             made = _convert([models[i] for i in missing], parent, settings.cache, temporary)
@@ -120,8 +116,6 @@ def _convert(
     models: Sequence[Model], parent: Path | None, place: Path, temporary: contextlib.ExitStack
 ) -> list[Path | CatDogError]:
     """Convert in a folder inside `parent` that lasts as long as `temporary`, then move to the cache `place`."""
-    if not _has_keras():
-        return [NotConverted("TensorFlow is not installed.")] * len(models)
     try:
         workspace = Path(temporary.enter_context(cache.workspace(parent)))
         jobs = [Job(path, spec, workspace / str(number)) for number, (path, spec) in enumerate(models)]
@@ -187,7 +181,7 @@ def _in_precision(conversion: Path, spec: ModelSpec, threads: int, precision: st
 def _with_keras(model: Model, settings: Settings, *, why: str = "") -> Engine:
     """Run a model with TensorFlow; `why` is the reason if the settings did not ask for it."""
     path, _ = model
-    if not _has_keras():
+    if not has_keras():
         raise NotConverted(
             f"{path.name} needs TensorFlow, which is not installed. Install what requirements.txt names."
         )
@@ -205,11 +199,11 @@ def _with_keras(model: Model, settings: Settings, *, why: str = "") -> Engine:
 def _instead(model: Model, settings: Settings, error: NotConverted) -> Engine:
     """Run with TensorFlow what OpenVINO cannot run; raises NotConverted where the settings or the machine forbid it."""
     path, _ = model
-    if settings.engine == "auto" and _has_keras():
+    if settings.engine == "auto" and has_keras():
         return _with_keras(model, settings, why=f"it could not be converted: {error}")
     advice = (
         "Serve it with CATDOG_ENGINE=auto, and TensorFlow runs it."
-        if _has_keras()
+        if has_keras()
         else "Run `python -m catdog convert` where TensorFlow is installed, and use the same CATDOG_CACHE."
     )
     raise NotConverted(f"{path.name} could not be converted for OpenVINO: {error} {advice}") from error

@@ -26,7 +26,7 @@ T = TypeVar("T")
 # covers the look-up of the host, which took 10 s with a silent name server.
 PATIENCE = 6.0
 # Those in the top folder of a repository; only reading shows which JSON files are specs.
-MODEL_FILES = {"allow_patterns": ["*.json", "*.h5"], "ignore_patterns": "*/*"}
+MODEL_FILES = {"allow_patterns": ["*.json", "*.h5", "*.onnx"], "ignore_patterns": "*/*"}
 THREAD = "catdog-hub"  # name of the threads that ask the Hub
 
 

@@ -226,6 +226,7 @@ def test_without_tensorflow_what_is_converted_runs_and_the_rest_says_what_to_do(
     advice = r"tiny\.h5 .* TensorFlow is not installed\. .*catdog convert.*CATDOG_CACHE"
     with monkeypatch.context() as patch, pytest.raises(NotConverted, match=advice):
         missing(patch, library)
+        patch.setattr(copies, "one", convert.attempt)
         load_engine(*tiny, settings)
     load_engine(*tiny, settings)
     missing(monkeypatch, library)

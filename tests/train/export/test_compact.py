@@ -1,0 +1,66 @@
+"""Weights in 8 and 16 bits: which arrays get which, and how far they are from what they were."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from train.export.compact import LADDER, compact
+from train.export.onnx_file import OnnxEngine
+
+SHAPE = (64, 80)
+FLOAT16 = TensorProto.FLOAT16
+
+
+@pytest.fixture
+def model() -> onnx.ModelProto:
+    """Probabilities that are a row of `weights`, whose columns differ in size, plus a bias."""
+    weights = np.random.default_rng(0).normal(size=SHAPE) * np.logspace(-3, 0, SHAPE[1])
+    arrays = {"weights": weights.astype(np.float32), "bias": np.ones(SHAPE[1], np.float32)}
+    graph = helper.make_graph(
+        [
+            helper.make_node("MatMul", ["pixels", "weights"], ["product"]),
+            helper.make_node("Add", ["product", "bias"], ["probabilities"]),
+        ],
+        "test",
+        [helper.make_tensor_value_info("pixels", TensorProto.FLOAT, ["photos", SHAPE[0]])],
+        [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["photos", SHAPE[1]])],
+        [numpy_helper.from_array(array, name) for name, array in arrays.items()],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
+@pytest.mark.parametrize(
+    ("least", "kind", "tolerance"), [(LADDER[0], np.int8, 1 / 127), (LADDER[-2], np.int16, 1 / 2047)]
+)
+def test_large_arrays_are_kept_small_and_computed_in_float32(model, least, kind, tolerance):
+    small = compact(model, least)
+    kept = {tensor.name: numpy_helper.to_array(tensor) for tensor in small.graph.initializer}
+    assert kept["weights.small"].dtype == kind
+    assert kept["bias"].dtype == np.float32
+    rows = np.eye(SHAPE[0], dtype=np.float32)
+    expected, found = (OnnxEngine(one)(rows).probabilities - 1 for one in (model, small))
+    assert np.all(np.abs(found - expected) <= tolerance * np.abs(expected).max(axis=0) + 1e-6)
+    shift = np.abs((found - expected).mean(axis=0))  # less than rounding each number by itself would leave
+    assert np.all(shift <= tolerance * np.abs(expected).max(axis=0) / SHAPE[0] + 1e-6)
+    assert len(small.SerializeToString()) < len(model.SerializeToString()) * (0.4 if kind == np.int8 else 0.6)
+    assert "weights" in [tensor.name for tensor in model.graph.initializer]
+
+
+def test_weights_of_few_bits_stay_exact_though_a_normalisation_was_multiplied_into_them(model):
+    """As those of the shipped models: 11 significant bits, some too small for float16."""
+    random = np.random.default_rng(0)
+    kernel = random.normal(size=SHAPE).astype(np.float16).astype(np.float32) * np.float32(2.0**-18)
+    factors = random.normal(size=(SHAPE[0], 1)).astype(np.float32)
+    for weights, kernels in ((kernel, ()), (kernel * factors, (kernel,))):
+        model.graph.initializer[0].CopyFrom(numpy_helper.from_array(weights, "weights"))
+        small = compact(model, None, kernels)
+        assert {tensor.name: tensor.data_type for tensor in small.graph.initializer}["weights.small"] == FLOAT16
+        rows = np.eye(SHAPE[0], dtype=np.float32) * 2**18
+        expected, found = (OnnxEngine(one)(rows).probabilities - 1 for one in (model, small))
+        np.testing.assert_allclose(found, expected, atol=1e-5)
+    noise = random.normal(size=SHAPE).astype(np.float32)
+    model.graph.initializer[0].CopyFrom(numpy_helper.from_array(noise, "weights"))
+    assert compact(model, None).graph.initializer[0] == model.graph.initializer[0]

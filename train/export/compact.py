@@ -1,0 +1,107 @@
+"""Weights of an ONNX graph in fewer bits, which any runtime turns into float32 when it loads the model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import onnx
+from onnx import helper, numpy_helper
+
+# How many numbers an array needs to be kept in 8 bits, from the smallest file to one that loses nothing.
+LADDER = (2**12, 2**16, 2**17, 2**18, None)
+# Largest whole number of 8 and of 12 bits. Those of 12 are stored in 16, of which compressing the file saves a part.
+SHORT, LONG = 127, 2047
+# Smaller arrays, and those with one axis, stay in float32. With fewer numbers for each step, 8 bits gain little.
+FEWEST, FEWEST_PER_STEP = 1024, 64
+# Largest error of weights that count as unchanged, in parts of the largest of their channel.
+EXACT = 2e-6
+TINY = np.float32(1e-12)
+
+
+def compact(model: onnx.ModelProto, least: int | None, kernels: Sequence[np.ndarray] = ()) -> onnx.ModelProto:
+    """A copy of a float32 model, with weights of 8 bits in arrays of at least `least` numbers, of 12 in smaller ones.
+
+    With None, arrays are kept in float16 where that loses nothing, and else in float32.
+
+    kernels  weights of the network before its normalisations were multiplied into them, in the shapes of the graph:
+             those that float16 holds stay exact
+    """
+    model = onnx.ModelProto.FromString(model.SerializeToString())
+    graph, initializers, nodes = model.graph, [], []
+    for tensor in graph.initializer:
+        values = numpy_helper.to_array(tensor)
+        is_large = values.dtype == np.float32 and values.ndim > 1 and values.size >= FEWEST
+        packed = _packed(values, least, kernels) if is_large else None
+        if packed is None:
+            initializers.append(tensor)
+            continue
+        arrays, steps = _stored(tensor.name, *packed)
+        initializers += arrays
+        nodes += steps
+    nodes += graph.node
+    del graph.initializer[:], graph.node[:]
+    graph.initializer.extend(initializers)
+    graph.node.extend(nodes)
+    onnx.checker.check_model(model, full_check=True)
+    return model
+
+
+def _packed(
+    values: np.ndarray, least: int | None, kernels: Sequence[np.ndarray]
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """A smaller array, and what it is to be multiplied by, in place of `values`; None to keep these."""
+    if least is None:
+        return next(filter(None, (_multiple(values, kernel) for kernel in (values, *kernels))), None)
+    axis = min((0, -1), key=lambda axis: _error(values, *_rounded(values, axis, SHORT)))
+    is_short = values.size >= max(least, FEWEST_PER_STEP * values.shape[axis])
+    return _rounded(values, axis, SHORT if is_short else LONG)
+
+
+def _multiple(values: np.ndarray, kernel: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    """A kernel in float16, and the factor for each place on the first axis that makes it `values`; or None.
+
+    Weights of 11 significant bits fit into float16 once they are not too small for it.
+    """
+    if kernel.shape != values.shape:
+        return None
+    others = tuple(range(1, values.ndim))
+    sizes = [np.abs(array).sum(axis=others, keepdims=True, dtype=np.float64) for array in (values, kernel)]
+    factor = sizes[0] / np.maximum(sizes[1], TINY) * np.sign((values * kernel).sum(axis=others, keepdims=True))
+    _, exponent = np.frexp(np.abs(kernel).max(axis=others, keepdims=True))
+    half = np.ldexp(kernel, 15 - exponent).astype(np.float16)
+    factor = np.ldexp(factor, exponent - 15).astype(np.float32)
+    error = np.abs(half * factor - values).max(axis=others)
+    return (half, factor) if (error <= EXACT * np.abs(values).max(axis=others)).all() else None
+
+
+def _stored(name: str, small: np.ndarray, factor: np.ndarray) -> tuple[list[onnx.TensorProto], list[onnx.NodeProto]]:
+    """The arrays, and the nodes that make a float32 array called `name` of them."""
+    stored, unscaled, step = (f"{name}.{part}" for part in ("small", "unscaled", "step"))
+    arrays = [numpy_helper.from_array(small, stored), numpy_helper.from_array(factor, step)]
+    cast = helper.make_node("Cast", [stored], [unscaled], to=onnx.TensorProto.FLOAT)
+    return arrays, [cast, helper.make_node("Mul", [unscaled, step], [name])]
+
+
+def _rounded(values: np.ndarray, axis: int, most: int) -> tuple[np.ndarray, np.ndarray]:
+    """Whole numbers from -most to most, and the step between them for each place on an axis.
+
+    The errors of one place add up to next to nothing, so that the layer's output is not shifted where its inputs are
+    alike: as many numbers as that takes, those nearest to one half, are rounded the other way.
+    """
+    rows = np.moveaxis(values, axis, 0).reshape(values.shape[axis], -1)
+    steps = np.maximum(np.abs(rows).max(axis=1, keepdims=True) / most, TINY)
+    exact = rows / steps
+    whole = np.rint(exact)
+    errors = exact - whole
+    shift = errors.sum(axis=1, keepdims=True)
+    rank = np.argsort(np.argsort(-errors * np.sign(shift), axis=1), axis=1)
+    whole += np.sign(shift) * (rank < np.rint(np.abs(shift)))
+    shape = np.moveaxis(values, axis, 0).shape
+    whole = np.moveaxis(np.clip(whole, -most, most).reshape(shape), 0, axis)
+    steps = np.moveaxis(steps.reshape(-1, *[1] * (values.ndim - 1)), 0, axis)
+    return whole.astype(np.int8 if most == SHORT else np.int16), steps.astype(np.float32)
+
+
+def _error(values: np.ndarray, whole: np.ndarray, step: np.ndarray) -> float:
+    return float(np.square(values - whole * step).sum())

@@ -1,0 +1,148 @@
+"""One `.h5` -> an ONNX file with the outputs of its engine, small, and as right as Keras."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import onnx
+from tqdm import tqdm
+
+from catdog.classifier import Classifier
+from catdog.engine import Outputs, convert
+from catdog.engine.keras_engine import KerasEngine, load_model
+from catdog.engine.openvino_engine import import_openvino
+from catdog.errors import CatDogError
+from catdog.models.spec import ModelSpec
+from catdog.photo.array import resized, scaled
+from catdog.photo.decode import decode
+from train.export.compact import LADDER, compact
+
+OPSET = 17
+LARGEST_DIFFERENCE = 0.01  # of a calibrated probability from that of Keras
+LARGEST_SHIFT = 0.05  # of a strangeness that passes 1, from where a photo may count as neither
+
+
+class NotExported(CatDogError, RuntimeError):
+    """A model whose ONNX file would answer otherwise than its `.h5`."""
+
+    code = "not_exported"
+
+
+class OnnxEngine:
+    """Runs an ONNX model with OpenVINO, which reads it without conversion."""
+
+    problem = ""
+
+    def __init__(self, model: onnx.ModelProto):
+        openvino = import_openvino()
+        core, self.runtime = openvino.Core(), f"OpenVINO {openvino.__version__} on ONNX"
+        read = core.read_model(model.SerializeToString(), b"")
+        self.network = core.compile_model(read, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+
+    def __call__(self, batch: np.ndarray) -> Outputs:
+        results = self.network([batch])
+        named = {name: np.array(values) for port, values in results.items() for name in port.names}
+        return Outputs.from_model(**{name: named[name] for name in Outputs._fields if name in named})
+
+
+def exported(
+    path: Path, spec: ModelSpec, photos: Sequence[Path], *, exact: bool = False
+) -> tuple[onnx.ModelProto, dict[str, Any]]:
+    """The smallest model of LADDER that answers as Keras does, or with `exact` one that loses nothing; and its figures.
+
+    No label of the photos may change, no calibrated probability nor score for neither may move by more than
+    LARGEST_DIFFERENCE (with `exact`, by what a conversion may), and no strangeness past 1 by more than LARGEST_SHIFT.
+    Raises NotExported if one does all the same, and ModelMismatch for a file that is not the one of its spec.
+    """
+    ladder, limit = ((None,), convert.LARGEST_DIFFERENCE) if exact else (LADDER, LARGEST_DIFFERENCE)
+    engine = KerasEngine(load_model(path, spec))
+    expected = [_answer(Classifier(spec, engine), one) for one in tqdm(photos, f"{spec.name} with Keras", leave=False)]
+    # The least sure first, because rounding moves them most.
+    pairs = sorted(zip(photos, expected, strict=True), key=lambda pair: pair[1].probabilities.max())
+    answers = engine(convert.check_batch(spec)).probabilities
+    whole, kernels = _converted(engine), [*_kernels(engine)]
+    for least in ladder:
+        model = compact(whole, least, kernels)
+        engine = OnnxEngine(model)
+        found = ((_answer(Classifier(spec, engine), photo), answer) for photo, answer in pairs)
+        difference = _largest_difference(tqdm(found, f"{spec.name} as ONNX", len(pairs), leave=False), limit)
+        if difference <= limit:
+            return model, {
+                "exact": exact,
+                "int8_from": least,
+                "photos": len(photos),
+                "largest_difference": difference,
+                "answers": answers.tolist(),
+                "ramp": engine(scaled(ramp(spec), spec.scaling)).probabilities[0].tolist(),
+            }
+    raise NotExported(
+        f"{spec.name} is not exported: of {len(photos)} photos the ONNX file changes a label, or a probability by more "
+        f"than {limit:g}, or what counts as neither."
+    )
+
+
+class _Answer(NamedTuple):
+    """To one photo: calibrated probabilities, and what may refuse it; NaN where the model has no such score."""
+
+    probabilities: np.ndarray
+    neither: float
+    strangeness: float
+
+
+def _answer(classifier: Classifier, photo: Path) -> _Answer:
+    spec = classifier.spec
+    pixels = resized(decode(photo.read_bytes()), *spec.input.shape)
+    outputs = classifier.outputs(scaled(pixels[None], spec.scaling)).of(0)
+    neither = spec.neither.score(float(outputs.neither)) if spec.neither else math.nan
+    known = spec.novelty and outputs.features is not None
+    strangeness = spec.novelty.strangeness(outputs.features) if known else None
+    return _Answer(outputs.probabilities, neither, math.nan if strangeness is None else strangeness)
+
+
+def _largest_difference(pairs: Iterable[tuple[_Answer, _Answer]], limit: float) -> float:
+    """Of a probability or the score for neither, up to the first above `limit`; infinite for another verdict."""
+    largest = 0.0
+    for found, expected in pairs:
+        if found.probabilities.argmax() != expected.probabilities.argmax() or _other_side(found, expected):
+            return math.inf
+        moved = np.abs([*found.probabilities - expected.probabilities, np.nan_to_num(found.neither - expected.neither)])
+        largest = max(largest, float(moved.max()))
+        if not largest <= limit:
+            break
+    return largest
+
+
+def _other_side(found: _Answer, expected: _Answer) -> bool:
+    """Whether the strangeness passed 1 by more than rounding may move it."""
+    crossed = (found.strangeness > 1) != (expected.strangeness > 1)
+    return crossed and not abs(found.strangeness - expected.strangeness) <= LARGEST_SHIFT
+
+
+def ramp(spec: ModelSpec) -> np.ndarray:
+    """A picture that every runtime can make, by whose answer it shows that it computes rightly: uint8 (1, h, w, c)."""
+    shape = spec.input.array
+    return (np.arange(math.prod(shape)) * 7 % 256).astype(np.uint8).reshape(1, *shape)
+
+
+def _kernels(engine: KerasEngine) -> Iterator[np.ndarray]:
+    """The weights of the layers as the graph lays them out, before normalisations are multiplied into them."""
+    for weights in map(np.asarray, engine.model.weights):
+        if weights.ndim == 4:
+            yield weights.transpose(3, 2, 0, 1)
+            yield weights.transpose(2, 3, 0, 1).reshape(-1, 1, *weights.shape[:2])  # of a depthwise layer
+
+
+def _converted(engine: KerasEngine) -> onnx.ModelProto:
+    """The network of an engine that has answered, float32, for any number of photos."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.onnx"
+        engine.model.export(path, format="onnx", opset_version=OPSET, verbose=False)
+        model = onnx.load(path)
+    for value in (*model.graph.input, *model.graph.output):
+        value.type.tensor_type.shape.dim[0].dim_param = "photos"
+    return model
