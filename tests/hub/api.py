@@ -73,6 +73,8 @@ class Api:
         repo = f"{wanted['organization'] or self._account().name}/{wanted['name']}"
         key = f"spaces/{repo}" if wanted.get("type") == "space" else repo
         self._require_write(key)
+        if wanted.get("sdk", "static") != "static" and not self._account().pays:
+            refuse(402, message="Gradio and Docker Spaces require a paid plan.")
         url = {"url": f"{request.host_url}{key}"}
         with self.lock:
             if key in self.repositories:

@@ -46,10 +46,11 @@ class Repository:
 
 @dataclass(frozen=True)
 class Account:
-    """Whom a token stands for, and whether it may only read."""
+    """Whom a token stands for, whether it may only read, and whether it pays, as Spaces that are not static demand."""
 
     name: str
     role: str = "write"
+    pays: bool = True
 
 
 def is_large(name: str, size: int) -> bool:

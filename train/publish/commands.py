@@ -16,6 +16,7 @@ from train.publish import model_card
 from train.publish.hub_client import PublishError, bounded_waits
 from train.publish.hub_repository import README, Repository, Upload
 from train.publish.space import models_of, space_upload
+from train.publish.static_space import static_upload
 from train.quiet import load_keras
 
 
@@ -49,13 +50,21 @@ def publish_models(
             print(json.dumps(done))
 
 
-def publish_space(space: str, models: str | None, revision: str, *, dry_run: bool, private: bool) -> None:
-    """Publish the app with the models of a repository: the one named, else its own. Raises PublishError."""
+def publish_space(
+    space: str, models: str | None, revision: str, static: Path | None, *, dry_run: bool, private: bool
+) -> None:
+    """Publish the app with the models of a repository: the one named, else its own; or with `static`, the page in it.
+
+    Raises PublishError.
+    """
     with bounded_waits():
         repository = _looked_at(Repository(space, "space"), dry_run)
-        upload = space_upload(repository, Repository(models or models_of(repository)).at(revision))
+        if static:
+            upload = static_upload(repository, static, models)
+        else:
+            upload = space_upload(repository, Repository(models or models_of(repository)).at(revision))
         if done := _carried_out(upload, dry_run, private):
-            if done["variables"]:
+            if done.get("variables"):
                 print(f"Variables set: {', '.join(done['variables'])}")
             print(f"When it has been built: {constants.ENDPOINT}/spaces/{space}")
             print(json.dumps(done))

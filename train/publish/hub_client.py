@@ -55,10 +55,13 @@ def _refuse_long_wait(response: Any) -> None:
 
 
 @contextlib.contextmanager
-def told_errors(name: str, state: str = NOTHING_PUBLISHED, unanswered: str | None = None) -> Iterator[None]:
+def told_errors(
+    name: str, state: str = NOTHING_PUBLISHED, unanswered: str | None = None, unpaid: str = ""
+) -> Iterator[None]:
     """Context manager: turn any error into a PublishError about repository `name`, whose message ends with `state`.
 
-    If `unanswered` is given and it is not known whether the Hub refused, the message ends with that instead.
+    If `unanswered` is given and it is not known whether the Hub refused, the message ends with that instead. `unpaid`
+    is the advice where the Hub asks for a paid plan.
     """
     try:
         yield
@@ -68,13 +71,13 @@ def told_errors(name: str, state: str = NOTHING_PUBLISHED, unanswered: str | Non
         uploading = isinstance(error, RuntimeError) and isinstance(error.__cause__, Exception)
         if uploading:  # "while uploading", raised from what really happened, before any commit
             error = error.__cause__
-        refusal = _refusal(error, name)
+        refusal = _refusal(error, name, unpaid)
         known = refusal or uploading or unanswered is None
         sentence = refusal or str(hub.translated(error, name, "main"))
         raise PublishError(f"{sentence} {state if known else unanswered}") from error
 
 
-def _refusal(error: Exception, name: str) -> str | None:
+def _refusal(error: Exception, name: str, unpaid: str) -> str | None:
     """What the Hub, or its client, refused; None when it is not known to have been refused."""
     match error:
         case CatDogError():
@@ -89,6 +92,7 @@ def _refusal(error: Exception, name: str) -> str | None:
             return None
     advice = {
         401: f"Make a token at {constants.ENDPOINT}/settings/tokens and set HF_TOKEN to it.",
+        402: unpaid,
         403: "The token needs write permission there.",
         412: "Somebody else changed it at the same time.",
         429: "There were too many requests: wait some minutes.",

@@ -18,6 +18,10 @@ from train.publish.hub_client import NOTHING_PUBLISHED, UNKNOWN, PublishError, t
 
 README = "README.md"
 NO_COMMIT = f"{NOTHING_PUBLISHED} The same command goes on from here; files that have arrived are not sent again."
+UNPAID_SPACE = (
+    "Gradio and Docker Spaces need a paid plan, or one of the two ZeroGPU Spaces of a free account. A static Space is "
+    "free: build its page with `make static`, and add --static build/static."
+)
 
 
 @dataclass(frozen=True)
@@ -88,6 +92,7 @@ class Upload:
     files      path -> content
     deleted    paths that go
     variables  of a Space
+    sdk        of a Space that is new
     notes      sentences for whoever publishes
     """
 
@@ -97,6 +102,7 @@ class Upload:
     deleted: Sequence[str] = ()
     variables: Mapping[str, str] = field(default_factory=dict)
     notes: Sequence[str] = ()
+    sdk: str = "gradio"
 
     @cached_property
     def additions(self) -> dict[str, CommitOperationAdd]:
@@ -146,8 +152,8 @@ class Upload:
         """Create the repository, a Space with its variables; return it as it is then."""
         repository = self.repository
         rows = [{"key": key, "value": value} for key, value in self.variables.items()]
-        space = {"space_sdk": "gradio", "space_variables": rows} if repository.kind == "space" else {}
-        with told_errors(repository.name):
+        space = {"space_sdk": self.sdk, "space_variables": rows} if repository.kind == "space" else {}
+        with told_errors(repository.name, unpaid=UNPAID_SPACE if space else ""):
             HfApi().create_repo(**repository.id, private=private or None, exist_ok=True, **space)
         created = repository.at()
         if not created.commit:

@@ -16,6 +16,7 @@ from urllib.parse import quote, unquote
 
 from huggingface_hub import ModelCardData
 
+from catdog.engine import exported
 from catdog.errors import InvalidSettings
 from catdog.files import whole
 from catdog.models.spec import ModelSpec, classes_of, find_specs
@@ -50,7 +51,7 @@ def write(weights: Path, specs: Sequence[ModelSpec], report: Path) -> bool:
 def models_upload(
     repository: Repository, specs: Sequence[ModelSpec], weights: Path, report: Path, *, replace_card: bool = False
 ) -> Upload:
-    """The upload of a verified folder: `.h5` files, specs, the card, and the files of the report that it names.
+    """The upload of a verified folder: `.h5` files, specs, exact ONNX files, the card, and what it shows of the report.
 
     The text of the card on the Hub is kept, unless `replace_card`.
     """
@@ -60,14 +61,21 @@ def models_upload(
     for path in find_specs(weights):
         file = ModelSpec.read(path).file
         files |= {path.name: path, file: weights / file}
+    exports = {export.path.name: export.path for spec in specs if (export := exported.find(weights / spec.file, spec))}
+    files |= exports and {exported.MANIFEST: weights / exported.MANIFEST, **exports}
     files |= dict(_linked_files(report, text, repository.files))
     notes = list(filter(None, [about_others(report, specs)]))
+    if len(exports) < len(specs):
+        notes.append(
+            "Servers convert models without an exact ONNX file when they first start, which needs TensorFlow: "
+            f"`python -m train export --exact --weights {weights}` writes these files."
+        )
     if differs:
         notes.append(
             f"The text of the card on the Hub is kept; it is not that of {weights / CARD}, "
             "which --replace-card would put in its place."
         )
-    others = [name for name in repository.files if re.fullmatch(r"[^/]+\.(h5|json)", name) and name not in files]
+    others = [name for name in repository.files if re.fullmatch(r"[^/]+\.(h5|json|onnx)", name) and name not in files]
     if others:
         notes.append(f"The repository also holds {', '.join(others)}, which apps will load if it is a model.")
     return Upload(repository, files, f"Publish {', '.join(spec.name for spec in specs)}", notes=notes)

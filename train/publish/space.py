@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from huggingface_hub import constants
 from huggingface_hub.utils import filter_repo_objects
@@ -17,7 +18,7 @@ from train.publish.hub_repository import README, Repository, Upload
 ROOT = BUNDLED_WEIGHTS.parent
 FILES = ("app.py", "requirements.txt", "LICENSE")
 FOLDERS = ("catdog", "examples")
-PRELOADED = re.compile(r"[\w.-]+\.(h5|json)")  # model files whose names fit into a list with commas
+PRELOADED = re.compile(r"[\w.-]+\.(h5|json|onnx)")  # model files whose names fit into a list with commas
 LEFT_OUT = ["*.pyc", "*.pyi", "*/.*", "*/__pycache__*"]  # Gradio writes .pyi files beside its components
 # How the text begins that the Hub itself puts into a new Space.
 UNWRITTEN = "Check out the configuration reference at"
@@ -47,7 +48,7 @@ def space_upload(repository: Repository, models: Repository) -> Upload:
             f"python -m train publish --repo {models.name}; or name others with --repo. {NOTHING_PUBLISHED}"
         )
     preloaded = sorted(filter(PRELOADED.fullmatch, models.files))
-    if {Path(name).suffix for name in preloaded} != {".h5", ".json"}:
+    if not {Path(name).suffix for name in preloaded} >= {".h5", ".json"}:
         raise PublishError(f"{models.name} holds no models at {models.commit}. {NOTHING_PUBLISHED}")
     files: dict[str, bytes | Path] = dict(_app_files())
     files[README] = _readme(repository, models, preloaded).encode()
@@ -75,17 +76,23 @@ def _app_files() -> Iterator[tuple[str, Path]]:
     yield from ((name, names[name]) for name in filter_repo_objects(names, ignore_patterns=LEFT_OUT))
 
 
-def _readme(repository: Repository, models: Repository, preloaded: list[str]) -> str:
-    """The README.md of the Space: front matter of this project's, and of the one that the Space has."""
+def written(repository: Repository) -> tuple[list[dict[str, Any]], str]:
+    """The front matter of a Space's README.md, if people wrote one, then that of this project; and its text."""
     front, _ = readme.load(ROOT / README)
     fronts, text = [front], NEW_TEXT.format(title=front.get("title", repository.name))
     if (current := repository.readme()) is not None:
         front_there, text_there = readme.parse(current, f"{README} of {repository.name}")
-        written = readme.hand_written(text_there)
-        if not written.startswith(UNWRITTEN):
+        by_hand = readme.hand_written(text_there)
+        if not by_hand.startswith(UNWRITTEN):
             fronts.insert(0, front_there)
-            text = text_there if written else text
-    owned = {key: front[key] for key in OWNED if key in front}
+            text = text_there if by_hand else text
+    return fronts, text
+
+
+def _readme(repository: Repository, models: Repository, preloaded: list[str]) -> str:
+    """The README.md of the Space: front matter of this project's, and of the one that the Space has."""
+    fronts, text = written(repository)
+    owned = {key: fronts[-1][key] for key in OWNED if key in fronts[-1]}
     owned |= {"models": [models.name], "preload_from_hub": [f"{models.name} {','.join(preloaded)} {models.commit}"]}
     url = f"{constants.ENDPOINT}/{models.name}/tree/{models.commit}"
     block = f"The models are those of [{models.name}]({url}), at commit `{models.commit}`."

@@ -1,0 +1,50 @@
+"""The page without a server -> what a static Space is to hold, which costs nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from huggingface_hub import constants
+
+from train.publish import readme
+from train.publish.hub_client import NOTHING_PUBLISHED, PublishError
+from train.publish.hub_repository import README, Repository, Upload
+from train.publish.space import written
+
+# Front matter that makes a Space static, and lets its page use threads.
+STATIC = {
+    "sdk": "static",
+    "app_file": "index.html",
+    "custom_headers": {
+        "cross-origin-embedder-policy": "require-corp",
+        "cross-origin-opener-policy": "same-origin",
+        "cross-origin-resource-policy": "cross-origin",
+    },
+}
+OF_GRADIO = ("sdk_version", "python_version", "startup_duration_timeout", "preload_from_hub", "suggested_hardware")
+OWNED = ("models/", "ort/", "quiz/", "examples/")  # folders whose other files go
+
+
+def static_upload(repository: Repository, folder: Path, models: str | None) -> Upload:
+    """The upload of a page that `python -m train static` built; raises PublishError for another folder.
+
+    models  repository of the models, which the Hub then links to
+
+    Of a Space that exists, other files, other front matter and what people wrote in its README.md are kept.
+    """
+    if not (folder / "service-worker.js").is_file():
+        raise PublishError(f"{folder} holds no page: build it with `make static`. {NOTHING_PUBLISHED}")
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    files: dict[str, bytes | Path] = {path.relative_to(folder).as_posix(): path for path in paths}
+    files[README] = _readme(repository, models).encode()
+    deleted = [name for name in repository.files if name.startswith(OWNED) and name not in files]
+    return Upload(repository, files, "Serve the page without a server", deleted=deleted, sdk="static")
+
+
+def _readme(repository: Repository, models: str | None) -> str:
+    """The README.md of the Space: front matter of this project's, and of the one that the Space has."""
+    fronts, text = written(repository)
+    front = readme.merged_front(fronts, {}, STATIC | ({"models": [models]} if models else {}))
+    link = f"The models are those of [{models}]({constants.ENDPOINT}/{models})." if models else ""
+    kept = {key: value for key, value in front.items() if key not in OF_GRADIO}
+    return readme.render(kept, readme.with_blocks(text, {"models": link}))
