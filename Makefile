@@ -5,7 +5,7 @@ BIN = $(VENV)/bin
 COMPILE = $(BIN)/uv pip compile --quiet $(UPGRADE) --universal --python-version 3.11 --generate-hashes --no-annotate \
   --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 
-.PHONY: demo web train-setup test check bench lock clean help
+.PHONY: demo web train-setup static test check bench lock clean help
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/:/'
@@ -17,6 +17,10 @@ web: $(VENV)/.runtime ## the Flask page on http://127.0.0.1:5000
 	$(BIN)/flask --app catdog.flask_app run
 
 train-setup: $(VENV)/.all ## what `python -m train` needs, in the same environment
+
+static: $(VENV)/.all static/node_modules ## the app as static files in build/static, whose models run in the browser
+	$(BIN)/python -m train export
+	$(BIN)/python -m train static
 
 test: $(VENV)/.all ## all tests, in two processes
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --durations 25
@@ -40,6 +44,10 @@ clean: ## remove the environment and the caches of the tools
 $(VENV)/.%: locks/%.txt | $(BIN)/python
 	@echo "Installing what $< names into $(VENV): this takes minutes"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+static/node_modules: static/package-lock.json
+	npm ci --prefix static --ignore-scripts --no-audit --no-fund
 	@touch $@
 
 # Debian and Ubuntu ship python3 without ensurepip; their package python3-venv brings it.

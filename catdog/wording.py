@@ -14,6 +14,43 @@ UNANSWERED = (
 )
 BUSY = "Many people are asking at the moment. Try again in a few seconds."
 
+# Every sentence about a verdict, by name; the static page forms its sentences from them as well.
+SENTENCES = {
+    "neither": "Probably neither {first} nor {second}",
+    "none": "Probably none of {classes}",
+    "split": "The models disagree",
+    "one says": "{title} says {label}",
+    "one leans": "{title} leans towards {label}",
+    "all say": "{everyone} say {label}",
+    "all lean": "{everyone} lean towards {label}",
+    "both": "Both models",
+    "all": "All {count} models",
+    "unlike": "The photo is unlike those that the models learned from. Do not trust the answers below.",
+    "usually right": "When they disagreed like this before, {title} was right {right} of {photos} times. "
+    "It says {label}.",
+    "leader is": "{title}, {which}, is {sure} ({confidence}).",
+    "leader says": "{title}, {which}, says {label} and is {sure} ({confidence}).",
+    "leader leans": "{title}, {which}, leans towards {label} ({confidence}).",
+    "most accurate": "the most accurate of them",
+    "first": "asked first",
+    "share wrong": "About {share} of its answers this sure are wrong.",
+    "half wrong": "About half of its answers this sure are wrong.",
+    "rarely wrong": "Fewer than 1 in {number} answers this sure are wrong.",
+    "one wrong": "About 1 in {number} answers this sure is wrong.",
+    "no place": "Heat map over the photo: no place speaks for {label}.",
+    "place": "Heat map over the photo: the strongest sign of {label} is at the {place}.",
+    "nothing judged": "Nothing was judged",
+    "judged": "Judged {done} of {photos} photos",
+    "some judged": "{photos} photos judged",
+    "one judged": "1 photo judged",
+    "none judged": "No photo could be judged",
+    "reasons": "The reasons are below.",
+    "stopped": "Stopped after {done} of {photos} photos",
+    "counted": "{what}: {photos}. ",
+    "order": "The least certain answers come first.",
+}
+VERTICAL, HORIZONTAL = ("upper ", "", "lower "), ("left", "centre", "right")
+
 # Highest error rate -> how sure an answer is called. The headline says of an UNSURE answer that the model leans to it.
 UNSURE = "unsure"
 CERTAINTIES = ((0.01, "very sure"), (0.05, "sure"), (0.2, "fairly sure"), (1.0, UNSURE))
@@ -21,6 +58,11 @@ CERTAINTIES = ((0.01, "very sure"), (0.05, "sure"), (0.2, "fairly sure"), (1.0, 
 DOUBTFUL = 0.2
 # Lower error rates are not shown as a number: they were learned from a handful of mistakes, or from none.
 RAREST = 0.01
+
+
+def say(name: str, **values: str) -> str:
+    """One of SENTENCES with these values in it."""
+    return SENTENCES[name].format(**values)
 
 
 def scope(specs: Sequence[ModelSpec]) -> str:
@@ -36,8 +78,8 @@ def neither(specs: Sequence[ModelSpec]) -> str:
     """The verdict on a photo of none of the classes, without a full stop."""
     names = [name.lower() for name in specs[0].classes]
     if len(names) == 2:
-        return f"Probably neither {_with_article(names[0])} nor {_with_article(names[1])}"
-    return f"Probably none of {listed(names, 'and')}"
+        return say("neither", first=_with_article(names[0]), second=_with_article(names[1]))
+    return say("none", classes=listed(names, "and"))
 
 
 def is_neither(comparison: Comparison) -> bool:
@@ -55,18 +97,18 @@ def headline(comparison: Comparison, specs: Sequence[ModelSpec]) -> str:
     if is_neither(comparison):
         return neither(specs)
     if not comparison.agree:
-        return "The models disagree"
+        return say("split")
     label, count, firm = comparison.leading.label, len(comparison.models), certainty(comparison.leading) != UNSURE
     if count == 1:
-        return f"{_title(comparison.leader, specs)} {'says' if firm else 'leans towards'} {label}"
-    everyone = "Both models" if count == 2 else f"All {number_word(count)} models"
-    return f"{everyone} {'say' if firm else 'lean towards'} {label}"
+        return say("one says" if firm else "one leans", title=_title(comparison.leader, specs), label=label)
+    everyone = say("both") if count == 2 else say("all", count=number_word(count))
+    return say("all say" if firm else "all lean", everyone=everyone, label=label)
 
 
 def explanation(comparison: Comparison, specs: Sequence[ModelSpec]) -> str:
     """What a visitor should know besides the headline: a sentence or two, or nothing."""
     if is_neither(comparison):
-        return "The photo is unlike those that the models learned from. Do not trust the answers below."
+        return say("unlike")
     return usually_right(comparison, specs) or _leader_says(comparison, specs)
 
 
@@ -76,9 +118,8 @@ def usually_right(comparison: Comparison, specs: Sequence[ModelSpec]) -> str:
     if not known:
         return ""
     label = next(verdict.label for verdict in comparison.models if verdict.model == known["model"])
-    right = round(known["rate"] * known["photos"])
-    times = f"{right:,} of {known['photos']:,} times"
-    return f"When they disagreed like this before, {_title(known['model'], specs)} was right {times}. It says {label}."
+    right, photos = f"{round(known['rate'] * known['photos']):,}", f"{known['photos']:,}"
+    return say("usually right", title=_title(known["model"], specs), right=right, photos=photos, label=label)
 
 
 def _leader_says(comparison: Comparison, specs: Sequence[ModelSpec]) -> str:
@@ -87,12 +128,9 @@ def _leader_says(comparison: Comparison, specs: Sequence[ModelSpec]) -> str:
         return ""
     verdict, sure = comparison.leading, certainty(comparison.leading)
     measured = any(spec.validation_accuracy > 0 for spec in specs if spec.name == comparison.leader)
-    which = "the most accurate of them" if measured else "asked first"
-    if sure == UNSURE:
-        says = f"leans towards {verdict.label}"
-    else:
-        says = f"is {sure}" if comparison.agree else f"says {verdict.label} and is {sure}"
-    return f"{_title(comparison.leader, specs)}, {which}, {says} ({percent(verdict.confidence)})."
+    name = "leader leans" if sure == UNSURE else "leader is" if comparison.agree else "leader says"
+    title, which = _title(comparison.leader, specs), say("most accurate" if measured else "first")
+    return say(name, title=title, which=which, label=verdict.label, sure=sure, confidence=percent(verdict.confidence))
 
 
 def certainty(verdict: Verdict) -> str:
@@ -106,12 +144,12 @@ def reliability(verdict: Verdict) -> str:
         return ""
     error_rate = _error_rate(verdict)
     if error_rate > 0.6:
-        return f"About {percent(error_rate)} of its answers this sure are wrong."
+        return say("share wrong", share=percent(error_rate))
     if error_rate > 0.4:
-        return "About half of its answers this sure are wrong."
+        return say("half wrong")
     if error_rate < RAREST:
-        return f"Fewer than 1 in {1 / RAREST:.0f} answers this sure are wrong."
-    return f"About 1 in {1 / error_rate:.0f} answers this sure is wrong."
+        return say("rarely wrong", number=f"{1 / RAREST:.0f}")
+    return say("one wrong", number=f"{1 / error_rate:.0f}")
 
 
 def _error_rate(verdict: Verdict) -> float:
@@ -133,10 +171,9 @@ def map_alt(verdict: Verdict) -> str:
     rows, columns = len(verdict.heatmap), len(verdict.heatmap[0])
     most, row, column = max((value, y, x) for y, line in enumerate(verdict.heatmap) for x, value in enumerate(line))
     if most <= 0:
-        return f"Heat map over the photo: no place speaks for {verdict.label}."
-    vertical = ("upper ", "", "lower ")[int(3 * (row + 0.5) / rows)]
-    horizontal = ("left", "centre", "right")[int(3 * (column + 0.5) / columns)]
-    return f"Heat map over the photo: the strongest sign of {verdict.label} is at the {vertical}{horizontal}."
+        return say("no place", label=verdict.label)
+    place = VERTICAL[int(3 * (row + 0.5) / rows)] + HORIZONTAL[int(3 * (column + 0.5) / columns)]
+    return say("place", label=verdict.label, place=place)
 
 
 def measured(spec: ModelSpec) -> str:

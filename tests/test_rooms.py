@@ -32,7 +32,7 @@ FLOORS = [
     ["train.folders", "train.quiet"],
     ["train.data", "train.networks"],
     ["train.measure"],
-    ["train.fit"],
+    ["train.export", "train.fit"],
     ["train.report"],
     ["train.publish"],
     ["train.__main__"],

@@ -254,6 +254,40 @@ def _repository(name: str | None) -> str | None:
     return name
 
 
+@command(if_stopped=NOTHING_WRITTEN)
+def export(
+    weights: Weights = Path("weights"),
+    data: Annotated[
+        Path | None, Option(help="Its val photos check the files, as the examples do. Default: data, if it exists.")
+    ] = None,
+    limit: Limit = None,
+    format: Annotated[Literal["onnx"], Option(help="Kind of files.")] = "onnx",
+    exact: Annotated[bool, Option("--exact", help="Lose nothing, for servers: they need no TensorFlow then.")] = False,
+    out: Annotated[
+        Path | None, Option(help="Folder of the ONNX files. Default: build/onnx; with --exact that of the models.")
+    ] = None,
+) -> None:
+    """Write the models as ONNX files that answer as Keras does: small ones for browsers, or exact ones for servers."""
+    from train.export import onnx_folder
+
+    out = out or (weights if exact else Path("build/onnx"))
+    manifest = onnx_folder.export(weights, onnx_folder.photos(data, limit), out, exact=exact)
+    figures = ("file", "bytes", "int8_from", "largest_difference", "photos")
+    _print_json({"out": str(out), "models": [{name: entry[name] for name in figures} for entry in manifest["models"]]})
+
+
+@command(if_stopped=NOTHING_WRITTEN, keras=False)
+def static(
+    onnx: Annotated[Path, Option(help="Folder made by `export`.")] = Path("build/onnx"),
+    weights: Weights = Path("weights"),
+    out: Annotated[Path, Option(help="Folder of the page.")] = Path("build/static"),
+) -> None:
+    """Build the app as static files, whose models run in the visitor's browser."""
+    from train.export import static_page
+
+    _print_json({"out": str(out)} | static_page.build(onnx, weights, out))
+
+
 @command(if_stopped=NOTHING_WRITTEN, keras=False)
 def card(weights: Weights = Path("weights"), report: Report = Path("docs/report")) -> None:
     """Bring the generated parts of weights/README.md up to date."""
@@ -277,6 +311,9 @@ def publish(
         ),
     ] = None,
     revision: Annotated[str | None, Option(help="Commit, tag or branch of the models for the Space.")] = None,
+    static: Annotated[
+        Path | None, Option(help="Make it a static Space, which is free, of this folder: build/static.")
+    ] = None,
     weights: Weights = Path("weights"),
     report: Report = Path("docs/report"),
     data: Annotated[
@@ -294,9 +331,11 @@ def publish(
         raise typer.BadParameter("--data and --unmeasured exclude each other.")
     if space:
         _refuse(context, "a Space", "weights", "report", "data", "unmeasured", "replace_card")
-        commands.publish_space(space, repo, revision or "main", dry_run=dry_run, private=private)
+        if static:
+            _refuse(context, "a static Space", "revision")
+        commands.publish_space(space, repo, revision or "main", static, dry_run=dry_run, private=private)
     elif repo:
-        _refuse(context, "models", "revision")
+        _refuse(context, "models", "revision", "static")
         if not (data or unmeasured) and Path("data").is_dir():
             data = Path("data")  # where the other commands put it
         how = {"replace_card": replace_card, "dry_run": dry_run, "private": private}

@@ -12,7 +12,7 @@ from catdog.models.spec import ModelSpec, classes_of
 from catdog.pages.banners import banner
 from catdog.pages.pictures import data_url
 from catdog.pages.render import render
-from catdog.wording import is_neither, neither
+from catdog.wording import is_neither, neither, say
 
 THUMBNAIL_QUALITY = 70
 
@@ -41,14 +41,14 @@ def _summary(
     good: Sequence[Judged], judged: Sequence[Judged], specs: Sequence[ModelSpec], planned: int | None
 ) -> Markup:
     if planned is not None:
-        title = f"Stopped after {len(judged):,} of {planned:,} photos"
+        title = say("stopped", done=f"{len(judged):,}", photos=f"{planned:,}")
     elif good:
-        title = f"{len(good):,} {'photo' if len(good) == 1 else 'photos'} judged"
+        title = say("one judged" if len(good) == 1 else "some judged", photos=f"{len(good):,}")
     else:
-        return banner("No photo could be judged", "The reasons are below.", "error")
+        return banner(say("none judged"), say("reasons"), "error")
     counts = {
-        "The models disagree": sum(not entry.comparison.agree for entry in good),
+        say("split"): sum(not entry.comparison.agree for entry in good),
         neither(specs): sum(is_neither(entry.comparison) for entry in good),
     }
-    found = "".join(f"{words}: {number:,}. " for words, number in counts.items() if number)
-    return banner(title, f"{found}The least certain answers come first." if good else "", "split")
+    found = "".join(say("counted", what=what, photos=f"{number:,}") for what, number in counts.items() if number)
+    return banner(title, found + say("order") if good else "", "split")

@@ -21,7 +21,7 @@ from catdog.models.spec import classes_of
 from catdog.pages.banners import banner
 from catdog.pages.examples import find
 from catdog.pages.render import render
-from catdog.wording import UNANSWERED
+from catdog.wording import UNANSWERED, say
 
 AT_ONCE = 2  # visitors who are served at a time; others wait in the queue
 EVERY = 0.2  # seconds between two reports of progress
@@ -106,7 +106,7 @@ def _progress_bar(done: int, count: int, text: str) -> Markup:
 
 
 def _refused(message: str) -> Markup:
-    return banner("Nothing was judged", message, "error")
+    return banner(say("nothing judged"), message, "error")
 
 
 def _progress(comparator: Comparator, files: _Upload, run: Run) -> Iterator[str]:
@@ -124,5 +124,6 @@ def _progress(comparator: Comparator, files: _Upload, run: Run) -> Iterator[str]
                     break
                 if time.monotonic() - reported > EVERY:
                     reported = time.monotonic()
-                    yield _progress_bar(len(done), planned, f"Judged {len(done):,} of {planned:,} photos")
+                    said = say("judged", done=f"{len(done):,}", photos=f"{planned:,}")
+                    yield _progress_bar(len(done), planned, said)
     yield results(done, specs, planned=planned if len(done) < planned else None)

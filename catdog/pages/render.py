@@ -20,7 +20,7 @@ from catdog.verdict import Comparison
 
 def render(template: str, **values: object) -> Markup:
     """Fill a file of `templates` with `values`; returns Markup, so that other templates do not escape it again."""
-    return Markup(_environment().get_template(template).render(values))
+    return Markup(environment().get_template(template).render(values))
 
 
 def accent(label: str, classes: Sequence[str]) -> str:
@@ -44,7 +44,8 @@ def icon_url(name: str, colour: str) -> str:
 
 
 @functools.cache
-def _environment() -> Environment:
+def environment() -> Environment:
+    """The environment of all templates of the pages."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).with_name("templates")),
         autoescape=True,
@@ -54,4 +55,5 @@ def _environment() -> Environment:
     )
     environment.globals.update(wording=wording, accent=accent, accent_of=accent_of)
     environment.filters["percent"] = wording.percent
+    environment.filters["grouped"] = "{:,}".format
     return environment

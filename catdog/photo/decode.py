@@ -37,7 +37,7 @@ _TURNS = {
 }
 
 # First bytes of files, for error messages only: Pillow decides which photos are accepted.
-_PHOTOS = {
+PHOTOS = {
     "JPEG": rb"\xff\xd8\xff",
     "PNG": rb"\x89PNG",
     "WebP": rb"RIFF....WEBP",
@@ -47,7 +47,7 @@ _PHOTOS = {
     "AVIF": rb"....ftypavi[fs]",
     "HEIC": rb"....ftyp(he[iv]|mif1|msf1)",
 }
-_NOT_PHOTOS = {
+NOT_PHOTOS = {
     "a PDF document": rb"%PDF",
     "a web page": rb"(?i)\s*<(!doctype html|html)",
     "an SVG drawing": rb"(\xef\xbb\xbf)?\s*<(svg\b|[?!].*<svg\b)",
@@ -103,7 +103,7 @@ def decode(data: bytes, *, max_pixels: int = MAX_PIXELS, min_side: int | None = 
     except Image.UnidentifiedImageError as error:
         raise _unidentified(data) from error
     except Exception as error:  # Pillow's plugins raise many kinds on broken files
-        raise _damaged(_first_match(_PHOTOS, data), _reason(error)) from error
+        raise _damaged(_first_match(PHOTOS, data), _reason(error)) from error
 
 
 def from_pillow(image: Image.Image, *, max_pixels: int = MAX_PIXELS, min_side: int | None = None) -> Image.Image:
@@ -216,10 +216,10 @@ def _damaged(kind: str | None, reason: str) -> InvalidImage:
 
 
 def _unidentified(data: bytes) -> InvalidImage:
-    photo = _first_match(_PHOTOS, data)
+    photo = _first_match(PHOTOS, data)
     if photo:
         return _damaged(photo, "its header cannot be read")
-    kind = _first_match(_NOT_PHOTOS, data)
+    kind = _first_match(NOT_PHOTOS, data)
     if kind:
         return InvalidImage(f"The file is not a photo but {kind}. Send {_ACCEPTED}.")
     return InvalidImage(f"The file is not a photo of a known kind. Send {_ACCEPTED}.")

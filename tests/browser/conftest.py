@@ -5,15 +5,18 @@ from __future__ import annotations
 import contextlib
 import threading
 
+import numpy as np
 import pytest
 
 from catdog import Settings
 from catdog.classifier import Classifier
 from catdog.comparator import Comparator
+from catdog.models.novelty import Novelty, unit
 from tests.catdog import fakes
 from tests.catdog.photos import encoded
-from tests.conftest import PATIENCE
-from tests.servers import served_page
+from tests.conftest import EXAMPLES, PATIENCE, WAIT
+from tests.servers import served_folder, served_page
+from tests.tiny import write_tiny_model
 
 from .looks import watched
 
@@ -32,6 +35,43 @@ def launched(comparator, **queue):
 @pytest.fixture(scope="package")
 def url():
     with launched(fakes.comparator()) as url:
+        yield url
+
+
+@pytest.fixture(scope="package")
+def static_weights(tmp_path_factory):
+    """Three tiny models: one that knows all but neither, one that knows nothing, one with an output for neither."""
+    folder = tmp_path_factory.mktemp("weights")
+    random = np.random.default_rng(0)
+    novelty = Novelty(
+        means=unit(random.random((2, 8))), axes=np.eye(8)[:3], variances=(0.1, 0.2, 0.3), rest=0.5, threshold=0.4
+    )
+    sureness = {"confidence": [0.0, 0.6], "error_rate": [0.3, 0.02]}
+    spec = write_tiny_model(folder, "scratch_cnn", seed=1)
+    spec.replace(novelty=novelty, sureness=sureness, temperature=0.5).write(folder / "scratch_cnn.json")
+    spec = write_tiny_model(folder, "xception", image_size=40, seed=2, accuracy=0.95, convolutions=2, filters=64)
+    spec.replace(scaling="caffe", resize="crop").write(folder / "xception.json")
+    spec = write_tiny_model(folder, "mobilenet_v2", classes=("cat", "dog", "neither"), seed=3, convolutions=2)
+    spec.replace(classes=("cat", "dog"), neither={"threshold": 0.3}).write(folder / "mobilenet_v2.json")
+    return folder
+
+
+@pytest.fixture(scope="package")
+def static_page(static_weights, tmp_path_factory):
+    """The folder of the page without a server, on these models."""
+    from train.export import onnx_folder, static_page
+
+    if not static_page.RUNTIME.is_dir():
+        pytest.skip("needs onnxruntime-web: make static/node_modules, which takes npm")
+    folder = tmp_path_factory.mktemp("static")
+    onnx_folder.export(static_weights, [EXAMPLES / "cat.jpg"], folder / "onnx")
+    static_page.build(folder / "onnx", static_weights, folder / "page")
+    return folder / "page"
+
+
+@pytest.fixture(scope="package")
+def static_url(static_page):
+    with served_folder(static_page) as url:
         yield url
 
 
@@ -73,6 +113,15 @@ def open_page(chromium):
             return page
 
         yield opened_whole
+
+
+@pytest.fixture
+def unkept(chromium):
+    """A page of Chromium, open at nothing, without service workers, whose requests a test can answer itself."""
+    context = chromium.new_context(service_workers="block")
+    context.set_default_timeout(WAIT)
+    yield context.new_page()
+    context.close()
 
 
 @pytest.fixture

@@ -1,0 +1,166 @@
+// The tab for many photos: a gallery, tables and a CSV file, as catdog/collection and catdog/gradio_app make them.
+
+import site from "./site.js";
+import {templates} from "./templates.js";
+import {Html} from "./filling.js";
+import {answerTo, ready} from "./asking.js";
+import {grouped, is_neither, refusal, say} from "./wording.js";
+
+const {limits} = site;
+const THUMBNAIL = 192; // pixels, largest side
+const classes = [...new Set(site.specs.flatMap((spec) => spec.classes))];
+const titles = Object.fromEntries(site.specs.map((spec) => [spec.name, spec.title]));
+
+export const banner = (title, text, accent) => templates["banner.html"]({title, text, accent, button: ""});
+
+// One of the example photos, as a file; raises what the visitor should know.
+export async function example(name) {
+  const response = await fetch(`examples/${name}.jpg`).catch(() => null);
+  if (!response?.ok) throw refusal("not fetched");
+  return new File([await response.blob()], `${name}.jpg`);
+}
+
+// Make the tab work; returns a function that judges files.
+export function startMany(tab) {
+  const results = tab.querySelector("#results"), stop = tab.querySelector("#stop");
+  const inputs = [...tab.querySelectorAll("input")];
+  let running = null, addresses = [];
+
+  const refuse = (message) => { results.innerHTML = banner(say("nothing judged"), message, "error"); };
+
+  async function judge(files) {
+    const run = running, judged = [];
+    try {
+      for (const {file, name, label} of photosOf(files)) {
+        results.innerHTML = templates["progress.html"]({
+          done: judged.length, count: files.length,
+          text: say("judged", {done: grouped(judged.length), photos: grouped(files.length)}),
+        });
+        await ready;
+        const {comparison, thumbnail, message} = await answerTo(file, THUMBNAIL);
+        if (run !== running) return; // other files were chosen
+        if (thumbnail) addresses.push(URL.createObjectURL(thumbnail));
+        judged.push({name, label, comparison, error: message, thumbnail: thumbnail && addresses.at(-1)});
+        if (run.stopped) break;
+      }
+      results.innerHTML = shown(judged, files.length);
+    } catch ({message}) {
+      if (run === running) refuse(message);
+    }
+    stop.disabled = true;
+  }
+
+  function take(chosen) {
+    const files = [...chosen].filter((file) => !nameOf(file).split("/").some(isClutter));
+    const most = limits.photos, received = grouped(files.length);
+    running = {stopped: false};
+    addresses.forEach((address) => URL.revokeObjectURL(address));
+    addresses = [];
+    stop.disabled = !files.length || files.length > most;
+    if (!files.length) return refuse(refusal("no photos").message);
+    if (files.length > most) return refuse(refusal("too many photos", {most, received}).message);
+    return judge(files);
+  }
+
+  inputs.forEach((input) => input.addEventListener("change", () => {
+    take(input.files);
+    input.value = "";
+  }));
+  stop.addEventListener("click", () => {
+    running.stopped = true;
+    stop.disabled = true;
+  });
+  tab.querySelector("#samples").addEventListener("click", async () => {
+    const buttons = [...document.querySelectorAll("[data-example]")];
+    try {
+      take(await Promise.all(buttons.map((button) => example(button.dataset.example))));
+    } catch ({message}) {
+      refuse(message);
+    }
+  });
+  return take;
+}
+
+const nameOf = (file) => file.webkitRelativePath || file.name;
+
+// What operating systems add to folders unasked.
+const isClutter = (part) => part.startsWith(".") || ["__MACOSX", "Thumbs.db", "desktop.ini"].includes(part);
+
+// The files with what to call them, and the class that the innermost folder names.
+function photosOf(files) {
+  const names = classes.flatMap((label) => ["", "s"].map((end) => [label.toLowerCase() + end, label]));
+  const known = Object.fromEntries(names);
+  return files.map((file) => {
+    const name = nameOf(file);
+    const folder = name.split("/").slice(0, -1).reverse().find((part) => Object.hasOwn(known, part.toLowerCase()));
+    return {file, name, label: folder ? known[folder.toLowerCase()] : null};
+  });
+}
+
+// How doubtful a verdict is, 0 to 1: see `doubt` in catdog/collection.
+const doubt = ({models, verdict}) => 1 - Math.min(...models.map(({probabilities}) => probabilities[verdict] ?? 0));
+
+// The results as HTML, of `planned` photos.
+export function shown(judged, planned) {
+  const good = judged.filter(({comparison}) => comparison).sort((a, b) => doubt(b.comparison) - doubt(a.comparison));
+  const bad = judged.filter(({comparison}) => !comparison);
+  return templates["gallery.html"]({
+    summary: new Html(summary(good, judged, planned)),
+    csv: base64(csv([...good, ...bad])),
+    scores: scores(good),
+    bad,
+    good: good.map((entry) => [entry, entry.thumbnail]),
+    titles,
+    classes,
+    specs: site.specs,
+  });
+}
+
+function summary(good, judged, planned) {
+  const photos = grouped(good.length);
+  const title = judged.length < planned ? say("stopped", {done: grouped(judged.length), photos: grouped(planned)})
+    : say(good.length === 1 ? "one judged" : "some judged", {photos});
+  if (!good.length && judged.length === planned) return banner(say("none judged"), say("reasons"), "error");
+  const counts = [
+    [say("split"), good.filter(({comparison}) => !comparison.agree).length],
+    [site.neither, good.filter(({comparison}) => is_neither(comparison)).length],
+  ];
+  const found = counts.filter(([, count]) => count)
+    .map(([what, count]) => say("counted", {what, photos: grouped(count)}));
+  return banner(title, good.length ? found.join("") + say("order") : "", "split");
+}
+
+// How often each model was right on photos whose class it knows; rows of `confusion` are true classes.
+function scores(good) {
+  return site.specs.map(({name, classes}) => {
+    const saidBy = ({models}) => models.find(({model}) => model === name)?.label;
+    const pairs = good.map(({label, comparison}) => [label, saidBy(comparison)]);
+    const confusion = classes.map((truth) => classes.map((said) =>
+      pairs.filter(([label, answer]) => label === truth && answer === said).length));
+    const photos = confusion.flat().reduce((sum, count) => sum + count, 0);
+    const right = confusion.reduce((sum, row, i) => sum + row[i], 0);
+    return {model: name, classes, confusion, photos, right, accuracy: right / photos};
+  }).filter(({photos}) => photos);
+}
+
+// As `to_csv` in catdog/collection: spreadsheets run a cell that begins with one of =+-@ as a formula.
+function csv(entries) {
+  const shares = classes.map((name) => `p_${name}`);
+  const columns = ["path", "model", "label", "confidence", ...shares, "error", "truth", "verdict", "neither"];
+  const rows = entries.flatMap(({name, label, comparison, error}) => {
+    const same = {path: /^[=+@-]/.test(name) ? `'${name}` : name, truth: label ?? ""};
+    if (!comparison) return [{...same, error}];
+    return comparison.models.map(({model, label, confidence, probabilities, neither}) => {
+      const written = Object.entries(probabilities).map(([known, value]) => [`p_${known}`, value.toFixed(6)]);
+      const row = {...same, model, label, confidence: confidence.toFixed(6), verdict: comparison.verdict};
+      return {...row, ...Object.fromEntries(written), neither: neither?.toFixed(6)};
+    });
+  });
+  const line = (cells) => `${cells.map((cell) => `"${cell.replaceAll('"', '""')}"`).join(",")}\r\n`;
+  return [columns, ...rows.map((row) => columns.map((column) => row[column] ?? ""))].map(line).join("");
+}
+
+function base64(text) {
+  const bytes = new TextEncoder().encode(`\ufeff${text}`);
+  return btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
+}

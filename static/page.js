@@ -1,0 +1,201 @@
+// The page: its tabs, and the tab for one photo.
+
+import site from "./site.js";
+import {templates} from "./templates.js";
+import {ask, forget, newId, on} from "./asking.js";
+import {banner, example, startMany} from "./many.js";
+import {startQuiz} from "./quiz.js";
+import {accent_of, explanation, headline as headlineOf, refusal} from "./wording.js";
+
+const at = (id) => document.getElementById(id);
+const [input, preview, invitation, chosen, headline, cards, explain] =
+  ["file", "preview", "invitation", "chosen", "headline", "cards", "explain"].map(at);
+let current = null; // {id, file}: what is shown
+let broken = null; // why no model can answer
+let loading = true;
+let answered = null; // the last answer about it
+let addresses = []; // of its maps
+let choices = 0; // of files and of examples
+
+function announce(state, text) {
+  headline.replaceChildren(at(state).content.cloneNode(true));
+  if (text) headline.querySelector("p").textContent = text;
+  reveal();
+}
+
+// On a phone it may lie below what is seen.
+const reveal = () => headline.scrollIntoView({block: "nearest"});
+
+// Leave the photo that is shown, about which answers may still come.
+function leave() {
+  if (current) forget(current.id);
+  current = answered = null;
+  preview.hidden = chosen.hidden = true;
+  invitation.hidden = false;
+}
+
+function fail(text) {
+  announce("failed", text);
+  headline.querySelector("button").hidden = !broken;
+  cards.hidden = true; // verdicts on an earlier photo would mislead
+}
+
+function judge(file) {
+  leave();
+  current = {id: newId(), file};
+  if (broken !== null) return fail(broken);
+  announce("looking");
+  cards.replaceChildren(at("busy").content.cloneNode(true));
+  cards.hidden = false;
+  request();
+}
+
+const request = () => current && broken === null && ask({...current, explain: explain.checked, preview: true}, hear);
+
+// What worker.js says of the photo.
+function hear(answer) {
+  if (answer.kind === "refused") fail(answer.message);
+  else if (answer.kind === "seen") show(answer.preview);
+  else showVerdicts(answer);
+}
+
+function show(photo) {
+  URL.revokeObjectURL(preview.src);
+  preview.src = URL.createObjectURL(photo);
+  preview.alt = `The photo ${current.file.name}`;
+  preview.hidden = chosen.hidden = false;
+  invitation.hidden = true;
+}
+
+function showVerdicts(answer) {
+  answered = answer;
+  const {comparison} = answer, verdicts = new Map(comparison.models.map((verdict) => [verdict.model, verdict]));
+  const specs = site.specs.filter((spec) => verdicts.has(spec.name));
+  const old = addresses, drawn = Object.entries(answer.maps);
+  const maps = Object.fromEntries(drawn.map(([model, blob]) => [model, URL.createObjectURL(blob)]));
+  addresses = Object.values(maps);
+  const title = headlineOf(comparison, specs), text = explanation(comparison, specs);
+  headline.innerHTML = banner(title, text, accent_of(comparison, specs));
+  cards.innerHTML = templates["cards.html"]({
+    state: loading ? "busy" : "done",
+    rows: (loading ? site.specs : specs).map((spec) => [spec, verdicts.get(spec.name)]),
+    neither: comparison.verdict === "neither",
+    maps,
+    legend: site.legend,
+  });
+  cards.hidden = false;
+  old.forEach((address) => URL.revokeObjectURL(address));
+  reveal();
+}
+
+on("progress", ({loaded, total}) => {
+  at("loading").hidden = loaded === total || broken !== null;
+  Object.assign(at("loading").querySelector("progress"), {max: total, value: loaded});
+});
+on("problem", ({message}) => {
+  const item = document.createElement("li");
+  item.textContent = message;
+  at("problems").append(item);
+  at("problems").hidden = false;
+});
+on("ready", () => {
+  loading = false;
+  at("loading").hidden = true;
+  if (answered) showVerdicts(answered);
+  navigator.serviceWorker?.register("service-worker.js").catch(() => {}); // without it the page needs the network
+});
+on("failed", ({message}) => {
+  broken = message;
+  at("loading").hidden = true;
+  fail(broken);
+});
+headline.addEventListener("click", ({target}) => target.closest("button") && startAgain());
+explain.addEventListener("change", request);
+
+// From the network, if there is one: what is kept may be of a version whose models are gone.
+async function startAgain() {
+  const kept = navigator.onLine && await navigator.serviceWorker?.getRegistration();
+  await kept?.unregister();
+  location.reload();
+}
+
+function take(files) {
+  choices += 1;
+  forgetExample();
+  if (files.length === 1) return judge(files[0]);
+  leave();
+  return fail(refusal(files.length ? "one at a time" : "no file").message);
+}
+
+input.addEventListener("change", () => {
+  if (input.files.length) take(input.files);
+  input.value = ""; // or the same file would be no change
+});
+
+// Examples, whose names the address of the page can hold.
+const buttons = [...document.querySelectorAll("[data-example]")];
+
+async function choose(name) {
+  const choice = choices += 1;
+  try {
+    if (!buttons.some((button) => button.dataset.example === name)) throw refusal("no example");
+    const file = await example(name);
+    if (choice !== choices) return; // something else was chosen meanwhile
+    judge(file);
+  } catch (error) {
+    if (choice !== choices) return;
+    leave();
+    return fail(error.message);
+  }
+  history.replaceState(null, "", `?example=${name}`);
+  buttons.forEach((button) => button.setAttribute("aria-pressed", button.dataset.example === name));
+}
+
+function forgetExample() {
+  history.replaceState(null, "", location.pathname);
+  buttons.forEach((button) => button.setAttribute("aria-pressed", false));
+}
+
+buttons.forEach((button) => button.addEventListener("click", () => choose(button.dataset.example)));
+
+// Photos that are dropped or pasted anywhere.
+const many = startMany(at("many"));
+const give = (files) => at("one").hidden ? !at("many").hidden && many(files) : take(files);
+document.addEventListener("paste", ({clipboardData}) => clipboardData.files.length && give(clipboardData.files));
+document.addEventListener("dragover", (event) => {
+  event.preventDefault();
+  document.forms[0].dataset.dragging = "";
+});
+document.addEventListener("dragleave", ({relatedTarget}) => relatedTarget || delete document.forms[0].dataset.dragging);
+document.addEventListener("drop", (event) => {
+  event.preventDefault(); // else the browser would leave the page for the photo
+  delete document.forms[0].dataset.dragging;
+  give(event.dataTransfer.files);
+});
+
+// Tabs
+const tabs = [...document.querySelectorAll("[role=tab]")];
+
+function open(tab) {
+  for (const other of tabs) {
+    const selected = other === tab;
+    other.setAttribute("aria-selected", selected);
+    other.tabIndex = selected ? 0 : -1;
+    at(other.getAttribute("aria-controls")).hidden = !selected;
+  }
+}
+
+tabs.forEach((tab, i) => {
+  tab.addEventListener("click", () => open(tab));
+  tab.addEventListener("keydown", ({key}) => {
+    const step = {ArrowRight: 1, ArrowLeft: -1}[key];
+    if (!step) return;
+    const next = tabs[(i + step + tabs.length) % tabs.length];
+    open(next);
+    next.focus();
+  });
+});
+
+if (at("quiz")) startQuiz(at("quiz"), at("questions"));
+const asked = new URLSearchParams(location.search).get("example");
+if (asked) choose(asked);

@@ -1,0 +1,104 @@
+// What the pages say, in the sentences of catdog/wording.py, by the same rules.
+
+import site from "./site.js";
+
+const {sentences, certainties, doubtful, rarest, vertical, horizontal, numbers, refusals} = site;
+
+const filled = (sentence, values) => sentence.replace(/\{(\w+)\}/g, (_, name) => values[name]);
+
+export const say = (name, values = {}) => filled(sentences[name], values);
+
+// An error with a code and a sentence for the visitor. Those of the browser may have a code, too, but no such sentence.
+class Refusal extends Error {}
+export const refusal = (code, values = {}) => Object.assign(new Refusal(filled(refusals[code], values)), {code});
+export const asRefusal = (error, code, values = {}) =>
+  error instanceof Refusal ? error : refusal(code, {...values, reason: error.message});
+
+export const UNSURE = site.unsure;
+export const measured = (spec) => spec.measured;
+export const is_neither = (comparison) => comparison.models.every(({label}) => label !== comparison.verdict);
+export const accent = (label, classes) =>
+  ({cat: "cat", cats: "cat", dog: "dog", dogs: "dog"})[label.toLowerCase()] ?? `other-${classes.indexOf(label) % 3}`;
+
+export function accent_of(comparison, specs) {
+  if (is_neither(comparison)) return "neither";
+  const classes = [...new Set(specs.flatMap((spec) => spec.classes))];
+  return comparison.agree ? accent(comparison.models[0].label, classes) : "split";
+}
+
+const titleOf = (model, specs) => specs.find((spec) => spec.name === model).title;
+const leading = (comparison) => comparison.models.find(({model}) => model === comparison.leader);
+
+export function headline(comparison, specs) {
+  if (is_neither(comparison)) return site.neither;
+  if (!comparison.agree) return say("split");
+  const verdict = leading(comparison), {label} = verdict, firm = certainty(verdict) !== UNSURE;
+  const count = comparison.models.length;
+  if (count === 1) return say(firm ? "one says" : "one leans", {title: titleOf(comparison.leader, specs), label});
+  const everyone = count === 2 ? say("both") : say("all", {count: numbers[count] ?? count});
+  return say(firm ? "all say" : "all lean", {everyone, label});
+}
+
+export function explanation(comparison, specs) {
+  if (is_neither(comparison)) return say("unlike");
+  return usuallyRight(comparison, specs) || leaderSays(comparison, specs);
+}
+
+function usuallyRight({usually_right: known, models}, specs) {
+  if (!known) return "";
+  const {label} = models.find(({model}) => model === known.model);
+  const right = grouped(Math.round(known.rate * known.photos));
+  return say("usually right", {title: titleOf(known.model, specs), right, photos: grouped(known.photos), label});
+}
+
+function leaderSays(comparison, specs) {
+  if (comparison.models.length === 1) return "";
+  const verdict = leading(comparison), sure = certainty(verdict);
+  const name = sure === UNSURE ? "leader leans" : comparison.agree ? "leader is" : "leader says";
+  const {title, accuracy} = specs.find((spec) => spec.name === comparison.leader);
+  const which = say(accuracy > 0 ? "most accurate" : "first");
+  return say(name, {title, which, label: verdict.label, sure, confidence: percent(verdict.confidence)});
+}
+
+export const certainty = (verdict) => certainties.find(([limit]) => errorRate(verdict) <= limit)[1];
+
+export function reliability(verdict) {
+  if (verdict.error_rate === null) return "";
+  const rate = errorRate(verdict);
+  if (rate > 0.6) return say("share wrong", {share: percent(rate)});
+  if (rate > 0.4) return say("half wrong");
+  if (rate < rarest) return say("rarely wrong", {number: (1 / rarest).toFixed()});
+  return say("one wrong", {number: (1 / rate).toFixed()});
+}
+
+function errorRate({error_rate: known, confidence}) {
+  const claimed = 1 - confidence;
+  if (known === null) return claimed;
+  return claimed > doubtful ? Math.max(claimed, known) : known;
+}
+
+export function map_alt({heatmap, label}) {
+  if (!heatmap) return "";
+  let most = -Infinity, place = "";
+  heatmap.forEach((line, y) => line.forEach((value, x) => {
+    if (value < most) return; // of equals the last, as in Python
+    most = value;
+    const [row, column] = [(y + 0.5) / heatmap.length, (x + 0.5) / line.length].map((part) => Math.trunc(3 * part));
+    place = vertical[row] + horizontal[column];
+  }));
+  return most > 0 ? say("place", {label, place}) : say("no place", {label});
+}
+
+// The first cost of a spec is the time.
+export function costs(spec, verdict) {
+  const [time] = Object.keys(spec.costs);
+  return verdict ? {...spec.costs, [time]: milliseconds(verdict.milliseconds)} : spec.costs;
+}
+
+export function percent(probability) {
+  if (probability > 0 && probability < 0.0005) return "<0.1%";
+  return probability >= 0.9995 && probability < 1 ? ">99.9%" : `${(100 * probability).toFixed(1)}%`;
+}
+
+export const milliseconds = (value) => value < 10 ? `${value.toFixed(1)} ms` : `${grouped(Math.round(value))} ms`;
+export const grouped = (number) => number.toLocaleString("en-US");

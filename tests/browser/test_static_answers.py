@@ -1,0 +1,245 @@
+"""The page without a server says what Python says: the same pixels, verdicts, sentences and HTML."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import itertools
+import json
+import re
+
+import numpy as np
+import pytest
+from PIL import Image, ImageCms
+
+from catdog import Settings, load, wording
+from catdog.collection import Judged
+from catdog.errors import CatDogError
+from catdog.gradio_app.gallery import results
+from catdog.models.heatmap import enlarged
+from catdog.models.spec import ModelSpec
+from catdog.pages import banners, cards
+from catdog.photo.array import resized
+from catdog.photo.decode import NOT_PHOTOS, decode
+from catdog.verdict import Comparison
+from tests.catdog import fakes
+from tests.catdog.photos import BAD, encoded, huge_png, orientation, small_files
+from tests.conftest import EXAMPLES
+
+pytestmark = [pytest.mark.browser, pytest.mark.long]
+
+# Shapes of inputs, and how photos are brought to them.
+INPUTS = [((64, 64, 3), "stretch"), ((48, 80, 3), "crop"), ((72, 40, 1), "crop")]
+THUMBNAIL = "blob:thumbnail"
+# Kinds that Chromium does not read, or reads as a decoder of its own does.
+UNREADABLE = ("tiff", "tiff deflate", "tiff lzw 16 bit", "heic")
+OTHERWISE = {"jpeg cmyk": 3, "avif": 8}
+PIXELS = """async ([data, inputs]) => {
+  const {decode, resized} = await import("./pixels.js");
+  const file = new File([Uint8Array.from(atob(data), (c) => c.charCodeAt(0))], "photo");
+  try {
+    const image = await decode(file);
+    const text = (bytes) => btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
+    return [image.width, image.height, ...inputs.map(([shape, mode]) => text(resized(image, shape, mode)))];
+  } catch ({code, message}) {
+    return {code, message};
+  }
+}"""
+ANSWER = """async (data) => {
+  const {answerTo} = await import("./asking.js");
+  return answerTo(new File([Uint8Array.from(atob(data), (c) => c.charCodeAt(0))], "photo"));
+}"""
+HTML = """async (comparison) => {
+  const names = ["site", "templates", "wording"];
+  const [{default: site}, {templates}, wording] = await Promise.all(names.map((name) => import(`./${name}.js`)));
+  const title = wording.headline(comparison, site.specs), text = wording.explanation(comparison, site.specs);
+  const rows = comparison.models.map((verdict) => [site.specs.find(({name}) => name === verdict.model), verdict]);
+  const neither = wording.is_neither(comparison);
+  return [
+    templates["banner.html"]({title, text, accent: wording.accent_of(comparison, site.specs), button: ""}),
+    templates["cards.html"]({state: "done", rows, neither, maps: {xception: "<&\\"'>"}, legend: site.legend}),
+  ];
+}"""
+
+
+@pytest.fixture
+def page(open_page, static_url):
+    page = open_page(static_url)
+    page.evaluate("import('./asking.js').then(({ready}) => ready)")
+    return page
+
+
+def sent(content: bytes) -> str:
+    return base64.b64encode(content).decode()
+
+
+def photos() -> dict[str, bytes]:
+    """A file for each thing that a photo's file may have."""
+    with Image.open(EXAMPLES / "cat.jpg") as image:
+        cat = image.convert("RGB")
+    cat.thumbnail((300, 300))
+    clear = cat.convert("RGBA")
+    clear.putalpha(Image.linear_gradient("L").resize(cat.size))
+    profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    red, blue = profile.find(b"rXYZ"), profile.find(b"bXYZ")
+    profile[red : red + 4], profile[blue : blue + 4] = b"bXYZ", b"rXYZ"  # applied, it would swap the colours
+    grey = np.asarray(cat.convert("L"))
+    made = {
+        "alpha": encoded(clear, "PNG"),
+        "alpha webp": encoded(clear, "WEBP", lossless=True),
+        "alpha grey": encoded(clear.convert("LA"), "PNG"),
+        "grey": encoded(cat.convert("L"), "JPEG"),
+        "grey 16 bit": encoded(Image.fromarray(grey.astype(np.uint16) * 257), "PNG"),
+        "one bit": encoded(cat.convert("1"), "PNG"),
+        "palette": encoded(cat.quantize(64), "PNG", transparency=3),
+        "subsampled": encoded(cat, "JPEG", quality=60, subsampling=2),
+        "profile": encoded(cat, "JPEG", icc_profile=bytes(profile)),
+    }
+    made |= {f"turned {turn}": encoded(cat, "JPEG", exif=orientation(turn)) for turn in range(1, 9)}
+    made |= {f"turned webp {turn}": encoded(cat, "WEBP", lossless=True, exif=orientation(turn)) for turn in range(1, 9)}
+    made |= {path.name: path.read_bytes() for path in EXAMPLES.glob("*.jpg")}
+    return made | {name: content for name, content in small_files().items() if name not in UNREADABLE}
+
+
+def test_pixels_are_those_of_pillow(page):
+    for name, content in photos().items():
+        image, found = decode(content), page.evaluate(PIXELS, [sent(content), INPUTS])
+        assert isinstance(found, list), (name, found)
+        assert tuple(found[:2]) == image.size, name
+        for (shape, mode), text in zip(INPUTS, found[2:], strict=True):
+            values = np.frombuffer(base64.b64decode(text), np.uint8).reshape(shape)
+            difference = np.abs(values.astype(int) - resized(image, shape, mode)).max()
+            assert difference <= OTHERWISE.get(name, 1), (name, shape)
+
+
+# How the page refuses some files; others are of a kind that Python names as well, or of no known kind.
+REFUSED = {
+    "empty file": "empty", "truncated JPEG": "damaged", "JPEG header alone": "damaged", "PNG without pixels": "damaged",
+    "PNG without its data": "damaged", "too many pixels": "too many pixels", "huge": "too many pixels",
+    "most pixels a PNG can claim": "too many pixels",
+}  # fmt: skip
+
+
+def test_bad_files_are_refused_for_what_they_are(page):
+    bad = {name: content for name, (content, _, _) in BAD.items()} | {"huge": huge_png()}
+    for name, content in bad.items():
+        with pytest.raises(CatDogError) as refused:
+            decode(content)
+        found = page.evaluate(PIXELS, [sent(content), INPUTS])
+        kind = next((kind for kind in NOT_PHOTOS if kind in str(refused.value)), "")
+        assert found["code"] == REFUSED.get(name, "not a photo" if kind else "unknown"), name
+        assert kind in found["message"] and "undefined" not in found["message"], name
+
+
+@pytest.fixture(scope="module")
+def comparator(static_weights):
+    with contextlib.closing(load(Settings(weights=static_weights))) as comparator:
+        yield comparator
+
+
+def test_verdicts_are_those_of_python(page, comparator):
+    for name, content in photos().items():
+        expected = comparator.compare(content, explain=True).to_dict()
+        found = page.evaluate(ANSWER, sent(content))["comparison"]
+        for one, other in zip(expected["models"], found["models"], strict=True):
+            assert one["label"] == other["label"], name
+            assert other["probabilities"] == pytest.approx(one["probabilities"], abs=0.02), name
+            for field in ("strangeness", "neither", "error_rate"):
+                assert other[field] == pytest.approx(one[field], abs=0.02), (name, field)
+            assert np.shape(other["heatmap"]) == np.shape(one["heatmap"])
+            assert np.ravel(other["heatmap"]) == pytest.approx(np.ravel(one["heatmap"]), abs=0.1), name
+        same = ("prediction", "leader", "agree", "verdict", "usually_right")
+        assert {key: found[key] for key in same} == {key: expected[key] for key in same}, name
+
+
+COMPARED = """async ([verdicts, specs]) => (await import("./verdict.js")).compared(verdicts, specs)"""
+
+
+@pytest.mark.parametrize("neither", [None, {"threshold": 0.5, "auroc": 0.9}], ids=["by strangeness", "by an output"])
+def test_comparisons_are_those_of_python(page, neither):
+    specs = [fakes.spec("scratch_cnn"), fakes.spec("xception", neither=neither), fakes.spec("mobilenet_v2")]
+    facts = [spec.model_dump() | {"accuracy": spec.validation_accuracy} for spec in specs]
+    for labels in itertools.product(("cat", "dog"), repeat=3):
+        for refusal in (0.2, 0.7):
+            verdicts = [
+                fakes.verdict(
+                    spec.name, label, probabilities={"cat": 0.9, "dog": 0.1}, strangeness=2 * refusal,
+                    neither=refusal if spec.neither else None,
+                )
+                for spec, label in zip(specs, labels, strict=True)
+            ]  # fmt: skip
+            expected = Comparison.of(verdicts, specs, "bundled").to_dict()
+            found = page.evaluate(COMPARED, [expected["models"], facts])
+            assert found == {key: value for key, value in expected.items() if key != "source"}
+
+
+def test_maps_are_enlarged_as_pillow_does(page):
+    rows = np.random.default_rng(0).normal(size=(6, 7)).round(4).tolist()
+    found = page.evaluate("async (rows) => (await import('./pixels.js')).enlarged(rows, 40, 30)", rows)
+    np.testing.assert_allclose(found, enlarged(rows, 40, 30), atol=1e-4)
+
+
+# Compares the HTML of the templates, and so all sentences, over every kind of verdict.
+def comparisons() -> list[Comparison]:
+    names, found = ("scratch_cnn", "xception", "mobilenet_v2"), []
+    for first, second in (("cat", "cat"), ("cat", "dog"), ("dog", "dog")):
+        for rate in (None, 0.0005, 0.03, 0.15, 0.3, 0.7):
+            for confidence in (0.5, 0.55, 0.79, 0.85, 0.99999, 1.0):
+                verdicts = [
+                    fakes.verdict(
+                        name, label, confidence=confidence, error_rate=rate, milliseconds=1234.6 * confidence,
+                        probabilities={"cat": confidence, "dog": 1 - confidence}, neither=rate,
+                        heatmap=[[0.0, confidence - 0.7], [-0.2, 0.1]],
+                    )
+                    for name, label in zip(names, (first, second, second), strict=True)
+                ]  # fmt: skip
+                disputed = {"model": "xception", "rate": 0.75, "photos": 1200} if first != second and rate else None
+                found.append(fakes.compared(*verdicts, leader="xception", usually_right=disputed))
+    return [*found, found[0].model_copy(update={"verdict": "neither"})]
+
+
+@pytest.fixture(scope="module")
+def page_specs(static_weights, static_page):
+    """The specs of the page: the size of a model is what its visitors fetch."""
+    listed = json.loads((static_page / "models" / "models.json").read_text(encoding="utf-8"))
+    return [ModelSpec.read(static_weights / f"{one['name']}.json").replace(bytes=one["bytes"]) for one in listed]
+
+
+def test_sentences_and_cards_are_those_of_the_servers(page, page_specs):
+    for comparison in comparisons():
+        banner, filled = page.evaluate(HTML, comparison.to_dict())
+        assert banner == banners.verdict(comparison, page_specs)
+        assert filled == cards.filled(comparison, page_specs, {"xception": "<&\"'>"})
+
+
+SHOWN = """async ([judged, planned]) => (await import("./many.js")).shown(judged, planned)"""
+
+
+def test_the_gallery_and_its_file_are_those_of_the_server(page, page_specs):
+    names = itertools.cycle(["cat.jpg", "dogs/=1+1.jpg", '"quoted", <b>.png', "\N{SNOWMAN}.webp"])
+    labels = itertools.cycle(["cat", "dog", None])
+    thumbnail = Image.new("RGB", (4, 4))
+    some = [
+        Judged(name, label, comparison, thumbnail)
+        for name, label, comparison in zip(names, labels, [*comparisons()[::7], comparisons()[-1]], strict=False)
+    ]
+    bad = [Judged("<bad>.jpg", None, error='It is "damaged".')]
+    for judged, planned in ((some, 40), ([*bad, *some], None), (some[:1], None), (bad, None), (some[:2], None)):
+        rows = [
+            {
+                "name": one.name, "label": one.label, "error": one.error, "thumbnail": THUMBNAIL,
+                "comparison": one.comparison and one.comparison.to_dict(),
+            }
+            for one in judged
+        ]  # fmt: skip
+        expected = re.sub(r'src="data:image/[^"]*"', f'src="{THUMBNAIL}"', results(judged, page_specs, planned=planned))
+        assert page.evaluate(SHOWN, [rows, planned or len(judged)]) == expected
+
+
+WRITTEN = "async ([name, values]) => values.map((await import('./wording.js'))[name])"
+
+
+def test_numbers_are_written_as_python_writes_them(page):
+    shares, times = [0, 0.0001, 0.0005, 0.125, 0.4999, 0.9994, 0.9995, 1], [0.04, 9.94, 9.96, 12.4, 1234.6]
+    assert page.evaluate(WRITTEN, ["percent", shares]) == [*map(wording.percent, shares)]
+    assert page.evaluate(WRITTEN, ["milliseconds", times]) == [*map(wording.milliseconds, times)]

@@ -1,0 +1,50 @@
+"""The page as static files: built of complete exports only, and never over other files."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from catdog.errors import InvalidSettings, ModelMismatch
+from train.export import static_page
+from train.export.onnx_folder import MANIFEST
+
+
+@pytest.fixture(autouse=True)
+def runtime(tmp_path, monkeypatch):
+    """A folder that stands for onnxruntime-web."""
+    monkeypatch.setattr(static_page, "RUNTIME", tmp_path)
+
+
+def test_an_export_must_be_there_and_complete(tmp_path, tiny_weights):
+    for content in ("", "{}", '{"models": [{}]}'):
+        (tmp_path / MANIFEST).write_text(content)
+        with pytest.raises(ModelMismatch, match="completely"):
+            static_page.build(tmp_path, tiny_weights, tmp_path / "out")
+    (tmp_path / "a.onnx").write_bytes(b"changed")
+    (tmp_path / MANIFEST).write_text(json.dumps({"models": [{"file": "a.onnx", "sha256": "0" * 64}]}))
+    with pytest.raises(ModelMismatch, match=r"a\.onnx"):
+        static_page.build(tmp_path, tiny_weights, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_other_models_are_refused(tmp_path, tiny_weights):
+    (tmp_path / MANIFEST).write_text(json.dumps({"models": []}))
+    with pytest.raises(ModelMismatch, match="other models"):
+        static_page.build(tmp_path, tiny_weights, tmp_path / "out")
+    assert [path.name for path in tmp_path.iterdir()] == [MANIFEST]
+
+
+def test_other_folders_are_not_overwritten(tmp_path, tiny_weights):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "thesis.txt").write_text("dear")
+    with pytest.raises(InvalidSettings, match="out"):
+        static_page.build(tmp_path, tiny_weights, tmp_path / "out")
+    assert (tmp_path / "out" / "thesis.txt").exists()
+
+
+def test_the_runtime_must_be_installed(tmp_path, tiny_weights, monkeypatch):
+    monkeypatch.setattr(static_page, "RUNTIME", tmp_path / "none")
+    with pytest.raises(InvalidSettings, match="make static"):
+        static_page.build(tmp_path, tiny_weights, tmp_path / "out")

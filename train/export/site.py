@@ -1,0 +1,101 @@
+"""What the scripts of the static page take from Python: models, sentences, limits and the looks of heat maps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from catdog import wording
+from catdog.collection import MOST_PHOTOS
+from catdog.models.spec import ModelSpec
+from catdog.pages import overlay
+from catdog.pages.pictures import LARGEST_SIDE, legend_url
+from catdog.photo import decode
+from catdog.photo.array import SCALINGS
+from catdog.settings import Settings
+
+READABLE = ("JPEG", "PNG", "WebP", "GIF", "BMP", "AVIF")  # by every current browser
+# What the page says where a server would answer with an error, or where only a browser can fail.
+REFUSALS = {
+    "empty": "The file is empty. Choose another one.",
+    "file too large": "The file is larger than the {megabytes} MB that are accepted. Choose a smaller copy.",
+    "too many pixels": "The photo has too many pixels: {received}; at most {megapixels} megapixels are accepted. "
+    "Choose a smaller copy.",
+    "damaged": "The {kind} file is damaged or incomplete and cannot be decoded.",
+    "not read here": "This browser cannot read {kind} photos. Save the photo as JPEG, and choose that file.",
+    "not a photo": "The file is not a photo but {kind}. Choose a JPEG, PNG or WebP photo.",
+    "unknown": "The file is not a photo of a known kind. Choose a JPEG, PNG or WebP photo.",
+    "unreadable": "The file cannot be read. It may be a folder, or have been moved or changed. Choose it again.",
+    "no memory": "There is too little memory for this photo. Close other tabs, or choose a smaller copy.",
+    "one at a time": "Choose one photo at a time, or go to the tab for many.",
+    "no file": "That is not a file. Drop or paste a photo.",
+    "no photos": "No photos were chosen. Choose some, or a folder of them.",
+    "too many photos": "At most {most} photos are judged at once. Received: {received}.",
+    "no example": "There is no such example. Choose one of those below the photo.",
+    "no WebAssembly": "This browser has no WebAssembly, which the models need. Update it, or use another one.",
+    "not secure": "The page must come over https://, or from this machine, so that it can verify the models.",
+    "worker": "This browser cannot start what runs the models. Update it, or use another one.",
+    "not fetched": "A file of this page cannot be fetched. Check the connection, and try again.",
+    "changed": "The file of {title} is damaged or not the one described. Reload the page; if that does not help, tell "
+    "its owner.",
+    "not kept": "There is no room to keep the models: they will be fetched again on the next visit.",
+    "model fails": "{title} cannot run in this browser: {reason}.",
+    "page fails": "This page failed: {reason}. Reload it; if that does not help, tell its owner.",
+    "no model": "No model could be loaded. The reasons are above.",
+}
+
+
+def shown(spec: ModelSpec) -> dict[str, Any]:
+    """What the page shows of a model, and what it needs to prepare a photo for it."""
+    fields = spec.model_dump(include={"name", "title", "classes", "resize"})
+    known = {"accuracy": spec.validation_accuracy, "measured": wording.measured(spec), "costs": wording.costs(spec)}
+    return fields | known | {"shape": spec.input.array}
+
+
+def scaling(spec: ModelSpec) -> dict[str, Any]:
+    """How to scale pixels for a model: for each channel, which of the photo it is, a factor and an offset."""
+    channels = spec.input.array[2]
+    factor, offset = (np.broadcast_to(value, channels).tolist() for value in SCALINGS[spec.scaling])
+    order = [*range(channels)]
+    return {"order": order[::-1] if spec.scaling == "caffe" else order, "factor": factor, "offset": offset}
+
+
+def site(specs: Sequence[ModelSpec]) -> dict[str, Any]:
+    """What the scripts take from Python: models, sentences, and limits."""
+    limits = Settings()
+    return {
+        "specs": [shown(spec) for spec in specs],
+        "sentences": wording.SENTENCES,
+        "certainties": wording.CERTAINTIES,
+        "unsure": wording.UNSURE,
+        "doubtful": wording.DOUBTFUL,
+        "rarest": wording.RAREST,
+        "vertical": wording.VERTICAL,
+        "horizontal": wording.HORIZONTAL,
+        "numbers": {number: wording.number_word(number) for number in range(2, 5)},
+        "neither": wording.neither(specs),
+        "refusals": REFUSALS,
+        "limits": {"bytes": limits.max_upload_bytes, "pixels": limits.max_pixels, "photos": MOST_PHOTOS},
+        "photos": _patterns(decode.PHOTOS),
+        "notPhotos": _patterns(decode.NOT_PHOTOS),
+        "readable": READABLE,
+        "legend": legend_url(),
+        "overlay": {
+            "warm": overlay.WARM, "cool": overlay.COOL, "strongest": overlay.STRONGEST, "gamma": overlay.GAMMA,
+            "leastScale": overlay.LEAST_SCALE, "side": LARGEST_SIDE,
+        },
+    }  # fmt: skip
+
+
+def _patterns(kinds: dict[str, bytes]) -> list[tuple[str, str, str]]:
+    """Kind, pattern and flags for JavaScript, of patterns that Python matches with the beginning of a file."""
+    return [
+        (
+            kind,
+            f"^(?:{pattern.decode('latin-1').removeprefix('(?i)')})".replace(r"\Z", "$"),
+            "si" if b"(?i)" in pattern else "s",
+        )
+        for kind, pattern in kinds.items()
+    ]

@@ -1,0 +1,221 @@
+"""ONNX files -> the whole app as a folder of static files, which any web server can serve.
+
+The page fills the templates of catdog/pages and speaks in the sentences of catdog/wording.py; what only it needs lies
+in static/.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from catdog import wording
+from catdog.errors import InvalidSettings, ModelMismatch
+from catdog.flask_app import blueprint
+from catdog.gradio_app import quiz_tab
+from catdog.models.spec import ModelSpec, sha256_of
+from catdog.pages import ICON, STYLE, banners, cards, examples, frame
+from catdog.pages.render import environment, render
+from catdog.settings import Settings
+from train.export.javascript import javascript
+from train.export.onnx_folder import MANIFEST
+from train.export.site import READABLE, scaling, shown, site
+from train.measure.served import served
+
+ROOT = Path(__file__).resolve().parents[2]
+SOURCE = ROOT / "static"
+RUNTIME = SOURCE / "node_modules" / "onnxruntime-web"
+RUNTIME_FILES = (
+    "ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm",
+    "ort.jspi.bundle.min.mjs", "ort-wasm-simd-threaded.jspi.wasm",
+)  # fmt: skip
+WORKER = "service-worker.js"
+SHEETS = (STYLE, Path(blueprint.__file__).parent / "static" / "catdog.css", SOURCE / "page.css")
+QUIZ = Path(quiz_tab.__file__)
+FILLED = ("macros.html", "legend.html", "banner.html", "cards.html", "progress.html", "gallery.html")
+PRIVACY = "The models run in your browser: your photos never leave this device."
+# Nothing comes from elsewhere and nothing goes there.
+POLICY = (
+    "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; img-src 'self' blob: data:; object-src 'none'; "
+    "base-uri 'none'; form-action 'none'"
+)
+RAMP_TOLERANCE = 0.02  # of an answer to the ramp, between the browser's arithmetic and ours
+
+# With it, the page can be installed.
+APP = {
+    "name": "Cat or dog?", "start_url": "./", "display": "standalone", "background_color": "#faf7f2",
+    "theme_color": "#faf7f2", "icons": [{"src": ICON.name, "sizes": "any", "type": "image/svg+xml"}],
+}  # fmt: skip
+
+
+def build(onnx: Path, weights: Path, out: Path) -> dict[str, Any]:
+    """Build the page in `out`, which appears whole or not at all; returns the number of files and their bytes.
+
+    onnx     folder made by `export`
+    weights  folder of the same models as `.h5`: their specs count, and they answer the questions of the quiz
+
+    Raises InvalidSettings for a folder that is not an earlier build or where onnxruntime-web is not installed, and
+    ModelMismatch for ONNX files that are damaged or of other models than those in `weights`.
+    """
+    if not RUNTIME.is_dir():
+        raise InvalidSettings("onnxruntime-web is not installed: run `make static/node_modules`, which needs npm.")
+    if out.exists() and not (out / WORKER).exists():
+        raise InvalidSettings(f"{out} holds something else than an earlier build: name another folder.")
+    models = _models(onnx)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out.parent) as made, served(weights) as comparator:
+        folder = Path(made) / "page"
+        if [spec.sha256 for spec in comparator.specs] != [entry["h5_sha256"] for entry in models]:
+            raise ModelMismatch(f"{onnx} holds other models than {weights}: export them again.")
+        _copy_files(folder)
+        (folder / "models").mkdir()
+        listed = [_model(folder / "models", onnx, *pair) for pair in zip(models, comparator.specs, strict=True)]
+        _write(folder / "models" / "models.json", json.dumps(listed))
+        # What a model takes here is what its visitors download.
+        specs = [spec.replace(bytes=of["bytes"]) for spec, of in zip(comparator.specs, listed, strict=True)]
+        _write(folder / "site.js", f"export default {json.dumps(site(specs), ensure_ascii=False)};\n")
+        _write(folder / "catdog.webmanifest", json.dumps(APP))
+        names = [f"icons/{path.name}" for path in sorted((ROOT / "catdog/pages/templates/icons").iterdir())]
+        _write(folder / "templates.js", javascript(environment(), [*names, *FILLED]))
+        _write(folder / "index.html", _page(folder, specs, comparator))
+        _write(folder / WORKER, service_worker(folder))
+        _replace(out, folder, Path(made) / "old")
+    files = [path for path in out.rglob("*") if path.is_file()]
+    return {"files": len(files), "bytes": sum(path.stat().st_size for path in files)}
+
+
+def _replace(out: Path, new: Path, old: Path) -> None:
+    """Put a folder in the place of `out`, if that exists, which goes to `old`."""
+    if out.exists():
+        out.rename(old)
+    try:
+        new.rename(out)
+    except OSError:
+        if old.exists():
+            old.rename(out)
+        raise
+
+
+def _models(folder: Path) -> list[dict[str, Any]]:
+    try:
+        models = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["models"]
+        damaged = [entry["file"] for entry in models if sha256_of(folder / entry["file"]) != entry["sha256"]]
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise ModelMismatch(f"{folder} holds no models that `python -m train export` wrote completely.") from error
+    if damaged:
+        raise ModelMismatch(f"{', '.join(damaged)} in {folder} changed since the export: export again.")
+    return models
+
+
+def _copy_files(folder: Path) -> None:
+    scripts = (path for path in SOURCE.glob("*.js") if path.name != WORKER)  # which names all others
+    copies = {path.name: path for path in (*scripts, *SHEETS, ICON)}
+    copies |= {f"{path.stem}.css": path for path in (QUIZ.with_suffix(".css"), QUIZ.with_name("many_tab.css"))}
+    copies |= {f"ort/{name}": RUNTIME / "dist" / name for name in RUNTIME_FILES}
+    copies |= {"ort/LICENSE.txt": SOURCE / "ort-LICENSE.txt", "LICENSE": ROOT / "LICENSE"}
+    copies |= {f"examples/{path.name}": path for path in examples.find().values()}
+    for name, source in copies.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, folder / name)
+
+
+def _model(folder: Path, onnx: Path, entry: dict[str, Any], spec: ModelSpec) -> dict[str, Any]:
+    """Write what the browser needs of a model into `folder`, as one compressed file, and return what it asks first.
+
+    The file holds the number of bytes of a JSON object (uint32, little endian), the object, and the network. Its name
+    changes with its content, so that no cache holds an old one, and does not end in `.gz`: some servers would tell the
+    browser to decompress it.
+    """
+    names = {"temperature", "sureness", "novelty", "neither", "disagreement", "sha256"}
+    known = shown(spec) | spec.model_dump(include=names) | {"scaling": scaling(spec)}
+    check = {"probabilities": entry["ramp"], "tolerance": RAMP_TOLERANCE}
+    head = json.dumps({"spec": known, "check": check}).encode()
+    network = (onnx / entry["file"]).read_bytes()
+    content = gzip.compress(len(head).to_bytes(4, "little") + head + network, mtime=0)
+    digest = hashlib.sha256(content).hexdigest()
+    file = f"{spec.name}-{digest[:12]}.bin"
+    (folder / file).write_bytes(content)
+    return {"name": spec.name, "title": spec.title, "file": file, "sha256": digest, "bytes": len(content)}
+
+
+def _quiz(folder: Path, comparator: Any) -> str:
+    """The questions with their answers, which need no model in the browser; writes the script that asks them."""
+    photos = quiz_tab.find(comparator.specs)
+    questions = []
+    for path, label in photos.items():
+        (folder / "quiz").mkdir(exist_ok=True)
+        shutil.copyfile(path, folder / "quiz" / path.name)
+        questions.append(quiz_tab.Question(f"quiz/{path.name}", label, comparator.compare(path)))
+    script = QUIZ.with_suffix(".js").read_text(encoding="utf-8")
+    start = """
+export function startQuiz(element, questions) {
+  let begun;
+  const watch = (_, listener) => { begun = listener; };
+  const trigger = () => {
+    element.replaceChildren(questions.content.cloneNode(true));
+    begun();
+  };
+"""
+    _write(folder / "quiz.js", f"{start}\n{script}}}\n")
+    return quiz_tab.quiz(questions, comparator.specs) if questions else ""
+
+
+def _page(folder: Path, specs: Sequence[ModelSpec], comparator: Any) -> str:
+    quiz = _quiz(folder, comparator)
+    tabs = [("one", "One photo"), ("many", "Many at once"), *([("quiz", "You against the models")] if quiz else [])]
+    return (
+        environment()
+        .from_string((SOURCE / "page.html").read_text(encoding="utf-8"))
+        .render(
+            sheets=[path.name for path in sorted(folder.glob("*.css"))],
+            tabs=tabs,
+            heading=frame.heading(specs),
+            about=frame.about(specs, "bundled", [], PRIVACY),
+            privacy=PRIVACY,
+            policy=POLICY,
+            formats=", ".join(READABLE[:4]),
+            megabytes=Settings().max_upload_bytes / 2**20,
+            examples=render("example_row.html", thumbnails=examples.thumbnails(), scope=wording.scope(specs)),
+            waiting=banners.waiting("Choose, drop or paste one, or try an example."),
+            blank=cards.blank(specs),
+            busy=cards.blank(specs, busy=True),
+            looking=banners.looking(),
+            failed=banners.unanswered(),
+            waiting_for_many=banners.banner("Waiting for photos", "The least certain answers come first.", "idle"),
+            named=wording.listed(wording.class_names(specs), "and"),
+            quiz=quiz_tab.start(len(quiz_tab.find(specs)), specs) if quiz else "",
+            questions=quiz,
+        )
+    )
+
+
+def service_worker(folder: Path) -> str:
+    """The script that keeps the page; it does not keep the models, nor the runtime for graphics cards."""
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file() and path != folder / WORKER)
+    paths = {path.relative_to(folder).as_posix(): path for path in files}
+    kept = {name: _integrity(path) for name, path in paths.items() if not name.endswith(".bin") and "jspi" not in name}
+    facts = {
+        "VERSION": hashlib.sha256(json.dumps([kept, *paths]).encode()).hexdigest()[:12],
+        "POLICY": POLICY,
+        # Some hosts add to the page itself.
+        "KEPT": {"./": "", **kept, "index.html": ""},
+        "FETCHED": [name for name in paths if name not in kept],
+    }
+    script = (SOURCE / WORKER).read_text(encoding="utf-8")
+    return "".join(f"const {name} = {json.dumps(fact)};\n" for name, fact in facts.items()) + f"\n{script}"
+
+
+def _integrity(path: Path) -> str:
+    return f"sha256-{base64.b64encode(hashlib.sha256(path.read_bytes()).digest()).decode()}"
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
