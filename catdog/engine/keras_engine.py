@@ -67,9 +67,10 @@ def with_features_and_maps(model: keras.Model) -> keras.Model:
             seen = seen_by(seen)
         outputs["features"] = seen
         if isinstance(before, layers.GlobalAveragePooling2D) and before.data_format == "channels_last":
-            maps = layers.Dense(head.units, use_bias=False, name="maps")
+            # With the bias, a map is as much for the label, on the whole, as the answer.
+            maps = layers.Dense(head.units, use_bias=head.use_bias, name="maps")
             outputs["maps"] = maps(seen_by(seen))
-            maps.set_weights([np.asarray(head.kernel)])
+            maps.set_weights(head.get_weights())
     return keras.Model(model.inputs[0], outputs)
 
 

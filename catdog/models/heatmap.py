@@ -14,8 +14,8 @@ def heatmap(maps: np.ndarray, label: int, temperature: float) -> list[list[float
     maps   (h, w, classes), as in `Outputs`
     label  index of the class
 
-    The mean of the map, plus a constant of the model, is the log odds of the class; with more than two classes, its log
-    odds against the geometric mean of the others. None when a value is not finite.
+    The mean of the map is the log odds of the class; with more than two classes, its log odds against the geometric
+    mean of the others. So a map beside a sure answer is mostly for it. None when a value is not finite.
     """
     maps = np.asarray(maps, np.float64)
     others = np.delete(maps, label, axis=-1)
