@@ -8,9 +8,14 @@ import re
 
 import numpy as np
 from PIL import ExifTags, Image
+from PIL.TiffImagePlugin import TiffImageFile
 
 from catdog.errors import CatDogError, ImageTooLarge, InvalidImage, OutOfMemory
-from catdog.photo.jpeg_scans import has_too_many_scans
+from catdog.photo import refusals, tiff
+from catdog.photo.colour import in_srgb
+from catdog.photo.jpeg_end import completed
+from catdog.photo.jpeg_scans import has_too_many_scans, is_of_unknown_kind
+from catdog.photo.png_chunks import essential
 from catdog.settings import MAX_PIXELS
 
 # A photo is reduced when both sides are at least this many times `min_side`. Reducing smaller ones saves little time,
@@ -23,8 +28,13 @@ FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF")
 EXTENSIONS = (
     ".jpg", ".jpeg", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".heic", ".heif", ".avif",
 )  # fmt: skip
-_ACCEPTED = "JPEG, PNG, WebP, GIF, BMP, TIFF, HEIC or AVIF"
 _TOO_LARGE_FOR_PILLOW = (Image.DecompressionBombError, Image.DecompressionBombWarning)
+
+_DEEP = ("I", "F")  # modes of more than 8 bits: I, I;16, I;16B, F
+_GREY = ("1", "L", "LA", "La")
+# What may be white in 32 bits, by the kind of a numpy array, with the least that the brightest pixel must have: of a
+# photo without any pixel above a quarter, the maker may have meant another white.
+_WHITES = {"i": ((0, 255), (0x4000, 0xFFFF)), "f": ((0, 1), (64, 255))}
 
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -36,35 +46,10 @@ _TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 
-# First bytes of files, for error messages only: Pillow decides which photos are accepted.
-PHOTOS = {
-    "JPEG": rb"\xff\xd8\xff",
-    "PNG": rb"\x89PNG",
-    "WebP": rb"RIFF....WEBP",
-    "GIF": rb"GIF8",
-    "BMP": rb"BM",
-    "TIFF": rb"II[*+]\0|MM\0[*+]",
-    "AVIF": rb"....ftypavi[fs]",
-    "HEIC": rb"....ftyp(he[iv]|mif1|msf1)",
-}
-NOT_PHOTOS = {
-    "a PDF document": rb"%PDF",
-    "a web page": rb"(?i)\s*<(!doctype html|html)",
-    "an SVG drawing": rb"(\xef\xbb\xbf)?\s*<(svg\b|[?!].*<svg\b)",
-    "an XML document": rb"(\xef\xbb\xbf)?\s*<\?xml",
-    "a camera's raw file": rb"....ftypcrx",
-    "an MP4 or QuickTime video": rb"....(ftyp|moov|mdat|wide)",
-    "a WebM or Matroska video": rb"\x1aE\xdf\xa3",
-    "an AVI video": rb"RIFF....AVI ",
-    "a WAV sound": rb"RIFF....WAVE",
-    "a ZIP archive or an office document": rb"PK\x03\x04",
-    "a gzip archive": rb"\x1f\x8b",
-    "an HDF5 file": rb"\x89HDF",
-    "a Photoshop document": rb"8BPS",
-    "a JPEG XL image": rb"\xff\x0a|\0\0\0\x0cJXL ",
-    "a JPEG 2000 image": rb"\0\0\0\x0cjP  |\xff\x4f\xff\x51",
-    "a text": rb"[\t\n\r -~]+\Z",
-}
+# Orientation in these is not what browsers turn a photo by, but Pillow does.
+_NOT_EXIF = ("xmp", "XML:com.adobe.xmp", "Raw profile type exif")
+# What decoders of several formats say when they know a file is valid.
+_UNSUPPORTED = re.compile("(?i)unsupported|not (yet )?supported|no codec")
 
 
 def decode(data: bytes, *, max_pixels: int = MAX_PIXELS, min_side: int | None = None) -> Image.Image:
@@ -72,7 +57,8 @@ def decode(data: bytes, *, max_pixels: int = MAX_PIXELS, min_side: int | None = 
 
     1. Refuse an empty file, a format not in FORMATS, more than `max_pixels` pixels (read from the header, before any
        pixel is decoded), and a JPEG that would keep its decoder busy for minutes.
-    2. Decode the first frame, completely or not at all.
+    2. Decode the first frame, or in a TIFF the first page that is no thumbnail: completely or not at all. Only a JPEG
+       may lack its end, as `completed` says. Chunks of a PNG that a decoder may skip are skipped when broken or huge.
     3. Turn it upright and convert it to RGB, as `to_rgb` says.
 
     With `min_side`, a large photo is reduced to a half, a quarter, an eighth, ... of its size, as long as both sides
@@ -82,28 +68,16 @@ def decode(data: bytes, *, max_pixels: int = MAX_PIXELS, min_side: int | None = 
     Raises InvalidImage, ImageTooLarge, or OutOfMemory.
     """
     if not data:
-        raise InvalidImage(f"The file is empty: 0 bytes were received. Send {_ACCEPTED}.")
+        raise InvalidImage(f"The file is empty: 0 bytes were received. Send {refusals.ACCEPTED}.")
     if has_too_many_scans(data):
         raise InvalidImage("The JPEG file has more scans than any photo needs. Save it again, and send that file.")
-    _register_heif()
     try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-            _check_size(image, max_pixels)
-            min_side = _only_if_large(image, min_side)
-            if min_side:
-                image.draft(None, (min_side, min_side))
-            return _converted(image, min_side, may_share=True)
-    except CatDogError:
-        raise
-    except MemoryError as error:
-        raise _out_of_memory() from error
-    except _TOO_LARGE_FOR_PILLOW as error:
-        limit = 2 * (Image.MAX_IMAGE_PIXELS or 0)
-        raise _too_large(f"more than {limit / 1e6:.0f} megapixels", max_pixels) from error
-    except Image.UnidentifiedImageError as error:
-        raise _unidentified(data) from error
-    except Exception as error:  # Pillow's plugins raise many kinds on broken files
-        raise _damaged(_first_match(PHOTOS, data), _reason(error)) from error
+        return _decoded(data, max_pixels, min_side)
+    except InvalidImage:
+        whole = completed(data)
+        if whole is None:
+            raise
+        return _decoded(whole, max_pixels, min_side)
 
 
 def from_pillow(image: Image.Image, *, max_pixels: int = MAX_PIXELS, min_side: int | None = None) -> Image.Image:
@@ -117,27 +91,37 @@ def from_pillow(image: Image.Image, *, max_pixels: int = MAX_PIXELS, min_side: i
 
 def pixels_of(data: bytes) -> int:
     """Width times height of an encoded photo that `decode` accepts, from its header."""
-    with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+    with _opened(data) as image:
         return image.width * image.height
 
 
-def to_rgb(image: Image.Image, *, may_share: bool = False) -> Image.Image:
-    """Turn an opened Pillow image upright and convert it to mode RGB, without metadata.
+def to_rgb(image: Image.Image, *, min_side: int | None = None, may_share: bool = False) -> Image.Image:
+    """Turn an opened Pillow image upright and convert it to mode RGB in the colour space sRGB, without metadata.
 
-    1. Apply the EXIF orientation, where it can be read.
-    2. Convert grey of more than 8 bits: integers 0..65535 keep their upper 8 bits; floats are read as 0..1 when none
-       is above 1, and as 0..255 otherwise.
-    3. Put transparent pixels on white.
+    1. Apply the EXIF orientation, where it can be read. One that only XMP has is ignored, as browsers do.
+    2. Convert grey of more than 8 bits. Of up to 16 bits, the upper 8 are kept. Integers of 32 bits are read as 0..255
+       when none is above 255, and else as 0..65535; floats as 0..1 when none is above 1, and else as 0..255, without
+       those that are no numbers. What does not fit is refused, as nobody can tell what is white.
+    3. With `min_side`, replace every 2 x 2, 4 x 4, 8 x 8, ... pixels by their mean, while both sides keep that many.
+    4. Apply the ICC profile, as `in_srgb` says.
+    5. Put transparent pixels on white.
 
-    Colours stay in the photo's own colour space: an ICC profile is not applied. With `may_share`, the result may use
-    the memory of `image`.
+    With `may_share`, the result may use the memory of `image`. Raises InvalidImage, and what Pillow raises.
     """
-    image.load()
+    if isinstance(image, TiffImageFile):
+        tiff.prepare(image)
+    profile = image.info.get("icc_profile")
     image = _upright(image)
-    if image.mode == "F" or image.mode.startswith("I"):
+    deep = image.mode.startswith(_DEEP)
+    grey = deep or image.mode in _GREY
+    if deep:
         image = _to_8_bit_grey(image)
     if image.has_transparency_data:
         image = image.convert("RGBA")
+    elif image.mode not in ("RGB", "L", "CMYK"):
+        image = image.convert("L" if grey else "RGB")
+    image = in_srgb(_reduced(image, min_side), profile, grey=grey)
+    if image.mode == "RGBA":
         white = Image.new("RGBA", image.size, "white")
         image = Image.alpha_composite(white, image)
     # `_new`, which is private to Pillow, avoids a copy that would add a third to the time of decoding.
@@ -146,20 +130,48 @@ def to_rgb(image: Image.Image, *, may_share: bool = False) -> Image.Image:
     return rgb
 
 
-def _converted(image: Image.Image, min_side: int | None, *, may_share: bool = False) -> Image.Image:
-    """As `to_rgb`, then reduced to `min_side` pixels or more a side."""
+def _decoded(data: bytes, max_pixels: int, min_side: int | None) -> Image.Image:
+    """As `decode`, for a file that is as it should be or is refused."""
     try:
-        image = to_rgb(image, may_share=may_share)
-        return _reduced(image, min_side) if min_side else image
+        with _opened(data) as image:
+            _check_size(image, max_pixels)
+            min_side = _only_if_large(image, min_side)
+            if min_side:
+                image.draft(None, (min_side, min_side))
+            return _converted(image, min_side, may_share=True)
+    except CatDogError:
+        raise
+    except MemoryError as error:
+        raise _out_of_memory() from error
+    except _TOO_LARGE_FOR_PILLOW as error:
+        limit = 2 * (Image.MAX_IMAGE_PIXELS or 0)
+        raise _too_large(f"more than {limit / 1e6:.0f} megapixels", max_pixels) from error
+    except Exception as error:  # Pillow's plugins raise many kinds on broken files
+        raise _unreadable(data, error) from error
+
+
+def _opened(data: bytes) -> Image.Image:
+    _register_heif()
+    image = Image.open(io.BytesIO(essential(data)), formats=FORMATS)
+    if isinstance(image, TiffImageFile):
+        tiff.turn_to_photo(image)
+    return image
+
+
+def _converted(image: Image.Image, min_side: int | None, *, may_share: bool = False) -> Image.Image:
+    """As `to_rgb`, with errors of ours."""
+    try:
+        return to_rgb(image, min_side=min_side, may_share=may_share)
+    except CatDogError:
+        raise
     except MemoryError as error:
         raise _out_of_memory() from error
     except Exception as error:
-        raise _damaged(image.format, _reason(error)) from error
+        raise _failed(image.format, error) from error
 
 
-def _reduced(image: Image.Image, min_side: int) -> Image.Image:
-    """Replace every 2 x 2, 4 x 4, 8 x 8, ... pixels by their mean, while both sides keep `min_side`."""
-    factor = max(1, min(image.size) // min_side)
+def _reduced(image: Image.Image, min_side: int | None) -> Image.Image:
+    factor = max(1, min(image.size) // min_side) if min_side else 1
     return image.reduce(1 << factor.bit_length() - 1) if factor > 1 else image
 
 
@@ -176,24 +188,53 @@ def _check_size(image: Image.Image, max_pixels: int) -> None:
 
 
 def _upright(image: Image.Image) -> Image.Image:
-    # Not ImageOps.exif_transpose, which also rewrites the metadata and fails when these are broken.
+    """Load and turn an image by its EXIF orientation alone."""
+    hidden = {key: image.info.pop(key) for key in _NOT_EXIF if key in image.info}
     try:
-        orientation = image.getexif().get(ExifTags.Base.Orientation)
-    except Exception:  # a photo with broken metadata is still a photo
-        return image
-    turn = _TURNS.get(orientation)
+        image.load()  # here a TIFF turns itself
+        # Not ImageOps.exif_transpose, which also rewrites the metadata and fails when these are broken.
+        turn = _TURNS.get(_orientation(image))
+    finally:
+        image.info.update(hidden)
     return image if turn is None else image.transpose(turn)
+
+
+def _orientation(image: Image.Image) -> object:
+    try:
+        exif = image.getexif()
+        if "exif" in image.info:  # read anew: opening a JPEG may have taken the orientation from XMP
+            exif = Image.Exif()
+            exif.load(image.info["exif"])
+        return exif.get(ExifTags.Base.Orientation)
+    except Exception:  # a photo with broken metadata is still a photo
+        return None
 
 
 def _to_8_bit_grey(image: Image.Image) -> Image.Image:
     values = np.asarray(image)
-    if image.mode == "F":
-        values = np.nan_to_num(values)
-        values = np.rint(np.clip(values * (255 if values.max() <= 1 else 1), 0, 255))
-    else:  # Pillow's `convert` would clip everything above 255
-        transparent = values == image.info.get("transparency")  # a PNG may name one shade of grey
-        values = np.where(transparent, 255, np.clip(values, 0, 65535) >> 8)
-    return Image.fromarray(values.astype(np.uint8))
+    if image.mode.startswith("I;16"):
+        grey = values >> tiff.bits_of(image) - 8
+    else:
+        white = _white(values)
+        grey = np.rint(np.clip(np.nan_to_num(values), 0, white) * (255 / white))
+    if tiff.is_inverted(image):
+        grey = 255 - grey
+    if "transparency" in image.info:  # a PNG may name one shade of grey
+        grey = np.where(values == image.info["transparency"], 255, grey)
+    return Image.fromarray(grey.astype(np.uint8))
+
+
+def _white(values: np.ndarray) -> int:
+    """What is white in shades of grey of 32 bits; raises InvalidImage where nobody can tell."""
+    finite = values[np.isfinite(values)]
+    low, high = (finite.min(), finite.max()) if finite.size else (0, 0)
+    for least, white in _WHITES[values.dtype.kind]:
+        if low >= 0 and least <= high <= white:
+            return white
+    raise InvalidImage(
+        f"The shades of grey in the photo are numbers from {low:g} to {high:g}, and nothing says which is white. "
+        "Save it with 8 bits per pixel, and send that."
+    )
 
 
 def _too_large(received: str, max_pixels: int) -> ImageTooLarge:
@@ -207,27 +248,18 @@ def _out_of_memory() -> OutOfMemory:
     return OutOfMemory("There is too little memory for this photo now. Try again shortly, or send a smaller copy.")
 
 
-def _reason(error: Exception) -> str:
-    return str(error).strip() if error.args else type(error).__name__
+def _unreadable(data: bytes, error: Exception) -> InvalidImage:
+    """The error for a file that Pillow could not open."""
+    kind = refusals.photo_kind(data)
+    if not kind:
+        return refusals.unknown(data)
+    if is_of_unknown_kind(data) or (kind == "TIFF" and tiff.is_whole(data)):
+        return refusals.unsupported(kind)
+    return _failed(kind, error)
 
 
-def _damaged(kind: str | None, reason: str) -> InvalidImage:
-    return InvalidImage(f"The {kind or 'image'} file is damaged or incomplete and cannot be decoded: {reason}.")
-
-
-def _unidentified(data: bytes) -> InvalidImage:
-    photo = _first_match(PHOTOS, data)
-    if photo:
-        return _damaged(photo, "its header cannot be read")
-    kind = _first_match(NOT_PHOTOS, data)
-    if kind:
-        return InvalidImage(f"The file is not a photo but {kind}. Send {_ACCEPTED}.")
-    return InvalidImage(f"The file is not a photo of a known kind. Send {_ACCEPTED}.")
-
-
-def _first_match(kinds: dict[str, bytes], data: bytes) -> str | None:
-    head = bytes(data[:1024])
-    return next((kind for kind, pattern in kinds.items() if re.match(pattern, head, re.DOTALL)), None)
+def _failed(kind: str | None, error: Exception) -> InvalidImage:
+    return refusals.unsupported(kind) if kind and _UNSUPPORTED.search(str(error)) else refusals.damaged(kind)
 
 
 @functools.cache

@@ -1,19 +1,23 @@
-"""JPEG files with so many scans that decoding them would take minutes or hours."""
+"""What the segments of a JPEG file say before any pixel is decoded: whether it is safe, known and complete."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 # Encoders write about ten scans; libtiff has the same limit.
 MOST_SCANS = 100
 # A large colour profile or gain map takes some hundreds of segments.
 MOST_SEGMENTS = 2000
 
-_START, _SCAN, _END, _STANDALONE = b"\xff\xd8", b"\xda", b"\xd9", b"\x01"
+START, END = b"\xff\xd8", b"\xff\xd9"
+_SCAN, _STANDALONE = 0xDA, 0x01
 # Within compressed data, 0xFF is followed by 0 or by the number of a restart marker.
 _MARKER = re.compile(rb"\xff([\x01-\xcf\xd8-\xfe])")
-_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_FRAMES = frozenset([*range(0xC0, 0xD0), 0xF7]) - {0xC4, 0xC8, 0xCC}  # 0xF7: JPEG-LS
 _PROGRESSIVE = {0xC2, 0xC6, 0xCA, 0xCE}
+_DECODED = {0xC0, 0xC1, 0xC2, 0xC9, 0xCA}  # kinds of frames: not lossless, not hierarchical
+_COEFFICIENTS = 64
 
 
 def has_too_many_scans(data: bytes) -> bool:
@@ -22,23 +26,57 @@ def has_too_many_scans(data: bytes) -> bool:
     A decoder goes over the whole image for each scan (ITU-T T.81, section G.1), and libjpeg sets no limit. When the
     first scan holds the whole image, as cameras write it, only the bytes before it are read. False for other formats.
     """
-    if not data.startswith(_START):
-        return False
-    position, scans, components = len(_START), 0, 0
-    for _ in range(MOST_SEGMENTS):
-        marker = _MARKER.search(data, position)
-        if not marker or marker[1] == _END:
-            return False
-        position = marker.end()
-        if marker[1] == _STANDALONE:
-            continue
-        if marker[1][0] in _FRAMES:
-            components = data[position + 7] if position + 7 < len(data) and marker[1][0] not in _PROGRESSIVE else 0
-        if marker[1] == _SCAN:
+    scans = components = segments = 0
+    for marker, segment in _segments(data):
+        segments += 1
+        if marker in _FRAMES:
+            components = segment[7] if len(segment) > 7 and marker not in _PROGRESSIVE else 0
+        if marker == _SCAN:
             scans += 1
             if scans > MOST_SCANS:
                 return True
-            if scans == 1 and position + 2 < len(data) and data[position + 2] == components:
+            if scans == 1 and len(segment) > 2 and segment[2] == components:
                 return False
-        position += max(2, int.from_bytes(data[position : position + 2], "big"))
-    return True
+    return segments == MOST_SEGMENTS
+
+
+def is_of_unknown_kind(data: bytes) -> bool:
+    """Whether a JPEG is valid and not decoded here: lossless, hierarchical, or of more than 8 bits."""
+    for marker, segment in _segments(data):
+        if marker in _FRAMES:
+            return len(segment) > 2 and (marker not in _DECODED or segment[2] != 8)
+    return False
+
+
+def has_all_scans(data: bytes) -> bool:
+    """Whether the scans of a JPEG, the last of which may be cut off, give every coefficient its last bit.
+
+    So that a progressive JPEG without its last scans, which is only blurred, does not count as whole (ITU-T T.81,
+    sections B.2.3 and G.1.1.1).
+    """
+    components, exact = 0, set()
+    for marker, segment in _segments(data):
+        if marker in _FRAMES and len(segment) > 7:
+            components = segment[7]
+        elif marker == _SCAN and len(segment) > 2 and len(segment) == 6 + 2 * segment[2]:
+            first, last, approximation = segment[-3:]
+            if not approximation & 0x0F:
+                exact |= {(name, i) for name in segment[3:-3:2] for i in range(first, min(last, 63) + 1)}
+    return 0 < components * _COEFFICIENTS == len(exact)
+
+
+def _segments(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """The marker of each segment of the first image, and its bytes from its length on; at most MOST_SEGMENTS."""
+    if not data.startswith(START):
+        return
+    position = len(START)
+    for _ in range(MOST_SEGMENTS):
+        marker = _MARKER.search(data, position)
+        if not marker or marker[0] == END:
+            return
+        position = marker.end()
+        length = 0
+        if marker[1][0] != _STANDALONE:
+            length = max(2, int.from_bytes(data[position : position + 2]))
+        yield marker[1][0], data[position : position + length]
+        position += length

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import re
 import struct
 import zlib
 from concurrent.futures import ThreadPoolExecutor
@@ -78,6 +79,15 @@ EXACT = {
         png(3, 1, 8, 0, [b"\x00\x7f\xff"], png_chunk(b"tRNS", b"\0\x7f")),
         grey(0, 255, 255),
     ),
+    "4-bit grey, one shade transparent": (
+        png(4, 1, 4, 0, [b"\x07\x8f"], png_chunk(b"tRNS", b"\0\x07")),
+        grey(0, 255, 136, 255),
+    ),
+    "2-bit grey, one shade transparent": (
+        png(4, 1, 2, 0, [b"\x1b"], png_chunk(b"tRNS", b"\0\1")),
+        grey(0, 255, 170, 255),
+    ),
+    "1-bit grey, black transparent": (png(2, 1, 1, 0, [b"\x80"], png_chunk(b"tRNS", b"\0\0")), grey(255, 255)),
     "grey and alpha": (png(3, 1, 8, 4, [b"\x00\xff\x00\x00\x64\x80"]), grey(0, 255, 177)),
     "16-bit grey PNG": (png(5, 1, 16, 0, [struct.pack(">5H", *WORDS)]), grey(0, 0, 0x12, 0x80, 0xFF)),
     "16-bit grey PNG, one shade transparent": (
@@ -88,10 +98,11 @@ EXACT = {
     "16-bit grey and alpha PNG": (png(2, 1, 16, 4, [struct.pack(">4H", 0x1234, 0xFFFF, 0x1234, 0)]), grey(0x12, 255)),
     "16-bit grey TIFF": (tiff(WORDS, "<u2"), grey(0, 0, 0x12, 0x80, 0xFF)),
     "big-endian 16-bit grey TIFF": (tiff(WORDS, ">u2"), grey(0, 0, 0x12, 0x80, 0xFF)),
-    "32-bit grey TIFF": (tiff([-5, 0x1234, 70_000], np.int32), grey(0, 0x12, 255)),
+    "32-bit grey TIFF, 0 to 65535": (tiff([0, 0x1234, 0xFFFF], np.int32), grey(0, 0x12, 255)),
+    "32-bit grey TIFF, 0 to 255": (tiff([0, 77, 255], np.int32), grey(0, 77, 255)),
     "float TIFF, 0 to 1": (tiff([0, 0.2, 1], np.float32), grey(0, 51, 255)),
-    "float TIFF, 0 to 255": (tiff([-3, 51, 255, 1e9], np.float32), grey(0, 51, 255, 255)),
-    "float TIFF with holes": (tiff([np.nan, 1, np.inf], np.float32), grey(0, 1, 255)),
+    "float TIFF, 0 to 255": (tiff([0, 51, 255], np.float32), grey(0, 51, 255)),
+    "float TIFF with holes": (tiff([np.nan, 0.2, np.inf], np.float32), grey(0, 51, 255)),
     "alpha is laid on white": (
         encoded(Image.fromarray(np.array([[[200, 0, 0, 255], [200, 0, 0, 128], [9, 9, 9, 0]]], np.uint8)), "PNG"),
         [[[200, 0, 0], [227, 127, 127], [*WHITE]]],
@@ -154,6 +165,11 @@ def test_photos_are_turned_upright_once(format, value, size):
     assert (image.size, blue_corner(image)) == UPRIGHT[value]
 
 
+def with_chunk(name: bytes, content: bytes) -> bytes:
+    rows = [np.asarray(flag())[row].tobytes() for row in range(32)]
+    return png(64, 32, 8, 2, rows, png_chunk(name, content))
+
+
 TURN_RIGHT = struct.pack("<HHII", 274, 3, 1, 6)  # an EXIF entry: orientation 6
 FRACTION = b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x05\0\0\0\x01\0\0\0\x10\0\0\0\x06\0\0\0\x00"
 ONE_ENTRY, TWO_ENTRIES = b"II*\0\x08\0\0\0\x01\0", b"II*\0\x08\0\0\0\x02\0"
@@ -175,6 +191,32 @@ def test_broken_exif_does_not_cost_the_photo(name):
     exif, value = BROKEN_EXIF[name]
     image = decode(with_exif(encoded(flag(), "JPEG"), exif))
     assert (image.size, blue_corner(image)) == UPRIGHT[value]
+
+
+XMP = (
+    b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+    b'<rdf:Description xmlns:tiff="http://ns.adobe.com/tiff/1.0/" tiff:Orientation="6"/></rdf:RDF></x:xmpmeta>'
+)
+EXIF_AS_TEXT = b"\nexif\n%8d\n" % len(orientation(6)) + orientation(6).hex().encode() + b"\n"
+NOT_TURNED_BY_BROWSERS = {
+    **{f"XMP in {format}": encoded(flag(), format, xmp=XMP) for format in ("JPEG", "WEBP", "AVIF")},
+    "XMP in TIFF": encoded(flag(), "TIFF", tiffinfo={700: XMP}),
+    "XMP in PNG": with_chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + XMP),
+    "XMP and no orientation in EXIF": encoded(flag(), "JPEG", xmp=XMP, exif=Image.Exif().tobytes()),
+    "EXIF in a text of a PNG": with_chunk(b"tEXt", b"Raw profile type exif\0" + EXIF_AS_TEXT),
+    # The HEIF standard knows only its own rotation, which says nothing here.
+    "EXIF alone in HEIC": heic(flag(), exif=orientation(6)).replace(b"irot", b"free"),
+}
+
+
+@pytest.mark.parametrize("name", NOT_TURNED_BY_BROWSERS)
+def test_photos_are_not_turned_where_the_preview_of_browsers_is_not(name):
+    data = NOT_TURNED_BY_BROWSERS[name]
+    assert (decode(data).size, blue_corner(decode(data))) == UPRIGHT[1]
+    image = Image.open(io.BytesIO(data))
+    before = dict(image.info)
+    assert from_pillow(image).size == (64, 32)
+    assert before.items() <= image.info.items()
 
 
 def test_exif_that_pillow_cannot_even_read_does_not_cost_the_photo():
@@ -238,12 +280,11 @@ def test_reduced_photos_look_as_the_whole_ones_to_a_model(format):
 # --- refusals -----------------------------------------------------------------------------------
 
 
-BOMB = zlib.compress(bytes(100_000_000), 9)
 RANDOM = np.random.default_rng(5).bytes(4000)
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg"><rect/></svg>'
 REFUSED = {
     "empty": (b"", "empty: 0 bytes"),
-    "text": (b"I am not a photo.\n", "not a photo but a text"),
+    "text": (b"I am not a photo.\n", "is a text, which is not supported"),
     "noise": (b"\x01\x02" + RANDOM, r"known kind\. Send .* or AVIF\.$"),
     "SVG": (SVG, "an SVG drawing"),
     "SVG with a prologue": (b'\xef\xbb\xbf<?xml version="1.0"?>\n<!-- cat -->\n' + SVG, "an SVG drawing"),
@@ -269,10 +310,11 @@ REFUSED = {
     "noise after a PNG's first bytes": (b"\x89PNG\r\n\x1a\n" + RANDOM, "PNG file is damaged"),
     "noise after a TIFF's first bytes": (b"II*\0" + RANDOM, "TIFF file is damaged"),
     "noise after a HEIC's first bytes": (b"\0\0\0\x18ftypheic" + RANDOM, "HEIC file is damaged"),
+    "noise after BM": (b"BM" + RANDOM, "known kind"),
+    "JPEG XL": (b"\xff\x0a" + RANDOM, "a JPEG XL image"),
+    "Photoshop": (b"8BPS\0\1" + RANDOM, "a Photoshop document"),
     "PNG of 0 x 0": (png(0, 0, 8, 2, []), "PNG file is damaged"),
     "GIF of 0 x 0": (b"GIF89a" + bytes(7) + b",\0\0\0\0\0\0\0\0\0\x02\x02\x4c\x01\0;", "GIF file|no pixels"),
-    "bomb in a PNG's text": (png(1, 1, 8, 2, [b"abc"], png_chunk(b"zTXt", b"k\0\0" + BOMB)), "PNG file is damaged"),
-    "bomb in a PNG's profile": (png(1, 1, 8, 2, [b"abc"], png_chunk(b"iCCP", b"k\0\0" + BOMB)), "PNG file is damaged"),
 }
 
 
@@ -282,7 +324,7 @@ def test_what_is_no_photo_is_refused_by_name(name):
     with pytest.raises(InvalidImage, match=sentence) as caught:
         decode(data)
     assert str(caught.value).endswith(".")
-    assert "<_io" not in str(caught.value)
+    assert not re.search("<_io|PIL|Pillow|Plugin", str(caught.value))
 
 
 def test_200_megapixels_are_refused_from_the_header():
@@ -307,7 +349,7 @@ PILLOW_RAISES = (struct.error, SyntaxError, EOFError, zlib.error, RecursionError
 @pytest.mark.parametrize(
     ("error", "expected", "message"),
     [
-        *((error, InvalidImage, f"JPEG file is damaged .*: {error.__name__}") for error in PILLOW_RAISES),
+        *((error, InvalidImage, "JPEG file is damaged") for error in PILLOW_RAISES),
         (MemoryError, OutOfMemory, "too little memory"),  # another time there may be more
     ],
 )
@@ -324,8 +366,9 @@ def test_whatever_pillow_raises_is_an_error_of_ours(error, expected, message, mo
         decode(FILES["jpeg"])
 
 
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", [name for name in FILES if not name.startswith(("jpeg", "mpo"))])
 def test_a_truncated_file_gives_all_its_pixels_or_none(name):
+    """All but JPEG files, for which tests/catdog/photo/test_jpeg_end.py says what may be missing."""
     data = FILES[name]
     whole = np.asarray(decode(data))
     for length in range(0, len(data), 1 if len(data) < 1500 else 3):

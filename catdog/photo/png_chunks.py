@@ -1,0 +1,76 @@
+"""PNG files without the chunks that a decoder may skip, so that none of these, broken or huge, costs the photo."""
+
+from __future__ import annotations
+
+import re
+import struct
+import zlib
+from collections.abc import Iterator
+
+from catdog.photo.refusals import unsupported
+
+_START = b"\x89PNG\r\n\x1a\n"
+_CRITICAL = (b"IHDR", b"PLTE", b"IDAT", b"IEND")
+# Of each of these, the first is kept if its checksum is right: transparency, colour profile, orientation.
+_USED = (b"tRNS", b"iCCP", b"eXIf")
+LARGEST_PROFILE = 2**20  # bytes; the decoder unpacks no more, and would refuse the photo
+_GREY, _COLOUR = 0, 2  # colour types
+
+
+def essential(data: bytes) -> bytes:
+    """The chunks of a PNG that its pixels depend on; other formats are returned as they are.
+
+    What is dropped is not unpacked: texts, sizes and dates, the further frames of an animation, and from _USED what has
+    a bad checksum or comes twice. Raises InvalidImage for a PNG with a critical chunk or a transparency that the
+    decoder does not know (W3C PNG, third edition, sections 5.3 and 11.3.1.1).
+    """
+    if not data.startswith(_START):
+        return data
+    parts, used, header = [_START], set(), b""
+    for name, chunk in _chunks(data):
+        content = chunk[8:-4]
+        if name == b"IHDR":
+            header = content
+        if name in _CRITICAL:
+            parts.append(chunk)
+        elif re.fullmatch(rb"[A-Z][A-Za-z]{3}", name):
+            raise unsupported("PNG")
+        elif name in _USED and name not in used and zlib.crc32(chunk[4:-4]) == int.from_bytes(chunk[-4:]):
+            used.add(name)
+            if name == b"tRNS":
+                chunk = _transparency(header, chunk)
+            if name != b"iCCP" or _is_profile(content):
+                parts.append(chunk)
+    return b"".join(parts)
+
+
+def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Name and bytes of each chunk, the last of which may be cut off."""
+    position = len(_START)
+    while position < len(data):
+        length, name = int.from_bytes(data[position : position + 4]), data[position + 4 : position + 8]
+        yield name, data[position : position + 12 + length]
+        position += 12 + length
+
+
+def _is_profile(content: bytes) -> bool:
+    """Whether this is a name and a compressed profile, of no more than LARGEST_PROFILE bytes."""
+    _, _, compressed = content.partition(b"\0")
+    unpacker = zlib.decompressobj()
+    try:
+        unpacker.decompress(compressed[1:], LARGEST_PROFILE)
+    except zlib.error:
+        return False
+    return compressed[:1] == b"\0" and not unpacker.unconsumed_tail
+
+
+def _transparency(header: bytes, chunk: bytes) -> bytes:
+    """The chunk that names the transparent colour, in the values that Pillow compares it with."""
+    depth, colour = header[8:10]
+    if colour == _COLOUR and depth == 16:  # Pillow compares only the upper 8 bits of pixels, and so would find none
+        raise unsupported("PNG")
+    if colour == _GREY and depth in (2, 4):  # Pillow spreads pixels over 0 to 255, but not this value
+        value = int.from_bytes(chunk[8:10]) * 255 // (2**depth - 1)
+        chunk = struct.pack(">I4sH", 2, b"tRNS", value)
+        chunk += struct.pack(">I", zlib.crc32(chunk[4:]))
+    return chunk

@@ -1,0 +1,79 @@
+"""What a file is that cannot be read as a photo, as an error in words that the sender can use."""
+
+from __future__ import annotations
+
+import re
+
+from catdog.errors import InvalidImage
+
+ACCEPTED = "JPEG, PNG, WebP, GIF, BMP, TIFF, HEIC or AVIF"
+
+# First bytes of files, for error messages only: Pillow decides which photos are accepted.
+_PHOTOS = {
+    "JPEG": rb"\xff\xd8\xff",
+    "PNG": rb"\x89PNG",
+    "WebP": rb"RIFF....WEBP",
+    "GIF": rb"GIF8",
+    "BMP": rb"BM.{12}[\x0c-\x7c]\0\0\0",
+    "TIFF": rb"II[*+]\0|MM\0[*+]",
+    "AVIF": rb"....ftypavi[fs]",
+    "HEIC": rb"....ftyp(he[iv]|mif1|msf1)",
+}
+_OTHERS = {
+    "a PDF document": rb"%PDF",
+    "a web page": rb"(?i)\s*<(!doctype html|html)",
+    "an SVG drawing": rb"(\xef\xbb\xbf)?\s*<(svg\b|[?!].*<svg\b)",
+    "an XML document": rb"(\xef\xbb\xbf)?\s*<\?xml",
+    "a camera's raw file": rb"....ftypcrx|FUJIFILMCCD-RAW|IIRO|IIU\0|FOVb",
+    "an MP4 or QuickTime video": rb"....(ftyp|moov|mdat|wide)",
+    "a WebM or Matroska video": rb"\x1aE\xdf\xa3",
+    "an AVI video": rb"RIFF....AVI ",
+    "a WAV sound": rb"RIFF....WAVE",
+    "a ZIP archive or an office document": rb"PK\x03\x04",
+    "a gzip archive": rb"\x1f\x8b",
+    "an HDF5 file": rb"\x89HDF",
+    "a Photoshop document": rb"8BPS",
+    "a GIMP document": rb"gimp xcf",
+    "a JPEG XL image": rb"\xff\x0a|\0\0\0\x0cJXL ",
+    "a JPEG 2000 image": rb"\0\0\0\x0cjP  |\xff\x4f\xff\x51",
+    "a JPEG XR image": rb"II\xbc",
+    "an MNG or JNG image": rb"[\x8a\x8b][MJ]NG",
+    "an icon": rb"\0\0[\1\2]\0|icns",
+    "a PostScript document": rb"%!PS|\xc5\xd0\xd3\xc6",
+    "an OpenEXR image": rb"v/1\x01",
+    "a Radiance HDR image": rb"#\?(RADIANCE|RGBE)",
+    "a Netpbm image": rb"P[1-7]\s",
+    "a QOI image": rb"qoif",
+    "a DDS texture": rb"DDS ",
+    "a text": rb"[\t\n\r -~]+\Z",
+}
+
+
+def unsupported(kind: str) -> InvalidImage:
+    """A photo of a kind that others may read."""
+    return InvalidImage(
+        f"This kind of {kind} file is not supported. Save it as an ordinary JPEG or PNG, and send that."
+    )
+
+
+def damaged(kind: str | None) -> InvalidImage:
+    """A photo that nobody could read."""
+    return InvalidImage(f"The {kind or 'image'} file is damaged or incomplete and cannot be read. Send another copy.")
+
+
+def unknown(data: bytes) -> InvalidImage:
+    """What is no photo of a kind that is read here; `data` is the file."""
+    kind = _first_match(_OTHERS, data)
+    if kind:
+        return InvalidImage(f"The file is {kind}, which is not supported. Send {ACCEPTED}.")
+    return InvalidImage(f"The file is not a photo of a known kind. Send {ACCEPTED}.")
+
+
+def photo_kind(data: bytes) -> str | None:
+    """The name of the format that a file begins as, if it is one of those that are read."""
+    return _first_match(_PHOTOS, data)
+
+
+def _first_match(kinds: dict[str, bytes], data: bytes) -> str | None:
+    head = bytes(data[:1024])
+    return next((kind for kind, pattern in kinds.items() if re.match(pattern, head, re.DOTALL)), None)

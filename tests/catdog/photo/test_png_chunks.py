@@ -1,0 +1,107 @@
+"""Chunks that a decoder may skip never cost a PNG its pixels, and are not unpacked."""
+
+from __future__ import annotations
+
+import struct
+import time
+import zlib
+
+import numpy as np
+import pytest
+
+from catdog.errors import InvalidImage
+from catdog.photo.decode import decode
+from catdog.photo.png_chunks import essential
+from catdog.photo.reader import Reader
+from tests.catdog.photos import noise, orientation, png, png_chunk
+
+from .profiles import DISPLAY_P3, rgb_profile
+
+IMAGE = noise(24, 16)
+ROWS = [np.asarray(IMAGE)[row].tobytes() for row in range(IMAGE.height)]
+MEGABYTES = bytes(1_600_000)
+BOMB = zlib.compress(bytes(100_000_000), 9)
+PROFILE = zlib.compress(rgb_profile(DISPLAY_P3, 2.2))
+EXIF = orientation(6).removeprefix(b"Exif\0\0")
+CONTENTS = {
+    b"tEXt": b"Comment\0a cat", b"zTXt": b"Comment\0\0" + zlib.compress(b"a cat"), b"iTXt": b"Comment\0\0\0\0\0a cat",
+    b"iCCP": b"P3\0\0" + PROFILE, b"gAMA": struct.pack(">I", 45455), b"cHRM": struct.pack(">8I", *[31270] * 8),
+    b"sRGB": b"\0", b"pHYs": struct.pack(">IIB", 2835, 2835, 1), b"tIME": struct.pack(">H5B", 2026, 2, 3, 4, 5, 6),
+    b"eXIf": EXIF, b"bKGD": bytes(6), b"sBIT": b"\x08\x08\x08", b"acTL": struct.pack(">II", 2, 0), b"vpAg": bytes(9),
+}  # fmt: skip
+
+
+def with_chunks(*chunks: bytes, behind: bool = False) -> bytes:
+    """IMAGE as a PNG, with further chunks before its pixels or behind them."""
+    data = png(IMAGE.width, IMAGE.height, 8, 2, ROWS, *(() if behind else chunks))
+    end = png_chunk(b"IEND", b"")
+    return data.removesuffix(end) + b"".join(chunks) + end if behind else data
+
+
+@pytest.mark.parametrize("behind", [False, True])
+@pytest.mark.parametrize("name", CONTENTS)
+def test_a_chunk_with_a_bad_checksum_is_skipped(name, behind):
+    broken = png_chunk(name, CONTENTS[name])[:-1] + b"?"
+    assert decode(with_chunks(broken, behind=behind)) == IMAGE
+
+
+@pytest.mark.parametrize("behind", [False, True])
+@pytest.mark.parametrize("content", [b"", b"\0", b"\xff" * 7, MEGABYTES, b"k\0\0" + BOMB, b"k\0\1\0\0\0" + BOMB])
+@pytest.mark.parametrize("name", CONTENTS)
+def test_what_is_odd_or_huge_in_a_chunk_is_skipped(name, content, behind):
+    assert decode(with_chunks(png_chunk(name, content), behind=behind)) == IMAGE
+
+
+def test_a_good_orientation_and_profile_count_once_and_after_broken_ones():
+    good = [png_chunk(name, CONTENTS[name]) for name in (b"iCCP", b"eXIf")]
+    image = decode(with_chunks(*(chunk[:-1] + b"?" for chunk in good), *good, *good))
+    assert image.size == (IMAGE.height, IMAGE.width)
+    assert image != IMAGE.transpose(method=4)
+
+
+def test_reading_again_and_skipping_agree(tmp_path):
+    broken = png_chunk(b"pHYs", bytes(9))[:-1] + b"?"
+    image, reduced = Reader(10**7, 10**7, min_side=4)(with_chunks(broken))
+    assert reduced and image.size == (6, 4)
+
+
+def test_thousands_of_bombs_cost_no_time():
+    chunk = png_chunk(b"iCCP", b"k\0\0" + zlib.compress(bytes(2**20), 9))
+    data = with_chunks(*[chunk] * 5000)
+    start = time.process_time()
+    assert decode(data) == IMAGE
+    assert time.process_time() - start < 1  # unpacking them takes more than five
+
+
+@pytest.mark.parametrize("name", [b"IHDR", b"PLTE"])
+def test_a_critical_chunk_with_a_bad_checksum_is_damage(name):
+    data = png(2, 1, 8, 3, [b"\0\1"], png_chunk(b"PLTE", bytes(6)))
+    place = data.index(name) + 5
+    with pytest.raises(InvalidImage, match="damaged"):
+        decode(data[:place] + b"\x7f" + data[place + 1 :])
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        with_chunks(png_chunk(b"CgBI", b"\x50\0\x20\6")),
+        png(1, 1, 16, 2, [bytes(6)], png_chunk(b"tRNS", bytes(6))),
+    ],
+    ids=["of an iPhone's application", "16 bits, one colour transparent"],
+)
+def test_unknown_kinds_are_not_called_damaged(data):
+    with pytest.raises(InvalidImage, match="kind of PNG file is not supported"):
+        decode(data)
+
+
+def test_only_the_end_may_be_missing():
+    data = with_chunks()
+    for missing in range(1, 17):  # the last chunk, and the checksum of the pixels
+        assert decode(data[:-missing]) == IMAGE
+    with pytest.raises(InvalidImage, match="damaged"):
+        decode(data[:-30])
+
+
+@pytest.mark.parametrize("data", [b"", b"GIF89a", b"\xff\xd8\xff"])
+def test_other_formats_stay_as_they_are(data):
+    assert essential(data) is data
