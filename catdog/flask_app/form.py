@@ -9,6 +9,7 @@ from flask import Request
 from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
 
 from catdog.errors import CatDogError, ImageTooLarge
+from catdog.flask_app.form_parser import FormParser, IncompleteUpload
 
 FIELD = "file"
 YES = ("1", "true")
@@ -29,11 +30,6 @@ class TooManyFiles(CatDogError, ValueError):
 
 class TooManyModels(CatDogError, ValueError):
     code = "too_many_models"
-    status = 400
-
-
-class IncompleteUpload(CatDogError, ValueError):
-    code = "bad_request"
     status = 400
 
 
@@ -63,6 +59,7 @@ def read_upload(request: Request, max_bytes: int) -> Upload:
         )
     request.max_content_length = request.max_form_memory_size = max_bytes + ENVELOPE_BYTES
     request.max_form_parts = MAX_PARTS
+    request.form_data_parser_class = FormParser
     try:
         form, files = request.form, request.files.getlist(FIELD)
     except RequestEntityTooLarge as error:
@@ -70,7 +67,7 @@ def read_upload(request: Request, max_bytes: int) -> Upload:
             f"The upload is too large. A photo may have {max_bytes / 2**20:g} MB, a form {MAX_PARTS} fields."
         ) from error
     except BadRequest as error:
-        raise IncompleteUpload("The upload ended before its announced length. Send it again.") from error
+        raise IncompleteUpload from error
     models = form.getlist("model")
     if len(files) > 1:
         raise TooManyFiles(f"Send one photo at a time. Received: {len(files)} files.")

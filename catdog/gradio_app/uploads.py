@@ -7,6 +7,7 @@ import contextlib
 from html import escape
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 import gradio as gr
 from gradio.components import Component
@@ -14,12 +15,15 @@ from gradio.data_classes import ImageData, ListFiles
 from gradio.utils import get_upload_folder, is_in_or_equal
 from gradio_client.utils import is_http_url_like
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 UPLOAD = "/gradio_api/upload"
 LARGEST_PHOTOS = 10  # photos of the largest accepted size that fit into one request for uploads
 ENVELOPE = 64 * 1024  # bytes of a request around its photos
 LONGEST = 4096  # characters of a path or an address
+
+_WHITESPACE = b"\t\n\f\r "  # of ASCII; encoders of base64 break lines, by themselves or as %0A
 
 HOW_TO_SEND = "Send the photo itself, as an upload or a base64 data: URL."
 NOT_UPLOADED = f"The request names a file that was not uploaded, or is no longer kept. {HOW_TO_SEND}"
@@ -29,16 +33,17 @@ class BodyLimits:
     """ASGI middleware that cuts off request bodies, for photos of at most `max_upload` bytes.
 
     Gradio's own limit covers only each file of an upload. A photo inside a JSON request is base64 and so a third
-    larger; the limit leaves room for that and for the rest of the request.
+    larger, or a little more in lines; the limit leaves room for that and for the rest of the request.
     """
 
     def __init__(self, app: ASGIApp, max_upload: int):
         self.uploads = RequestBodyLimitMiddleware(app, LARGEST_PHOTOS * max_upload + ENVELOPE)
-        self.others = RequestBodyLimitMiddleware(app, max_upload * 4 // 3 + ENVELOPE)
+        self.others = RequestBodyLimitMiddleware(app, max_upload * 3 // 2 + ENVELOPE)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope.get("path", "").removeprefix(scope.get("root_path", ""))
-        await (self.uploads if path == UPLOAD else self.others)(scope, receive, send)
+        with contextlib.suppress(ClientDisconnect):  # who broke off needs no answer, and the log no traceback
+            await (self.uploads if path == UPLOAD else self.others)(scope, receive, send)
 
 
 class SentPhoto(ImageData):
@@ -81,7 +86,7 @@ class PhotoInput(gr.Image):
         """The path of the uploaded file, the bytes of a data: URL, or None for nothing; raises gr.Error for others."""
         if payload is None:
             return None
-        if payload.url and payload.url.startswith("data:"):
+        if payload.url and payload.url[:5].lower() == "data:":
             return _from_data_url(payload.url)
         return _uploaded(payload.path)
 
@@ -111,11 +116,13 @@ def refusal(message: str) -> gr.Error:
 
 
 def _from_data_url(url: str) -> bytes:
+    """The bytes of a base64 data: URL, read as browsers do (WHATWG Infra, "forgiving-base64 decode")."""
     head, _, content = url.partition(",")
     try:
-        if not head.endswith(";base64"):
+        if not head.rstrip().lower().endswith("base64"):
             raise ValueError("it is not base64")
-        return base64.b64decode(content, validate=True)
+        characters = unquote_to_bytes(content).translate(None, _WHITESPACE)
+        return base64.b64decode(characters + b"=" * (-len(characters) % 4), validate=True)
     except ValueError as error:
         raise refusal(f"The data: URL cannot be read: {error}. {HOW_TO_SEND}") from error
 

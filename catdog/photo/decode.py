@@ -50,6 +50,9 @@ _TURNS = {
 _NOT_EXIF = ("xmp", "XML:com.adobe.xmp", "Raw profile type exif")
 # What decoders of several formats say when they know a file is valid.
 _UNSUPPORTED = re.compile("(?i)unsupported|not (yet )?supported|no codec")
+# An item of a HEIF file in VVC, EVC, AVC, JPEG, JPEG 2000 or no compression (ISO/IEC 23008-12).
+_OTHER_CODEC = re.compile(rb"infe.{8,10}(vvc1|evc1|avc1|jpeg|j2k1|unci)", re.DOTALL)
+LARGEST_HEAD = 2**16  # bytes in which such items are looked for
 
 
 def decode(data: bytes, *, max_pixels: int = MAX_PIXELS, min_side: int | None = None) -> Image.Image:
@@ -86,7 +89,14 @@ def from_pillow(image: Image.Image, *, max_pixels: int = MAX_PIXELS, min_side: i
     `min_side` and errors as in `decode`.
     """
     _check_size(image, max_pixels)
-    return _converted(image, _only_if_large(image, min_side))
+    try:
+        return to_rgb(image, min_side=_only_if_large(image, min_side))
+    except CatDogError:
+        raise
+    except MemoryError as error:
+        raise _out_of_memory() from error
+    except Exception as error:
+        raise _failed(image.format, error) from error
 
 
 def pixels_of(data: bytes) -> int:
@@ -138,7 +148,7 @@ def _decoded(data: bytes, max_pixels: int, min_side: int | None) -> Image.Image:
             min_side = _only_if_large(image, min_side)
             if min_side:
                 image.draft(None, (min_side, min_side))
-            return _converted(image, min_side, may_share=True)
+            return to_rgb(image, min_side=min_side, may_share=True)
     except CatDogError:
         raise
     except MemoryError as error:
@@ -156,18 +166,6 @@ def _opened(data: bytes) -> Image.Image:
     if isinstance(image, TiffImageFile):
         tiff.turn_to_photo(image)
     return image
-
-
-def _converted(image: Image.Image, min_side: int | None, *, may_share: bool = False) -> Image.Image:
-    """As `to_rgb`, with errors of ours."""
-    try:
-        return to_rgb(image, min_side=min_side, may_share=may_share)
-    except CatDogError:
-        raise
-    except MemoryError as error:
-        raise _out_of_memory() from error
-    except Exception as error:
-        raise _failed(image.format, error) from error
 
 
 def _reduced(image: Image.Image, min_side: int | None) -> Image.Image:
@@ -253,7 +251,11 @@ def _unreadable(data: bytes, error: Exception) -> InvalidImage:
     kind = refusals.photo_kind(data)
     if not kind:
         return refusals.unknown(data)
-    if is_of_unknown_kind(data) or (kind == "TIFF" and tiff.is_whole(data)):
+    if (
+        is_of_unknown_kind(data)
+        or (kind == "TIFF" and isinstance(error, Image.UnidentifiedImageError) and tiff.is_whole(data))
+        or (kind in ("HEIC", "AVIF") and _OTHER_CODEC.search(data, 0, LARGEST_HEAD))
+    ):
         return refusals.unsupported(kind)
     return _failed(kind, error)
 

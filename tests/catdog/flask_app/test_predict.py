@@ -81,6 +81,16 @@ def test_the_file_name_is_never_a_path(send, name, tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
+def test_names_may_be_in_latin_1(client, encoding):
+    head = 'name="file"; filename="Kätzchen.jpg"'.encode(encoding)
+    end = b"\r\n--b--"
+    assert client.post("/predict", **multipart(part(head, CAT) + end)).status_code == 200
+    assert "Kätzchen.jpg" in client.post("/", **multipart(part(head, CAT) + end)).text
+    response = client.post("/predict", **multipart(part('name="ä"'.encode(encoding)) + b"\r\n" + part(head, CAT) + end))
+    assert response.status_code == 200
+
+
 def photo() -> tuple[io.BytesIO, str]:
     return io.BytesIO(CAT), "cat.jpg"
 
@@ -116,7 +126,14 @@ REQUESTS = {
     "empty body": (lambda: multipart(b""), "missing_file", ""),
     "part without a header": (lambda: multipart(b"--b\r\n\r\nx\r\n--b--\r\n"), "missing_file", ""),
     "part without a name": (lambda: multipart(part(b'filename="x"') + b"\r\n--b--\r\n"), "missing_file", ""),
-    "no final boundary": (lambda: multipart(part(b'name="file"; filename="x"', CAT)), "missing_file", ""),
+    "half a photo": (lambda: multipart(part(b'name="file"; filename="x"', CAT[:9000])), "bad_request", ""),
+    "no final boundary": (lambda: multipart(part(b'name="file"; filename="x"', CAT)), "bad_request", ""),
+    "half a boundary": (lambda: multipart(part(b'name="file"; filename="x"', CAT) + b"\r\n--b"), "bad_request", ""),
+    "another part announced": (
+        lambda: multipart(part(b'name="file"; filename="x"', CAT) + b"\r\n--b\r\n"), "bad_request", "",
+    ),
+    "half a header": (lambda: multipart(b'--b\r\nContent-Disposition: form-data; name="fi'), "bad_request", ""),
+    "part of unknown kind": (lambda: multipart(b"--b\r\nX: y\r\n\r\nx\r\n--b--\r\n"), "missing_file", ""),
     "raw photo": (lambda: multipart(CAT, "image/jpeg"), "unsupported_media_type", "'image/jpeg'"),
     "JSON": (lambda: {"json": {"file": "cat.jpg"}}, "unsupported_media_type", ""),
     "url-encoded form": (lambda: {"data": {"file": "cat.jpg"}}, "unsupported_media_type", ""),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from pathlib import Path
 
 import gradio as gr
@@ -128,6 +129,32 @@ def test_largest_accepted_photo_fits_into_a_data_url(url, comparator):
     assert event == "complete"
     assert_same_verdicts(answer, comparator, padded)
     assert "larger than" in refused(url, {"url": data_url(padded + b"\0")})
+    head, content = data_url(padded).split(",")
+    lines = "\r\n".join(content[start : start + 76] for start in range(0, len(content), 76))
+    assert call(url, {"url": f"{head},\n{lines}\n"})[0] == "complete"
+
+
+@pytest.mark.parametrize("between", ["\n", "\r\n", "%0A", "%0D%0A", " \t"])
+def test_data_urls_are_read_as_browsers_do(url, comparator, between):
+    head, content = data_url(GOOD["jpeg.jpeg"]).split(",")
+    lines = between.join(content[start : start + 64] for start in range(0, len(content), 64))
+    for sent in (f"{head},{lines}", f"DATA:image/jpeg; BASE64,{lines.rstrip('=')}"):
+        event, answer = call(url, {"url": sent})
+        assert event == "complete"
+        assert_same_verdicts(answer, comparator, GOOD["jpeg.jpeg"])
+
+
+def test_an_upload_that_breaks_off_is_no_error_of_the_server(site, caplog, capfd):
+    host, port = site[1].removeprefix("http://").split(":")
+    head = f"POST /gradio_api/upload HTTP/1.1\r\nHost: {host}\r\nContent-Type: multipart/form-data; boundary=b\r\n"
+    part = '--b\r\nContent-Disposition: form-data; name="files"; filename="x.jpg"\r\n\r\nhalf a photo'
+    with socket.create_connection((host, int(port)), timeout=PATIENCE) as connection:
+        connection.sendall(f"{head}Content-Length: 5000\r\n\r\n{part}".encode())
+        connection.shutdown(socket.SHUT_WR)
+        while connection.recv(1000):  # until the server has closed it, too
+            pass
+    assert httpx.get(f"{site[1]}/config", timeout=PATIENCE).status_code == 200
+    assert "Traceback" not in caplog.text + capfd.readouterr().err
 
 
 def test_uploads_are_swept_away(site, client, tmp_path):

@@ -327,6 +327,26 @@ def test_what_is_no_photo_is_refused_by_name(name):
     assert not re.search("<_io|PIL|Pillow|Plugin", str(caught.value))
 
 
+FRAME = b"\xff\xc0\0\x11\x08"  # of a JPEG: baseline, 8 bits
+UNSUPPORTED = {
+    "lossless JPEG": (FILES["jpeg"].replace(FRAME, b"\xff\xc3\0\x11\x08"), "JPEG"),
+    "hierarchical JPEG": (FILES["jpeg"].replace(FRAME, b"\xff\xc5\0\x11\x08"), "JPEG"),
+    "JPEG of 12 bits": (FILES["jpeg"].replace(FRAME, b"\xff\xc1\0\x11\x0c"), "JPEG"),
+    "JPEG-LS": (FILES["jpeg"].replace(FRAME, b"\xff\xf7\0\x11\x08"), "JPEG"),
+    "BMP with a JPEG": (FILES["bmp"][:30] + b"\4\0\0\0" + FILES["bmp"][34:], "BMP"),
+    "BMP of 64 bits": (FILES["bmp"][:28] + b"\x40\0" + FILES["bmp"][30:], "BMP"),
+    "HEIC in VVC": (FILES["heic"].replace(b"hvc1", b"vvc1"), "HEIC"),
+    "HEIC without compression": (FILES["heic"].replace(b"hvc1", b"unci"), "HEIC"),
+}
+
+
+@pytest.mark.parametrize("name", UNSUPPORTED)
+def test_a_valid_file_of_a_kind_that_is_not_read_is_not_called_damaged(name):
+    data, format = UNSUPPORTED[name]
+    with pytest.raises(InvalidImage, match=f"kind of {format} file is not supported"):
+        decode(data)
+
+
 def test_200_megapixels_are_refused_from_the_header():
     data = huge_png()
     assert len(data) < 30_000
