@@ -76,8 +76,8 @@ def collect(files: Sequence[tuple[str, Path]], classes: Sequence[str], max_bytes
                 continue
             try:
                 archive = archives.enter_context(zipfile.ZipFile(path))
-            except _UNREADABLE as error:
-                refused.append((_short(name), f"The zip file is damaged and cannot be read: {error}."))
+            except _UNREADABLE:
+                refused.append((_short(name), "The zip file is damaged, or has several parts, and cannot be read."))
                 continue
             members = _members(archive)
             if not members:
@@ -185,7 +185,7 @@ def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
         with archive.open(member) as stream:
             return stream.read(member.file_size + 1)  # `archive.read` would unpack up to a gigabyte first
     except (*_UNREADABLE, ValueError) as error:  # ValueError: the zip was closed because the visitor left
-        raise InvalidImage(f"It is damaged in the zip file: {error}.") from error
+        raise InvalidImage("It is damaged in the zip file.") from error
 
 
 def _short(name: str) -> str:

@@ -120,11 +120,11 @@ def _from_data_url(url: str) -> bytes:
     head, _, content = url.partition(",")
     try:
         if not head.rstrip().lower().endswith("base64"):
-            raise ValueError("it is not base64")
+            raise ValueError
         characters = unquote_to_bytes(content).translate(None, _WHITESPACE)
         return base64.b64decode(characters + b"=" * (-len(characters) % 4), validate=True)
     except ValueError as error:
-        raise refusal(f"The data: URL cannot be read: {error}. {HOW_TO_SEND}") from error
+        raise refusal(f"The data: URL cannot be read: it is not base64. {HOW_TO_SEND}") from error
 
 
 def _uploaded(path: str | None) -> Path:

@@ -11,7 +11,7 @@ from PIL import ExifTags, Image
 from PIL.TiffImagePlugin import TiffImageFile
 
 from catdog.errors import CatDogError, ImageTooLarge, InvalidImage, OutOfMemory
-from catdog.photo import refusals, tiff
+from catdog.photo import tiff, unreadable
 from catdog.photo.colour import in_srgb
 from catdog.photo.jpeg_end import completed
 from catdog.photo.jpeg_scans import has_too_many_scans, is_of_unknown_kind
@@ -52,7 +52,7 @@ _NOT_EXIF = ("xmp", "XML:com.adobe.xmp", "Raw profile type exif")
 _UNSUPPORTED = re.compile("(?i)unsupported|not (yet )?supported|no codec")
 # An item of a HEIF file in VVC, EVC, AVC, JPEG, JPEG 2000 or no compression (ISO/IEC 23008-12).
 _OTHER_CODEC = re.compile(rb"infe.{8,10}(vvc1|evc1|avc1|jpeg|j2k1|unci)", re.DOTALL)
-LARGEST_HEAD = 2**16  # bytes in which such items are looked for
+_HEAD = 2**16  # bytes in which such items are looked for
 
 
 def decode(data: bytes, *, max_pixels: int = MAX_PIXELS, min_side: int | None = None) -> Image.Image:
@@ -71,7 +71,7 @@ def decode(data: bytes, *, max_pixels: int = MAX_PIXELS, min_side: int | None = 
     Raises InvalidImage, ImageTooLarge, or OutOfMemory.
     """
     if not data:
-        raise InvalidImage(f"The file is empty: 0 bytes were received. Send {refusals.ACCEPTED}.")
+        raise InvalidImage(f"The file is empty: 0 bytes were received. Send {unreadable.ACCEPTED}.")
     if has_too_many_scans(data):
         raise InvalidImage("The JPEG file has more scans than any photo needs. Save it again, and send that file.")
     try:
@@ -157,7 +157,7 @@ def _decoded(data: bytes, max_pixels: int, min_side: int | None) -> Image.Image:
         limit = 2 * (Image.MAX_IMAGE_PIXELS or 0)
         raise _too_large(f"more than {limit / 1e6:.0f} megapixels", max_pixels) from error
     except Exception as error:  # Pillow's plugins raise many kinds on broken files
-        raise _unreadable(data, error) from error
+        raise _refusal(data, error) from error
 
 
 def _opened(data: bytes) -> Image.Image:
@@ -246,22 +246,22 @@ def _out_of_memory() -> OutOfMemory:
     return OutOfMemory("There is too little memory for this photo now. Try again shortly, or send a smaller copy.")
 
 
-def _unreadable(data: bytes, error: Exception) -> InvalidImage:
+def _refusal(data: bytes, error: Exception) -> InvalidImage:
     """The error for a file that Pillow could not open."""
-    kind = refusals.photo_kind(data)
+    kind = unreadable.photo_kind(data)
     if not kind:
-        return refusals.unknown(data)
+        return unreadable.unknown(data)
     if (
         is_of_unknown_kind(data)
         or (kind == "TIFF" and isinstance(error, Image.UnidentifiedImageError) and tiff.is_whole(data))
-        or (kind in ("HEIC", "AVIF") and _OTHER_CODEC.search(data, 0, LARGEST_HEAD))
+        or (kind in ("HEIC", "AVIF") and _OTHER_CODEC.search(data, 0, _HEAD))
     ):
-        return refusals.unsupported(kind)
+        return unreadable.unsupported(kind)
     return _failed(kind, error)
 
 
 def _failed(kind: str | None, error: Exception) -> InvalidImage:
-    return refusals.unsupported(kind) if kind and _UNSUPPORTED.search(str(error)) else refusals.damaged(kind)
+    return unreadable.unsupported(kind) if kind and _UNSUPPORTED.search(str(error)) else unreadable.damaged(kind)
 
 
 @functools.cache

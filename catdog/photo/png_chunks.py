@@ -7,7 +7,7 @@ import struct
 import zlib
 from collections.abc import Iterator
 
-from catdog.photo.refusals import unsupported
+from catdog.photo.unreadable import unsupported
 
 _START = b"\x89PNG\r\n\x1a\n"
 _CRITICAL = (b"IHDR", b"PLTE", b"IDAT", b"IEND")

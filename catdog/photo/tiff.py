@@ -7,7 +7,7 @@ import io
 from PIL import Image, TiffImagePlugin
 from PIL.TiffImagePlugin import TiffImageFile
 
-from catdog.photo.refusals import unsupported
+from catdog.photo.unreadable import unsupported
 
 MOST_PAGES = 16  # that are looked at for the one behind a thumbnail
 
@@ -45,12 +45,13 @@ def prepare(image: TiffImageFile) -> None:
     """Let Pillow load the right pixels of the current page, or raise InvalidImage where it cannot."""
     tags = image.tag_v2
     bits, compression = tags.get(TiffImagePlugin.BITSPERSAMPLE, (1,)), image.info.get("compression")
+    several = max(len(bits), tags.get(TiffImagePlugin.SAMPLESPERPIXEL, 1)) > 1
     separate = tags.get(TiffImagePlugin.PLANAR_CONFIGURATION) == _SEPARATE
     premultiplied = _PREMULTIPLIED in tags.get(TiffImagePlugin.EXTRASAMPLES, ())
     if (
-        (separate and len(bits) > 1 and image.mode not in _IN_PLANES)
+        (separate and several and image.mode not in _IN_PLANES)
         or (separate and compression == "raw" and (set(bits) != {8} or premultiplied or is_inverted(image)))
-        or (compression == "raw" and _photometric(image) == _YCBCR and len(bits) > 1)
+        or (compression == "raw" and _photometric(image) == _YCBCR and several)
         or (_SIGNED in tags.get(TiffImagePlugin.SAMPLEFORMAT, ()) and bits[0] < 32)
         or compression == "webp"  # which Pillow's libtiff lacks
     ):

@@ -284,7 +284,7 @@ RANDOM = np.random.default_rng(5).bytes(4000)
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg"><rect/></svg>'
 REFUSED = {
     "empty": (b"", "empty: 0 bytes"),
-    "text": (b"I am not a photo.\n", "is a text, which is not supported"),
+    "text": (b"I am not a photo.\n", "not a photo but a text"),
     "noise": (b"\x01\x02" + RANDOM, r"known kind\. Send .* or AVIF\.$"),
     "SVG": (SVG, "an SVG drawing"),
     "SVG with a prologue": (b'\xef\xbb\xbf<?xml version="1.0"?>\n<!-- cat -->\n' + SVG, "an SVG drawing"),

@@ -19,34 +19,36 @@ _PHOTOS = {
     "AVIF": rb"....ftypavi[fs]",
     "HEIC": rb"....ftyp(he[iv]|mif1|msf1)",
 }
-_OTHERS = {
+_NOT_PHOTOS = {
     "a PDF document": rb"%PDF",
     "a web page": rb"(?i)\s*<(!doctype html|html)",
     "an SVG drawing": rb"(\xef\xbb\xbf)?\s*<(svg\b|[?!].*<svg\b)",
     "an XML document": rb"(\xef\xbb\xbf)?\s*<\?xml",
-    "a camera's raw file": rb"....ftypcrx|FUJIFILMCCD-RAW|IIRO|IIU\0|FOVb",
-    "an MP4 or QuickTime video": rb"....(ftyp|moov|mdat|wide)",
+    "a PostScript document": rb"%!PS|\xc5\xd0\xd3\xc6",
     "a WebM or Matroska video": rb"\x1aE\xdf\xa3",
     "an AVI video": rb"RIFF....AVI ",
     "a WAV sound": rb"RIFF....WAVE",
     "a ZIP archive or an office document": rb"PK\x03\x04",
     "a gzip archive": rb"\x1f\x8b",
     "an HDF5 file": rb"\x89HDF",
-    "a Photoshop document": rb"8BPS",
-    "a GIMP document": rb"gimp xcf",
+}
+_OTHER_PHOTOS = {
+    "a camera's raw file": rb"....ftypcrx|FUJIFILMCCD-RAW|II(RO|RS|U\0)|FOVb",
     "a JPEG XL image": rb"\xff\x0a|\0\0\0\x0cJXL ",
     "a JPEG 2000 image": rb"\0\0\0\x0cjP  |\xff\x4f\xff\x51",
     "a JPEG XR image": rb"II\xbc",
+    "a Photoshop document": rb"8BPS",
+    "a GIMP document": rb"gimp xcf",
     "an MNG or JNG image": rb"[\x8a\x8b][MJ]NG",
     "an icon": rb"\0\0[\1\2]\0|icns",
-    "a PostScript document": rb"%!PS|\xc5\xd0\xd3\xc6",
     "an OpenEXR image": rb"v/1\x01",
     "a Radiance HDR image": rb"#\?(RADIANCE|RGBE)",
     "a Netpbm image": rb"P[1-7]\s",
     "a QOI image": rb"qoif",
     "a DDS texture": rb"DDS ",
-    "a text": rb"[\t\n\r -~]+\Z",
 }
+# Looked for last: these patterns fit some of the above, too.
+_LAST = {"an MP4 or QuickTime video": rb"....(ftyp|moov|mdat|wide)", "a text": rb"[\t\n\r -~]+\Z"}
 
 
 def unsupported(kind: str) -> InvalidImage:
@@ -63,9 +65,10 @@ def damaged(kind: str | None) -> InvalidImage:
 
 def unknown(data: bytes) -> InvalidImage:
     """What is no photo of a kind that is read here; `data` is the file."""
-    kind = _first_match(_OTHERS, data)
-    if kind:
+    if kind := _first_match(_OTHER_PHOTOS, data):
         return InvalidImage(f"The file is {kind}, which is not supported. Send {ACCEPTED}.")
+    if kind := _first_match(_NOT_PHOTOS | _LAST, data):
+        return InvalidImage(f"The file is not a photo but {kind}. Send {ACCEPTED}.")
     return InvalidImage(f"The file is not a photo of a known kind. Send {ACCEPTED}.")
 
 
