@@ -26,7 +26,7 @@ export async function decode(file) {
   requireFewPixels(...sizeOfPng(head));
   const photo = first(photos, head);
   if (photo === "JPEG" && await isCutOff(file)) throw refusal("damaged", {kind: photo});
-  const webp = photo === "WebP", options = {colorSpaceConversion: "none"};
+  const webp = photo === "WebP", options = {colorSpaceConversion: "default"}; // profiles are applied
   let bitmap, turn;
   try {
     // Not every browser turns WebP.

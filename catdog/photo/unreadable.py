@@ -9,7 +9,7 @@ from catdog.errors import InvalidImage
 ACCEPTED = "JPEG, PNG, WebP, GIF, BMP, TIFF, HEIC or AVIF"
 
 # First bytes of files, for error messages only: Pillow decides which photos are accepted.
-_PHOTOS = {
+PHOTOS = {
     "JPEG": rb"\xff\xd8\xff",
     "PNG": rb"\x89PNG",
     "WebP": rb"RIFF....WEBP",
@@ -19,7 +19,7 @@ _PHOTOS = {
     "AVIF": rb"....ftypavi[fs]",
     "HEIC": rb"....ftyp(he[iv]|mif1|msf1)",
 }
-_NOT_PHOTOS = {
+NOT_PHOTOS = {
     "a PDF document": rb"%PDF",
     "a web page": rb"(?i)\s*<(!doctype html|html)",
     "an SVG drawing": rb"(\xef\xbb\xbf)?\s*<(svg\b|[?!].*<svg\b)",
@@ -31,8 +31,11 @@ _NOT_PHOTOS = {
     "a ZIP archive or an office document": rb"PK\x03\x04",
     "a gzip archive": rb"\x1f\x8b",
     "an HDF5 file": rb"\x89HDF",
+    "an MP4 or QuickTime video": rb"....(ftyp|moov|mdat|wide)",
+    "a text": rb"[\t\n\r -~]+\Z",
 }
-_OTHER_PHOTOS = {
+# Looked for first, as some of the patterns above fit these, too.
+OTHER_PHOTOS = {
     "a camera's raw file": rb"....ftypcrx|FUJIFILMCCD-RAW|II(RO|RS|U\0)|FOVb",
     "a JPEG XL image": rb"\xff\x0a|\0\0\0\x0cJXL ",
     "a JPEG 2000 image": rb"\0\0\0\x0cjP  |\xff\x4f\xff\x51",
@@ -47,8 +50,6 @@ _OTHER_PHOTOS = {
     "a QOI image": rb"qoif",
     "a DDS texture": rb"DDS ",
 }
-# Looked for last: these patterns fit some of the above, too.
-_LAST = {"an MP4 or QuickTime video": rb"....(ftyp|moov|mdat|wide)", "a text": rb"[\t\n\r -~]+\Z"}
 
 
 def unsupported(kind: str) -> InvalidImage:
@@ -65,16 +66,16 @@ def damaged(kind: str | None) -> InvalidImage:
 
 def unknown(data: bytes) -> InvalidImage:
     """What is no photo of a kind that is read here; `data` is the file."""
-    if kind := _first_match(_OTHER_PHOTOS, data):
+    if kind := _first_match(OTHER_PHOTOS, data):
         return InvalidImage(f"The file is {kind}, which is not supported. Send {ACCEPTED}.")
-    if kind := _first_match(_NOT_PHOTOS | _LAST, data):
+    if kind := _first_match(NOT_PHOTOS, data):
         return InvalidImage(f"The file is not a photo but {kind}. Send {ACCEPTED}.")
     return InvalidImage(f"The file is not a photo of a known kind. Send {ACCEPTED}.")
 
 
 def photo_kind(data: bytes) -> str | None:
     """The name of the format that a file begins as, if it is one of those that are read."""
-    return _first_match(_PHOTOS, data)
+    return _first_match(PHOTOS, data)
 
 
 def _first_match(kinds: dict[str, bytes], data: bytes) -> str | None:

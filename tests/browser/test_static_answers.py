@@ -20,7 +20,8 @@ from catdog.models.heatmap import enlarged
 from catdog.models.spec import ModelSpec
 from catdog.pages import banners, cards
 from catdog.photo.array import resized
-from catdog.photo.decode import NOT_PHOTOS, decode
+from catdog.photo.decode import decode
+from catdog.photo.unreadable import NOT_PHOTOS, OTHER_PHOTOS
 from catdog.verdict import Comparison
 from tests.catdog import fakes
 from tests.catdog.photos import BAD, encoded, huge_png, orientation, small_files
@@ -126,7 +127,7 @@ def test_bad_files_are_refused_for_what_they_are(page):
         with pytest.raises(CatDogError) as refused:
             decode(content)
         found = page.evaluate(PIXELS, [sent(content), INPUTS])
-        kind = next((kind for kind in NOT_PHOTOS if kind in str(refused.value)), "")
+        kind = next((kind for kind in OTHER_PHOTOS | NOT_PHOTOS if kind in str(refused.value)), "")
         assert found["code"] == REFUSED.get(name, "not a photo" if kind else "unknown"), name
         assert kind in found["message"] and "undefined" not in found["message"], name
 

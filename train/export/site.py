@@ -12,7 +12,7 @@ from catdog.collection import MOST_PHOTOS
 from catdog.models.spec import ModelSpec
 from catdog.pages import overlay
 from catdog.pages.pictures import LARGEST_SIDE, legend_url
-from catdog.photo import decode
+from catdog.photo import unreadable
 from catdog.photo.array import SCALINGS
 from catdog.settings import Settings
 
@@ -78,8 +78,8 @@ def site(specs: Sequence[ModelSpec]) -> dict[str, Any]:
         "neither": wording.neither(specs),
         "refusals": REFUSALS,
         "limits": {"bytes": limits.max_upload_bytes, "pixels": limits.max_pixels, "photos": MOST_PHOTOS},
-        "photos": _patterns(decode.PHOTOS),
-        "notPhotos": _patterns(decode.NOT_PHOTOS),
+        "photos": _patterns(unreadable.PHOTOS),
+        "notPhotos": _patterns(unreadable.OTHER_PHOTOS | unreadable.NOT_PHOTOS),
         "readable": READABLE,
         "legend": legend_url(),
         "overlay": {
