@@ -22,7 +22,7 @@ def in_srgb(image: Image.Image, profile: bytes | None, *, grey: bool = False) ->
     grey  whether a profile for shades of grey fits the image, even if its mode is RGBA by now
 
     A profile that is broken, or for another kind of colours than the image has, is ignored, as browsers do. The
-    rendering intent is perceptual, for profiles that have tables for it; black and white stay.
+    rendering intent is relative colorimetric, without compensation of black, which comes nearest to Chromium.
     """
     if not profile or len(profile) > LARGEST:
         return _plain(image)
@@ -50,7 +50,7 @@ def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
             return None
         output = "RGBA" if mode == "RGBA" else "RGB"
         srgb = ImageCms.createProfile("sRGB")
-        transform = ImageCms.buildTransform(opened, srgb, mode, output, ImageCms.Intent.PERCEPTUAL)
+        transform = ImageCms.buildTransform(opened, srgb, mode, output, ImageCms.Intent.RELATIVE_COLORIMETRIC)
     except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
         return None
     return None if _changes_nothing(transform, mode) else transform
