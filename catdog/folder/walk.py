@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,8 +17,10 @@ class Found(NamedTuple):
     problem: str = ""  # why the folder cannot be read, in one sentence; empty for a photo
 
 
-def find(folder: Path) -> Iterator[Found]:
+def find(folder: Path, extensions: Container[str] = EXTENSIONS) -> Iterator[Found]:
     """Files with the extension of a photo, sorted by path as text, without hidden files and folders.
+
+    Other `extensions` are given in lower case, with their dot.
 
     Links are followed, except those to a folder that contains them. Only the names in the folders on the way to the
     current photo are held in memory. Pipes and other special files are found too; reading one is an error.
@@ -37,7 +39,7 @@ def find(folder: Path) -> Iterator[Found]:
             identity = status.st_dev, status.st_ino
             if any(identity == other for _, other in above):
                 continue
-            names = sorted(_names(folder / path), reverse=True)
+            names = sorted(_names(folder / path, extensions), reverse=True)
         except OSError as error:
             yield Found(path, f"The folder cannot be read: {error.strerror}.")
             continue
@@ -45,15 +47,18 @@ def find(folder: Path) -> Iterator[Found]:
         waiting += [path + name for name in names]
 
 
-def _names(folder: Path) -> Iterator[str]:
-    """Visible photos, and visible folders with a `/` at the end, so that sorted names make sorted paths."""
+def _names(folder: Path, extensions: Container[str]) -> Iterator[str]:
+    """Visible files with these extensions, and visible folders.
+
+    Folders have a `/` at the end, so that sorted names make sorted paths.
+    """
     with os.scandir(folder) as entries:
         for entry in entries:
             if entry.name.startswith("."):
                 continue
             if _is_folder(entry):
                 yield entry.name + "/"
-            elif os.path.splitext(entry.name)[1].lower() in EXTENSIONS:
+            elif os.path.splitext(entry.name)[1].lower() in extensions:
                 yield entry.name
 
 

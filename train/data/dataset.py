@@ -21,6 +21,7 @@ from catdog.photo.decode import EXTENSIONS
 SPLITS = ("train", "val", "test")
 # Folders are often named in the plural; a class is named in the singular.
 CLASS_OF_FOLDER = {"cats": "cat", "dogs": "dog"}
+FOLDER_OF_CLASS = {name: folder for folder, name in CLASS_OF_FOLDER.items()}
 NEITHER, UNLABELLED = "neither", "unlabelled"
 UNKNOWN = -1  # the label of a photo without one
 # Longer side, in pixels, up to which a photo of neither is a thumbnail.
@@ -81,9 +82,10 @@ def find(data: Path, split: str) -> Split:
     folder = data / split
     folders = [path for path in visible_folders(folder) if path.name not in (NEITHER, UNLABELLED)]
     if len(folders) < 2:
+        instead = " With --split val, the validation photos are used." if split == "test" else ""
         raise DatasetError(
             f"{folder} must hold one folder per class, at least two, such as cats/ and dogs/; "
-            f"found {[p.name for p in folders]}."
+            f"found {[p.name for p in folders]}.{instead}"
         )
     for path in folders:
         if path.name.encode(errors="ignore").decode() != path.name:

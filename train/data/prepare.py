@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import itertools
 import json
 import re
 import shutil
@@ -19,6 +20,7 @@ from tqdm import tqdm
 
 from catdog.errors import CatDogError, InvalidSettings
 from catdog.photo.decode import EXTENSIONS, decode
+from catdog.terminal import tell
 from train.data.dataset import NEITHER, SPLITS, UNLABELLED, DatasetError
 from train.data.sources import UNREADABLE, Photo, find_photos
 
@@ -26,6 +28,13 @@ THUMBNAIL = 16
 # Correlation of two thumbnails above which photos count as copies. In Dogs vs. Cats, all pairs above it are re-encoded,
 # resized or slightly recoloured copies.
 NEAR = 0.98
+# Why photos that have a class are left out.
+UNDECODABLE = "not decodable"
+DISPUTED = "in folders of several classes"
+COPY = "exact copies of others"
+NEAR_COPY = "training photos that are near copies of val or test photos"
+EXAMPLES = 3  # photos that a line about left-out ones names
+BEGINNING = re.compile(r"[^\W\d_]+(?=[\W_]*\d)")  # horse of horse_12.jpg
 # Bytes. A zip can hold gigabytes of zeros in kilobytes.
 LARGEST = 100 * 2**20
 
@@ -33,12 +42,13 @@ LARGEST = 100 * 2**20
 def prepare(sources: list[Path], out: Path, *, val: float = 0.1, test: float = 0.1, by_kind: bool = False) -> dict:
     """Write a clean data folder to `out`; return, and write as prepare.json, what was done.
 
-    1. Find photos, with the class and the split that `split_and_label` reads in their folders; drop undecodable ones.
+    1. Find photos, with the class and the split of each, as `layout.plan` reads them; say on stderr at once what may
+       not be as meant. Leave out those without a class, and undecodable ones.
     2. Divide the photos without a split, class by class: in natural order of their names, the first go to train, then
        the share `val`, then the share `test`. One of three and more goes to test if the class has no test photo. If a
-       class has no val photo then, the share `val` of its train photos goes there, at least one if there are two.
-       With `by_kind`, each kind of a class (the name up to the first underscore) is divided by itself, in the order of
-       a hash of the names. All photos of the folder `unlabelled` go to train.
+       class has no photo of test or val then, that share of its train photos goes there, the last ones: at least one
+       if some are left. With `by_kind`, each kind of a class (the name up to the first underscore) is divided by
+       itself, in the order of a hash of the names. All photos of the folder `unlabelled` go to train.
     3. Drop files that lie in folders of several classes. Of exact copies keep one, in test before val before train.
        Drop train photos that are near copies of a val or test photo: no model may be measured on what it learned from.
 
@@ -50,14 +60,17 @@ def prepare(sources: list[Path], out: Path, *, val: float = 0.1, test: float = 0
     if not 0 <= val < 1 or not 0 <= test < 1 or val + test >= 1:
         raise InvalidSettings(f"--val and --test are shares that add up to less than 1. Received: {val} and {test}.")
     with contextlib.ExitStack() as archives:
-        photos = list(find_photos(sources, archives))
-        if not photos:
+        found, notes = find_photos(sources, archives)
+        if not found:
             raise DatasetError(
                 f"No photo found in {', '.join(map(str, sources))}; accepted are {', '.join(EXTENSIONS)}."
             )
+        photos = [photo for photo in found if photo.label]
+        _require_classes(photos, found, [_left_out(photo, photo.problem) for photo in found if not photo.label])
+        notes += _without_test(photos, test)
+        tell(notes)
         with ThreadPoolExecutor() as pool:
             list(tqdm(pool.map(_look, photos), total=len(photos), desc="decode", unit="photo"))
-        labels = sorted({photo.label for photo in photos})
         unusable = [photo for photo in photos if photo.problem]
         photos = [photo for photo in photos if not photo.problem]
         _divide(photos, val, test, by_kind)
@@ -65,47 +78,99 @@ def prepare(sources: list[Path], out: Path, *, val: float = 0.1, test: float = 0
         leaks = _near_copies(photos)
         leaked = {id(train) for train, _, _ in leaks}
         kept = [photo for photo in photos if id(photo) not in leaked]
+        left_out = [
+            *(_left_out(photo, photo.problem) for photo in found if not photo.label),
+            *(_left_out(photo, UNDECODABLE, photo.problem) for photo in unusable),
+            *(_left_out(photo, DISPUTED) for photo in disputed),
+            *(_left_out(photo, COPY, f"as {other.source}") for photo, other in copies),
+            *(_left_out(photo, NEAR_COPY, f"of {other.source}") for photo, other, _ in leaks),
+        ]
+        _require_classes(kept, found, left_out)
         report = {
             "sources": [path.name for path in sources],
+            "notes": notes,
             "kept": _count(kept),
+            "examples": {photo.label: photo.source for photo in reversed(kept)},
+            "left_out": left_out,
             "undecodable": [photo.source for photo in unusable],
             "reasons": [photo.problem for photo in unusable],
             "several_classes": [photo.source for photo in disputed],
-            "exact_copies": copies,
+            "exact_copies": [{"dropped": photo.source, "copy_of": other.source} for photo, other in copies],
             "near_copies": [
                 {"dropped": t.source, "copy_of": other.source, "correlation": round(c, 4)} for t, other, c in leaks
             ],
         }
-        if len({photo.label for photo in kept} - {NEITHER, UNLABELLED}) < 2:
-            first = [f"{photo.source}: {photo.problem}" for photo in unusable[:1]]
-            raise DatasetError(
-                f"Photos of at least two classes are needed; found {labels}. The class of a photo is the name of the "
-                f"innermost folder that it lies in. {'; '.join([*describe(report).splitlines(), *first])}"
-            )
         _write(kept, out, report)
     return report
 
 
-def describe(report: dict) -> str:
-    """The report of `prepare` as text for the terminal."""
+def _left_out(photo: Photo, why: str, detail: str = "") -> dict[str, str]:
+    return {"photo": photo.source, "class": photo.label, "why": why, "detail": detail}
+
+
+def _require_classes(photos: list[Photo], found: list[Photo], left_out: list[dict]) -> None:
+    """Raise DatasetError unless these photos are of at least two classes; it says what else was found."""
+    labels = sorted({photo.label for photo in photos} - {NEITHER, UNLABELLED})
+    if len(labels) > 1:
+        return
+    unnamed = (BEGINNING.match(photo.name) for photo in found if not photo.label)
+    beginnings = Counter(match[0].lower() for match in unnamed if match)
     lines = [
-        f"{split:5} " + ", ".join(f"{n} {label}" for label, n in sorted(report["kept"][split].items()))
-        for split in SPLITS
-        if split in report["kept"]
+        f"Photos of at least two classes are needed; found {', '.join(labels) or 'none'}. Put the photos of each class "
+        "into a folder that is named like it, such as cats/ and dogs/, side by side.",
     ]
-    labels = sorted({label for counts in report["kept"].values() for label in counts})
-    for split in dict.fromkeys(("train", "val", *report["kept"])):
-        of_split = report["kept"].get(split, {})
-        missing = [label for label in labels if label not in of_split and label not in (NEITHER, UNLABELLED)]
+    if len(beginnings) > 1:
+        counts = ", ".join(f"{name} ({count})" for name, count in beginnings.most_common(5))
+        lines.append(f"Names of photos begin with {counts}: if these are the classes, make a folder for each.")
+    raise DatasetError("\n".join([*lines, *_reasons(left_out)]))
+
+
+def _without_test(photos: list[Photo], share: float) -> list[str]:
+    """A sentence on what is done for test where all folders are splits and none of them is test; else nothing."""
+    if not {photo.split for photo in photos if photo.label not in (NEITHER, UNLABELLED)} <= {"train", "val"}:
+        return []
+    done = "Put some into a folder test/ beside train/, or leave out --test 0."
+    if share:
+        done = (
+            f"The last {share:.0%} of the training photos of each class go there, with --test 0 none. To choose "
+            "others, put them into a folder test/ beside train/, and prepare again."
+        )
+    return [
+        f"No folder has photos for test, which `evaluate` and `report` need. {done} "
+        "With --split val, they measure on val, whose photos calibration has seen."
+    ]
+
+
+def describe(report: dict) -> str:
+    """The report of `prepare` as text for the terminal: a table of the classes, and what was left out and why."""
+    kept, examples = report["kept"], report["examples"]
+    left_out = Counter(row["class"] for row in report["left_out"])
+    labels = sorted({label for counts in kept.values() for label in counts} | left_out.keys() - {""})
+    rows = [["class", *SPLITS, "left out", "such as"]]
+    for label in labels:
+        counts = [str(kept.get(split, {}).get(label, 0)) for split in SPLITS]
+        rows.append([label, *counts, str(left_out[label]), examples.get(label, "")])
+    if left_out[""]:
+        rows.append(["(no class)", *("" for _ in SPLITS), str(left_out[""]), ""])
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = [
+        "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:-1], widths[1:-1]), row[-1]]).rstrip() for row in rows
+    ]
+    for split in dict.fromkeys(("train", "val", *kept)):
+        missing = [label for label in labels if label not in (NEITHER, UNLABELLED) and label not in kept.get(split, {})]
         lines += [f"{split} has no photo of {label}: add some" for label in missing]
-    for key, what in (
-        ("undecodable", "could not be decoded"),
-        ("several_classes", "lay in folders of several classes"),
-        ("exact_copies", "were exact copies"),
-        ("near_copies", "training photos were near copies of val or test photos"),
-    ):
-        lines.append(f"{len(report[key])} {what}" + (" and were dropped" if report[key] else ""))
-    return "\n".join(lines)
+    return "\n".join([*lines, *_reasons(report["left_out"])])
+
+
+def _reasons(left_out: list[dict]) -> list[str]:
+    """One line per reason: how many photos, and up to EXAMPLES of them, from different folders where there are."""
+    lines = []
+    for why, rows in itertools.groupby(sorted(left_out, key=lambda row: row["why"]), key=lambda row: row["why"]):
+        rows = list(rows)
+        folders = {row["photo"].rpartition("/")[0]: row for row in reversed(rows)}
+        named = [f"{row['photo']} {row['detail']}".strip() for row in list(reversed(folders.values()))[:EXAMPLES]]
+        lines.append(f"{len(rows)} left out, {why}: {'; '.join(named)}" + (" ..." if len(named) < len(rows) else ""))
+    return lines
 
 
 def _look(photo: Photo) -> None:
@@ -139,8 +204,7 @@ def _divide(photos: list[Photo], val: float, test: float, by_kind: bool) -> None
             kind = photo.name.partition("_")[0] if by_kind and "_" in photo.name else ""
             groups[photo.label, kind].append(photo)
     for group in groups.values():
-        order = _by_hash if by_kind else _natural
-        _divide_group(sorted(group, key=order), val, test)
+        _divide_group(sorted(group, key=_by_hash if by_kind else _natural), val, test)
 
 
 def _divide_group(photos: list[Photo], val: float, test: float) -> None:
@@ -150,10 +214,12 @@ def _divide_group(photos: list[Photo], val: float, test: float) -> None:
     first_val = max(1, first_test - round(len(loose) * val))
     for index, photo in enumerate(loose):
         photo.split = "train" if index < first_val else "val" if index < first_test else "test"
-    train = sorted((photo for photo in photos if photo.split == "train"), key=_natural)
-    if val and len(train) > 1 and not any(photo.split == "val" for photo in photos):
-        for photo in train[-max(1, round(len(train) * val)) :]:
-            photo.split = "val"
+    count = sum(photo.split == "train" for photo in photos)
+    for split, share, left in (("test", test, 2), ("val", val, 1)):
+        train = [photo for photo in photos if photo.split == "train"]
+        if share and len(train) > left and not any(photo.split == split for photo in photos):
+            for photo in train[-max(1, round(count * share)) :]:
+                photo.split = split
 
 
 def _by_hash(photo: Photo) -> str:
@@ -166,8 +232,8 @@ def _natural(photo: Photo) -> list:
     return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in parts]
 
 
-def _without_copies(photos: list[Photo]) -> tuple[list[Photo], list[Photo], list[dict]]:
-    """One photo of each file; photos whose copies are of several classes; and the copies that were dropped.
+def _without_copies(photos: list[Photo]) -> tuple[list[Photo], list[Photo], list[tuple[Photo, Photo]]]:
+    """One photo of each file; photos whose copies are of several classes; and (dropped copy, kept one).
 
     A copy in test is kept before one in val, and that before one in train.
     """
@@ -179,7 +245,7 @@ def _without_copies(photos: list[Photo]) -> tuple[list[Photo], list[Photo], list
     agreed = [photo for photo in photos if len(labels[photo.digest]) == 1]
     kept = [photo for photo in agreed if photo is same[photo.digest][0]]
     copies = [photo for photo in agreed if photo is not same[photo.digest][0]]
-    return kept, disputed, [{"dropped": p.source, "copy_of": same[p.digest][0].source} for p in copies]
+    return kept, disputed, [(photo, same[photo.digest][0]) for photo in copies]
 
 
 def _near_copies(photos: list[Photo]) -> list[tuple[Photo, Photo, float]]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 import zipfile
 import zlib
 from collections import Counter
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,8 +18,8 @@ from catdog.errors import InvalidSettings
 from tests.catdog.photos import encoded
 from train.data import prepare as preparation
 from train.data.dataset import DatasetError
+from train.data.layout import NO_LABEL, STRAY
 from train.data.prepare import describe, prepare
-from train.data.sources import split_and_label
 
 
 def picture(*seed: object, size: int = 64) -> Image.Image:
@@ -70,30 +71,7 @@ def tree(tmp_path):
     return lambda: sorted(path.relative_to(out).as_posix() for path in out.rglob("*.png"))
 
 
-# Which photos are found, and the class and the split of each
-
-
-@pytest.mark.parametrize(
-    ("path", "expected"),
-    [
-        ("pets/train/cats/a.jpg", ("train", "cats")),
-        ("pets/Train/Cats/a.jpg", ("train", "cats")),
-        ("pets/validation/dogs/a.jpg", ("val", "dogs")),
-        ("pets/Training/dog/a.jpg", ("train", "dogs")),
-        ("pets/testing/cat/a.jpg", ("test", "cats")),
-        ("pets/cats/a.jpg", (None, "cats")),
-        ("pets/cats/img.1.jpg", (None, "cats")),
-        ("pets/dogs/cat.1.jpg", (None, "dogs")),
-        ("train/felines/cat.1.jpg", ("train", "felines")),
-        ("train/cat.1.jpg", (None, "cats")),  # the flat layout of Kaggle
-        ("pets/dog.1.jpg", (None, "dogs")),
-        ("train/a.jpg", (None, None)),
-        ("a.jpg", (None, None)),
-        ("/a.jpg", (None, None)),
-    ],
-)
-def test_class_and_split_come_from_the_folders(path, expected):
-    assert split_and_label(PurePosixPath(path)) == expected
+# Which photos are found
 
 
 def test_zips_are_read_and_splits_that_folders_or_names_of_zips_say_are_kept(prepared, tree, tmp_path):
@@ -163,6 +141,7 @@ def test_each_split_gets_photos_of_each_class_where_there_are_enough(prepared, f
     kept = {"train": train, "val": val} | ({"test": test} if test else {})
     assert report["kept"] == {split: counts for split, counts in kept.items() if counts}
     lacking = [line for line in describe(report).splitlines() if "has no photo" in line]
+    assert not any("test" in note for note in report["notes"])
     labels = {label for counts in report["kept"].values() for label in counts}
     assert len(lacking) == sum(len(labels - counts.keys()) for counts in report["kept"].values()) + 2 * (val is None)
 
@@ -186,6 +165,40 @@ def test_kinds_are_divided_by_themselves_and_photos_without_a_label_are_for_trai
     assert (
         sorted(p.relative_to(tmp_path / "again").as_posix() for p in (tmp_path / "again").glob("val/*/*")) == held_out
     )
+
+
+@pytest.mark.parametrize(("test", "kept"), [(0.2, {"train": 6, "val": 2, "test": 2}), (0, {"train": 8, "val": 2})])
+def test_where_no_folder_is_for_test_some_of_training_go_there_and_that_is_said_at_once(prepared, capsys, test, kept):
+    files = {f"{split}/{kind}/{i}.png": png(split, kind, i) for split, count in (("train", 8), ("valid", 2))
+             for kind in ("Cats", "dogs") for i in range(count)}  # fmt: skip
+    report = prepared(files, test=test)
+    assert report["kept"] == {split: {"cats": count, "dogs": count} for split, count in kept.items()}
+    assert "test/" in report["notes"][0] and "--split val" in report["notes"][0]
+    said = capsys.readouterr().err
+    assert said.index(report["notes"][0]) < said.index("decode")
+
+
+def test_the_layout_of_kaggle_with_its_photos_without_a_label(prepared, tree):
+    names = {f"train/{kind}.{i}.png": png(kind, i) for kind in ("cat", "dog") for i in range(10)}
+    report = prepared(names | {f"test1/{i}.png": png(i) for i in range(3)})
+    assert report["kept"] == {s: {"cats": n, "dogs": n} for s, n in (("train", 8), ("val", 1), ("test", 1))}
+    assert [(row["photo"], row["class"], row["why"]) for row in report["left_out"]] == [
+        (f"pets/test1/{i}.png", "", NO_LABEL) for i in range(3)
+    ]
+    assert "test/cats/cat.9.png" in tree()
+
+
+def test_the_table_says_what_went_where_and_why_the_rest_is_left_out(prepared):
+    files = {**photos("Big Cats", 4), **photos("hot dogs", 4), "photo.png": png(1), "hot dogs/x.png": b"x"}
+    lines = describe(prepared(files | {"hot dogs/0b.png": png("hot dogs", 0)})).splitlines()
+    assert [line.split()[:7] for line in lines[:4]] == [
+        ["class", "train", "val", "test", "left", "out", "such"],
+        ["Big", "Cats", "2", "1", "1", "0", "pets/Big"],
+        ["hot", "dogs", "2", "1", "1", "2", "pets/hot"],
+        ["(no", "class)", "1"],
+    ]
+    assert len(lines) == 7
+    assert any(STRAY in line and "pets/photo.png" in line for line in lines[4:])
 
 
 @pytest.mark.parametrize(("val", "test"), [(0.6, 0.4), (-0.1, 0.1), (0.1, 1.0)])
@@ -227,9 +240,10 @@ def test_photos_of_other_colours_or_of_one_colour_are_no_copies(prepared):
     )
     plain = {f"{split}/blue/{n}.png": encoded(Image.new("RGB", (64, 64), (0, 0, n)), "PNG")
              for split, n in (("train", 9), ("test", 99))}  # fmt: skip
-    report = prepared({"train/red/1.png": red, "test/green/1.png": green} | plain, val=0)
+    others = {"train/green/2.png": png(2)}
+    report = prepared({"train/red/1.png": red, "test/green/1.png": green} | others | plain, val=0)
     assert report["near_copies"] == []
-    assert report["kept"] == {"train": {"red": 1, "blue": 1}, "test": {"green": 1, "blue": 1}}
+    assert report["kept"] == {"train": {"red": 1, "blue": 1, "green": 1}, "test": {"green": 1, "blue": 1}}
 
 
 def test_a_tint_that_all_photos_share_makes_no_copies_and_another_tint_hides_none(prepared):
@@ -262,7 +276,7 @@ def test_drops_what_cannot_be_decoded(prepared):
     report = prepared({**photos("cats", 4), **photos("dogs", 4), **broken})
     assert report["undecodable"] == ["pets/cats/broken.jpg", "pets/dogs/empty.png"]
     assert ["damaged" in report["reasons"][0], "empty" in report["reasons"][1]] == [True, True]
-    assert any(line.startswith("2 could not be decoded") for line in describe(report).splitlines())
+    assert [row["photo"] for row in report["left_out"]] == report["undecodable"]
 
 
 def test_members_that_cannot_be_unpacked_are_dropped_and_named(prepared, tree, tmp_path, monkeypatch):
@@ -293,15 +307,12 @@ def test_members_that_cannot_be_unpacked_are_dropped_and_named(prepared, tree, t
     ("files", "named"),
     [
         ({}, r"train.*\.jpg"),
-        ({"photo.png": b"x"}, r"photo\.png .*cats/"),
-        ({"train/photo.png": b"x"}, r"photo\.png .*cats/"),
-        ({"cats/2019/a.png": png(1), "dogs/2019/a.png": png(2)}, r"\['2019'\].* innermost folder"),
-        (
-            photos("cats", 3) | photos("neither", 3) | photos("unlabelled", 3),
-            r"two classes.*\['cats', 'neither', 'unla",
-        ),
-        (photos("cats", 3) | {"dogs/large.png": bytes(3 * 2**20 + 1)}, r"two classes.*dogs/large\.png: .* 3 MiB"),
-        ({"cats/a.png": b"no photo", "dogs/b.png": b"no photo"}, r"2 could not.*cats/a\.png: "),
+        ({"photo.png": b"x"}, r"cats/(.|\n)*photo\.png"),
+        ({"train/photo.png": b"x"}, r"cats/(.|\n)*photo\.png"),
+        (photos("cats", 3) | photos("neither", 3) | photos("unlabelled", 3), r"two classes.*found cats\."),
+        ({"horse_1.png": b"x", "cow_1.png": b"x", "cow_2.png": b"x"}, r"cow \(2\), horse \(1\)"),
+        (photos("cats", 3) | {"dogs/large.png": bytes(3 * 2**20 + 1)}, r"two classes(.|\n)*dogs/large\.png .* 3 MiB"),
+        ({"cats/a.png": b"no photo", "dogs/b.png": b"no photo"}, r"2 left out.*cats/a\.png "),
     ],
 )
 def test_unusable_sources_are_named(tmp_path, monkeypatch, files, named):
@@ -319,6 +330,30 @@ def test_a_zip_cannot_write_outside_the_data_folder(tmp_path, name):
     with pytest.raises(DatasetError, match=r"pets\.zip .*" + name.replace(".", r"\.")):
         prepare([path], tmp_path / "out")
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_zip_of_windows_has_folders_too(prepared, tree, tmp_path):
+    files = {f"pets\\{label}s\\{i}.png": png(label, i) for label in ("cat", "dog") for i in range(2)}
+    prepared({}, pack(tmp_path / "pets.zip", files), val=0, test=0)
+    assert tree() == ["train/cats/0.png", "train/cats/1.png", "train/dogs/0.png", "train/dogs/1.png"]
+
+
+def test_links_that_lead_nowhere_and_zips_in_sources_are_left_out_and_named(prepared, tmp_path):
+    cats = write(tmp_path / "pets", {**photos("cats", 2), **photos("dogs", 2), "more.zip": b"PK"}) / "cats"
+    (cats / "self.png").symlink_to(cats / "self.png")
+    (cats / "gone.png").symlink_to(cats / "nowhere.png")
+    (cats / "self").symlink_to(cats / "self")
+    os.mkfifo(cats / "pipe.png")
+    report = prepared({"cats/Thumbs.db": b"x"}, tmp_path / "pets", val=0, test=0)
+    assert report["kept"] == {"train": {"cats": 2, "dogs": 2}}
+    names = {row["photo"].removeprefix("pets/") for row in report["left_out"]}
+    assert names >= {"cats/self.png", "cats/gone.png", "cats/pipe.png", "more.zip"}
+
+
+def test_a_source_that_is_a_link_to_itself_is_named(tmp_path):
+    (tmp_path / "self").symlink_to(tmp_path / "self")
+    with pytest.raises(DatasetError, match="self"):
+        prepare([tmp_path / "self"], tmp_path / "out")
 
 
 def test_a_file_that_is_no_zip_or_a_damaged_one_is_named(tmp_path):

@@ -1,0 +1,316 @@
+"""Paths of photos -> the class and the split of each, or why it is left out. No file is read here.
+
+    pets/train/cats/2019/1.jpg   the folder below the split is the class; so it is in training_set/ and test1/
+    pets/cats/train/1.jpg        or the folder above it
+    PetImages/Cat/many/000.jpg   without a split, the first folder that has others beside it
+    train/cat.0.jpg              without class folders, the name of the photo, if it is that of a cat or a dog, or of
+    images/Abyssinian_1.jpg      a breed as the pets of Oxford are named
+    train/0a1b.jpg, labels.csv   or a CSV file
+
+Where there are class folders, names of photos say nothing.
+"""
+
+from __future__ import annotations
+
+import itertools
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import PurePosixPath
+
+from train.data.dataset import FOLDER_OF_CLASS, NEITHER, UNLABELLED
+from train.data.name_labels import pet_in
+from train.data.split_names import find_splits, mentioned_split
+
+# Why photos are left out.
+NO_LABEL = "no folder, file name or CSV file says what they show"
+STRAY = "in none of the class folders"
+BESIDE_SPLITS = "beside the folders of the splits, in none of them"
+BESIDE_PHOTOS = "beside the folder of the photos, as annotations are"
+NOT_IN_TRAIN = "of a class that train has no photo of"
+
+PETS = frozenset(FOLDER_OF_CLASS.values())
+# Names of folders that are always one and the same folder in the result.
+_SAME = FOLDER_OF_CLASS | {"unlabeled": UNLABELLED}
+_RESERVED = {NEITHER, UNLABELLED}
+_OF_PHOTOS = frozenset(("images", "image", "imgs", "img", "photos", "pictures", "pics", "jpegimages", "jpg", "jpeg"))
+_OF_ANNOTATIONS = frozenset(
+    ("annotations", "annotation", "labels", "masks", "trimaps", "segmentations", "bboxes", "xmls", "metadata")
+)
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a folder or a zip holds.
+
+    name    its own name, as that of a folder
+    paths   its photos, relative to it, with `/`
+    tables  its CSV files: path -> name of a photo in lower case, with or without folders and extension -> label
+    """
+
+    name: str
+    paths: Sequence[str]
+    tables: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+
+@dataclass(eq=False)
+class Place:
+    """Where a photo goes.
+
+    path      of its file in its source
+    folders   on that path, without those of splits
+    split     train, val or test, or None where no folder says one
+    label     the folder of its class; empty where it is left out
+    why       it is left out; empty where it is not
+    in_table  its class by a CSV file, if any
+    """
+
+    path: PurePosixPath
+    folders: list[str]
+    split: str | None = None
+    label: str = ""
+    why: str = ""
+    in_table: str = ""
+
+
+def plan(sources: Sequence[Source]) -> tuple[list[list[Place]], list[str]]:
+    """The place of each photo of each source, in their order, and sentences on what a person should know of it.
+
+    1. Find the folders that are splits, by their names. What lies beside them is of no split, and counts only in
+       folders that are named like a class.
+    2. In each source, go down from its top past folders that have no other beside them. The first that have are the
+       classes. Where cats and dogs are in each of them, those are.
+    3. A source whose folders never part is one class, by the name of a folder or by its own; or the names of its photos
+       or its CSV files say the classes, if they say at least two.
+    4. Classes that differ in case alone are one.
+    """
+    alone = len(sources) == 1
+    own = find_splits({(source.name,) for source in sources})
+    splits = {name: split for (name,), (split, _) in own.items()}
+    places = [_read(source, splits.get(source.name)) for source in sources]
+    sources = [replace(source, name=own.get((source.name,), ("", source.name))[1]) for source in sources]
+    parted = [_part(source, found, alone) for source, found in zip(sources, places, strict=True)]
+    unparted = [(source, found) for source, found, by in zip(sources, places, parted, strict=True) if not by]
+    notes = _label_whole(unparted, _labels(places), alone)
+    for source, found, by_folder in zip(sources, places, parted, strict=True):
+        _complete(source, found, _labels(places), by_folder)
+    every = [place for found in places for place in found]
+    _require_training(every)
+    notes += _doubts(every)
+    _spell(sources, every)
+    return places, notes
+
+
+def _labels(places: Iterable[Iterable[Place]]) -> set[str]:
+    """The classes found so far."""
+    return {place.label for found in places for place in found} - _RESERVED - {""}
+
+
+def _read(source: Source, own: str | None) -> list[Place]:
+    """The photos of a source with their splits, if no folder in it says one its `own`, and `in_table`.
+
+    `why` is BESIDE_SPLITS for those of no split, where others have one.
+    """
+    paths = [PurePosixPath(path) for path in source.paths]
+    splits = find_splits({folder.parts for path in paths for folder in path.parents} - {()})
+    places = []
+    for path in paths:
+        around = path.parent.parts
+        found = {i: splits[around[: i + 1]] for i in range(len(around)) if around[: i + 1] in splits}
+        folders = [found[i][1] if i in found else name for i, name in enumerate(around)]
+        split = found[max(found)][0] if found else None if splits else own
+        why = BESIDE_SPLITS if splits and not found else ""
+        places.append(Place(path, [name for name in folders if name], split, why=why))
+    for table, labels in source.tables.items():
+        _look_up(PurePosixPath(table), labels, places)
+    return places
+
+
+# Classes by folders
+
+
+def _part(source: Source, places: list[Place], alone: bool) -> bool:
+    """Label the photos of a source by folders that lie beside each other; False where there are none."""
+    names = {_key(name) for place in places for name in place.folders}
+    if not alone and _key(source.name) in PETS | _RESERVED and not names >= PETS:
+        return False
+    within = [place for place in places if not place.why]
+    _descend(within, 0, alone)
+    if not any(place.label for place in places) and len(within) < len(places) and not _said(source, within)[0]:
+        for place in places:  # splits without classes are of no use: look beside them
+            place.why = ""
+        _descend(places, 0, alone)
+    return any(place.label for place in places)
+
+
+def _descend(places: list[Place], depth: int, alone: bool) -> None:
+    """Label photos by their folders at `depth`, or deeper where those do not part."""
+    folders = defaultdict(list)
+    for place in places:
+        if len(place.folders) > depth:
+            folders[_key(place.folders[depth])].append(place)
+    of_photos = folders.keys() & _OF_PHOTOS
+    classes = folders.keys() - of_photos
+    if of_photos and classes <= _OF_ANNOTATIONS:
+        for place in (place for name in classes for place in folders[name]):
+            place.why = BESIDE_PHOTOS
+        _descend([place for name in sorted(of_photos) for place in folders[name]], depth + 1, alone)
+        return
+    direct = [place for place in places if len(place.folders) == depth]
+    if not classes - _RESERVED or (not classes & PETS and 2 * len(direct) > len(places) and _is_flat(direct, alone)):
+        return
+    if len(classes) == 1:
+        (name,) = classes
+        if alone or name not in PETS:
+            _descend(folders[name], depth + 1, alone)
+        return
+    deeper = {name: [place for place in folders[name] if len(place.folders) > depth + 1] for name in classes}
+    below = {name: {_key(place.folders[depth + 1]) for place in deeper[name]} for name in classes}
+    if not classes & PETS and all(PETS & some for some in below.values()) and set().union(*below.values()) >= PETS:
+        for place in (place for name in classes for place in deeper[name]):
+            place.label = _key(place.folders[depth + 1])
+        return
+    for name in classes:
+        if len(below[name] & (classes - {name})) > 1:  # pets/ within pets/, which holds all of it once more
+            _descend(folders[name], depth + 1, alone)
+        else:
+            for place in folders[name]:
+                place.label = name
+
+
+def _is_flat(direct: list[Place], alone: bool) -> bool:
+    """Whether the photos directly in a folder can be labelled without the folders in it."""
+    return not alone or len({pet_in(place.path.stem) or place.in_table for place in direct} - {""}) > 1
+
+
+def _key(name: str) -> str:
+    """The same for names of one class."""
+    plain = unicodedata.normalize("NFC", name).casefold().strip()
+    return _SAME.get(plain, plain)
+
+
+# Classes by other means
+
+
+def _label_whole(sources: Sequence[tuple[Source, list[Place]]], known: set[str], alone: bool) -> list[str]:
+    """Label the photos of sources whose folders never part; sentences on how."""
+    notes, of_one_class = [], []
+    for source, places in sources:
+        within = [place for place in places if not place.why]
+        for place in within:
+            names = [_key(name) for name in ([] if alone else [source.name]) + place.folders]
+            place.label = next((name for name in names if name in known | PETS | _RESERVED), "")
+        rest = [place for place in within if not place.label]
+        said, by = _said(source, rest)
+        for place, label in said.items():
+            place.label = label
+        if said:
+            notes.append(f"{source.name or 'A source'} has no class folders: its classes are from {by}.")
+        elif len(rest) == len(within):
+            firsts = Counter(next((n for n in map(_key, p.folders) if n not in _OF_PHOTOS), "") for p in within)
+            own = "" if alone else _key(source.name)
+            of_one_class.append((within, own, firsts.most_common(1)[0][0] if firsts else ""))
+    same = len(of_one_class) > 1 and len({first for *_, first in of_one_class}) == 1
+    for within, own, first in of_one_class:
+        for place in within:
+            place.label = own if same else first or own
+    return notes
+
+
+def _said(source: Source, places: Sequence[Place], least: int = 2) -> tuple[dict[Place, str], str]:
+    """Labels by names of photos, else by CSV files, and by which; empty unless they are of at least so many classes."""
+    by_name = {place: label for place in places if (label := pet_in(place.path.stem))}
+    if len(set(by_name.values())) >= least:
+        return by_name, "the names of the photos"
+    by_table = {place: place.in_table for place in places if place.in_table}
+    if len(set(by_table.values())) >= least:
+        return by_table, ", ".join(source.tables)
+    return {}, ""
+
+
+def _look_up(table: PurePosixPath, labels: Mapping[str, str], places: Sequence[Place]) -> None:
+    """Set `in_table` of the photos in the folder of a CSV file.
+
+    Often train/1.jpg and test/1.jpg are different photos: a name that several splits have is that of a training photo,
+    or of the split that the name of the file mentions.
+    """
+    split = mentioned_split(table.stem)
+    below = [place for place in places if place.path.is_relative_to(table.parent) and split in (None, place.split)]
+    count = Counter(place.path.name.casefold() for place in below)
+    for place in below:
+        names = [place.path, place.path.relative_to(table.parent)]
+        if count[place.path.name.casefold()] == 1 or place.split == "train":
+            names.append(PurePosixPath(place.path.name))
+        keys = (str(key).casefold() for name in names for key in (name, name.with_suffix("")))
+        if label := next((labels[key] for key in keys if key in labels), ""):
+            place.in_table = _key(label)
+
+
+# All sources together
+
+
+def _complete(source: Source, places: Sequence[Place], known: set[str], by_folder: bool) -> None:
+    """Label what lies beside splits in folders of known classes, and what splits without class folders say otherwise.
+
+    Sets `why` of all others.
+    """
+    for place in places:
+        named = next((name for name in map(_key, place.folders) if name in known | _RESERVED), "")
+        if place.why == BESIDE_SPLITS and named:
+            place.label, place.why = named, ""
+    with_folders = {place.split for place in places if place.label}
+    loose = [place for place in places if not place.label and not place.why]
+    said, _ = _said(source, [place for place in loose if place.split not in with_folders], least=1)
+    for place in loose:
+        place.label = said[place] if said.get(place) in known else ""
+        if not place.label:
+            place.why = STRAY if by_folder and place.split in with_folders else NO_LABEL
+
+
+def _require_training(places: Sequence[Place]) -> None:
+    """Leave out photos of val and test whose class training has none of, such as those of test/all/."""
+    trained = {place.label for place in places if place.split in ("train", None)}
+    if trained - _RESERVED - {""}:
+        for place in places:
+            if place.split in ("val", "test") and place.label not in trained | _RESERVED | {""}:
+                place.label, place.why = "", NOT_IN_TRAIN
+
+
+def _doubts(places: Sequence[Place]) -> list[str]:
+    """Sentences on folders that may not be what a person means by a class."""
+    notes = []
+    labelled = [place for place in places if place.label and place.label not in _RESERVED]
+    classes = sorted({place.label for place in labelled})
+    if classes and not PETS & set(classes):
+        named = sum(bool(pet_in(place.path.stem)) for place in labelled)
+        if 2 * named > len(labelled):
+            notes.append(
+                "The photos are named as cats and dogs, and lie in folders of other names, which are the classes here. "
+                "To let the names count, put all photos into one folder."
+            )
+    inner = defaultdict(Counter)
+    for place in labelled:
+        names = list(map(_key, place.folders))
+        if place.label in names[:-1]:
+            inner[place.label][names[names.index(place.label) + 1]] += 1
+    shared = Counter(name for names in inner.values() for name in names if not name.isdigit())
+    twice = [name for name, count in shared.items() if count > 1 or name in PETS]
+    if len(twice) > 1:
+        notes.append(
+            f"Each of {', '.join(sorted(inner))} holds folders, such as {' and '.join(sorted(twice)[:2])}, which count "
+            f"as part of it. If these are the classes, give each of {', '.join(sorted(inner))} as a source of its own."
+        )
+    return notes
+
+
+def _spell(sources: Sequence[Source], places: Sequence[Place]) -> None:
+    """Name each class as the first folder or row of a CSV file names it."""
+    of_tables = (label for source in sources for labels in source.tables.values() for label in labels.values())
+    names = itertools.chain((n for p in places for n in p.folders), of_tables, (source.name for source in sources))
+    spelled: dict[str, str] = {}
+    for name in names:
+        spelled.setdefault(_key(name), name)
+    for place in places:
+        if place.label and place.label not in PETS | _RESERVED:
+            place.label = spelled[place.label]

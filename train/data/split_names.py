@@ -1,0 +1,63 @@
+"""Which folders are splits: train/, Training_Set/, test1/, and seg_train/ beside seg_test/."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable
+
+SPLIT_OF_WORD = {
+    "train": "train", "training": "train",
+    "val": "val", "valid": "val", "validation": "val", "dev": "val",
+    "test": "test", "testing": "test",
+}  # fmt: skip
+_SPLIT = rf"(?P<split>{'|'.join(SPLIT_OF_WORD)})"
+_KIND = r"(set|split|data|dataset|folder|images|imgs|photos|pictures)"
+_PLAIN = re.compile(rf"{_SPLIT}[\W_]*{_KIND}?[\W_]*\d*")
+_JOINED = [re.compile(rf"(?P<rest>.+?)[\W_]+{_SPLIT}"), re.compile(rf"{_SPLIT}[\W_]+(?P<rest>.+)")]
+
+
+def split_of(name: str) -> str | None:
+    """The split that the name of a folder says by itself, or None."""
+    match = _PLAIN.fullmatch(name.casefold())
+    return SPLIT_OF_WORD[match["split"]] if match else None
+
+
+def mentioned_split(name: str) -> str | None:
+    """The split that is one of the words of a name such as train_labels, or None."""
+    words = re.findall(r"[a-z]+", name.casefold())
+    return next((SPLIT_OF_WORD[word] for word in words if word in SPLIT_OF_WORD), None)
+
+
+def find_splits(folders: Iterable[tuple[str, ...]]) -> dict[tuple[str, ...], tuple[str, str]]:
+    """The splits among folders, all of a tree: folder -> split, and what else its name says.
+
+    That is empty for `train`, and cats for `cats_train`. Names like the latter count where at least two folders beside
+    each other differ in the split alone, as steam_train and beagle do not. Of splits in splits the inner one counts;
+    but test/train/, with no folder in it and test/bus/ beside it, is a class of vehicles.
+    """
+    beside = defaultdict(set)
+    for folder in folders:
+        beside[folder[:-1]].add(folder[-1])
+    splits: dict[tuple[str, ...], tuple[str, str]] = {}
+    for parent in sorted(beside, key=len):
+        names = beside[parent]
+        plain = {name: split for name in names if (split := split_of(name))}
+        if len(plain) < len(names) and any(parent[:i] in splits for i in range(1, len(parent) + 1)):
+            vehicles = {name for name in plain if name.casefold() == "train" and (*parent, name) not in beside}
+            plain = {name: split for name, split in plain.items() if name not in vehicles}
+        splits |= {(*parent, name): (split, "") for name, split in plain.items()}
+        splits |= {(*parent, name): said for name, said in _joined(names - plain.keys()).items()}
+        if parent in splits and splits[parent][1] and parent[-1] in names:  # seg_train/seg_train
+            splits[*parent, parent[-1]] = splits[parent]
+    return splits
+
+
+def _joined(names: Iterable[str]) -> dict[str, tuple[str, str]]:
+    """Those of the names that join a split and something else, with both."""
+    found = defaultdict(dict)
+    for name in names:
+        if match := next(filter(None, (form.fullmatch(name.casefold()) for form in _JOINED)), None):
+            found[match["rest"]][name] = (SPLIT_OF_WORD[match["split"]], name[slice(*match.span("rest"))])
+    alike = [group for group in found.values() if len({split for split, _ in group.values()}) > 1]
+    return {name: said for group in alike for name, said in group.items()}
