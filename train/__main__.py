@@ -6,6 +6,8 @@ import dataclasses
 import functools
 import inspect
 import json
+import os.path
+import re
 import shlex
 import sys
 import warnings
@@ -33,6 +35,7 @@ NOTHING_WRITTEN = "nothing was written"
 # Options of several commands
 Weights = Annotated[Path, Option(help="Folder of the models.")]
 Report = Annotated[Path, Option(help="Folder of the report.")]
+Overwrite = Annotated[bool, Option("--overwrite", help="Also in the specs of the models that ship with catdog.")]
 Split = Annotated[Literal["val", "test"], Option(help="Photos to measure on.")]
 
 
@@ -152,14 +155,18 @@ def evaluate(
     exact: Annotated[
         list[Path], Option(help="Unrounded .h5 of a run folder, to count what rounding changed. Repeatable.")
     ] = (),
+    overwrite: Overwrite = False,
 ) -> None:
     """Measure the served models and record the figures in their specs."""
     from train.measure import evaluate
-    from train.report.results import figures_table
+    from train.measure.served import require_told
+    from train.report.results import doubt, figures_table
 
+    require_told(weights, overwrite)
     results = evaluate.evaluate(weights, data, split, exact)
     print(figures_table([(name, split, figures) for name, figures in results.items()]))
     for name, figures in results.items():
+        tell(filter(None, [doubt(name, split, figures)]))
         if "rounding" in figures:
             print(f"Rounding the weights of {name}: {figures['rounding']}")
     accuracy = {name: figures["accuracy"] for name, figures in results.items()}
@@ -167,10 +174,12 @@ def evaluate(
 
 
 @command(if_stopped="nothing was recorded")
-def calibrate(data: Data, more: More = (), weights: Weights = Path("weights")) -> None:
+def calibrate(data: Data, more: More = (), weights: Weights = Path("weights"), overwrite: Overwrite = False) -> None:
     """Learn on val how often a model's answers are right, and when it should refuse one."""
     from train.measure.calibration import calibrate
+    from train.measure.served import require_told
 
+    require_told(weights, overwrite)
     for name, spec in calibrate.calibrate(weights, data, more).items():
         learned = spec.model_dump()
         sizes = {field: len(json.dumps(learned[field])) for field in ("sureness", "novelty", "disagreement")}
@@ -289,10 +298,11 @@ def static(
 
 
 @command(if_stopped=NOTHING_WRITTEN, keras=False)
-def card(weights: Weights = Path("weights"), report: Report = Path("docs/report")) -> None:
+def card(context: typer.Context, weights: Weights = Path("weights"), report: Report = Path("docs/report")) -> None:
     """Bring the generated parts of weights/README.md up to date."""
     from train.publish import commands
 
+    _require_report(context, report)
     commands.card(weights, report)
 
 
@@ -321,6 +331,7 @@ def publish(
     ] = None,
     unmeasured: Annotated[bool, Option("--unmeasured", help="Do not measure the figures again.")] = False,
     replace_card: Annotated[bool, Option("--replace-card", help="Replace the text of the card there.")] = False,
+    overwrite: Annotated[bool, Option("--overwrite", help="Replace models of other classes there.")] = False,
     dry_run: Annotated[bool, Option("--dry-run", help="Show what would go, and publish nothing.")] = False,
     private: Annotated[bool, Option("--private", help="Make a new repository or Space private.")] = False,
 ) -> None:
@@ -330,7 +341,7 @@ def publish(
     if data and unmeasured:
         raise typer.BadParameter("--data and --unmeasured exclude each other.")
     if space:
-        _refuse(context, "a Space", "weights", "report", "data", "unmeasured", "replace_card")
+        _refuse(context, "a Space", "weights", "report", "data", "unmeasured", "replace_card", "overwrite")
         if static:
             _refuse(context, "a static Space", "revision")
         commands.publish_space(space, repo, revision or "main", static, dry_run=dry_run, private=private)
@@ -338,10 +349,17 @@ def publish(
         _refuse(context, "models", "revision", "static")
         if not (data or unmeasured) and Path("data").is_dir():
             data = Path("data")  # where the other commands put it
-        how = {"replace_card": replace_card, "dry_run": dry_run, "private": private}
+        _require_report(context, report)
+        how = {"replace_card": replace_card, "overwrite": overwrite, "dry_run": dry_run, "private": private}
         commands.publish_models(repo, weights, report, data, **how)
     else:
         raise InvalidSettings("Say what to publish: the models with --repo USER/NAME, the app with --space USER/NAME.")
+
+
+def _require_report(context: typer.Context, report: Path) -> None:
+    """Raise InvalidSettings for a folder of a report that was named and is not there."""
+    if context.get_parameter_source("report").name == "COMMANDLINE" and not report.is_dir():
+        raise InvalidSettings(f"There is no folder {report}: `python -m train report --out {report}` makes it.")
 
 
 def _refuse(context: typer.Context, what: str, *options: str) -> None:
@@ -352,19 +370,25 @@ def _refuse(context: typer.Context, what: str, *options: str) -> None:
 
 
 def _complete(product: Product, context: typer.Context) -> Any:
-    """What was asked for, with the command line, and the folder of the run where none was named."""
-    run = product.run or Path("runs") / f"{context.info_name}-{product.name}"
+    """What was asked for, with the command line, and the folder of the run where none was named: one for each model."""
+    out = re.sub(r"[^\w.-]+", "-", os.path.relpath(product.out))[-100:].strip("-.")
+    own = "" if out == "weights" else f"-{out}"
+    run = product.run or Path("runs") / f"{context.info_name}-{product.name}{own}"
     return dataclasses.replace(product, run=run, command=context.obj)
 
 
 def _print_trained(spec: ModelSpec, product: Product) -> None:
+    from train.report.results import doubt
+
     val = spec.metrics["val"]
+    tell(filter(None, [doubt(spec.name, "val", val, spec.temperature)]))
     figures = {"val_accuracy": val["accuracy"], "images": val["images"], "temperature": spec.temperature}
     if "elsewhere" in spec.metrics:
         figures["accuracy_elsewhere"] = spec.metrics["elsewhere"]["accuracy"]
     if spec.neither:
         figures["neither"] = spec.neither.model_dump()
-    _print_json({"model": spec.name, "file": str(product.file), "bytes": spec.bytes} | figures)
+    made = {"model": spec.name, "file": str(product.file), "run": str(product.run), "bytes": spec.bytes}
+    _print_json(made | figures)
 
 
 def _print_json(result: dict[str, Any]) -> None:

@@ -17,6 +17,7 @@ from catdog.models.spec import ModelSpec
 from train.data import dataset
 from train.fit.finish import finish
 from train.fit.job import Product
+from train.fit.ownership import require_own
 from train.fit.provenance import averaged, spec_beside
 from train.fit.start import require_other, require_same_classes
 from train.folders import require_writable
@@ -33,6 +34,7 @@ def average(product: Product, files: Sequence[Path]) -> ModelSpec:
     if len(files) < 2:
         raise InvalidSettings("An average needs at least two .h5 files.")
     require_other(product, *files)
+    require_own(product)
     require_writable(product.out)
     _, val = dataset.find_training(product.data, product.limit)
     require_same_classes(product, val.classes)

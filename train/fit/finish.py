@@ -15,6 +15,7 @@ from catdog.models.spec import ModelSpec, sha256_of
 from catdog.settings import Settings
 from train.data.dataset import Split, find_elsewhere
 from train.fit.job import Product
+from train.fit.ownership import record, require_own
 from train.fit.provenance import without_repeats
 from train.measure.answers import outputs_of
 from train.measure.calibration.calibrate import refusal
@@ -35,6 +36,8 @@ def finish(trained: keras.Model, product: Product, val: Split, training: dict) -
     3. Fit the temperature and measure on `val`, and on the validation photos of further folders and of neither.
     4. Put the `.h5` in its place, then the spec. If the process is killed in between, serving refuses the model by its
        checksum, and the same command mends it without training again.
+
+    Raises InvalidSettings as `require_own` does.
     """
     neither = trained.outputs[0].shape[-1] == len(val.classes) + 1
     model = architectures.build(product.name, classes=len(val.classes), neither=neither, image_size=product.image_size)
@@ -52,6 +55,8 @@ def finish(trained: keras.Model, product: Product, val: Split, training: dict) -
     )
     exact = Classifier(spec, KerasEngine(model))
     _balance(model, _outputs(exact, val).probabilities, val.labels)
+    require_own(product)
+    record(product.run, spec.sha256)  # that it is the folder of a run
     h5.save(model, product.run / product.file.name)
     labels = _outputs(exact, val).probabilities.argmax(axis=1)
     with whole(product.file) as partial:
@@ -68,6 +73,7 @@ def finish(trained: keras.Model, product: Product, val: Split, training: dict) -
         figures = measure(probabilities, val.labels, val.classes, uncalibrated=outputs.probabilities)
         spec = spec.replace(temperature=temperature, metrics={"val": figures}, training=training)
         spec = _measured_elsewhere(Classifier(spec, served.engine), product, outputs.neither)
+        record(product.run, spec.sha256)
     spec.write(product.file.with_suffix(".json"))
     return spec
 

@@ -32,10 +32,16 @@ class Product:
     data: Data
     more: More = ()
     out: Annotated[Path, Option(help="Folder for the model.")] = Path("weights")
-    run: Annotated[Path | None, Option(help="Folder of the checkpoints and of the model before rounding.")] = None
+    run: Annotated[
+        Path | None,
+        Option(
+            help="Folder of the checkpoints and of the model before rounding. Default: one in runs for --out, --data."
+        ),
+    ] = None
     image_size: Annotated[int | None, Option(help="Input size of the served model, pixels.")] = None
     limit: Limit = None
     dataset: DatasetName = ""
+    overwrite: Annotated[bool, Option("--overwrite", help="Replace a model of the name that another run made.")] = False
     command: str = ""
 
     def __post_init__(self) -> None:

@@ -12,6 +12,7 @@ from catdog.models.spec import ModelSpec, find_specs
 from train.data import dataset
 from train.data.photo_cache import load_images
 from train.fit.job import Job, Product
+from train.fit.ownership import require_own
 from train.fit.trainer import Data
 from train.folders import require_writable
 from train.networks import architectures
@@ -29,6 +30,7 @@ def prepared(job: Job, recipe: Recipe, teacher: Path | None = None) -> tuple[dat
     Photos without a label are left out unless there is a `teacher`.
     """
     require_other(job, job.start, job.base, teacher)
+    require_own(job)
     require_writable(job.out)
     train, val = dataset.find_training(job.data, job.limit, job.more)
     if not teacher:

@@ -12,9 +12,9 @@ from catdog import Settings, load
 from catdog.classifier import Classifier
 from catdog.comparator import Comparator
 from catdog.engine import EXACT, load_engine
-from catdog.errors import ModelMismatch, NotConverted
+from catdog.errors import InvalidSettings, ModelMismatch, NotConverted
 from catdog.models.spec import ModelSpec
-from catdog.settings import MAX_PIXELS
+from catdog.settings import BUNDLED_WEIGHTS, MAX_PIXELS
 from catdog.terminal import tell
 
 LARGEST_FILE = 2**30  # bytes
@@ -53,6 +53,15 @@ def in_precisions(fast: Sequence[str], spec: ModelSpec, weights: Path) -> dict[s
         else:
             models[precision] = Classifier(spec.replace(name=f"{spec.name}.{precision}"), engine)
     return models
+
+
+def require_told(weights: Path, overwrite: bool) -> None:
+    """Raise InvalidSettings for the folder that ships with catdog, whose specs are only changed with `overwrite`."""
+    if not overwrite and weights.resolve() == BUNDLED_WEIGHTS:
+        raise InvalidSettings(
+            f"The models in {weights} ship with catdog. Name the folder of your own with --weights. `report` measures "
+            "these and records nothing; --overwrite replaces what their specs say."
+        )
 
 
 def on_openvino(classifier: Classifier) -> bool:

@@ -33,7 +33,15 @@ def card(weights: Path, report: Path) -> None:
 
 
 def publish_models(
-    repo: str, weights: Path, report: Path, data: Path | None, *, replace_card: bool, dry_run: bool, private: bool
+    repo: str,
+    weights: Path,
+    report: Path,
+    data: Path | None,
+    *,
+    replace_card: bool,
+    overwrite: bool,
+    dry_run: bool,
+    private: bool,
 ) -> None:
     """Publish the models in `weights` once they are verified, on `data` where given. Raises PublishError."""
     with bounded_waits():
@@ -43,7 +51,8 @@ def publish_models(
 
         specs, findings = verification.verify(weights, data)
         print(*findings, sep="\n", flush=True)
-        upload = model_card.models_upload(repository, specs, weights, report, replace_card=replace_card)
+        how = {"replace_card": replace_card, "overwrite": overwrite}
+        upload = model_card.models_upload(repository, specs, weights, report, **how)
         if done := _carried_out(upload, dry_run, private):
             command = f"python -m train publish --space USER/NAME --repo {repo} --revision {done['commit']}"
             print(f"A Space that serves it: {command}")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,6 +15,8 @@ from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, Re
 from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError
 from huggingface_hub.utils.sha import git_hash
 
+from catdog.errors import ModelMismatch
+from catdog.models.spec import ModelSpec
 from catdog.wording import readable_size
 from train.publish.hub_client import NOTHING_PUBLISHED, UNKNOWN, PublishError, told_errors
 
@@ -58,10 +62,21 @@ class Repository:
 
     def readme(self) -> str | None:
         """Its README.md, or None where there is none."""
-        if README not in self.files:
-            return None
+        return self.fetch(README).read_text("utf-8") if README in self.files else None
+
+    def fetch(self, name: str) -> Path:
+        """One of its files, in the Hub's cache."""
         with told_errors(self.name):
-            return Path(HfApi().hf_hub_download(filename=README, revision=self.commit, **self.id)).read_text("utf-8")
+            return Path(HfApi().hf_hub_download(filename=name, revision=self.commit, **self.id))
+
+    def specs(self) -> dict[str, ModelSpec]:
+        """The specs of models that it holds: path -> spec, without files that are none."""
+        found = {}
+        for name in self.files:
+            if re.fullmatch(r"[^/]+\.json", name):
+                with contextlib.suppress(ModelMismatch):
+                    found[name] = ModelSpec.read(self.fetch(name))
+        return found
 
     def require_permission(self) -> None:
         """Raise PublishError unless there is a token that may write to repositories of this owner."""

@@ -49,11 +49,18 @@ def write(weights: Path, specs: Sequence[ModelSpec], report: Path) -> bool:
 
 
 def models_upload(
-    repository: Repository, specs: Sequence[ModelSpec], weights: Path, report: Path, *, replace_card: bool = False
+    repository: Repository,
+    specs: Sequence[ModelSpec],
+    weights: Path,
+    report: Path,
+    *,
+    replace_card: bool = False,
+    overwrite: bool = False,
 ) -> Upload:
     """The upload of a verified folder: `.h5` files, specs, exact ONNX files, the card, and what it shows of the report.
 
-    The text of the card on the Hub is kept, unless `replace_card`.
+    The text of the card on the Hub is kept, unless `replace_card`. Raises InvalidSettings where a model there would be
+    replaced that is none of catdog's, or knows other classes, unless `overwrite`.
     """
     there = None if replace_card else repository.readme()
     text, differs = _published(weights, there, specs, report, repository.name)
@@ -64,7 +71,8 @@ def models_upload(
     exports = {export.path.name: export.path for spec in specs if (export := exported.find(weights / spec.file, spec))}
     files |= exports and {exported.MANIFEST: weights / exported.MANIFEST, **exports}
     files |= dict(_linked_files(report, text, repository.files))
-    notes = list(filter(None, [about_others(report, specs)]))
+    without = about_others(report, specs) or f"The card has no drawings, as {report} holds none."
+    notes = [] if images_of(report, specs) else [without]
     if len(exports) < len(specs):
         notes.append(
             "Servers convert models without an exact ONNX file when they first start, which needs TensorFlow: "
@@ -78,7 +86,23 @@ def models_upload(
     others = [name for name in repository.files if re.fullmatch(r"[^/]+\.(h5|json|onnx)", name) and name not in files]
     if others:
         notes.append(f"The repository also holds {', '.join(others)}, which apps will load if it is a model.")
-    return Upload(repository, files, f"Publish {', '.join(spec.name for spec in specs)}", notes=notes)
+    upload = Upload(repository, files, f"Publish {', '.join(spec.name for spec in specs)}", notes=notes)
+    if not overwrite:
+        _require_kin(upload, specs)
+    return upload
+
+
+def _require_kin(upload: Upload, specs: Sequence[ModelSpec]) -> None:
+    """Raise InvalidSettings where an upload replaces a model by one that is no newer version of it."""
+    changed = {spec.file: spec for spec in specs if upload.differing.get(spec.file) == "changed"}
+    there = {spec.file: spec for spec in upload.repository.specs().values()} if changed else {}
+    for file, spec in changed.items():
+        known = f"knows {', '.join(there[file].classes)}" if file in there else "has no spec of catdog"
+        if file not in there or set(there[file].classes) != set(spec.classes):
+            raise InvalidSettings(
+                f"{upload.repository.name} holds another {file}, which {known}; yours knows {', '.join(spec.classes)}. "
+                f"Name the right --weights or another --repo, or replace it with --overwrite. {NOTHING_PUBLISHED}"
+            )
 
 
 def _published(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from huggingface_hub import constants
 from huggingface_hub.utils import filter_repo_objects
 
 from catdog.settings import BUNDLED_WEIGHTS
+from catdog.wording import class_names, listed, number_word
 from train.publish import readme
 from train.publish.hub_client import NOTHING_PUBLISHED, PublishError
 from train.publish.hub_repository import README, Repository, Upload
@@ -24,6 +25,7 @@ LEFT_OUT = ["*.pyc", "*.pyi", "*/.*", "*/__pycache__*"]  # Gradio writes .pyi fi
 UNWRITTEN = "Check out the configuration reference at"
 # Front matter that must fit the code, whatever the owner of the Space wrote.
 OWNED = ("sdk", "sdk_version", "python_version", "app_file")
+DESCRIPTION = re.compile(r"An? neural network judges your photo|\w+ neural networks judge your photo side by side")
 NEW_TEXT = "\n# {title}\n\n<!-- generated: models -->\n<!-- end of models -->\n"
 
 
@@ -76,24 +78,53 @@ def _app_files() -> Iterator[tuple[str, Path]]:
     yield from ((name, names[name]) for name in filter_repo_objects(names, ignore_patterns=LEFT_OUT))
 
 
-def written(repository: Repository) -> tuple[list[dict[str, Any]], str]:
-    """The front matter of a Space's README.md, if people wrote one, then that of this project; and its text."""
-    front, _ = readme.load(ROOT / README)
+def written(repository: Repository, models: int, classes: Sequence[str] = ()) -> tuple[list[dict[str, Any]], str]:
+    """The front matter of a Space's README.md, if people wrote one, then that of this project; and its text.
+
+    It describes the Space by the number of its models, and by the classes that they know, where given.
+    """
+    usual, _ = readme.load(ROOT / README)
+    described = _described(usual, models, classes)
+    front = usual | described
     fronts, text = [front], NEW_TEXT.format(title=front.get("title", repository.name))
     if (current := repository.readme()) is not None:
         front_there, text_there = readme.parse(current, f"{README} of {repository.name}")
         by_hand = readme.hand_written(text_there)
         if not by_hand.startswith(UNWRITTEN):
-            fronts.insert(0, front_there)
+            # What nobody wrote but this command, for other models, is made anew.
+            made = {key for key in described if front_there.get(key) == usual.get(key)}
+            if DESCRIPTION.fullmatch(str(front_there.get("short_description"))):
+                made.add("short_description")
+            fronts.insert(0, front_there | {key: described[key] for key in made & described.keys()})
             text = text_there if by_hand else text
     return fronts, text
 
 
 def _readme(repository: Repository, models: Repository, preloaded: list[str]) -> str:
     """The README.md of the Space: front matter of this project's, and of the one that the Space has."""
-    fronts, text = written(repository)
+    specs = list(models.specs().values())
+    fronts, text = written(repository, len(specs), class_names(specs))
     owned = {key: fronts[-1][key] for key in OWNED if key in fronts[-1]}
     owned |= {"models": [models.name], "preload_from_hub": [f"{models.name} {','.join(preloaded)} {models.commit}"]}
     url = f"{constants.ENDPOINT}/{models.name}/tree/{models.commit}"
     block = f"The models are those of [{models.name}]({url}), at commit `{models.commit}`."
     return readme.render(readme.merged_front(fronts, {}, owned), readme.with_blocks(text, {"models": block}))
+
+
+def _described(front: Mapping[str, Any], models: int, classes: Sequence[str]) -> dict[str, Any]:
+    """The part of the front matter that says what so many models of these classes do; empty where there are none."""
+    if not models:
+        return {}
+    judges = "A neural network judges your photo"
+    if models > 1:
+        judges = f"{number_word(models).capitalize()} neural networks judge your photo side by side"
+    if {*classes} <= {"cat", "dog"}:
+        return {"short_description": judges}
+    title = f"{listed(classes, 'or')}?" if len(classes) < 5 else "What is in the photo?"
+    own = [tag for tag in front.get("tags", []) if tag not in ("cats", "dogs")]
+    return {
+        "short_description": judges,
+        "title": title[:1].upper() + title[1:],
+        "emoji": "📷",
+        "tags": [*own, *classes],
+    }

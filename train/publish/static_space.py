@@ -36,14 +36,15 @@ def static_upload(repository: Repository, folder: Path, models: str | None) -> U
         raise PublishError(f"{folder} holds no page: build it with `make static`. {NOTHING_PUBLISHED}")
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
     files: dict[str, bytes | Path] = {path.relative_to(folder).as_posix(): path for path in paths}
-    files[README] = _readme(repository, models).encode()
+    count = sum(path.suffix == ".bin" for path in (folder / "models").glob("*"))
+    files[README] = _readme(repository, models, count).encode()
     deleted = [name for name in repository.files if name.startswith(OWNED) and name not in files]
     return Upload(repository, files, "Serve the page without a server", deleted=deleted, sdk="static")
 
 
-def _readme(repository: Repository, models: str | None) -> str:
+def _readme(repository: Repository, models: str | None, count: int) -> str:
     """The README.md of the Space: front matter of this project's, and of the one that the Space has."""
-    fronts, text = written(repository)
+    fronts, text = written(repository, count)
     front = readme.merged_front(fronts, {}, STATIC | ({"models": [models]} if models else {}))
     link = f"The models are those of [{models}]({constants.ENDPOINT}/{models})." if models else ""
     kept = {key: value for key, value in front.items() if key not in OF_GRADIO}

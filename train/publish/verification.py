@@ -18,6 +18,7 @@ from train.fit.lineage import is_number
 from train.measure.answers import predict
 from train.measure.metrics import measure
 from train.measure.served import settings_for
+from train.report.results import doubt
 
 EXAMPLES = BUNDLED_WEIGHTS.parent / "examples"
 COMPARED = ("accuracy", "log_loss", "roc_auc", "calibration_error")
@@ -47,6 +48,9 @@ def verify(weights: Path, data: Path | None = None) -> tuple[tuple[ModelSpec, ..
         if unknown := sorted(path.name for path in weights.glob("*.h5") if path.name not in described):
             raise ModelMismatch(f"{weights} holds {', '.join(unknown)} without a spec. Remove what is no model.")
         findings = [f"{s.name}: {s.bytes / 1e6:.1f} MB, sha256 as in its spec, loads" for s in comparator.specs]
+        measured = ((spec, split) for spec in comparator.specs for split in spec.metrics)
+        doubts = (doubt(spec.name, split, spec.metrics[split], spec.temperature) for spec, split in measured)
+        findings += filter(None, doubts)
         if data:
             again = f"Measure anew: python -m train evaluate --weights {weights} --data {data} --split val."
             findings += _measured_again(list(comparator.models.values()), data, again)

@@ -10,9 +10,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from catdog.adopt.fit_confidence import HIGHEST
 from catdog.models.locate import locate
 from catdog.models.spec import ModelSpec
-from train.fit.lineage import is_number
+from train.fit.lineage import is_number, number
 from train.measure.metrics import METRICS, SPLIT_NAMES
 from train.measure.served import settings_for
 from train.report.markdown import render
@@ -24,6 +25,35 @@ SHOWN = ("log_loss", "calibration_error", "calibration_error_uncalibrated")
 def figures_table(measured: Sequence[tuple[str, str, Mapping[str, Any]]]) -> str:
     """A Markdown table with a row for each (model, split, figures as of `metrics.measure`)."""
     return _rendered("figures", measured=measured)
+
+
+def doubt(name: str, split: str, figures: Mapping[str, Any], temperature: float = 1.0) -> str:
+    """A sentence where figures, as of `metrics.measure`, are those of a model that is of no use; else empty.
+
+    It is of no use if always naming the commonest class does as well as the lower end of its accuracy's interval, or if
+    its temperature is the highest that is tried.
+    """
+    photos = f"{figures.get('images')} {SPLIT_NAMES.get(split, split)} photos"
+    advice = "Train it for longer, on more photos or with another --learning-rate."
+    match figures.get("accuracy_interval"):
+        case [low, _] if is_number(low) and low <= (commonest := _share_of_commonest(figures.get("confusion"))):
+            right = number(figures.get("accuracy"))
+            return (
+                f"{name} cannot be told from guessing: it is right on {right:.1%} of {photos}, where always naming the "
+                f"commonest class is right on {commonest:.1%}. {advice}"
+            )
+    if temperature > 0.99 * HIGHEST:
+        return f"{name} knows nothing about {photos}: its temperature is {temperature:.3g}, the highest. {advice}"
+    return ""
+
+
+def _share_of_commonest(confusion: Any) -> float:
+    """The share of the photos that are of the commonest class, by a recorded confusion; -1 where that says none."""
+    try:
+        counts = [sum(row) for row in confusion]
+        return max(counts) / sum(counts)
+    except (TypeError, ValueError, ZeroDivisionError):
+        return -1
 
 
 # --- the command compare ------------------------------------------------------------------------

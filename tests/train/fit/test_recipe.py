@@ -75,6 +75,7 @@ def test_an_option_changes_the_recipe_and_nothing_else_of_it(asked, options, cha
     {
         "": {},
         "--restart": {"restart": True},
+        "--overwrite": {"overwrite": True},
         "--run elsewhere": {"run": Path("elsewhere")},
         "--out there": {"out": Path("there")},
         "--image-size 64": {"image_size": 64},
@@ -89,11 +90,12 @@ def test_what_else_is_asked_for_is_done(asked, options, changes):
     usual = {"name": "xception", "data": Path("photos"), "more": [], "out": Path("weights"), "image_size": 160}
     job, told = asked(f"fit xception {options}")
     assert not told and job.command.startswith("python -m train fit xception")
-    run = {"run": Path("runs") / "fit-xception", "command": job.command}
+    place = "xception-there" if "--out" in options else "xception"
+    run = {"run": Path("runs") / f"fit-{place}", "command": job.command}
     assert job == Job(**usual | run | changes)
     teaching = "--teacher t.h5 --answers a.h5 --teacher-size 48 --imitation 0.5"
     job, told = asked(f"distill xception {teaching} {options}")
-    run = {"run": Path("runs") / "distill-xception", "command": job.command}
+    run = {"run": Path("runs") / f"distill-{place}", "command": job.command}
     assert job == Job(**usual | run | changes)
     assert told == {"teacher": Path("t.h5"), "answers": Path("a.h5"), "teacher_size": 48, "imitation": 0.5}
 

@@ -170,6 +170,41 @@ def test_only_a_spec_of_these_weights_is_believed(finished):
     assert origin_of(base) == named
 
 
+@pytest.mark.parametrize(
+    "command", ["fit scratch_cnn", "distill xception --teacher {0}", "average scratch_cnn {0} {0}"]
+)
+def test_a_model_that_the_run_did_not_make_is_not_replaced(tiny_data, finished, tmp_path, capsys, command):
+    weights = finished / "weights"
+    shutil.copy(weights / "scratch_cnn.h5", weights / "xception.h5")
+    before = {path: path.read_bytes() for path in weights.iterdir()}
+    words = command.format(shutil.copy(weights / "scratch_cnn.h5", tmp_path / "other.h5")).split()
+    assert main([*words, "--data", str(tiny_data), "--out", str(weights), "--run", str(tmp_path / "run")]) == 1
+    assert "--overwrite" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in weights.iterdir()} == before and not (tmp_path / "run").exists()
+
+
+def test_a_run_replaces_what_it_made_and_what_it_is_told_to(tiny_data, finished, capsys):
+    assert fit(tiny_data, finished, *TRAINED) == 0  # finished before: it writes the same model
+    run = json.loads(capsys.readouterr().out.splitlines()[-1])["run"]
+    (Path(run) / "made.json").unlink()
+    assert fit(tiny_data, finished, *TRAINED) == 1
+    (finished / "weights" / "scratch_cnn.h5").unlink()
+    assert fit(tiny_data, finished, *TRAINED) == 1  # the spec is another's as well
+    assert fit(tiny_data, finished, *TRAINED, "--overwrite") == 0
+
+
+def test_a_folder_of_models_is_no_folder_of_a_run(tiny_data, finished, tmp_path, capsys):
+    options = ["--run", str(finished / "weights"), "--out", str(tmp_path / "new")]
+    assert fit(tiny_data, finished, *TRAINED, *options) == 1
+    assert "weights/scratch_cnn.h5" in capsys.readouterr().err
+
+
+def test_a_model_that_is_no_better_than_guessing_is_said_to_be_so(tiny_data, tmp_path, capsys):
+    assert fit(tiny_data, tmp_path, *SHORT, "--learning-rate", "1e-9", "--limit", "2") == 0
+    captured = capsys.readouterr()
+    assert "guessing" in captured.err and json.loads(captured.out.splitlines()[-1])["model"] == "scratch_cnn"
+
+
 def test_a_model_that_leans_is_balanced_on_val():
     model = architectures.build("scratch_cnn")
     before = float(model.layers[-1].bias[0])
@@ -213,7 +248,7 @@ def test_wrong_arguments_are_told_in_one_sentence(tiny_data, tmp_path, monkeypat
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("not a model")
     name, *words = command.split()
-    assert main([name, "--data", str(tiny_data), *words]) == 1
+    assert main([name, "--data", str(tiny_data), "--overwrite", *words]) == 1
     error = capsys.readouterr().err.strip().splitlines()[-1]
     assert error.startswith("error: ")
     assert REFUSED[command] in error

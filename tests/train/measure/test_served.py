@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from catdog.settings import BUNDLED_WEIGHTS
 from train.__main__ import main
 from train.measure.served import settings_for
 
@@ -30,3 +31,12 @@ def test_every_command_heeds_them(command, tiny_data, tiny_weights, tmp_path, mo
         arguments += ["--strangers", str(tiny_data / "test")]
     assert main(arguments) == 1
     assert "CATDOG_ENGINE must be one of" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["calibrate", "evaluate"])
+def test_the_specs_of_the_shipped_models_only_change_when_told_to(command, tiny_data, monkeypatch, capsys):
+    monkeypatch.chdir(BUNDLED_WEIGHTS.parent)
+    before = [path.read_bytes() for path in sorted(BUNDLED_WEIGHTS.glob("*.json"))]
+    assert main([command, "--data", str(tiny_data)]) == 1
+    assert "--weights" in capsys.readouterr().err
+    assert [path.read_bytes() for path in sorted(BUNDLED_WEIGHTS.glob("*.json"))] == before

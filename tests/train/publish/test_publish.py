@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import shutil
@@ -13,6 +14,7 @@ from catdog import Settings
 from catdog.models.locate import locate
 from tests.conftest import EXAMPLES
 from tests.hub.metadata import problems_of
+from tests.specs import minimal
 from tests.train.conftest import files_of
 from train.__main__ import main
 
@@ -31,7 +33,8 @@ def publish(folder, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
     def run(*more: str, repo: str = REPO, weights=folder):
-        code = main(["publish", "--repo", repo, "--weights", str(weights), "--report", str(tmp_path / "report"), *more])
+        report = ["--report", "report"] if (tmp_path / "report").exists() else []
+        code = main(["publish", "--repo", repo, "--weights", str(weights), *report, *more])
         out, err = capsys.readouterr()
         return code, out + err, json.loads(out.splitlines()[-1]) if code == 0 else None
 
@@ -128,6 +131,27 @@ def test_files_of_others_stay_and_models_among_them_are_named(stand_in, publish)
     _, said, _ = publish()
     assert {"old.h5", "old.json", "notes.md", "runs/x.json"} <= files_of(stand_in, REPO).keys()
     assert "also holds old.h5, old.json, which" in said
+
+
+@pytest.mark.parametrize("command", ["publish --repo user/new", "card"])
+def test_a_report_that_is_named_must_be_there(hub, folder, capsys, command):
+    before = sorted(folder.iterdir())
+    assert main([*command.split(), "--weights", str(folder), "--report", str(folder / "nope")]) == 1
+    assert "nope" in capsys.readouterr().err
+    assert hub.requests == [] and sorted(folder.iterdir()) == before
+
+
+@pytest.mark.parametrize("there", ["of other classes", "without a spec"])
+def test_another_model_there_is_replaced_only_when_told_to(stand_in, publish, folder, there):
+    other = {"xception.h5": b"another model"}
+    if there == "of other classes":
+        spec = minimal("xception", classes=("cow", "horse"), sha256=hashlib.sha256(other["xception.h5"]).hexdigest())
+        other["xception.json"] = spec.model_dump_json().encode()
+    commit = stand_in.publish(REPO, other)
+    code, said, _ = publish()
+    assert code == 1 and "--overwrite" in said and stand_in.repositories[REPO].refs["main"] == commit
+    assert publish("--overwrite")[0] == 0
+    assert files_of(stand_in, REPO)["xception.h5"] == (folder / "xception.h5").read_bytes()
 
 
 # The card

@@ -97,6 +97,26 @@ def test_the_variables_name_the_models_and_follow_them(stand_in, models, publish
     assert variables == {"CATDOG_HUB_REPO": MODELS, "CATDOG_HUB_REVISION": second, "MINE": "stays"}
 
 
+@pytest.mark.parametrize(
+    ("classes", "title"),
+    [(None, "Cat or dog?"), (("Cow", "goat", "horse"), "Cow, goat or horse?"), (tuple("abcdef"), "What")],
+)
+def test_a_space_is_described_by_its_models(stand_in, models, publish, tiny_weights, classes, title):
+    def description():
+        return SpaceCard(files_of(stand_in, KEY)["README.md"].decode()).data.to_dict()
+
+    publish()
+    assert description()["short_description"].startswith("Two neural networks")
+    files = {path.name: path.read_bytes() for path in tiny_weights.glob("xception.*")}
+    if classes:
+        files["xception.json"] = json.dumps(json.loads(files["xception.json"]) | {"classes": classes}).encode()
+    stand_in.publish(MODELS, files)
+    publish()
+    assert description()["short_description"].startswith("A neural network")
+    assert description()["title"].startswith(title)
+    assert {name.lower() for name in classes or ()} <= {*description()["tags"]}
+
+
 def test_an_older_commit_can_be_pinned(stand_in, models, publish):
     stand_in.publish(MODELS, {"README.md": b"nothing left"})
     assert publish()[0] == 1

@@ -14,6 +14,7 @@ from tests.conftest import ROOT
 from tests.tiny import write_tiny_model
 from tests.train.recorded import spec
 from train.__main__ import main
+from train.measure.statistics import wilson
 from train.report import results
 
 
@@ -131,3 +132,25 @@ def test_the_model_index_has_an_entry_per_model_and_a_result_per_split():
 )
 def test_data_has_a_name_that_the_hub_takes(dataset, id):
     assert results.dataset_id(spec(training={"dataset": dataset})) == id
+
+
+@pytest.mark.parametrize(
+    ("right", "confusion", "temperature", "doubted"),
+    [
+        (0.55, [[30, 20], [25, 25]], 1.0, True),
+        (0.9, [[90, 0], [10, 0]], 1.0, True),  # always the commonest class
+        (0.9, [[45, 5], [5, 45]], 19.99, True),
+        (0.9, [[45, 5], [5, 45]], 3.0, False),
+        (1.0, [[1, 0], [0, 1]], 1.0, True),  # two photos say little
+    ],
+)
+def test_a_model_of_no_use_is_doubted(right, confusion, temperature, doubted):
+    images = sum(map(sum, confusion))
+    figures = {"images": images, "accuracy": right, "accuracy_interval": wilson(round(right * images), images)}
+    assert bool(results.doubt("m", "val", figures | {"confusion": confusion}, temperature)) == doubted
+
+
+def test_figures_that_record_too_little_are_not_doubted():
+    for odd in ({}, {"accuracy_interval": [0.1, 0.9]}, {"accuracy_interval": ["a", "b"], "confusion": "c"}):
+        assert results.doubt("m", "val", {"accuracy": 0.5} | odd) == ""
+    assert results.doubt("m", "val", {"accuracy_interval": [0.1, 0.9], "confusion": [[0], "x"]}) == ""
