@@ -215,7 +215,7 @@ def test_parquet_holds_what_csv_holds(greys, comparator, tmp_path):
         summary = classify(folder, tmp_path / name, models)
         assert (summary.photos, summary.failed) == (5, 1)
     table = parquet.read_table(tmp_path / "out.parquet")
-    numbers = ["confidence", "p_cat", "p_dog", "p_owl"]
+    numbers = ["confidence", "p_cat", "p_dog", "p_owl", "neither"]
     assert {field.name: str(field.type) for field in table.schema} == {
         name: "double" if name in numbers else "string"
         for name in ["path", "model", "label", "verdict", *numbers, "error"]
