@@ -97,7 +97,7 @@ def test_the_command_judges_a_photo_and_goes_by_its_name(run, tmp_path):
     assert (answer["prediction"], answer["source"]) == ("Cat", "bundled")
     assert [verdict["model"] for verdict in answer["models"]] == ["mobilenet_v2"]
     assert run("catdog", "--version") == f"catdog {catdog.__version__}\n"
-    assert run("catdog", "predict", "--help").startswith("usage: catdog predict")
+    assert "Usage: catdog predict" in run("catdog", "predict", "--help")
 
 
 def test_the_installed_pages_find_their_files(run, tmp_path):
