@@ -28,6 +28,7 @@ from catdog.errors import CatDogError, InvalidImage, InvalidSettings, ModelUnava
 from catdog.folder import walk
 from catdog.memory import limit_malloc
 from catdog.models.locate import locate
+from catdog.models.spec import respelt
 from catdog.terminal import hidden_stderr, never_fail_to_print, stopping
 from catdog.verdict import default_of
 
@@ -59,7 +60,21 @@ Models = Annotated[
     list[str],
     Option("--model", metavar="NAME", help="Ask only this model. Repeatable.", autocompletion=_model_names),
 ]
+Weights = Annotated[
+    list[str],
+    Option(
+        "--weights",
+        metavar="FOLDER",
+        help="A folder of models, instead of what CATDOG_WEIGHTS and CATDOG_HUB_REPO say. Repeatable.",
+    ),
+]
 AsJson = Annotated[bool, Option("--json", help="Print JSON.")]
+
+
+def _settings(weights: Sequence[str]) -> Settings:
+    """Those of the environment, with the folders of `--weights` if there are any."""
+    settings = Settings.from_env()
+    return dataclasses.replace(settings, weights=Path(os.pathsep.join(weights)), hub_repo=None) if weights else settings
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -132,6 +147,7 @@ def _tell_version() -> None:
 def predict(
     images: Annotated[list[str], Argument(metavar="IMAGE", help="Photos, folders of photos, or - for stdin.")],
     model: Models = (),
+    weights: Weights = (),
     as_json: AsJson = False,
     explain: Annotated[bool, Option("--explain", help="With --json: add each model's heat map.")] = False,
 ) -> int:
@@ -146,7 +162,7 @@ def predict(
     curl -s ADDRESS | catdog predict -
     """
     with hidden_stderr():
-        comparator = load(Settings.from_env())
+        comparator = load(_settings(weights))
     code = DONE
     with contextlib.closing(comparator):
         _complain(*comparator.problems)
@@ -191,6 +207,7 @@ def classify(
     folder: Annotated[Path, Argument(metavar="DIR", help="A folder of photos; the folders in it count too.")],
     out: Annotated[Path, Option(metavar="FILE", help="Where the answers go: a .csv or .parquet file.")],
     model: Models = (),
+    weights: Weights = (),
     workers: Annotated[
         int | None,
         Option(min=1, max=MOST_WORKERS, help="Processes that decode; by default one per core, at most 16."),
@@ -206,7 +223,7 @@ def classify(
     """
     from catdog.folder.run import check, classify
 
-    settings = Settings.from_env()
+    settings = _settings(weights)
     check(folder, out)
     with hidden_stderr():
         comparator = load(settings)
@@ -227,15 +244,16 @@ def classify(
 
 
 @command
-def models(as_json: AsJson = False) -> int:
+def models(weights: Weights = (), as_json: AsJson = False) -> int:
     """List the models, without loading them."""
-    settings = Settings.from_env()
+    settings = _settings(weights)
     located = locate(settings)
-    specs = [model.spec for model in located.models]
+    specs = respelt(model.spec for model in located.models)
     default, runtimes = default_of(specs).name, [describe(spec, settings) for spec in specs]
     if as_json:
         models = [
-            spec.public().model_dump() | {"runtime": runtime} for spec, runtime in zip(specs, runtimes, strict=True)
+            spec.public(model.source).model_dump() | {"runtime": runtime}
+            for spec, model, runtime in zip(specs, located.models, runtimes, strict=True)
         ]
         _print_json({"default": default, "source": located.source, "problems": located.problems, "models": models})
         return DONE
@@ -246,9 +264,9 @@ def models(as_json: AsJson = False) -> int:
 
 
 @command
-def convert() -> int:
+def convert(weights: Weights = ()) -> int:
     """Convert the models for OpenVINO now rather than at the first start."""
-    settings = dataclasses.replace(Settings.from_env(), engine="openvino")
+    settings = dataclasses.replace(_settings(weights), engine="openvino")
     with hidden_stderr(), contextlib.closing(load(settings)) as comparator:
         runtimes = {name: classifier.engine.runtime for name, classifier in comparator.models.items()}
     print(*(f"{name} is ready to run on {runtime}." for name, runtime in runtimes.items()), sep="\n")

@@ -13,10 +13,10 @@ from catdog.verdict import Verdict
 
 
 class Classifier:
-    """One model: what runs it, and what its spec makes of its outputs."""
+    """One model: what runs it, what its spec makes of its outputs, and whose it is, as in `ModelFile`."""
 
-    def __init__(self, spec: ModelSpec, engine: Engine):
-        self.spec, self.engine = spec, engine
+    def __init__(self, spec: ModelSpec, engine: Engine, source: str = "bundled"):
+        self.spec, self.engine, self.source = spec, engine, source
 
     def outputs(self, batch: np.ndarray) -> Outputs:
         """What the engine returns for a batch of arrays from `to_array`, with calibrated probabilities, float64.

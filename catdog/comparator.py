@@ -19,8 +19,8 @@ from catdog.classifier import Classifier
 from catdog.engine import load_engines, warm_up
 from catdog.errors import Busy, CatDogError, ModelUnavailable, Unforeseen, UnknownModel
 from catdog.memory import trim_heap
-from catdog.models.locate import locate
-from catdog.models.spec import ModelSpec
+from catdog.models.locate import joined, locate
+from catdog.models.spec import ModelSpec, respelt
 from catdog.photo.array import Pixels, scaled
 from catdog.photo.reader import Photo, Reader, needs_whole
 from catdog.settings import Settings
@@ -51,8 +51,7 @@ class Batch(NamedTuple):
 class Comparator:
     """All models, ready to judge photos; safe to share between threads.
 
-    models    name -> Classifier, in the order of display
-    source    where the models came from
+    models    name -> Classifier, in the order of display; a class has one spelling in all of their specs
     problems  one sentence per model that could not be used and per fallback taken
     read      any accepted form of a photo -> RGB image, within the limits of the settings
     """
@@ -61,14 +60,17 @@ class Comparator:
         self,
         classifiers: Sequence[Classifier],
         *,
-        source: str = "bundled",
         problems: Sequence[str] = (),
         settings: Settings | None = None,
     ):
         if not classifiers:
             raise ModelUnavailable(f"No model could be loaded. {' '.join(problems)}".strip())
-        self.models = {classifier.spec.name: classifier for classifier in classifiers}
-        self.source, self.problems, self.settings = source, tuple(problems), settings or Settings()
+        specs = respelt(classifier.spec for classifier in classifiers)
+        self.models = {
+            spec.name: Classifier(spec, classifier.engine, classifier.source)
+            for spec, classifier in zip(specs, classifiers, strict=True)
+        }
+        self.problems, self.settings = tuple(problems), settings or Settings()
         self.read = Reader.of((spec.input for spec in self.specs), self.settings)
         self._decoding = threading.BoundedSemaphore(DECODED_AT_ONCE)
         self._places = threading.BoundedSemaphore(self.settings.max_waiting)
@@ -88,14 +90,24 @@ class Comparator:
             if isinstance(engine, CatDogError):
                 problems.append(str(engine))
                 continue
-            classifiers.append(Classifier(model.spec, engine))
+            classifiers.append(Classifier(model.spec, engine, model.source))
             if engine.problem:
                 problems.append(engine.problem)
-        return cls(classifiers, source=located.source, problems=problems, settings=settings)
+        return cls(classifiers, problems=problems, settings=settings)
 
     @property
     def specs(self) -> tuple[ModelSpec, ...]:
         return tuple(classifier.spec for classifier in self.models.values())
+
+    @property
+    def sources(self) -> dict[str, str]:
+        """Whose each model is: name -> source, as in `ModelFile`."""
+        return {name: classifier.source for name, classifier in self.models.items()}
+
+    @property
+    def source(self) -> str:
+        """Whose the models are, in one line."""
+        return joined(self.sources)
 
     def compare(self, photo: Photo, *, model: str | Collection[str] | None = None, explain: bool = False) -> Comparison:
         """Ask all models, or those named by `model`, about one photo; `explain` adds heat maps.
@@ -209,7 +221,8 @@ class Comparator:
         """
         by_model = [self._verdicts(classifier, photos, explain) for classifier in classifiers]
         specs = [classifier.spec for classifier in classifiers]
-        return [_answer(verdicts, specs, self.source) for verdicts in zip(*by_model, strict=True)]
+        source = joined({classifier.spec.name: classifier.source for classifier in classifiers})
+        return [_answer(verdicts, specs, source) for verdicts in zip(*by_model, strict=True)]
 
     def _verdicts(
         self, classifier: Classifier, photos: Sequence[Pixels | CatDogError], explain: bool

@@ -15,6 +15,8 @@ def answer(path: str, comparison: Comparison, specs: Sequence[ModelSpec], *, col
     With `colour`, the path is bold and the header is faint (ECMA-48, select graphic rendition).
     """
     classes = list(dict.fromkeys(name for verdict in comparison.models for name in verdict.probabilities))
+    if len(classes) > wording.FEW_CLASSES:
+        classes = []  # a column each would not fit
     rows = [("model", "label", "confidence", *classes, "time")]
     for verdict in comparison.models:
         shares = [_share(verdict.probabilities.get(name)) for name in classes]
@@ -60,16 +62,19 @@ def printable(path: str) -> str:
 
 
 def _remarks(comparison: Comparison, specs: Sequence[ModelSpec]) -> Iterator[str]:
-    """Sentences on how far to trust an answer, as far as the specs have figures for it."""
+    """Sentences on how far to trust an answer."""
     if wording.is_neither(comparison):
-        yield f"{wording.neither(specs)}: do not trust the answers above."
+        yield f"{wording.headline(comparison, specs)}: do not trust the answers above."
         return
     if len(comparison.models) > 1:
         yield "The models agree." if comparison.agree else "The models disagree."
     if favourite := wording.usually_right(comparison, specs):
         yield favourite
-    if rate := wording.reliability(comparison.leading):
-        yield f"{comparison.leader} is {wording.certainty(comparison.leading)}. {rate}"
+    if comparison.leading.error_rate is not None:
+        sure = wording.certainty(comparison.leading)
+        yield f"{comparison.leader} is {sure}. {wording.reliability(comparison.leading)}"
+    if unmeasured := [verdict.model for verdict in comparison.models if verdict.error_rate is None]:
+        yield f"Never measured how often answers this sure are wrong: {', '.join(unmeasured)}."
 
 
 def _accuracy(spec: ModelSpec, split: str) -> str:

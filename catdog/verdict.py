@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import TypedDict  # pydantic needs it before Python 3.12
 
 from catdog.models.disagreement import FEWEST_PHOTOS, Case
-from catdog.models.spec import Cost, ModelSpec
+from catdog.models.spec import Cost, ModelSpec, Source
 
 # `verdict` of a Comparison when the photo probably shows none of the classes.
 NEITHER = "neither"
@@ -41,8 +41,8 @@ class Verdict(BaseModel):
     strangeness: Annotated[
         float | None,
         Field(
-            description="Distance of the photo from the training photos. Above 1 for at most 2 % of real cats and "
-            "dogs. Null when the model has no statistics for it."
+            description="Distance of the photo from the training photos. Above 1 for at most 2 % of photos of its "
+            "classes. Null when the model has no statistics for it."
         ),
     ] = None
     neither: Annotated[
@@ -56,7 +56,8 @@ class Verdict(BaseModel):
         list[list[float]] | None,
         Field(
             description="With `explain`: rows of a class activation map over the photo, for the label, in calibrated "
-            "logits. Positive where the photo speaks for the label, negative where it speaks against it."
+            "logits. Positive where the photo speaks for the label, negative where it speaks against it. Null for a "
+            "model without maps."
         ),
     ] = None
     cost: Annotated[Cost | None, Field(description="What the model takes besides time.")] = None
@@ -82,7 +83,7 @@ class Comparison(BaseModel):
 
     model_config = _CONFIG
 
-    prediction: Annotated[str, Field(description="Label of the leader, capitalised.")]
+    prediction: Annotated[str, Field(description="Label of the leader for people, capitalised; compare `verdict`.")]
     confidence: Annotated[Probability, Field(description="Confidence of the leader.")]
     leader: Annotated[
         str,
@@ -95,10 +96,10 @@ class Comparison(BaseModel):
         tuple[Verdict, ...], Field(min_length=1, description="One verdict per model, in the order of display.")
     ]
     agree: Annotated[bool, Field(description="Whether all labels are the same.")]
-    source: Annotated[str, Field(description="Where the models came from.", examples=["bundled"])]
+    source: Source
     verdict: Annotated[
         str,
-        Field(description="Label of the leader, or `neither` when the photo is probably of none of the classes."),
+        Field(description="Label of the leader, or `neither` when the photo probably shows none of the classes."),
     ]
     usually_right: Annotated[
         UsuallyRight | None,
@@ -114,7 +115,9 @@ class Comparison(BaseModel):
         leader = default_of(specs).name
         by_name = {verdict.model: verdict for verdict in verdicts}
         leading, labels = by_name[leader], {name: verdict.label for name, verdict in by_name.items()}
-        refusal = by_name[keen.name].refusal if (keen := keenest(specs)) else None
+        keen = keenest(specs)
+        # A model that knows neither horse nor cow cannot say that a photo shows no horse.
+        refusal = by_name[keen.name].refusal if keen and leading.label in keen.classes else None
         return cls(
             prediction=leading.label.capitalize(),
             confidence=leading.confidence,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from catdog.models.spec import ModelSpec, classes_of
-from catdog.verdict import Comparison, Verdict
+from catdog.verdict import Comparison, Verdict, keenest
 
 # For an error that the page's server cannot explain: these are the causes that can be.
 UNANSWERED = (
@@ -31,8 +31,14 @@ SENTENCES = {
     "leader is": "{title}, {which}, is {sure} ({confidence}).",
     "leader says": "{title}, {which}, says {label} and is {sure} ({confidence}).",
     "leader leans": "{title}, {which}, leans towards {label} ({confidence}).",
+    "leader claims": "{title}, {which}, says {label} by its own account ({confidence}).",
     "most accurate": "the most accurate of them",
     "first": "asked first",
+    "unmeasured": "How often answers this sure are wrong was never measured.",
+    "own account": "By its own account",
+    "leaning": "Leaning",
+    "had to choose": "If it had to choose",
+    "always chooses": "It always chooses",
     "share wrong": "About {share} of its answers this sure are wrong.",
     "half wrong": "About half of its answers this sure are wrong.",
     "rarely wrong": "Fewer than 1 in {number} answers this sure are wrong.",
@@ -58,6 +64,14 @@ CERTAINTIES = ((0.01, "very sure"), (0.05, "sure"), (0.2, "fairly sure"), (1.0, 
 DOUBTFUL = 0.2
 # Lower error rates are not shown as a number: they were learned from a handful of mistakes, or from none.
 RAREST = 0.01
+# More classes than this are counted, not listed.
+FEW_CLASSES = 6
+
+
+def question(specs: Sequence[ModelSpec]) -> str:
+    """What the page asks, such as "Cat or dog?"."""
+    names = list(dict.fromkeys(name.lower() for name in classes_of(specs))) or ["cat", "dog"]
+    return f"{listed(names, 'or').capitalize()}?" if len(names) <= 4 else "What is it?"
 
 
 def say(name: str, **values: str) -> str:
@@ -69,17 +83,23 @@ def scope(specs: Sequence[ModelSpec]) -> str:
     """What a visitor should know before trying other things; empty without models."""
     if not specs:
         return ""
+    several = "both" if len(class_names(specs)) == 2 else "several of these"
+    who = "The models" if len(specs) > 1 else "The model"
+    return f"{who} can only answer {any_class(specs)}, even if a photo shows {several} or something else."
+
+
+def any_class(specs: Sequence[ModelSpec]) -> str:
+    """The classes that the models know, such as `cat, dog or owl`, or how many they are."""
     names = class_names(specs)
-    several = "both" if len(names) == 2 else "several of these"
-    return f"The models can only answer {listed(names, 'or')}, even if a photo shows {several} or something else."
+    return listed(names, "or") if len(names) <= FEW_CLASSES else f"one of {len(names):,} classes"
 
 
 def neither(specs: Sequence[ModelSpec]) -> str:
-    """The verdict on a photo of none of the classes, without a full stop."""
-    names = [name.lower() for name in specs[0].classes]
+    """The verdict on a photo of none of the classes, without a full stop; `specs` are those of the models asked."""
+    names = [name.lower() for name in (keenest(specs) or specs[0]).classes]
     if len(names) == 2:
         return say("neither", first=_with_article(names[0]), second=_with_article(names[1]))
-    return say("none", classes=listed(names, "and"))
+    return say("none", classes=listed(names, "and") if len(names) <= FEW_CLASSES else "its classes")
 
 
 def is_neither(comparison: Comparison) -> bool:
@@ -95,7 +115,8 @@ def listed(names: Sequence[str], conjunction: str) -> str:
 def headline(comparison: Comparison, specs: Sequence[ModelSpec]) -> str:
     """The verdict on a photo in a few words, without a full stop."""
     if is_neither(comparison):
-        return neither(specs)
+        asked = {verdict.model for verdict in comparison.models}
+        return neither([spec for spec in specs if spec.name in asked])
     if not comparison.agree:
         return say("split")
     label, count, firm = comparison.leading.label, len(comparison.models), certainty(comparison.leading) != UNSURE
@@ -128,7 +149,12 @@ def _leader_says(comparison: Comparison, specs: Sequence[ModelSpec]) -> str:
         return ""
     verdict, sure = comparison.leading, certainty(comparison.leading)
     measured = any(spec.validation_accuracy > 0 for spec in specs if spec.name == comparison.leader)
-    name = "leader leans" if sure == UNSURE else "leader is" if comparison.agree else "leader says"
+    if sure == UNSURE:
+        name = "leader leans"
+    elif verdict.error_rate is None:
+        name = "leader claims"
+    else:
+        name = "leader is" if comparison.agree else "leader says"
     title, which = _title(comparison.leader, specs), say("most accurate" if measured else "first")
     return say(name, title=title, which=which, label=verdict.label, sure=sure, confidence=percent(verdict.confidence))
 
@@ -138,10 +164,20 @@ def certainty(verdict: Verdict) -> str:
     return next(word for limit, word in CERTAINTIES if _error_rate(verdict) <= limit)
 
 
-def reliability(verdict: Verdict) -> str:
-    """How often answers this sure are wrong, in a sentence; empty when it was never measured."""
+def stance(verdict: Verdict, neither: bool) -> str:
+    """What a card says before a confidence; on a photo of none of the classes, nothing of how often it is right."""
+    if neither:
+        return say("always chooses" if verdict.refusal is None else "had to choose")
     if verdict.error_rate is None:
-        return ""
+        return say("own account")
+    sure = certainty(verdict)
+    return say("leaning") if sure == UNSURE else sure.capitalize()
+
+
+def reliability(verdict: Verdict) -> str:
+    """How often answers this sure are wrong, in a sentence."""
+    if verdict.error_rate is None:
+        return say("unmeasured")
     error_rate = _error_rate(verdict)
     if error_rate > 0.6:
         return say("share wrong", share=percent(error_rate))
@@ -177,13 +213,26 @@ def map_alt(verdict: Verdict) -> str:
 
 
 def measured(spec: ModelSpec) -> str:
-    """How often the model was right on test photos, or on validation photos; empty when it was measured on neither."""
-    for split, name in (("test", "test"), ("val", "validation")):
+    """How often the model was right: on test photos, else on validation photos, else on those of its adoption."""
+    for split, name in (("test", "test photos"), ("val", "validation photos"), ("photos", "photos of its adoption")):
         figures = spec.metrics.get(split, {})
         if "accuracy" in figures:
             count = f"{figures['images']:,} " if isinstance(figures.get("images"), int) else ""
-            return f"Right on {percent(figures['accuracy'])} of {count}{name} photos"
-    return ""
+            return f"Right on {percent(figures['accuracy'])} of {count}{name}"
+    return "Never measured on labelled photos"
+
+
+def refuses(spec: ModelSpec) -> bool:
+    """Whether a model can say that a photo shows none of its classes."""
+    return bool(spec.neither or spec.novelty)
+
+
+def foremost(spec: ModelSpec, verdict: Verdict | None = None) -> list[str]:
+    """The classes of a model that a card has bars for: all, or if they are many, the most probable ones."""
+    if len(spec.classes) <= FEW_CLASSES:
+        return list(spec.classes)
+    shares = verdict.probabilities if verdict else {}
+    return sorted(spec.classes, key=lambda name: -shares.get(name, 0))[: FEW_CLASSES - 1]
 
 
 def costs(spec: ModelSpec, verdict: Verdict | None = None) -> dict[str, str]:

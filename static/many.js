@@ -4,11 +4,11 @@ import site from "./site.js";
 import {templates} from "./templates.js";
 import {Html} from "./filling.js";
 import {answerTo, ready} from "./asking.js";
-import {grouped, is_neither, refusal, say} from "./wording.js";
+import {classesOf, grouped, is_neither, refusal, say} from "./wording.js";
 
 const {limits} = site;
 const THUMBNAIL = 192; // pixels, largest side
-const classes = [...new Set(site.specs.flatMap((spec) => spec.classes))];
+const classes = classesOf(site.specs);
 const titles = Object.fromEntries(site.specs.map((spec) => [spec.name, spec.title]));
 
 export const banner = (title, text, accent) => templates["banner.html"]({title, text, accent, button: ""});

@@ -5,7 +5,7 @@ import {templates} from "./templates.js";
 import {ask, forget, newId, on} from "./asking.js";
 import {banner, example, startMany} from "./many.js";
 import {startQuiz} from "./quiz.js";
-import {accent_of, explanation, headline as headlineOf, refusal} from "./wording.js";
+import {accent_of, classesOf, explanation, headline as headlineOf, refusal} from "./wording.js";
 
 const at = (id) => document.getElementById(id);
 const [input, preview, invitation, chosen, headline, cards, explain] =
@@ -80,6 +80,8 @@ function showVerdicts(answer) {
     state: loading ? "busy" : "done",
     rows: (loading ? site.specs : specs).map((spec) => [spec, verdicts.get(spec.name)]),
     neither: comparison.verdict === "neither",
+    classes: classesOf(site.specs),
+    mapped: explain.checked,
     maps,
     legend: site.legend,
   });

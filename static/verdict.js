@@ -101,7 +101,7 @@ function keenest(specs) {
 export function compared(verdicts, specs) {
   const by = Object.fromEntries(verdicts.map((verdict) => [verdict.model, verdict]));
   const leading = by[largest(specs, (spec) => [spec.accuracy]).name];
-  const decides = keenest(specs);
+  const keen = keenest(specs), decides = keen?.classes.includes(leading.label) ? keen : null;
   return {
     prediction: leading.label[0].toUpperCase() + leading.label.slice(1).toLowerCase(),
     confidence: leading.confidence,

@@ -15,15 +15,17 @@ export const asRefusal = (error, code, values = {}) =>
   error instanceof Refusal ? error : refusal(code, {...values, reason: error.message});
 
 export const UNSURE = site.unsure;
+export const FEW_CLASSES = site.fewClasses;
 export const measured = (spec) => spec.measured;
+export const refuses = (spec) => spec.refuses;
+export const classesOf = (specs) => [...new Set(specs.flatMap((spec) => spec.classes))];
 export const is_neither = (comparison) => comparison.models.every(({label}) => label !== comparison.verdict);
 export const accent = (label, classes) =>
   ({cat: "cat", cats: "cat", dog: "dog", dogs: "dog"})[label.toLowerCase()] ?? `other-${classes.indexOf(label) % 3}`;
 
 export function accent_of(comparison, specs) {
   if (is_neither(comparison)) return "neither";
-  const classes = [...new Set(specs.flatMap((spec) => spec.classes))];
-  return comparison.agree ? accent(comparison.models[0].label, classes) : "split";
+  return comparison.agree ? accent(comparison.models[0].label, classesOf(specs)) : "split";
 }
 
 const titleOf = (model, specs) => specs.find((spec) => spec.name === model).title;
@@ -54,7 +56,8 @@ function usuallyRight({usually_right: known, models}, specs) {
 function leaderSays(comparison, specs) {
   if (comparison.models.length === 1) return "";
   const verdict = leading(comparison), sure = certainty(verdict);
-  const name = sure === UNSURE ? "leader leans" : comparison.agree ? "leader is" : "leader says";
+  const name = sure === UNSURE ? "leader leans" : verdict.error_rate === null ? "leader claims"
+    : comparison.agree ? "leader is" : "leader says";
   const {title, accuracy} = specs.find((spec) => spec.name === comparison.leader);
   const which = say(accuracy > 0 ? "most accurate" : "first");
   return say(name, {title, which, label: verdict.label, sure, confidence: percent(verdict.confidence)});
@@ -62,8 +65,22 @@ function leaderSays(comparison, specs) {
 
 export const certainty = (verdict) => certainties.find(([limit]) => errorRate(verdict) <= limit)[1];
 
+export function stance(verdict, neither) {
+  if (neither) return say((verdict.neither ?? verdict.strangeness) === null ? "always chooses" : "had to choose");
+  if (verdict.error_rate === null) return say("own account");
+  const sure = certainty(verdict);
+  return sure === UNSURE ? say("leaning") : sure[0].toUpperCase() + sure.slice(1);
+}
+
+// The classes that a card has bars for; of equally probable ones the first, as in Python.
+export function foremost({classes}, verdict) {
+  if (classes.length <= FEW_CLASSES) return classes;
+  const shares = verdict?.probabilities ?? {};
+  return [...classes].sort((a, b) => (shares[b] ?? 0) - (shares[a] ?? 0)).slice(0, FEW_CLASSES - 1);
+}
+
 export function reliability(verdict) {
-  if (verdict.error_rate === null) return "";
+  if (verdict.error_rate === null) return say("unmeasured");
   const rate = errorRate(verdict);
   if (rate > 0.6) return say("share wrong", {share: percent(rate)});
   if (rate > 0.4) return say("half wrong");

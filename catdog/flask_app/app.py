@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NoReturn
 
 from flask import Flask, Response, json
@@ -40,7 +41,7 @@ class NoModels:
     """Takes the place of the Comparator when no model could be loaded: every photo is an error."""
 
     specs: tuple[ModelSpec, ...] = ()
-    source = "none"
+    sources, source = MappingProxyType({}), "none"
     # The error itself may name folders of the server, so it goes only to the log.
     problems = ("No model could be loaded. The log of the server says why.",)
 

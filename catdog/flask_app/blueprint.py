@@ -16,7 +16,7 @@ from catdog.flask_app.responses import Health, Limits, Models, Readiness
 from catdog.pages import ICON, STYLE, banners, cards, examples, frame
 from catdog.pages.pictures import data_url, overlay_urls, reduced
 from catdog.verdict import default_of
-from catdog.wording import scope
+from catdog.wording import question, scope
 
 if TYPE_CHECKING:
     from catdog.comparator import Comparator
@@ -81,7 +81,7 @@ class _Views:
     def __init__(self, comparator: Comparator):
         self.comparator = comparator
         self.examples = examples.find()
-        self.thumbnails = examples.thumbnails()
+        self.thumbnails = examples.thumbnails(examples.fitting(comparator.specs))
 
     def page(self) -> tuple[str, int, dict[str, str]]:
         specs = self.comparator.specs
@@ -122,7 +122,7 @@ class _Views:
             source=comparator.source,
             problems=list(comparator.problems),
             limits=Limits(max_upload_bytes=settings.max_upload_bytes, max_pixels=settings.max_pixels),
-            models=[spec.public() for spec in comparator.specs],
+            models=[spec.public(comparator.sources[spec.name]) for spec in comparator.specs],
         ).model_dump()
 
     def healthz(self) -> dict[str, Any]:
@@ -154,7 +154,7 @@ class _Views:
         return {
             "picture": data_url(reduced(image)),
             "headline": banners.verdict(comparison, specs),
-            "cards": cards.filled(comparison, specs, overlay_urls(comparison, image, specs)),
+            "cards": cards.filled(comparison, specs, overlay_urls(comparison, image, specs) if explain else None),
         }
 
     def _render(self, shown: dict[str, Any]) -> str:
@@ -164,13 +164,14 @@ class _Views:
             "catdog.html",
             comparator=comparator,
             heading=frame.heading(specs),
-            about=frame.about(specs, comparator.source, comparator.problems, "Photos are not kept."),
+            question=question(specs),
+            about=frame.about(specs, comparator.sources, comparator.problems, "Photos are not kept."),
             # What the script of the page shows before an answer, and instead of one.
             states={
                 "looking": banners.looking(),
                 "failed": banners.unanswered("The server did not answer as it should."),
             },
-            examples=self.thumbnails if specs else {},
+            examples=self.thumbnails,
             scope=scope(specs),
             **shown,
         )

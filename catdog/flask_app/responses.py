@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from catdog.models.spec import Model
+from catdog.models.spec import Model, Source
 
 # Name of an error response -> its status, what it means, and its codes.
 ERRORS = {
@@ -32,7 +32,6 @@ ERRORS = {
 }  # fmt: skip
 
 Code = Literal[tuple(code for _, _, codes in ERRORS.values() for code in codes)]
-Source = Annotated[str, Field(description="Where the models came from.", examples=["bundled"])]
 Problems = Annotated[list[str], Field(description="One sentence per model that is not used and per fallback taken.")]
 
 

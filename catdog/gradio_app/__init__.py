@@ -1,4 +1,4 @@
-"""The Gradio page and its endpoints `/predict` and `/explain`, built from a Comparator.
+"""The Gradio page and its endpoints `/predict`, `/explain` and `/compare`, built from a Comparator.
 
     demo = build(comparator)
     serve(demo, comparator.settings)

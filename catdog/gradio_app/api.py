@@ -1,4 +1,4 @@
-"""What programs can call: `/predict` and `/explain`, with no trigger on the page."""
+"""What programs can call: `/predict`, `/explain` and `/compare`, with no trigger on the page."""
 
 from __future__ import annotations
 
@@ -31,12 +31,16 @@ _PREDICT = (
 _EXPLAIN = (
     "Ask every model about one photo and where it found its label. Returns the photo under each model's heat map, all "
     "on one scale, and the comparison as `/predict` does, with `heatmap` as rows of calibrated logits: positive where "
-    f"the photo speaks for the label. {_PHOTOS}"
+    f"the photo speaks for the label, null for a model without maps. {_PHOTOS}"
+)
+_COMPARE = (
+    "Ask every model about one photo, however many and whatever their names. Returns the comparison alone, as JSON: "
+    f"{_FIELDS}. {_PHOTOS}"
 )
 
 
 def add(comparator: Comparator, photo: PhotoInput) -> None:
-    """Add the two endpoints; `photo` is the photo input of the page, whose input they accept."""
+    """Add the endpoints; `photo` is the photo input of the page, whose input they accept."""
 
     def predict(image: bytes | Path | None) -> tuple[dict[str, float], dict[str, float], dict[str, Any]]:
         comparison = _answer(comparator.compare, image)
@@ -49,9 +53,13 @@ def add(comparator: Comparator, photo: PhotoInput) -> None:
         drawn = overlays(comparison, seen, comparator.specs)
         return [(image, captions[model]) for model, image in drawn.items()], comparison.to_dict()
 
+    def compare(image: bytes | Path | None) -> dict[str, Any]:
+        return _answer(comparator.compare, image).to_dict()
+
     labels = [gr.Label(label=name, visible=False) for name in LABELLED]
     maps = gr.Gallery(label="Heat maps", visible=False, format="jpeg")
-    for function, outputs, description in ((predict, labels, _PREDICT), (explain, [maps], _EXPLAIN)):
+    endpoints = ((predict, labels, _PREDICT), (explain, [maps], _EXPLAIN), (compare, [], _COMPARE))
+    for function, outputs, description in endpoints:
         outputs = [*outputs, gr.JSON(label="Comparison", visible=False)]
         names = {"api_name": function.__name__, "api_description": description}
         gr.on([], function, photo, outputs, concurrency_id=ONE_PHOTO, **names)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from catdog.gradio_app.parts import LIVE, PRIVATE, html, on_failure
 from catdog.gradio_app.uploads import LARGEST_PHOTOS, FilesInput
 from catdog.models.spec import classes_of
 from catdog.pages.banners import banner
-from catdog.pages.examples import find
+from catdog.pages.examples import fitting
 from catdog.pages.render import render
 from catdog.wording import UNANSWERED, say
 
@@ -53,7 +53,7 @@ def add(comparator: Comparator) -> None:
         with gr.Column(scale=4, min_width=280):
             files = FilesInput(label="Photos, or a zip", file_count="multiple", height=220, elem_id="cd-files")
             html(render("many_hint.html", most=MOST_PHOTOS, megabytes=mb, large=LARGEST_PHOTOS, classes=classes))
-            _add_samples(files)
+            _add_samples(files, [str(path) for path in fitting(comparator.specs).values()])
             with gr.Row():
                 start = gr.Button("Judge them", variant="primary", elem_id="cd-start")
                 stop = gr.Button("Stop", interactive=False, elem_id="cd-stop")
@@ -62,9 +62,8 @@ def add(comparator: Comparator) -> None:
     _add_events(comparator, files, start, stop, board)
 
 
-def _add_samples(files: FilesInput) -> None:
+def _add_samples(files: FilesInput, paths: Sequence[str]) -> None:
     """A button that fills `files` with the examples, for visitors without photos at hand."""
-    paths = [str(path) for path in find().values()]
     if paths:
         button = gr.Button("Or fill in our examples", variant="secondary")
         button.click(lambda: paths, None, files, queue=False, **PRIVATE)

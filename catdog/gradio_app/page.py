@@ -16,6 +16,7 @@ from catdog.gradio_app.uploads import BodyLimits
 from catdog.pages import ICON, frame
 from catdog.pages.examples import find
 from catdog.settings import Settings
+from catdog.wording import question
 
 RUNNING = 16  # events that run at a time, each with one photo
 WAITING = 32  # events in the queue before further ones are turned away
@@ -23,7 +24,7 @@ KEPT = 3600  # seconds between two sweeps: uploads are kept for that long at lea
 SESSIONS = 1000  # visitors and calls over plain HTTP whose state Gradio keeps, at least 50 kB each
 
 _PRIVACY = "Photos are deleted within two hours and never used for anything else."
-_HEAD = '<meta name="description" content="Neural networks say side by side whether a photo shows a cat or a dog.">'
+_HEAD = '<meta name="description" content="Neural networks look at a photo and say side by side what it shows.">'
 # Gradio translates its few words and declares the whole page to be in that language: screen readers would misread it.
 _ENGLISH = """
 const page = document.documentElement;
@@ -35,7 +36,7 @@ english();
 
 def build(comparator: Comparator) -> gr.Blocks:
     """The page and its public endpoints, ready for `launch(**launch_options(...))`."""
-    with gr.Blocks(title="Cat or dog?", analytics_enabled=False, delete_cache=(KEPT, KEPT)) as page:
+    with gr.Blocks(title=question(comparator.specs), analytics_enabled=False, delete_cache=(KEPT, KEPT)) as page:
         html(frame.heading(comparator.specs), js_on_load=_ENGLISH)
         questions = quiz_tab.find(comparator.specs)
         with gr.Tabs(elem_id="cd-tabs"):
@@ -46,7 +47,7 @@ def build(comparator: Comparator) -> gr.Blocks:
             if questions:
                 with gr.Tab("You against the models"):
                     quiz_tab.add(comparator, questions)
-        html(frame.about(comparator.specs, comparator.source, comparator.problems, _PRIVACY))
+        html(frame.about(comparator.specs, comparator.sources, comparator.problems, _PRIVACY))
         api.add(comparator, photo)
     return page.queue(max_size=WAITING, default_concurrency_limit=RUNNING)
 

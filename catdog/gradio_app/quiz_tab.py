@@ -14,7 +14,7 @@ from PIL import Image
 from catdog.comparator import Comparator
 from catdog.errors import Busy, CatDogError
 from catdog.gradio_app.parts import ONE_PHOTO, PRIVATE, html, on_failure
-from catdog.models.spec import ModelSpec
+from catdog.models.spec import ModelSpec, classes_of
 from catdog.pages import examples
 from catdog.pages.banners import AGAIN, banner
 from catdog.pages.pictures import data_url, reduced
@@ -36,9 +36,14 @@ class Question:
 
 
 def find(specs: Sequence[ModelSpec], folder: Path = FOLDER) -> dict[Path, str]:
-    """The photos of the quiz -> their classes, from the file names (`cat-night.jpg`), which every model must know."""
-    answers = {path: path.stem.partition("-")[0] for path in sorted(folder.glob("*.jpg"))}
-    return {path: label for path, label in answers.items() if all(label in spec.classes for spec in specs)}
+    """The photos of the quiz -> their classes, from the file names (`cat-night.jpg`), which every model must know.
+
+    Empty unless these are at least two classes: then there is nothing to guess.
+    """
+    known = {name.casefold(): name for name in specs[0].classes if all(name in spec.classes for spec in specs)}
+    shown = {path: path.stem.partition("-")[0] for path in sorted(folder.glob("*.jpg"))}
+    answers = {path: known[name] for path, name in shown.items() if name in known}
+    return answers if len({*answers.values()}) > 1 else {}
 
 
 def add(comparator: Comparator, photos: Mapping[Path, str]) -> None:
@@ -62,7 +67,7 @@ def add(comparator: Comparator, photos: Mapping[Path, str]) -> None:
 
 def start(count: int, specs: Sequence[ModelSpec]) -> Markup:
     """Before the quiz begins."""
-    return render("quiz_start.html", count=count, models=listed([spec.title for spec in specs], "and"))
+    return render("quiz_start.html", count=count, models=listed([spec.title for spec in specs], "and"), specs=specs)
 
 
 def quiz(questions: Sequence[Question], specs: Sequence[ModelSpec]) -> Markup:
@@ -70,7 +75,7 @@ def quiz(questions: Sequence[Question], specs: Sequence[ModelSpec]) -> Markup:
     answers = [(verdict, question.label) for question in questions for verdict in question.comparison.models]
     right = Counter(verdict.model for verdict, label in answers if verdict.label == label)
     titles = {spec.name: spec.title for spec in specs}
-    return render("quiz.html", questions=questions, classes=specs[0].classes, titles=titles, right=right)
+    return render("quiz.html", questions=questions, classes=classes_of(specs), titles=titles, right=right)
 
 
 def _picture(path: Path) -> str:

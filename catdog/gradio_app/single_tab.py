@@ -13,7 +13,7 @@ from catdog.errors import CatDogError
 from catdog.gradio_app.parts import LIVE, ONE_PHOTO, PRIVATE, html, on_failure
 from catdog.gradio_app.uploads import PhotoInput
 from catdog.pages import banners, cards
-from catdog.pages.examples import find, thumbnails
+from catdog.pages.examples import fitting, thumbnails
 from catdog.pages.pictures import overlay_urls
 from catdog.pages.render import icon_url, render
 from catdog.wording import scope
@@ -42,14 +42,15 @@ def add(comparator: Comparator) -> PhotoInput:
     with gr.Row(elem_classes="cd-main"):
         with gr.Column(scale=4, min_width=280):
             photo = _photo_input()
-            row = render("example_row.html", thumbnails=thumbnails(), scope=scope(specs))
-            examples = html(row, js_on_load=_EXAMPLES_ON_LOAD) if find() else None
+            files = fitting(specs)
+            row = render("example_row.html", thumbnails=thumbnails(files), scope=scope(specs))
+            examples = html(row, js_on_load=_EXAMPLES_ON_LOAD if files else None)
         with gr.Column(scale=8, min_width=280):
             headline = html(banners.waiting(), js_on_load=_HEADLINE_ON_LOAD)
             maps = gr.Checkbox(True, label="Show what the models looked at", container=False, elem_id="cd-maps")
             shown = html(cards.blank(specs))
-    if examples:
-        _add_example_events(examples, photo, headline)
+    if files:
+        _add_example_events(examples, files, photo, headline)
     _add_events(comparator, photo, maps, [headline, shown])
     return photo
 
@@ -67,9 +68,8 @@ def _photo_input() -> PhotoInput:
     )
 
 
-def _add_example_events(examples: gr.HTML, photo: PhotoInput, headline: gr.HTML) -> None:
-    """Put an example into `photo` when its button is pressed, or the address of the page names it."""
-    files = find()
+def _add_example_events(examples: gr.HTML, files: dict[str, Path], photo: PhotoInput, headline: gr.HTML) -> None:
+    """Put one of `files` into `photo` when its button is pressed, or the address of the page names it."""
 
     def choose(click: gr.EventData) -> tuple:
         name = click._data.get("example") if isinstance(click._data, dict) else None
@@ -92,7 +92,7 @@ def _add_events(comparator: Comparator, photo: PhotoInput, maps: gr.Checkbox, re
             comparison, image = comparator.look(photo, explain=with_maps)
         except CatDogError as error:
             return banners.failed(error), cards.blank(specs)
-        addresses = overlay_urls(comparison, image, specs)
+        addresses = overlay_urls(comparison, image, specs) if with_maps else None
         return banners.verdict(comparison, specs), cards.filled(comparison, specs, addresses)
 
     def show(photo: bytes | Path | None, with_maps: bool) -> Iterator[tuple[str, str]]:

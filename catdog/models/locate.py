@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os.path
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -11,15 +11,24 @@ from typing import NamedTuple
 from catdog.errors import ModelMismatch, ModelUnavailable
 from catdog.models import hub
 from catdog.models.spec import ModelSpec, find_specs, sha256_of
-from catdog.settings import Settings
+from catdog.settings import BUNDLED_WEIGHTS, Settings
 
 
 @dataclass(frozen=True)
 class ModelFile:
-    """A `.h5` file whose bytes match its spec."""
+    """A `.h5` file whose bytes match its spec.
+
+    source  whose it is, for people: one of
+            `bundled`
+            `folder mine`
+            `hub user/name@0123456789ab`
+            `hub cache user/name@0123456789ab (Hub unreachable)`
+            and the first two with ` (Hub unreachable: user/name)`
+    """
 
     spec: ModelSpec
     path: Path
+    source: str
 
 
 @dataclass(frozen=True)
@@ -27,36 +36,44 @@ class Located:
     """What `locate` found.
 
     models    usable models, in the order in which they are shown
-    source    where they come from, for people: one of
-              `bundled`
-              `hub user/name@0123456789ab`
-              `hub cache user/name@0123456789ab (Hub unreachable)`
-              `bundled (Hub unreachable: user/name)`
     problems  one sentence or two per model that is not used, and per fallback that was taken; pages show
               them to the public, so they name files and never say where on this machine those lie
     """
 
     models: tuple[ModelFile, ...]
-    source: str
     problems: tuple[str, ...] = ()
+
+    @property
+    def source(self) -> str:
+        return joined({model.spec.name: model.source for model in self.models})
 
 
 # Clients rely on the first two coming first; other models follow by name.
 ORDER = ("scratch_cnn", "xception", "mobilenet_v2")
 
 
+def joined(sources: Mapping[str, str]) -> str:
+    """Whose several models are, from name -> source: the source, or if there are several, each with its models."""
+    by_source: dict[str, list[str]] = {}
+    for name, source in sources.items():
+        by_source.setdefault(source, []).append(name)
+    if len(by_source) == 1:
+        return next(iter(by_source))
+    return "; ".join(f"{source}: {', '.join(names)}" for source, names in by_source.items())
+
+
 def locate(settings: Settings) -> Located:
     """Find and verify the models that the settings ask for.
 
-    1. No Hub repository is set: use the bundled folder.
+    1. No Hub repository is set: use the folders, by default the bundled one.
     2. Otherwise use the revision in the Hub cache, once the Hub has sent what that lacks or holds damaged.
-    3. The Hub is unreachable: use what the cache holds of the revision, or else the bundled folder.
+    3. The Hub is unreachable: use what the cache holds of the revision, or else the folders.
 
     Raises ModelUnavailable when no usable model is found, or when the repository or its revision is missing or may not
     be read.
     """
     if settings.hub_repo is None:
-        return _bundled(settings.folders, "bundled")
+        return _from_folders(settings.folders)
     return _from_hub(settings, settings.hub_repo, settings.hub_revision)
 
 
@@ -68,19 +85,22 @@ class _Found(NamedTuple):
     suspects: tuple[str, ...] = ()
 
 
-def _bundled(folders: Sequence[Path], source: str, problems: tuple[str, ...] = ()) -> Located:
-    found = [_in_folder(folder) for folder in folders]
-    models = sorted((model for each in found for model in each.models), key=lambda each: _order(each.spec.name))
-    return _located(_Found(tuple(models)), source, problems + sum((each.problems for each in found), ()))
+def _from_folders(folders: Sequence[Path], note: str = "", problems: tuple[str, ...] = ()) -> Located:
+    """The models in folders; `note` is added to their source."""
+    found = [_in_folder(folder, note) for folder in folders]
+    problems += tuple(problem for each in found for problem in each.problems)
+    return _located(_Found(tuple(model for each in found for model in each.models)), problems)
 
 
-def _in_folder(folder: Path) -> _Found:
+def _in_folder(folder: Path, note: str) -> _Found:
     advice = "Put the models' files there again, or set CATDOG_WEIGHTS to another folder."
     if not os.path.isdir(folder):  # Path.is_dir would raise for some that cannot be looked at
         return _Found(problems=(f"The weights folder {folder} does not exist or cannot be read. {advice}",))
     if not find_specs(folder):
         return _Found(problems=(f"The weights folder {folder} holds no model spec (.json). {advice}",))
-    return _read(folder, folder.resolve().name, advice)
+    name = folder.resolve().name
+    source = "bundled" if folder.resolve() == BUNDLED_WEIGHTS.resolve() else f"folder {name}"
+    return _read(folder, name, source + note, advice)
 
 
 def _from_hub(settings: Settings, repo: str, revision: str) -> Located:
@@ -91,23 +111,26 @@ def _from_hub(settings: Settings, repo: str, revision: str) -> Located:
     again = "Check the connection and start again."
     folder = hub.cached(repo, revision)
     advice = "Start again when the Hub can be reached, to repair the cached copy."
-    found = _read(folder, _name(repo, folder), advice) if folder else _Found()
+    found = _Found()
+    if folder:
+        name = _name(repo, folder)
+        found = _read(folder, name, f"hub cache {name} (Hub unreachable)", advice)
     if found.models:
-        problem = f"{unreachable}, so its copy in the Hub cache is used. {again}"
-        return _located(found, f"hub cache {_name(repo, folder)} (Hub unreachable)", (problem,))
-    problem = f"{unreachable} and has no usable copy in the Hub cache, which leaves the bundled models. {again}"
-    return _bundled(settings.folders, f"bundled (Hub unreachable: {repo})", (problem, *found.problems))
+        return _located(found, (f"{unreachable}, so its copy in the Hub cache is used. {again}",))
+    problem = f"{unreachable} and has no usable copy in the Hub cache, which leaves the models on this machine. {again}"
+    return _from_folders(settings.folders, f" (Hub unreachable: {repo})", (problem, *found.problems))
 
 
 def _downloaded(repo: str, revision: str) -> Located:
     """Fetch a revision; a cached file that differs from the Hub's is fetched once more."""
     advice = "Publish its files again, or set CATDOG_HUB_REVISION to another commit."
     folder = hub.download(repo, revision)
-    found = _read(folder, _name(repo, folder), advice)
+    place = _name(repo, folder)
+    found = _read(folder, place, f"hub {place}", advice)
     if damaged := [name for name in found.suspects if hub.is_damaged(folder / name)]:
         hub.download(repo, folder.name, damaged)
-        found = _read(folder, _name(repo, folder), advice)
-    return _located(found, f"hub {_name(repo, folder)}")
+        found = _read(folder, place, f"hub {place}", advice)
+    return _located(found)
 
 
 def _name(repo: str, folder: Path) -> str:
@@ -115,20 +138,21 @@ def _name(repo: str, folder: Path) -> str:
     return f"{repo}@{folder.name[:12]}"
 
 
-def _located(found: _Found, source: str, problems: tuple[str, ...] = ()) -> Located:
+def _located(found: _Found, problems: tuple[str, ...] = ()) -> Located:
+    """Of models of one name, the first is used."""
     problems += found.problems
     if not found.models:
         raise ModelUnavailable(f"No usable model. {' '.join(problems)}")
-    models: dict[str, ModelFile] = {}
+    named: dict[str, ModelFile] = {}
     for model in found.models:
-        if models.setdefault(model.spec.name, model) is not model:
+        if named.setdefault(model.spec.name, model) is not model:
             place = f"{model.path.parent.name}, {model.path.name}"
             problems += (f"{place}: It is not used, as another model is already named {model.spec.name}.",)
-    return Located(tuple(models.values()), source, problems)
+    return Located(tuple(sorted(named.values(), key=lambda model: _order(model.spec.name))), problems)
 
 
-def _read(folder: Path, place: str, advice: str) -> _Found:
-    """Verify every model whose spec lies in the folder, which messages call `place`."""
+def _read(folder: Path, place: str, source: str, advice: str) -> _Found:
+    """Verify every model whose spec lies in the folder, which messages call `place`; `source` is that of its models."""
     models, problems, suspects = [], [], []
     for spec_path in sorted(find_specs(folder), key=lambda path: _order(path.stem)):
         suspect = spec_path
@@ -136,7 +160,7 @@ def _read(folder: Path, place: str, advice: str) -> _Found:
             spec = ModelSpec.read(spec_path)
             suspect = spec_path.with_name(spec.file)
             _verify(suspect, spec)
-            models.append(ModelFile(spec, suspect))
+            models.append(ModelFile(spec, suspect, source))
         except ModelMismatch as error:
             problems.append(f"{place}, {spec_path.name}: {error} {advice}")
             if suspect.exists():

@@ -163,8 +163,10 @@ class ModelSpec(BaseModel):
         """What the model costs besides time."""
         return Cost(bytes=self.bytes, parameters=self.parameters, training_seconds=self.training_seconds)
 
-    def public(self) -> Model:
-        return Model.model_validate(self)
+    def public(self, source: str) -> Model:
+        """What clients may know of the model; `source` is that of its ModelFile."""
+        known = {name: getattr(self, name) for name in Model.model_fields if name != "source"}
+        return Model(source=source, **known)
 
     def replace(self, **changes: Any) -> ModelSpec:
         """A checked copy with other values for some fields."""
@@ -206,15 +208,28 @@ class ModelSpec(BaseModel):
             partial.write_text(text, encoding="utf-8")
 
 
+Source = Annotated[
+    str,
+    Field(
+        description="Whose it is: `bundled`, `folder NAME` or `hub USER/NAME@COMMIT`. For models of several, each with "
+        "the names of its models.",
+        examples=["bundled", "bundled: scratch_cnn, xception; folder mine: course_cnn"],
+    ),
+]
+
+
 class Model(BaseModel):
     """What clients may know of a model: not how or where it was trained."""
 
-    model_config = ConfigDict(extra="forbid", from_attributes=True)
+    model_config = ConfigDict(extra="forbid")
 
     name: str
     title: str
+    source: Source
     architecture: str
-    classes: Annotated[list[str], Field(min_length=2)]
+    classes: Annotated[
+        list[str], Field(min_length=2, description="What several models know is spelt as the first of them spells it.")
+    ]
     image_size: Annotated[int, Field(ge=1, description="Height of the input, pixels.")]
     image_width: Annotated[int | None, Field(ge=1, description="Its width, pixels; null for a square.")]
     channels: Annotated[int, Field(ge=1, le=3, description="3, or 1 for grey photos.")]
@@ -231,6 +246,22 @@ class Model(BaseModel):
 def classes_of(specs: Iterable[ModelSpec]) -> list[str]:
     """Every class that a model knows, once, in the order of the models."""
     return list(dict.fromkeys(name for spec in specs for name in spec.classes))
+
+
+def respelt(specs: Iterable[ModelSpec], known_as: Iterable[str] = ()) -> list[ModelSpec]:
+    """The specs with one spelling for each class: `Cat` becomes `cat` if `known_as` or an earlier model says so.
+
+    So labels can be compared. A model that itself tells classes apart by their case keeps its names.
+    """
+    known = {name.casefold(): name for name in known_as}
+    found = []
+    for spec in specs:
+        names = [known.get(name.casefold(), name) for name in spec.classes]
+        if len({name.casefold() for name in names}) == len(names):
+            known |= {name.casefold(): name for name in names}
+            spec = spec if names == [*spec.classes] else spec.replace(classes=names)
+        found.append(spec)
+    return found
 
 
 def find_specs(folder: Path) -> list[Path]:

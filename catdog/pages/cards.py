@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from markupsafe import Markup
 
-from catdog.models.spec import ModelSpec
+from catdog.models.spec import ModelSpec, classes_of
 from catdog.pages.pictures import legend_url
 from catdog.pages.render import render
 from catdog.verdict import Comparison
@@ -15,17 +15,20 @@ from catdog.wording import is_neither
 
 def blank(specs: Sequence[ModelSpec], *, busy: bool = False) -> Markup:
     """The cards without verdicts; `busy` while the models work."""
-    return render("cards.html", state="busy" if busy else "idle", rows=[(spec, None) for spec in specs], maps={})
+    state, rows = "busy" if busy else "idle", [(spec, None) for spec in specs]
+    return render("cards.html", state=state, rows=rows, classes=classes_of(specs), maps={})
 
 
-def filled(comparison: Comparison, specs: Sequence[ModelSpec], maps: Mapping[str, str]) -> Markup:
-    """One card per verdict; `maps` holds the address of each model's heat map, if there is one."""
+def filled(comparison: Comparison, specs: Sequence[ModelSpec], maps: Mapping[str, str] | None) -> Markup:
+    """One card per verdict; `maps` holds the address of each model's heat map, if it has one; None if not wanted."""
     by_name = {spec.name: spec for spec in specs}
     return render(
         "cards.html",
         state="done",
         rows=[(by_name[verdict.model], verdict) for verdict in comparison.models],
+        classes=classes_of(specs),
+        mapped=maps is not None,
         neither=is_neither(comparison),
-        maps=maps,
+        maps=maps or {},
         legend=legend_url(),
     )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from PIL import Image, ImageOps
 
 from catdog.files import bundled
+from catdog.models.spec import ModelSpec, classes_of
 from catdog.pages.pictures import data_url
 
 FOLDER = bundled("examples")
@@ -20,9 +22,16 @@ def find(folder: Path = FOLDER) -> dict[str, Path]:
     return {name: found[name] for name in [*first, *(name for name in found if name not in first)]}
 
 
-def thumbnails() -> dict[str, str]:
+def fitting(specs: Sequence[ModelSpec]) -> dict[str, Path]:
+    """As `find`, but nothing for models that know the class of no example."""
+    known = {name.casefold() for name in classes_of(specs)}
+    found = find()
+    return found if any({name, f"{name}s"} & known for name in found) else {}
+
+
+def thumbnails(found: Mapping[str, Path]) -> dict[str, str]:
     """Name -> small square of every example, as a data: URL."""
-    return {name: _thumbnail(path) for name, path in find().items()}
+    return {name: _thumbnail(path) for name, path in found.items()}
 
 
 def _thumbnail(path: Path) -> str:

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from markupsafe import Markup
 
 from catdog.models.spec import ModelSpec
 from catdog.pages.render import render
-from catdog.wording import measured
+from catdog.wording import listed
+
+# How the source of a model begins, and what a page says instead; then follow a name and maybe a note.
+_ORIGINS = {
+    "bundled": "with this app",
+    "folder ": "from the folder ",
+    "hub cache ": "from a copy of ",
+    "hub ": "from ",
+    "": "from ",
+}
 
 
 def heading(specs: Sequence[ModelSpec]) -> Markup:
@@ -17,20 +26,40 @@ def heading(specs: Sequence[ModelSpec]) -> Markup:
     return render("heading.html", specs=specs)
 
 
-def about(specs: Sequence[ModelSpec], source: str, problems: Sequence[str], privacy: str) -> Markup:
-    """Where the models came from, what went wrong while loading them, what they cannot know, and what is kept."""
-    known = any(map(measured, specs))
-    return render("about.html", specs=specs, measured=known, source=_linked(source), problems=problems, privacy=privacy)
+def about(specs: Sequence[ModelSpec], sources: Mapping[str, str], problems: Sequence[str], privacy: str) -> Markup:
+    """Whose the models are, what went wrong while loading them, what they cannot know, and what is kept.
+
+    sources  model name -> source, as in `ModelFile`
+    """
+    measured, origins = any(spec.sureness for spec in specs), _origins(specs, sources)
+    return render("about.html", specs=specs, measured=measured, origins=origins, problems=problems, privacy=privacy)
 
 
-def _linked(source: str) -> str:
-    """Where the models came from, with a link to the repository if they came from the Hub."""
-    repository = re.fullmatch(r"(hub (?:cache )?)([\w./-]+)(@.*)", source)
-    if not repository:
-        return source
+def _origins(specs: Sequence[ModelSpec], sources: Mapping[str, str]) -> list[tuple[str, Markup]]:
+    """Who came from where: all models, or if they are of several sources, the titles of those of each."""
+    titles: dict[str, list[str]] = {}
+    for spec in specs:
+        titles.setdefault(sources[spec.name], []).append(spec.title)
+    if len(titles) == 1:
+        titles = {source: ["The models" if len(specs) > 1 else "The model"] for source in titles}
+    return [(listed(names, "and"), _told(source)) for source, names in titles.items()]
+
+
+def _told(source: str) -> Markup:
+    """Where a model came from, with a link to the repository if it came from the Hub."""
+    kind, name, note = re.fullmatch(f"({'|'.join(_ORIGINS)})(.*?)( \\(.*\\))?", source, re.DOTALL).groups("")
+    return Markup("{}{}{}").format(_ORIGINS[kind], _linked(name) if "hub" in kind else _strong(name), note)
+
+
+def _strong(name: str) -> Markup:
+    return Markup("<strong>{}</strong>").format(name) if name else Markup("")
+
+
+def _linked(place: str) -> Markup:
+    """A repository of the Hub with its commit, `user/name@0123456789ab`, as a link to the repository."""
     from huggingface_hub import constants  # knows which Hub; loaded already where models came from one
 
-    before, name, after = repository.groups()
+    name, at, commit = place.partition("@")
     # In a new tab: a Space is shown in a frame, in which the Hub refuses to be shown.
-    link = Markup('<a href="{}" target="_blank" rel="noopener">{}</a>').format(f"{constants.ENDPOINT}/{name}", name)
-    return Markup("{}{}{}").format(before, link, after)
+    link = '<strong><a href="{}" target="_blank" rel="noopener">{}</a>{}</strong>'
+    return Markup(link).format(f"{constants.ENDPOINT}/{name}", name, at + commit)

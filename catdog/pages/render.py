@@ -53,7 +53,7 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals.update(wording=wording, accent=accent, accent_of=accent_of)
+    environment.globals.update(wording=wording, accent=accent, accent_of=accent_of, classes_of=classes_of)
     environment.filters["percent"] = wording.percent
     environment.filters["grouped"] = "{:,}".format
     return environment

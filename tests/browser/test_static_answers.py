@@ -58,7 +58,10 @@ HTML = """async (comparison) => {
   const neither = wording.is_neither(comparison);
   return [
     templates["banner.html"]({title, text, accent: wording.accent_of(comparison, site.specs), button: ""}),
-    templates["cards.html"]({state: "done", rows, neither, maps: {xception: "<&\\"'>"}, legend: site.legend}),
+    templates["cards.html"]({
+      state: "done", rows, neither, classes: wording.classesOf(site.specs), mapped: true,
+      maps: {xception: "<&\\"'>"}, legend: site.legend,
+    }),
   ];
 }"""
 

@@ -275,6 +275,18 @@ def test_features_that_are_not_those_of_the_spec_are_found_when_loading(two_mode
 # --- the answer ---------------------------------------------------------------------------------
 
 
+def test_a_class_is_one_whatever_its_case_and_each_answer_says_whose_the_models_are():
+    ours, theirs = classifier("a", 0.2), classifier("b", 0.9, accuracy=0.99, classes=("Dog", "CAT"))
+    theirs.source = "folder mine"
+    with contextlib.closing(Comparator([ours, theirs])) as comparator:
+        photo = Image.new("RGB", (4, 4))
+        both, one = comparator.compare(photo), comparator.compare(photo, model="b")
+    assert (both.prediction, both.verdict, both.agree) == ("Cat", "cat", True)
+    assert [{*verdict.probabilities} for verdict in both.models] == [{"cat", "dog"}] * 2
+    assert (one.models[0].label, one.source) == ("cat", "folder mine")
+    assert both.source == comparator.source == "bundled: a; folder mine: b"
+
+
 @pytest.mark.parametrize("name", ["cat.jpg", "dog.jpg"])
 def test_looking_gives_the_same_answer_and_the_photo(tiny_comparator, name):
     path = API.parents[1] / "examples" / name
@@ -478,6 +490,13 @@ def test_the_verdict_follows_the_model_that_tells_neither_best(compare):
     assert compare(plain, refusing("a", *yes), refusing("b", *no, auroc=0.5)).verdict == "cat"
     assert compare(plain, refusing("a", *yes, auroc=0.9), model="plain").verdict == "cat"
     assert compare(plain, refusing("a", *yes, auroc=0.9)).models[0].neither is None
+
+
+def test_only_a_model_that_knows_the_label_can_refuse_it(compare):
+    horses = classifier("horses", 0.9, 0.1, accuracy=0.99, classes=("horse", "cat"))
+    refused = compare(horses, refusing("a", 0.1, 0.1, 0.8))
+    assert (refused.leader, refused.verdict, refused.models[1].neither) == ("horses", "horse", pytest.approx(0.8))
+    assert compare(horses, refusing("a", 0.1, 0.1, 0.8, classes=("horse", "dog"))).verdict == "neither"
 
 
 def test_the_map_of_a_label_leaves_neither_out(compare):

@@ -63,9 +63,9 @@ def test_a_misspelt_word_is_told_what_was_meant(arguments, meant, capsys):
     ("arguments", "words"),
     [
         ("--help", ["predict", "classify", "models", "convert", "--version"]),
-        ("predict -h", ["IMAGE", "--model", "--json", "--explain", "catdog predict cat.jpg dog.jpg"]),
-        ("classify --help", ["DIR", "--out", "--workers", "--restart"]),
-        ("models --help", ["--json"]),
+        ("predict -h", ["IMAGE", "--model", "--weights", "--json", "--explain", "catdog predict cat.jpg dog.jpg"]),
+        ("classify --help", ["DIR", "--out", "--weights", "--workers", "--restart"]),
+        ("models --help", ["--weights", "--json"]),
     ],
 )
 def test_help_goes_to_stdout(arguments, words, capsys):
@@ -112,7 +112,7 @@ def test_models_are_listed_for_people(weights, capsys):
     }  # fmt: skip
     assert all(second[header.index(column) :].startswith(cell) for column, cell in cells.items())
     assert first.startswith("scratch_cnn  scratch cnn  32 x 32  cat, dog  90.00 % of 10")
-    assert last == "Default: xception. Source: bundled."
+    assert last == f"Default: xception. Source: folder {weights.name}."
     assert err == ""
 
 
@@ -121,9 +121,9 @@ def test_models_are_listed_as_json(weights, capsys, monkeypatch, engine):
     monkeypatch.setenv("CATDOG_ENGINE", engine.lower())
     assert main(["models", "--json"]) == DONE
     listing = json.loads(capsys.readouterr().out)
-    assert (listing["default"], listing["source"], listing["problems"]) == ("xception", "bundled", [])
+    assert (listing["default"], listing["source"], listing["problems"]) == ("xception", f"folder {weights.name}", [])
     assert [model["name"] for model in listing["models"]] == ["scratch_cnn", "xception"]
-    public = ModelSpec.read(weights / "xception.json").public().model_dump()
+    public = ModelSpec.read(weights / "xception.json").public(listing["source"]).model_dump()
     runtime = f"{engine} {cache.installed(engine.lower())}, float32"
     assert listing["models"][1] == public | {"runtime": runtime}
     assert public["metrics"] == {"val": {"accuracy": 0.95, "images": 10}} and "training" not in public
@@ -176,7 +176,7 @@ def test_predict_prints_an_aligned_table_per_photo(weights, cat, dog, tiny_compa
     out, err = capsys.readouterr()
     lines = out.splitlines()
     assert err == ""
-    assert [lines[0], lines[5]] == [str(cat), str(dog)]
+    assert [lines[0], lines[6]] == [str(cat), str(dog)]
     assert lines[1].split() == ["model", "label", "confidence", "cat", "dog", "time"]
     assert len({len(line) for line in lines[1:4]}) == 1
     comparison = tiny_comparator.compare(cat)
@@ -186,6 +186,7 @@ def test_predict_prints_an_aligned_table_per_photo(weights, cat, dog, tiny_compa
         assert (name, label, numbers, unit) == (verdict.model, verdict.label, shares, "ms")
         assert float(time) > 0
     assert lines[4].strip() == ("The models agree." if comparison.agree else "The models disagree.")
+    assert all(name in lines[5] for name in tiny_comparator.models)  # were not calibrated
 
 
 def test_models_with_different_classes_share_a_table_and_one_can_be_asked(tmp_path, cat, capsys, monkeypatch):
@@ -200,6 +201,31 @@ def test_models_with_different_classes_share_a_table_and_one_can_be_asked(tmp_pa
     assert main(["predict", str(cat), "--model", "zoo"]) == DONE
     out = capsys.readouterr().out
     assert "zoo" in out and "xception" not in out and "agree" not in out
+
+
+def test_an_adopted_model_stands_beside_the_others(tiny_weights, tmp_path, cat, capsys, monkeypatch):
+    monkeypatch.setenv("CATDOG_HUB_REPO", "nobody/nothing")  # --weights counts instead
+    (tmp_path / "mine").mkdir()
+    write_tiny_model(tmp_path / "mine", "foreign", image_size=16, classes=("Dog", "Cat"), accuracy=0)
+    beside = ["--weights", str(tmp_path / "mine"), "--weights", str(tiny_weights)]
+    assert main(["predict", str(cat), *beside]) == DONE
+    header, *rows = (line.split() for line in capsys.readouterr().out.splitlines()[1:5])
+    assert header == ["model", "label", "confidence", "cat", "dog", "time"]
+    assert [row[0] for row in rows] == ["scratch_cnn", "xception", "foreign"]
+    assert {row[1] for row in rows} <= {"cat", "dog"}
+
+    assert main(["models", "--json", *beside]) == DONE
+    models = json.loads(capsys.readouterr().out)["models"]
+    assert [model["classes"] for model in models] == [["cat", "dog"], ["cat", "dog"], ["dog", "cat"]]
+    assert [model["source"] for model in models] == [f"folder {tiny_weights.name}"] * 2 + ["folder mine"]
+
+    (tmp_path / "photos").mkdir()
+    shutil.copy(cat, tmp_path / "photos")
+    out = tmp_path / "out.csv"
+    assert main(["classify", str(tmp_path / "photos"), "--out", str(out), "--workers", "1", *beside]) == DONE
+    header, *rows = (line.split(",") for line in out.read_text().splitlines())
+    assert header[:7] == ["path", "model", "label", "verdict", "confidence", "p_cat", "p_dog"]
+    assert len(rows) == 3 and all(row[2] in ("cat", "dog") and row[5] and row[6] for row in rows)
 
 
 def test_predict_as_json_lines(weights, cat, tmp_path, tiny_comparator, capsys):

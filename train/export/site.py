@@ -51,6 +51,7 @@ def shown(spec: ModelSpec) -> dict[str, Any]:
     """What the page shows of a model, and what it needs to prepare a photo for it."""
     fields = spec.model_dump(include={"name", "title", "classes", "resize"})
     known = {"accuracy": spec.validation_accuracy, "measured": wording.measured(spec), "costs": wording.costs(spec)}
+    known["refuses"] = wording.refuses(spec)
     return fields | known | {"shape": spec.input.array}
 
 
@@ -72,6 +73,7 @@ def site(specs: Sequence[ModelSpec]) -> dict[str, Any]:
         "unsure": wording.UNSURE,
         "doubtful": wording.DOUBTFUL,
         "rarest": wording.RAREST,
+        "fewClasses": wording.FEW_CLASSES,
         "vertical": wording.VERTICAL,
         "horizontal": wording.HORIZONTAL,
         "numbers": {number: wording.number_word(number) for number in range(2, 5)},

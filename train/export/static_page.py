@@ -20,7 +20,7 @@ from catdog import wording
 from catdog.errors import InvalidSettings, ModelMismatch
 from catdog.flask_app import blueprint
 from catdog.gradio_app import quiz_tab
-from catdog.models.spec import ModelSpec, sha256_of
+from catdog.models.spec import ModelSpec, classes_of, sha256_of
 from catdog.pages import ICON, STYLE, banners, cards, examples, frame
 from catdog.pages.render import environment, render
 from catdog.settings import Settings
@@ -50,7 +50,7 @@ RAMP_TOLERANCE = 0.02  # of an answer to the ramp, between the browser's arithme
 
 # With it, the page can be installed.
 APP = {
-    "name": "Cat or dog?", "start_url": "./", "display": "standalone", "background_color": "#faf7f2",
+    "start_url": "./", "display": "standalone", "background_color": "#faf7f2",
     "theme_color": "#faf7f2", "icons": [{"src": ICON.name, "sizes": "any", "type": "image/svg+xml"}],
 }  # fmt: skip
 
@@ -81,7 +81,7 @@ def build(onnx: Path, weights: Path, out: Path) -> dict[str, Any]:
         # What a model takes here is what its visitors download.
         specs = [spec.replace(bytes=of["bytes"]) for spec, of in zip(comparator.specs, listed, strict=True)]
         _write(folder / "site.js", f"export default {json.dumps(site(specs), ensure_ascii=False)};\n")
-        _write(folder / "catdog.webmanifest", json.dumps(APP))
+        _write(folder / "catdog.webmanifest", json.dumps({"name": wording.question(specs), **APP}))
         names = [f"icons/{path.name}" for path in sorted((ROOT / "catdog/pages/templates/icons").iterdir())]
         _write(folder / "templates.js", javascript(environment(), [*names, *FILLED]))
         _write(folder / "index.html", _page(folder, specs, comparator))
@@ -168,7 +168,7 @@ export function startQuiz(element, questions) {
 
 
 def _page(folder: Path, specs: Sequence[ModelSpec], comparator: Any) -> str:
-    quiz = _quiz(folder, comparator)
+    quiz, thumbnails = _quiz(folder, comparator), examples.thumbnails(examples.fitting(specs))
     tabs = [("one", "One photo"), ("many", "Many at once"), *([("quiz", "You against the models")] if quiz else [])]
     return (
         environment()
@@ -177,19 +177,20 @@ def _page(folder: Path, specs: Sequence[ModelSpec], comparator: Any) -> str:
             sheets=[path.name for path in sorted(folder.glob("*.css"))],
             tabs=tabs,
             heading=frame.heading(specs),
-            about=frame.about(specs, "bundled", [], PRIVACY),
+            question=wording.question(specs),
+            about=frame.about(specs, {spec.name: "bundled" for spec in specs}, [], PRIVACY),
             privacy=PRIVACY,
             policy=POLICY,
             formats=", ".join(READABLE[:4]),
             megabytes=Settings().max_upload_bytes / 2**20,
-            examples=render("example_row.html", thumbnails=examples.thumbnails(), scope=wording.scope(specs)),
+            examples=render("example_row.html", thumbnails=thumbnails, scope=wording.scope(specs)),
             waiting=banners.waiting("Choose, drop or paste one, or try an example."),
             blank=cards.blank(specs),
             busy=cards.blank(specs, busy=True),
             looking=banners.looking(),
             failed=banners.unanswered(),
             waiting_for_many=banners.banner("Waiting for photos", "The least certain answers come first.", "idle"),
-            named=wording.listed(wording.class_names(specs), "and"),
+            named=wording.listed(classes_of(specs), "and"),
             quiz=quiz_tab.start(len(quiz_tab.find(specs)), specs) if quiz else "",
             questions=quiz,
         )

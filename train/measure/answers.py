@@ -16,7 +16,7 @@ from tqdm import tqdm
 from catdog.classifier import Classifier, calibrated
 from catdog.engine import Outputs
 from catdog.errors import CatDogError
-from catdog.models.spec import ModelSpec
+from catdog.models.spec import ModelSpec, respelt
 from catdog.photo.array import to_array
 from catdog.photo.reader import Read, Reader, needs_whole
 from catdog.settings import MAX_PIXELS, Settings
@@ -63,14 +63,14 @@ def outputs_of(
 
 
 def columns_of(classifier: Classifier, split: Split) -> list[int]:
-    """Which output of a model is each class of a split; raises DatasetError when it knows other classes."""
-    known = classifier.spec.classes
-    if sorted(known) != sorted(split.classes):
+    """Which output of a model is each class of a split, whatever its case; DatasetError when it knows other classes."""
+    (model,) = respelt([classifier.spec], split.classes)
+    if sorted(model.classes) != sorted(split.classes):
         raise DatasetError(
-            f"Model {classifier.spec.name} knows the classes {', '.join(known)}; "
+            f"Model {model.name} knows the classes {', '.join(model.classes)}; "
             f"the data folder has {', '.join(split.classes)}."
         )
-    return [known.index(name) for name in split.classes]
+    return [model.classes.index(name) for name in split.classes]
 
 
 def _reader(classifiers: Sequence[Classifier], change: Change | None) -> Callable[..., Read]:

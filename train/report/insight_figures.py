@@ -58,11 +58,11 @@ def insight(
     require_writable(out)
     split, others = find(data, split_name), find_strangers(strangers)
     chosen = np.sort(np.random.default_rng(0).permutation(len(split))[:photos])
-    sample, truth = [split.paths[i] for i in chosen], [split.classes[label] for label in split.labels]
+    sample = [split.paths[i] for i in chosen]
     with served(weights) as comparator:
         classifiers = list(comparator.models.values())
-        for classifier in classifiers:
-            columns_of(classifier, split)
+        columns = [columns_of(classifier, split) for classifier in classifiers]
+        truth = [comparator.specs[0].classes[columns[0][label]] for label in split.labels]
         pets = _compared(comparator, split.paths)
         kinds = {kind: _compared(comparator, paths) for kind, paths in others.items()}
         figures = {

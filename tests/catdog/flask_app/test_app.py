@@ -31,10 +31,11 @@ def test_models_health_and_readiness(client, tiny_comparator):
     answer = client.get("/models").json
     assert answer["default"] == "xception"
     assert answer["limits"] == {"max_upload_bytes": 20 * 2**20, "max_pixels": 50_000_000}
-    assert answer["models"] == [spec.public().model_dump() for spec in tiny_comparator.specs]
+    source = tiny_comparator.source
+    assert answer["models"] == [spec.public(source).model_dump() for spec in tiny_comparator.specs]
     assert client.get("/healthz").json == {"status": "ok", "version": catdog.__version__}
     answer = client.get("/readyz").json
-    assert answer == {"status": "ready", "models": ["scratch_cnn", "xception"], "source": "bundled", "problems": []}
+    assert answer == {"status": "ready", "models": ["scratch_cnn", "xception"], "source": source, "problems": []}
 
 
 def test_ready_names_a_model_that_is_missing(tiny_weights, tmp_path, caplog):

@@ -38,6 +38,11 @@ def test_any_number_of_models_and_classes_has_its_cards():
     assert three.count("<article") == three.count("<span>Red fox</span>") == 3
 
 
+def test_models_of_other_classes_are_asked_about_those():
+    page = create_app(Comparator([fakes.fixed("farm", 0.1, classes=("horse", "cow"))])).test_client().get("/").text
+    assert page.count("Horse or cow?") == 2 and "horse" in page and "cat" not in page.lower().replace("catdog", "")
+
+
 @pytest.fixture
 def knowing():
     """A client of models that know everything that models can know."""

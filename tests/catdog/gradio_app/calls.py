@@ -14,11 +14,12 @@ LIMIT = 2 * 2**20
 META = {"meta": {"_type": "gradio.FileData"}}
 
 
-def call(url: str, payload) -> tuple[str, object]:
-    """One raw `/predict` request: (event, data), as a client that wrote it by hand would see them."""
-    start = httpx.post(f"{url}/gradio_api/call/predict", json={"data": [payload]}, timeout=PATIENCE)
+def call(url: str, payload, endpoint: str = "predict") -> tuple[str, object]:
+    """One raw request: (event, data), as a client that wrote it by hand would see them."""
+    address = f"{url}/gradio_api/call/{endpoint}"
+    start = httpx.post(address, json={"data": [payload]}, timeout=PATIENCE)
     assert start.status_code == 200, start.text
-    reply = httpx.get(f"{url}/gradio_api/call/predict/{start.json()['event_id']}", timeout=PATIENCE).text
+    reply = httpx.get(f"{address}/{start.json()['event_id']}", timeout=PATIENCE).text
     event, data = reply.strip().splitlines()[-2:]
     return event.removeprefix("event: "), json.loads(data.removeprefix("data: "))
 

@@ -29,7 +29,7 @@ def test_client_gets_labels_and_comparison_of_the_bytes_that_it_sent(client, com
     assert_same_verdicts(client.predict(handle_file(path), api_name="/predict"), comparator, GOOD[name])
 
 
-@pytest.mark.parametrize("endpoint", ["/predict", "/explain"])
+@pytest.mark.parametrize("endpoint", ["/predict", "/explain", "/compare"])
 @pytest.mark.parametrize("kind", BAD)
 def test_bad_upload_is_refused_with_the_message_of_python(client, comparator, tmp_path, kind, endpoint):
     path = tmp_path / "photo.jpg"
@@ -50,7 +50,11 @@ def test_malformed_requests_end_in_an_error(url, payload):
 
 def test_what_is_public(client, url):
     info = client.view_api(return_format="dict", print_info=False)
-    returns = {"/predict": ["scratch_cnn", "xception", "Comparison"], "/explain": ["Heat maps", "Comparison"]}
+    returns = {
+        "/predict": ["scratch_cnn", "xception", "Comparison"],
+        "/explain": ["Heat maps", "Comparison"],
+        "/compare": ["Comparison"],
+    }
     assert list(info["named_endpoints"]) == list(returns) and not info["unnamed_endpoints"]
     for name, endpoint in info["named_endpoints"].items():
         assert [parameter["parameter_name"] for parameter in endpoint["parameters"]] == ["image"]
@@ -86,8 +90,12 @@ def test_missing_model_leaves_its_label_empty(tmp_path, cat):
     write_tiny_model(tmp_path, "xception")
     write_tiny_model(tmp_path, "many", classes=("cat", "dog", "owl"))
     comparator = load(Settings(weights=tmp_path))
+    photo = {"url": data_url(cat.read_bytes())}
     with served_page(comparator) as (_, url):
-        event, (first, second, comparison) = call(url, {"url": data_url(cat.read_bytes())})
+        event, (first, second, comparison) = call(url, photo)
+        _, (alone,) = call(url, photo, "compare")
     comparator.close()
     assert event == "complete" and not first and second["label"] in ("cat", "dog")
     assert [verdict["model"] for verdict in comparison["models"]] == ["xception", "many"]
+    assert without_times(alone) == without_times(comparison)
+    assert alone["source"] == f"folder {tmp_path.name}"

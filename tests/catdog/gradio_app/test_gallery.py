@@ -12,6 +12,7 @@ import pytest
 from catdog.collection import Judged, judge
 from catdog.collection.intake import NamedPhoto
 from catdog.gradio_app import gallery
+from catdog.pages.render import render
 from tests.catdog import fakes
 from tests.catdog.photos import encoded
 
@@ -80,3 +81,13 @@ def test_names_and_errors_are_escaped(comparator, judged):
         [Judged(evil, None, entry.comparison, entry.thumbnail), Judged(evil, None, error=evil)], comparator.specs
     )
     assert "<script" not in html and html.count("&lt;script&gt;") == 3
+
+
+@pytest.mark.parametrize(
+    ("count", "named", "more"),
+    [(2, "a and b,", False), (3, "a, b and c,", False), (9, "a, b, c, d, e, f and so on,", True)],
+)
+def test_the_hint_names_all_folders(count, named, more):
+    limits = {"most": 200, "megabytes": 20, "large": 10}
+    html = render("many_hint.html", classes=list("abcdefghi")[:count], **limits)
+    assert f"named {named}" in re.sub("</?code>", "", html) and ("so on" in html) == more

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from catdog.comparator import Comparator
 from catdog.gradio_app import quiz_tab
 from tests.catdog import fakes
 from tests.catdog.photos import encoded
@@ -26,20 +27,22 @@ def test_ten_free_photos_are_bundled_with_their_sources():
 
 def test_photos_that_a_model_cannot_name_are_left_out(tmp_path):
     questions(tmp_path)
-    cats_only = fakes.spec("xception", classes=("cat", "owl"))
-    assert set(quiz_tab.find([fakes.spec("scratch_cnn"), cats_only], tmp_path).values()) == {"cat"}
-    assert quiz_tab.find([fakes.spec("xception", classes=("owl", "fox"))], tmp_path) == {}
+    (tmp_path / "owl-d.jpg").touch()
+    models = [fakes.spec("xception", classes=classes) for classes in (("owl", "cat", "dog"), ("Owl", "Cat"))]
+    assert sorted(quiz_tab.find(models[:1], tmp_path).values()) == ["cat", "cat", "dog", "owl"]
+    assert sorted(quiz_tab.find(models[1:], tmp_path).values()) == ["Cat", "Cat", "Owl"]
+    assert quiz_tab.find([models[0], fakes.spec("xception", classes=("cat", "fox"))], tmp_path) == {}  # all are cats
 
 
 def test_each_question_has_its_truth_and_the_answers_of_the_models(tmp_path):
-    comparator = fakes.comparator()
+    comparator = Comparator([*fakes.classifiers(), fakes.fixed("zoo", 0.1, 0.1, 0.8, classes=("owl", "cat", "dog"))])
     asked = [
         quiz_tab.Question("data:,", label, comparator.compare(path)) for path, label in questions(tmp_path).items()
     ]
     comparator.close()
     html = quiz_tab.quiz(asked, comparator.specs)
     assert re.findall(r'data-truth="(\w+)"', html) == ["cat", "cat", "dog"]
-    assert html.count('data-do="answer"') == 6
-    assert re.findall(r'data-score="(\d)"', html) == ["1", "2", "2"], "the first says cat of c, the others dog"
-    assert html.count("2 of 3") == 2 and html.count("1 of 3") == 1
+    assert re.findall(r'data-label="(\w+)"', html) == ["cat", "dog"] * 3
+    assert re.findall(r'data-score="(\d)"', html) == ["1", "2", "2", "1"], "the first says cat of c, the others dog"
+    assert html.count("2 of 3") == 2 and html.count("1 of 3") == 2
     assert all(name in quiz_tab.start(10, comparator.specs) for name in fakes.NAMES.values())

@@ -122,7 +122,7 @@ def test_offline_mode_uses_the_cache_or_the_bundled_models(hub, commit, tiny_wei
 
     offline(True)
     located = locate(settings(tiny_weights, commit))
-    assert (names(located), located.source) == (BOTH, f"bundled (Hub unreachable: {REPO})")
+    assert (names(located), located.source) == (BOTH, f"folder {tiny_weights.name} (Hub unreachable: {REPO})")
     assert hub.requests == []
     offline(False)
     first = locate(settings(tiny_weights))
@@ -166,7 +166,7 @@ def test_unreachable_and_never_cached(hub, commit, hub_client, tiny_weights, mon
         hub_client("http://hub.invalid")
     located = locate(settings(tiny_weights, commit if pinned else "main"))
     assert sum(thread.name == catdog_hub.THREAD for thread in threading.enumerate()) <= 1  # was waited for in vain
-    assert (names(located), located.source) == (BOTH, f"bundled (Hub unreachable: {REPO})")
+    assert (names(located), located.source) == (BOTH, f"folder {tiny_weights.name} (Hub unreachable: {REPO})")
     [problem] = located.problems
     assert REPO in problem
 

@@ -22,7 +22,7 @@ def test_finds_both_models_in_the_order_of_display(folder):
     located = locate(Settings(weights=folder))
     assert [model.spec.name for model in located.models] == ["scratch_cnn", "xception"]
     assert [model.path for model in located.models] == [folder / "scratch_cnn.h5", folder / "xception.h5"]
-    assert (located.source, located.problems) == ("bundled", ())
+    assert (located.source, located.problems) == ("folder weights", ())
 
 
 def test_an_h5_without_a_spec_and_json_that_is_none_are_left_alone(folder):
@@ -107,6 +107,8 @@ def test_several_folders_are_shown_together(folder, tmp_path):
     (other / "foreign.json").write_text(json.dumps(spec))
     located = locate(Settings(weights=f"{other}{os.pathsep}{folder}{os.pathsep}{tmp_path / 'none'}"))
     assert [model.spec.name for model in located.models] == ["scratch_cnn", "xception", "foreign"]
+    assert [model.source for model in located.models] == ["folder weights", "folder weights", "folder mine"]
+    assert located.source == "folder weights: scratch_cnn, xception; folder mine: foreign"
     assert len(located.problems) == 1 and "none" in located.problems[0]
 
 
@@ -116,6 +118,10 @@ def test_of_two_models_of_one_name_the_first_is_used_and_the_other_named(folder,
     located = locate(Settings(weights=f"{other}{os.pathsep}{folder}"))
     assert [model.path.parent.name for model in located.models] == ["mine", "weights"]
     assert len(located.problems) == 1 and located.problems[0].startswith("weights, scratch_cnn.h5: ")
+
+
+def test_the_shipped_models_are_told_from_copies_in_a_folder():
+    assert {model.source for model in locate(Settings()).models} == {"bundled"}
 
 
 @pytest.mark.parametrize("weights", [os.pathsep, "x" * 5000, f"{'x' * 5000}{os.pathsep}nowhere"])

@@ -5,7 +5,8 @@ import pytest
 from pydantic import ValidationError
 
 from catdog.errors import ModelMismatch
-from catdog.models.spec import MOST_BYTES, MOST_LEVELS, ModelSpec, sha256_of
+from catdog.models.spec import MOST_BYTES, MOST_LEVELS, ModelSpec, respelt, sha256_of
+from tests.specs import minimal
 
 NOVELTY = {
     "means": {"steps": [0.01, 0.01], "int8": "fwAAAH8A"}, "axes": {"steps": [0.01], "int8": "AAB/"},
@@ -172,8 +173,9 @@ def test_a_missing_or_unreadable_file_is_refused(tmp_path):
 def test_what_training_took_counts_what_it_went_on_from(training, parameters, seconds):
     spec = ModelSpec(**CONTENT | {"training": training})
     assert (spec.parameters, spec.training_seconds) == (parameters, seconds)
-    assert (spec.public().parameters, spec.public().training_seconds) == (parameters, seconds)
-    assert "training" not in spec.public().model_dump()
+    public = spec.public("folder mine")
+    assert (public.source, public.parameters, public.training_seconds) == ("folder mine", parameters, seconds)
+    assert "training" not in public.model_dump()
 
 
 def test_a_spec_cannot_be_changed():
@@ -191,3 +193,17 @@ def test_a_scaling_of_colours_is_not_for_grey_photos():
         ModelSpec(**CONTENT | {"channels": 1, "scaling": "caffe"})
     wide = ModelSpec(**CONTENT | {"channels": 1, "image_width": 150})
     assert wide.input.array == (112, 150, 1) and ModelSpec(**CONTENT).input.size == 112
+
+
+@pytest.mark.parametrize(
+    ("classes", "expected"),
+    [
+        (("Cat", "Dog"), ("cat", "dog")),
+        (("DOG", "Horse"), ("dog", "Horse")),
+        (("Cardigan", "cardigan"), ("Cardigan", "cardigan")),  # a dog and a garment, of ImageNet
+    ],
+)
+def test_a_class_is_spelt_as_the_first_model_spells_it(classes, expected):
+    first, second, third = respelt(minimal(classes=known) for known in [("cat", "dog"), classes, ("horse", "CAT")])
+    assert (first.classes, second.classes) == (("cat", "dog"), expected)
+    assert third.classes == ("Horse" if "Horse" in expected else "horse", "cat")

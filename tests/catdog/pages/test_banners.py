@@ -48,13 +48,17 @@ def test_a_class_that_the_default_model_does_not_know_has_a_colour():
 @pytest.mark.parametrize(("second", "accuracy"), [(("cat", CAT), 0.9), (("dog", DOG), 0.9), (("dog", DOG), 0)], ids=str)
 def test_it_says_what_the_default_model_says(second, accuracy):
     html = shown(("cat", CAT), second, accuracy=accuracy)
-    assert "A, " in html and "fairly sure (94.0%)" in html
+    assert "A, " in html and "says cat by its own account (94.0%)" in html
     assert ("most accurate" in html) == (accuracy > 0)
 
 
 def test_a_leader_that_is_often_wrong_when_this_sure_leans():
     verdicts = [verdict(name, "cat", CAT, error_rate=0.25) for name in "ab"]
-    html = banners.verdict(compared(*verdicts), [minimal("a"), minimal("b")])
+    specs = [minimal("a"), minimal("b")]
+    assert "is sure (94.0%)" in banners.verdict(
+        compared(*(v.model_copy(update={"error_rate": 0.02}) for v in verdicts)), specs
+    )
+    html = banners.verdict(compared(*verdicts), specs)
     assert "lean towards cat" in html and "leans towards cat (94.0%)" in html
 
 

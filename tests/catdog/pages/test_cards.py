@@ -27,27 +27,51 @@ def words(html: str) -> str:
 
 
 def test_a_card_shows_label_confidence_probabilities_and_costs():
-    html = cards.filled(compared(verdict("xception", "cat", CAT, error_rate=0.02)), [fakes.spec("xception")], {})
+    html = cards.filled(compared(verdict("xception", "cat", CAT, error_rate=0.02)), [fakes.spec("xception")], None)
     for fact in (
         "Xception Cat Sure: 94.0% Cat 94.0% Dog 6.0%", "1 in 50 answers", "12 ms", "6.5 MB", "2.9 million", "21 min",
         "32 × 32 px", "97.0% of 2,000 validation photos",
     ):  # fmt: skip
         assert fact in words(html)
     assert 'data-state="done"' in html and 'data-accent="cat"' in html
+    assert not any(word in html for word in ("own account", "never", "every photo", "cd-map"))
 
 
-def test_a_card_leaves_out_what_nobody_knows():
-    html = cards.filled(compared(verdict("xception", "cat", CAT)), [minimal("xception")], {})
-    for text in ("cd-worth", "Parameters", "Training", "Right on", "<img", "cd-legend"):
+def test_a_card_says_what_nobody_measured_and_what_the_model_cannot_do():
+    foreign = minimal("foreign")
+    html = cards.filled(compared(verdict("foreign", "cat", CAT)), [foreign], {})
+    for text in ("Parameters", "Training", "Right on", "<img", "cd-legend", "sure:"):
         assert text not in html
-    assert "Fairly sure: 94.0%" in html
+    for text in ("own account: 94.0%", "was never measured", "Never measured", "every photo", "cd-mapless"):
+        assert text in html
+    assert "cd-mapless" not in cards.filled(compared(verdict("foreign", "cat", CAT)), [foreign], None)
+    others = compared(verdict("xception", "cat", CAT, strangeness=2), verdict("foreign", "cat", CAT), verdict="neither")
+    html = words(cards.filled(others, [fakes.spec("xception"), foreign], None))
+    assert "had to choose: 94.0%" in html and "always chooses: 94.0%" in html
+
+
+def test_a_class_has_the_same_colour_on_all_cards():
+    specs = [minimal("a", classes=("horse", "cow")), minimal("b", classes=("pig", "cow"))]
+    verdicts = [verdict(spec.name, "cow", {spec.classes[0]: 0.1, "cow": 0.9}) for spec in specs]
+    html = cards.filled(compared(*verdicts), specs, None)
+    assert len({*re.findall(r'<li data-accent="(.*?)"><span>Cow', html)}) == 1
+    assert {*re.findall(r'<li data-accent="(.*?)"', html)} == {"other-0", "other-1", "other-2"}
+
+
+def test_of_many_classes_the_most_probable_have_bars():
+    names = [f"class {number}" for number in range(1000)]
+    spec = minimal(classes=names)
+    shares = dict.fromkeys(names, 0.0005) | {"class 700": 0.5005}
+    html = cards.filled(compared(verdict("m", "class 700", shares)), [spec], None)
+    assert html.count("<li") == cards.blank([spec]).count("<li") < 7 and "1,000" in html
+    assert "Class 700</span>" in html
 
 
 def test_how_sure_a_card_is_depends_on_measured_errors_and_on_neither():
     often_wrong = verdict("xception", "cat", CAT, error_rate=0.25)
     html = cards.filled(compared(often_wrong), [minimal("xception")], {})
     assert "Leaning: 94.0%" in html and "1 in 4 answers" in html
-    html = cards.filled(compared(often_wrong, verdict="neither"), [minimal("xception")], {})
+    html = cards.filled(compared(often_wrong, verdict="neither"), [minimal("xception")], None)
     assert '<article class="cd-card" data-accent="neither"' in html and ": 94.0%" in html
     assert "Leaning" not in html and "cd-worth" not in html
 
@@ -76,7 +100,7 @@ def test_every_text_that_is_not_ours_is_escaped(state):
         "refused": lambda: banners.refused(evil),
         "filled": lambda: cards.filled(comparison, [model], {model.name: "data:,"}),
         "banner": lambda: banners.verdict(comparison, [model]),
-        "about": lambda: frame.about([model], evil, [evil], "Photos are not kept."),
+        "about": lambda: frame.about([model], {model.name: f"folder {evil}"}, [evil], "Photos are not kept."),
     }[state]()
     assert "<script" not in html.lower() and "&lt;script" in html.lower()
 
@@ -95,20 +119,35 @@ def test_the_heading_names_the_classes_and_how_many_models_answer(count, classes
     assert f"<h1>{question}</h1>" in html and f"<p>{word}" in html
 
 
-def test_problems_source_and_privacy_are_shown():
-    html = frame.about(
-        [minimal()], "bundled (Hub unreachable: a/b)", ["xception.h5 is damaged."], "Photos are not kept."
-    )
-    assert "<strong>bundled (Hub unreachable: a/b)</strong>" in html and "<li>xception.h5 is damaged.</li>" in html
-    assert "cat or dog" in html and "Photos are not kept." in html
-    assert "error rates" not in html and "error rates" in frame.about([fakes.spec("xception")], "bundled", [], "")
-    assert "<li>None.</li>" in frame.about([], "none", ["None."], "")
+def test_problems_and_privacy_are_shown():
+    sources = {"m": "bundled", "xception": "bundled"}
+    html = frame.about([minimal()], sources, ["xception.h5 is damaged."], "Photos are not kept.")
+    assert "<li>xception.h5 is damaged.</li>" in html and "cat or dog" in html and "Photos are not kept." in html
+    assert "error rates" not in html and "error rates" in frame.about([fakes.spec("xception")], sources, [], "")
+    assert "<li>None.</li>" in frame.about([], {}, ["None."], "")
 
 
 @pytest.mark.parametrize(
-    ("source", "before", "after"), [("hub {}@0123", "hub ", "@0123"), ("hub cache {}@0 (<)", "hub cache ", "@0 (&lt;)")]
+    ("sources", "facts"),
+    [
+        ({"m": "bundled"}, ["The model came with this app."]),
+        ({"m": "bundled", "n": "bundled"}, ["The models came with this app."]),
+        ({"m": "folder mine", "n": "folder mine"}, ["The models came from the folder mine"]),
+        ({"m": "bundled (Hub unreachable: a/b)"}, ["came with this app (Hub unreachable: a/b)."]),
+        (
+            {"m": "bundled", "n": "folder mine", "o": "bundled"},
+            ["M and O came with this app.", "N came from the folder mine"],
+        ),
+    ],
 )
-def test_models_from_the_hub_come_with_a_link_to_their_repository(hub_client, source, before, after):
+def test_it_is_said_whose_the_models_are(sources, facts):
+    text = words(frame.about([minimal(name, title=name.upper()) for name in sources], sources, [], ""))
+    assert all(fact in text for fact in facts) and text.count("came") == len(facts)
+
+
+@pytest.mark.parametrize("source", ["hub {}@0123", "hub cache {}@0123 (Hub unreachable)"])
+def test_models_from_the_hub_come_with_a_link_to_their_repository(hub_client, source):
     hub_client("https://hub.example")
     link = '<a href="https://hub.example/user/name" target="_blank" rel="noopener">user/name</a>'
-    assert f"<strong>{before}{link}{after}</strong>" in frame.about([minimal()], source.format("user/name"), [], "")
+    html = frame.about([minimal()], {"m": source.format("user/name")}, [], "")
+    assert f"<strong>{link}@0123</strong>" in html and ("unreachable" in html) == ("unreachable" in source)

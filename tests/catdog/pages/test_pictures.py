@@ -7,11 +7,13 @@ import io
 import shutil
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from catdog.pages import examples
 from catdog.pages.pictures import legend_url, overlay_urls, overlays
 from tests.catdog import fakes
+from tests.specs import minimal
 
 
 def decoded(url: str) -> Image.Image:
@@ -42,10 +44,15 @@ def test_the_legend_goes_from_cool_over_grey_to_warm():
 
 
 def test_examples_begin_with_cat_and_dog_and_have_square_thumbnails(tmp_path, cat):
-    found = examples.thumbnails()
+    found = examples.thumbnails(examples.find())
     assert list(found) == list(examples.find())
     assert list(found)[:3] == ["cat", "dog", "duck"]
     assert {decoded(url).size for url in found.values()} == {(examples.THUMBNAIL, examples.THUMBNAIL)}
     assert examples.find(tmp_path) == examples.find(tmp_path / "nowhere") == {}
     shutil.copy(cat, tmp_path / "zebra.jpg")
     assert list(examples.find(tmp_path)) == ["zebra"]
+
+
+@pytest.mark.parametrize(("classes", "fit"), [(("Dogs", "horse"), True), (("horse", "cow"), False)])
+def test_examples_are_for_models_that_know_one_of_them(classes, fit):
+    assert examples.fitting([minimal(classes=classes)]) == (examples.find() if fit else {})

@@ -134,7 +134,7 @@ def test_another_model_runtime_or_photo_is_asked_anew(classifier, tiny_data, tmp
 
 
 def test_columns_follow_the_folder_and_not_the_model(classifier, split):
-    turned = Classifier(classifier.spec.replace(classes=("dog", "cat")), classifier.engine)
+    turned = Classifier(classifier.spec.replace(classes=("Dog", "CAT")), classifier.engine)
     one, other = (predict([c], split)["m"] for c in (classifier, turned))
     np.testing.assert_array_equal(one, other[:, ::-1])
 
