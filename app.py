@@ -1,6 +1,7 @@
 """Entry point of the Space, and of `python app.py`: settings -> comparator -> Gradio page.
 
-Gradio reads GRADIO_SERVER_NAME (127.0.0.1 by default) and GRADIO_SERVER_PORT (from 7860 on).
+Gradio reads GRADIO_SERVER_NAME (127.0.0.1 by default) and GRADIO_SERVER_PORT (by default the first free one from 7860
+on).
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import sys
 
 from catdog import CatDogError, Settings, load
 from catdog.memory import limit_malloc
-from catdog.settings import configure_gradio
+from catdog.settings import check_gradio, configure_gradio
 from catdog.terminal import hidden_stderr, tell
 
 
@@ -19,6 +20,7 @@ def main() -> int:
     limit_malloc()
     try:
         settings = Settings.from_env()
+        check_gradio()
         print("Loading the models; the first start converts them, which may take a minute.", flush=True)
         with hidden_stderr():
             comparator = load(settings)

@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from catdog.errors import InvalidSettings
@@ -85,13 +86,37 @@ class Settings:
         return cls(**given)
 
 
-def environment_with_tensorflow() -> dict[str, str]:
-    """The environment for a child process whose Keras runs on TensorFlow, whatever the backend of this process."""
-    return os.environ | {"KERAS_BACKEND": "tensorflow"}
+def environment_with_tensorflow(root: Path) -> dict[str, str]:
+    """The environment for a child process that finds catdog in `root`, and whose Keras runs on TensorFlow.
+
+    Whatever the backend of this process; and without PYTHONWARNINGS, which may turn warnings of libraries into errors.
+    """
+    path = os.pathsep.join(filter(None, [str(root), os.environ.get("PYTHONPATH")]))
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONWARNINGS"}
+    return kept | {"KERAS_BACKEND": "tensorflow", "PYTHONPATH": path}
+
+
+def check_gradio() -> None:
+    """Raise InvalidSettings, which names the variable, where Gradio could not read a number when it is imported.
+
+    A port that is asked for is the only one that is tried, unless GRADIO_NUM_PORTS says otherwise: by default Gradio
+    would take the next free one of a hundred.
+    """
+    for name, (least, most) in GRADIO_NUMBERS.items():
+        text = os.environ.get(name, "").strip()
+        if text:
+            _require(text.isdecimal() and least <= int(text) <= most, name, f"{least} to {most}", text)
+        else:
+            os.environ.pop(name, None)
+    if "GRADIO_SERVER_PORT" in os.environ:
+        os.environ.setdefault("GRADIO_NUM_PORTS", "1")
 
 
 def configure_gradio() -> None:
     """Set environment variables that Gradio reads when it is imported, unless they are set already.
+
+    Variables with which no client for HTTP can be made are taken away, with a warning: Gradio makes one when it is
+    imported, and the page fetches nothing with it.
 
     GRADIO_TEMP_DIR       a folder of this user: by default all users of a machine share one, and only the first of them
                           can write to it
@@ -101,15 +126,57 @@ def configure_gradio() -> None:
     """
     from urllib.request import getproxies_environment  # slow to import, and nothing else needs it
 
+    import httpx
+
     if "GRADIO_TEMP_DIR" not in os.environ:
         with contextlib.suppress(OSError):  # Gradio reports what is wrong with its default
             os.environ["GRADIO_TEMP_DIR"] = str(_temporary("gradio"))
+    while fault := unusable_for_http(httpx):
+        name, problem = fault
+        log.warning("%s. It is ignored.", problem)
+        del os.environ[name]
     if set(getproxies_environment()) - {"no"}:
         reached = os.environ.get("no_proxy") or os.environ.get("NO_PROXY")
-        own = os.environ.get("GRADIO_SERVER_NAME")
+        own = os.environ.get("GRADIO_SERVER_NAME", "").strip("[]")  # as an address in a URL has, but not in a list
         os.environ["no_proxy"] = ",".join(filter(None, [reached, "127.0.0.1", "localhost", own]))
     os.environ.setdefault("GRADIO_ANALYTICS_MAX_EVENTS", "1")
     os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", str(sys.maxsize))
+
+
+def unusable_for_http(http: ModuleType) -> tuple[str, str] | None:
+    """The first variable with which a library makes no client, and a clause that names it and says what it must be.
+
+    http is httpx or httpx2; variables are those for proxies and certificates. The clause has nothing of a value, which
+    may hold a password.
+    """
+    given = {name: value for name, value in os.environ.items() if value and name.lower() in HTTP_VARIABLES}
+    if not given:
+        return None
+    with contextlib.suppress(Exception):  # OSError, ValueError, ImportError and its own
+        http.Client().close()
+        return None
+    for kind, expected in HTTP_VARIABLES.items():
+        for name, value in given.items():
+            if name.lower() == kind and not _is_usable(http, kind, value):
+                return name, f"{name} must be {expected}"
+    return None
+
+
+def _is_usable(http: ModuleType, kind: str, value: str) -> bool:
+    try:
+        if kind == "no_proxy":  # the last one, with nothing else at fault
+            return False
+        if kind == "ssl_cert_file":
+            import ssl
+
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(value)
+        elif kind == "sslkeylogfile":
+            open(value, "a").close()
+        else:
+            http.HTTPTransport(proxy=value if "://" in value else f"http://{value}", verify=False)
+    except Exception:  # of the system, of OpenSSL and of the library
+        return False
+    return True
 
 
 def _temporary(name: str) -> Path:
@@ -161,6 +228,25 @@ VARIABLES: dict[str, tuple[str, Callable[[str], Any]]] = {
     "MAX_WAITING": ("max_waiting", _whole),
     "MAX_UPLOAD_MB": ("max_upload_bytes", _bytes),
     "MAX_PIXELS": ("max_pixels", _whole),
+}
+
+# Whole numbers that Gradio reads when it is imported or started -> the least and the largest.
+GRADIO_NUMBERS = {
+    "GRADIO_SERVER_PORT": (1, 65535),
+    "GRADIO_NUM_PORTS": (1, 65535),
+    "GRADIO_NODE_NUM_PORTS": (1, 65535),
+    "GRADIO_DEBUG": (0, 1),
+}
+
+_PROXY = "like http://proxy:3128 (socks5:// needs `pip install httpx[socks]`)"
+# Variables that clients of HTTP read, in small letters -> what each must be.
+HTTP_VARIABLES = {
+    "http_proxy": _PROXY,
+    "https_proxy": _PROXY,
+    "all_proxy": _PROXY,
+    "ssl_cert_file": "a file of certificates",
+    "sslkeylogfile": "a file that can be written",
+    "no_proxy": "host names and addresses, those of IPv6 like ::1, without brackets and ranges",
 }
 
 

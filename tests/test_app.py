@@ -67,7 +67,8 @@ def app(folder: Path, *program: str | Path, **environment: object):
     [
         ({"CATDOG_WEIGHTS": "/nowhere"}, "/nowhere"),
         ({"CATDOG_MAX_PIXELS": "many"}, "CATDOG_MAX_PIXELS"),
-        ({"GRADIO_NUM_PORTS": "1"}, "cannot be served"),
+        ({}, "GRADIO_SERVER_PORT"),  # which is taken
+        ({"GRADIO_SERVER_PORT": "web"}, "GRADIO_SERVER_PORT"),
     ],
 )
 def test_an_app_that_cannot_start_says_why(tmp_path, tiny_weights, environment, words):
@@ -83,14 +84,17 @@ def test_an_app_that_cannot_start_says_why(tmp_path, tiny_weights, environment, 
 def test_the_app_serves_from_any_folder_until_interrupted_and_tells_of_a_fallback(tmp_path, tiny_weights, cat):
     port = free_port()
     hub = {"CATDOG_HUB_REPO": "user/name", "HF_ENDPOINT": f"http://{HOST}:{free_port()}", "HF_HOME": tmp_path}
-    with app(tmp_path, CATDOG_WEIGHTS=tiny_weights, GRADIO_SERVER_PORT=port, **hub) as process:
+    unusable = {"ALL_PROXY": "socks://proxy:1080", "no_proxy": "fd00::/8", "SSL_CERT_FILE": tmp_path / "none"}
+    with app(tmp_path, CATDOG_WEIGHTS=tiny_weights, GRADIO_SERVER_PORT=port, **hub, **unusable) as process:
         url = f"http://{HOST}:{port}"
         until_it_answers(url, process)
         event, (_, _, comparison) = call(url, {"url": data_url(cat.read_bytes())})
         assert event == "complete" and len(comparison["models"]) == 2
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=PATIENCE) == 0
-        assert "user/name cannot be reached" in process.stderr.read()
+        errors = process.stderr.read()
+    assert "user/name cannot be reached" in errors
+    assert all(name in errors for name in unusable) and "Traceback" not in errors
 
 
 def test_the_app_that_is_told_to_stop(tiny_weights, tmp_path, cat):

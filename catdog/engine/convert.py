@@ -75,8 +75,8 @@ def _in_child(jobs: Sequence[Job]) -> list[CatDogError | None]:
     command = [sys.executable, "-m", __name__]
     try:
         child = subprocess.run(
-            command, input=json.dumps(request), cwd=ROOT, env=environment_with_tensorflow(),
-            capture_output=True, text=True, timeout=PATIENCE, check=False,
+            command, input=json.dumps(request), cwd=ROOT, env=environment_with_tensorflow(ROOT),
+            capture_output=True, encoding="utf-8", timeout=PATIENCE, check=False,
         )  # fmt: skip
         lines = [json.loads(line) for line in child.stdout.splitlines() if line.startswith("{")]
     except (OSError, ValueError, subprocess.SubprocessError) as error:
@@ -103,7 +103,7 @@ def main() -> None:
     """Do the jobs on stdin. What libraries print to stdout goes to stderr."""
     with os.fdopen(os.dup(1), "w", encoding="utf-8") as stdout:
         os.dup2(2, 1)
-        for job in json.load(sys.stdin):
+        for job in json.loads(sys.stdin.buffer.read()):
             error = attempt(Job(Path(job["path"]), ModelSpec(**job["spec"]), Path(job["out"])))
             print(json.dumps(error.to_dict() if error else {}), file=stdout, flush=True)
 

@@ -18,6 +18,7 @@ from typing import TypeVar
 
 from catdog.errors import CatDogError, ModelUnavailable
 from catdog.models.spec import find_specs, sha256_of
+from catdog.settings import unusable_for_http
 
 T = TypeVar("T")
 
@@ -152,6 +153,7 @@ def _translated_errors(repo: str, revision: str) -> Iterator[None]:
 
 def translated(error: Exception, repo: str, revision: str) -> ModelUnavailable:
     """What an error of the client means to somebody who reads from a repository."""
+    import httpx2
     from huggingface_hub import constants, errors
 
     if isinstance(error, (errors.LocalEntryNotFoundError, ValueError)):
@@ -177,11 +179,13 @@ def translated(error: Exception, repo: str, revision: str) -> ModelUnavailable:
         case errors.HfHubHTTPError():
             advice = "Check CATDOG_HUB_REPO, HF_TOKEN and HF_ENDPOINT."
             problem = f"{the} is refused at revision {revision} with HTTP status {status}. {advice}"
+        case _ if fault := unusable_for_http(httpx2):
+            _, reason = fault
         case OSError(errno=int()):
             advice = "Set HF_HOME to a folder that can be written and has room."
             problem = f"The Hub cache {constants.HF_HUB_CACHE} cannot hold {repo} ({error.strerror}). {advice}"
         case OSError() | errors.HTTPError():
             reason = str(error).strip().partition("\n")[0].rstrip(".") or type(error).__name__
-        case _:  # a sign-in page, or an invalid proxy address; the text may hold a password
-            reason = f"the client cannot use its settings or the answer: {type(error).__name__}"
+        case _:  # a sign-in page; the text may hold a password
+            reason = f"the client cannot use the answer: {type(error).__name__}"
     return HubUnreachable(repo, reason) if reason else ModelUnavailable(problem)

@@ -5,11 +5,12 @@ import tempfile
 from pathlib import Path
 
 import gradio as gr
+import httpx
 import pytest
 from PIL import Image
 
 from catdog.errors import InvalidSettings
-from catdog.settings import PILLOW_LIMIT, PREFIX, VARIABLES, Settings, configure_gradio
+from catdog.settings import PILLOW_LIMIT, PREFIX, VARIABLES, Settings, check_gradio, configure_gradio
 from tests.conftest import ROOT
 
 
@@ -72,9 +73,15 @@ def test_settings_made_in_python_are_checked_too(field):
 @pytest.fixture
 def bare(monkeypatch):
     """An environment without what Gradio reads or `configure_gradio` sets, and as it was after the test."""
-    set_here = ("no_proxy", "GRADIO_TEMP_DIR", "GRADIO_ANALYTICS_MAX_EVENTS", "GRADIO_ANALYTICS_CACHE_FREQUENCY")
+    set_here = (
+        "no_proxy",
+        "GRADIO_TEMP_DIR",
+        "GRADIO_ANALYTICS_MAX_EVENTS",
+        "GRADIO_ANALYTICS_CACHE_FREQUENCY",
+        "GRADIO_NUM_PORTS",
+    )
     for name in [*os.environ, *set_here]:
-        if name.lower().endswith("_proxy") or name.startswith("GRADIO_"):
+        if name.lower().endswith("_proxy") or name.startswith(("GRADIO_", "SSL")):
             monkeypatch.setenv(name, "1")  # so that what is set later ends with the test
             monkeypatch.delenv(name)
 
@@ -110,6 +117,55 @@ def test_gradio_reaches_itself_without_a_proxy(bare, monkeypatch, proxies, expec
     configure_gradio()
     assert os.environ.get("no_proxy") == expected
     assert gr.Blocks().queue()._queue.ANALYTICS_MAX_EVENTS == 1  # for statistics of calls, which nobody sees
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "usable"),
+    [
+        ("ALL_PROXY", "socks://proxy:1080", False),
+        ("https_proxy", "ftp://user:secret@proxy", False),
+        ("HTTP_PROXY", "http://user:secret/@proxy:80", False),
+        ("HTTP_PROXY", "proxy:3128", True),
+        ("no_proxy", "localhost,[::1]", False),
+        ("NO_PROXY", "localhost,fd00::/8", False),
+        ("no_proxy", "localhost,::1,10.0.0.0/8", True),
+        ("SSL_CERT_FILE", "/nowhere", False),
+        ("SSL_CERT_FILE", __file__, False),
+        ("SSL_CERT_FILE", "", True),
+        ("SSLKEYLOGFILE", "/nowhere/keys", False),
+    ],
+)
+def test_what_no_client_can_be_made_with_is_told_and_ignored(bare, monkeypatch, caplog, name, value, usable):
+    monkeypatch.setenv(name, value)
+    configure_gradio()
+    assert [name in text for text in caplog.messages] == ([] if usable else [True])
+    assert "secret" not in caplog.text
+    httpx.Client().close()
+
+
+@pytest.mark.parametrize("port", ["web", "0", "-1", "65536", "80.5", "1e3"])
+@pytest.mark.parametrize("name", ["GRADIO_SERVER_PORT", "GRADIO_NUM_PORTS"])
+def test_a_port_that_is_none_is_refused_by_name(bare, monkeypatch, name, port):
+    monkeypatch.setenv(name, port)
+    with pytest.raises(InvalidSettings, match=name):
+        check_gradio()
+
+
+@pytest.mark.parametrize(
+    ("given", "tried"),
+    [
+        ({}, None),
+        ({"SERVER_PORT": " "}, None),
+        ({"SERVER_PORT": "80"}, "1"),
+        ({"SERVER_PORT": "80", "NUM_PORTS": "9"}, "9"),
+    ],
+)  # fmt: skip
+def test_the_port_that_is_asked_for_is_the_only_one(bare, monkeypatch, given, tried):
+    for name, value in given.items():
+        monkeypatch.setenv(f"GRADIO_{name}", value)
+    check_gradio()
+    assert os.environ.get("GRADIO_NUM_PORTS") == tried
+    assert os.environ.get("GRADIO_SERVER_PORT") != " "
 
 
 def test_folders_are_where_the_user_keeps_them(monkeypatch, tmp_path):

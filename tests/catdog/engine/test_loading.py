@@ -27,6 +27,7 @@ from catdog.errors import DifferentAnswers, ModelMismatch, ModelUnavailable, Not
 from catdog.models.spec import ModelSpec
 from catdog.settings import Settings
 from tests.catdog.engine.test_cache import DAMAGES
+from tests.conftest import ROOT
 from tests.processes import python
 from tests.tiny import write_tiny_model
 
@@ -163,7 +164,9 @@ def test_the_same_file_under_two_specs_is_judged_by_each(tiny, tmp_path):
 
 
 START = """
-import sys, catdog
+import sys
+sys.path.insert(0, sys.argv[2])
+import catdog
 comparator = catdog.load()
 print([verdict.confidence for verdict in comparator.compare(sys.argv[1]).models])
 print(sorted({"keras", "tensorflow"} & set(sys.modules)), *comparator.problems)
@@ -173,9 +176,10 @@ comparator.close()
 
 def test_a_process_converts_in_a_child_and_the_next_one_uses_that(tiny, tmp_path, cat):
     path, spec = tiny
+    strict = {"PYTHONWARNINGS": "error", "PYTHONSAFEPATH": 1}
     seen = []
     for _ in range(2):
-        answer = python(START, cat, CATDOG_WEIGHTS=path.parent, CATDOG_CACHE=tmp_path).stdout
+        answer = python(START, cat, ROOT, CATDOG_WEIGHTS=path.parent, CATDOG_CACHE=tmp_path, **strict).stdout
         seen.append((answer, (cache.folder_of(tmp_path, spec.sha256) / cache.MANIFEST).stat().st_mtime_ns))
     assert seen[0] == seen[1]
     assert seen[0][0].splitlines()[1] == "[]"  # neither Keras nor TensorFlow, and no problem

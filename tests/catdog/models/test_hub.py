@@ -172,14 +172,21 @@ def test_unreachable_and_never_cached(hub, commit, hub_client, tiny_weights, mon
 
 
 @pytest.mark.parametrize(
-    ("proxy", "kind"), [("ftp://user:secret@proxy", "ValueError"), ("http://user:secret/@proxy:80", "InvalidURL")]
+    ("name", "value"),
+    [
+        ("HTTP_PROXY", "http://user:secret/@proxy:80"),
+        ("ALL_PROXY", "socks5://user:secret@proxy"),
+        ("SSL_CERT_FILE", "/secret"),
+    ],
 )
-def test_a_proxy_that_is_none_is_told_without_its_password(hub, commit, tiny_weights, monkeypatch, proxy, kind):
-    monkeypatch.setenv("HTTP_PROXY", proxy)
+def test_a_variable_that_no_client_can_use_is_named_without_its_value(
+    hub, commit, tiny_weights, monkeypatch, name, value
+):
+    monkeypatch.setenv(name, value)
     close_session()  # the next client reads it
     [problem] = locate(settings(tiny_weights)).problems
-    assert f"(the client cannot use its settings or the answer: {kind})" in problem
-    assert "secret" not in problem
+    assert f"({name} must be" in problem
+    assert "secret" not in problem and "HF_HOME" not in problem
 
 
 def test_unreachable_without_cache_and_without_bundled_models(hub, tmp_path):
