@@ -4,10 +4,12 @@ import site from "./site.js";
 import {templates} from "./templates.js";
 import {Html} from "./filling.js";
 import {answerTo, ready} from "./asking.js";
+import {filesIn, isZip} from "./zip.js";
 import {classesOf, grouped, is_neither, refusal, say} from "./wording.js";
 
 const {limits} = site;
 const THUMBNAIL = 192; // pixels, largest side
+const LONGEST_NAME = 200;
 const classes = classesOf(site.specs);
 const titles = Object.fromEntries(site.specs.map((spec) => [spec.name, spec.title]));
 
@@ -31,35 +33,34 @@ export function startMany(tab) {
   async function judge(files) {
     const run = running, judged = [];
     try {
-      for (const {file, name, label} of photosOf(files)) {
+      const entries = await entriesOf(files);
+      for (const {name, label, error, read} of entries) {
+        if (run !== running) return; // other files were chosen
         results.innerHTML = templates["progress.html"]({
-          done: judged.length, count: files.length,
-          text: say("judged", {done: grouped(judged.length), photos: grouped(files.length)}),
+          done: judged.length, count: entries.length,
+          text: say("judged", {done: grouped(judged.length), photos: grouped(entries.length)}),
         });
         await ready;
-        const {comparison, thumbnail, message} = await answerTo(file, THUMBNAIL);
-        if (run !== running) return; // other files were chosen
+        const {comparison, thumbnail, message} = error ? {message: error} : await answerOf(read);
+        if (run !== running) return;
         if (thumbnail) addresses.push(URL.createObjectURL(thumbnail));
         judged.push({name, label, comparison, error: message, thumbnail: thumbnail && addresses.at(-1)});
         if (run.stopped) break;
       }
-      results.innerHTML = shown(judged, files.length);
+      results.innerHTML = shown(judged, entries.length);
     } catch ({message}) {
-      if (run === running) refuse(message);
+      if (run !== running) return;
+      refuse(message);
     }
     stop.disabled = true;
   }
 
-  function take(chosen) {
-    const files = [...chosen].filter((file) => !nameOf(file).split("/").some(isClutter));
-    const most = limits.photos, received = grouped(files.length);
+  function take(files) {
     running = {stopped: false};
     addresses.forEach((address) => URL.revokeObjectURL(address));
     addresses = [];
-    stop.disabled = !files.length || files.length > most;
-    if (!files.length) return refuse(refusal("no photos").message);
-    if (files.length > most) return refuse(refusal("too many photos", {most, received}).message);
-    return judge(files);
+    stop.disabled = false;
+    return judge([...files]);
   }
 
   inputs.forEach((input) => input.addEventListener("change", () => {
@@ -86,16 +87,50 @@ const nameOf = (file) => file.webkitRelativePath || file.name;
 // What operating systems add to folders unasked.
 const isClutter = (part) => part.startsWith(".") || ["__MACOSX", "Thumbs.db", "desktop.ini"].includes(part);
 
-// The files with what to call them, and the class that the innermost folder names.
-function photosOf(files) {
+// The class that the innermost folder in a path names, if one does.
+function labelOf(name) {
   const names = classes.flatMap((label) => ["", "s"].map((end) => [label.toLowerCase() + end, label]));
-  const known = Object.fromEntries(names);
-  return files.map((file) => {
-    const name = nameOf(file);
-    const folder = name.split("/").slice(0, -1).reverse().find((part) => Object.hasOwn(known, part.toLowerCase()));
-    return {file, name, label: folder ? known[folder.toLowerCase()] : null};
+  const known = Object.fromEntries(names), folders = name.toLowerCase().split("/").slice(0, -1).reverse();
+  return known[folders.find((folder) => Object.hasOwn(known, folder))] ?? null;
+}
+
+const isKept = (name) => !name.split("/").some(isClutter);
+
+// What is to be judged: {name, label, read}, or {name, error} of what is refused, which comes first.
+export async function entriesOf(files) {
+  const lists = await Promise.all(files.filter((file) => isKept(nameOf(file))).map(entriesIn)), entries = lists.flat();
+  const most = limits.photos, received = grouped(entries.length);
+  if (!entries.length) throw refusal("no photos");
+  if (entries.length > most) throw refusal("too many photos", {most, received});
+  return [...entries.filter(({error}) => error), ...entries.filter(({error}) => !error)];
+}
+
+// The photo itself, or those in a zip. A zip that cannot be read is refused as one file.
+async function entriesIn(file) {
+  const name = nameOf(file);
+  if (!await isZip(file)) return [{name: short(name), label: labelOf(name), read: async () => file}];
+  let members;
+  try {
+    members = await filesIn(file, isKept);
+  } catch (error) {
+    if (["many in zip", "unpacked"].includes(error.code)) throw error;
+    return [{name: short(name), error: error.message}];
+  }
+  return members.map(({name, content, problem, read}) => {
+    const copies = content ? members.filter((other) => other.content === content) : [];
+    const labels = [...new Set(copies.map((other) => labelOf(other.name)))].filter(Boolean).sort();
+    const found = problem ?? (labels.length > 1 ? refusal("two labels", {labels: labels.join(" and as ")}) : null);
+    return {name: short(name), label: labelOf(name), error: found?.message, read};
   });
 }
+
+// A name as the page can show it.
+function short(name) {
+  const printable = name.replace(/(?! )[\p{C}\p{Z}]/gu, "\ufffd");
+  return printable.length <= LONGEST_NAME ? printable : `…${printable.slice(1 - LONGEST_NAME)}`;
+}
+
+const answerOf = (read) => read().then((file) => answerTo(file, THUMBNAIL)).catch(({message}) => ({message}));
 
 // How doubtful a verdict is, 0 to 1: see `doubt` in catdog/collection.
 const doubt = ({models, verdict}) => 1 - Math.min(...models.map(({probabilities}) => probabilities[verdict] ?? 0));

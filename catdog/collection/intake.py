@@ -27,6 +27,21 @@ _CLUTTER = ("__MACOSX", "Thumbs.db", "desktop.ini")
 # zipfile raises RuntimeError for encrypted members and UnicodeDecodeError for names that are not valid UTF-8.
 _UNREADABLE = (OSError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, UnicodeDecodeError)
 
+# Why a zip, or a file in one, is refused. The static page says the same.
+REFUSALS = {
+    "damaged zip": "The zip file is damaged, or has several parts, and cannot be read.",
+    "empty zip": "The zip holds no files.",
+    "nested zip": "It is a zip in the zip, which is not opened. Choose it on its own.",
+    "deep": "It lies in more than {deepest} folders.",
+    "encrypted": "It is encrypted. Choose a zip without a password.",
+    "packed": "It is packed with a compression that is not supported. Use an ordinary zip.",
+    "large": "It is larger than the {megabytes} MB that are accepted.",
+    "two labels": "The zip holds this photo as {labels}. Keep the copy whose folder is right.",
+    "damaged in zip": "It is damaged in the zip file.",
+    "many in zip": "The zip holds {files} files; at most {most} photos are judged at once.",
+    "unpacked": "The zip holds more than {megabytes} MB, unpacked. Choose fewer or smaller photos.",
+}
+
 
 class TooMuch(CatDogError, ValueError):
     """More photos than are judged at once, or files that are too large."""
@@ -77,11 +92,11 @@ def collect(files: Sequence[tuple[str, Path]], classes: Sequence[str], max_bytes
             try:
                 archive = archives.enter_context(zipfile.ZipFile(path))
             except _UNREADABLE:
-                refused.append((_short(name), "The zip file is damaged, or has several parts, and cannot be read."))
+                refused.append((_short(name), REFUSALS["damaged zip"]))
                 continue
             members = _members(archive)
             if not members:
-                refused.append((_short(name), "The zip holds no files."))
+                refused.append((_short(name), REFUSALS["empty zip"]))
             labels = _labels(members, classes)
             for member in members:
                 shown = _short(member.filename)
@@ -125,9 +140,9 @@ def _members(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
     """The files in a zip, without those that operating systems add."""
     members = [member for member in archive.infolist() if not member.is_dir() and not _is_clutter(member.filename)]
     if len(members) > MOST_PHOTOS:
-        raise TooMuch(f"The zip holds {len(members):,} files; at most {MOST_PHOTOS} photos are judged at once.")
+        raise TooMuch(REFUSALS["many in zip"].format(files=f"{len(members):,}", most=MOST_PHOTOS))
     if sum(member.file_size for member in members) > MOST_UNPACKED:
-        raise TooMuch(f"The zip holds more than {MOST_UNPACKED // 2**20} MB, unpacked. Send fewer or smaller photos.")
+        raise TooMuch(REFUSALS["unpacked"].format(megabytes=MOST_UNPACKED // 2**20))
     return members
 
 
@@ -165,17 +180,17 @@ def _parts(name: str) -> tuple[str, ...]:
 def _problem(member: zipfile.ZipInfo, max_bytes: int, labels: set[str]) -> str:
     """Why a member of a zip is refused, whose content has these labels; empty if it is not."""
     if member.filename.lower().endswith(".zip"):
-        return "It is a zip in the zip, which is not opened. Send it on its own."
+        return REFUSALS["nested zip"]
     if len(_parts(member.filename)) > DEEPEST + 1:
-        return f"It lies in more than {DEEPEST} folders."
+        return REFUSALS["deep"].format(deepest=DEEPEST)
     if member.flag_bits & 1:
-        return "It is encrypted. Send the zip without a password."
+        return REFUSALS["encrypted"]
     if member.compress_type not in _METHODS:
-        return "It is packed with a compression that is not supported. Use an ordinary zip."
+        return REFUSALS["packed"]
     if member.file_size > max_bytes:
-        return f"It is larger than the {max_bytes / 2**20:g} MB that are accepted."
+        return REFUSALS["large"].format(megabytes=f"{max_bytes / 2**20:g}")
     if len(labels) > 1:
-        return f"The zip holds this photo as {' and as '.join(sorted(labels))}. Keep the copy whose folder is right."
+        return REFUSALS["two labels"].format(labels=" and as ".join(sorted(labels)))
     return ""
 
 
@@ -185,7 +200,7 @@ def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
         with archive.open(member) as stream:
             return stream.read(member.file_size + 1)  # `archive.read` would unpack up to a gigabyte first
     except (*_UNREADABLE, ValueError) as error:  # ValueError: the zip was closed because the visitor left
-        raise InvalidImage("It is damaged in the zip file.") from error
+        raise InvalidImage(REFUSALS["damaged in zip"]) from error
 
 
 def _short(name: str) -> str:

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import io
 import itertools
 import json
 import re
+import struct
+import zipfile
+import zlib
 
 import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
 from catdog import Settings, load, wording
-from catdog.collection import Judged
+from catdog.collection import Judged, collect
+from catdog.collection.intake import TooMuch
 from catdog.errors import CatDogError
 from catdog.gradio_app.gallery import results
 from catdog.models.heatmap import enlarged
@@ -238,6 +243,81 @@ def test_the_gallery_and_its_file_are_those_of_the_server(page, page_specs):
         ]  # fmt: skip
         expected = re.sub(r'src="data:image/[^"]*"', f'src="{THUMBNAIL}"', results(judged, page_specs, planned=planned))
         assert page.evaluate(SHOWN, [rows, planned or len(judged)]) == expected
+
+
+ENTRIES = """async (files) => {
+  const {entriesOf} = await import("./many.js");
+  const bytes = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+  try {
+    const entries = await entriesOf(files.map(([name, text]) => new File([bytes(text)], name)));
+    const read = ({error, read}) => error ?? read().then(({size}) => size, ({message}) => message);
+    return await Promise.all(entries.map(async (entry) => [entry.name, entry.label ?? null, await read(entry)]));
+  } catch ({message}) {
+    return message;
+  }
+}"""
+CONTENT = b"photo" * 40_000
+
+
+def zipped(members: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", method) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return stream.getvalue()
+
+
+def zips() -> dict[str, bytes]:
+    good = zipped(
+        {"pets/cats/1.jpg": CONTENT, "pets/Dogs/\N{SNOWMAN}.jpg": b"other", ".hidden/x.jpg": b"", "empty": b""}
+    )
+    return {
+        "good": good,
+        "stored": zipped({"dog/1.jpg": CONTENT}, zipfile.ZIP_STORED),
+        "behind a comment": good[:-2] + b"\x03\x00abc",
+        "refused": zipped({"in.zip": b"PK", "/".join("abcdefghi") + "/x": b"1", "a\\cat\\b.jpg": b"2"}),
+        "two labels": zipped({"cat/1.jpg": b"same", "dog/1.jpg": b"same"}),
+        "long name": zipped({f"{'x' * 250}.jpg": b"1"}),
+        "another method": zipped({"1.jpg": CONTENT}, zipfile.ZIP_BZIP2),
+        "encrypted": good.replace(b"PK\x01\x02\x14\x03\x14\x00\x00", b"PK\x01\x02\x14\x03\x14\x00\x01"),
+        "empty": zipped({}),
+        "cut off": good[:-30],
+        "no zip": b"PK\x03\x04" + bytes(100),
+        "many": zipped({f"{i}.jpg": b"1" for i in range(201)}),
+        "much": zipped({f"{i}.jpg": bytes(2**20) for i in range(11)}).replace(
+            struct.pack("<I", 2**20), struct.pack("<I", 20 * 2**20)
+        ),
+    }
+
+
+def test_zips_are_read_as_the_server_reads_them(page, tmp_path):
+    reason = re.compile(r": [^:]*\.$")  # in other words
+    for name, content in zips().items():
+        (tmp_path / name).write_bytes(content)
+        found = page.evaluate(ENTRIES, [[name, sent(content)]])
+        try:
+            with collect([(name, tmp_path / name)], ("cat", "dog"), Settings().max_upload_bytes) as expected:
+                refused = [[name, problem] for name, problem in expected.refused]
+                photos = [[photo.name, photo.label, len(photo.read())] for photo in expected.photos]
+        except TooMuch as error:
+            assert found == str(error), name
+            continue
+        assert found[len(refused) :] == photos, name
+        shown = [[one, reason.sub("", problem)] for one, _, problem in found[: len(refused)]]
+        assert shown == [[one, reason.sub("", problem)] for one, problem in refused], name
+
+
+def test_damaged_photos_in_zips_are_refused(page):
+    good, packed = zips()["good"], zlib.compress(CONTENT)[2:-4]
+    size, crc = (struct.pack("<I", number) for number in (len(CONTENT), zlib.crc32(CONTENT)))
+    damaged = {
+        "other content": good.replace(packed, packed[:-1] + b"\x00"),
+        "another sum": good.replace(crc, b"\0\0\0\1"),
+        "larger than it says": good.replace(size, struct.pack("<I", 1000)),
+    }
+    for name, content in damaged.items():
+        assert content != good, name
+        assert "damaged in the zip" in page.evaluate(ENTRIES, [[name, sent(content)]])[0][2], name
 
 
 WRITTEN = "async ([name, values]) => values.map((await import('./wording.js'))[name])"

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from catdog import wording
-from catdog.collection import MOST_PHOTOS
+from catdog.collection import intake
 from catdog.models.spec import ModelSpec
 from catdog.pages import overlay
 from catdog.pages.pictures import LARGEST_SIDE, legend_url
@@ -78,8 +78,11 @@ def site(specs: Sequence[ModelSpec]) -> dict[str, Any]:
         "horizontal": wording.HORIZONTAL,
         "numbers": {number: wording.number_word(number) for number in range(2, 5)},
         "neither": wording.neither(specs),
-        "refusals": REFUSALS,
-        "limits": {"bytes": limits.max_upload_bytes, "pixels": limits.max_pixels, "photos": MOST_PHOTOS},
+        "refusals": intake.REFUSALS | REFUSALS,
+        "limits": {
+            "bytes": limits.max_upload_bytes, "pixels": limits.max_pixels, "photos": intake.MOST_PHOTOS,
+            "unpacked": intake.MOST_UNPACKED, "deepest": intake.DEEPEST, "index": intake.LARGEST_INDEX,
+        },
         "photos": _patterns(unreadable.PHOTOS),
         "notPhotos": _patterns(unreadable.OTHER_PHOTOS | unreadable.NOT_PHOTOS),
         "readable": READABLE,
