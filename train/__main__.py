@@ -263,9 +263,25 @@ def _repository(name: str | None) -> str | None:
     return name
 
 
+# The models that export and static take.
+Repo = Annotated[
+    str | None, Option(metavar="USER/NAME", callback=_repository, help="Take the models of this Hub repository.")
+]
+Revision = Annotated[str, Option(help="Commit, tag or branch of that repository.")]
+
+
+def _pulled(repo: str | None, revision: str) -> Path | None:
+    """The folder of a Hub repository's models in the Hub's cache; None without a repository."""
+    from catdog.models import hub
+
+    return hub.download(repo, revision) if repo else None
+
+
 @command(if_stopped=NOTHING_WRITTEN)
 def export(
     weights: Weights = Path("weights"),
+    repo: Repo = None,
+    revision: Revision = "main",
     data: Annotated[
         Path | None, Option(help="Its val photos check the files, as the examples do. Default: data, if it exists.")
     ] = None,
@@ -279,6 +295,9 @@ def export(
     """Write the models as ONNX files that answer as Keras does: small ones for browsers, or exact ones for servers."""
     from train.export import onnx_folder
 
+    weights = _pulled(repo, revision) or weights
+    if exact and repo and not out:
+        raise typer.BadParameter("With --exact and --repo, name a folder with --out.")
     out = out or (weights if exact else Path("build/onnx"))
     manifest = onnx_folder.export(weights, onnx_folder.photos(data, limit), out, exact=exact)
     figures = ("file", "bytes", "int8_from", "largest_difference", "photos")
@@ -289,11 +308,14 @@ def export(
 def static(
     onnx: Annotated[Path, Option(help="Folder made by `export`.")] = Path("build/onnx"),
     weights: Weights = Path("weights"),
+    repo: Repo = None,
+    revision: Revision = "main",
     out: Annotated[Path, Option(help="Folder of the page.")] = Path("build/static"),
 ) -> None:
     """Build the app as static files, whose models run in the visitor's browser."""
     from train.export import static_page
 
+    weights = _pulled(repo, revision) or weights
     _print_json({"out": str(out)} | static_page.build(onnx, weights, out))
 
 
@@ -342,8 +364,6 @@ def publish(
         raise typer.BadParameter("--data and --unmeasured exclude each other.")
     if space:
         _refuse(context, "a Space", "weights", "report", "data", "unmeasured", "replace_card", "overwrite")
-        if static:
-            _refuse(context, "a static Space", "revision")
         commands.publish_space(space, repo, revision or "main", static, dry_run=dry_run, private=private)
     elif repo:
         _refuse(context, "models", "revision", "static")

@@ -142,7 +142,8 @@ def _model(folder: Path, onnx: Path, entry: dict[str, Any], spec: ModelSpec) -> 
     digest = hashlib.sha256(content).hexdigest()
     file = f"{spec.name}-{digest[:12]}.bin"
     (folder / file).write_bytes(content)
-    return {"name": spec.name, "title": spec.title, "file": file, "sha256": digest, "bytes": len(content)}
+    first = {"name": spec.name, "title": spec.title, "h5_sha256": spec.sha256}
+    return first | {"file": file, "sha256": digest, "bytes": len(content)}
 
 
 def _quiz(folder: Path, comparator: Any) -> str:

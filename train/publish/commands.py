@@ -69,7 +69,7 @@ def publish_space(
     with bounded_waits():
         repository = _looked_at(Repository(space, "space"), dry_run)
         if static:
-            upload = static_upload(repository, static, models)
+            upload = static_upload(repository, static, Repository(models).at(revision) if models else None)
         else:
             upload = space_upload(repository, Repository(models or models_of(repository)).at(revision))
         if done := _carried_out(upload, dry_run, private):

@@ -106,9 +106,13 @@ def _readme(repository: Repository, models: Repository, preloaded: list[str]) ->
     fronts, text = written(repository, len(specs), class_names(specs))
     owned = {key: fronts[-1][key] for key in OWNED if key in fronts[-1]}
     owned |= {"models": [models.name], "preload_from_hub": [f"{models.name} {','.join(preloaded)} {models.commit}"]}
+    return readme.render(readme.merged_front(fronts, {}, owned), readme.with_blocks(text, {"models": pinned(models)}))
+
+
+def pinned(models: Repository) -> str:
+    """A sentence that leads to the models of a repository at its commit."""
     url = f"{constants.ENDPOINT}/{models.name}/tree/{models.commit}"
-    block = f"The models are those of [{models.name}]({url}), at commit `{models.commit}`."
-    return readme.render(readme.merged_front(fronts, {}, owned), readme.with_blocks(text, {"models": block}))
+    return f"The models are those of [{models.name}]({url}), at commit `{models.commit}`."
 
 
 def _described(front: Mapping[str, Any], models: int, classes: Sequence[str]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from catdog.errors import InvalidSettings, ModelMismatch
+from train.__main__ import main
 from train.export import static_page
 from train.export.onnx_folder import MANIFEST
 
@@ -34,6 +35,17 @@ def test_other_models_are_refused(tmp_path, tiny_weights):
     with pytest.raises(ModelMismatch, match="other models"):
         static_page.build(tmp_path, tiny_weights, tmp_path / "out")
     assert [path.name for path in tmp_path.iterdir()] == [MANIFEST]
+
+
+def test_models_can_be_those_of_a_hub_repository(tmp_path, tiny_weights, stand_in, capsys):
+    commit = stand_in.publish("user/models", tiny_weights)
+    stand_in.publish("user/models", {"README.md": b"no models any more"})
+    (tmp_path / MANIFEST).write_text(json.dumps({"models": []}))
+    asked = ["static", "--onnx", str(tmp_path), "--out", str(tmp_path / "out"), "--repo", "user/models"]
+    assert main([*asked, "--revision", commit]) == 1
+    assert commit in capsys.readouterr().err  # of the folder whose models are others
+    assert main(asked) == 1
+    assert "no model spec" in capsys.readouterr().err
 
 
 def test_other_folders_are_not_overwritten(tmp_path, tiny_weights):

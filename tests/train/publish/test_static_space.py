@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 
 import pytest
@@ -14,6 +15,7 @@ from train.__main__ import main
 
 SPACE = "user/cat-or-dog"
 KEY = f"spaces/{SPACE}"
+MODEL = b"what stands for an h5 file"
 
 
 @pytest.fixture
@@ -22,6 +24,8 @@ def folder(tmp_path):
     for name in ("service-worker.js", "index.html", "models/a-1.bin"):
         (tmp_path / "page" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "page" / name).write_text(name)
+    listed = [{"name": "a", "h5_sha256": hashlib.sha256(MODEL).hexdigest()}]
+    (tmp_path / "page" / "models" / "models.json").write_text(json.dumps(listed))
     return tmp_path / "page"
 
 
@@ -43,6 +47,7 @@ def publish(capsys, folder):
 
 
 def test_a_static_space_is_the_page_and_is_free(stand_in, publish, folder):
+    commit = stand_in.publish("user/models", {"a.h5": MODEL})
     code, _, result = publish("--static", str(folder), "--repo", "user/models")
     assert code == 0 and result["created"]
     files = files_of(stand_in, KEY)
@@ -53,6 +58,17 @@ def test_a_static_space_is_the_page_and_is_free(stand_in, publish, folder):
     assert (front["sdk"], front["app_file"], front["models"]) == ("static", "index.html", ["user/models"])
     assert front["custom_headers"]["cross-origin-opener-policy"] == "same-origin"
     assert "sdk_version" not in front and "preload_from_hub" not in front
+    assert f"user/models/tree/{commit}" in content
+
+
+def test_a_page_of_other_models_is_not_linked_to_a_repository(stand_in, publish, folder):
+    old = stand_in.publish("user/models", {"a.h5": MODEL})
+    stand_in.publish("user/models", {"a.h5": b"a newer one"})
+    static = ("--static", str(folder), "--repo")
+    for more in (["user/models"], ["user/none"]):
+        code, said, _ = publish(*static, *more)
+        assert code == 1 and more[0] in said and ": a." in said
+    assert publish(*static, "user/models", "--revision", old)[0] == 0
 
 
 def test_a_newer_page_replaces_its_models_and_keeps_what_people_wrote(stand_in, publish, folder):
@@ -75,10 +91,9 @@ def test_what_costs_says_what_does_not(stand_in, publish, tiny_weights):
     assert KEY not in stand_in.repositories
 
 
-@pytest.mark.parametrize("more", [["--revision", "main"], ["--weights", "mine"]])
-def test_what_is_not_for_a_static_space(stand_in, publish, folder, more):
-    code, said, _ = publish("--static", str(folder), *more)
-    assert code == 1 and more[0].removeprefix("--") in said
+def test_weights_are_not_for_a_static_space(stand_in, publish, folder):
+    code, said, _ = publish("--static", str(folder), "--weights", "mine")
+    assert code == 1 and "--weights" in said
 
 
 def test_only_a_page_is_published(stand_in, publish, tmp_path):
