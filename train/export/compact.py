@@ -9,9 +9,11 @@ import onnx
 from onnx import helper, numpy_helper
 
 # How many numbers an array needs to be kept in 8 bits, from the smallest file to one that loses nothing.
-LADDER = (2**12, 2**16, 2**17, 2**18, None)
-# Largest whole number of 8 and of 12 bits. Those of 12 are stored in 16, of which compressing the file saves a part.
+LADDER = (2**12, 2**16, 2**17, 2**18, 2**62, None)
+# Largest whole number of 8 and of 12 bits. The last 4 of 12 are stored by themselves, so that the file compresses well.
 SHORT, LONG = 127, 2047
+LOW = 16
+SIXTEEN = np.array(LOW, np.float32)
 # Smaller arrays, and those with one axis, stay in float32. With fewer numbers for each step, 8 bits gain little.
 FEWEST, FEWEST_PER_STEP = 1024, 64
 # Largest error of weights that count as unchanged, in parts of the largest of their channel.
@@ -77,10 +79,25 @@ def _multiple(values: np.ndarray, kernel: np.ndarray) -> tuple[np.ndarray, np.nd
 
 def _stored(name: str, small: np.ndarray, factor: np.ndarray) -> tuple[list[onnx.TensorProto], list[onnx.NodeProto]]:
     """The arrays, and the nodes that make a float32 array called `name` of them."""
-    stored, unscaled, step = (f"{name}.{part}" for part in ("small", "unscaled", "step"))
-    arrays = [numpy_helper.from_array(small, stored), numpy_helper.from_array(factor, step)]
-    cast = helper.make_node("Cast", [stored], [unscaled], to=onnx.TensorProto.FLOAT)
-    return arrays, [cast, helper.make_node("Mul", [unscaled, step], [name])]
+    arrays, unscaled = {f"{name}.step": factor}, f"{name}.unscaled"
+    if small.dtype == np.int16:
+        high, low = np.divmod(small, LOW)
+        arrays |= {f"{name}.high": high.astype(np.int8), f"{name}.low": low.astype(np.uint8), f"{name}.16": SIXTEEN}
+        nodes = [
+            _cast(f"{name}.high", f"{name}.high.float"),
+            _cast(f"{name}.low", f"{name}.low.float"),
+            helper.make_node("Mul", [f"{name}.high.float", f"{name}.16"], [f"{name}.rest"]),
+            helper.make_node("Add", [f"{name}.rest", f"{name}.low.float"], [unscaled]),
+        ]
+    else:
+        arrays[f"{name}.small"] = small
+        nodes = [_cast(f"{name}.small", unscaled)]
+    nodes.append(helper.make_node("Mul", [unscaled, f"{name}.step"], [name]))
+    return [numpy_helper.from_array(array, called) for called, array in arrays.items()], nodes
+
+
+def _cast(source: str, target: str) -> onnx.NodeProto:
+    return helper.make_node("Cast", [source], [target], to=onnx.TensorProto.FLOAT)
 
 
 def _rounded(values: np.ndarray, axis: int, most: int) -> tuple[np.ndarray, np.ndarray]:
