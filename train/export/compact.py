@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-# How many numbers an array needs to be kept in 8 bits, from the smallest file to one that loses nothing.
-LADDER = (2**12, 2**16, 2**17, 2**18, 2**62, None)
-# Largest whole number of 8 and of 12 bits. The last 4 of 12 are stored by themselves, so that the file compresses well.
-SHORT, LONG = 127, 2047
-LOW = 16
-SIXTEEN = np.array(LOW, np.float32)
+SHORT = 8  # bits of the numbers in large arrays
+# The lowest 5 bits of others are stored by themselves, so that the file compresses well; 8 hold the rest of 13.
+LOW = 32
+
+
+class Rounding(NamedTuple):
+    """Weights as whole numbers: of SHORT bits in arrays of at least `least` numbers, of `bits`, up to 13, in others."""
+
+    least: int
+    bits: int
+
+
+# From the smallest file to one that loses nothing.
+LADDER = (*(Rounding(2**power, 12) for power in (12, 16, 17, 18)), Rounding(2**62, 13), None)
 # Smaller arrays, and those with one axis, stay in float32. With fewer numbers for each step, 8 bits gain little.
 FEWEST, FEWEST_PER_STEP = 1024, 64
 # Largest error of weights that count as unchanged, in parts of the largest of their channel.
@@ -21,10 +30,8 @@ EXACT = 2e-6
 TINY = np.float32(1e-12)
 
 
-def compact(model: onnx.ModelProto, least: int | None, kernels: Sequence[np.ndarray] = ()) -> onnx.ModelProto:
-    """A copy of a float32 model, with weights of 8 bits in arrays of at least `least` numbers, of 12 in smaller ones.
-
-    With None, arrays are kept in float16 where that loses nothing, and else in float32.
+def compact(model: onnx.ModelProto, rounding: Rounding | None, kernels: Sequence[np.ndarray] = ()) -> onnx.ModelProto:
+    """A copy of a float32 model with rounded weights; with None, in float16 where that loses nothing.
 
     kernels  weights of the network before its normalisations were multiplied into them, in the shapes of the graph:
              those that float16 holds stay exact
@@ -34,7 +41,7 @@ def compact(model: onnx.ModelProto, least: int | None, kernels: Sequence[np.ndar
     for tensor in graph.initializer:
         values = numpy_helper.to_array(tensor)
         is_large = values.dtype == np.float32 and values.ndim > 1 and values.size >= FEWEST
-        packed = _packed(values, least, kernels) if is_large else None
+        packed = _packed(values, rounding, kernels) if is_large else None
         if packed is None:
             initializers.append(tensor)
             continue
@@ -50,14 +57,14 @@ def compact(model: onnx.ModelProto, least: int | None, kernels: Sequence[np.ndar
 
 
 def _packed(
-    values: np.ndarray, least: int | None, kernels: Sequence[np.ndarray]
+    values: np.ndarray, rounding: Rounding | None, kernels: Sequence[np.ndarray]
 ) -> tuple[np.ndarray, np.ndarray] | None:
     """A smaller array, and what it is to be multiplied by, in place of `values`; None to keep these."""
-    if least is None:
+    if rounding is None:
         return next(filter(None, (_multiple(values, kernel) for kernel in (values, *kernels))), None)
     axis = min((0, -1), key=lambda axis: _error(values, *_rounded(values, axis, SHORT)))
-    is_short = values.size >= max(least, FEWEST_PER_STEP * values.shape[axis])
-    return _rounded(values, axis, SHORT if is_short else LONG)
+    is_short = values.size >= max(rounding.least, FEWEST_PER_STEP * values.shape[axis])
+    return _rounded(values, axis, SHORT if is_short else rounding.bits)
 
 
 def _multiple(values: np.ndarray, kernel: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
@@ -82,11 +89,15 @@ def _stored(name: str, small: np.ndarray, factor: np.ndarray) -> tuple[list[onnx
     arrays, unscaled = {f"{name}.step": factor}, f"{name}.unscaled"
     if small.dtype == np.int16:
         high, low = np.divmod(small, LOW)
-        arrays |= {f"{name}.high": high.astype(np.int8), f"{name}.low": low.astype(np.uint8), f"{name}.16": SIXTEEN}
+        arrays |= {
+            f"{name}.high": high.astype(np.int8),
+            f"{name}.low": low.astype(np.uint8),
+            f"{name}.32": np.array(LOW, np.float32),
+        }
         nodes = [
             _cast(f"{name}.high", f"{name}.high.float"),
             _cast(f"{name}.low", f"{name}.low.float"),
-            helper.make_node("Mul", [f"{name}.high.float", f"{name}.16"], [f"{name}.rest"]),
+            helper.make_node("Mul", [f"{name}.high.float", f"{name}.32"], [f"{name}.rest"]),
             helper.make_node("Add", [f"{name}.rest", f"{name}.low.float"], [unscaled]),
         ]
     else:
@@ -100,12 +111,13 @@ def _cast(source: str, target: str) -> onnx.NodeProto:
     return helper.make_node("Cast", [source], [target], to=onnx.TensorProto.FLOAT)
 
 
-def _rounded(values: np.ndarray, axis: int, most: int) -> tuple[np.ndarray, np.ndarray]:
-    """Whole numbers from -most to most, and the step between them for each place on an axis.
+def _rounded(values: np.ndarray, axis: int, bits: int) -> tuple[np.ndarray, np.ndarray]:
+    """Whole numbers of so many bits, and the step between them for each place on an axis.
 
     The errors of one place add up to next to nothing, so that the layer's output is not shifted where its inputs are
     alike: as many numbers as that takes, those nearest to one half, are rounded the other way.
     """
+    most = 2 ** (bits - 1) - 1
     rows = np.moveaxis(values, axis, 0).reshape(values.shape[axis], -1)
     steps = np.maximum(np.abs(rows).max(axis=1, keepdims=True) / most, TINY)
     exact = rows / steps
@@ -117,7 +129,7 @@ def _rounded(values: np.ndarray, axis: int, most: int) -> tuple[np.ndarray, np.n
     shape = np.moveaxis(values, axis, 0).shape
     whole = np.moveaxis(np.clip(whole, -most, most).reshape(shape), 0, axis)
     steps = np.moveaxis(steps.reshape(-1, *[1] * (values.ndim - 1)), 0, axis)
-    return whole.astype(np.int8 if most == SHORT else np.int16), steps.astype(np.float32)
+    return whole.astype(np.int8 if bits == SHORT else np.int16), steps.astype(np.float32)
 
 
 def _error(values: np.ndarray, whole: np.ndarray, step: np.ndarray) -> float:
