@@ -4,7 +4,7 @@ import site from "./site.js";
 import {templates} from "./templates.js";
 import {Html} from "./filling.js";
 import {answerTo, ready} from "./asking.js";
-import {filesIn, isZip} from "./zip.js";
+import {filesIn, isZip, partsOf} from "./zip.js";
 import {classesOf, grouped, is_neither, refusal, say} from "./wording.js";
 
 const {limits} = site;
@@ -90,11 +90,11 @@ const isClutter = (part) => part.startsWith(".") || ["__MACOSX", "Thumbs.db", "d
 // The class that the innermost folder in a path names, if one does.
 function labelOf(name) {
   const names = classes.flatMap((label) => ["", "s"].map((end) => [label.toLowerCase() + end, label]));
-  const known = Object.fromEntries(names), folders = name.toLowerCase().split("/").slice(0, -1).reverse();
+  const known = Object.fromEntries(names), folders = partsOf(name.toLowerCase()).slice(0, -1).reverse();
   return known[folders.find((folder) => Object.hasOwn(known, folder))] ?? null;
 }
 
-const isKept = (name) => !name.split("/").some(isClutter);
+const isKept = (name) => !partsOf(name).some(isClutter);
 
 // What is to be judged: {name, label, read}, or {name, error} of what is refused, which comes first.
 export async function entriesOf(files) {

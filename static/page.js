@@ -129,10 +129,12 @@ function take(files) {
   return fail(refusal(files.length ? "one at a time" : "no file").message);
 }
 
-input.addEventListener("change", () => {
+function takeChosen() {
   if (input.files.length) take(input.files);
   input.value = ""; // or the same file would be no change
-});
+}
+
+input.addEventListener("change", takeChosen);
 
 // Examples, whose names the address of the page can hold.
 const buttons = [...document.querySelectorAll("[data-example]")];
@@ -201,3 +203,4 @@ tabs.forEach((tab, i) => {
 if (at("quiz")) startQuiz(at("quiz"), at("questions"));
 const asked = new URLSearchParams(location.search).get("example");
 if (asked) choose(asked);
+takeChosen(); // what was chosen before this script was there

@@ -9,6 +9,9 @@ const STORED = 0, DEFLATED = 8;
 const LONGEST_END = 22 + 0xffff; // bytes, with a comment
 const BLOCK = 0xffff; // most bytes in a block that is not compressed
 
+// The folders and the file name of a path, with either kind of slash.
+export const partsOf = (name) => name.split(/[/\\]/);
+
 const view = async (blob, from, to) => new DataView(await blob.slice(from, to).arrayBuffer());
 
 export async function isZip(file) {
@@ -37,7 +40,7 @@ export async function filesIn(zip, isKept) {
 
 function problemOf({name, encrypted, method, size}) {
   if (/\.zip$/i.test(name)) return refusal("nested zip");
-  if (name.split("/").length > limits.deepest + 1) return refusal("deep", {deepest: limits.deepest});
+  if (partsOf(name).length > limits.deepest + 1) return refusal("deep", {deepest: limits.deepest});
   if (encrypted) return refusal("encrypted");
   if (![STORED, DEFLATED].includes(method)) return refusal("packed");
   return size > limits.bytes ? refusal("large", {megabytes: limits.bytes / 2 ** 20}) : null;
@@ -57,7 +60,7 @@ async function directory(zip) {
     const [nameBytes, extra, comment] = [28, 30, 32].map((place) => list.getUint16(at + place, true));
     const flags = list.getUint16(at + 8, true), name = new Uint8Array(list.buffer, at + 46, nameBytes);
     entries.push({
-      name: new TextDecoder(flags & 0x800 ? "utf-8" : "windows-1252").decode(name).replaceAll("\\", "/"),
+      name: new TextDecoder(flags & 0x800 ? "utf-8" : "windows-1252").decode(name),
       encrypted: Boolean(flags & 1),
       method: list.getUint16(at + 10, true),
       crc: list.getUint32(at + 16, true),

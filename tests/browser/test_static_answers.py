@@ -291,7 +291,6 @@ def zips() -> dict[str, bytes]:
 
 
 def test_zips_are_read_as_the_server_reads_them(page, tmp_path):
-    reason = re.compile(r": [^:]*\.$")  # in other words
     for name, content in zips().items():
         (tmp_path / name).write_bytes(content)
         found = page.evaluate(ENTRIES, [[name, sent(content)]])
@@ -303,15 +302,14 @@ def test_zips_are_read_as_the_server_reads_them(page, tmp_path):
             assert found == str(error), name
             continue
         assert found[len(refused) :] == photos, name
-        shown = [[one, reason.sub("", problem)] for one, _, problem in found[: len(refused)]]
-        assert shown == [[one, reason.sub("", problem)] for one, problem in refused], name
+        assert [[one, problem] for one, _, problem in found[: len(refused)]] == refused, name
 
 
 def test_damaged_photos_in_zips_are_refused(page):
-    good, packed = zips()["good"], zlib.compress(CONTENT)[2:-4]
+    good, place = zips()["good"], 30 + len("pets/cats/1.jpg") + 20  # within the first photo
     size, crc = (struct.pack("<I", number) for number in (len(CONTENT), zlib.crc32(CONTENT)))
     damaged = {
-        "other content": good.replace(packed, packed[:-1] + b"\x00"),
+        "other content": good[:place] + bytes([good[place] ^ 0xFF]) + good[place + 1 :],
         "another sum": good.replace(crc, b"\0\0\0\1"),
         "larger than it says": good.replace(size, struct.pack("<I", 1000)),
     }
