@@ -29,7 +29,7 @@ check: $(VENV)/.all ## style and formatting
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-bench: $(VENV)/.all ## measure speed and memory, and write docs/benchmarks.md: takes half an hour, on a quiet machine
+bench: $(VENV)/.all static ## measure speed and memory, and write docs/benchmarks.md: takes half an hour, on a quiet machine
 	$(BIN)/python -m benchmarks
 
 lock: $(VENV)/.all ## pin everything below requirements*.txt again; `make lock UPGRADE=--upgrade` takes newer versions

@@ -21,12 +21,13 @@ from typing import Any
 from catdog.files import whole
 from catdog.photo.reader import min_side_for
 
-from . import comparing, folder_speed, http_speed, large, machine, markdown, processes, starting
+from . import browser, comparing, folder_speed, http_speed, large, machine, markdown, processes, starting
 from .plan import EXAMPLES, QUICK, Plan, some
 from .processes import ROOT, Failed, Worker
 
 PHOTOS = (".jpg", ".jpeg", ".png", ".webp")
 RESULTS, PAGE = ROOT / "benchmarks" / "results.json", ROOT / "docs" / "benchmarks.md"
+STATIC = ROOT / "build" / "static"  # where `make static` puts the page
 SPLITS = {"validation": "val", "test": "test"}
 # For each photo to enlarge, so many are asked about, to choose those that reduced decoding can move most.
 CANDIDATES = 10
@@ -43,6 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--weights", type=_folder, default=ROOT / "weights", help="the models (default weights/)")
     parser.add_argument("--results", type=_file, help="all figures, as JSON (default benchmarks/results.json)")
     parser.add_argument("--page", type=_file, help="the page about them (default docs/benchmarks.md)")
+    parser.add_argument("--browser", action="store_true", help="measure the static page, and keep the other figures")
     parser.add_argument("--large", type=_count, metavar="N", help="photos to enlarge, to compare ways to decode them")
     arguments = parser.parse_args(argv)
     plan = QUICK if arguments.quick else Plan()
@@ -50,9 +52,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         plan = dataclasses.replace(plan, large=arguments.large)
     try:
         splits = {split: _photos((arguments.data or ROOT / "data") / folder) for split, folder in SPLITS.items()}
-        results = measure(plan, arguments.weights.resolve(), **splits)
-        command = shlex.join(["python", "-m", "benchmarks", *argv])
-        results |= {"quick": arguments.quick, "command": command, "date": datetime.date.today().isoformat()}
+        if arguments.browser:
+            measured = browser.measure(plan, STATIC, arguments.weights.resolve(), splits["validation"])
+            results = json.loads(RESULTS.read_text()) | {"browser": measured}
+        else:
+            results = measure(plan, arguments.weights.resolve(), **splits)
+            command = shlex.join(["python", "-m", "benchmarks", *argv])
+            results |= {"quick": arguments.quick, "command": command, "date": datetime.date.today().isoformat()}
         _write(results, arguments)
     except (Failed, OSError, HTTPException, SubprocessError) as error:
         print(f"error: {error}", file=sys.stderr)
@@ -109,6 +115,8 @@ def measure(plan: Plan, weights: Path, *, validation: list[Path], test: list[Pat
             results["folder"] = folder_speed.measure(plan, catdog, plain, validation, environment)
         _say("servers")
         results["serving"] = http_speed.measure(plan, environment)
+    _say("the page without a server")
+    results["browser"] = browser.measure(plan, STATIC, weights, validation)
     results["photos"] = (
         f"{len(EXAMPLES)} of examples/ for servers, compare() and the time of 12 megapixels; for folders from "
         f"{_source(validation, 'validation')}; for what reduced decoding changes from {_source(test, 'test')}"

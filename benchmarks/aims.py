@@ -25,6 +25,8 @@ def check(results: Mapping[str, Any]) -> list[Aim]:
     most = max(results["serving"]["clients"], key=int)
     http, memory = results["serving"]["clients"][most], results["serving"]["peak_megabytes"]
     classify, large = results["folder"], results["large"]
+    page = results["browser"] or {}
+    same = page.get("agreement", {})
     changes = [figures for by_model in large["agreement"].values() for figures in by_model.values()]
     return [
         _at_least(8, "compare(), to the plain way", results["compare"]),
@@ -38,7 +40,18 @@ def check(results: Mapping[str, Any]) -> list[Aim]:
         _at_most(60, " ms", "compare() of a photo of 12 megapixels, median", large["compare"]["catdog"]["p50"]),
         _at_most(0.02, "", "probability moved by reduced decoding", max(row["largest_change"] for row in changes)),
         _at_most(0, "", "labels changed by reduced decoding", sum(row["labels_changed"] for row in changes)),
+        _at_most(3, " s", "static page, first answer after opening it with an empty cache", page.get("first")),
+        _at_most(10, " s", "static page, answers of all models", page.get("all")),
+        _at_most(600, " ms", "static page, a further photo on one thread", page.get("photo")),
+        _at_most(200, " kB", "static page without models and runtime", _times(1e-3, page.get("page_bytes"))),
+        _at_most(28, " MB", "models of the static page", _times(1e-6, page.get("models_bytes"))),
+        _at_most(0.02, "", "static page, probability moved from Python's", same.get("largest_change")),
+        _at_most(0, "", "static page, labels and verdicts changed", same.get("labels_changed")),
     ]
+
+
+def _times(factor: float, value: float | None) -> float | None:
+    return None if value is None else factor * value
 
 
 def _at_least(least: float, what: str, figures: Mapping[str, float]) -> Aim:

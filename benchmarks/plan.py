@@ -22,15 +22,16 @@ EXAMPLES = sorted((ROOT / "examples").glob("*.jpg"))
 class Plan:
     """Numbers of repetitions.
 
-    rounds         turns of each side of a comparison; short ones, because a machine's speed changes by the minute
-    photos         calls of compare() per turn, a multiple of the number of examples, so that turns are alike
-    requests       HTTP requests per turn and client, likewise
-    clients        how many ask a server at once
-    starts         processes started per kind
-    folder         photos that are classified per turn: many, as starting counts
-    folder_rounds  turns of a folder
-    large          photos that are enlarged to compare ways to decode them, chosen as those that it can move most
-    megapixels     of a large photo
+    rounds          turns of each side of a comparison; short ones, because a machine's speed changes by the minute
+    photos          calls of compare() per turn, a multiple of the number of examples, so that turns are alike
+    requests        HTTP requests per turn and client, likewise
+    clients         how many ask a server at once
+    starts          processes started per kind
+    folder          photos that are classified per turn: many, as starting counts
+    folder_rounds   turns of a folder
+    large           photos that are enlarged to compare ways to decode them, chosen as those that it can move most
+    megapixels      of a large photo
+    browser_photos  photos on which the static page is compared with Python
     """
 
     rounds: int = 6
@@ -42,9 +43,13 @@ class Plan:
     folder_rounds: int = 5
     large: int = 200
     megapixels: float = 12
+    browser_photos: int = 100
 
 
-QUICK = Plan(rounds=1, photos=2, requests=1, clients=(1, 2), starts=1, folder=8, folder_rounds=1, large=2, megapixels=2)
+QUICK = Plan(
+    rounds=1, photos=2, requests=1, clients=(1, 2), starts=1, folder=8, folder_rounds=1, large=2, megapixels=2,
+    browser_photos=2,
+)  # fmt: skip
 
 
 def in_turns(rounds: int, sides: Mapping[str, Callable[[], Result]]) -> dict[str, list[Result]]:
