@@ -18,8 +18,10 @@ from catdog.comparator import Comparator
 from catdog.flask_app import create_app
 from catdog.flask_app.form import ENVELOPE_BYTES
 from tests.catdog import fakes
+from tests.catdog.gradio_app.calls import META, call
+from tests.catdog.photos import encoded
 from tests.conftest import ROOT
-from tests.servers import free_port, running, served_app, until_it_answers
+from tests.servers import free_port, running, served_app, served_page, until_it_answers
 
 TEXT = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
 SERVICE, PAGE = re.findall(r"^```nginx\n(.*?)^```$", TEXT, re.DOTALL | re.MULTILINE)
@@ -72,6 +74,24 @@ def test_photos_pass_and_limits_hold(nginx, tmp_path, cat):
     assert {answer.headers.get("Retry-After") for answer in many if answer.status_code == 429} == {"1"}
     assert 429 in {answer.status_code for answer in forms}
     assert error_of(down) == (503, "model_unavailable")
+
+
+def test_the_page_gives_addresses_that_lead_back_to_it(nginx, tmp_path):
+    comparator = fakes.comparator()
+    front = f"http://127.0.0.1:{free_port()}"
+    with served_page(comparator) as (_, page):
+        servers = f"server {{ listen {front[7:]}; {PAGE} }}".replace("http://127.0.0.1:7860", page)
+        with running(nginx(servers), tmp_path) as process:
+            until_it_answers(front, process)
+            files = {"files": ("red.png", encoded(fakes.photo(fakes.CAT), "png"))}
+            (path,) = httpx.post(f"{front}/gradio_api/upload", files=files).json()
+            event, (maps, _) = call(front, {"path": path, **META}, "explain")
+            addresses = [entry["image"]["url"] for entry in maps]
+            pictures = [httpx.get(address) for address in addresses]
+    comparator.close()
+    assert event == "complete"
+    assert addresses and all(address.startswith(f"{front}/") for address in addresses)
+    assert {picture.headers["Content-Type"] for picture in pictures} == {"image/jpeg"}
 
 
 def error_of(answer: httpx.Response) -> tuple[int, str]:
