@@ -71,8 +71,9 @@ def _remarks(comparison: Comparison, specs: Sequence[ModelSpec]) -> Iterator[str
     if favourite := wording.usually_right(comparison, specs):
         yield favourite
     if comparison.leading.error_rate is not None:
+        spec = next(spec for spec in specs if spec.name == comparison.leader)
         sure = wording.certainty(comparison.leading)
-        yield f"{comparison.leader} is {sure}. {wording.reliability(comparison.leading)}"
+        yield f"{comparison.leader} is {sure}. {wording.reliability(comparison.leading, spec)}"
     if unmeasured := [verdict.model for verdict in comparison.models if verdict.error_rate is None]:
         yield f"Never measured how often answers this sure are wrong: {', '.join(unmeasured)}."
 

@@ -39,10 +39,14 @@ SENTENCES = {
     "leaning": "Leaning",
     "had to choose": "If it had to choose",
     "always chooses": "It always chooses",
-    "share wrong": "About {share} of its answers this sure are wrong.",
-    "half wrong": "About half of its answers this sure are wrong.",
-    "rarely wrong": "Fewer than 1 in {number} answers this sure are wrong.",
-    "one wrong": "About 1 in {number} answers this sure is wrong.",
+    "always": "On photos it had not seen, {wrong} of its answers were wrong.",
+    "below": "On photos it had not seen, {wrong} of its answers below {high} were wrong.",
+    "between": "On photos it had not seen, {wrong} of its answers from {low} to {high} were wrong.",
+    "above": "On photos it had not seen, {wrong} of its answers above {low} were wrong.",
+    "share wrong": "about {share}",
+    "half wrong": "about half",
+    "rarely wrong": "fewer than 1 in {number}",
+    "one wrong": "about 1 in {number}",
     "no place": "Heat map over the photo: no place speaks for {label}.",
     "place": "Heat map over the photo: the strongest sign of {label} is at the {place}.",
     "nothing judged": "Nothing was judged",
@@ -57,11 +61,10 @@ SENTENCES = {
 }
 VERTICAL, HORIZONTAL = ("upper ", "", "lower "), ("left", "centre", "right")
 
-# Highest error rate -> how sure an answer is called. The headline says of an UNSURE answer that the model leans to it.
+# Least confidence -> how sure an answer is called: one scale for all models, which the number beside the word explains.
+# The headline says that models lean to a label where all are UNSURE.
 UNSURE = "unsure"
-CERTAINTIES = ((0.01, "very sure"), (0.05, "sure"), (0.2, "fairly sure"), (1.0, UNSURE))
-# An answer less confident than 1 minus this is called no surer than its confidence allows.
-DOUBTFUL = 0.2
+CERTAINTIES = ((0.99, "very sure"), (0.95, "sure"), (0.8, "fairly sure"), (0.0, UNSURE))
 # Lower error rates are not shown as a number: they were learned from a handful of mistakes, or from none.
 RAREST = 0.01
 # More classes than this are counted, not listed.
@@ -119,7 +122,8 @@ def headline(comparison: Comparison, specs: Sequence[ModelSpec]) -> str:
         return neither([spec for spec in specs if spec.name in asked])
     if not comparison.agree:
         return say("split")
-    label, count, firm = comparison.leading.label, len(comparison.models), certainty(comparison.leading) != UNSURE
+    label, count = comparison.leading.label, len(comparison.models)
+    firm = any(certainty(verdict) != UNSURE for verdict in comparison.models)
     if count == 1:
         return say("one says" if firm else "one leans", title=_title(comparison.leader, specs), label=label)
     everyone = say("both") if count == 2 else say("all", count=number_word(count))
@@ -160,8 +164,8 @@ def _leader_says(comparison: Comparison, specs: Sequence[ModelSpec]) -> str:
 
 
 def certainty(verdict: Verdict) -> str:
-    """How sure an answer is, in a word or two, measured by how often answers this sure are wrong."""
-    return next(word for limit, word in CERTAINTIES if _error_rate(verdict) <= limit)
+    """How sure an answer is, in a word or two, by its confidence as `percent` shows it."""
+    return next(word for least, word in CERTAINTIES if round(verdict.confidence, 3) >= least)
 
 
 def stance(verdict: Verdict, neither: bool) -> str:
@@ -174,11 +178,18 @@ def stance(verdict: Verdict, neither: bool) -> str:
     return say("leaning") if sure == UNSURE else sure.capitalize()
 
 
-def reliability(verdict: Verdict) -> str:
-    """How often answers this sure are wrong, in a sentence."""
-    if verdict.error_rate is None:
+def reliability(verdict: Verdict, spec: ModelSpec) -> str:
+    """How often answers about this sure were wrong, in a sentence that says which answers these are."""
+    if verdict.error_rate is None or spec.sureness is None:
         return say("unmeasured")
-    error_rate = _error_rate(verdict)
+    low, high = spec.sureness.around(verdict.confidence)
+    level = ("above" if low > 0 else "always") if high == 1 else ("between" if low > 0 else "below")
+    low, high = (percent(min(end, 0.999)) for end in (low, high))
+    return say(level, wrong=_often(verdict.error_rate), low=low, high=high)
+
+
+def _often(error_rate: float) -> str:
+    """How often something is wrong, for the middle of a sentence."""
     if error_rate > 0.6:
         return say("share wrong", share=percent(error_rate))
     if error_rate > 0.4:
@@ -186,18 +197,6 @@ def reliability(verdict: Verdict) -> str:
     if error_rate < RAREST:
         return say("rarely wrong", number=f"{1 / RAREST:.0f}")
     return say("one wrong", number=f"{1 / error_rate:.0f}")
-
-
-def _error_rate(verdict: Verdict) -> float:
-    """The measured error rate of answers this sure; for a doubtful one, at least 1 minus its confidence.
-
-    The measured rates were learned in groups of at least 50 answers. If few answers were doubtful, the least sure group
-    reaches from a confidence of one half to nearly 1, and its rate is far too low for answers near one half.
-    """
-    claimed = 1 - verdict.confidence
-    if verdict.error_rate is None:
-        return claimed
-    return max(claimed, verdict.error_rate) if claimed > DOUBTFUL else verdict.error_rate
 
 
 def map_alt(verdict: Verdict) -> str:

@@ -2,7 +2,7 @@
 
 import site from "./site.js";
 
-const {sentences, certainties, doubtful, rarest, vertical, horizontal, numbers, refusals} = site;
+const {sentences, certainties, rarest, vertical, horizontal, numbers, refusals} = site;
 
 const filled = (sentence, values) => sentence.replace(/\{(\w+)\}/g, (_, name) => values[name]);
 
@@ -34,7 +34,7 @@ const leading = (comparison) => comparison.models.find(({model}) => model === co
 export function headline(comparison, specs) {
   if (is_neither(comparison)) return site.neither;
   if (!comparison.agree) return say("split");
-  const verdict = leading(comparison), {label} = verdict, firm = certainty(verdict) !== UNSURE;
+  const {label} = leading(comparison), firm = comparison.models.some((verdict) => certainty(verdict) !== UNSURE);
   const count = comparison.models.length;
   if (count === 1) return say(firm ? "one says" : "one leans", {title: titleOf(comparison.leader, specs), label});
   const everyone = count === 2 ? say("both") : say("all", {count: numbers[count] ?? count});
@@ -63,7 +63,9 @@ function leaderSays(comparison, specs) {
   return say(name, {title, which, label: verdict.label, sure, confidence: percent(verdict.confidence)});
 }
 
-export const certainty = (verdict) => certainties.find(([limit]) => errorRate(verdict) <= limit)[1];
+// Rounded as `percent` shows it.
+const tenths = (share) => Math.round(1000 * share) / 1000;
+export const certainty = ({confidence}) => certainties.find(([least]) => tenths(confidence) >= least)[1];
 
 export function stance(verdict, neither) {
   if (neither) return say((verdict.neither ?? verdict.strangeness) === null ? "always chooses" : "had to choose");
@@ -79,19 +81,20 @@ export function foremost({classes}, verdict) {
   return [...classes].sort((a, b) => (shares[b] ?? 0) - (shares[a] ?? 0)).slice(0, FEW_CLASSES - 1);
 }
 
-export function reliability(verdict) {
-  if (verdict.error_rate === null) return say("unmeasured");
-  const rate = errorRate(verdict);
+export function reliability({error_rate: rate, confidence}, {sureness}) {
+  if (rate === null || !sureness) return say("unmeasured");
+  const ends = [...sureness.confidence, 1], reached = sureness.confidence.filter((end) => end <= confidence).length;
+  const level = Math.max(reached - 1, 0);
+  const [low, high] = [ends[level], ends[level + 1]], shown = (end) => percent(Math.min(end, 0.999));
+  const name = high === 1 ? (low > 0 ? "above" : "always") : low > 0 ? "between" : "below";
+  return say(name, {wrong: often(rate), low: shown(low), high: shown(high)});
+}
+
+function often(rate) {
   if (rate > 0.6) return say("share wrong", {share: percent(rate)});
   if (rate > 0.4) return say("half wrong");
   if (rate < rarest) return say("rarely wrong", {number: (1 / rarest).toFixed()});
   return say("one wrong", {number: (1 / rate).toFixed()});
-}
-
-function errorRate({error_rate: known, confidence}) {
-  const claimed = 1 - confidence;
-  if (known === null) return claimed;
-  return claimed > doubtful ? Math.max(claimed, known) : known;
 }
 
 export function map_alt({heatmap, label}) {

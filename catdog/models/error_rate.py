@@ -33,4 +33,12 @@ class ErrorRates(BaseModel):
 
     def at(self, confidence: float) -> float:
         """The error rate of answers of this confidence."""
-        return self.error_rate[max(bisect.bisect_right(self.confidence, confidence) - 1, 0)]
+        return self.error_rate[self._level(confidence)]
+
+    def around(self, confidence: float) -> tuple[float, float]:
+        """The ends of the level of this confidence, 0 to 1."""
+        level = self._level(confidence)
+        return self.confidence[level], (*self.confidence, 1.0)[level + 1]
+
+    def _level(self, confidence: float) -> int:
+        return max(bisect.bisect_right(self.confidence, confidence) - 1, 0)

@@ -262,7 +262,7 @@ def test_a_bad_photo_is_a_sentence_and_the_others_are_answered(weights, cat, tmp
     ("threshold", "sentence"),
     [
         (1e-6, "Probably neither a cat nor a dog: do not trust the answers above."),
-        (1e6, "xception is unsure. About 70.0% of its answers this sure are wrong."),
+        (1e6, "On photos it had not seen, about 70.0% of its answers were wrong."),
     ],
 )
 def test_people_are_told_how_far_to_trust_an_answer(
@@ -275,7 +275,7 @@ def test_people_are_told_how_far_to_trust_an_answer(
         ModelSpec.read(path).replace(novelty=novelty, sureness=sureness).write(path)
     monkeypatch.setenv("CATDOG_WEIGHTS", str(folder))
     assert main(["predict", str(cat)]) == DONE
-    assert capsys.readouterr().out.splitlines()[-1].strip() == sentence
+    assert capsys.readouterr().out.splitlines()[-1].strip().endswith(sentence)
 
 
 def test_nobody_is_vouched_for_on_a_photo_of_neither():

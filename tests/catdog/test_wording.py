@@ -67,34 +67,42 @@ def test_a_map_is_told_in_words(heatmap, where):
 
 
 @pytest.mark.parametrize(
-    ("confidence", "error_rate", "word", "share"),
+    ("confidence", "word"),
     [
-        (0.9, 0.6, "unsure", "half"),
-        (0.9, 0.8, "unsure", "80.0%"),
-        (0.9, 0.35, "unsure", "1 in 3 "),
-        (0.9, 0.2115, "unsure", "1 in 5 "),
-        (0.9, 0.12, "fairly sure", "1 in 8 "),
-        (0.9, 0.02, "sure", "1 in 50 "),
-        (0.9, 0.01, "very sure", "About 1 in 100 "),
-        (0.9, 1 / 850, "very sure", "Fewer than 1 in 100 "),
-        (0.9, 0.0, "very sure", "Fewer than 1 in 100 "),
-        # A doubtful answer is no surer than it says itself.
-        (0.507, 0.135, "unsure", "half"),
-        (0.75, 0.135, "unsure", "1 in 4 "),
-        (0.75, 0.3, "unsure", "1 in 3 "),
-        (0.85, 0.02, "sure", "1 in 50 "),
+        (1.0, "very sure"), (0.99, "very sure"), (0.9896, "very sure"), (0.9894, "sure"), (0.95, "sure"),
+        (0.9494, "fairly sure"), (0.8, "fairly sure"), (0.7994, "unsure"), (0.5, "unsure"), (0.2, "unsure"),
+    ],
+)  # fmt: skip
+def test_the_words_for_how_sure_an_answer_is_are_of_one_scale(confidence, word):
+    """Whatever the model, and by the number that stands beside the word: 98.96 % is shown as 99.0%."""
+    for error_rate in (None, 0.001, 0.3):
+        assert wording.certainty(said(confidence=confidence, error_rate=error_rate)) == word
+
+
+@pytest.mark.parametrize(
+    ("confidence", "often"),
+    [
+        (0.51, "about 70.0% of its answers below 60.0% were"),
+        (0.6, "about half of its answers from 60.0% to 90.0% were"),
+        (0.95, "about 1 in 7 of its answers from 90.0% to 98.9% were"),
+        (0.9999, "fewer than 1 in 100 of its answers above 98.9% were"),
     ],
 )
-def test_how_sure_an_answer_is_follows_from_how_often_such_answers_are_wrong(confidence, error_rate, word, share):
-    answer = said(confidence=confidence, error_rate=error_rate)
-    assert wording.certainty(answer) == word
-    assert share in wording.reliability(answer)
+def test_how_often_answers_are_wrong_is_said_of_the_level_that_it_was_measured_in(confidence, often):
+    levels = {"confidence": [0.0, 0.6, 0.9, 0.989], "error_rate": [0.7, 0.5, 0.1346, 0.0011]}
+    spec = minimal(sureness=levels)
+    assert often in wording.reliability(said(confidence=confidence, error_rate=spec.sureness.at(confidence)), spec)
 
 
-def test_without_measured_errors_confidence_counts_and_nothing_is_claimed():
-    for confidence, word in {0.5: "unsure", 0.9: "fairly sure", 0.99999: "very sure"}.items():
-        assert wording.certainty(said(confidence=confidence)) == word
-        assert "never measured" in wording.reliability(said(confidence=confidence))
+def test_a_level_without_ends_and_one_too_near_to_1_are_told_too():
+    every, top = ({"confidence": ends, "error_rate": [0.2] * len(ends)} for ends in ([0.0], [0.0, 0.9998]))
+    answer = said(confidence=1.0, error_rate=0.2)
+    assert "about 1 in 5 of its answers were" in wording.reliability(answer, minimal(sureness=every))
+    assert "of its answers above 99.9% were" in wording.reliability(answer, minimal(sureness=top))
+
+
+def test_without_measured_errors_nothing_is_claimed():
+    assert "never measured" in wording.reliability(said(confidence=0.9), minimal())
 
 
 def test_a_label_keeps_its_case():

@@ -49,7 +49,7 @@ REFUSALS = {
 
 def shown(spec: ModelSpec) -> dict[str, Any]:
     """What the page shows of a model, and what it needs to prepare a photo for it."""
-    fields = spec.model_dump(include={"name", "title", "classes", "resize"})
+    fields = spec.model_dump(include={"name", "title", "classes", "resize", "sureness"})
     known = {"accuracy": spec.validation_accuracy, "measured": wording.measured(spec), "costs": wording.costs(spec)}
     known["refuses"] = wording.refuses(spec)
     return fields | known | {"shape": spec.input.array}
@@ -71,7 +71,6 @@ def site(specs: Sequence[ModelSpec]) -> dict[str, Any]:
         "sentences": wording.SENTENCES,
         "certainties": wording.CERTAINTIES,
         "unsure": wording.UNSURE,
-        "doubtful": wording.DOUBTFUL,
         "rarest": wording.RAREST,
         "fewClasses": wording.FEW_CLASSES,
         "vertical": wording.VERTICAL,

@@ -29,8 +29,8 @@ def words(html: str) -> str:
 def test_a_card_shows_label_confidence_probabilities_and_costs():
     html = cards.filled(compared(verdict("xception", "cat", CAT, error_rate=0.02)), [fakes.spec("xception")], None)
     for fact in (
-        "Xception Cat Sure: 94.0% Cat 94.0% Dog 6.0%", "1 in 50 answers", "12 ms", "6.5 MB", "2.9 million", "21 min",
-        "32 × 32 px", "97.0% of 2,000 validation photos",
+        "Xception Cat Fairly sure: 94.0% Cat 94.0% Dog 6.0%", "1 in 50 of its answers", "12 ms", "6.5 MB",
+        "2.9 million", "21 min", "32 × 32 px", "97.0% of 2,000 validation photos",
     ):  # fmt: skip
         assert fact in words(html)
     assert 'data-state="done"' in html and 'data-accent="cat"' in html
@@ -67,12 +67,13 @@ def test_of_many_classes_the_most_probable_have_bars():
     assert "Class 700</span>" in html
 
 
-def test_how_sure_a_card_is_depends_on_measured_errors_and_on_neither():
-    often_wrong = verdict("xception", "cat", CAT, error_rate=0.25)
-    html = cards.filled(compared(often_wrong), [minimal("xception")], {})
-    assert "Leaning: 94.0%" in html and "1 in 4 answers" in html
-    html = cards.filled(compared(often_wrong, verdict="neither"), [minimal("xception")], None)
-    assert '<article class="cd-card" data-accent="neither"' in html and ": 94.0%" in html
+def test_how_sure_a_card_is_depends_on_its_confidence_and_on_neither():
+    unsure = verdict("xception", "cat", UNSURE_CAT, error_rate=0.25)
+    specs = [minimal("xception", sureness={"confidence": [0.0, 0.9], "error_rate": [0.25, 0.01]})]
+    html = cards.filled(compared(unsure), specs, {})
+    assert "Leaning: 55.0%" in html and "1 in 4 of its answers below 90.0%" in html
+    html = cards.filled(compared(unsure, verdict="neither"), specs, None)
+    assert '<article class="cd-card" data-accent="neither"' in html and ": 55.0%" in html
     assert "Leaning" not in html and "cd-worth" not in html
 
 
