@@ -26,7 +26,7 @@ AUGMENTATIONS = {
     "RandomHeight", "RandomWidth", "RandomShear", "RandomHue", "RandomSaturation", "RandomColorJitter",
     "RandomColorDegeneration", "RandomGrayscale", "RandomGaussianBlur", "RandomSharpness", "RandomPosterization",
     "RandomErasing", "RandomPerspective", "RandomElasticTransform", "RandomInvert", "RandAugment", "AugMix",
-    "MixUp", "CutMix", "GaussianNoise", "GaussianDropout", "AlphaDropout", "ActivityRegularization",
+    "MixUp", "CutMix", "GaussianNoise", "GaussianDropout", "AlphaDropout", "ActivityRegularization", "StochasticDepth",
 }  # fmt: skip
 # Of Keras, but they run what lies elsewhere.
 OWN_CODE = {"Lambda", "TFSMLayer", "JaxLayer", "FlaxLayer", "TorchModuleWrapper", "Wrapper", "Layer"}
@@ -35,6 +35,7 @@ IRRELEVANT = {
     "batch_input_shape", "batch_shape", "input_shape", "build_config", "compile_config", "rng_type", "implementation",
     "ragged", "sparse", "renorm", "renorm_clipping", "renorm_momentum", "virtual_batch_size", "fused", "time_major",
     "experimental_autocast", "gamma_regularizer", "quantization_config", "autocast",
+    "query_shape", "key_shape", "value_shape",
 }  # fmt: skip
 ENDINGS = ("_initializer", "_regularizer", "_constraint")
 HARMLESS = (None, False, 1, "", [], {})
@@ -104,7 +105,8 @@ def _modern(layer: Layer, source: Source) -> list[Layer]:
     options, after = _special(kind, _plain(relevant), source)
     kind = options.pop("class_name", kind)
     for key in [key for key in options if key not in known]:
-        if not any(type(options[key]) is type(value) and options[key] == value for value in HARMLESS):
+        harmless = any(type(options[key]) is type(value) and options[key] == value for value in HARMLESS)
+        if not harmless and key != "trainable":  # of any layer; a few do not take it
             raise refused("unknown_option", source.name, layer=repr(config.get("name", kind)), kind=key)
         del options[key]
     return [*_before(kind, config, source), {"class_name": kind, "config": options | {"dtype": "float32"}}, *after]
@@ -118,11 +120,19 @@ def _options_of(kind: str) -> set[str] | None:
     """The options of a layer of Keras; None where there is no such layer."""
     import keras
 
-    cls = getattr(keras.layers, kind, None)
+    cls = of_applications().get(kind) or getattr(keras.layers, kind, None)
     if kind in OWN_CODE or not (inspect.isclass(cls) and issubclass(cls, keras.layers.Layer)):
         return {"theta"} | _options_of("ReLU") if kind == "ThresholdedReLU" else None
     own, of_all = (inspect.signature(c.__init__).parameters for c in (cls, keras.layers.Layer))
     return {*own, *(of_all if "kwargs" in own else ())} - {"self", "args", "kwargs"}
+
+
+def of_applications() -> dict[str, type]:
+    """Layers of Keras that only its own networks use, by their names."""
+    from keras.src.applications.convnext import LayerScale
+    from keras.src.applications.inception_resnet_v2 import CustomScaleLayer
+
+    return {cls.__name__: cls for cls in (LayerScale, CustomScaleLayer)}
 
 
 def _special(kind: str, config: dict[str, Any], source: Source) -> tuple[dict[str, Any], list[Layer]]:
@@ -155,10 +165,16 @@ def _special(kind: str, config: dict[str, Any], source: Source) -> tuple[dict[st
         new["axis"] = -1
     for key in ("layer", "backward_layer", "cell"):
         if isinstance(new.get(key), dict):
-            (new[key],) = _modern(new[key], source)
+            new[key] = _inner(new[key], source)
     if "cells" in new:
-        new["cells"] = [found for cell in new["cells"] for found in _modern(cell, source)]
+        new["cells"] = [_inner(cell, source) for cell in new["cells"]]
     return new, after
+
+
+def _inner(layer: Layer, source: Source) -> Layer:
+    """A layer within the config of another, where Keras wants to know that it is one of its own."""
+    (found,) = _modern(layer, source)
+    return found | {"module": "keras.layers", "registered_name": None}
 
 
 def _before(kind: str, config: dict[str, Any], source: Source) -> list[Layer]:
@@ -174,8 +190,7 @@ def _activation(value: Any, source: Source) -> Any:
 
     if isinstance(value, dict):
         if isinstance(value.get("config"), dict):
-            (layer,) = _modern(value, source)
-            return layer | {"module": "keras.layers", "registered_name": None}
+            return _inner(value, source)
         value = value.get("config")
     if value is None:
         return "linear"

@@ -17,6 +17,7 @@ NAMES = {
     "identity": "cast",
 }  # fmt: skip
 MERGES = {"add": "Add", "multiply": "Multiply", "subtract": "Subtract"}
+ACTIVATIONS = ("relu", "sigmoid", "softmax", "tanh")
 
 
 def is_operation(entry: Entry) -> bool:
@@ -38,23 +39,38 @@ def operation_of(entry: Entry) -> str:
 
 
 def as_layer(entry: Entry) -> Entry | None:
-    """The layer of Keras that does the same as an operation: Rescaling, or one that merges two; None if none does."""
-    name = NAMES.get(operation_of(entry).rpartition(".")[2].lower())
+    """The layer of Keras that does the same as an operation: Rescaling, Activation, or one that merges two; or None."""
+    word = operation_of(entry).rpartition(".")[2].lower()
+    name = word if word in ACTIVATIONS else NAMES.get(word)
     if name is None or len(entry["inbound_nodes"]) != 1 or (name == "cast" and _rounds(entry)):
         return None
     operands = [*map(_plain, _operands(entry))]
     refs = [value for value in operands if is_ref(value)]
     if len(refs) == 2 == len(operands) and name in MERGES:
         return _entry(entry, MERGES[name], {}, refs)
+    if name in ACTIVATIONS:
+        usual = len(refs) == 1 == len(operands) and _axis(entry) in (None, -1)
+        return _entry(entry, "Activation", {"activation": name}, refs) if usual else None
     affine = _affine(name, operands) if len(refs) == 1 else None
     return affine and _entry(entry, "Rescaling", dict(zip(("scale", "offset"), affine, strict=True)), refs)
 
 
+def _called_with(entry: Entry) -> dict[str, Any]:
+    """The options of an operation's only call."""
+    (node,) = entry["inbound_nodes"]
+    if isinstance(node, dict):
+        return node["kwargs"]
+    return node[3] if len(node) > 3 and isinstance(node[3], dict) else {}
+
+
+def _axis(entry: Entry) -> Any:
+    return _called_with(entry).get("axis", entry["config"].get("axis"))
+
+
 def _rounds(entry: Entry) -> bool:
     """Whether a cast goes to whole numbers."""
-    config, (node,) = entry["config"], entry["inbound_nodes"]
-    called = node[3] if isinstance(node, list) and len(node) > 3 and isinstance(node[3], dict) else {}
-    kinds = [config.get("dtype"), called.get("dtype")]
+    config = entry["config"]
+    kinds = [config.get("dtype"), _called_with(entry).get("dtype")]
     kinds += re.findall(r"DstT\W.*?DT_(\w+)", str(config.get("node_def", "")), re.DOTALL)
     return any(re.search("int|bool", str(kind).lower()) for kind in kinds)
 

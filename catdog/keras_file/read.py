@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import h5py
 
 from catdog.keras_file.hdf5 import LARGEST, config_of, opened, parsed
-from catdog.keras_file.modernise import mentions, modernised
+from catdog.keras_file.modernise import mentions, modernised, of_applications
 from catdog.keras_file.refusals import Refused, first_line, refused
 from catdog.keras_file.sniff import kind_of
 from catdog.keras_file.weights import load_legacy_weights
@@ -156,8 +156,9 @@ def _built(config: dict[str, Any], version: str, name: str, size: tuple[int, int
     modern = modernised(config, name, int(number) if number.isdecimal() else 2, size)
     cls = keras.Sequential if modern["class_name"] == "Sequential" else keras.Model
     scope = keras.StatelessScope()  # weights take memory only when it ends
+    known = keras.saving.custom_object_scope(of_applications())
     try:
-        with SafeModeScope(True), scope:  # no layer may open the files that its config names
+        with SafeModeScope(True), known, scope:  # no layer may open the files that its config names
             scope.initialize_variables = False
             model = cls.from_config(modern["config"])
             if model.count_params() > MOST_PARAMETERS:

@@ -32,8 +32,8 @@ REFUSALS = {
     "not_a_model": "It is no model of Keras. Wanted are .h5, .hdf5, .keras, or a model.json and weights.",
     "outside_data": "It refers to data in other files, which are never opened: " + SAVE_AGAIN + " where it was made.",
     "absurd_size": "It asks for more than a model may take: {reason}.",
-    "own_code": "Its layer {layer} is code of its own ({kind}), which is never run. Replace it by layers of Keras (a "
-    "Lambda that scales pixels by a Rescaling layer), and " + SAVE_AGAIN + ".",
+    "own_code": "Its layer {layer} ({kind}) is none that Keras has today, and code of its own is never run. Replace it "
+    "by layers of Keras (a Lambda that scales pixels by a Rescaling layer), and " + SAVE_AGAIN + ".",
     "unknown_operation": "Its step {layer} ({kind}) is no layer of Keras. If it prepares the pixels, make it a "
     "Rescaling layer; then " + SAVE_AGAIN + ".",
     "unknown_option": "Its layer {layer} has the option {kind}, which this version of Keras does not have, so its "

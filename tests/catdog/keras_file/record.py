@@ -58,16 +58,22 @@ def models() -> Iterator[tuple[str, Any]]:
     keras.mixed_precision.set_global_policy("mixed_float16")
     yield "mixed precision", sequential(layers.BatchNormalization())
     keras.mixed_precision.set_global_policy("float32")
+    yield "wrapped", sequential(
+        layers.SpatialDropout2D(0.1), layers.TimeDistributed(layers.Conv1D(3, 3)),
+        layers.TimeDistributed(layers.Flatten()), layers.Bidirectional(layers.GRU(3, return_sequences=True)),
+        layers.RNN([layers.LSTMCell(3), layers.LSTMCell(2)]), pooled=False,
+    )  # fmt: skip
+    yield "attention", attentive()
 
 
 def head():
     return layers.Dense(2, activation="softmax")
 
 
-def sequential(*between, first=(), shape=(SIDE, SIDE, 3), head=None):
+def sequential(*between, first=(), shape=(SIDE, SIDE, 3), head=None, pooled=True):
     convolution = [*first, layers.Conv2D(4, 3, activation="relu"), *between]
-    last = head or layers.Dense(2, activation="softmax")
-    return keras.Sequential([keras.Input(shape), *convolution, layers.GlobalAveragePooling2D(), last])
+    last = [layers.GlobalAveragePooling2D()] * pooled + [head or layers.Dense(2, activation="softmax")]
+    return keras.Sequential([keras.Input(shape), *convolution, *last])
 
 
 def nested(frozen: bool):
@@ -83,6 +89,15 @@ def nested(frozen: bool):
     features = base(augmentation(photo) / 127.5 - 1, training=False)
     merged = layers.Dropout(0.2)(layers.GlobalAveragePooling2D()(features + features * 0.5))
     return keras.Model(photo, head()(merged))
+
+
+def attentive():
+    """With a layer that only keras.applications has."""
+    photo = keras.Input((SIDE, SIDE, 3))
+    x = layers.Reshape((-1, 4))(layers.Conv2D(4, 3)(photo))
+    x = layers.LayerNormalization()(layers.MultiHeadAttention(2, 3)(x, x) + x)
+    x = keras.applications.convnext.StochasticDepth(0.2)(keras.applications.convnext.LayerScale(0.1, 4)(x))
+    return keras.Model(photo, head()(layers.GlobalAveragePooling1D()(x)))
 
 
 def arithmetic():

@@ -43,6 +43,18 @@ def test_an_operation_with_a_constant_is_a_rescaling(given, scale, offset):
     assert layer["inbound_nodes"] == [[["x", 0, 0, {}]]]
 
 
+@pytest.mark.parametrize(
+    ("given", "kind"),
+    [
+        (lambda_("nn.softmax", axis=-1), "softmax"),
+        (early("Relu", {}), "relu"),
+        (entry("Sigmoid", [{"args": [["x", 0, 0]], "kwargs": {}}]), "sigmoid"),
+    ],
+)
+def test_an_operation_may_be_an_activation(given, kind):
+    assert (as_layer(given)["class_name"], as_layer(given)["config"]["activation"]) == ("Activation", kind)
+
+
 def test_operations_on_two_tensors_are_layers_that_merge():
     assert as_layer(lambda_("math.multiply", y=["y", 0, 0]))["inbound_nodes"] == [[["x", 0, 0, {}], ["y", 0, 0, {}]]]
     assert as_layer(early("AddV2", {}, count=2))["class_name"] == "Add"
@@ -54,6 +66,7 @@ def test_operations_on_two_tensors_are_layers_that_merge():
         lambda_("math.truediv", y=0),
         lambda_("math.truediv", y=["y", 0, 0]),
         lambda_("math.pow", y=2),
+        lambda_("nn.softmax", axis=1),
         lambda_("math.add", y=[[1, 2], [3, 4]]),
         lambda_("reshape", shape=[2, 3]),
         lambda_("cast", dtype="uint8"),
