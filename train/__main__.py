@@ -175,7 +175,7 @@ def evaluate(
 
 @command(if_stopped="nothing was recorded")
 def calibrate(data: Data, more: More = (), weights: Weights = Path("weights"), overwrite: Overwrite = False) -> None:
-    """Learn on val how often a model's answers are right, and when it should refuse one."""
+    """Learn on val how sure a model's answers are, how often they are right, and when it should refuse one."""
     from train.measure.calibration import calibrate
     from train.measure.served import require_told
 
@@ -183,7 +183,8 @@ def calibrate(data: Data, more: More = (), weights: Weights = Path("weights"), o
     for name, spec in calibrate.calibrate(weights, data, more).items():
         learned = spec.model_dump()
         sizes = {field: len(json.dumps(learned[field])) for field in ("sureness", "novelty", "disagreement")}
-        _print_json({"model": name, "characters": sizes, "clear": spec.clear, "neither": learned["neither"]})
+        told = {field: learned[field] for field in ("temperature", "clear", "neither")}
+        _print_json({"model": name, "characters": sizes} | told)
 
 
 @command(if_stopped=NOTHING_WRITTEN)

@@ -12,11 +12,15 @@ from catdog.models.error_rate import ErrorRates
 LOWEST, HIGHEST = 0.05, 20.0
 STEPS = 60  # of the golden section, each of which leaves 62 % of the interval
 GOLDEN = (5**0.5 - 1) / 2
+# Nats per photo that a new temperature must save: with less, what was measured with the old one may stay.
+AS_GOOD = 1e-4
 GROUP = 50  # answers in a group: fewer say little about a rate
 
 
-def fit_temperature(probabilities: np.ndarray, labels: np.ndarray) -> float:
+def fit_temperature(probabilities: np.ndarray, labels: np.ndarray, before: float | None = None) -> float:
     """The temperature, LOWEST to HIGHEST, that minimises the log loss of uncalibrated probabilities (N, classes).
+
+    The one from `before` is kept if it is as good.
 
     Guo et al. 2017, "On calibration of modern neural networks". Each label gets the weight 1 - 1 / (N + 2), and the
     other classes share the rest (Platt 1999, "Probabilistic outputs for support vector machines"): without that, a
@@ -30,7 +34,10 @@ def fit_temperature(probabilities: np.ndarray, labels: np.ndarray) -> float:
         others = (logs.sum(axis=1) - right) / (logs.shape[1] - 1)
         return -float(((1 - doubt) * right + doubt * others).mean())
 
-    return round(float(np.exp(_minimum(log_loss, np.log(LOWEST), np.log(HIGHEST)))), 4)
+    best = _minimum(log_loss, np.log(LOWEST), np.log(HIGHEST))
+    if before and log_loss(np.log(before)) - log_loss(best) < AS_GOOD:
+        return before
+    return round(float(np.exp(best)), 4)
 
 
 def fit_error_rate(confidence: np.ndarray, right: np.ndarray) -> ErrorRates:

@@ -16,7 +16,7 @@ from catdog.settings import BUNDLED_WEIGHTS, Settings
 
 @dataclass(frozen=True)
 class ModelFile:
-    """A `.h5` file whose bytes match its spec.
+    """A `.h5` file whose bytes match its spec, and the file of that spec.
 
     source  whose it is, for people: one of
             `bundled`
@@ -28,6 +28,7 @@ class ModelFile:
 
     spec: ModelSpec
     path: Path
+    spec_path: Path
     source: str
 
 
@@ -160,7 +161,7 @@ def _read(folder: Path, place: str, source: str, advice: str) -> _Found:
             spec = ModelSpec.read(spec_path)
             suspect = spec_path.with_name(spec.file)
             _verify(suspect, spec)
-            models.append(ModelFile(spec, suspect, source))
+            models.append(ModelFile(spec, suspect, spec_path, source))
         except ModelMismatch as error:
             problems.append(f"{place}, {spec_path.name}: {error} {advice}")
             if suspect.exists():

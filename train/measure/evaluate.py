@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +12,12 @@ from catdog.classifier import Classifier, calibrated
 from catdog.comparator import Comparator
 from catdog.engine import EXACT, FAST, fast_here, load_engine, precisions_of
 from catdog.errors import InvalidSettings
+from catdog.models.locate import ModelFile
 from catdog.models.spec import ModelSpec, sha256_of
 from train.data.dataset import Split, find
 from train.measure.answers import outputs_of
 from train.measure.metrics import measure
-from train.measure.served import amend, in_precisions, on_openvino, served, settings_for
+from train.measure.served import amend, files_of, in_precisions, on_openvino, served, settings_for
 from train.measure.statistics import rounded
 
 UNROUNDED = "unrounded"
@@ -37,9 +38,9 @@ def evaluate(
     The other figures are those of the arithmetic that is chosen from then on. A model that cannot be used is named on
     stderr and left out.
     """
-    split = find(data, split_name)
+    split, files = find(data, split_name), files_of(weights)
     with served(weights) as comparator:
-        models = _in_all_precisions(comparator, weights)
+        models = _in_all_precisions(comparator, files)
         for path in exact:
             models[path.stem][UNROUNDED] = _unrounded(path, comparator, weights)
         outputs = outputs_of([each for variants in models.values() for each in variants.values()], split)
@@ -48,7 +49,7 @@ def evaluate(
         raw = {key: outputs[each.spec.name].probabilities for key, each in variants.items()}
         results[name] = _figures(comparator.models[name].spec, raw, split, split_name)
     for name, figures in results.items():  # only when all are measured: an interrupted command records nothing
-        _record(figures, split_name, comparator.models[name].spec, weights / f"{name}.json")
+        _record(figures, split_name, comparator.models[name].spec, files[name].spec_path)
     return results
 
 
@@ -79,14 +80,14 @@ def _unrounded(path: Path, comparator: Comparator, weights: Path) -> Classifier:
     return Classifier(spec, load_engine(path, spec, settings_for(weights), precision=EXACT))
 
 
-def _in_all_precisions(comparator: Comparator, weights: Path) -> dict[str, dict[str, Classifier]]:
+def _in_all_precisions(comparator: Comparator, files: Mapping[str, ModelFile]) -> dict[str, dict[str, Classifier]]:
     """Each model in float32, and in what the processor is fast at where its spec says which answers are clear."""
     fast = fast_here() if any(map(on_openvino, comparator.models.values())) else ()
     models = {}
     for name, classifier in comparator.models.items():
         learned = [precision for precision in fast if precision in classifier.spec.clear and on_openvino(classifier)]
         # Without such, it is served in float32 anyway.
-        models[name] = in_precisions(learned, classifier.spec, weights) if learned else {EXACT: classifier}
+        models[name] = in_precisions(learned, classifier.spec, files[name].path) if learned else {EXACT: classifier}
     return models
 
 

@@ -13,6 +13,7 @@ from catdog.classifier import Classifier
 from catdog.comparator import Comparator
 from catdog.engine import EXACT, load_engine
 from catdog.errors import InvalidSettings, ModelMismatch, NotConverted
+from catdog.models.locate import ModelFile, locate
 from catdog.models.spec import ModelSpec
 from catdog.settings import BUNDLED_WEIGHTS, MAX_PIXELS
 from catdog.terminal import tell
@@ -23,8 +24,9 @@ LARGEST_FILE = 2**30  # bytes
 def settings_for(weights: Path) -> Settings:
     """What CATDOG_* say, except where the models are and how large a photo may be.
 
-    The models are those in the folder `weights`, whatever Hub repository is set. The limits are for uploads; here
-    photos come from the user's own folder, and are at most LARGEST_FILE bytes and MAX_PIXELS.
+    The models are those in `weights`, one folder or several (`mine:weights`), whatever Hub repository is set. The
+    limits are for uploads; here photos come from the user's own folder, and are at most LARGEST_FILE bytes and
+    MAX_PIXELS.
     """
     own = {"weights": weights, "hub_repo": None, "max_upload_bytes": LARGEST_FILE, "max_pixels": MAX_PIXELS}
     return dataclasses.replace(Settings.from_env(), **own)
@@ -38,15 +40,20 @@ def served(weights: Path) -> Iterator[Comparator]:
         yield comparator
 
 
-def in_precisions(fast: Sequence[str], spec: ModelSpec, weights: Path) -> dict[str, Classifier]:
-    """A model of the folder `weights` in float32, and in those of `fast` that it can run in: arithmetic -> model.
+def files_of(weights: Path) -> dict[str, ModelFile]:
+    """Model -> its file and that of its spec, as `served` finds them."""
+    return {model.spec.name: model for model in reversed(locate(settings_for(weights)).models)}
+
+
+def in_precisions(fast: Sequence[str], spec: ModelSpec, path: Path) -> dict[str, Classifier]:
+    """The model in a file in float32, and in those of `fast` that it can run in: arithmetic -> model.
 
     Each is named MODEL.ARITHMETIC.
     """
     models = {}
     for precision in (EXACT, *fast):
         try:
-            engine = load_engine(weights / spec.file, spec, settings_for(weights), precision=precision)
+            engine = load_engine(path, spec, settings_for(path.parent), precision=precision)
         except NotConverted:
             if precision == EXACT:
                 raise

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from scipy.special import expit
 
-from catdog.adopt.fit_confidence import fit_error_rate
+from catdog.adopt.fit_confidence import fit_error_rate, fit_temperature
 from catdog.classifier import Classifier, calibrated
-from catdog.engine import EXACT, Outputs, fast_here
+from catdog.engine import EXACT, FAST, Outputs, fast_here
+from catdog.models.locate import ModelFile
 from catdog.models.neither import Neither
 from catdog.models.spec import ModelSpec
 from train.data.dataset import Split, find, find_elsewhere
@@ -19,12 +20,18 @@ from train.measure.answers import outputs_of
 from train.measure.calibration.fit_clear import fit_clear
 from train.measure.calibration.fit_disagreement import fit_disagreement
 from train.measure.calibration.fit_refusal import fit_neither, fit_novelty
-from train.measure.served import amend, in_precisions, on_openvino, served
+from train.measure.metrics import measure
+from train.measure.served import amend, files_of, in_precisions, on_openvino, served
+
+# Figures that another temperature changes, by their names in a spec.
+MOVED = ("log_loss", "calibration_error", "roc_auc", "rounding", *FAST)
 
 
 def calibrate(weights: Path, data: Path, more: Sequence[Path] = ()) -> dict[str, ModelSpec]:
     """Fit on `data`/val what the specs of all models in `weights` say about them; name -> spec, as written.
 
+    temperature   what makes confidence mean what it says; it stays if it is as good. With a new one, the figures of val
+                  are measured again, and those of other photos that it would change are dropped
     sureness      how often answers of a given confidence are wrong
     novelty       what the features of the training animals look like; None for a model without features, or with
                   fewer than LEAST_PHOTOS of a class
@@ -36,13 +43,14 @@ def calibrate(weights: Path, data: Path, more: Sequence[Path] = ()) -> dict[str,
 
     Earlier values are replaced. A model that cannot be used is named on stderr and left as it is.
     """
-    split = find(data, "val")
+    split, files = find(data, "val"), files_of(weights)
     with served(weights) as comparator:
         classifiers = list(comparator.models.values())
         learned = learn(classifiers, split, find_elsewhere(data, "val", more))
-        for name, clear in _clear(classifiers, weights, split).items():
+        specs = [c.spec.replace(**learned[c.spec.name]) for c in classifiers if on_openvino(c)]
+        for name, clear in _clear(specs, files, split).items():
             learned[name]["clear"] = clear
-    return {spec.name: amend(weights / f"{spec.name}.json", spec, **learned[spec.name]) for spec in comparator.specs}
+    return {spec.name: amend(files[spec.name].spec_path, spec, **learned[spec.name]) for spec in comparator.specs}
 
 
 def learn(classifiers: Sequence[Classifier], split: Split, elsewhere: Split) -> dict[str, dict[str, Any]]:
@@ -53,13 +61,17 @@ def learn(classifiers: Sequence[Classifier], split: Split, elsewhere: Split) -> 
     """
     specs = {classifier.spec.name: classifier.spec for classifier in classifiers}
     outputs = outputs_of(classifiers, split)
+    raw = {name: found.probabilities for name, found in outputs.items()}
+    temperatures = {name: fit_temperature(raw[name], split.labels, specs[name].temperature) for name in specs}
     able = [classifier for classifier in classifiers if classifier.spec.neither]
     others = outputs_of(able, elsewhere) if able and len(elsewhere) else {}
-    probabilities = {name: calibrated(outputs[name].probabilities, spec.temperature) for name, spec in specs.items()}
+    probabilities = {name: calibrated(raw[name], temperature) for name, temperature in temperatures.items()}
     predicted = {name: rows.argmax(axis=1) for name, rows in probabilities.items()}
     sha256 = {name: spec.sha256 for name, spec in specs.items()}
     return {
         name: {
+            "temperature": temperatures[name],
+            "metrics": _metrics(specs[name], temperatures[name], raw[name], split),
             "sureness": fit_error_rate(rows.max(axis=1), predicted[name] == split.labels),
             "novelty": fit_novelty(outputs[name].features, split.labels),
             "neither": refusal(outputs[name].neither, others[name].neither if name in others else None, elsewhere),
@@ -77,6 +89,19 @@ def refusal(of_classes: np.ndarray | None, odds: np.ndarray | None, elsewhere: S
     return fit_neither(np.concatenate([of_classes, odds[~others]]), odds[others])
 
 
+def _metrics(spec: ModelSpec, temperature: float, raw: np.ndarray, split: Split) -> dict[str, dict[str, Any]]:
+    """The figures of a spec that hold at this temperature, and those of val; `raw` (N, classes) is uncalibrated."""
+    same = temperature == spec.temperature
+    if same and "val" in spec.metrics:
+        return spec.metrics
+    kept = {
+        name: {key: value for key, value in figures.items() if same or key not in MOVED}
+        for name, figures in spec.metrics.items()
+    }
+    figures = measure(calibrated(raw, temperature), split.labels, split.classes, uncalibrated=raw)
+    return kept | {"val": figures}
+
+
 def _all_outputs(outputs: Outputs) -> np.ndarray:
     """Probabilities (N, outputs) of a model with its output for neither, if it has one, before the temperature."""
     if outputs.neither is None:
@@ -85,14 +110,14 @@ def _all_outputs(outputs: Outputs) -> np.ndarray:
     return np.concatenate([outputs.probabilities * (1 - neither), neither], axis=1)
 
 
-def _clear(classifiers: Sequence[Classifier], weights: Path, split: Split) -> dict[str, dict[str, float]]:
+def _clear(models: Sequence[ModelSpec], files: Mapping[str, ModelFile], split: Split) -> dict[str, dict[str, float]]:
     """The field `clear` of each model that could run in fast arithmetic: model -> arithmetic -> probability."""
-    specs = {c.spec.name: c.spec for c in classifiers if on_openvino(c)}
+    specs = {spec.name: spec for spec in models}
     fast = fast_here() if specs else ()
     if not fast:
         return {}
     # Without `clear` no answer of theirs is computed again in float32.
-    alone = {name: in_precisions(fast, spec.replace(clear={}), weights) for name, spec in specs.items()}
+    alone = {name: in_precisions(fast, spec.replace(clear={}), files[name].path) for name, spec in specs.items()}
     each = [classifier for variants in alone.values() for classifier in variants.values()]
     outputs = outputs_of(each, split, progress="arithmetic")
     learned = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 from catdog import ModelSpec, Settings, load
 from catdog.engine import Outputs
+from tests.catdog.engine.test_models import spec_of
 from tests.tiny import write_tiny_model
 from train.__main__ import main
 from train.measure.calibration import calibrate
@@ -29,7 +31,8 @@ def test_calibrate_writes_what_serving_uses_and_can_be_run_again(tiny_data, weig
     assert {path.name: path.read_bytes() for path in weights.iterdir()} == written
     for name, old in before.items():
         spec = ModelSpec.read(weights / f"{name}.json")
-        learned = {field: getattr(spec, field) for field in ("sureness", "novelty", "disagreement", "clear")}
+        fields = ("temperature", "metrics", "sureness", "novelty", "disagreement", "clear")
+        learned = {field: getattr(spec, field) for field in fields}
         assert spec == old.replace(**learned)
         assert learned["sureness"] and learned["novelty"]
     comparator = load(Settings(weights=weights))
@@ -59,6 +62,57 @@ def test_what_is_clear_is_learned_anew_where_the_processor_is_fast(tiny_data, tm
     assert main(["calibrate", "--data", str(tiny_data), "--weights", str(tmp_path)]) == 0
     assert ModelSpec.read(tmp_path / "scratch_cnn.json").clear == left
     assert asked == [("float32", {}), ("int8", {})]
+
+
+def overconfident(folder, name="mine", file="mine.json"):
+    """A model that is right about most of tiny_data, and far too sure of it; nobody fitted a temperature."""
+    import keras
+
+    model = keras.Sequential([keras.Input((48, 48, 3)), keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(2)])
+    model.add(keras.layers.Activation("softmax"))
+    model.layers[1].set_weights([np.array([[0.2, -0.2]] * 3), np.array([-52.0, 52.0])])
+    folder.mkdir(exist_ok=True)
+    model.save(path := folder / "mine.h5")
+    figures = {"images": 30, "accuracy": 0.8, "log_loss": 0.9, "int8": {"clear": 0.5}}
+    spec = spec_of(path, image_size=48, classes=("Cat", "Dog"), metrics={"test": figures}).replace(name=name)
+    spec.write(folder / file)
+    return spec
+
+
+def test_a_temperature_is_fitted_where_none_was_and_what_it_changes_is_measured_again(tiny_data, tmp_path):
+    before = overconfident(tmp_path / "weights")
+    command = ["calibrate", "--data", str(tiny_data), "--weights", str(tmp_path / "weights")]
+    assert main(command) == 0
+    spec = ModelSpec.read(tmp_path / "weights" / "mine.json")
+    assert spec.temperature > 2 * before.temperature
+    assert spec.metrics["test"] == {"images": 30, "accuracy": 0.8}
+    assert spec.metrics["val"]["images"] == 16 and spec.validation_accuracy > 0.5
+    assert spec.metrics["val"]["calibration_error"] < spec.metrics["val"]["calibration_error_uncalibrated"]
+    assert spec.sureness and spec.novelty
+    assert main(["evaluate", "--split", "val", *command[1:]]) == 0
+    assert ModelSpec.read(tmp_path / "weights" / "mine.json").metrics["val"] == spec.metrics["val"]
+
+
+def test_a_temperature_that_is_as_good_stays_with_its_figures(tiny_data, weights):
+    command = ["calibrate", "--data", str(tiny_data), "--weights", str(weights)]
+    assert main(command) == 0
+    path = weights / "xception.json"
+    spec = ModelSpec.read(path)
+    near = spec.replace(temperature=spec.temperature * 1.0001, metrics=spec.metrics | {"test": {"log_loss": 0.5}})
+    near.write(path)
+    assert main(command) == 0
+    assert (ModelSpec.read(path).temperature, ModelSpec.read(path).metrics) == (near.temperature, near.metrics)
+
+
+def test_models_of_several_folders_learn_of_each_other_wherever_their_specs_are(tiny_data, weights, tmp_path):
+    overconfident(tmp_path / "mine", name="theirs", file="described.json")
+    both = f"{tmp_path / 'mine'}{os.pathsep}{weights}"
+    assert main(["calibrate", "--data", str(tiny_data), "--weights", both]) == 0
+    assert main(["evaluate", "--data", str(tiny_data), "--weights", both]) == 0
+    spec = ModelSpec.read(tmp_path / "mine" / "described.json")
+    assert {"scratch_cnn", "xception"} == {name for case in spec.disagreement for name in case.others}
+    assert spec.metrics["test"]["images"] == 16
+    assert any("theirs" in case.others for case in ModelSpec.read(weights / "xception.json").disagreement)
 
 
 def test_a_model_that_cannot_be_quantized_learns_nothing_of_it(tiny_data, weights, monkeypatch):
