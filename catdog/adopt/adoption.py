@@ -98,6 +98,9 @@ def adopt(
         usual = {field: value for field, value in wanted._asdict().items() if field not in assumed}
         choice, figures, counts = measured(model, names, shapes, usual, labelled, seconds)
         wanted = choice.option
+        facts["chosen_on"] = {"photos": counts[0], "agreement": {k: round(v, 3) for k, v in choice.shares.items()}}
+    elif assumed:
+        facts["assumed"] = assumed
     spec = _write(model, _spec(target, array, wanted, names, figures, facts), target)
     return Adopted(spec, out, head_of(model), choice, assumed, seconds, counts)
 
@@ -152,11 +155,11 @@ def _classes(
 
 def _facts(path: Path, source: Source, found: Read, model: keras.Model) -> dict[str, Any]:
     """What the spec keeps of where the model is from."""
-    head = head_of(model)
+    head, file = head_of(model), source.weights or source.model
     several = {"head": "sigmoids"} if head == "sigmoid" and model.outputs[0].shape[1] > 1 else {}
     return several | {
-        "adopted_from": path.name,
-        "adopted_sha256": sha256_of(source.weights or source.model),
+        "adopted_from": file.name if path in (source.model, source.weights) else f"{path.absolute().name}/{file.name}",
+        "adopted_sha256": sha256_of(file),
         "keras_version": found.version,
         "parameters": model.count_params(),
         "date": datetime.date.today().isoformat(),

@@ -45,6 +45,7 @@ def find_labelled(folder: Path) -> Labelled:
     """The labelled photos of a folder; raises InvalidSettings where no two classes are told apart."""
     if not folder.is_dir():
         raise InvalidSettings(f"There is no folder {folder} of photos.")
+    folder = _unwrapped(folder)
     folders = [folder / name for name in SPLITS if (folder / name).is_dir()] or [folder]
     found = ((each, _classes_in(each)) for each in folders)
     folder, classes = next((pair for pair in found if len(pair[1]) > 1), (folder, {}))
@@ -56,6 +57,12 @@ def find_labelled(folder: Path) -> Labelled:
     # In turn, so that the first ones are of all classes alike.
     ranked = sorted((rank, name, path) for name, of in classes.items() for rank, path in enumerate(of))
     return Labelled(folder, tuple(path for *_, path in ranked), tuple(name for _, name, _ in ranked))
+
+
+def _unwrapped(folder: Path) -> Path:
+    """The folder itself, or the one in it that is alone there, as zips often hold one."""
+    inside = [path for path in folder.iterdir() if not path.name.startswith((".", "_"))]
+    return _unwrapped(inside[0]) if len(inside) == 1 and inside[0].is_dir() else folder
 
 
 def _classes_in(folder: Path) -> dict[str, list[Path]]:

@@ -145,6 +145,11 @@ class ModelSpec(BaseModel):
         return Input(size, self.resize, self.scaling)
 
     @property
+    def adopted(self) -> bool:
+        """Whether somebody else trained it, and `adopt` wrote the spec."""
+        return "adopted_from" in self.training
+
+    @property
     def parameters(self) -> int | None:
         """Number of learned parameters; None when the spec does not say."""
         count = self.training.get("parameters")

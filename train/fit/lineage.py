@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -112,7 +113,10 @@ def _epoch(row: dict[str, Any], distilled: bool) -> dict[str, float]:
 
 
 def described(spec: ModelSpec) -> str:
-    """A section of Markdown on one model: its facts, then the steps that made its weights, first to last."""
+    """A section of Markdown on one model: its facts, then the steps that made its weights, first to last.
+
+    For an adopted model, whose steps nobody knows: where it is from, and how it is asked.
+    """
     training = spec.training
     facts = [
         spec.title,
@@ -121,12 +125,38 @@ def described(spec: ModelSpec) -> str:
         f"weights rounded to {training['significant_bits']} significant bits" if "significant_bits" in training else "",
     ]
     lines = [f"### {spec.name}", "", f"{', '.join(filter(None, facts))}.", ""]
+    if spec.adopted:
+        return "\n".join([*lines, *map(_wrapped, _adopted(training))])
     for place, step in enumerate(steps_to(training), 1):
-        text = f"{place}. {_sentence(step)}."
-        lines.append(textwrap.fill(text, 120, subsequent_indent="   ", break_long_words=False, break_on_hyphens=False))
+        lines.append(_wrapped(f"{place}. {_sentence(step)}."))
         if step.is_run and step.record.get("command"):
             lines.append(f"   `{step.record['command']}`")
     return "\n".join(lines)
+
+
+def _wrapped(text: str) -> str:
+    return textwrap.fill(text, 120, subsequent_indent="   ", break_long_words=False, break_on_hyphens=False)
+
+
+def _adopted(training: dict[str, Any]) -> Iterator[str]:
+    """Where an adopted model is from, and how it was found out how to ask it."""
+    file = _file({"file": training["adopted_from"], "sha256": training.get("adopted_sha256")})
+    version = f"Keras {training['keras_version']}" if training.get("keras_version") else "an unknown version of Keras"
+    yield (
+        f"1. Somebody else's model, adopted from {file}, which {version} wrote; {training.get('date', 'no date')}. Who "
+        "trained it, on which photos, and under which licence it may be used is not recorded."
+    )
+    chosen, assumed = _part(training, "chosen_on"), training.get("assumed")
+    if "photos" in chosen:
+        shares = [f"{WORDS.get(name, name)} {number(share):.0%}" for name, share in _part(chosen, "agreement").items()]
+        yield (
+            f"2. How to ask it was chosen by the log loss on {_count(chosen['photos'])} labelled photos. The share of "
+            f"their resamples that choose the same: {', '.join(shares)}."
+        )
+    elif isinstance(assumed, list | tuple):
+        yield f"2. Assumed, as no labelled photos were given: {', '.join(WORDS.get(name, name) for name in assumed)}."
+    if training.get("head") == "sigmoids":
+        yield "3. It has a sigmoid for each class. They need not add up to 1, so they are divided by their sum."
 
 
 def _sentence(step: Step) -> str:
@@ -169,6 +199,9 @@ def _run(run: dict[str, Any]) -> str:
     ]
     return "; ".join(filter(None, parts)) or "A run of which nothing is recorded"
 
+
+# What `adopt` finds out about a model.
+WORDS = {"scaling": "scaling of the pixels", "shape": "crop", "order": "order of the classes"}
 
 # What each number of a recipe means, where it is not 0; shares as parts of a hundred.
 SETTINGS = {

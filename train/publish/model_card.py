@@ -78,6 +78,8 @@ def models_upload(
             "Servers convert models without an exact ONNX file when they first start, which needs TensorFlow: "
             f"`python -m train export --exact --weights {weights}` writes these files."
         )
+    if adopted := ", ".join(spec.name for spec in specs if spec.adopted):
+        notes.append(f"Somebody else trained {adopted}: publish it only where its licence allows, and name both there.")
     if differs:
         notes.append(
             f"The text of the card on the Hub is kept; it is not that of {weights / CARD}, "
@@ -193,7 +195,7 @@ def _composed(
 def _front(specs: Sequence[ModelSpec]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Front matter: what is only a default, and what always comes from the specs."""
     defaults = ModelCardData(
-        license="apache-2.0",
+        license="unknown" if any(spec.adopted for spec in specs) else "apache-2.0",
         library_name="keras",
         pipeline_tag=results.TASK,
         tags=[results.TASK, "keras", *sorted(classes_of(specs))],

@@ -65,7 +65,9 @@ def _measured_again(classifiers: Sequence[Classifier], data: Path, again: str) -
     Every recorded figure must come out again, within TOLERANCE; an accuracy within one photo in any case.
     """
     recorded_on = {classifier: _measured_split(classifier.spec, again) for classifier in classifiers}
-    for name in sorted(set(recorded_on.values()), reverse=True):
+    for spec in (classifier.spec for classifier, name in recorded_on.items() if name is None):
+        yield f"{spec.name}: adopted, and not measured again; {data} has no photos with recorded figures of it. {again}"
+    for name in sorted(filter(None, set(recorded_on.values())), reverse=True):
         split, those = find(data, name), [c for c in classifiers if recorded_on[c] == name]
         for spec in (classifier.spec for classifier in those):
             if len(split) != spec.metrics[name]["images"]:
@@ -86,10 +88,13 @@ def _measured_again(classifiers: Sequence[Classifier], data: Path, again: str) -
             yield f"{said}; its figures on {others} were not measured again" if others else said
 
 
-def _measured_split(spec: ModelSpec, again: str) -> str:
+def _measured_split(spec: ModelSpec, again: str) -> str | None:
+    """The split to measure on; None for an adopted model that was measured, if at all, where it was adopted."""
     for name in ("val", "test"):
         if {"images", "accuracy"} <= spec.metrics.get(name, {}).keys():
             return name
+    if spec.adopted:
+        return None
     raise NotReproduced(f"The spec of {spec.name} records no figures. {again}")
 
 

@@ -238,9 +238,9 @@ def test_a_zip_in_which_two_files_have_one_name_is_refused(tmp_path):
 
 
 def test_the_first_split_with_two_classes_is_used(photos, tmp_path):
-    shutil.copytree(photos, tmp_path / "train")
-    shutil.copytree(photos / "Cats", tmp_path / "test" / "all")
-    assert find_labelled(tmp_path).folder == tmp_path / "train"
+    shutil.copytree(photos, tmp_path / "pets" / "train")
+    shutil.copytree(photos / "Cats", tmp_path / "pets" / "test" / "all")
+    assert find_labelled(tmp_path).folder == tmp_path / "pets" / "train"
 
 
 def test_weights_find_their_description_beside_them(tmp_path):

@@ -43,6 +43,32 @@ def test_a_new_card_is_one_that_the_hub_takes(tmp_path):
     assert "| `xception.h5` | float32 (N, 128, 128, 3), RGB 0 to 255;" in content
 
 
+ADOPTED = {
+    "adopted_from": "keras_model.h5", "adopted_sha256": "a" * 64, "keras_version": "2.4.0", "date": "2026-01-31",
+    "parameters": 540_000,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"chosen_on": {"photos": 60, "agreement": {"scaling": 0.98, "order": 1.0}}}, ["60 labelled photos", "98%"]),
+        ({"assumed": ["order"], "head": "sigmoids"}, ["Assumed", "order of the classes", "divided by their sum"]),
+        ({"assumed": 3, "chosen_on": "?", "keras_version": None}, ["unknown version"]),
+    ],
+)
+def test_a_card_says_what_an_adopted_model_is(more, said, tmp_path):
+    figures = {"photos": {"images": 60, "accuracy": 0.9, "log_loss": 0.3}}
+    adopted = spec("mine", training=ADOPTED | more, metrics=figures)
+    content = text_of(tmp_path, spec(), adopted)
+    assert list(problems_of(content, "model")) == []
+    assert ModelCard(content).data.license == "unknown"
+    words = " ".join(content.split())
+    for text in ("Somebody else's model", "keras_model.h5", "aaaaaaaaaaaa", "2026-01-31", "flatter it", *said):
+        assert text in words
+    assert "| mine | 60 photos | 90.00% |" in content
+
+
 @pytest.mark.parametrize(
     ("classes", "changes"),
     [

@@ -83,6 +83,15 @@ def test_without_recorded_figures_there_is_nothing_to_reproduce(tmp_path, tiny_d
     verification.verify(tmp_path)
 
 
+def test_an_adopted_model_without_such_figures_may_be_published(folder, tiny_data):
+    path = folder / "xception.json"
+    figures = {"photos": {"images": 60, "accuracy": 0.9}}
+    ModelSpec.read(path).replace(metrics=figures, training={"adopted_from": "theirs.h5"}).write(path)
+    specs, report = verification.verify(folder, tiny_data)
+    assert [spec.adopted for spec in specs] == [False, True]
+    assert any(line.startswith("xception: adopted, and not measured again") for line in report)
+
+
 def test_test_photos_are_read_only_if_there_are_no_others(folder, tiny_data):
     for name in ("scratch_cnn", "xception"):
         path = folder / f"{name}.json"
