@@ -11,11 +11,14 @@ from catdog.photo.array import Scaling
 if TYPE_CHECKING:
     import keras
 
-# How the networks of keras.applications were trained, by the beginnings of their names; longer ones come first.
+# How the networks of keras.applications were trained, by the beginnings of their names and, for a network that is part
+# of a larger one, of a layer's name. The first that is found counts: names of several networks come last.
 APPLICATIONS: dict[str, Scaling] = {
-    "mobilenet": "symmetric", "xception": "symmetric", "inception": "symmetric", "nasnet": "symmetric",
-    "resnet50v2": "symmetric", "resnet101v2": "symmetric", "resnet152v2": "symmetric", "resnet": "caffe",
-    "vgg": "caffe", "densenet": "torch",
+    "mobilenet": "symmetric", "expanded_conv": "symmetric", "conv_dw_1": "symmetric",
+    "xception": "symmetric", "block2_sepconv1": "symmetric", "inception": "symmetric", "mixed0": "symmetric",
+    "nasnet": "symmetric", "resnet50v2": "symmetric", "resnet101v2": "symmetric", "resnet152v2": "symmetric",
+    "conv2_block1_preact": "symmetric", "densenet": "torch", "conv2_block1_concat": "torch",
+    "resnet": "caffe", "conv2_block1_1": "caffe", "res2a_branch": "caffe", "vgg": "caffe", "block1_conv1": "caffe",
 }  # fmt: skip
 USUAL: Scaling = "unit"  # of most tutorials
 LARGEST_SCALE = 0.1  # of a layer that takes 0 to 255, far above 1 / 127.5
@@ -30,8 +33,8 @@ def usual_scaling(model: keras.Model) -> tuple[Scaling, bool]:
             return "none", True
         if layer.weights:
             break
-    names = [layer.name.lower() for layer in model._flatten_layers() if isinstance(layer, keras.Model)]
-    found = (scaling for name in names for start, scaling in APPLICATIONS.items() if name.startswith(start))
+    names = [layer.name.lower() for layer in model._flatten_layers()]
+    found = (scaling for start, scaling in APPLICATIONS.items() if any(name.startswith(start) for name in names))
     return next(found, USUAL), False
 
 

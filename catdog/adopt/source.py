@@ -18,7 +18,7 @@ from catdog.keras_file.sniff import kind_of, other
 
 MODELS = (".h5", ".hdf5", ".keras")
 LABELS = "labels.txt"
-TEACHABLE = ("keras_model", LABELS)  # the names in an export of Teachable Machine
+TEACHABLE = "keras_model"  # the name in an export of Teachable Machine, which some write otherwise
 USUAL = {"cats": "cat", "dogs": "dog", "cat": "cat", "dog": "dog"}
 
 
@@ -38,7 +38,7 @@ class Source:
 
     @property
     def teachable(self) -> bool:
-        return self.model.stem == TEACHABLE[0] and self.labels is not None
+        return self.model.stem.lower() == TEACHABLE and self.labels is not None
 
 
 def find_source(path: Path, workspace: Path) -> Source:

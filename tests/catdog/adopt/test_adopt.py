@@ -122,6 +122,23 @@ def test_only_a_layer_that_makes_pixels_small_says_that_they_are_wanted_as_they_
     assert usual_scaling(model) == (("none", True) if known else ("unit", False))
 
 
+@pytest.mark.parametrize(
+    ("names", "scaling"),
+    [
+        (("Conv1", "expanded_conv_depthwise"), "symmetric"),
+        (("block1_conv1", "block2_sepconv1"), "symmetric"),
+        (("block1_conv1", "block1_conv2"), "caffe"),
+        (("conv2_block1_1_conv", "conv2_block1_concat"), "torch"),
+        (("conv2_block1_1_conv", "conv2_block1_out"), "caffe"),
+        (("conv2d",), "unit"),
+    ],
+)
+def test_layers_tell_the_network_that_they_are_of(names, scaling):
+    import keras
+
+    assert usual_scaling(first_layers(*(keras.layers.Conv2D(2, 1, name=name) for name in names))) == (scaling, False)
+
+
 def test_grey_and_wide_photos_are_served(photos, tmp_path):
     path = tmp_path / "model.h5"
     recorded.write(RECORDS["grey"], path)
