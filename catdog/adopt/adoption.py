@@ -74,7 +74,7 @@ def adopt(
     photos     a folder of labelled photos that it was not trained on
     size       height and width of its photos, where the file does not say
     logits     whether its linear outputs are logits, even if the file does not say so
-    name       by default the file's
+    name       by default that of `path`
     overwrite  whether NAME.h5 and NAME.json may be replaced
 
     Raises Refused for a file that cannot be served, InvalidSettings for other arguments that cannot be used, and
@@ -83,7 +83,7 @@ def adopt(
     labelled = find_labelled(photos) if photos else None
     with tempfile.TemporaryDirectory(prefix="catdog-") as workspace:
         source = find_source(path, Path(workspace))
-        target = _target(out, name or _name(source.model if source.model.stem != "config" else path), overwrite)
+        target = _target(out, name or _name(path.absolute()), overwrite)
         found = read(source.model, source.weights, size)
         model = with_probabilities(found.model, source.model.name, found.loss, logits=logits, sigmoids=True)
         array = _array(model, source.model.name, size)
@@ -100,7 +100,7 @@ def adopt(
         wanted = choice.option
         facts["chosen_on"] = {"photos": counts[0], "agreement": {k: round(v, 3) for k, v in choice.shares.items()}}
     elif assumed:
-        facts["assumed"] = assumed
+        facts["assumed"] = [*assumed]
     spec = _write(model, _spec(target, array, wanted, names, figures, facts), target)
     return Adopted(spec, out, head_of(model), choice, assumed, seconds, counts)
 

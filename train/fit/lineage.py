@@ -153,7 +153,7 @@ def _adopted(training: dict[str, Any]) -> Iterator[str]:
             f"2. How to ask it was chosen by the log loss on {_count(chosen['photos'])} labelled photos. The share of "
             f"their resamples that choose the same: {', '.join(shares)}."
         )
-    elif isinstance(assumed, list | tuple):
+    elif isinstance(assumed, list):
         yield f"2. Assumed, as no labelled photos were given: {', '.join(WORDS.get(name, name) for name in assumed)}."
     if training.get("head") == "sigmoids":
         yield "3. It has a sigmoid for each class. They need not add up to 1, so they are divided by their sum."

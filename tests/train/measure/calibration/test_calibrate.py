@@ -90,7 +90,7 @@ def test_a_temperature_is_fitted_where_none_was_and_what_it_changes_is_measured_
     assert spec.metrics["val"]["calibration_error"] < spec.metrics["val"]["calibration_error_uncalibrated"]
     assert spec.sureness and spec.novelty
     assert main(["evaluate", "--split", "val", *command[1:]]) == 0
-    assert ModelSpec.read(tmp_path / "weights" / "mine.json").metrics["val"] == spec.metrics["val"]
+    assert ModelSpec.read(tmp_path / "weights" / "mine.json").metrics["val"].items() >= spec.metrics["val"].items()
 
 
 def test_a_temperature_that_is_as_good_stays_with_its_figures(tiny_data, weights):
