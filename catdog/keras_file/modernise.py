@@ -271,7 +271,8 @@ def _functional(config: dict[str, Any], source: Source) -> list[Layer]:
         return [ends.get(name, _name(name)), call - (name in shift), output]
 
     layers = [
-        layer | {"inbound_nodes": [_redirected(node, target) for node in layer["inbound_nodes"]]} for layer in new
+        layer | {"inbound_nodes": [_call(_redirected(node, target)) for node in layer["inbound_nodes"]]}
+        for layer in new
     ]
     ports = {key: _single(_redirected(config[key], target)) for key in ("input_layers", "output_layers")}
     return [_layer("Functional", name=_name(config.get("name") or "model"), layers=layers, **ports)]
@@ -325,6 +326,20 @@ def _refs(node: Any) -> list[list]:
             else _refs(list(node.values()))
         )
     return [ref for item in node for ref in _refs(item)] if isinstance(node, list) else []
+
+
+def _call(node: Any) -> Any:
+    """A call as Keras 3 writes it, where an option is a tensor: from the older form it would take that for a list."""
+    if not isinstance(node, list) or not any(is_ref(ref) and _refs(ref[3:]) for ref in node):
+        return node
+
+    def tensor(ref: list) -> Layer:
+        config = {"shape": [None], "dtype": "float32", "keras_history": ref[:3]}
+        return {"class_name": "__keras_tensor__", "config": config}
+
+    given = [tensor(ref) for ref in node]
+    options = {key: tensor(value) if is_ref(value) else value for key, value in node[0][3].items()}
+    return {"args": given if len(given) == 1 else [given], "kwargs": options}
 
 
 def _redirected(node: Any, target: Any) -> Any:

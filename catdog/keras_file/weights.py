@@ -62,7 +62,8 @@ def _in_order(arrays: dict[str, h5py.Dataset], weights: list, *, by_place: bool)
     by_name = dict(zip(saved, arrays.values(), strict=True))
     if len(by_name) == len(saved) and {*wanted} == {*saved} and len({*wanted}) == len(wanted):
         return [by_name[key] for key in wanted]
-    if len(saved) == len(wanted) and (by_place or [key[-1] for key in saved] == [key[-1] for key in wanted]):
+    alike = len(wanted) == 1 or [key[-1] for key in saved] == [key[-1] for key in wanted]
+    if len(saved) == len(wanted) and (by_place or alike):
         return list(arrays.values())
     return None
 

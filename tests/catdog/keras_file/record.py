@@ -16,6 +16,7 @@ import h5py
 import tensorflow as tf
 import tf_keras as keras
 from tf_keras import layers
+from tf_keras.src.applications import convnext
 
 from tests.catdog.keras_file import recorded
 
@@ -96,7 +97,7 @@ def attentive():
     photo = keras.Input((SIDE, SIDE, 3))
     x = layers.Reshape((-1, 4))(layers.Conv2D(4, 3)(photo))
     x = layers.LayerNormalization()(layers.MultiHeadAttention(2, 3)(x, x) + x)
-    x = keras.applications.convnext.StochasticDepth(0.2)(keras.applications.convnext.LayerScale(0.1, 4)(x))
+    x = convnext.StochasticDepth(0.2)(convnext.LayerScale(0.1, 4)(x))
     return keras.Model(photo, head()(layers.GlobalAveragePooling1D()(x)))
 
 
