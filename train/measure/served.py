@@ -64,7 +64,7 @@ def in_precisions(fast: Sequence[str], spec: ModelSpec, path: Path) -> dict[str,
 
 def require_told(weights: Path, overwrite: bool) -> None:
     """Raise InvalidSettings for the folder that ships with catdog, whose specs are only changed with `overwrite`."""
-    if not overwrite and weights.resolve() == BUNDLED_WEIGHTS:
+    if not overwrite and any(folder.resolve() == BUNDLED_WEIGHTS for folder in settings_for(weights).folders):
         raise InvalidSettings(
             f"The models in {weights} ship with catdog. Name the folder of your own with --weights. `report` measures "
             "these and records nothing; --overwrite replaces what their specs say."

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from catdog.settings import BUNDLED_WEIGHTS
@@ -33,10 +35,11 @@ def test_every_command_heeds_them(command, tiny_data, tiny_weights, tmp_path, mo
     assert "CATDOG_ENGINE must be one of" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("more", [[], ["--weights", f"nowhere{os.pathsep}weights"]])
 @pytest.mark.parametrize("command", ["calibrate", "evaluate"])
-def test_the_specs_of_the_shipped_models_only_change_when_told_to(command, tiny_data, monkeypatch, capsys):
+def test_the_specs_of_the_shipped_models_only_change_when_told_to(command, more, tiny_data, monkeypatch, capsys):
     monkeypatch.chdir(BUNDLED_WEIGHTS.parent)
     before = [path.read_bytes() for path in sorted(BUNDLED_WEIGHTS.glob("*.json"))]
-    assert main([command, "--data", str(tiny_data)]) == 1
+    assert main([command, "--data", str(tiny_data), *more]) == 1
     assert "--weights" in capsys.readouterr().err
     assert [path.read_bytes() for path in sorted(BUNDLED_WEIGHTS.glob("*.json"))] == before
