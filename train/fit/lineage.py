@@ -143,20 +143,20 @@ def _adopted(training: dict[str, Any]) -> Iterator[str]:
     file = _file({"file": training["adopted_from"], "sha256": training.get("adopted_sha256")})
     version = f"Keras {training['keras_version']}" if training.get("keras_version") else "an unknown version of Keras"
     yield (
-        f"1. Somebody else's model, adopted from {file}, which {version} wrote; {training.get('date', 'no date')}. Who "
+        f"- Somebody else's model, adopted from {file}, which {version} wrote; {training.get('date', 'no date')}. Who "
         "trained it, on which photos, and under which licence it may be used is not recorded."
     )
     chosen, assumed = _part(training, "chosen_on"), training.get("assumed")
     if "photos" in chosen:
         shares = [f"{WORDS.get(name, name)} {number(share):.0%}" for name, share in _part(chosen, "agreement").items()]
         yield (
-            f"2. How to ask it was chosen by the log loss on {_count(chosen['photos'])} labelled photos. The share of "
+            f"- How to ask it was chosen by the log loss on {_count(chosen['photos'])} labelled photos. The share of "
             f"their resamples that choose the same: {', '.join(shares)}."
         )
     elif isinstance(assumed, list):
-        yield f"2. Assumed, as no labelled photos were given: {', '.join(WORDS.get(name, name) for name in assumed)}."
+        yield f"- Assumed, as no labelled photos were given: {', '.join(WORDS.get(name, name) for name in assumed)}."
     if training.get("head") == "sigmoids":
-        yield "3. It has a sigmoid for each class. They need not add up to 1, so they are divided by their sum."
+        yield "- It has a sigmoid for each class. They need not add up to 1, so they are divided by their sum."
 
 
 def _sentence(step: Step) -> str:
