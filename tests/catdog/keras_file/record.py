@@ -138,7 +138,8 @@ def record(model) -> dict[str, Any]:
 
 
 def answered(found: dict[str, Any], path: Path, shape: list[int]) -> dict[str, Any]:
-    model = keras.models.load_model(recorded.write(found, path), compile=False, safe_mode=False)
+    own = {cls.__name__: cls for cls in (convnext.LayerScale, convnext.StochasticDepth)}
+    model = keras.models.load_model(recorded.write(found, path), compile=False, safe_mode=False, custom_objects=own)
     return {
         "shape": shape,
         "answers": model.predict(recorded.photos(shape), verbose=0, batch_size=2).astype(float).tolist(),

@@ -55,23 +55,21 @@ def test_one_command_writes_page_figures_and_drawings(
     assert figures["split"] == "test"
     assert figures["neither"]["pets"] == 16 and figures["neither"]["others"] == {"pets": 2, "waves": 3}
     assert set(figures["neither"]["rules"]) == {"scratch_cnn", "xception"} == set(said["neither"])
-    assert figures["neither"]["decided_by"] in figures["neither"]["rules"]
+    decides = figures["neither"]["decided_by"]
+    assert decides in figures["neither"]["rules"]
     assert figures["neither"]["rules"]["xception"]["caught"]["of"] == 5
     assert (figures["elsewhere"]["pets"], figures["elsewhere"]["others"]) == (6, {"other things": 6})
     assert "The same for 6 photos of the classes and 6 of other things" in page
     assert figures["cost"]["photos"] == figures["heat_maps"]["xception"]["photos"] == 5
     assert sum(level["of"] for level in figures["sureness"]["xception"]) == 16
-    area = figures["neither"]["rules"]["xception"]["auroc"]["area"]
-    assert f"| **xception** | all | {insight_of(figures, 'refused_pets')}" in page and f"| {area:.3f} (" in page
+    area = figures["neither"]["rules"][decides]["auroc"]["area"]
+    refused = figures["neither"]["rules"][decides]["refused_pets"]
+    said = f"{refused['count']} of {refused['of']}, {refused['share']:.1%}"
+    assert f"| **{decides}** | all | {said}" in page and f"| {area:.3f} (" in page
     assert "From a test: all free.\n" in page
     for name in ("maps", "faithfulness", "sureness", "neither"):
         assert f"({name}.png)" in page
     assert "Measured on the test photos by" in page
-
-
-def insight_of(figures: dict, key: str) -> str:
-    share = figures["neither"]["rules"]["xception"][key]
-    return f"{share['count']} of {share['of']}, {share['share']:.1%}"
 
 
 def test_models_that_know_nothing_of_themselves_are_measured_too(tiny_data, tiny_weights, strangers, tmp_path):
