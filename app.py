@@ -7,12 +7,16 @@ on).
 from __future__ import annotations
 
 import contextlib
+import logging
 import sys
 
 from catdog import CatDogError, Settings, load
 from catdog.memory import limit_malloc
+from catdog.monitoring import request_log
 from catdog.settings import check_gradio, configure_gradio
-from catdog.terminal import hidden_stderr, tell
+from catdog.terminal import hidden_stderr
+
+log = logging.getLogger("catdog.app")
 
 
 def main() -> int:
@@ -20,23 +24,25 @@ def main() -> int:
     limit_malloc()
     try:
         settings = Settings.from_env()
+        request_log.configure(settings)
         check_gradio()
         print("Loading the models; the first start converts them, which may take a minute.", flush=True)
         with hidden_stderr():
             comparator = load(settings)
             comparator.warm_up()
-        tell(comparator.problems)
     except CatDogError as error:
-        print(error, file=sys.stderr)
+        log.error("%s", error)
         return 1
+    for problem in comparator.problems:
+        log.warning("%s", problem)
     configure_gradio()
     from catdog import gradio_app
 
     demo = gradio_app.build(comparator)
     try:
-        gradio_app.serve(demo, settings)
+        gradio_app.serve(demo, comparator)
     except OSError as error:  # the port is taken, or the address is not this machine's
-        print(f"The page cannot be served: {error}", file=sys.stderr)
+        log.error("The page cannot be served: %s", error)
         return 1
     return 0
 

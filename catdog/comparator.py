@@ -8,7 +8,7 @@ import reprlib
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from typing import NamedTuple
 
@@ -35,6 +35,7 @@ DECODED_AT_ONCE = 2
 WAITING = 4
 
 Answer = Comparison | CatDogError
+Listener = Callable[[Answer, Mapping[str, float]], None]
 
 
 class Batch(NamedTuple):
@@ -53,6 +54,7 @@ class Comparator:
 
     models    name -> Classifier, in the order of display; a class has one spelling in all of their specs
     problems  one sentence per model that could not be used and per fallback taken
+    waiting   number of photos that are being judged or waiting, without those of `compare_batches`
     read      any accepted form of a photo -> RGB image, within the limits of the settings
     """
 
@@ -73,7 +75,8 @@ class Comparator:
         self.problems, self.settings = tuple(problems), settings or Settings()
         self.read = Reader.of((spec.input for spec in self.specs), self.settings)
         self._decoding = threading.BoundedSemaphore(DECODED_AT_ONCE)
-        self._places = threading.BoundedSemaphore(self.settings.max_waiting)
+        self.waiting, self._counting = 0, threading.Lock()
+        self._listeners: list[Listener] = []
         self._computing = threading.Lock()  # one model at a time uses all cores
         self._closed = False
 
@@ -109,6 +112,15 @@ class Comparator:
         """Whose the models are, in one line."""
         return joined(self.sources)
 
+    def listen(self, listener: Listener) -> None:
+        """Call `listener(answer, seconds)` for each photo from now on, in the thread that judged it.
+
+        answer   the Comparison, or the error in its place
+        seconds  stage -> seconds: `decode` from bytes to RGB image, and `total`, all waiting included. Empty for an
+                 error, and for photos of `compare_batches`. What each model took is in the Comparison.
+        """
+        self._listeners.append(listener)
+
     def compare(self, photo: Photo, *, model: str | Collection[str] | None = None, explain: bool = False) -> Comparison:
         """Ask all models, or those named by `model`, about one photo; `explain` adds heat maps.
 
@@ -135,6 +147,14 @@ class Comparator:
         The answer is an error for a photo that came as an error or that a model fails on. If a model is not confident
         of a reduced photo, it is read again as a whole and judged anew; meanwhile the next batches are judged.
         """
+        for answers in self._judged(batches, classifiers, explain):
+            for answer in answers:
+                self._tell(answer, {})
+            yield answers
+
+    def _judged(
+        self, batches: Iterable[Batch], classifiers: Sequence[Classifier], explain: bool
+    ) -> Iterator[list[Answer]]:
         waiting: deque[tuple[list[Answer], list[int], Future]] = deque()
 
         def complete() -> list[Answer]:
@@ -174,19 +194,43 @@ class Comparator:
     @contextlib.contextmanager
     def _place(self) -> Iterator[None]:
         """Hold one of `settings.max_waiting` places for photos; raise Busy when all are taken."""
-        if not self._places.acquire(blocking=False):
-            raise Busy(
-                f"Too many photos at once: {self.settings.max_waiting} are being judged or waiting. Try again shortly."
-            )
+        most = self.settings.max_waiting
+        with self._counting:
+            if self.waiting >= most:
+                raise Busy(f"Too many photos at once: {most} are being judged or waiting. Try again shortly.")
+            self.waiting += 1
         try:
             yield
         finally:
-            self._places.release()
+            with self._counting:
+                self.waiting -= 1
 
     def _compared(
         self, photo: Photo, model: str | Collection[str] | None, explain: bool, *, side: int | None = None
     ) -> tuple[Comparison, Image.Image | None]:
-        """The answer, and with `side` also the photo, at most that many pixels a side."""
+        """The answer, and with `side` also the photo, at most that many pixels a side; listeners are told."""
+        start, seconds = time.perf_counter(), {"decode": 0.0}
+        try:
+            result = self._asked(photo, model, explain, side, seconds)
+        except CatDogError as error:
+            self._tell(error, {})
+            raise
+        self._tell(result[0], seconds | {"total": time.perf_counter() - start})
+        return result
+
+    def _tell(self, answer: Answer, seconds: Mapping[str, float]) -> None:
+        for listener in self._listeners:
+            listener(answer, seconds)
+
+    def _asked(
+        self,
+        photo: Photo,
+        model: str | Collection[str] | None,
+        explain: bool,
+        side: int | None,
+        seconds: dict[str, float],
+    ) -> tuple[Comparison, Image.Image | None]:
+        """As `_compared`, which tells listeners; adds what decoding took to `seconds`."""
         if self._closed:
             raise ModelUnavailable("The models have been closed. Load them again.")
         classifiers = self.chosen([model] if isinstance(model, str) else model or ())
@@ -196,7 +240,9 @@ class Comparator:
         def pixels(*, whole: bool) -> Pixels:
             nonlocal shown
             with self._decoding:
+                start = time.perf_counter()
                 image, reduced = self.read(photo, whole=whole)
+                seconds["decode"] += time.perf_counter() - start
                 result = Pixels.of(image, shapes, reduced=reduced)
                 if side:  # now, because a large photo would hold its memory until it is answered
                     image.thumbnail((side, side))
@@ -206,7 +252,7 @@ class Comparator:
         with self._place():
             photo = self.read.repeatable(photo)
             batch = Batch([pixels(whole=False)], lambda _: _done([pixels(whole=True)]))
-            ((answer,),) = self.compare_batches([batch], classifiers, explain=explain)
+            ((answer,),) = self._judged([batch], classifiers, explain)
         if isinstance(answer, CatDogError):
             raise answer
         return answer, shown

@@ -22,6 +22,7 @@ from catdog.files import bundled
 BUNDLED_WEIGHTS = bundled("weights")
 MAX_PIXELS = 50_000_000
 ENGINES = ("auto", "openvino", "tensorflow")
+LOGS = ("text", "json")
 _REPO = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*")
 # Pillow opens no image above twice its own limit.
 PILLOW_LIMIT = 178_956_970
@@ -42,6 +43,7 @@ class Settings:
     max_waiting: int = 64  # photos judged or waiting, then Busy
     max_upload_bytes: int = 20 * 1024 * 1024  # of the largest accepted file
     max_pixels: int = MAX_PIXELS  # of the largest accepted photo, width x height
+    log: str = "text"  # form of what servers log: LOGS
 
     def __post_init__(self) -> None:
         """Raise InvalidSettings, which names the variable, for a value that is not valid."""
@@ -53,6 +55,7 @@ class Settings:
         _require(0 < megabytes <= 1024, "CATDOG_MAX_UPLOAD_MB", "more than 0 and at most 1024", megabytes)
         _require(1 <= self.max_pixels <= PILLOW_LIMIT, "CATDOG_MAX_PIXELS", f"1 to {PILLOW_LIMIT}", self.max_pixels)
         _require(1 <= self.max_waiting <= 10_000, "CATDOG_MAX_WAITING", "1 to 10000", self.max_waiting)
+        _require(self.log in LOGS, "CATDOG_LOG", f"one of {', '.join(LOGS)}", self.log)
         for name in ("weights", "cache"):  # expand a ~ that no shell has expanded
             object.__setattr__(self, name, Path(os.path.expanduser(getattr(self, name))))
 
@@ -228,6 +231,7 @@ VARIABLES: dict[str, tuple[str, Callable[[str], Any]]] = {
     "MAX_WAITING": ("max_waiting", _whole),
     "MAX_UPLOAD_MB": ("max_upload_bytes", _bytes),
     "MAX_PIXELS": ("max_pixels", _whole),
+    "LOG": ("log", str),
 }
 
 # Whole numbers that Gradio reads when it is imported or started -> the least and the largest.

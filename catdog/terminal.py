@@ -9,7 +9,7 @@ import signal
 import sys
 import tempfile
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import IO
 
 from catdog.errors import CatDogError
@@ -42,10 +42,12 @@ def hidden_stderr() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _logging_to(descriptor: int) -> Iterator[None]:
-    """Also write this package's log to an open file descriptor."""
+    """Also write this package's log to an open file descriptor, in the form that the log has."""
     logger = logging.getLogger(__package__)
     with open(descriptor, "w", closefd=False) as stream:
         handler = logging.StreamHandler(stream)
+        if logging.root.handlers:
+            handler.setFormatter(logging.root.handlers[0].formatter)
         logger.addHandler(handler)
         try:
             yield
@@ -76,12 +78,6 @@ def stopping() -> Iterator[threading.Event]:
         yield stop
     finally:
         signal.signal(signal.SIGINT, before)
-
-
-def tell(problems: Iterable[object]) -> None:
-    """Print each problem to stderr, on a line of its own."""
-    for problem in problems:
-        print(problem, file=sys.stderr)
 
 
 def never_fail_to_print() -> None:

@@ -28,7 +28,7 @@ def served_page(comparator: Comparator, **queue: int) -> Iterator[tuple[gr.Block
     page = gradio_app.build(comparator)
     if queue:
         page.queue(**queue)
-    options = gradio_app.launch_options(comparator.settings)
+    options = gradio_app.launch_options(page, comparator)
     try:
         url = page.launch(server_port=int(free_port()), prevent_thread_lock=True, quiet=True, **options)[1]
         yield page, url.rstrip("/")

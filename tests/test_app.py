@@ -16,7 +16,7 @@ import httpx
 import pytest
 
 from catdog.gradio_app.serving import Activity, Watch
-from tests.catdog.gradio_app.calls import call, data_url
+from tests.catdog.gradio_app.calls import data_url
 from tests.conftest import PATIENCE, ROOT
 from tests.servers import free_port, running, taken_port, until_it_answers
 
@@ -85,16 +85,22 @@ def test_the_app_serves_from_any_folder_until_interrupted_and_tells_of_a_fallbac
     port = free_port()
     hub = {"CATDOG_HUB_REPO": "user/name", "HF_ENDPOINT": f"http://{HOST}:{free_port()}", "HF_HOME": tmp_path}
     unusable = {"ALL_PROXY": "socks://proxy:1080", "no_proxy": "fd00::/8", "SSL_CERT_FILE": tmp_path / "none"}
-    with app(tmp_path, CATDOG_WEIGHTS=tiny_weights, GRADIO_SERVER_PORT=port, **hub, **unusable) as process:
+    environment = {"CATDOG_WEIGHTS": tiny_weights, "GRADIO_SERVER_PORT": port, "CATDOG_LOG": "json"}
+    with app(tmp_path, **environment, **hub, **unusable) as process:
         url = f"http://{HOST}:{port}"
         until_it_answers(url, process)
-        event, (_, _, comparison) = call(url, {"url": data_url(cat.read_bytes())})
-        assert event == "complete" and len(comparison["models"]) == 2
+        with httpx.Client(base_url=f"{url}/gradio_api/call/", headers={"X-Request-ID": "mine"}, timeout=60) as client:
+            event = client.post("predict", json={"data": [{"url": data_url(cat.read_bytes())}]}).json()["event_id"]
+            assert "event: complete" in client.get(f"predict/{event}", headers={"X-Request-ID": "other"}).text
+            client.post("v2/nothing", json={})
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=PATIENCE) == 0
-        errors = process.stderr.read()
-    assert "user/name cannot be reached" in errors
-    assert all(name in errors for name in unusable) and "Traceback" not in errors
+        lines = [json.loads(line) for line in process.stderr.read().splitlines()]
+    messages = "".join(line["message"] for line in lines)
+    assert "user/name cannot be reached" in messages and all(name in messages for name in unusable)
+    (photo,) = (line for line in lines if line["message"] == "photo")
+    assert photo["request_id"] == "mine" and photo["verdict"] in ("cat", "dog", "neither")
+    assert {line["status"] for line in lines if line["request_id"] == "mine" and "path" in line} == {200, 404}
 
 
 def test_the_app_that_is_told_to_stop(tiny_weights, tmp_path, cat):
@@ -139,16 +145,21 @@ def test_the_web_service_that_is_told_to_stop(tiny_weights, tmp_path, cat):
 
 
 @pytest.mark.parametrize(
-    ("path", "expected"), [("/gradio_api/queue/data", [1, "answered", -1]), ("/gradio_api/heartbeat/abc", ["answered"])]
-)
-def test_the_stream_of_an_open_page_is_no_request_to_wait_for(path, expected):
+    ("method", "path", "waited_for"),
+    [
+        ("GET", "queue/data", True), ("GET", "heartbeat/abc", False), ("GET", "mcp/", False), ("GET", "mcp/sse", False),
+        ("POST", "mcp/", True),
+    ],
+)  # fmt: skip
+def test_the_stream_of_an_open_page_or_agent_is_no_request_to_wait_for(method, path, waited_for):
     seen = []
 
     async def app(scope, receive, send):
         seen.append("answered")
 
-    asyncio.run(Watch(app, SimpleNamespace(add=seen.append))({"type": "http", "path": path}, None, None))
-    assert seen == expected
+    scope = {"type": "http", "method": method, "path": f"/gradio_api/{path}"}
+    asyncio.run(Watch(app, SimpleNamespace(add=seen.append))(scope, None, None))
+    assert seen == ([1, "answered", -1] if waited_for else ["answered"])
 
 
 def test_no_request_is_waited_for_without_end():

@@ -102,12 +102,11 @@ def test_the_command_judges_a_photo_and_goes_by_its_name(run, tmp_path):
 
 def test_the_installed_pages_find_their_files(run, tmp_path):
     code = """if True:
-        import catdog, catdog.flask_app, catdog.pages.examples, catdog.gradio_app.page
+        import catdog, catdog.flask_app, catdog.pages.examples, catdog.gradio_app.theme
         client = catdog.flask_app.create_app(settings=catdog.Settings(weights="empty")).test_client()
         paths = "/", "/openapi.json", "/assets/catdog.css", "/assets/catdog.js", "/assets/catdog.svg"
         print(catdog.__file__, *(client.get(path).status_code for path in paths))
-        options = catdog.gradio_app.page.launch_options(catdog.Settings())
-        print(all(path.is_file() for path in options["css_paths"]), *catdog.pages.examples.find())
+        print(all(path.is_file() for path in catdog.gradio_app.theme.STYLES), *catdog.pages.examples.find())
     """
     (tmp_path / "empty").mkdir()
     where, *rest = run("python", "-c", code).split()

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextvars import copy_context
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -42,8 +43,10 @@ def judge(comparator: Comparator, photos: Sequence[NamedPhoto]) -> Iterator[Judg
     stopped = threading.Event()
     # Not a `with`, which would wait: a server may close the iterator on its event loop.
     pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="catdog-many")
+    # With a context each, so that what is logged of a photo names the request that it came with.
+    jobs = [pool.submit(copy_context().run, _judge_one, comparator, photo, stopped) for photo in photos]
     try:
-        for future in as_completed([pool.submit(_judge_one, comparator, photo, stopped) for photo in photos]):
+        for future in as_completed(jobs):
             yield future.result()
     finally:
         stopped.set()

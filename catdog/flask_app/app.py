@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import logging
+import time
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NoReturn
 
-from flask import Flask, Response, json
+from flask import Flask, Response, g, json, request
 from werkzeug.exceptions import HTTPException
 
 from catdog import load
 from catdog.errors import ModelUnavailable
 from catdog.flask_app.blueprint import create_blueprint, harden
 from catdog.memory import limit_malloc
+from catdog.monitoring import request_log
 from catdog.settings import Settings
 
 if TYPE_CHECKING:
-    from catdog.comparator import Comparator
+    from catdog.comparator import Comparator, Listener
     from catdog.models.spec import ModelSpec
 
 
@@ -25,15 +27,19 @@ def create_app(comparator: Comparator | None = None, settings: Settings | None =
 
     Without a comparator the models of the settings are loaded, by default those of the environment;
     that takes seconds. When no model can be loaded the application starts all the same: `/readyz` and
-    the page say so, the log says why. Raises InvalidSettings.
+    the page say so, the log says why. Every answer has the id of its request. Raises InvalidSettings.
     """
     app = Flask(__name__, static_folder=None)
     app.json.sort_keys = False  # classes and fields keep the order that the models give them
-    if comparator is None:
-        comparator = _loaded(settings or Settings.from_env(), app.logger)
+    settings = comparator.settings if comparator else settings or Settings.from_env()
+    request_log.configure(settings)
+    comparator = comparator or _loaded(settings, app.logger)
+    request_log.log_photos(comparator)
     app.register_blueprint(create_blueprint(comparator))
     app.register_error_handler(HTTPException, _json_error)
+    app.before_request(_begin)
     app.after_request(harden)
+    app.after_request(_end)
     return app
 
 
@@ -42,14 +48,22 @@ class NoModels:
 
     specs: tuple[ModelSpec, ...] = ()
     sources, source = MappingProxyType({}), "none"
+    waiting = 0
     # The error itself may name folders of the server, so it goes only to the log.
     problems = ("No model could be loaded. The log of the server says why.",)
 
     def __init__(self, settings: Settings):
         self.settings = settings
+        self._listeners: list[Listener] = []
+
+    def listen(self, listener: Listener) -> None:
+        self._listeners.append(listener)
 
     def compare(self, photo: object, *, model: str | None = None, explain: bool = False) -> NoReturn:
-        raise ModelUnavailable(self.problems[0])
+        error = ModelUnavailable(self.problems[0])
+        for listener in self._listeners:
+            listener(error, {})
+        raise error
 
     look = compare
 
@@ -65,6 +79,19 @@ def _loaded(settings: Settings, log: logging.Logger) -> Comparator | NoModels:
     for problem in comparator.problems:
         log.warning("%s", problem)
     return comparator
+
+
+def _begin() -> None:
+    """Give the request an id."""
+    g.start = time.perf_counter()
+    request_log.request_id.set(request_log.id_for(request.headers.get(request_log.HEADER)))
+
+
+def _end(response: Response) -> Response:
+    """Log the request, and tell the client its id."""
+    request_log.log_request(request.method, request.path, response.status_code, time.perf_counter() - g.start)
+    response.headers[request_log.HEADER] = request_log.request_id.get()
+    return response
 
 
 def _json_error(error: HTTPException) -> Response:

@@ -12,7 +12,9 @@ from catdog import __version__
 from catdog.errors import Busy, CatDogError, ModelUnavailable
 from catdog.flask_app.form import YES, Upload, read_upload
 from catdog.flask_app.openapi import description
-from catdog.flask_app.responses import Health, Limits, Models, Readiness
+from catdog.flask_app.responses import Health, Limits, Models
+from catdog.monitoring.counts import Counts
+from catdog.monitoring.readiness import Readiness
 from catdog.pages import ICON, STYLE, banners, cards, examples, frame
 from catdog.pages.pictures import data_url, overlay_urls, reduced
 from catdog.verdict import default_of
@@ -47,6 +49,7 @@ def create_blueprint(comparator: Comparator, *, name: str = "catdog") -> Bluepri
     GET  /models        what is loaded and where it comes from
     GET  /healthz       200 while the process lives
     GET  /readyz        200 when at least one model answers, 503 otherwise
+    GET  /metrics       counts for Prometheus
     GET  /openapi.json  the OpenAPI description of these routes
 
     Errors of these routes are JSON `{"error": {"code", "message"}}`; unknown paths and methods are
@@ -62,6 +65,7 @@ def create_blueprint(comparator: Comparator, *, name: str = "catdog") -> Bluepri
     blueprint.add_url_rule("/models", view_func=views.models)
     blueprint.add_url_rule("/healthz", view_func=views.healthz)
     blueprint.add_url_rule("/readyz", view_func=views.readyz)
+    blueprint.add_url_rule("/metrics", view_func=views.metrics)
     blueprint.add_url_rule("/openapi.json", view_func=views.openapi)
     blueprint.register_error_handler(CatDogError, _json_error)
     blueprint.after_request(harden)
@@ -79,7 +83,7 @@ class _Views:
     """The view functions around one comparator."""
 
     def __init__(self, comparator: Comparator):
-        self.comparator = comparator
+        self.comparator, self.counts = comparator, Counts(comparator)
         self.examples = examples.find()
         self.thumbnails = examples.thumbnails(examples.fitting(comparator.specs))
 
@@ -129,17 +133,21 @@ class _Views:
         return Health(version=__version__).model_dump()
 
     def readyz(self) -> dict[str, Any]:
-        comparator = self.comparator
-        if not comparator.specs:
-            raise ModelUnavailable(" ".join(comparator.problems))
-        names = [spec.name for spec in comparator.specs]
-        return Readiness(models=names, source=comparator.source, problems=list(comparator.problems)).model_dump()
+        return Readiness.of(self.comparator).model_dump()
+
+    def metrics(self) -> Response:
+        figures, content_type = self.counts.exposition(request.headers.get("Accept", ""))
+        return Response(figures, content_type=content_type)
 
     def openapi(self) -> dict[str, Any]:
         return description(url_for(".page").rstrip("/") or "/")
 
     def _upload(self) -> Upload:
-        return read_upload(request, self.comparator.settings.max_upload_bytes)
+        try:
+            return read_upload(request, self.comparator.settings.max_upload_bytes)
+        except CatDogError as error:
+            self.counts.count_error(error)
+            raise
 
     def _example(self, name: str) -> Path:
         if name not in self.examples:

@@ -8,13 +8,15 @@ from typing import Any
 from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
 from catdog import __version__
-from catdog.flask_app.responses import ERRORS, Error, Health, Models, Readiness
+from catdog.flask_app.responses import ERRORS, Error, Health, Models
+from catdog.monitoring.readiness import Readiness
 from catdog.verdict import Comparison
 
 _ANSWERS = (Comparison, Models, Health, Readiness, Error)
 _PHOTOS = "image/jpeg, image/png, image/webp, image/gif, image/bmp, image/tiff, image/heic, image/avif"
 _PHOTO_ERRORS = [name for name in ERRORS if name != "OtherError"]
 _PAGE = {"text/html": {"schema": {"type": "string"}}}
+_FIGURES = {"text/plain": {"schema": {"type": "string"}}}
 
 _INFO = {
     "title": "catdog",
@@ -72,6 +74,7 @@ def description(root: str) -> dict[str, Any]:
         "/models": {"get": _json("models", "What is loaded, from where, and within which limits", Models)},
         "/healthz": {"get": _json("healthz", "Whether the process lives", Health)},
         "/readyz": {"get": _json("readyz", "Whether at least one model answers", Readiness, "Unavailable")},
+        "/metrics": {"get": _metrics()},
         "/openapi.json": {"get": _json("openapi", "This description, in OpenAPI 3.1", None)},
     }
     components = {"responses": {name: _error(name) for name in ERRORS}, "schemas": _schemas()}
@@ -84,6 +87,13 @@ def _page(name: str, summary: str, errors: list[str], **more: Any) -> dict[str, 
     responses |= {ERRORS[error][0]: _error(error) | {"content": _PAGE} for error in errors}
     responses["default"] = {"$ref": "#/components/responses/OtherError"}
     return {"operationId": name, "summary": summary, **more, "responses": responses}
+
+
+def _metrics() -> dict[str, Any]:
+    """An operation that answers with text for Prometheus."""
+    answer = {"description": "The figures; OpenMetrics for who accepts it.", "content": _FIGURES}
+    responses = {"200": answer, "default": {"$ref": "#/components/responses/OtherError"}}
+    return {"operationId": "metrics", "summary": "Counts for Prometheus", "responses": responses}
 
 
 def _json(name: str, summary: str, answer: type | None, *errors: str) -> dict[str, Any]:

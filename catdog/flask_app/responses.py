@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from catdog.models.spec import Model, Source
+from catdog.monitoring.readiness import Problems
 
 # Name of an error response -> its status, what it means, and its codes.
 ERRORS = {
@@ -32,7 +33,6 @@ ERRORS = {
 }  # fmt: skip
 
 Code = Literal[tuple(code for _, _, codes in ERRORS.values() for code in codes)]
-Problems = Annotated[list[str], Field(description="One sentence per model that is not used and per fallback taken.")]
 
 
 class _Response(BaseModel):
@@ -55,13 +55,6 @@ class Models(_Response):
 class Health(_Response):
     status: Literal["ok"] = "ok"
     version: str
-
-
-class Readiness(_Response):
-    status: Literal["ready"] = "ready"
-    models: Annotated[list[str], Field(min_length=1)]
-    source: Source
-    problems: Problems
 
 
 class Problem(_Response):

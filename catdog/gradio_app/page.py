@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import gradio as gr
 from starlette.middleware import Middleware
 
 from catdog.comparator import Comparator
-from catdog.gradio_app import api, many_tab, quiz_tab, single_tab
+from catdog.gradio_app import api, many_tab, operators, quiz_tab, single_tab
 from catdog.gradio_app.parts import html
 from catdog.gradio_app.sweep import sweeping
 from catdog.gradio_app.theme import STYLES, theme
 from catdog.gradio_app.uploads import BodyLimits
+from catdog.monitoring import request_log
 from catdog.pages import ICON, frame
 from catdog.pages.examples import find
-from catdog.settings import Settings
 from catdog.wording import question
 
 RUNNING = 16  # events that run at a time, each with one photo
@@ -52,13 +54,26 @@ def build(comparator: Comparator) -> gr.Blocks:
     return page.queue(max_size=WAITING, default_concurrency_limit=RUNNING)
 
 
-def launch_options(settings: Settings) -> dict[str, Any]:
-    """Arguments of `Blocks.launch` that the page needs: limits, privacy and looks."""
+def launch_options(page: gr.Blocks, comparator: Comparator) -> dict[str, Any]:
+    """Arguments of `Blocks.launch` that the page needs: limits, privacy, looks, and what operators and agents ask."""
+    settings = comparator.settings
+
+    @asynccontextmanager
+    async def lifespan(app: object) -> AsyncIterator[None]:
+        request_log.configure(settings, operators.current_id)  # now, as uvicorn has just set up its loggers
+        request_log.log_photos(comparator)
+        async with sweeping(2 * KEPT)(app):
+            yield
+
     return {
         "max_file_size": settings.max_upload_bytes,
         "app_kwargs": {
-            "middleware": [Middleware(BodyLimits, max_upload=settings.max_upload_bytes)],
-            "lifespan": sweeping(2 * KEPT),
+            "middleware": [
+                Middleware(operators.RequestIds),
+                Middleware(BodyLimits, max_upload=settings.max_upload_bytes),
+            ],
+            "lifespan": lifespan,
+            "routes": operators.routes(page, comparator),
         },
         "allowed_paths": [str(path) for path in find().values()],
         "show_error": True,

@@ -10,14 +10,14 @@ import gradio as gr
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from catdog.comparator import Comparator
 from catdog.gradio_app.page import launch_options
-from catdog.settings import Settings
 
 GRACE = 8.0  # seconds for requests in flight at SIGTERM; `docker stop` kills after 10
 QUIET = 2.0  # seconds without a request; the three requests of one verdict come faster, even on slow networks
 
 
-def serve(page: gr.Blocks, settings: Settings) -> None:
+def serve(page: gr.Blocks, comparator: Comparator) -> None:
     """Launch the page, and return when it has stopped; in the main thread only.
 
     Ctrl-C stops it at once. SIGTERM stops it when no request has been in flight for QUIET seconds, or after GRACE
@@ -25,7 +25,7 @@ def serve(page: gr.Blocks, settings: Settings) -> None:
     verdict. A second SIGTERM ends the process.
     """
     activity = Activity()
-    options = launch_options(settings)
+    options = launch_options(page, comparator)
     options["app_kwargs"]["middleware"].insert(0, Middleware(Watch, activity=activity))
 
     def stop() -> None:
@@ -63,16 +63,21 @@ class Activity:
 
 
 class Watch:
-    """ASGI middleware that counts requests in an Activity; not heartbeats, which last as long as a page is open."""
+    """ASGI middleware that counts requests in an Activity; not streams that last as long as a page or an agent."""
 
     def __init__(self, app: ASGIApp, activity: Activity):
         self.app, self.activity = app, activity
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or "/heartbeat/" in scope["path"]:
+        if scope["type"] != "http" or _is_endless(scope):
             return await self.app(scope, receive, send)
         self.activity.add(1)
         try:
             await self.app(scope, receive, send)
         finally:
             self.activity.add(-1)
+
+
+def _is_endless(scope: Scope) -> bool:
+    """Whether a request is the heartbeat of a page, or an agent's stream of messages."""
+    return "/heartbeat/" in scope["path"] or (scope["method"] == "GET" and "/gradio_api/mcp" in scope["path"])

@@ -71,6 +71,24 @@ def test_an_unknown_model_is_refused_by_name_in_short(compare, name):
         compare(classifier("a", 0.1), classifier("b", 0.1), model=name)
 
 
+def test_listeners_are_told_of_each_photo_once(tiny_comparator):
+    told = []
+    with contextlib.closing(Comparator(tiny_comparator.models.values())) as comparator:
+        comparator.listen(lambda answer, seconds: told.append((answer, set(seconds))))
+        answer, large = comparator.compare(grey(9)), Image.effect_noise((2000, 2000), 90)
+        looked, _ = comparator.look(large)  # which is read twice if a model is not sure
+        for photo, options in ((b"no photo", {}), (grey(9), {"model": "nobody"})):
+            with pytest.raises(CatDogError):
+                comparator.compare(photo, **options)
+        shape = comparator.chosen(["xception"])[0].spec.input.shape
+        batch = Batch([InvalidImage("none"), Pixels.of(grey(9), {shape})], no_second_reading)
+        ((error, judged),) = comparator.compare_batches([batch], comparator.chosen(["xception"]))
+    known = {"decode", "total"}
+    assert told[:2] == [(answer, known), (looked, known)]
+    assert [answer.code for answer, seconds in told[2:4] if not seconds] == ["invalid_image", "unknown_model"]
+    assert told[4:] == [(error, set()), (judged, set())]
+
+
 def test_many_threads_get_the_same_numbers(tiny_comparator, cat, dog):
     def numbers(photo: Path) -> list[float]:
         return [verdict.probabilities["cat"] for verdict in tiny_comparator.compare(photo).models]

@@ -9,7 +9,7 @@ import pytest
 from tests.conftest import ROOT
 from tests.processes import python
 
-HEAVY = ["keras", "tensorflow", "openvino", "gradio", "flask", "huggingface_hub"]
+HEAVY = ["keras", "tensorflow", "openvino", "gradio", "flask", "huggingface_hub", "prometheus_client", "mcp"]
 
 
 def test_only_settings_reads_the_environment():

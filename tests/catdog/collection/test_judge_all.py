@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+from contextvars import copy_context
 
 import pytest
 
@@ -12,6 +13,7 @@ from catdog.collection import doubt, judge
 from catdog.collection.intake import NamedPhoto
 from catdog.collection.judge_all import WORKERS
 from catdog.errors import Busy, InvalidImage
+from catdog.monitoring.request_log import request_id
 from tests.catdog import fakes
 from tests.catdog.photos import encoded
 from tests.conftest import PATIENCE
@@ -43,6 +45,18 @@ def test_each_photo_gets_its_own_verdict_or_error(comparator):
     for name, verdict in {"cat": "cat", "strange": "neither"}.items():
         assert judged[name].comparison.verdict == verdict and not judged[name].error
         assert max(judged[name].thumbnail.size) == 192
+
+
+def test_each_photo_belongs_to_the_request_that_brought_it(comparator):
+    seen = []
+    comparator.listen(lambda *_: seen.append(request_id.get()))
+
+    def ask() -> None:
+        request_id.set("mine")
+        assert len(list(judge(comparator, [photo("a"), photo("b")]))) == 2
+
+    copy_context().run(ask)
+    assert seen == ["mine", "mine"]
 
 
 def test_closing_leaves_out_what_was_not_begun_and_waits_for_nothing(comparator):

@@ -38,6 +38,22 @@ def test_models_health_and_readiness(client, tiny_comparator):
     assert answer == {"status": "ready", "models": ["scratch_cnn", "xception"], "source": source, "problems": []}
 
 
+def test_metrics_count_photos_and_also_errors_of_forms(client, send):
+    assert [send().status_code, send(b"no photo").status_code, client.post("/predict").status_code] == [200, 422, 415]
+    text = client.get("/metrics").text
+    for code in ("invalid_image", "unsupported_media_type"):
+        assert f'catdog_errors_total{{code="{code}"}} 1.0' in text
+    assert 'catdog_stage_seconds_count{model="xception",stage="model"} 1.0' in text
+    other = create_app(Comparator([fakes.fixed("m", 0.1)])).test_client()
+    assert "catdog_photos_total{" in text and "catdog_photos_total{" not in other.get("/metrics").text
+
+
+@pytest.mark.parametrize("path", ["/", "/readyz", "/nothing", "/assets/catdog.css"])
+def test_every_answer_has_the_id_of_its_request(client, path):
+    assert client.get(path, headers={"X-Request-ID": "mine-1"}).headers.getlist("X-Request-ID") == ["mine-1"]
+    assert len(client.get(path, headers={"X-Request-ID": "no id"}).headers["X-Request-ID"]) == 32
+
+
 def test_ready_names_a_model_that_is_missing(tiny_weights, tmp_path, caplog):
     for path in tiny_weights.iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())
@@ -61,6 +77,7 @@ def test_without_a_model_it_lives_and_only_the_log_says_why(tmp_path, caplog):
         assert not response.is_json or response.json["error"]["code"] == "model_unavailable"
         assert str(tmp_path) not in response.text
     assert str(tmp_path) in caplog.text
+    assert 'catdog_errors_total{code="model_unavailable"} 3.0' in client.get("/metrics").text
 
 
 @pytest.mark.parametrize(

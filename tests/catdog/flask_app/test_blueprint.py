@@ -18,6 +18,9 @@ class Broken:
 
     source, problems, settings, specs = "bundled", (), Settings(), ()
 
+    def listen(self, listener):
+        pass
+
     def compare(self, photo, *, model: str | None = None, explain: bool = False):
         raise RuntimeError("a mistake")
 

@@ -87,7 +87,16 @@ def test_every_code_that_the_package_can_answer_is_listed():
 
 def requests():
     """Requests that together reach every documented status: (method, path, form)."""
-    for path in ("/", "/?example=cat", "/?example=nobody", "/models", "/healthz", "/readyz", "/openapi.json"):
+    for path in (
+        "/",
+        "/?example=cat",
+        "/?example=nobody",
+        "/models",
+        "/healthz",
+        "/readyz",
+        "/metrics",
+        "/openapi.json",
+    ):
         yield "get", path, None
     for path in ("/", "/predict"):
         yield "post", path, photo_form()

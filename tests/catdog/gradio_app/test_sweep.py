@@ -10,7 +10,6 @@ import pytest
 
 from catdog.gradio_app.page import KEPT, launch_options
 from catdog.gradio_app.sweep import BROKEN_OFF, sweep
-from catdog.settings import Settings
 from tests.conftest import PATIENCE
 
 WHOLE = "0123456789abcdef" * 4
@@ -43,10 +42,10 @@ def test_what_is_too_old_goes(write, tmp_path):
     sweep(tmp_path / "missing", kept=100)
 
 
-def test_the_page_sweeps_from_its_start_on(write, tmp_path, monkeypatch):
+def test_the_page_sweeps_from_its_start_on(write, site, comparator, tmp_path, monkeypatch):
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
     old, fresh = write(f"{WHOLE}/old.jpg", 2 * KEPT), write(f"{WHOLE}/fresh.jpg", KEPT)
-    lifespan = launch_options(Settings())["app_kwargs"]["lifespan"]
+    lifespan = launch_options(site[0], comparator)["app_kwargs"]["lifespan"]
 
     async def serve() -> None:
         async with lifespan(None), asyncio.timeout(PATIENCE):

@@ -1,0 +1,1 @@
+"""What servers tell the people who run them: counts for Prometheus, a log in JSON, and which models answer."""
