@@ -24,10 +24,10 @@ def main() -> int:
     limit_malloc()
     try:
         settings = Settings.from_env()
-        request_log.configure(settings)
+        formatter = request_log.configure(settings)
         check_gradio()
         print("Loading the models; the first start converts them, which may take a minute.", flush=True)
-        with hidden_stderr():
+        with hidden_stderr(formatter):
             comparator = load(settings)
             comparator.warm_up()
     except CatDogError as error:

@@ -9,22 +9,23 @@ import signal
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import IO
 
 from catdog.errors import CatDogError
 
 
 @contextlib.contextmanager
-def hidden_stderr() -> Iterator[None]:
+def hidden_stderr(formatter: logging.Formatter | None = None) -> Iterator[None]:
     """Hide what native code writes to stderr, such as TensorFlow's start-up messages, which no setting turns off.
 
-    What this package logs is still shown. If the block raises an unforeseen error, the hidden text is shown after all.
+    What this package logs is still shown, as `formatter` puts it. If the block raises an unforeseen error, the hidden
+    text is shown after all.
     """
     sys.stderr.flush()
     kept = os.dup(2)
     try:
-        with _scratch() as hidden, _logging_to(kept):
+        with _scratch() as hidden, _logging_to(kept, formatter):
             os.dup2(hidden.fileno(), 2)
             try:
                 yield
@@ -41,13 +42,12 @@ def hidden_stderr() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _logging_to(descriptor: int) -> Iterator[None]:
-    """Also write this package's log to an open file descriptor, in the form that the log has."""
+def _logging_to(descriptor: int, formatter: logging.Formatter | None) -> Iterator[None]:
+    """Also write this package's log to an open file descriptor."""
     logger = logging.getLogger(__package__)
     with open(descriptor, "w", closefd=False) as stream:
         handler = logging.StreamHandler(stream)
-        if logging.root.handlers:
-            handler.setFormatter(logging.root.handlers[0].formatter)
+        handler.setFormatter(formatter)
         logger.addHandler(handler)
         try:
             yield
@@ -78,6 +78,12 @@ def stopping() -> Iterator[threading.Event]:
         yield stop
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def tell(problems: Iterable[object]) -> None:
+    """Print each problem to stderr, on a line of its own."""
+    for problem in problems:
+        print(problem, file=sys.stderr)
 
 
 def never_fail_to_print() -> None:

@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 
 import gradio as gr
 from PIL import Image
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
 
 from catdog.comparator import Comparator
 from catdog.errors import CatDogError, InvalidImage
@@ -22,7 +24,11 @@ Answer = TypeVar("Answer")
 # What `/predict` returns before the JSON. Clients rely on these two and on their order.
 LABELLED = ("scratch_cnn", "xception")
 
-_PHOTOS = "JPEG, PNG, WebP, GIF, BMP, TIFF, HEIC and AVIF are read; web addresses are not fetched."
+_PHOTOS = "JPEG, PNG, WebP, GIF, BMP, TIFF, HEIC and AVIF are read; other sites are not asked."
+# Gradio finds the meaning of a parameter, as agents see it, in the docstring of the function.
+_PARAMETERS = """Args:
+    image: The photo: a base64 data: URL, or the address of an upload to this site, SITE/gradio_api/file=PATH.
+"""
 _FIELDS = f"{', '.join(Comparison.model_fields)}; in each of `models` {', '.join(Verdict.model_fields)}"
 _PREDICT = (
     "Ask every model about one photo. Returns the label of scratch_cnn with its confidences, the same for xception "
@@ -60,9 +66,18 @@ def add(comparator: Comparator, photo: PhotoInput) -> None:
     maps = gr.Gallery(label="Heat maps", visible=False, format="jpeg")
     endpoints = ((predict, labels, _PREDICT), (explain, [maps], _EXPLAIN), (compare, [], _COMPARE))
     for function, outputs, description in endpoints:
+        function.__doc__ = _PARAMETERS
         outputs = [*outputs, gr.JSON(label="Comparison", visible=False)]
         names = {"api_name": function.__name__, "api_description": description}
         gr.on([], function, photo, outputs, concurrency_id=ONE_PHOTO, **names)
+
+
+def misnamed(request: Request, error: Exception) -> Response:
+    """Answer a call that Gradio fails on because it knows no endpoint (KeyError) or parameter (TypeError) so named."""
+    if "/gradio_api/call/v2/" not in request.url.path:
+        raise error
+    detail = "There is no such endpoint, or it takes other parameters. GET /gradio_api/info lists them."
+    return JSONResponse({"detail": detail}, 404 if isinstance(error, KeyError) else 422)
 
 
 def _answer(ask: Callable[..., Answer], photo: bytes | Path | None, **options: bool) -> Answer:

@@ -73,9 +73,11 @@ def launch_options(page: gr.Blocks, comparator: Comparator) -> dict[str, Any]:
                 Middleware(BodyLimits, max_upload=settings.max_upload_bytes),
             ],
             "lifespan": lifespan,
+            "exception_handlers": {KeyError: api.misnamed, TypeError: api.misnamed},
             "routes": operators.routes(page, comparator),
         },
         "allowed_paths": [str(path) for path in find().values()],
+        "mcp_server": True,
         "show_error": True,
         "run_history": False,
         "_frontend": False,  # otherwise `launch` must reach its own page within three seconds

@@ -7,18 +7,20 @@ import contextlib
 from html import escape
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote_to_bytes
+from urllib.parse import unquote, unquote_to_bytes
 
 import gradio as gr
 from gradio.components import Component
 from gradio.data_classes import ImageData, ListFiles
 from gradio.utils import get_upload_folder, is_in_or_equal
 from gradio_client.utils import is_http_url_like
+from pydantic import model_validator
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 UPLOAD = "/gradio_api/upload"
+SERVED = "/gradio_api/file="  # in the address of an upload, before its path
 LARGEST_PHOTOS = 10  # photos of the largest accepted size that fit into one request for uploads
 ENVELOPE = 64 * 1024  # bytes of a request around its photos
 LONGEST = 4096  # characters of a path or an address
@@ -47,11 +49,18 @@ class BodyLimits:
 
 
 class SentPhoto(ImageData):
-    """The photo of a request; its dump leaves out long strings, such as a data: URL.
+    """The photo of a request, which may also be a data: URL or a path alone; its dump leaves out long strings.
 
     Gradio keeps the dumps of all sessions for links to a filled-in page, which this page does not offer. Each call
     over plain HTTP is a session, so the photos would add up to gigabytes.
     """
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_text(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return {"url" if _is_data_url(value) else "path": value}
+        return value
 
     def model_dump(self, **options: Any) -> dict[str, Any]:
         fields = super().model_dump(**options).items()
@@ -63,10 +72,10 @@ async def _move_upload(component: Component, url_or_file_path: str | Path | None
 
     Gradio checks only those paths of a request that come with `meta`. It would download an address, from the server's
     network and without a limit of size. It would take a folder for an upload; deleting that fails, which ends the task
-    that deletes old uploads.
+    that deletes old uploads. The address of an upload is the upload; nothing is fetched.
     """
     if is_http_url_like(str(url_or_file_path)):
-        raise refusal(f"Photos are not fetched from other sites. {HOW_TO_SEND}")
+        return str(_uploaded(str(url_or_file_path)))
     if not Path(url_or_file_path or "").is_file():
         raise refusal(NOT_UPLOADED)
     return await Component.async_move_resource_to_block_cache(component, url_or_file_path)
@@ -86,7 +95,7 @@ class PhotoInput(gr.Image):
         """The path of the uploaded file, the bytes of a data: URL, or None for nothing; raises gr.Error for others."""
         if payload is None:
             return None
-        if payload.url and payload.url[:5].lower() == "data:":
+        if payload.url and _is_data_url(payload.url):
             return _from_data_url(payload.url)
         return _uploaded(payload.path)
 
@@ -115,6 +124,10 @@ def refusal(message: str) -> gr.Error:
     return gr.Error(escape(message, quote=False), title="No verdict", print_exception=False)
 
 
+def _is_data_url(url: str) -> bool:
+    return url[:5].lower() == "data:"
+
+
 def _from_data_url(url: str) -> bytes:
     """The bytes of a base64 data: URL, read as browsers do (WHATWG Infra, "forgiving-base64 decode")."""
     head, _, content = url.partition(",")
@@ -128,6 +141,12 @@ def _from_data_url(url: str) -> bytes:
 
 
 def _uploaded(path: str | None) -> Path:
+    """The upload that a path or an address of this site names; raises gr.Error for anything else."""
+    if path and is_http_url_like(path):
+        _, served, path = path.partition(SERVED)
+        if not served:
+            raise refusal(f"Photos are not fetched from other sites. {HOW_TO_SEND}")
+        path = unquote(path)
     with contextlib.suppress(OSError, ValueError):  # a name that is too long, or has a NUL in it
         if path and is_in_or_equal(path, get_upload_folder()) and Path(path).is_file():
             return Path(path)

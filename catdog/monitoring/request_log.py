@@ -51,21 +51,23 @@ class JsonLines(logging.Formatter):
         return json.dumps(line, default=str)
 
 
-def configure(settings: Settings, find_id: Callable[[], str | None] = request_id.get) -> None:
+def configure(settings: Settings, find_id: Callable[[], str | None] = request_id.get) -> JsonLines | None:
     """Let this process log as the settings say: for `json`, all loggers, in lines on stderr.
 
     Loggers that have a handler already, as those of web servers have, lose it. Call it again for loggers that were set
-    up later. `find_id` gives the id of the request that is being answered, in any thread.
+    up later. `find_id` gives the id of the request that is being answered, in any thread. Returns what formats the
+    lines, None for text.
     """
     if settings.log != "json":
-        return
-    handler = logging.StreamHandler()
-    handler.setFormatter(JsonLines(find_id))
+        return None
+    handler, formatter = logging.StreamHandler(), JsonLines(find_id)
+    handler.setFormatter(formatter)
     logging.root.handlers = [handler]
     logging.getLogger("catdog").setLevel(logging.INFO)
     for logger in list(logging.root.manager.loggerDict.values()):
         if isinstance(logger, logging.Logger):
             logger.handlers, logger.propagate = [], True
+    return formatter
 
 
 def log_photos(comparator: Comparator) -> None:
