@@ -162,7 +162,7 @@ function summary(good, judged, planned) {
   ];
   const found = counts.filter(([, count]) => count)
     .map(([what, count]) => say("counted", {what, photos: grouped(count)}));
-  return banner(title, good.length ? found.join("") + say("order") : "", "split");
+  return banner(title, good.length ? found.join("") + say("order") : "", "summary");
 }
 
 // How often each model was right on photos whose class it knows; rows of `confusion` are true classes.

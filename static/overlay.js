@@ -3,7 +3,7 @@
 import site from "./site.js";
 import {cropped, enlarged} from "./pixels.js";
 
-const {warm, cool, strongest, gamma, leastScale, side} = site.overlay;
+const {for: speaking, against, strongest, gamma, leastScale, side} = site.overlay;
 const COARSE = 4; // pixels a side that share an opacity
 
 // One scale for the maps of several models.
@@ -30,7 +30,7 @@ export function overlay(photo, map, scale, {resize, shape: [modelHeight, modelWi
   const colours = new ImageData(values[0].length, values.length);
   values.flat().forEach((value, i) => {
     const opacity = 255 * strongest * Math.min(Math.abs(value / scale), 1) ** gamma;
-    colours.data.set([...(value > 0 ? warm : cool), opacity], 4 * i);
+    colours.data.set([...(value > 0 ? speaking : against), opacity], 4 * i);
   });
   const small = new OffscreenCanvas(colours.width, colours.height);
   small.getContext("2d").putImageData(colours, 0, 0);

@@ -51,4 +51,4 @@ def _summary(
         neither(specs): sum(is_neither(entry.comparison) for entry in good),
     }
     found = "".join(say("counted", what=what, photos=f"{number:,}") for what, number in counts.items() if number)
-    return banner(title, found + say("order") if good else "", "split")
+    return banner(title, found + say("order") if good else "", "summary")

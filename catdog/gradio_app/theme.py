@@ -18,10 +18,10 @@ _MONO = [gr.themes.Font(name) for name in ("ui-monospace", "Consolas", "DejaVu S
 
 
 def theme() -> gr.themes.Base:
-    """Warm greys with an orange accent, for light and dark."""
+    """Warm greys alone, for light and dark: colours are for what the models say."""
     return gr.themes.Base(
-        primary_hue="orange",
-        secondary_hue="teal",
+        primary_hue="stone",
+        secondary_hue="stone",
         neutral_hue="stone",
         radius_size="lg",
         font=_FONT,
@@ -40,14 +40,14 @@ def theme() -> gr.themes.Base:
         body_text_color_subdued_dark="#b8aca0",
         block_label_text_color="#6a5f54",
         block_label_text_color_dark="#b8aca0",
-        link_text_color="#0c6f69",
-        link_text_color_dark="#4fd6c8",
-        link_text_color_hover="#095650",
-        link_text_color_hover_dark="#86e5db",
-        link_text_color_active="#0c6f69",
-        link_text_color_active_dark="#4fd6c8",
-        link_text_color_visited="#0c6f69",
-        link_text_color_visited_dark="#4fd6c8",
+        link_text_color="#2b241d",
+        link_text_color_dark="#f5efe8",
+        link_text_color_hover="#6a5f54",
+        link_text_color_hover_dark="#b8aca0",
+        link_text_color_active="#2b241d",
+        link_text_color_active_dark="#f5efe8",
+        link_text_color_visited="#2b241d",
+        link_text_color_visited_dark="#f5efe8",
         button_secondary_background_fill="#ffffff",
         button_secondary_background_fill_dark="#221e1b",
         button_secondary_background_fill_hover="#efe8de",
@@ -55,11 +55,10 @@ def theme() -> gr.themes.Base:
         button_secondary_border_color="#e4dcd1",
         button_secondary_border_color_dark="#3b342e",
         button_border_width="1px",
-        # White on the orange of the theme would be too weak to read.
-        button_primary_background_fill="#b4440b",
-        button_primary_background_fill_dark="#ff9d57",
-        button_primary_background_fill_hover="#9a3a09",
-        button_primary_background_fill_hover_dark="#ffb57f",
+        button_primary_background_fill="#2b241d",
+        button_primary_background_fill_dark="#f5efe8",
+        button_primary_background_fill_hover="#463c32",
+        button_primary_background_fill_hover_dark="#ffffff",
         button_primary_text_color="#ffffff",
         button_primary_text_color_dark="#171412",
     )

@@ -10,8 +10,9 @@ from PIL import Image
 from catdog.comparator import LARGEST_SIDE
 from catdog.models.heatmap import enlarged
 
-# For and against the label. Red-green colour-blind people can tell them apart (ColorBrewer's PuOr).
-WARM, COOL = (241, 119, 6), (84, 39, 136)
+# For and against the label: bright and dark, unlike fur and lawns, and unlike the colours of classes and of right and
+# wrong, also to colour-blind people. tests/catdog/pages/test_overlay.py simulates those.
+FOR, AGAINST = (170, 255, 0), (40, 0, 200)
 STRONGEST = 0.72  # opacity of the colour at the end of the scale
 GAMMA = 0.75  # below 1, so that the weaker of two maps on one scale stays visible
 LEAST_SCALE = 1.0  # logits: maps that are weaker than this everywhere look weak
@@ -32,7 +33,7 @@ def overlay(
     resize: str = "stretch",
     aspect: float = 1.0,
 ) -> Image.Image:
-    """Draw a map over its RGB photo: WARM where it speaks for the label, COOL where against, transparent between.
+    """Draw a map over its RGB photo: FOR where it speaks for the label, AGAINST where against, transparent between.
 
     scale   value of the map that gets the strongest colour, as of `scale_of`
     resize  of the model's spec: which part of the photo the map covers
@@ -47,7 +48,7 @@ def overlay(
     values = enlarged(heatmap, *(-(-side // COARSE) for side in size)) / max(scale, 1e-9)
     opacity = Image.fromarray((255 * STRONGEST * np.minimum(np.abs(values), 1) ** GAMMA).astype(np.uint8))
     # Colours change where the opacity is 0, so only the opacity needs smoothing.
-    colours = Image.fromarray(np.where(values[..., None] > 0, WARM, COOL).astype(np.uint8))
+    colours = Image.fromarray(np.where(values[..., None] > 0, FOR, AGAINST).astype(np.uint8))
     drawn.paste(colours.resize(size, Image.Resampling.NEAREST), box, opacity.resize(size, Image.Resampling.BILINEAR))
     return drawn
 

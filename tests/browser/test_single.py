@@ -150,11 +150,24 @@ def test_on_a_phone_verdict_and_buttons_are_in_reach_and_maps_can_be_switched_of
     assert maps.first.evaluate("image => image.naturalWidth > 0")
     assert "Heat map over the photo" in maps.first.get_attribute("alt")
     expect(page.locator(".cd-legend")).to_be_visible()
+    expect(page.locator(".cd-costs dd").first).to_be_hidden()
+    page.locator(".cd-costs summary").first.click()
+    expect(page.locator(".cd-costs dd").first).to_be_visible()
     page.get_by_label("Show what the models looked at").uncheck()
     expect(maps).to_have_count(0)
     assert verdicts(page) == ["Cat"] * 3
     page.get_by_label("Show what the models looked at").check()
     expect(maps).to_have_count(3)
+    page.get_by_label("Fullscreen").click()
+    expect(page.locator("#cd-photo")).to_have_css("height", "500px")
+
+
+def test_on_a_desktop_the_legend_is_above_the_fold_and_costs_are_not_folded(page, photo):
+    page.set_viewport_size({"width": DESKTOP, "height": 900})
+    choose(page, photo(fakes.CAT))
+    expect(page.locator(".cd-legend")).to_be_in_viewport(ratio=1)
+    expect(page.locator(".cd-costs dd").first).to_be_visible()
+    expect(page.locator(".cd-costs summary").first).to_be_hidden()
 
 
 def test_a_file_over_the_limit_is_refused_and_one_that_the_browser_cannot_show_is_judged(page, tmp_path):

@@ -87,7 +87,7 @@ def site(specs: Sequence[ModelSpec]) -> dict[str, Any]:
         "readable": READABLE,
         "legend": legend_url(),
         "overlay": {
-            "warm": overlay.WARM, "cool": overlay.COOL, "strongest": overlay.STRONGEST, "gamma": overlay.GAMMA,
+            "for": overlay.FOR, "against": overlay.AGAINST, "strongest": overlay.STRONGEST, "gamma": overlay.GAMMA,
             "leastScale": overlay.LEAST_SCALE, "side": LARGEST_SIDE,
         },
     }  # fmt: skip

@@ -36,10 +36,10 @@ def test_each_model_has_its_map_over_the_photo():
     assert overlay_urls(plain, photo, comparator.specs) == {}
 
 
-def test_the_legend_goes_from_cool_over_grey_to_warm():
+def test_the_legend_goes_from_against_over_grey_to_for():
     image = decoded(legend_url()).convert("RGB")
     left, middle, right = (image.getpixel((x, 8)) for x in (2, image.width // 2, image.width - 3))
-    assert left[2] > left[1] and right[0] > right[2]
+    assert left[2] > left[1] and right[1] > right[2]
     assert max(middle) - min(middle) < 30
 
 

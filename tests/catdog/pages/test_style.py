@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
+from catdog import flask_app, gradio_app
 from catdog.pages import STYLE
 from catdog.pages.render import accent
 
@@ -28,14 +30,23 @@ def contrast(one: str, other: str) -> float:
 @pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
 def test_text_has_enough_contrast(scheme):
     colours = {name: pair.split(", ")[scheme] for name, pair in COLOURS.items()}
-    for ink in ("cd-ink", "cd-soft", *(f"{name}-text" for name in ACCENTS)):
+    for ink in ("cd-ink", "cd-soft", *(f"{name}-text" for name in (*ACCENTS, "right"))):
         for ground in ("cd-ground", "cd-surface"):
             assert contrast(colours[ink], colours[ground]) >= 4.5, (ink, ground)
-    for name in ACCENTS:
+    for name in (*ACCENTS, "right"):
         assert contrast(colours[f"{name}-text"], colours[f"{name}-tint"]) >= 4.5, name
         assert contrast(colours["cd-ink"], colours[f"{name}-tint"]) >= 4.5, name
     for name in ACCENTS[:5]:
         assert contrast(colours[name], colours["cd-track"]) >= 1.8, name
+
+
+def test_colours_of_classes_mean_nothing_else():
+    sheets = [sheet for room in (flask_app, gradio_app) for sheet in Path(room.__file__).parent.rglob("*.css")]
+    assert len(sheets) == 4
+    for sheet in [*sheets, Path("static/page.css")]:
+        assert not re.findall(r"--(?:cat|dog|other)\b", sheet.read_text(encoding="utf-8")), sheet
+    rules = re.findall(r"^(\S.*) \{.*var\(--(?:cat|dog|other)", STYLE.read_text(encoding="utf-8"), re.M)
+    assert all(rule.startswith(("[data-accent=", ".cd-logo")) for rule in rules), rules
 
 
 def test_classes_have_colours_of_their_own():
