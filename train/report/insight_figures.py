@@ -68,6 +68,7 @@ def insight(
         figures = {
             "split": split_name,
             "models": {spec.name: {"title": spec.title, "sha256": spec.sha256} for spec in comparator.specs},
+            "colours": ["lime", "blue"],  # of the maps: for the label and against it
             "heat_maps": _heat_maps(comparator, sample),
             "cost": _cost(comparator, sample[:TIMED]),
             "sureness": {c.spec.name: sureness(c, pets, truth) for c in classifiers if c.spec.sureness},
