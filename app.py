@@ -6,15 +6,20 @@ on).
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import sys
+from typing import TYPE_CHECKING
 
 from catdog import CatDogError, Settings, load
 from catdog.memory import limit_malloc
 from catdog.monitoring import request_log
 from catdog.settings import check_gradio, configure_gradio
-from catdog.terminal import hidden_stderr
+from catdog.terminal import ending_at_once, hidden_stderr
+
+if TYPE_CHECKING:
+    import gradio
+
+    from catdog import Comparator
 
 log = logging.getLogger("catdog.app")
 
@@ -28,17 +33,15 @@ def main() -> int:
         check_gradio()
         print("Loading the models; the first start converts them, which may take a minute.", flush=True)
         with hidden_stderr(formatter):
-            comparator = load(settings)
-            comparator.warm_up()
+            comparator = ending_at_once(lambda: _loaded(settings))
     except CatDogError as error:
         log.error("%s", error)
         return 1
     for problem in comparator.problems:
         log.warning("%s", problem)
-    configure_gradio()
+    demo = ending_at_once(lambda: _built(comparator))
     from catdog import gradio_app
 
-    demo = gradio_app.build(comparator)
     try:
         gradio_app.serve(demo, comparator)
     except OSError as error:  # the port is taken, or the address is not this machine's
@@ -47,6 +50,18 @@ def main() -> int:
     return 0
 
 
+def _loaded(settings: Settings) -> Comparator:
+    comparator = load(settings)
+    comparator.warm_up()
+    return comparator
+
+
+def _built(comparator: Comparator) -> gradio.Blocks:
+    configure_gradio()
+    from catdog import gradio_app
+
+    return gradio_app.build(comparator)
+
+
 if __name__ == "__main__":
-    with contextlib.suppress(KeyboardInterrupt):  # before the page is served, where Gradio minds it
-        sys.exit(main())
+    sys.exit(main())

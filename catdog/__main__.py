@@ -29,7 +29,7 @@ from catdog.folder import walk
 from catdog.memory import limit_malloc
 from catdog.models.locate import locate
 from catdog.models.spec import respelt
-from catdog.terminal import hidden_stderr, never_fail_to_print, stopping
+from catdog.terminal import ending_at_once, hidden_stderr, never_fail_to_print, stopping
 from catdog.verdict import default_of
 
 DONE, FAILED, WRONG_USAGE = 0, 1, 2
@@ -162,7 +162,7 @@ def predict(
     curl -s ADDRESS | catdog predict -
     """
     with hidden_stderr():
-        comparator = load(_settings(weights))
+        comparator = ending_at_once(lambda: load(_settings(weights)))
     code = DONE
     with contextlib.closing(comparator):
         _complain(*comparator.problems)
@@ -226,7 +226,7 @@ def classify(
     settings = _settings(weights)
     check(folder, out)
     with hidden_stderr():
-        comparator = load(settings)
+        comparator = ending_at_once(lambda: load(settings))
     with contextlib.closing(comparator), stopping() as stop:
         _complain(*comparator.problems)
         summary = classify(folder, out, comparator, models=model, workers=workers, restart=restart, stop=stop)
@@ -267,7 +267,7 @@ def models(weights: Weights = (), as_json: AsJson = False) -> int:
 def convert(weights: Weights = ()) -> int:
     """Convert the models for OpenVINO now rather than at the first start."""
     settings = dataclasses.replace(_settings(weights), engine="openvino")
-    with hidden_stderr(), contextlib.closing(load(settings)) as comparator:
+    with hidden_stderr(), contextlib.closing(ending_at_once(lambda: load(settings))) as comparator:
         runtimes = {name: classifier.engine.runtime for name, classifier in comparator.models.items()}
     print(*(f"{name} is ready to run on {runtime}." for name, runtime in runtimes.items()), sep="\n")
     _complain(*comparator.problems)

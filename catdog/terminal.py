@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import logging
 import os
@@ -9,10 +10,13 @@ import signal
 import sys
 import tempfile
 import threading
-from collections.abc import Iterable, Iterator
-from typing import IO
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import IO, TypeVar
 
 from catdog.errors import CatDogError
+
+T = TypeVar("T")
 
 
 @contextlib.contextmanager
@@ -78,6 +82,31 @@ def stopping() -> Iterator[threading.Event]:
         yield stop
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def ending_at_once(work: Callable[[], T]) -> T:
+    """The result of `work`; meanwhile Ctrl-C and SIGTERM end this process at once, with 130 or 143. Main thread only.
+
+    For what loads and runs native code, which would hold a signal up in the main thread, and which the exception of
+    Ctrl-C may crash. What is registered with `atexit` is done: children are ended and temporary folders removed.
+    """
+
+    def end(number: int, _: object) -> None:
+        for other in before:
+            signal.signal(other, signal.SIG_IGN)
+        atexit._run_exitfuncs()  # as multiprocessing does where it ends a process like this
+        os._exit(128 + number)
+
+    handled = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: handler for number, handler in handled.items() if handler is not signal.SIG_IGN}  # see `stopping`
+    for number in before:
+        signal.signal(number, end)
+    try:
+        with ThreadPoolExecutor(1) as thread:
+            return thread.submit(work).result()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def tell(problems: Iterable[object]) -> None:

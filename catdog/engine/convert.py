@@ -6,13 +6,18 @@ TensorFlow takes a gigabyte of memory, which the server would keep. The process 
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import json
 import logging
 import math
 import os
+import select
+import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -73,21 +78,43 @@ def _in_child(jobs: Sequence[Job]) -> list[CatDogError | None]:
         {"path": str(job.path.absolute()), "out": str(job.out.resolve()), "spec": job.spec.model_dump()} for job in jobs
     ]
     command = [sys.executable, "-m", __name__]
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
     try:
-        child = subprocess.run(
-            command, input=json.dumps(request), cwd=ROOT, env=environment_with_tensorflow(ROOT),
-            capture_output=True, encoding="utf-8", timeout=PATIENCE, check=False,
-        )  # fmt: skip
-        lines = [json.loads(line) for line in child.stdout.splitlines() if line.startswith("{")]
+        # In a session of its own, where Ctrl-C does not reach it: it ends with this process.
+        child = subprocess.Popen(
+            command, cwd=ROOT, env=environment_with_tensorflow(ROOT), encoding="utf-8", start_new_session=True, **pipes
+        )
+        with child, _ended(child):
+            stdout, stderr = child.communicate(json.dumps(request), timeout=PATIENCE)
+        lines = [json.loads(line) for line in stdout.splitlines() if line.startswith("{")]
     except (OSError, ValueError, subprocess.SubprocessError) as error:
         # Not the error's text: pages show this message, and the text names folders.
         return [NotConverted(f"The process that converts models failed ({type(error).__name__}).")] * len(jobs)
     errors = [_error(line) for line in lines[: len(jobs)]]
     if len(errors) < len(jobs):
         died = f"The process that converts models ended with {child.returncode}."
-        log.warning("%s It said last:\n%s", died, child.stderr[-TAIL:])
+        log.warning("%s It said last:\n%s", died, stderr[-TAIL:])
         errors.append(NotConverted(died))
     return errors
+
+
+@contextlib.contextmanager
+def _ended(child: subprocess.Popen[str]) -> Iterator[None]:
+    """End a process that still runs when the block or this process does."""
+    leaving = threading.Lock()
+
+    def end() -> None:
+        leaving.acquire()  # and never release: no thread is to report the death of the child, or to start another one
+        child.kill()
+        child.wait()
+
+    atexit.register(end)
+    try:
+        yield
+    finally:
+        with leaving:
+            atexit.unregister(end)
+            child.kill()
 
 
 def _error(line: dict[str, str]) -> CatDogError | None:
@@ -103,9 +130,25 @@ def main() -> None:
     """Do the jobs on stdin. What libraries print to stdout goes to stderr."""
     with os.fdopen(os.dup(1), "w", encoding="utf-8") as stdout:
         os.dup2(2, 1)
-        for job in json.loads(sys.stdin.buffer.read()):
-            error = attempt(Job(Path(job["path"]), ModelSpec(**job["spec"]), Path(job["out"])))
+        jobs = [
+            Job(Path(job["path"]), ModelSpec(**job["spec"]), Path(job["out"]))
+            for job in json.loads(sys.stdin.buffer.read())
+        ]
+        threading.Thread(target=_end_unread, args=(stdout.fileno(), [job.out for job in jobs]), daemon=True).start()
+        for job in jobs:
+            error = attempt(job)
             print(json.dumps(error.to_dict() if error else {}), file=stdout, flush=True)
+
+
+def _end_unread(answers: int, folders: Sequence[Path]) -> None:
+    """End this process when nobody reads its answers any more, as the process that asked was killed."""
+    if hasattr(select, "poll"):
+        reader = select.poll()
+        reader.register(answers, 0)  # only errors, of which the loss of the reader is one
+        reader.poll()
+        for folder in folders:
+            shutil.rmtree(folder, ignore_errors=True)
+        os._exit(1)
 
 
 def attempt(job: Job) -> CatDogError | None:

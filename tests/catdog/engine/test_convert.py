@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +19,8 @@ from catdog.engine.keras_engine import KerasEngine, load_model
 from catdog.engine.openvino_engine import OpenVINOEngine
 from catdog.errors import DifferentAnswers, ModelMismatch, NotConverted
 from tests.catdog.engine.test_models import SIZE, dense, spec_of
+from tests.conftest import PATIENCE, ROOT
+from tests.servers import running
 from tests.tiny import write_tiny_model
 
 PLACES = 4  # the maps are so many places high and wide
@@ -276,6 +281,48 @@ def test_a_child_that_never_ends_is_ended(child, monkeypatch):
     monkeypatch.setattr(convert, "PATIENCE", 0.2)
     errors = child("exec sleep 60")
     assert kinds(errors) == [NotConverted, NotConverted] and "(TimeoutExpired)" in str(errors[0])
+
+
+INTERRUPTED = """
+import sys
+from pathlib import Path
+from catdog.engine import convert
+from catdog.terminal import ending_at_once
+from tests.catdog.engine.test_convert import spec_of
+sys.executable, folder = sys.argv[1], Path(sys.argv[2])
+workspace = convert.cache.workspace(folder)
+job = convert.Job(Path(convert.__file__), spec_of(Path(convert.__file__)), Path(workspace.name))
+ending_at_once(lambda: convert.convert([job, job]))
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interruption_leaves_no_child_and_no_folder(tmp_path, number):
+    (tmp_path / "python").write_text("#!/bin/sh\necho $$ >> $0.pid\nexec sleep 60\n")
+    (tmp_path / "python").chmod(0o755)
+    command = [sys.executable, "-c", INTERRUPTED, tmp_path / "python", tmp_path / "cache"]
+    with running(command, tmp_path, PYTHONPATH=str(ROOT)) as process:
+        pids = tmp_path / "python.pid"
+        while not (pids.exists() and pids.read_text()):
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.05)
+        process.send_signal(number)
+        _, errors = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, errors) == (128 + number, "")
+    (pid,) = map(int, pids.read_text().split())
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_a_child_whose_answers_nobody_reads_ends_and_leaves_nothing(tmp_path):
+    (tmp_path / "made").mkdir()
+    code = "from catdog.engine.convert import _end_unread; _end_unread(1, ['made'])"
+    with running([sys.executable, "-c", code], tmp_path, PYTHONPATH=str(ROOT)) as child:
+        child.stdout.close()
+        assert child.wait(timeout=PATIENCE) == 1
+        child.stdout = None
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_without_a_program_to_start_nothing_breaks(tmp_path, monkeypatch):
