@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from catdog.adopt.choose import Choice, Option
+from catdog.adopt.choose import MOST_TO_ORDER, Choice, Option
 from catdog.adopt.guess import usual_scaling
 from catdog.adopt.labelled import Labelled, find_labelled
 from catdog.adopt.measured import measured, seconds_of
@@ -142,15 +142,26 @@ def _classes(
     """The names of the outputs in order, and whether somebody named them; raises InvalidSettings."""
     count = max(2, model.outputs[0].shape[1])
     labels, seen = source.labels or (), labelled.classes if labelled else ()
-    if len(seen) == count and not {*labels} & {*seen}:
+    if len(seen) == count and not _folded(labels) & _folded(seen):
         labels = ()  # such as Teachable Machine's "Class 1": the photos have better names
     names = given or labels or seen or ASSUMED
-    if len(names) != count or len(set(names)) != count:
+    if len(names) != count or len(_folded(names)) != count:
         raise InvalidSettings(
             f"{name} tells {count} classes apart; name so many different ones with --classes or --labels, in the order "
             f"of its outputs. Received: {', '.join(names)}."
         )
-    return names, bool(given or labels)
+    certain = bool(given or labels)
+    if not certain and count > MOST_TO_ORDER:
+        raise InvalidSettings(
+            f"{name} tells {count} classes apart, and photos tell the order of at most {MOST_TO_ORDER}: name them with "
+            f"--classes or --labels, in the order of its outputs. Found: {', '.join(names)}."
+        )
+    return names, certain
+
+
+def _folded(names: Sequence[str]) -> set[str]:
+    """Names that differ in case alone are one class."""
+    return {name.casefold() for name in names}
 
 
 def _facts(path: Path, source: Source, found: Read, model: keras.Model) -> dict[str, Any]:

@@ -97,6 +97,41 @@ def test_photos_overrule_classes_that_were_named_the_wrong_way_round(photos, tmp
     assert adopt(path, tmp_path / "mine", photos=photos, classes=("cat", "dog")).spec.classes == ("dog", "cat")
 
 
+def of_colours(path, count):
+    """A model of Keras 3 with `count` outputs, which say nothing of a photo."""
+    import keras
+
+    layers = [keras.Input((16, 16, 3)), keras.layers.GlobalAveragePooling2D()]
+    keras.Sequential([*layers, keras.layers.Dense(count, activation="softmax")]).save(path)
+    return path
+
+
+@pytest.fixture
+def flowers(tmp_path):
+    """Two photos of each of five flowers."""
+    for name in ("daisy", "iris", "lily", "rose", "tulip"):
+        (tmp_path / "flowers" / name).mkdir(parents=True)
+        for number in range(2):
+            Image.new("RGB", (16, 16), RED).save(tmp_path / "flowers" / name / f"{number}.png")
+    return tmp_path / "flowers"
+
+
+def test_labels_name_the_classes_of_photos_whatever_their_case(flowers, tmp_path):
+    names = ("Tulip", "Rose", "Daisy", "Lily", "Iris")
+    (tmp_path / "labels.txt").write_text("\n".join(names))
+    adopted = adopt(of_colours(tmp_path / "model.h5", 5), tmp_path / "mine", photos=flowers)
+    assert adopted.spec.classes == names and "order" not in adopted.assumed
+
+
+@pytest.mark.parametrize("labels", [None, "Class 1\nClass 2\nClass 3\nClass 4\nClass 5\n"])
+def test_an_order_of_many_classes_is_asked_for(labels, flowers, tmp_path):
+    if labels:
+        (tmp_path / "labels.txt").write_text(labels)
+    with pytest.raises(InvalidSettings, match="--labels"):
+        adopt(of_colours(tmp_path / "model.h5", 5), tmp_path / "mine", photos=flowers)
+    assert not (tmp_path / "mine").exists()
+
+
 def test_two_classes_must_be_readable(photos, tmp_path):
     shutil.copytree(photos / "Cats", tmp_path / "photos" / "cat")
     (tmp_path / "photos" / "dog").mkdir()
@@ -210,6 +245,7 @@ def test_answers_that_are_no_numbers_are_refused(with_photos, photos, tmp_path):
     [
         ({"classes": ("cat", "dog", "owl")}, "2 classes"),
         ({"classes": ("cat", "cat")}, "2 classes"),
+        ({"classes": ("Owl", "owl")}, "2 classes"),
         ({"name": "../../x"}, "--name"),
         ({"photos": "nowhere"}, "no folder"),
         ({"photos": "."}, "a folder of photos for each class"),
