@@ -34,7 +34,8 @@ class Choice:
     """The option with the lowest log loss, and how sure that is.
 
     option  the chosen one
-    shares  field of Option -> share of resamples of the photos whose best option has the same value, 0 to 1
+    shares  field of Option -> share of resamples of the photos whose best option has the same value, 0 to 1; without
+            the fields of which only one value was tried
     kept    the fields that have their usual value because the photos do not tell
     few     whether there are too few photos for the shares to mean much
     """
@@ -64,9 +65,12 @@ def choose(
     winners = (counts @ rows.T).argmin(axis=1)
     best = options[int(rows.mean(axis=1).argmin())]
     few = bool(np.unique(labels, return_counts=True)[1].min() < LEAST_TO_OVERRULE)
-    kept = tuple(field for field in usual if few or _share(options, winners, field, best) < CERTAIN)
+    tried = [field for field in Option._fields if len({getattr(option, field) for option in options}) > 1]
+    kept = tuple(
+        field for field in tried if field in usual and (few or _share(options, winners, field, best) < CERTAIN)
+    )
     best = best._replace(**{field: usual[field] for field in kept})
-    return Choice(best, {field: _share(options, winners, field, best) for field in Option._fields}, kept, few)
+    return Choice(best, {field: _share(options, winners, field, best) for field in tried}, kept, few)
 
 
 def scalings_for(channels: int, usual: Scaling | None) -> list[Scaling]:

@@ -48,7 +48,7 @@ def _rows(adopted: Adopted) -> Iterator[tuple[str, str]]:
 
 def _sure(adopted: Adopted, field: str) -> str:
     """How sure a choice is, after its value; empty where nothing was chosen."""
-    if adopted.choice is None:
+    if adopted.choice is None or field not in adopted.choice.shares:
         return ""
     if field in adopted.choice.kept:
         return " (as usual; the photos do not tell)"

@@ -17,6 +17,7 @@ from catdog.__main__ import main
 from catdog.adopt.adoption import adopt
 from catdog.adopt.guess import usual_scaling
 from catdog.adopt.labelled import find_labelled
+from catdog.adopt.table import report
 from catdog.engine import load_engine
 from catdog.errors import NotWritten
 from catdog.keras_file.refusals import Refused
@@ -121,6 +122,7 @@ def test_labels_name_the_classes_of_photos_whatever_their_case(flowers, tmp_path
     (tmp_path / "labels.txt").write_text("\n".join(names))
     adopted = adopt(of_colours(tmp_path / "model.h5", 5), tmp_path / "mine", photos=flowers)
     assert adopted.spec.classes == names and "order" not in adopted.assumed
+    assert "order" not in adopted.choice.shares and "Rose, Daisy, Lily, Iris\n" in report(adopted)
 
 
 @pytest.mark.parametrize("labels", [None, "Class 1\nClass 2\nClass 3\nClass 4\nClass 5\n"])

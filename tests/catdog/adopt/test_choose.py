@@ -18,3 +18,17 @@ def test_few_photos_overrule_nothing(each, order):
 
     choice = choose(predict, pixels, labels, 2, {"order": (0, 1), "scaling": "none"})
     assert (choice.option.order, choice.few) == (order, each < 10)
+
+
+@pytest.mark.parametrize("each", [1, 10])
+def test_of_what_was_tried_in_one_way_nothing_is_said(each):
+    labels = np.tile(np.arange(5), each)
+    pixels = {(8, mode): labels[:, None, None, None].astype(np.uint8) for mode in ("stretch", "crop")}
+
+    def predict(batch, scaling):
+        return np.eye(5)[batch[:, 0, 0, 0]]
+
+    usual = {"order": (0, 1, 2, 3, 4), "scaling": "none", "shape": (8, "stretch")}
+    choice = choose(predict, pixels, labels, 5, usual)
+    assert choice.option._asdict() == usual
+    assert choice.shares.keys() == {"shape"} and {*choice.kept} <= {"shape"}
