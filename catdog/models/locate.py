@@ -1,4 +1,4 @@
-"""Settings -> verified model files, from a Hub repository or the bundled folder."""
+"""Settings -> verified model files, from a Hub repository or from folders."""
 
 from __future__ import annotations
 
@@ -88,17 +88,18 @@ class _Found(NamedTuple):
 
 def _from_folders(folders: Sequence[Path], note: str = "", problems: tuple[str, ...] = ()) -> Located:
     """The models in folders; `note` is added to their source."""
-    found = [_in_folder(folder, note) for folder in folders]
+    # Beside other folders a problem is shown to visitors, whom it does not concern where a folder lies.
+    found = [_in_folder(folder, note, folder.name if len(folders) > 1 else str(folder)) for folder in folders]
     problems += tuple(problem for each in found for problem in each.problems)
     return _located(_Found(tuple(model for each in found for model in each.models)), problems)
 
 
-def _in_folder(folder: Path, note: str) -> _Found:
+def _in_folder(folder: Path, note: str, shown: str) -> _Found:
     advice = "Put the models' files there again, or set CATDOG_WEIGHTS to another folder."
     if not os.path.isdir(folder):  # Path.is_dir would raise for some that cannot be looked at
-        return _Found(problems=(f"The weights folder {folder} does not exist or cannot be read. {advice}",))
+        return _Found(problems=(f"The weights folder {shown} does not exist or cannot be read. {advice}",))
     if not find_specs(folder):
-        return _Found(problems=(f"The weights folder {folder} holds no model spec (.json). {advice}",))
+        return _Found(problems=(f"The weights folder {shown} holds no model spec (.json). {advice}",))
     name = folder.resolve().name
     source = "bundled" if folder.resolve() == BUNDLED_WEIGHTS.resolve() else f"folder {name}"
     return _read(folder, name, source + note, advice)

@@ -13,6 +13,7 @@ _START = b"\x89PNG\r\n\x1a\n"
 _CRITICAL = (b"IHDR", b"PLTE", b"IDAT", b"IEND")
 # Of each of these, the first is kept if its checksum is right: transparency, colour profile, orientation.
 _USED = (b"tRNS", b"iCCP", b"eXIf")
+MOST_CHUNKS = 100_000  # 20 MB in pieces of 200 bytes
 LARGEST_PROFILE = 2**20  # bytes; the decoder unpacks no more, and would refuse the photo
 _GREY, _COLOUR = 0, 2  # colour types
 
@@ -27,7 +28,9 @@ def essential(data: bytes) -> bytes:
     if not data.startswith(_START):
         return data
     parts, used, header = [_START], set(), b""
-    for name, chunk in _chunks(data):
+    for count, (name, chunk) in enumerate(_chunks(data)):
+        if count == MOST_CHUNKS:
+            raise unsupported("PNG")
         content = chunk[8:-4]
         if name == b"IHDR":
             header = content
@@ -45,9 +48,9 @@ def essential(data: bytes) -> bytes:
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Name and bytes of each chunk, the last of which may be cut off."""
-    position = len(_START)
-    while position < len(data):
+    """Name and bytes of each chunk up to the end of the image; the last one may be cut off."""
+    position, name = len(_START), b""
+    while position < len(data) and name != b"IEND":
         length, name = int.from_bytes(data[position : position + 4]), data[position + 4 : position + 8]
         yield name, data[position : position + 12 + length]
         position += 12 + length

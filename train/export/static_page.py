@@ -10,6 +10,7 @@ import base64
 import gzip
 import hashlib
 import json
+import re
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -66,8 +67,13 @@ def build(onnx: Path, weights: Path, out: Path) -> dict[str, Any]:
     """
     if not RUNTIME.is_dir():
         raise InvalidSettings("onnxruntime-web is not installed: run `make static/node_modules`, which needs npm.")
-    if out.exists() and not (out / WORKER).exists():
-        raise InvalidSettings(f"{out} holds something else than an earlier build: name another folder.")
+    if out.exists():
+        others = {path.relative_to(out).as_posix() for path in out.rglob("*") if not path.is_dir()} - names_of(out)
+        if others or not out.is_dir():
+            raise InvalidSettings(
+                f"{out} holds something else than an earlier build, such as {min(others, default=out.name)}: "
+                "name another folder."
+            )
     models = _models(onnx)
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent) as made, served(weights) as comparator:
@@ -89,6 +95,15 @@ def build(onnx: Path, weights: Path, out: Path) -> dict[str, Any]:
         _replace(out, folder, Path(made) / "old")
     files = [path for path in out.rglob("*") if path.is_file()]
     return {"files": len(files), "bytes": sum(path.stat().st_size for path in files)}
+
+
+def names_of(folder: Path) -> set[str]:
+    """The files of a page that `build` made, relative to its folder; none for any other folder."""
+    try:
+        facts = dict(re.findall(r"^const (KEPT|FETCHED) = (.*);$", (folder / WORKER).read_text("utf-8"), re.MULTILINE))
+        return {*json.loads(facts["KEPT"]), *json.loads(facts["FETCHED"]), WORKER} - {"./"}
+    except (OSError, ValueError, LookupError):
+        return set()
 
 
 def _replace(out: Path, new: Path, old: Path) -> None:
@@ -142,7 +157,7 @@ def _model(folder: Path, onnx: Path, entry: dict[str, Any], spec: ModelSpec) -> 
     digest = hashlib.sha256(content).hexdigest()
     file = f"{spec.name}-{digest[:12]}.bin"
     (folder / file).write_bytes(content)
-    first = {"name": spec.name, "title": spec.title, "h5_sha256": spec.sha256}
+    first = {"name": spec.name, "title": spec.title, "classes": spec.classes, "h5_sha256": spec.sha256}
     return first | {"file": file, "sha256": digest, "bytes": len(content)}
 
 
@@ -179,7 +194,7 @@ def _page(folder: Path, specs: Sequence[ModelSpec], comparator: Any) -> str:
             tabs=tabs,
             heading=frame.heading(specs),
             question=wording.question(specs),
-            about=frame.about(specs, {spec.name: "bundled" for spec in specs}, [], PRIVACY),
+            about=frame.about(specs, {name: model.source for name, model in comparator.models.items()}, [], PRIVACY),
             privacy=PRIVACY,
             policy=POLICY,
             formats=", ".join(READABLE[:4]),

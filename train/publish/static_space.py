@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 from train.publish import readme
 from train.publish.hub_client import NOTHING_PUBLISHED, PublishError
@@ -29,23 +30,25 @@ def static_upload(repository: Repository, folder: Path, models: Repository | Non
 
     models  repository whose models, at its commit, are those of the page: the Hub then links to it
 
-    Of a Space that exists, other files, other front matter and what people wrote in its README.md are kept.
+    Of a Space that exists, other front matter, what people wrote in its README.md, and files outside the folders OWNED
+    are kept.
     """
-    if not (folder / "service-worker.js").is_file():
-        raise PublishError(f"{folder} holds no page: build it with `make static`. {NOTHING_PUBLISHED}")
+    from train.export.static_page import names_of  # slow to import, and only needed here
+
+    names = sorted(names_of(folder))
+    if not names or not all((folder / name).is_file() for name in names):
+        raise PublishError(f"{folder} holds no whole page: build it with `make static`. {NOTHING_PUBLISHED}")
+    listed = json.loads((folder / "models" / "models.json").read_text(encoding="utf-8"))
     if models:
-        _require_models(folder, models)
-    paths = sorted(path for path in folder.rglob("*") if path.is_file())
-    files: dict[str, bytes | Path] = {path.relative_to(folder).as_posix(): path for path in paths}
-    count = sum(path.suffix == ".bin" for path in (folder / "models").glob("*"))
-    files[README] = _readme(repository, models, count).encode()
+        _require_models(folder, listed, models)
+    files: dict[str, bytes | Path] = {name: folder / name for name in names}
+    files[README] = _readme(repository, models, listed).encode()
     deleted = [name for name in repository.files if name.startswith(OWNED) and name not in files]
     return Upload(repository, files, "Serve the page without a server", deleted=deleted, sdk="static")
 
 
-def _require_models(folder: Path, models: Repository) -> None:
+def _require_models(folder: Path, listed: list[dict[str, Any]], models: Repository) -> None:
     """Raise PublishError unless a repository holds the `.h5` file of every model of a page."""
-    listed = json.loads((folder / "models" / "models.json").read_text(encoding="utf-8"))
     missing = [model["name"] for model in listed if model["h5_sha256"] not in models.files.values()]
     if missing:
         place = f"{models.name} at {models.commit}" if models.commit else f"{models.name}, which this token cannot see"
@@ -55,10 +58,12 @@ def _require_models(folder: Path, models: Repository) -> None:
         )
 
 
-def _readme(repository: Repository, models: Repository | None, count: int) -> str:
+def _readme(repository: Repository, models: Repository | None, listed: list[dict[str, Any]]) -> str:
     """The README.md of the Space: front matter of this project's, and of the one that the Space has."""
-    fronts, text = written(repository, count)
+    classes = sorted({name.lower() for model in listed for name in model["classes"]})
+    fronts, text = written(repository, len(listed), classes)
     front = readme.merged_front(fronts, {}, STATIC | ({"models": [models.name]} if models else {}))
     link = pinned(models) if models else ""
-    kept = {key: value for key, value in front.items() if key not in OF_GRADIO}
+    gone = OF_GRADIO if models else (*OF_GRADIO, "models")  # other models than the page's
+    kept = {key: value for key, value in front.items() if key not in gone}
     return readme.render(kept, readme.with_blocks(text, {"models": link}))

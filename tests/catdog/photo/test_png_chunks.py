@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from catdog.errors import InvalidImage
+from catdog.photo import png_chunks
 from catdog.photo.decode import decode
 from catdog.photo.png_chunks import essential
 from catdog.photo.reader import Reader
@@ -100,6 +101,16 @@ def test_only_the_end_may_be_missing():
         assert decode(data[:-missing]) == IMAGE
     with pytest.raises(InvalidImage, match="damaged"):
         decode(data[:-30])
+
+
+def test_what_follows_the_end_does_not_count():
+    assert decode(with_chunks() + b"MadeWithTool" + bytes(1000)) == IMAGE
+
+
+def test_chunks_without_number_are_refused(monkeypatch):
+    monkeypatch.setattr(png_chunks, "MOST_CHUNKS", 1)
+    with pytest.raises(InvalidImage, match="not supported"):
+        essential(with_chunks())
 
 
 @pytest.mark.parametrize("data", [b"", b"GIF89a", b"\xff\xd8\xff"])

@@ -9,7 +9,7 @@ import onnx
 import pytest
 
 from catdog.engine.keras_engine import KerasEngine, load_model
-from catdog.errors import ModelMismatch
+from catdog.errors import InvalidSettings, ModelMismatch
 from catdog.models.novelty import Novelty, unit
 from catdog.models.spec import ModelSpec, sha256_of
 from tests.conftest import EXAMPLES
@@ -47,6 +47,14 @@ def test_the_manifest_names_each_file_and_the_h5_behind_it(weights, exported):
         assert entry["h5_sha256"] == sha256_of(weights / spec.file)
         assert entry["photos"] == len(PHOTOS)
         assert 0 <= entry["largest_difference"] <= onnx_file.LARGEST_DIFFERENCE
+
+
+def test_files_of_other_programs_are_not_overwritten(tmp_path):
+    write_tiny_model(tmp_path, "two")
+    (tmp_path / "two.onnx").write_bytes(b"somebody's")
+    with pytest.raises(InvalidSettings, match=r"two\.onnx was not made"):
+        onnx_folder.export(tmp_path, [], tmp_path)
+    assert (tmp_path / "two.onnx").read_bytes() == b"somebody's"
 
 
 def test_every_output_is_that_of_keras(weights, exported):

@@ -48,9 +48,12 @@ def test_models_can_be_those_of_a_hub_repository(tmp_path, tiny_weights, stand_i
     assert "no model spec" in capsys.readouterr().err
 
 
-def test_other_folders_are_not_overwritten(tmp_path, tiny_weights):
+@pytest.mark.parametrize("worker", [None, "// of another page", 'const KEPT = {"./": ""};\nconst FETCHED = [];\n'])
+def test_other_folders_are_not_overwritten(tmp_path, tiny_weights, worker):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "thesis.txt").write_text("dear")
+    if worker:
+        (tmp_path / "out" / "service-worker.js").write_text(worker)
     with pytest.raises(InvalidSettings, match="out"):
         static_page.build(tmp_path, tiny_weights, tmp_path / "out")
     assert (tmp_path / "out" / "thesis.txt").exists()

@@ -24,7 +24,11 @@ def folder(tmp_path):
     for name in ("service-worker.js", "index.html", "models/a-1.bin"):
         (tmp_path / "page" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "page" / name).write_text(name)
-    listed = [{"name": "a", "h5_sha256": hashlib.sha256(MODEL).hexdigest()}]
+    kept, fetched = {"./": "", "index.html": "", "models/models.json": ""}, ["models/a-1.bin"]
+    worker = f"const KEPT = {json.dumps(kept)};\nconst FETCHED = {json.dumps(fetched)};\n"
+    (tmp_path / "page" / "service-worker.js").write_text(worker)
+    (tmp_path / "page" / "secret.txt").write_text("of no page")
+    listed = [{"name": "a", "classes": ["horse", "cow"], "h5_sha256": hashlib.sha256(MODEL).hexdigest()}]
     (tmp_path / "page" / "models" / "models.json").write_text(json.dumps(listed))
     return tmp_path / "page"
 
@@ -51,7 +55,7 @@ def test_a_static_space_is_the_page_and_is_free(stand_in, publish, folder):
     code, _, result = publish("--static", str(folder), "--repo", "user/models")
     assert code == 0 and result["created"]
     files = files_of(stand_in, KEY)
-    assert {"index.html", "service-worker.js", "models/a-1.bin"} < files.keys()
+    assert {"index.html", "service-worker.js", "models/a-1.bin"} < files.keys() and "secret.txt" not in files
     content = files["README.md"].decode()
     assert list(problems_of(content, "space")) == []
     front = SpaceCard(content).data.to_dict()
@@ -76,6 +80,8 @@ def test_a_newer_page_replaces_its_models_and_keeps_what_people_wrote(stand_in, 
     files = files_of(stand_in, KEY)
     stand_in.publish(KEY, files | {"README.md": files["README.md"] + b"Our own words.", "notes.txt": b"ours"})
     (folder / "models" / "a-1.bin").rename(folder / "models" / "a-2.bin")
+    worker = folder / "service-worker.js"
+    worker.write_text(worker.read_text().replace("a-1.bin", "a-2.bin"))
     _, _, result = publish("--static", str(folder))
     files = files_of(stand_in, KEY)
     assert "models/a-2.bin" in files and "models/a-1.bin" not in files and files["notes.txt"] == b"ours"

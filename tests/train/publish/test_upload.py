@@ -115,7 +115,7 @@ def test_a_repository_that_is_public_is_not_published_to_as_private(stand_in):
         (429, "whoami", f"too many requests.*{BEFORE}"),
         (402, "repos/create", f"HTTP status 402(?!.*--static).*{BEFORE}"),
         ("cut", "repos/create", f"cannot be reached.*{BEFORE}"),
-        (200, "whoami", f"cannot use its settings or the answer.*{BEFORE}"),
+        (200, "whoami", f"the client cannot use the answer.*{BEFORE}"),
         (403, "GET .*/revision/", f"{REPO} .*403.*{BEFORE}"),
         (503, COMMIT, f"HTTP status 503.*{UNKNOWN}"),
         ("cut", COMMIT, f"cannot be reached.*{UNKNOWN}"),
