@@ -80,14 +80,15 @@ def adopt(
     Raises Refused for a file that cannot be served, InvalidSettings for other arguments that cannot be used, and
     NotWritten.
     """
-    labelled = find_labelled(photos) if photos else None
+    given = tuple(map(usual_name, classes))
     with tempfile.TemporaryDirectory(prefix="catdog-") as workspace:
         source = find_source(path, Path(workspace))
+        labelled = find_labelled(photos, given or source.labels or ()) if photos else None
         target = _target(out, name or _name(path.absolute()), overwrite)
         found = read(source.model, source.weights, size)
         model = with_probabilities(found.model, source.model.name, found.loss, logits=logits, sigmoids=True)
         array = _array(model, source.model.name, size)
-        names, certain = _classes(model, source, tuple(map(usual_name, classes)), labelled, source.model.name)
+        names, certain = _classes(model, source, given, labelled, source.model.name)
         facts = _facts(path, source, found, model)
     shapes, seconds = _shapes(array, source), seconds_of(model, array)
     scaling, known = ("symmetric", True) if source.teachable else usual_scaling(model)

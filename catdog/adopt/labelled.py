@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from catdog.adopt.source import usual_name
+from catdog.adopt.source import USUAL, usual_name
 from catdog.errors import CatDogError, InvalidSettings
 from catdog.folder.walk import find
 from catdog.photo.array import Shape, resized
@@ -41,18 +41,22 @@ class Labelled(NamedTuple):
         return Labelled(self.folder, tuple(path for path, _ in kept), tuple(name for _, name in kept))
 
 
-def find_labelled(folder: Path) -> Labelled:
-    """The labelled photos of a folder; raises InvalidSettings where no two classes are told apart."""
+def find_labelled(folder: Path, known: Sequence[str] = ()) -> Labelled:
+    """The labelled photos of a folder; raises InvalidSettings where no two classes are told apart.
+
+    known  classes that names of photos may begin with, besides cat and dog
+    """
     if not folder.is_dir():
         raise InvalidSettings(f"There is no folder {folder} of photos.")
     folder = _unwrapped(folder)
     folders = [folder / name for name in SPLITS if (folder / name).is_dir()] or [folder]
-    found = ((each, _classes_in(each)) for each in folders)
+    found = ((each, _classes_in(each, known)) for each in folders)
     folder, classes = next((pair for pair in found if len(pair[1]) > 1), (folder, {}))
     if not classes:
         raise InvalidSettings(
             f"{folder} must hold a folder of photos for each class, at least two, such as cat/ and dog/, or photos "
-            f"named after their class, such as cat.1.jpg. Looked into: {', '.join(each.name for each in folders)}."
+            "named after their class, such as cat.1.jpg, or after one that --classes or --labels names. "
+            f"Looked into: {', '.join(each.name for each in folders)}."
         )
     # In turn, so that the first ones are of all classes alike.
     ranked = sorted((rank, name, path) for name, of in classes.items() for rank, path in enumerate(of))
@@ -65,12 +69,15 @@ def _unwrapped(folder: Path) -> Path:
     return _unwrapped(inside[0]) if len(inside) == 1 and inside[0].is_dir() else folder
 
 
-def _classes_in(folder: Path) -> dict[str, list[Path]]:
+def _classes_in(folder: Path, known: Sequence[str]) -> dict[str, list[Path]]:
     """Class -> its photos."""
+    named = {*USUAL, *(name.casefold() for name in known)}  # a camera's IMG_1.jpg and DSC_1.jpg are no classes
     paths = [found.path for found in find(folder) if not found.problem]
     by_folder = [path for path in paths if "/" in path]
     labelled = [(folder / path, path.split("/")[0]) for path in by_folder] or [
-        (folder / path, match.group()) for path in paths if (match := re.match(r"[^\W\d_]+", path))
+        (folder / path, match.group())
+        for path in paths
+        if (match := re.match(r"[^\W\d_]+", path)) and match.group().casefold() in named
     ]
     classes: dict[str, list[Path]] = {}
     for path, name in labelled:

@@ -298,6 +298,26 @@ def test_the_first_split_with_two_classes_is_used(photos, tmp_path):
     assert find_labelled(tmp_path).folder == tmp_path / "pets" / "train"
 
 
+@pytest.mark.parametrize(
+    ("files", "known", "classes"),
+    [
+        (("IMG_1.jpg", "DSC_1.jpg", "cat.1.jpg", "Dogs (2).png"), (), ("cat", "dog")),
+        (("IMG_1.jpg", "rose1.jpg", "tulip_1.jpg"), ("Tulip", "Rose"), ("rose", "tulip")),
+        (("IMG_1.jpg", "DSC_1.jpg"), (), ()),
+        (("IMG_1.jpg", "DSC_1.jpg"), ("Tulip", "Rose"), ()),
+        (("rose1.jpg", "tulip_1.jpg"), (), ()),
+    ],
+)
+def test_names_of_photos_are_classes_only_if_these_are_known(files, known, classes, tmp_path):
+    for name in files:
+        (tmp_path / name).touch()
+    if classes:
+        assert find_labelled(tmp_path, known).classes == classes
+    else:
+        with pytest.raises(InvalidSettings, match="a folder of photos for each class"):
+            find_labelled(tmp_path, known)
+
+
 def test_weights_find_their_description_beside_them(tmp_path):
     record = RECORDS["layers"]
     recorded.write(record, tmp_path / "weights.h5", whole=False)
