@@ -12,12 +12,14 @@ from pathlib import Path
 
 from catdog.errors import InvalidSettings
 from catdog.keras_file.hdf5 import LARGEST
-from catdog.keras_file.read import describes_model
+from catdog.keras_file.read import LARGEST_CONFIG, describes_model
 from catdog.keras_file.refusals import refused
 from catdog.keras_file.sniff import kind_of, other
 
 MODELS = (".h5", ".hdf5", ".keras")
 LABELS = "labels.txt"
+LARGEST_LABELS = 2**20  # bytes
+LARGEST_TEXT = LARGEST_CONFIG + 1  # bytes unpacked of what is no model's file
 TEACHABLE = "keras_model"  # the name in an export of Teachable Machine, which some write otherwise
 USUAL = {"cats": "cat", "dogs": "dog", "cat": "cat", "dog": "dog"}
 
@@ -53,12 +55,16 @@ def find_source(path: Path, workspace: Path) -> Source:
 def read_labels(path: Path) -> tuple[str, ...]:
     """The names in a file: one a line, maybe after their number, or a JSON object of names and numbers.
 
-    Raises InvalidSettings where it cannot be read.
+    Raises InvalidSettings where it cannot be read, or is larger than LARGEST_LABELS.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        with path.open("rb") as file:
+            content = file.read(LARGEST_LABELS + 1)
+        text = content.decode("utf-8-sig") if len(content) <= LARGEST_LABELS else None
     except (OSError, ValueError) as error:
         raise InvalidSettings(f"The labels in {path.name} cannot be read: {type(error).__name__}.") from error
+    if text is None:
+        raise InvalidSettings(f"The labels in {path.name} cannot be read: they are larger than 1 MB.")
     if text.lstrip().startswith("{"):
         return _from_json(text, path.name)
     lines = [line.strip() for line in text.splitlines() if line.strip()]
@@ -90,14 +96,18 @@ def _unpacked(path: Path, workspace: Path) -> Path:
         wanted = [info for info in archive.infolist() if not info.is_dir() and _is_wanted(Path(info.filename))]
         if len({Path(info.filename).name.casefold() for info in wanted}) < len(wanted):
             raise refused("several_files", path.name, reason=", ".join(info.filename for info in wanted))
-        if sum(info.file_size for info in wanted) > LARGEST:
+        models = [info for info in wanted if Path(info.filename).suffix.lower() in MODELS]
+        if sum(info.file_size if info in models else min(info.file_size, LARGEST_TEXT) for info in wanted) > LARGEST:
             raise refused("absurd_size", path.name, reason="more than 4 GB in a zip")
-        if not any(Path(info.filename).suffix.lower() in MODELS for info in wanted):
+        if not models:
             raise refused(_other([Path(name) for name in archive.namelist()]) or "zip_file", path.name)
         for info in wanted:
             try:
                 with archive.open(info) as stream, (workspace / Path(info.filename).name).open("wb") as out:
-                    shutil.copyfileobj(stream, out)
+                    if info in models:
+                        shutil.copyfileobj(stream, out)
+                    else:  # of a larger one the first part: reading it says that it is too large
+                        out.write(stream.read(LARGEST_TEXT))
             except Exception as error:  # zipfile and zlib raise many kinds
                 raise refused("damaged", path.name, reason=type(error).__name__) from error
     return workspace

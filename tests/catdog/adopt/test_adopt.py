@@ -14,6 +14,7 @@ from PIL import Image
 
 from catdog import InvalidSettings, ModelSpec, Settings, load
 from catdog.__main__ import main
+from catdog.adopt import source
 from catdog.adopt.adoption import adopt
 from catdog.adopt.guess import usual_scaling
 from catdog.adopt.labelled import find_labelled
@@ -64,8 +65,8 @@ def test_an_export_of_teachable_machine_is_adopted_as_it_is_known(tmp_path, cat)
     with zipfile.ZipFile(tmp_path / "converted_keras.zip", "w") as archive:
         for name in ("keras_model.h5", "labels.txt"):
             archive.write(tmp_path / name, f"export/{name}")
-    for number, source in enumerate((tmp_path, tmp_path / "converted_keras.zip")):
-        spec = adopt(source, tmp_path / "mine", name=f"mine{number}").spec
+    for number, given in enumerate((tmp_path, tmp_path / "converted_keras.zip")):
+        spec = adopt(given, tmp_path / "mine", name=f"mine{number}").spec
         assert (spec.classes, spec.scaling, spec.resize) == (("dog", "cat"), "symmetric", "crop")
         assert spec.training["keras_version"] == RECORDS["nested twice"]["version"]
         engine = load_engine(tmp_path / "mine" / spec.file, spec, Settings())
@@ -292,6 +293,26 @@ def test_a_zip_in_which_two_files_have_one_name_is_refused(tmp_path):
     assert pickle.loads(pickle.dumps(caught.value)).code == "several_files"
 
 
+def test_labels_of_any_size_are_not_read(tmp_path):
+    text = b"x" * (source.LARGEST_LABELS + 1)
+    with zipfile.ZipFile(tmp_path / "export.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.write(colours(tmp_path / "keras_model.h5"), "keras_model.h5")
+        archive.writestr("labels.txt", text)
+    with pytest.raises(InvalidSettings, match="1 MB"):
+        adopt(tmp_path / "export.zip", tmp_path / "mine")
+
+
+def test_a_zip_is_unpacked_as_far_as_it_can_be_used(tmp_path, monkeypatch):
+    monkeypatch.setattr(source, "LARGEST_TEXT", 10)
+    with zipfile.ZipFile(tmp_path / "export.zip", "w") as archive:
+        archive.write(colours(tmp_path / "model.h5"), "model.h5")
+        archive.writestr("history.json", b"x" * 100)
+    (tmp_path / "files").mkdir()
+    source.find_source(tmp_path / "export.zip", tmp_path / "files")
+    assert (tmp_path / "files" / "history.json").stat().st_size == 10
+    assert (tmp_path / "files" / "model.h5").read_bytes() == (tmp_path / "model.h5").read_bytes()
+
+
 def test_the_first_split_with_two_classes_is_used(photos, tmp_path):
     shutil.copytree(photos, tmp_path / "pets" / "train")
     shutil.copytree(photos / "Cats", tmp_path / "pets" / "test" / "all")
@@ -322,8 +343,8 @@ def test_weights_find_their_description_beside_them(tmp_path):
     record = RECORDS["layers"]
     recorded.write(record, tmp_path / "weights.h5", whole=False)
     (tmp_path / "model.json").write_text(json.dumps(record["config"] | {"keras_version": record["version"]}))
-    for number, source in enumerate((tmp_path, tmp_path / "model.json", tmp_path / "weights.h5")):
-        assert adopt(source, tmp_path / "mine", name=f"m{number}").spec.image_size == 12
+    for number, given in enumerate((tmp_path, tmp_path / "model.json", tmp_path / "weights.h5")):
+        assert adopt(given, tmp_path / "mine", name=f"m{number}").spec.image_size == 12
 
 
 @pytest.mark.parametrize(
