@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,7 +26,8 @@ def report(adopted: Adopted) -> str:
     width = max(len(name) for name, _ in rows)
     lines = [f"{name.ljust(width)}  {text}" for name, text in rows]
     shipped = "weights" if Path("weights").resolve() == BUNDLED_WEIGHTS else BUNDLED_WEIGHTS
-    show = f"CATDOG_WEIGHTS={adopted.folder}{os.pathsep}{shipped} python app.py"
+    folders = os.pathsep.join(shlex.quote(str(folder)) for folder in (adopted.folder, shipped))
+    show = f"CATDOG_WEIGHTS={folders} python app.py"
     return "\n".join([*lines, "", *_remarks(adopted), f"To see it beside the shipped models: {show}"])
 
 
@@ -64,7 +66,10 @@ def _remarks(adopted: Adopted) -> Iterator[str]:
             yield f"Assumed: the classes are {ASSUMED[0]} and {ASSUMED[1]}, in this order. --classes names others."
         if "scaling" in adopted.assumed:
             yield f"Assumed: {RANGES[spec.scaling]}. Nothing in the file says so."
-        yield "To check: run it again with --photos, a folder with cat/ and dog/ of 20 or more photos each."
+        yield (
+            "To check: run it again with --overwrite --photos DIR, a folder with 20 or more photos for each of "
+            f"{', '.join(spec.classes)}."
+        )
     elif "order" not in adopted.assumed and choice.option.order != (*range(len(spec.classes)),):
         yield "The photos say that the classes come in another order than was named: this one is used."
     if spec.training.get("head"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import pickle
+import shlex
 import shutil
 import zipfile
 
@@ -194,10 +195,11 @@ def test_grey_and_wide_photos_are_served(photos, tmp_path):
 
 def test_without_photos_it_says_what_it_assumed(tmp_path, capfd):
     recorded.write(RECORDS["list of layers"], tmp_path / "my model (1).h5")
-    assert main(["adopt", str(tmp_path / "my model (1).h5"), "--out", str(tmp_path / "mine")]) == 0
+    assert main(["adopt", str(tmp_path / "my model (1).h5"), "--out", str(tmp_path / "my mine")]) == 0
     said = capfd.readouterr().out
-    assert said.count("Assumed") == 2 and "--photos" in said and f"CATDOG_WEIGHTS={tmp_path / 'mine'}:weights" in said
-    assert (tmp_path / "mine" / "my_model_1_.json").exists()
+    assert said.count("Assumed") == 2 and "--overwrite --photos" in said
+    assert shlex.split(said.splitlines()[-1])[-3] == f"CATDOG_WEIGHTS={tmp_path / 'my mine'}:weights"
+    assert (tmp_path / "my mine" / "my_model_1_.json").exists()
 
 
 def test_a_table_says_how_good_it_is_on_the_photos(photos, tmp_path, capfd):
