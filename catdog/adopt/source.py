@@ -12,7 +12,7 @@ from pathlib import Path
 
 from catdog.errors import InvalidSettings
 from catdog.keras_file.hdf5 import LARGEST
-from catdog.keras_file.read import LARGEST_CONFIG, describes_model
+from catdog.keras_file.read import LARGEST_CONFIG, describes_model, unpacking
 from catdog.keras_file.refusals import refused
 from catdog.keras_file.sniff import kind_of, other
 
@@ -44,7 +44,7 @@ class Source:
 
 
 def find_source(path: Path, workspace: Path) -> Source:
-    """The model in a file or folder; a zip is unpacked in `workspace`. Raises Refused."""
+    """The model in a file or folder; a zip is unpacked in `workspace`. Raises Refused or NotWritten."""
     if not path.is_dir() and kind_of(path) == "zip":
         path = _unpacked(path, workspace)
     model, weights = _in_folder(path) if path.is_dir() else _with_partner(path)
@@ -102,14 +102,12 @@ def _unpacked(path: Path, workspace: Path) -> Path:
         if not models:
             raise refused(_other([Path(name) for name in archive.namelist()]) or "zip_file", path.name)
         for info in wanted:
-            try:
-                with archive.open(info) as stream, (workspace / Path(info.filename).name).open("wb") as out:
-                    if info in models:
-                        shutil.copyfileobj(stream, out)
-                    else:  # of a larger one the first part: reading it says that it is too large
-                        out.write(stream.read(LARGEST_TEXT))
-            except Exception as error:  # zipfile and zlib raise many kinds
-                raise refused("damaged", path.name, reason=type(error).__name__) from error
+            target = workspace / Path(info.filename).name
+            with unpacking(path.name), archive.open(info) as stream, target.open("wb") as out:
+                if info in models:
+                    shutil.copyfileobj(stream, out)
+                else:  # of a larger one the first part: reading it says that it is too large
+                    out.write(stream.read(LARGEST_TEXT))
     return workspace
 
 

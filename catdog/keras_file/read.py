@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import math
 import shutil
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import h5py
 
+from catdog.errors import NotWritten
 from catdog.keras_file.hdf5 import LARGEST, config_of, opened, parsed
 from catdog.keras_file.modernise import mentions, modernised, of_applications
 from catdog.keras_file.refusals import Refused, first_line, refused
@@ -48,7 +50,8 @@ def read(path: Path, weights: Path | None = None, size: tuple[int, int] | None =
 
     size  height and width of its photos, where the file does not say
 
-    Raises Refused, with one code for each kind of file that is none of these or cannot be served.
+    Raises Refused, with one code for each kind of file that is none of these or cannot be served,
+    and NotWritten where it cannot be unpacked.
     """
     kind = kind_of(path)
     if kind == "zip":
@@ -119,17 +122,26 @@ def _with_weights(config: Any, weights: Path, name: str, version: str, size: tup
 def _from_archive(path: Path, size: tuple[int, int] | None) -> Read:
     with tempfile.TemporaryDirectory(prefix="catdog-") as folder:
         unpacked = Path(folder) / path.with_suffix(".weights.h5").name
-        try:
-            with zipfile.ZipFile(path) as archive:
-                config = _member(archive, "config.json", path.name, LARGEST_CONFIG)
-                metadata = _member(archive, "metadata.json", path.name, LARGEST_CONFIG)
-                _member(archive, "model.weights.h5", path.name, LARGEST, unpacked)
-        except Refused:
-            raise
-        except Exception as error:  # zipfile and zlib raise many kinds
-            raise refused("damaged", path.name, reason=type(error).__name__) from error
+        with unpacking(path.name), zipfile.ZipFile(path) as archive:
+            config = _member(archive, "config.json", path.name, LARGEST_CONFIG)
+            metadata = _member(archive, "metadata.json", path.name, LARGEST_CONFIG)
+            _member(archive, "model.weights.h5", path.name, LARGEST, unpacked)
         version = str(parsed(metadata or b"{}", path.name).get("keras_version", "3"))
         return _with_weights(parsed(config, path.name), unpacked, path.name, version, size)
+
+
+@contextlib.contextmanager
+def unpacking(name: str) -> Iterator[None]:
+    """Raise Refused for a damaged archive of this name, and NotWritten where the disk is at fault."""
+    try:
+        yield
+    except Refused:
+        raise
+    except Exception as error:  # zipfile and zlib raise many kinds
+        # Of damaged data bz2 raises an OSError without a number, and a place outside the file is invalid.
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+            raise NotWritten(f"{name} cannot be unpacked: {error.strerror}.") from error
+        raise refused("damaged", name, reason=type(error).__name__) from error
 
 
 def _member(archive: zipfile.ZipFile, name: str, file: str, most: int, out: Path | None = None) -> bytes | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import pickle
 import shlex
@@ -313,6 +314,19 @@ def test_a_zip_is_unpacked_as_far_as_it_can_be_used(tmp_path, monkeypatch):
     source.find_source(tmp_path / "export.zip", tmp_path / "files")
     assert (tmp_path / "files" / "history.json").stat().st_size == 10
     assert (tmp_path / "files" / "model.h5").read_bytes() == (tmp_path / "model.h5").read_bytes()
+
+
+@pytest.mark.parametrize("name", ["export.zip", "model.keras"])
+def test_a_full_disk_is_no_damage(name, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    path = colours(tmp_path / "model.keras")
+    with zipfile.ZipFile(tmp_path / "export.zip", "w") as archive:
+        archive.write(path, path.name)
+    monkeypatch.setattr(shutil, "copyfileobj", full)
+    with pytest.raises(NotWritten, match="No space left"):
+        adopt(tmp_path / name, tmp_path / "mine")
 
 
 def test_the_first_split_with_two_classes_is_used(photos, tmp_path):
