@@ -16,7 +16,8 @@ from catdog.photo.array import Shape, resized
 from catdog.photo.reader import Reader
 
 # Of these folders the first one with two classes is used, best one that the model was not trained on.
-SPLITS = ("val", "valid", "validation", "test", "testing", "test_set", "train", "training_set")
+SPLITS = ("val", "valid", "validation", "test", "testing", "test_set", "eval", "evaluation", "train", "training",
+          "training_set")  # fmt: skip
 NO_CLASSES = ("neither", "unlabelled")
 
 
@@ -49,7 +50,8 @@ def find_labelled(folder: Path, known: Sequence[str] = ()) -> Labelled:
     if not folder.is_dir():
         raise InvalidSettings(f"There is no folder {folder} of photos.")
     folder = _unwrapped(folder)
-    folders = [folder / name for name in SPLITS if (folder / name).is_dir()] or [folder]
+    inside = {path.name.casefold(): path for path in folder.iterdir() if path.is_dir()}
+    folders = [inside[name] for name in SPLITS if name in inside] or [folder]
     found = ((each, _classes_in(each, known)) for each in folders)
     folder, classes = next((pair for pair in found if len(pair[1]) > 1), (folder, {}))
     if not classes:

@@ -13,14 +13,13 @@ Where there are class folders, names of photos say nothing.
 from __future__ import annotations
 
 import itertools
-import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 
 from train.data.dataset import FOLDER_OF_CLASS, NEITHER, UNLABELLED
-from train.data.name_labels import pet_in
+from train.data.name_labels import CONTRADICTED, agreed, key, pet_in
 from train.data.split_names import find_splits, mentioned_split
 
 # Why photos are left out.
@@ -28,11 +27,10 @@ NO_LABEL = "no folder, file name or CSV file says what they show"
 STRAY = "in none of the class folders"
 BESIDE_SPLITS = "beside the folders of the splits, in none of them"
 BESIDE_PHOTOS = "beside the folder of the photos, as annotations are"
+TWO_LABELS = "of several classes by the CSV files"
 NOT_IN_TRAIN = "of a class that train has no photo of"
 
 PETS = frozenset(FOLDER_OF_CLASS.values())
-# Names of folders that are always one and the same folder in the result.
-_SAME = FOLDER_OF_CLASS | {"unlabeled": UNLABELLED}
 _RESERVED = {NEITHER, UNLABELLED}
 _OF_PHOTOS = frozenset(("images", "image", "imgs", "img", "photos", "pictures", "pics", "jpegimages", "jpg", "jpeg"))
 _OF_ANNOTATIONS = frozenset(
@@ -47,6 +45,7 @@ class Source:
     name    its own name, as that of a folder
     paths   its photos, relative to it, with `/`
     tables  its CSV files: path -> name of a photo in lower case, with or without folders and extension -> label
+            or CONTRADICTED
     """
 
     name: str
@@ -63,7 +62,8 @@ class Place:
     split     train, val or test, or None where no folder says one
     label     the folder of its class; empty where it is left out
     why       it is left out; empty where it is not
-    in_table  its class by a CSV file, if any
+    beside    names of the folders that it lies in, of those that are beside splits, or that hold splits
+    in_table  its class by the CSV files, CONTRADICTED where they name several, or None where they name none
     """
 
     path: PurePosixPath
@@ -71,14 +71,15 @@ class Place:
     split: str | None = None
     label: str = ""
     why: str = ""
-    in_table: str = ""
+    beside: list[str] = field(default_factory=list)
+    in_table: str | None = None
 
 
 def plan(sources: Sequence[Source]) -> tuple[list[list[Place]], list[str]]:
     """The place of each photo of each source, in their order, and sentences on what a person should know of it.
 
     1. Find the folders that are splits, by their names. What lies beside them is of no split, and counts only in
-       folders that are named like a class.
+       folders directly beside them that are named like a class, as long as one of the splits is for training.
     2. In each source, go down from its top past folders that have no other beside them. The first that have are the
        classes. Where cats and dogs are in each of them, those are.
     3. A source whose folders never part is one class, by the name of a folder or by its own; or the names of its photos
@@ -110,18 +111,25 @@ def _labels(places: Iterable[Iterable[Place]]) -> set[str]:
 def _read(source: Source, own: str | None) -> list[Place]:
     """The photos of a source with their splits, if no folder in it says one its `own`, and `in_table`.
 
-    `why` is BESIDE_SPLITS for those of no split, where others have one.
+    `why` is BESIDE_SPLITS for those of no split, where splits lie beside them or hold at least half of all photos.
+    Where none of the splits is for training, what lies beside them is.
     """
     paths = [PurePosixPath(path) for path in source.paths]
     splits = find_splits({folder.parts for path in paths for folder in path.parents} - {()})
+    holders = {folder[:-1] for folder in splits}
+    mostly = 2 * sum(any(folder.parts in splits for folder in path.parents) for path in paths) >= len(paths)
+    train = any(split == "train" for split, _ in splits.values())
     places = []
     for path in paths:
         around = path.parent.parts
         found = {i: splits[around[: i + 1]] for i in range(len(around)) if around[: i + 1] in splits}
         folders = [found[i][1] if i in found else name for i, name in enumerate(around)]
         split = found[max(found)][0] if found else None if splits else own
-        why = BESIDE_SPLITS if splits and not found else ""
-        places.append(Place(path, [name for name in folders if name], split, why=why))
+        place = Place(path, [name for name in folders if name], split)
+        if train and not found:
+            place.beside = [name for i, name in enumerate(around) if {around[:i], around[: i + 1]} & holders]
+            place.why = BESIDE_SPLITS if mostly or place.beside or around in holders else ""
+        places.append(place)
     for table, labels in source.tables.items():
         _look_up(PurePosixPath(table), labels, places)
     return places
@@ -132,8 +140,8 @@ def _read(source: Source, own: str | None) -> list[Place]:
 
 def _part(source: Source, places: list[Place], alone: bool) -> bool:
     """Label the photos of a source by folders that lie beside each other; False where there are none."""
-    names = {_key(name) for place in places for name in place.folders}
-    if not alone and _key(source.name) in PETS | _RESERVED and not names >= PETS:
+    names = {key(name) for place in places for name in place.folders}
+    if not alone and key(source.name) in PETS | _RESERVED and not names >= PETS:
         return False
     within = [place for place in places if not place.why]
     _descend(within, 0, alone)
@@ -149,7 +157,7 @@ def _descend(places: list[Place], depth: int, alone: bool) -> None:
     folders = defaultdict(list)
     for place in places:
         if len(place.folders) > depth:
-            folders[_key(place.folders[depth])].append(place)
+            folders[key(place.folders[depth])].append(place)
     of_photos = folders.keys() & _OF_PHOTOS
     classes = folders.keys() - of_photos
     if of_photos and classes <= _OF_ANNOTATIONS:
@@ -166,10 +174,10 @@ def _descend(places: list[Place], depth: int, alone: bool) -> None:
             _descend(folders[name], depth + 1, alone)
         return
     deeper = {name: [place for place in folders[name] if len(place.folders) > depth + 1] for name in classes}
-    below = {name: {_key(place.folders[depth + 1]) for place in deeper[name]} for name in classes}
+    below = {name: {key(place.folders[depth + 1]) for place in deeper[name]} for name in classes}
     if not classes & PETS and all(PETS & some for some in below.values()) and set().union(*below.values()) >= PETS:
         for place in (place for name in classes for place in deeper[name]):
-            place.label = _key(place.folders[depth + 1])
+            place.label = key(place.folders[depth + 1])
         return
     for name in classes:
         if len(below[name] & (classes - {name})) > 1:  # pets/ within pets/, which holds all of it once more
@@ -181,13 +189,7 @@ def _descend(places: list[Place], depth: int, alone: bool) -> None:
 
 def _is_flat(direct: list[Place], alone: bool) -> bool:
     """Whether the photos directly in a folder can be labelled without the folders in it."""
-    return not alone or len({pet_in(place.path.stem) or place.in_table for place in direct} - {""}) > 1
-
-
-def _key(name: str) -> str:
-    """The same for names of one class."""
-    plain = unicodedata.normalize("NFC", name).casefold().strip()
-    return _SAME.get(plain, plain)
+    return not alone or len({pet_in(place.path.stem) or place.in_table for place in direct} - {"", None}) > 1
 
 
 # Classes by other means
@@ -199,7 +201,7 @@ def _label_whole(sources: Sequence[tuple[Source, list[Place]]], known: set[str],
     for source, places in sources:
         within = [place for place in places if not place.why]
         for place in within:
-            names = [_key(name) for name in ([] if alone else [source.name]) + place.folders]
+            names = [key(name) for name in ([] if alone else [source.name]) + place.folders]
             place.label = next((name for name in names if name in known | PETS | _RESERVED), "")
         rest = [place for place in within if not place.label]
         said, by = _said(source, rest)
@@ -208,8 +210,8 @@ def _label_whole(sources: Sequence[tuple[Source, list[Place]]], known: set[str],
         if said:
             notes.append(f"{source.name or 'A source'} has no class folders: its classes are from {by}.")
         elif len(rest) == len(within):
-            firsts = Counter(next((n for n in map(_key, p.folders) if n not in _OF_PHOTOS), "") for p in within)
-            own = "" if alone else _key(source.name)
+            firsts = Counter(next((n for n in map(key, p.folders) if n not in _OF_PHOTOS), "") for p in within)
+            own = "" if alone else key(source.name)
             of_one_class.append((within, own, firsts.most_common(1)[0][0] if firsts else ""))
     same = len(of_one_class) > 1 and len({first for *_, first in of_one_class}) == 1
     for within, own, first in of_one_class:
@@ -242,21 +244,21 @@ def _look_up(table: PurePosixPath, labels: Mapping[str, str], places: Sequence[P
         names = [place.path, place.path.relative_to(table.parent)]
         if count[place.path.name.casefold()] == 1 or place.split == "train":
             names.append(PurePosixPath(place.path.name))
-        keys = (str(key).casefold() for name in names for key in (name, name.with_suffix("")))
-        if label := next((labels[key] for key in keys if key in labels), ""):
-            place.in_table = _key(label)
+        forms = [{str(name).casefold(), str(name.with_suffix("")).casefold()} for name in names]
+        for label in next(filter(None, ([labels[name] for name in form & labels.keys()] for form in forms)), []):
+            place.in_table = agreed(place.in_table, key(label))
 
 
 # All sources together
 
 
 def _complete(source: Source, places: Sequence[Place], known: set[str], by_folder: bool) -> None:
-    """Label what lies beside splits in folders of known classes, and what splits without class folders say otherwise.
+    """Label what lies in folders of known classes that are beside splits, and what splits without class folders say.
 
     Sets `why` of all others.
     """
     for place in places:
-        named = next((name for name in map(_key, place.folders) if name in known | _RESERVED), "")
+        named = next((name for name in map(key, place.beside) if name in known | _RESERVED), "")
         if place.why == BESIDE_SPLITS and named:
             place.label, place.why = named, ""
     with_folders = {place.split for place in places if place.label}
@@ -264,7 +266,9 @@ def _complete(source: Source, places: Sequence[Place], known: set[str], by_folde
     said, _ = _said(source, [place for place in loose if place.split not in with_folders], least=1)
     for place in loose:
         place.label = said[place] if said.get(place) in known else ""
-        if not place.label:
+        if not place.label and place.in_table == CONTRADICTED:
+            place.why = TWO_LABELS
+        elif not place.label:
             place.why = STRAY if by_folder and place.split in with_folders else NO_LABEL
 
 
@@ -291,7 +295,7 @@ def _doubts(places: Sequence[Place]) -> list[str]:
             )
     inner = defaultdict(Counter)
     for place in labelled:
-        names = list(map(_key, place.folders))
+        names = list(map(key, place.folders))
         if place.label in names[:-1]:
             inner[place.label][names[names.index(place.label) + 1]] += 1
     shared = Counter(name for names in inner.values() for name in names if not name.isdigit())
@@ -310,7 +314,7 @@ def _spell(sources: Sequence[Source], places: Sequence[Place]) -> None:
     names = itertools.chain((n for p in places for n in p.folders), of_tables, (source.name for source in sources))
     spelled: dict[str, str] = {}
     for name in names:
-        spelled.setdefault(_key(name), name)
+        spelled.setdefault(key(name), name)
     for place in places:
         if place.label and place.label not in PETS | _RESERVED:
             place.label = spelled[place.label]

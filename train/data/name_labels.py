@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import csv
 import re
+import unicodedata
 
 from catdog.photo.decode import EXTENSIONS
-from train.data.dataset import FOLDER_OF_CLASS
+from train.data.dataset import CLASS_OF_FOLDER, FOLDER_OF_CLASS, NEITHER, UNLABELLED
 
 # Words beside that of the class in names such as `cat.1 - Copy.jpg` and `image_dog_7.png`.
 _FILLERS = frozenset(("copy", "img", "image", "photo", "pic", "picture", "jpg", "jpeg", "png"))
@@ -19,12 +20,21 @@ newfoundland pomeranian pug saint_bernard samoyed scottish_terrier shiba_inu sta
 wheaten_terrier yorkshire_terrier"""
 _OF_BREED = dict.fromkeys(_CATS.split(), "cats") | dict.fromkeys(_DOGS.split(), "dogs")
 
+# Names that always mean one and the same folder in the result.
+_SAME = FOLDER_OF_CLASS | {"unlabeled": UNLABELLED} | {k: k for k in (*CLASS_OF_FOLDER, NEITHER, UNLABELLED)}
 # How columns of CSV files are called, without what is no letter.
 _NAMES = frozenset(("id", "image", "imageid", "imagename", "imagepath", "img", "imgname", "file", "filename",
                     "filepath", "filenames", "images", "name", "path", "photo", "photoid"))  # fmt: skip
 _LABELS = frozenset(("label", "labels", "class", "classes", "classname", "category", "breed", "species", "animal",
                      "target"))  # fmt: skip
+CONTRADICTED = ""  # instead of a label, where a photo has several
 _NO_TRUTH = re.compile(r"submission|sample|predict", re.IGNORECASE)
+
+
+def key(name: str) -> str:
+    """The same for names of one class, such as Horse and horse, or dog and Dogs (1)."""
+    plain = unicodedata.normalize("NFC", name).casefold().strip()
+    return _SAME.get(re.sub(r" \(\d+\)$", "", plain), plain)
 
 
 def pet_in(stem: str) -> str:
@@ -38,7 +48,7 @@ def pet_in(stem: str) -> str:
 
 
 def read_table(name: str, text: str) -> dict[str, str]:
-    """The labels in a CSV file: name of a photo in lower case -> label; empty where it has none.
+    """The labels in a CSV file: name of a photo in lower case -> label, or CONTRADICTED; empty where it has none.
 
     It has a column for the photos and one for labels, called as is usual, or columns of 0 and 1 for the classes. Sample
     submissions and predictions are no labels.
@@ -63,13 +73,23 @@ def read_table(name: str, text: str) -> dict[str, str]:
     if photo is None:
         return {}
     if label is not None:
-        found = {row[photo]: row[label] for row in rest}
+        found = [(row[photo], row[label]) for row in rest]
     else:
         others = [i for i in range(len(header)) if i != photo]
         if not all(sorted(row[i] for i in others) == ["0"] * (len(others) - 1) + ["1"] for row in rest):
             return {}
-        found = {row[photo]: header[next(i for i in others if row[i] == "1")].strip() for row in rest}
-    return {key.replace("\\", "/").casefold(): value for key, value in found.items() if _can_be_folder(value)}
+        found = [(row[photo], header[next(i for i in others if row[i] == "1")].strip()) for row in rest]
+    labels: dict[str, str] = {}
+    for photo, label in found:
+        if _can_be_folder(label):
+            name = photo.replace("\\", "/").casefold()
+            labels[name] = agreed(labels.get(name), label)
+    return labels
+
+
+def agreed(before: str | None, label: str) -> str:
+    """The label of a photo that had another, or none, before: CONTRADICTED where these are of two classes."""
+    return label if before is None else before if before and key(before) == key(label) else CONTRADICTED
 
 
 def _can_be_folder(label: str) -> bool:

@@ -229,7 +229,7 @@ def _by_hash(photo: Photo) -> str:
 def _natural(photo: Photo) -> list:
     """Sort key under which cat.9 comes before cat.10."""
     parts = re.split(r"(\d+)", photo.source)
-    return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in parts]
+    return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts]
 
 
 def _without_copies(photos: list[Photo]) -> tuple[list[Photo], list[Photo], list[tuple[Photo, Photo]]]:

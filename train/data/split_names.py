@@ -1,4 +1,4 @@
-"""Which folders are splits: train/, Training_Set/, test1/, and seg_train/ beside seg_test/."""
+"""Which folders are splits: train/, Training_Set/, test1/, eval (1)/, and seg_train/ beside seg_test/."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from collections.abc import Iterable
 SPLIT_OF_WORD = {
     "train": "train", "training": "train",
     "val": "val", "valid": "val", "validation": "val", "dev": "val",
-    "test": "test", "testing": "test",
+    "test": "test", "testing": "test", "eval": "test", "evaluation": "test",
 }  # fmt: skip
 _SPLIT = rf"(?P<split>{'|'.join(SPLIT_OF_WORD)})"
 _KIND = r"(set|split|data|dataset|folder|images|imgs|photos|pictures)"
-_PLAIN = re.compile(rf"{_SPLIT}[\W_]*{_KIND}?[\W_]*\d*")
+_COPY = r"([\W_]*copy)?[\W_]*\d*\W*"  # test1, test (1), test - Copy (2)
+_PLAIN = re.compile(rf"{_SPLIT}[\W_]*{_KIND}?{_COPY}")
 _JOINED = [re.compile(rf"(?P<rest>.+?)[\W_]+{_SPLIT}"), re.compile(rf"{_SPLIT}[\W_]+(?P<rest>.+)")]
 
 

@@ -34,9 +34,7 @@ class Product:
     out: Annotated[Path, Option(help="Folder for the model.")] = Path("weights")
     run: Annotated[
         Path | None,
-        Option(
-            help="Folder of the checkpoints and of the model before rounding. Default: one in runs for --out, --data."
-        ),
+        Option(help="Folder of the checkpoints and of the model before rounding. Default: one in runs for this --out."),
     ] = None
     image_size: Annotated[int | None, Option(help="Input size of the served model, pixels.")] = None
     limit: Limit = None

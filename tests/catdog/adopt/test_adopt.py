@@ -330,9 +330,9 @@ def test_a_full_disk_is_no_damage(name, tmp_path, monkeypatch):
 
 
 def test_the_first_split_with_two_classes_is_used(photos, tmp_path):
-    shutil.copytree(photos, tmp_path / "pets" / "train")
+    shutil.copytree(photos, tmp_path / "pets" / "Train")
     shutil.copytree(photos / "Cats", tmp_path / "pets" / "test" / "all")
-    assert find_labelled(tmp_path).folder == tmp_path / "pets" / "train"
+    assert find_labelled(tmp_path).folder == tmp_path / "pets" / "Train"
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from train.data.layout import BESIDE_PHOTOS, BESIDE_SPLITS, NO_LABEL, NOT_IN_TRAIN, STRAY, Source, plan
-from train.data.name_labels import pet_in, read_table
+from train.data.layout import BESIDE_PHOTOS, BESIDE_SPLITS, NO_LABEL, NOT_IN_TRAIN, STRAY, TWO_LABELS, Source, plan
+from train.data.name_labels import CONTRADICTED, pet_in, read_table
 
 
 def planned(*sources: Source | list[str]) -> dict[str, tuple[str | None, str] | str]:
@@ -31,7 +31,11 @@ LAYOUTS = {
         "Training/cats/1.jpg": ("train", "cats"), "train_set/dogs/1.jpg": ("train", "dogs"),
         "valid/cats/1.jpg": ("val", "cats"), "Validation Set/dogs/1.jpg": ("val", "dogs"),
         "testing/cats/1.jpg": ("test", "cats"), "test1/dogs/1.jpg": ("test", "dogs"),
+        "eval/cats/1.jpg": ("test", "cats"), "evaluation/dogs/1.jpg": ("test", "dogs"),
     },
+    "copies": {"train (1)/cats (2)/1.jpg": ("train", "cats"), "train (1)/Dogs (1)/1.jpg": ("train", "dogs"),
+               "test - Copy/dog/1.jpg": ("test", "dogs"), "Test (12)/cats/1.jpg": ("test", "cats"),
+               "valid - Copy (2)/cats/1.jpg": ("val", "cats")},
     "a wrapper, repeated splits, and a folder for single photos": {
         "dataset/training_set/training_set/cats/cat.1.jpg": ("train", "cats"),
         "dataset/training_set/training_set/dogs/dog.1.jpg": ("train", "dogs"),
@@ -47,6 +51,18 @@ LAYOUTS = {
     "a class that has the name of a split": {
         "train/bus/1.jpg": ("train", "bus"), "train/train/1.jpg": ("train", "train"),
         "test/train/1.jpg": ("test", "train"), "test/bus/1.jpg": ("test", "bus"),
+    },
+    "beside splits": {
+        "train/cats/1.jpg": ("train", "cats"), "train/dogs/1.jpg": ("train", "dogs"), "cats/2.jpg": CAT,
+        "dogs/2019/3.jpg": DOG, "predictions/dogs/4.jpg": BESIDE_SPLITS, "2019/cats/5.jpg": BESIDE_SPLITS,
+    },
+    "around splits": {"a/train/cats/1.jpg": ("train", "cats"), "a/train/dogs/1.jpg": ("train", "dogs"),
+                      "a/cats/2.jpg": CAT, "predictions/cats/3.jpg": BESIDE_SPLITS},
+    "without a split for training": {"horse/1.jpg": (None, "horse"), "cow/1.jpg": (None, "cow"),
+                                     "owl/1.jpg": (None, "owl"), "test/cow/1.jpg": ("test", "cow")},
+    "splits in a folder beside classes": {
+        "cats/1.jpg": CAT, "cats/2.jpg": CAT, "dogs/1.jpg": DOG, "unsorted/test/a/1.jpg": NOT_IN_TRAIN,
+        "unsorted/test/b/1.jpg": NOT_IN_TRAIN,
     },
     "a split in a split": {"train/cats/1.jpg": ("train", "cats"), "train/dogs/1.jpg": ("train", "dogs"),
                            "train/validation/cats/2.jpg": ("val", "cats"), "train/val2/3.jpg": STRAY},
@@ -144,11 +160,17 @@ LABELS = {"1": "cat", "2": "dog"}
         # Folders of classes say more than a table.
         ({"labels.csv": LABELS}, {"owls/1.jpg": "owls", "mice/2.jpg": "mice"}),
         ({"labels.csv": {"1": "cat", "2": "cat"}}, {"train/1.jpg": "", "train/2.jpg": ""}),
+        # Photos with two labels have none.
+        ({"a.csv": {"1": "cat", "2": "dog", "3": CONTRADICTED}, "b.csv": {"1": "Cats", "2": "cat", "4": "dog"}},
+         {"1.jpg": "cats", "2.jpg": "", "3.jpg": "", "4.jpg": "dogs"}),
+        ({"a.csv": {"1": "cat", "1.jpg": "dog", "2": "dog", "3": "cat"}},
+         {"1.jpg": "", "2.jpg": "dogs", "3.jpg": "cats"}),
     ],
 )  # fmt: skip
 def test_tables_label_photos_that_lie_in_no_class_folder(tables, expected):
     (found,), _ = plan([Source("pets", list(expected), tables)])
     assert [place.label for place in found] == list(expected.values())
+    assert all(place.why == TWO_LABELS for place in found if place.in_table == CONTRADICTED)
 
 
 @pytest.mark.parametrize(
@@ -161,6 +183,7 @@ def test_tables_label_photos_that_lie_in_no_class_folder(tables, expected):
         ("a.csv", "cat.jpg,cat\ndog.jpg,dog\n", {"cat.jpg": "cat", "dog.jpg": "dog"}),
         ("_classes.csv", "filename, cat, dog\na.jpg, 1, 0\nb.jpg, 0, 1\n", {"a.jpg": "cat", "b.jpg": "dog"}),
         ("a.csv", "filename, cat, dog\na.jpg, 1, 1\n", {}),
+        ("a.csv", "id,label\na,cat\na,Cats\nb,dog\nB,cat\nb,dog\n", {"a": "cat", "b": CONTRADICTED}),
         ("sampleSubmission.csv", "id,label\n1,0\n2,1\n", {}),
         ("a.csv", "id,label\n1,0.5\n2,../x\n3,\n", {}),
         ("a.csv", "name,age\nTom,3\n", {}),

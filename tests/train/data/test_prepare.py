@@ -85,7 +85,7 @@ def test_zips_are_read_and_splits_that_folders_or_names_of_zips_say_are_kept(pre
 
 def test_hidden_files_are_not_read_and_one_class_in_two_sources_becomes_one_folder(prepared, tmp_path):
     other = write(tmp_path / "other", {**photos("cat", 2, 5), ".thumbnails/a.png": b"x", "cat/.hidden.png": b"x"})
-    report = prepared({**photos("cats", 2), **photos("dogs", 2)}, other, val=0, test=0)
+    report = prepared({**photos("cats", 2), **photos("dogs", 1), "dogs/1²2.png": png(9)}, other, val=0, test=0)
     assert report["kept"] == {"train": {"cats": 4, "dogs": 2}}
     assert report["undecodable"] == []
 
