@@ -5,7 +5,7 @@ BIN = $(VENV)/bin
 COMPILE = $(BIN)/uv pip compile --quiet $(UPGRADE) --universal --python-version 3.11 --generate-hashes --no-annotate \
   --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 
-.PHONY: demo web train-setup static test check bench lock clean help
+.PHONY: demo web train-setup static test pythons check bench lock clean help
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/:/'
@@ -25,6 +25,15 @@ static: $(VENV)/.all static/node_modules ## the app as static files in build/sta
 test: $(VENV)/.all ## all tests, in two processes
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --durations 25
 
+pythons: ## the app in build/, for each other promised Python that is here: `make test` then asks it about a photo
+	@usual=$$($(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])'); \
+	for version in 3.11 3.12 3.13; do \
+	  python=python$$version; export PYENV_VERSION=$$version; \
+	  if [ $$version != $$usual ] && $$python -c 'import ensurepip, venv' 2>/dev/null; then \
+	    $(MAKE) PYTHON=$$python VENV=build/$$python build/$$python/.runtime || exit 1; \
+	  fi; \
+	done
+
 check: $(VENV)/.all ## style and formatting
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -39,11 +48,12 @@ lock: $(VENV)/.all ## pin everything below requirements*.txt again; `make lock U
 	$(COMPILE) requirements-test.txt --output-file locks/all.txt
 
 clean: ## remove the environment and the caches of the tools
-	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build/python3.* .pytest_cache .ruff_cache .hypothesis
 
+# Without compiling it all, which takes half a minute: Python compiles what it imports.
 $(VENV)/.%: locks/%.txt | $(BIN)/python
 	@echo "Installing what $< names into $(VENV): this takes minutes"
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
 static/node_modules: static/package-lock.json

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import json
+import os
+import subprocess
+import sys
+import tomllib
 from pathlib import Path
 
 import keras
 import pytest
+from packaging.specifiers import SpecifierSet
 
 from catdog import ModelSpec, load
 from catdog.models.spec import sha256_of
-from tests.conftest import EXAMPLES, ROOT
+from tests.conftest import EXAMPLES, PATIENCE, ROOT
 
 pytestmark = pytest.mark.long
 WEIGHTS = ROOT / "weights"
@@ -19,6 +25,8 @@ LARGEST = {"scratch_cnn": 48e6, "xception": 48e6, "mobilenet_v2": 10e6}
 MOST_PARAMETERS = {"scratch_cnn": 5_000_000, "xception": 21_000_000, "mobilenet_v2": 2_300_000}
 # Accuracy on the 2,000 test photos below which a model is not shipped.
 LEAST_ACCURACY = {"scratch_cnn": 0.97, "xception": 0.98, "mobilenet_v2": 0.99}
+PROMISED = SpecifierSet(tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["requires-python"])
+HERE = "{}.{}".format(*sys.version_info)
 
 
 @pytest.mark.parametrize("name", LEAST_ACCURACY)
@@ -51,6 +59,22 @@ def test_all_models_know_the_examples():
             comparison = comparator.compare(EXAMPLES / f"{animal}.jpg")
             assert [verdict.label for verdict in comparison.models] == [animal] * 3
             assert (comparison.agree, comparison.source) == (True, "bundled")
+
+
+@pytest.mark.parametrize("version", [v for v in PROMISED.filter(f"3.{n}" for n in range(30)) if v != HERE])
+def test_another_promised_python_converts_them_and_answers_alike(version, cat, tmp_path):
+    """On a bare machine: with no variable of this one, and an empty home."""
+    installed, lock = ROOT / "build" / f"python{version}", ROOT / "locks" / "runtime.txt"
+    if not (installed / ".runtime").exists() or (installed / ".runtime").stat().st_mtime < lock.stat().st_mtime:
+        pytest.skip(f"needs Python {version}, and `make pythons`, which installs the app there")
+    bare = {"PATH": os.defpath, "HOME": str(tmp_path), "CATDOG_ENGINE": "openvino"}  # without TensorFlow instead
+    command = [installed / "bin" / "python", "-m", "catdog", "predict", "--json", cat]
+    done = subprocess.run(command, cwd=ROOT, env=bare, capture_output=True, text=True, timeout=3 * PATIENCE)
+    assert done.returncode == 0, done.stderr
+    with contextlib.closing(load()) as comparator:
+        expected = {verdict.model: verdict.probabilities for verdict in comparator.compare(cat).models}
+    answered = {verdict["model"]: verdict["probabilities"] for verdict in json.loads(done.stdout)["models"]}
+    assert answered == {name: pytest.approx(probabilities, abs=1e-3) for name, probabilities in expected.items()}
 
 
 def test_the_readme_says_how_often_they_are_right():

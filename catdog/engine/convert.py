@@ -182,8 +182,21 @@ def _convert(job: Job) -> None:
     if not has_keras():
         raise NotConverted("TensorFlow is not installed.")
     reference = KerasEngine(load_model(job.path, job.spec))
+    _know_tensorflow()
     # Keras's own export does the same but needs SciPy, 140 MB.
     return _write(job, openvino.convert_model(reference.model), batch, reference(batch).probabilities)
+
+
+def _know_tensorflow() -> None:
+    """Tell OpenVINO the version of TensorFlow, which is all that it takes from the function that this replaces.
+
+    That of OpenVINO 2026.4 runs `exec("del tensorflow")` after `exec("import tensorflow")`. Since Python 3.13 each call
+    sees names of its own (PEP 667), so that it raises NameError. To be removed when OpenVINO is mended: a test tells.
+    """
+    import tensorflow
+    from openvino.frontend.tensorflow import utils
+
+    utils.get_environment_setup = lambda framework: {"tensorflow": tensorflow.__version__}
 
 
 def _write(job: Job, converted: Any, batch: np.ndarray, expected: np.ndarray) -> None:

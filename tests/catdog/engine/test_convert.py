@@ -188,6 +188,13 @@ def test_a_model_that_cannot_be_converted_is_no_fault_of_the_disk(job, monkeypat
     assert not (job.out / MANIFEST).exists()
 
 
+def test_openvino_still_cannot_ask_for_tensorflow_on_every_python():
+    """When this fails, OpenVINO is mended, and `_know_tensorflow` is to be removed."""
+    from openvino.frontend.tensorflow import utils
+
+    assert 'exec("del tensorflow")' in Path(utils.__file__).read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize("name", [CONVERTED[0], CONVERTED[1], QUANTIZED[0], QUANTIZED[1]])
 def test_a_disk_that_cannot_be_written_is_said(tmp_path, job, name):
     (job.out / name).mkdir()  # stands for a disk that takes no file of this name
