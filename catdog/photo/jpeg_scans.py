@@ -11,7 +11,7 @@ MOST_SCANS = 100
 MOST_SEGMENTS = 2000
 
 START, END = b"\xff\xd8", b"\xff\xd9"
-_SCAN, _STANDALONE = 0xDA, 0x01
+_SCAN, _RESTART_INTERVAL, _STANDALONE = 0xDA, 0xDD, 0x01
 # Within compressed data, 0xFF is followed by 0 or by the number of a restart marker.
 _MARKER = re.compile(rb"\xff([\x01-\xcf\xd8-\xfe])")
 _FRAMES = frozenset([*range(0xC0, 0xD0), 0xF7]) - {0xC4, 0xC8, 0xCC}  # 0xF7: JPEG-LS
@@ -63,6 +63,12 @@ def has_all_scans(data: bytes) -> bool:
             if not approximation & 0x0F:
                 exact |= {(name, i) for name in segment[3:-3:2] for i in range(first, min(last, 63) + 1)}
     return 0 < components * _COEFFICIENTS == len(exact)
+
+
+def is_one_run(data: bytes) -> bool:
+    """Whether all blocks of a JPEG follow each other in one scan, without restart markers."""
+    markers = [marker for marker, _ in _segments(data)]
+    return markers.count(_SCAN) == 1 and _RESTART_INTERVAL not in markers
 
 
 def _segments(data: bytes) -> Iterator[tuple[int, bytes]]:

@@ -48,6 +48,17 @@ def test_a_tenth_of_the_rows_may_be_missing(kind):
             decode(data[:-missing])
 
 
+def test_large_photos_are_compared_at_a_lower_size():
+    image = CAT.resize((640, 1600))
+    data = encoded(image, "JPEG")
+    ends = [len(data) * part // 100 for part in range(80, 100)]
+    shown = [data[:end] for end in ends if completed(data[:end])]
+    assert shown and completed(data[: ends[0]]) is None
+    for part in shown:
+        rows = (np.asarray(decode(part)) != np.asarray(decode(data))).any(axis=(1, 2))
+        assert np.flatnonzero(rows)[0] >= (1 - MOST_MISSING) * image.height - 1
+
+
 def test_a_progressive_photo_is_not_taken_before_its_last_scan():
     data = KINDS["progressive"]
     last = data.rindex(b"\xff\xda")
