@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 import os.path
 import re
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +20,7 @@ from catdog.adopt.source import Source, find_source, usual_name
 from catdog.errors import InvalidSettings, NotWritten
 from catdog.files import whole
 from catdog.keras_file.head import head_of, with_probabilities
-from catdog.keras_file.read import Read, read
+from catdog.keras_file.read import Read, read, workspace
 from catdog.keras_file.refusals import refused
 from catdog.models.locate import ORDER
 from catdog.models.spec import ModelSpec, sha256_of
@@ -81,13 +80,13 @@ def adopt(
     NotWritten.
     """
     given = tuple(map(usual_name, classes))
-    with tempfile.TemporaryDirectory(prefix="catdog-") as workspace:
-        source = find_source(path, Path(workspace))
+    with workspace(path.name) as folder:
+        source = find_source(path, folder)
         labelled = find_labelled(photos, given or source.labels or ()) if photos else None
         target = _target(out, name or _name(path.absolute()), overwrite)
         found = read(source.model, source.weights, size)
+        array = _array(found.model, source.model.name, size)
         model = with_probabilities(found.model, source.model.name, found.loss, logits=logits, sigmoids=True)
-        array = _array(model, source.model.name, size)
         names, certain = _classes(model, source, given, labelled, source.model.name)
         facts = _facts(path, source, found, model)
     shapes, seconds = _shapes(array, source), seconds_of(model, array)

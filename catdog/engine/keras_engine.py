@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from catdog.engine.interface import Outputs
-from catdog.errors import ModelMismatch, ModelUnavailable
+from catdog.errors import ModelMismatch, ModelUnavailable, NotConverted, NotWritten
 from catdog.keras_file.head import made_by, seen_by, with_probabilities
 from catdog.models.spec import ModelSpec
 
@@ -41,11 +41,15 @@ class KerasEngine:
 def load_model(path: Path, spec: ModelSpec) -> keras.Model:
     """Open a file of any version of Keras and compare its declared input and output with its spec.
 
-    Raises Refused when the file is no model that can be served, and ModelMismatch when it does not fit the spec.
+    Raises Refused when the file is no model that can be served, ModelMismatch when it does not fit the spec, and
+    NotConverted where it cannot be unpacked.
     """
     from catdog.keras_file.read import read  # it needs h5py, which serving conversions does without
 
-    found = read(path, size=spec.input.array[:2])
+    try:
+        found = read(path, size=spec.input.array[:2])
+    except NotWritten as error:
+        raise NotConverted(str(error)) from error
     _check_input(found.model, path, spec)
     adopted = spec.training.get("head") == "sigmoids"
     return with_probabilities(found.model, path.name, found.loss, sigmoids=adopted)

@@ -17,7 +17,7 @@ PASSING = ("Flatten", "Reshape", "Dropout", "Identity", "GlobalAveragePooling2D"
 def with_probabilities(
     model: keras.Model, name: str, loss: Any = None, *, logits: bool = False, sigmoids: bool = False
 ) -> keras.Model:
-    """The model if it returns probabilities; else with a sigmoid or softmax after its logits.
+    """The model, of one input, if it returns probabilities; else with a sigmoid or softmax after its logits.
 
     loss      that it was trained with, as its file has it
     logits    whether linear outputs are logits, even if the loss does not say so
@@ -105,4 +105,5 @@ def _count_of_outputs(model: keras.Model, name: str) -> int:
 def _activated(model: keras.Model, activation: str) -> keras.Model:
     import keras
 
-    return keras.Model(model.inputs, keras.layers.Activation(activation, name="probabilities")(model.outputs[0]))
+    (photo,) = model.inputs  # not in a list, or Keras would want a list of photos
+    return keras.Model(photo, keras.layers.Activation(activation, name="probabilities")(model.outputs[0]))

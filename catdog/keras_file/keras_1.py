@@ -6,7 +6,7 @@ from typing import Any
 
 KINDS = {
     "Convolution2D": "Conv2D", "AtrousConvolution2D": "Conv2D", "SeparableConvolution2D": "SeparableConv2D",
-    "Deconvolution2D": "Conv2DTranspose", "MaxoutDense": "MaxoutDense",
+    "Deconvolution2D": "Conv2DTranspose",
 }  # fmt: skip
 OPTIONS = {
     "nb_filter": "filters", "border_mode": "padding", "subsample": "strides", "bias": "use_bias", "output_dim": "units",

@@ -39,6 +39,8 @@ IRRELEVANT = {
 }  # fmt: skip
 ENDINGS = ("_initializer", "_regularizer", "_constraint")
 HARMLESS = (None, False, 1, "", [], {})
+# Far more than any network has. Keras takes time for each layer, and in a Sequential, for each pair of them.
+MOST_LAYERS, MOST_IN_A_ROW = 5000, 300
 # Moving their channels would move their weights or numbers as well.
 CHANNELS_LAST_ONLY = {"Reshape", "Permute", "PReLU", "LayerNormalization"}
 
@@ -195,8 +197,10 @@ def _activation(value: Any, source: Source) -> Any:
     if value is None:
         return "linear"
     name = str(value).removesuffix("_v2")
-    if not hasattr(keras.activations, name) and name not in ("swish",):
-        raise refused("own_code", source.name, layer=repr(name), kind="an activation")
+    try:
+        keras.activations.get(name)
+    except ValueError as error:
+        raise refused("own_code", source.name, layer=repr(name), kind="an activation") from error
     return name
 
 
@@ -229,6 +233,8 @@ def _input(shape: Any, name: str | None, source: Source) -> Layer:
 def _sequential(config: Any, source: Source) -> list[Layer]:
     layers, name = (config, "sequential") if isinstance(config, list) else (config["layers"], config.get("name"))
     new = [found for layer in layers for found in _modern(layer, source)]
+    if len(new) > MOST_IN_A_ROW:
+        raise refused("absurd_size", source.name, reason=f"{len(new)} layers in a row")
     shape = _first_shape({"class_name": "Sequential", "config": config}, source)
     model = {"class_name": "Sequential", "config": {"name": _name(name or "sequential"), "layers": new}}
     return [_with_input(model, shape) if shape else model]
@@ -259,6 +265,8 @@ def _first_shape(layer: Layer, source: Source) -> list[int | None] | None:
 def _functional(config: dict[str, Any], source: Source) -> list[Layer]:
     """A graph in which arithmetic is layers."""
     ends, new = {}, []
+    if len(config["layers"]) > MOST_LAYERS:
+        raise refused("absurd_size", source.name, reason=f"{len(config['layers'])} layers")
     for entry in config["layers"]:
         name, nodes = entry["name"], entry["inbound_nodes"]
         found = [_operation(entry, source)] if is_operation(entry) else _modern(entry, source)

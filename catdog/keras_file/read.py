@@ -9,7 +9,7 @@ import math
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 LARGEST_CONFIG = 64 * 2**20  # bytes
 MOST_PARAMETERS = LARGEST // 4
+# Numbers that the layers hand on for a photo, one of them and all together: VGG16 makes the former of the largest photo
+# that a spec may ask for.
+MOST_BETWEEN, MOST_IN_ALL = 2**28, 2**32
 LINK = "_layer_checkpoint_dependencies"  # what early `.keras` files call `layers`
 
 
@@ -120,14 +123,23 @@ def _with_weights(config: Any, weights: Path, name: str, version: str, size: tup
 
 
 def _from_archive(path: Path, size: tuple[int, int] | None) -> Read:
-    with tempfile.TemporaryDirectory(prefix="catdog-") as folder:
-        unpacked = Path(folder) / path.with_suffix(".weights.h5").name
+    with workspace(path.name) as folder:
+        unpacked = folder / path.with_suffix(".weights.h5").name
         with unpacking(path.name), zipfile.ZipFile(path) as archive:
             config = _member(archive, "config.json", path.name, LARGEST_CONFIG)
             metadata = _member(archive, "metadata.json", path.name, LARGEST_CONFIG)
             _member(archive, "model.weights.h5", path.name, LARGEST, unpacked)
         version = str(parsed(metadata or b"{}", path.name).get("keras_version", "3"))
         return _with_weights(parsed(config, path.name), unpacked, path.name, version, size)
+
+
+@contextlib.contextmanager
+def workspace(name: str) -> Iterator[Path]:
+    """A temporary folder to unpack a file of this name in; raises NotWritten where there can be none."""
+    with contextlib.ExitStack() as temporary:
+        with unpacking(name):
+            folder = temporary.enter_context(tempfile.TemporaryDirectory(prefix="catdog-"))
+        yield Path(folder)
 
 
 @contextlib.contextmanager
@@ -175,8 +187,7 @@ def _built(config: dict[str, Any], version: str, name: str, size: tuple[int, int
             model = cls.from_config(modern["config"])
             if model.count_params() > MOST_PARAMETERS:
                 raise refused("absurd_size", name, reason=f"{model.count_params()} weights")
-            if (largest := _largest_output(model)) > MOST_PARAMETERS:
-                raise refused("absurd_size", name, reason=f"{largest} numbers between two layers")
+            _require_small(model, name, size)
             scope.initialize_variables = True
     except Exception as error:  # Keras raises many kinds
         global_state.set_global_attribute("uninitialized_variables", [])  # or the next model would make them
@@ -184,10 +195,45 @@ def _built(config: dict[str, Any], version: str, name: str, size: tuple[int, int
     return model
 
 
-def _largest_output(model: keras.Model) -> int:
-    """How many numbers the largest output of a layer holds for a photo."""
-    nodes = (node for layer in model._flatten_layers() for node in layer._inbound_nodes)
-    return max(math.prod(filter(None, tensor.shape)) for node in nodes for tensor in node.output_tensors)
+def _require_small(model: keras.Model, name: str, size: tuple[int, int] | None) -> None:
+    """Raise Refused where layers hand on too many numbers for a photo.
+
+    size  height and width, for sides that the model leaves open; without it such a model is not looked at
+    """
+    import keras
+
+    counts: list[int] = []
+
+    def counted(layer: keras.Operation) -> Callable[..., Any]:
+        def made(*arguments: Any, **options: Any) -> Any:
+            if isinstance(layer, keras.Model):
+                return _through(layer, arguments[0], counted)
+            outputs = layer.compute_output_spec(*arguments, **options)
+            counts.extend(math.prod(tensor.shape) for tensor in keras.tree.flatten(outputs))
+            return outputs
+
+        return made
+
+    photos = [_for_one_photo(tensor, size) for tensor in model.inputs]
+    if any(None in photo.shape for photo in photos):
+        return
+    _through(model, photos, counted)
+    if max(counts) > MOST_BETWEEN or sum(counts) > MOST_IN_ALL:
+        raise refused("absurd_size", name, reason=f"{max(counts)} numbers between two layers, {sum(counts)} in all")
+
+
+def _for_one_photo(tensor: keras.KerasTensor, size: tuple[int, int] | None) -> keras.KerasTensor:
+    import keras
+
+    sides = [side or given for side, given in zip(tensor.shape[1:3], size or (None, None), strict=False)]
+    return keras.KerasTensor((1, *sides, *tensor.shape[3:]), tensor.dtype)
+
+
+def _through(model: keras.Model, inputs: Any, operation: Callable[..., Any]) -> Any:
+    """Run something else than the layers of a model, in their order."""
+    import keras
+
+    return (model._functional if isinstance(model, keras.Sequential) else model)._run_through_graph(inputs, operation)
 
 
 def _load(model: keras.Model, group: h5py.Group, version: str, name: str, config: dict[str, Any]) -> None:
@@ -215,14 +261,16 @@ def _renamed(weights: Path) -> Iterator[Path]:
     if not early and weights.name.endswith(".weights.h5"):
         yield weights
         return
-    with tempfile.TemporaryDirectory(prefix="catdog-") as folder:
-        copy = Path(folder) / "model.weights.h5"
-        shutil.copyfile(weights, copy)
-        with h5py.File(copy, "r+") as file:
-            groups = [file, *_groups(file)]
-            for group in groups:
-                if LINK in group and "layers" not in group:
-                    group["layers"] = group[LINK]
+    with workspace(weights.name) as folder:
+        copy = folder / "model.weights.h5"
+        try:
+            shutil.copyfile(weights, copy)
+            with h5py.File(copy, "r+") as file:
+                for group in [file, *_groups(file)]:
+                    if LINK in group and "layers" not in group:
+                        group["layers"] = group[LINK]
+        except OSError as error:  # of HDF5 without a number
+            raise NotWritten(f"{weights.name} cannot be copied: {error.strerror or first_line(error)}.") from error
         yield copy
 
 

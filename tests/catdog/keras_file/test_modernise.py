@@ -7,7 +7,7 @@ import json
 import keras
 import pytest
 
-from catdog.keras_file.modernise import modernised
+from catdog.keras_file.modernise import MOST_IN_A_ROW, MOST_LAYERS, modernised
 from catdog.keras_file.read import read
 from catdog.keras_file.refusals import Refused
 
@@ -47,6 +47,14 @@ def test_a_hard_sigmoid_of_keras_2_in_a_recurrent_layer_is_refused(option):
     changed = LSTM["config"] | {option: "hard_sigmoid"}
     assert refusal(layer("LSTM") | {"config": changed}) == "unknown_option"
     modernised(sequential(LSTM | {"config": changed}), "model.h5", 3, (8, 8))
+
+
+def test_more_layers_than_any_network_has_are_refused():
+    assert refusal(*[layer("ReLU")] * (MOST_IN_A_ROW + 1)) == "absurd_size"
+    entries = [layer("ReLU") | {"name": "relu", "inbound_nodes": []}] * (MOST_LAYERS + 1)
+    with pytest.raises(Refused) as caught:
+        modernised({"class_name": "Functional", "config": {"name": "f", "layers": entries}}, "model.h5", 3)
+    assert caught.value.code == "absurd_size"
 
 
 def test_no_layer_opens_a_file_that_its_config_names(tmp_path):

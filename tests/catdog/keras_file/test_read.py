@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import copy
+import errno
 import json
+import warnings
 import zipfile
 
 import numpy as np
 import pytest
 
+from catdog.engine.keras_engine import load_model
+from catdog.errors import NotConverted, NotWritten
 from catdog.keras_file.head import with_probabilities
 from catdog.keras_file.read import read
 from catdog.keras_file.refusals import Refused
+from tests.catdog.engine.test_models import spec_of
 from tests.catdog.keras_file import recorded
 
 RECORDS = recorded.records()
@@ -51,6 +56,7 @@ def test_a_model_that_cannot_be_served_as_it_is_is_refused(name, code, tmp_path)
 
 
 def test_logits_get_a_sigmoid_where_the_loss_or_the_user_says_so(tmp_path):
+    warnings.simplefilter("error")  # Keras warns where a model is given its photo in another form than it was made for
     for name, options in (("logits", {}), ("linear", {"logits": True})):
         answers = probabilities(recorded.write(RECORDS[name], tmp_path / "model.h5"), (12, 12, 3), **options)
         assert np.abs(answers - 1 / (1 + np.exp(-np.array(RECORDS[name]["answers"])))).max() < EXACT
@@ -198,6 +204,39 @@ def test_a_size_that_the_file_lacks_can_be_given(tmp_path):
     assert read(path, size=(12, 12)).model.input_shape == (None, 12, 12, 3)
 
 
+@pytest.mark.parametrize(("factor", "fits"), [(100, True), (2000, False)])
+@pytest.mark.parametrize("nested", [False, True])
+def test_sides_that_a_model_leaves_open_count_as_those_of_its_photos(factor, fits, nested, tmp_path):
+    import keras
+    from keras import layers
+
+    photo = keras.Input((None, None, 3))
+    made = [layers.UpSampling2D(factor), layers.GlobalAveragePooling2D()]
+    if nested:
+        made = [keras.Sequential([keras.Input((None, None, 3)), *made])]
+    keras.Sequential([photo, *made, layers.Dense(2, "softmax")]).save(path := tmp_path / "model.h5")
+    if fits:
+        assert read(path, size=(12, 12)).model.input_shape == (None, None, None, 3)
+    else:
+        with pytest.raises(Refused) as caught:
+            read(path, size=(12, 12))
+        assert caught.value.code == "absurd_size"
+
+
+@pytest.mark.parametrize("count", [1, 4])
+def test_what_layers_hand_on_is_bounded_for_one_and_for_all(count, tmp_path, monkeypatch):
+    monkeypatch.setattr("catdog.keras_file.read.MOST_BETWEEN", 12 * 12 * 3 * (1 if count > 1 else 0.5))
+    monkeypatch.setattr("catdog.keras_file.read.MOST_IN_ALL", 12 * 12 * 3 * 3)
+
+    def lengthened(layers):
+        same = {"class_name": "Activation", "config": {"name": "a", "activation": "relu"}}
+        layers[:] = [{"class_name": "InputLayer", "config": {"batch_shape": [None, 12, 12, 3], "name": "i"}}]
+        layers += [same | {"config": same["config"] | {"name": f"a{i}"}} for i in range(count)]
+
+    edited(lengthened)(path := tmp_path / "model.h5")
+    assert refusal(path) == "absurd_size"
+
+
 def edited(change):
     """A way to make a file: that of a record whose first layers were changed."""
 
@@ -257,8 +296,9 @@ def test_a_config_that_does_not_fit_is_refused(change, code, tmp_path):
     assert refusal(path) == code
 
 
-def test_an_early_archive_is_read(tmp_path):
-    """Keras 2.12 wrote `.keras` files whose groups have another name."""
+@pytest.fixture
+def early(tmp_path):
+    """A model of today, and an archive of it as Keras 2.12 wrote them, whose groups have another name."""
     import h5py
     import keras
 
@@ -271,9 +311,28 @@ def test_an_early_archive_is_read(tmp_path):
         for name in ("config.json", "metadata.json"):
             old.writestr(name, new.read(name))
         old.write(tmp_path / "model.weights.h5", "model.weights.h5")
+    return model, tmp_path / "old.keras"
+
+
+def test_an_early_archive_is_read(early):
+    model, path = early
     pixels = recorded.photos((12, 12, 3))
-    found = read(tmp_path / "old.keras").model
+    found = read(path).model
     assert np.abs(found.predict_on_batch(pixels) - model.predict_on_batch(pixels)).max() < EXACT
+
+
+def full(*_, **__):
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.mark.parametrize("step", ["shutil.copyfile", "shutil.copyfileobj", "tempfile.TemporaryDirectory"])
+def test_a_full_disk_is_no_damage(step, early, monkeypatch):
+    _, path = early
+    monkeypatch.setattr(step, full)
+    with pytest.raises(NotWritten, match="No space left"):
+        read(path)
+    with pytest.raises(NotConverted, match="No space left"):
+        load_model(path, spec_of(path, image_size=12))
 
 
 @pytest.mark.parametrize(("backend", "mirrored"), [(None, True), ("tensorflow", False), ("theano", True)])
