@@ -3,6 +3,7 @@
 import site from "./site.js";
 import {templates} from "./templates.js";
 import {ask, forget, newId, on} from "./asking.js";
+import {isTyping, object, objection} from "./choosing.js";
 import {banner, example, startMany} from "./many.js";
 import {startQuiz} from "./quiz.js";
 import {accent_of, classesOf, explanation, headline as headlineOf, refusal} from "./wording.js";
@@ -121,12 +122,14 @@ async function startAgain() {
   location.reload();
 }
 
+const refuse = (board, reason) => object(board, at("objection").content.firstElementChild.cloneNode(true), reason);
+
 function take(files) {
+  const reason = objection(files, site.limits.bytes);
+  if (reason) return refuse(headline, reason);
   choices += 1;
   forgetExample();
-  if (files.length === 1) return judge(files[0]);
-  leave();
-  return fail(refusal(files.length ? "one at a time" : "no file").message);
+  judge(files[0]);
 }
 
 function takeChosen() {
@@ -164,8 +167,12 @@ buttons.forEach((button) => button.addEventListener("click", () => choose(button
 
 // Photos that are dropped or pasted anywhere.
 const many = startMany(at("many"));
-const give = (files) => at("one").hidden ? !at("many").hidden && many(files) : take(files);
-document.addEventListener("paste", ({clipboardData}) => clipboardData.files.length && give(clipboardData.files));
+function give(files) {
+  if (!at("one").hidden) take(files);
+  else if (!at("many").hidden) files.length ? many(files) : refuse(at("results"), objection(files));
+}
+
+document.addEventListener("paste", (event) => isTyping(event) || give(event.clipboardData.files));
 document.addEventListener("dragover", (event) => {
   event.preventDefault();
   document.forms[0].dataset.dragging = "";

@@ -15,7 +15,7 @@ from catdog.flask_app.openapi import description
 from catdog.flask_app.responses import Health, Limits, Models
 from catdog.monitoring.counts import Counts
 from catdog.monitoring.readiness import Readiness
-from catdog.pages import ICON, STYLE, banners, cards, examples, frame
+from catdog.pages import CHOOSING, ICON, STYLE, banners, cards, examples, frame
 from catdog.pages.pictures import data_url, overlay_urls, reduced
 from catdog.verdict import default_of
 from catdog.wording import question, scope
@@ -60,7 +60,8 @@ def create_blueprint(comparator: Comparator, *, name: str = "catdog") -> Bluepri
         name, __name__, template_folder="templates", static_folder="static", static_url_path="/assets"
     )
     blueprint.add_url_rule("/", view_func=views.page, methods=["GET", "POST"])
-    blueprint.add_url_rule(f"/assets/<any({STYLE.name}, {ICON.name}):name>", "shared", view_func=views.shared)
+    names = f"{STYLE.name}, {ICON.name}, {CHOOSING.name}"
+    blueprint.add_url_rule(f"/assets/<any({names}):name>", "shared", view_func=views.shared)
     blueprint.add_url_rule("/predict", view_func=views.predict, methods=["POST"])
     blueprint.add_url_rule("/models", view_func=views.models)
     blueprint.add_url_rule("/healthz", view_func=views.healthz)
@@ -178,6 +179,7 @@ class _Views:
             states={
                 "looking": banners.looking(),
                 "failed": banners.unanswered("The server did not answer as it should."),
+                "objection": banners.objection(),
             },
             examples=self.thumbnails,
             scope=scope(specs),

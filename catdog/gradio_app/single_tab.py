@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import gradio as gr
 
 from catdog.comparator import Comparator
 from catdog.errors import CatDogError
-from catdog.gradio_app.parts import LIVE, ONE_PHOTO, PRIVATE, html, on_failure
+from catdog.gradio_app.parts import LIVE, ONE_PHOTO, PRIVATE, html, on_failure, script
 from catdog.gradio_app.uploads import PhotoInput
 from catdog.pages import banners, cards
 from catdog.pages.examples import fitting, thumbnails
@@ -18,11 +17,7 @@ from catdog.pages.pictures import overlay_urls
 from catdog.pages.render import icon_url, render
 from catdog.wording import scope
 
-_HERE = Path(__file__).parent
-_HEADLINE_ON_LOAD = f"""{LIVE}
-const drawing = {json.dumps(icon_url("paw", "#b5a999"))};
-{(_HERE / "single_tab.js").read_text(encoding="utf-8")}"""
-_EXAMPLES_ON_LOAD = (_HERE / "example_row.js").read_text(encoding="utf-8")
+_EXAMPLES_ON_LOAD = Path(__file__).with_name("example_row.js").read_text(encoding="utf-8")
 # Runs when the photo is no longer the example that the address of the page names.
 _FORGET_EXAMPLE = """() => {
   const address = new URL(location.href);
@@ -46,13 +41,19 @@ def add(comparator: Comparator) -> PhotoInput:
             row = render("example_row.html", thumbnails=thumbnails(files), scope=scope(specs))
             examples = html(row, js_on_load=_EXAMPLES_ON_LOAD if files else None)
         with gr.Column(scale=8, min_width=280):
-            headline = html(banners.waiting(), js_on_load=_HEADLINE_ON_LOAD)
+            headline = html(banners.waiting(), js_on_load=_headline_on_load(comparator.settings.max_upload_bytes))
             maps = gr.Checkbox(True, label="Show what the models looked at", container=False, elem_id="cd-maps")
             shown = html(cards.blank(specs))
     if files:
         _add_example_events(examples, files, photo, headline)
     _add_events(comparator, photo, maps, [headline, shown])
     return photo
+
+
+def _headline_on_load(largest: int) -> str:
+    """The script of the headline, for photos of at most `largest` bytes."""
+    drawing = icon_url("paw", "#b5a999")
+    return LIVE + script("single_tab.js", drawing=drawing, refusal=banners.objection(), largest=largest)
 
 
 def _photo_input() -> PhotoInput:

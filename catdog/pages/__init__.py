@@ -1,8 +1,9 @@
-"""What both pages show: Jinja2 templates and the functions that fill them, style, icon and example photos."""
+"""What all pages show: Jinja2 templates and the functions that fill them, style, icon and example photos."""
 
 from pathlib import Path
 
 STYLE = Path(__file__).with_name("verdicts.css")
 ICON = Path(__file__).with_name("catdog.svg")
+CHOOSING = Path(__file__).with_name("choosing.js")
 
-__all__ = ["ICON", "STYLE"]
+__all__ = ["CHOOSING", "ICON", "STYLE"]

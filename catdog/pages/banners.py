@@ -40,6 +40,11 @@ def refused(message: str, button: str = "") -> Markup:
     return banner("No verdict on this one", message, "error", button=button)
 
 
+def objection() -> Markup:
+    """Why something was not taken at all, which choosing.js says in the place of the dots."""
+    return banner("That did not work", "…", "error")
+
+
 def failed(error: CatDogError) -> Markup:
     """Why there is no verdict, with a button to try again unless the photo is to blame."""
     if isinstance(error, Busy):

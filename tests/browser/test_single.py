@@ -72,32 +72,139 @@ def choose_again(page, path) -> None:
     choose(page, path)
 
 
-# Fires a paste of a file made in the page, as the browser would.
-PASTE = """([bytes, type]) => {
+# Drops or pastes files made in the page, as the browser would.
+TRANSFER = """([kind, place, files]) => {
   const data = new DataTransfer();
-  data.items.add(new File([new Uint8Array(bytes)], 'pasted', {type}));
-  document.body.dispatchEvent(new ClipboardEvent('paste', {bubbles: true, clipboardData: data}));
+  for (const [name, type, content] of files) {
+    const bytes = typeof content === 'number' ? new Uint8Array(content) : Uint8Array.from(content);
+    data.items.add(new File([bytes], name, {type}));
+  }
+  const options = {bubbles: true, cancelable: true};
+  const event = kind === 'paste' ? new ClipboardEvent(kind, {...options, clipboardData: data})
+    : new DragEvent(kind, {...options, dataTransfer: data});
+  document.querySelector(place).dispatchEvent(event);
 }"""
 
 
 def paste(page, path, kind: str = "image/png") -> None:
-    page.evaluate(PASTE, [list(path.read_bytes()), kind])
+    page.evaluate(TRANSFER, ["paste", "body", [["pasted", kind, list(path.read_bytes())]]])
 
 
-def test_a_photo_can_be_pasted_whatever_is_shown_and_nothing_else_nor_on_other_tabs(page, photo):
+def drop(page, *files, place: str = "#cd-photo .upload-container") -> None:
+    """Drop files, each (name, type, bytes or how many of them)."""
+    content = [[name, kind, data if isinstance(data, int) else list(data)] for name, kind, data in files]
+    page.evaluate(TRANSFER, ["drop", place, content])
+
+
+TOO_LARGE = Settings().max_upload_bytes + 1
+NO_PHOTOS = {
+    "notes.txt": [("notes.txt", "text/plain", b"Dear cat,")],
+    "all.zip": [("all.zip", "application/zip", 9)],
+    "letter.pdf": [("letter.pdf", "application/pdf", 9)],
+    "clip.mp4": [("clip.mp4", "video/mp4", 9)],
+    "drawing.svg": [("drawing.svg", "", 9)],
+    "large.jpg": [("large.jpg", "image/jpeg", TOO_LARGE)],
+    "2 files": [("a.png", "image/png", 9), ("b.png", "image/png", 9)],
+    "no file": [],
+}
+
+
+def expect_objection(page, words: str, headline: str) -> None:
+    """There is an alert above the headline, and all else is as it was."""
+    expect(page.locator(".cd-banner[role=alert]")).to_have_count(1)
+    expect(page.locator(".cd-banner[role=alert]")).to_contain_text(words)
+    expect(page.locator(".cd-banner h2").last).to_contain_text(headline)
+    assert verdicts(page) == ["Cat"] * 3
+    expect(page.locator("#cd-photo .image-frame img")).to_have_js_property("naturalWidth", 320)
+    assert page.locator(".toast-body").count() == 0
+
+
+def test_what_is_no_photo_is_named_and_leaves_the_photo_and_its_verdict(any_page, photo):
+    page = any_page
+    drop(page, *NO_PHOTOS["notes.txt"])
+    expect(page.locator(".cd-banner")).to_have_count(1)
+    expect_headline(page, "did not work")
+    choose(page, photo(fakes.CAT))
+    expect(page.locator(".cd-banner[role=alert]")).to_have_count(0)
+    expect_headline(page, "say cat")
+    for words, files in NO_PHOTOS.items():
+        drop(page, *files)
+        expect_objection(page, words, "say cat")
+    assert_looks_right(page)
+    for name, kind, content in (files[0] for files in NO_PHOTOS.values() if len(files) == 1):
+        buffer = bytes(content) if isinstance(content, int) else content
+        if kind:
+            choose(page, {"name": name, "mimeType": kind, "buffer": buffer})
+            expect_objection(page, name, "say cat")
+    drop(page, ("photo", "image/png", photo(fakes.DOG).read_bytes()), place="footer")
+    expect_headline(page, "say dog")
+    expect(page.locator(".cd-banner[role=alert]")).to_have_count(0)
+
+
+def test_the_content_decides_where_name_and_type_say_nothing(page, photo):
+    drop(page, ("IMG_0001.HEIC", "", heic(noise())))
+    expect(page.locator(".cd-cards[data-state=done] .cd-card")).to_have_count(3)
+    expect(page.locator("#cd-photo .image-frame img")).to_have_attribute("src", re.compile("^data:image/svg"))
+    for name, kind in (("photo", ""), ("Photo.PNG", ""), ("download", "application/octet-stream")):
+        drop(page, (name, kind, photo(fakes.CAT).read_bytes()))
+        expect_headline(page, "say cat")
+        drop(page, (name, kind, b"Dear cat,"))
+        expect_headline(page, "No verdict")
+        expect(page.locator(".cd-banner[role=alert]")).to_contain_text("not a photo")
+
+
+def test_a_clipboard_without_a_photo_is_told_and_leaves_the_photo(page, photo):
+    choose(page, photo(fakes.CAT))
+    expect_headline(page, "say cat")
+    button = page.get_by_label("Paste from clipboard")
+    button.click()
+    expect_objection(page, "Ctrl", "say cat")
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.evaluate("navigator.clipboard.writeText('cat')")
+    button.click()
+    expect_objection(page, "no file", "say cat")
+    page.keyboard.press("Control+v")
+    expect_objection(page, "no file", "say cat")
+
+
+# A browser whose cameras are those of `cameras`, and fail with the error named by `failing`.
+CAMERAS = """Object.assign(navigator.mediaDevices, {
+  enumerateDevices: async () => window.cameras,
+  getUserMedia: async () => { throw new DOMException('', window.failing); },
+})"""
+
+
+def test_without_a_camera_the_page_says_why(open_page, url, photo):
+    page = open_page(url)
+    button = page.get_by_label("Capture from camera")
+    page.add_init_script(CAMERAS)
+    page.reload()
+    choose(page, photo(fakes.CAT))
+    expect_headline(page, "say cat")
+    page.evaluate("window.cameras = [{kind: 'audioinput'}]")
+    button.click()
+    expect_objection(page, "No camera", "say cat")
+    page.evaluate("window.cameras = [{kind: 'videoinput'}]")
+    button.click()
+    expect(page.locator(".cd-banner[data-accent=idle]")).to_be_visible()
+    for name, words in {"NotAllowedError": "not allowed", "NotReadableError": "Another program"}.items():
+        page.evaluate("name => { window.failing = name; }", name)
+        page.get_by_role("button", name="Access Webcam").click()
+        expect(page.locator(".cd-banner[role=alert]")).to_contain_text(words)
+
+    page.add_init_script("Object.defineProperty(navigator, 'mediaDevices', {value: undefined})")
+    page.reload()
+    button.click()
+    expect(page.locator(".cd-banner[role=alert]")).to_contain_text("https")
+
+
+def test_a_photo_can_be_pasted_whatever_is_shown_but_not_on_other_tabs(page, photo):
     paste(page, photo(fakes.CAT))
     expect_headline(page, "All three models say cat")
     paste(page, photo(fakes.DOG))
     expect_headline(page, "All three models say dog")
-    for source in ("Capture from camera", "Paste from clipboard"):
-        page.context.grant_permissions(["clipboard-read"])
-        page.get_by_label(source).click()
-        expect_headline(page, "Waiting for a photo")
-        paste(page, photo(fakes.CAT))
-        expect_headline(page, "All three models say cat")
     sent = []
     page.on("request", lambda request: sent.append(request.url) if "/upload?" in request.url else None)
-    paste(page, photo(fakes.DOG), kind="text/plain")
     page.get_by_role("tab", name="Many at once").click()
     paste(page, photo(fakes.DOG))
     page.get_by_role("tab", name="One photo").click()
@@ -106,7 +213,9 @@ def test_a_photo_can_be_pasted_whatever_is_shown_and_nothing_else_nor_on_other_t
     assert len(sent) == 1
 
 
-def test_the_button_for_uploads_asks_for_another_photo_and_leaves_the_camera(page, photo):
+def test_the_button_for_uploads_asks_for_another_photo_and_leaves_the_camera(open_page, url, photo):
+    page = open_page(url)
+    page.evaluate("navigator.mediaDevices.enumerateDevices = async () => [{kind: 'videoinput'}]")
     button = page.get_by_label("Upload file")
     page.get_by_label("Capture from camera").click()
     expect(page.get_by_role("button", name="Access Webcam")).to_be_visible()
@@ -168,20 +277,6 @@ def test_on_a_desktop_the_legend_is_above_the_fold_and_costs_are_not_folded(page
     expect(page.locator(".cd-legend")).to_be_in_viewport(ratio=1)
     expect(page.locator(".cd-costs dd").first).to_be_visible()
     expect(page.locator(".cd-costs summary").first).to_be_hidden()
-
-
-def test_a_file_over_the_limit_is_refused_and_one_that_the_browser_cannot_show_is_judged(page, tmp_path):
-    path = tmp_path / "big.jpg"
-    path.write_bytes(bytes(Settings().max_upload_bytes + 1))
-    choose(page, path)
-    page.locator(".toast-wrap", has_text=re.compile("maximum|exceeds", re.I)).wait_for(timeout=10_000)
-    expect_headline(page, "Waiting for a photo")
-
-    path = tmp_path / "phone.heic"
-    path.write_bytes(heic(noise()))
-    choose(page, path)
-    expect(page.locator(".cd-cards[data-state=done] .cd-card")).to_have_count(3)
-    expect(page.locator("#cd-photo img")).to_have_attribute("src", re.compile("^data:image/svg"))
 
 
 def test_cards_stand_side_by_side_where_there_is_room(page):

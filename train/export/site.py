@@ -29,8 +29,6 @@ REFUSALS = {
     "unknown": "The file is not a photo of a known kind. Choose a JPEG, PNG or WebP photo.",
     "unreadable": "The file cannot be read. It may be a folder, or have been moved or changed. Choose it again.",
     "no memory": "There is too little memory for this photo. Close other tabs, or choose a smaller copy.",
-    "one at a time": "Choose one photo at a time, or go to the tab for many.",
-    "no file": "That is not a file. Drop or paste a photo.",
     "no photos": "No photos were chosen. Choose some, or a folder of them.",
     "too many photos": "At most {most} photos are judged at once. Received: {received}.",
     "no example": "There is no such example. Choose one of those below the photo.",

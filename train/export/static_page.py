@@ -22,7 +22,7 @@ from catdog.errors import InvalidSettings, ModelMismatch
 from catdog.flask_app import blueprint
 from catdog.gradio_app import quiz_tab
 from catdog.models.spec import ModelSpec, classes_of, sha256_of
-from catdog.pages import ICON, STYLE, banners, cards, examples, frame
+from catdog.pages import CHOOSING, ICON, STYLE, banners, cards, examples, frame
 from catdog.pages.render import environment, render
 from catdog.settings import Settings
 from train.export.javascript import javascript
@@ -131,7 +131,7 @@ def _models(folder: Path) -> list[dict[str, Any]]:
 
 def _copy_files(folder: Path) -> None:
     scripts = (path for path in SOURCE.glob("*.js") if path.name != WORKER)  # which names all others
-    copies = {path.name: path for path in (*scripts, *SHEETS, ICON)}
+    copies = {path.name: path for path in (*scripts, *SHEETS, CHOOSING, ICON)}
     copies |= {f"{path.stem}.css": path for path in (QUIZ.with_suffix(".css"), QUIZ.with_name("many_tab.css"))}
     copies |= {f"ort/{name}": RUNTIME / "dist" / name for name in RUNTIME_FILES}
     copies |= {"ort/LICENSE.txt": SOURCE / "ort-LICENSE.txt", "LICENSE": ROOT / "LICENSE"}
@@ -205,6 +205,7 @@ def _page(folder: Path, specs: Sequence[ModelSpec], comparator: Any) -> str:
             busy=cards.blank(specs, busy=True),
             looking=banners.looking(),
             failed=banners.unanswered(),
+            objection=banners.objection(),
             waiting_for_many=banners.banner("Waiting for photos", "The least certain answers come first.", "idle"),
             named=wording.listed(classes_of(specs), "and"),
             quiz=quiz_tab.start(len(quiz_tab.find(specs)), specs) if quiz else "",

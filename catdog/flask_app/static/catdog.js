@@ -1,6 +1,8 @@
 // Makes the form send by itself as soon as a photo is chosen, dropped or pasted. The server answers
 // with the same page as it would without a script; its result is put in the place of the old one.
 
+import {isTyping, object, objection} from "./choosing.js";
+
 const form = document.querySelector("form");
 const input = document.querySelector("#file");
 const preview = document.querySelector("#preview");
@@ -9,6 +11,7 @@ const chosen = document.querySelector("#chosen");
 const headline = document.querySelector("#headline");
 const cards = document.querySelector("#cards");
 let running = new AbortController();
+let taken = new DataTransfer().files; // what the page shows
 
 // The server wrote what the page says while it waits, and when it fails, into templates.
 function say(state, text) {
@@ -42,17 +45,14 @@ preview.addEventListener("error", () => {
   invitation.hidden = false;
 });
 
-async function ask(file) {
+async function ask() {
+  const [file] = input.files;
   running.abort();
   running = new AbortController();
   const { signal } = running;
   forgetExample();
   show(URL.createObjectURL(file));
   preview.alt = `The photo ${file.name}`;
-  const limit = Number(form.dataset.maxBytes);
-  if (file.size > limit) {
-    return fail(`The file is larger than ${limit / 2 ** 20} MB. Send a smaller copy.`);
-  }
   say("looking");
   cards.setAttribute("aria-busy", "true");
   try {
@@ -82,22 +82,22 @@ function forgetExample() {
 }
 
 function take(files) {
-  if (files.length !== 1) {
-    return fail(files.length ? "Send one photo at a time." : "That is not a file. Drop or paste a photo.");
-  }
-  input.files = files;
-  return ask(files[0]);
+  const reason = objection(files, Number(form.dataset.maxBytes));
+  if (reason) object(headline, document.querySelector("#objection").content.firstElementChild.cloneNode(true), reason);
+  else taken = files;
+  input.files = taken;
+  if (!reason) ask();
 }
 
-input.addEventListener("change", () => input.files.length && ask(input.files[0]));
+input.addEventListener("change", () => input.files.length && take(input.files));
 
 headline.addEventListener("click", (event) => {
-  if (event.target.closest("button")) input.files.length ? ask(input.files[0]) : location.reload();
+  if (event.target.closest("button")) input.files.length ? ask() : location.reload();
 });
 
 const explain = form.elements.explain;
 explain.addEventListener("change", () => {
-  if (input.files.length) return ask(input.files[0]);
+  if (input.files.length) return ask();
   const address = new URL(location.href);
   if (!address.searchParams.has("example")) return;
   address.searchParams.set("explain", explain.checked ? "1" : "0");
@@ -105,7 +105,7 @@ explain.addEventListener("change", () => {
 });
 
 document.addEventListener("paste", (event) => {
-  if (event.clipboardData.files.length) take(event.clipboardData.files);
+  if (!isTyping(event)) take(event.clipboardData.files);
 });
 
 document.addEventListener("dragover", (event) => {

@@ -26,6 +26,10 @@ TRANSFER = """([kind, bytes, count]) => {
 }"""
 
 
+# It says that it is a photo.
+NO_PHOTO = {"name": "x.jpg", "mimeType": "image/jpeg", "buffer": b"%PDF-1.7"}
+
+
 @pytest.fixture(scope="module")
 def server(port):
     return f"http://127.0.0.1:{port}/"
@@ -75,31 +79,38 @@ def test_a_chosen_photo_is_sent_and_a_bad_file_takes_the_place_of_its_verdicts(o
     expect(page.locator("#preview")).to_be_visible()
     assert page.locator("#preview").evaluate("image => image.naturalWidth") > 0
     assert page.url == server
-    page.set_input_files("#file", {"name": "x.pdf", "mimeType": "application/pdf", "buffer": b"%PDF-1.7"})
+    page.set_input_files("#file", NO_PHOTO)
     expect_error(page, "not a photo")
     expect(page.locator("#preview")).to_be_hidden()
     page.set_input_files("#file", cat)
     expect_verdicts(page)
 
 
-def test_one_photo_can_be_dropped_or_pasted(open_page):
-    page = open_page()
+def test_one_photo_can_be_dropped_or_pasted_and_what_is_none_leaves_it_and_its_verdict(open_page):
+    page, sent = open_page(), []
+    page.on("request", lambda request: sent.append(request.method))
+    alert = page.locator("#headline .cd-banner[role=alert]")
+    page.evaluate(TRANSFER, ["drop", list(CAT), 0])
+    expect(alert).to_contain_text("no file")
+    expect(page.locator("#headline .cd-banner")).to_have_count(1)
     for kind in ("drop", "paste"):
         page.evaluate(TRANSFER, [kind, list(CAT), 1])
         expect_verdicts(page)
-    for count, words in ((0, "not a file"), (2, "one photo at a time")):
-        page.evaluate(TRANSFER, ["drop", list(CAT), count])
-        expect_error(page, words)
-
-
-def test_a_file_over_the_limit_is_not_sent(open_page):
-    page = open_page()
-    sent = []
-    page.on("request", lambda request: sent.append(request.method))
-    page.set_input_files("#file", {"name": "x.jpg", "mimeType": "image/jpeg", "buffer": bytes(2**20 + 1)})
-    expect_error(page, "larger than 1 MB")
-    expect(page.locator("#headline button")).to_have_count(0)
-    assert "POST" not in sent
+        expect(alert).to_have_count(0)
+    for count, words in ((0, "no file"), (2, "one photo at a time")):
+        for kind in ("drop", "paste"):
+            page.evaluate(TRANSFER, [kind, list(CAT), count])
+            expect(alert).to_contain_text(words)
+    for name, mime, size in (("large.jpg", "image/jpeg", 2**20 + 1), ("notes.txt", "text/plain", 9)):
+        page.set_input_files("#file", {"name": name, "mimeType": mime, "buffer": bytes(size)})
+        expect(alert).to_contain_text(name)
+        expect(alert.locator("button")).to_have_count(0)
+        expect_verdicts(page)
+        expect(page.locator("#preview")).to_have_attribute("alt", "The photo 0.jpg")
+    assert sent.count("POST") == 2
+    page.get_by_label("Show what the models looked at").uncheck()
+    expect(alert).to_have_count(0)
+    expect_verdicts(page)
 
 
 def answer_busy(route) -> None:
@@ -164,7 +175,7 @@ def test_every_state_looks_right(open_page, knowing, width, scheme):
         expect(page.locator("#headline .cd-banner")).to_have_attribute("data-accent", accent)
         expect(page.locator(".cd-map")).to_have_count(3)
         assert_looks_right(page)
-    page.set_input_files("#file", {"name": "x.pdf", "mimeType": "application/pdf", "buffer": b"%PDF-1.7"})
+    page.set_input_files("#file", NO_PHOTO)
     expect_error(page, "not a photo")
     assert_looks_right(page)
 

@@ -1,0 +1,32 @@
+// What keeps a page from sending what a visitor chose, dropped or pasted, and how it says so. All pages use this.
+
+// Why these files are not one photo that can be judged, in a sentence; empty if they may be. Nothing is read: what
+// calls itself a photo, or nothing at all (HEIC in most browsers), is judged by whoever decodes it.
+export function objection(files, largest) {
+  if (!files.length) return 'There is no file in it. Choose, drop or paste a photo.';
+  if (files.length > 1) return `These are ${files.length} files. Choose one photo at a time.`;
+  const [{name, size, type}] = files;
+  const known = type && type !== 'application/octet-stream';
+  if (known && !type.startsWith('image/') || /svg/.test(type) || /\.svgz?$/i.test(name)) {
+    return `“${name}” is not a photo. Choose a JPEG, PNG, WebP, GIF, HEIC, AVIF, TIFF or BMP file.`;
+  }
+  return size > largest ? tooLarge(name, largest) : '';
+}
+
+export const tooLarge = (name, largest) =>
+  `“${name}” is larger than the ${+(largest / 2 ** 20).toFixed(2)} MB that are accepted. Choose a smaller copy.`;
+
+// Whether something is pasted or dropped into a field for text.
+const FIELDS = 'input:not([type=file], [type=checkbox], [type=radio]), textarea';
+export const isTyping = ({target}) => Boolean(target.closest?.(FIELDS));
+
+// Show an alert, a clone of `banner`, above the verdict in `headline`, which stays as its photo does. It takes the
+// place of a headline without a verdict.
+export function object(headline, banner, message) {
+  headline.querySelectorAll('[data-objection]').forEach((old) => old.remove());
+  banner.dataset.objection = '';
+  banner.querySelector('p').textContent = message;
+  if (headline.querySelector('.cd-banner:not([data-accent=idle], [data-accent=error])')) headline.prepend(banner);
+  else headline.replaceChildren(banner);
+  banner.scrollIntoView({block: 'nearest'});
+}
