@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +22,7 @@ from catdog.verdict import Comparison
 from catdog.wording import BUSY, UNANSWERED, listed
 
 FOLDER = examples.FOLDER / "quiz"
+ROUND = 10  # photos that are asked about before the score
 _ON_LOAD = Path(__file__).with_name("quiz_tab.js").read_text(encoding="utf-8")
 
 
@@ -60,22 +60,23 @@ def add(comparator: Comparator, photos: Mapping[Path, str]) -> None:
         except CatDogError as error:
             return _failed(BUSY if isinstance(error, Busy) else str(error))
 
-    board = html(start(len(photos), specs), js_on_load=_ON_LOAD, elem_id="cd-quiz")
+    board = html(start(photos, specs), js_on_load=_ON_LOAD, elem_id="cd-quiz")
     begun = board.start(begin, None, board, concurrency_id=ONE_PHOTO, **PRIVATE)
     on_failure(begun, board, _failed(UNANSWERED))
 
 
-def start(count: int, specs: Sequence[ModelSpec]) -> Markup:
-    """Before the quiz begins."""
-    return render("quiz_start.html", count=count, models=listed([spec.title for spec in specs], "and"), specs=specs)
+def start(photos: Mapping[Path, str], specs: Sequence[ModelSpec]) -> Markup:
+    """Before the quiz begins; says of which classes there are no photos."""
+    models, count = listed([spec.title for spec in specs], "and"), min(ROUND, len(photos))
+    labels = [name for name in classes_of(specs) if name in photos.values()]
+    shown = "" if len(labels) == len(classes_of(specs)) else listed(labels, "and")
+    return render("quiz_start.html", count=count, models=models, shown=shown, specs=specs)
 
 
 def quiz(questions: Sequence[Question], specs: Sequence[ModelSpec]) -> Markup:
-    """All questions and the score; the page shows one at a time."""
-    answers = [(verdict, question.label) for question in questions for verdict in question.comparison.models]
-    right = Counter(verdict.model for verdict, label in answers if verdict.label == label)
-    titles = {spec.name: spec.title for spec in specs}
-    return render("quiz.html", questions=questions, classes=classes_of(specs), titles=titles, right=right)
+    """All questions and the score; the page shows one at a time, and a round of ROUND at most."""
+    titles, count = {spec.name: spec.title for spec in specs}, min(ROUND, len(questions))
+    return render("quiz.html", questions=questions, classes=classes_of(specs), titles=titles, count=count)
 
 
 def _picture(path: Path) -> str:

@@ -208,7 +208,7 @@ def _page(folder: Path, specs: Sequence[ModelSpec], comparator: Any) -> str:
             objection=banners.objection(),
             waiting_for_many=banners.banner("Waiting for photos", "The least certain answers come first.", "idle"),
             named=wording.listed(classes_of(specs), "and"),
-            quiz=quiz_tab.start(len(quiz_tab.find(specs)), specs) if quiz else "",
+            quiz=quiz_tab.start(quiz_tab.find(specs), specs) if quiz else "",
             questions=quiz,
         )
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 
 from catdog.comparator import Comparator
 from catdog.gradio_app import quiz_tab
@@ -17,9 +18,9 @@ def questions(folder) -> dict:
     return quiz_tab.find([fakes.spec("xception")], folder)
 
 
-def test_ten_free_photos_are_bundled_with_their_sources():
+def test_free_photos_for_two_rounds_are_bundled_with_their_sources():
     found = quiz_tab.find([fakes.spec("xception")])
-    assert sorted(found.values()) == ["cat"] * 5 + ["dog"] * 5
+    assert sorted(found.values()) == ["cat"] * quiz_tab.ROUND + ["dog"] * quiz_tab.ROUND
     sources = (EXAMPLES / "SOURCES.md").read_text(encoding="utf-8")
     assert all(f"| {path.name} |" in sources for path in found)
     assert sum(path.stat().st_size for path in found) < 2**20
@@ -43,6 +44,15 @@ def test_each_question_has_its_truth_and_the_answers_of_the_models(tmp_path):
     html = quiz_tab.quiz(asked, comparator.specs)
     assert re.findall(r'data-truth="(\w+)"', html) == ["cat", "cat", "dog"]
     assert re.findall(r'data-label="(\w+)"', html) == ["cat", "dog"] * 3
-    assert re.findall(r'data-score="(\d)"', html) == ["1", "2", "2", "1"], "the first says cat of c, the others dog"
-    assert html.count("2 of 3") == 2 and html.count("1 of 3") == 2
-    assert all(name in quiz_tab.start(10, comparator.specs) for name in fakes.NAMES.values())
+    answers = re.findall(r'<li data-model="(\w+)"><span class="cd-mark" data-mark="(\w+)"', html)
+    right = Counter(model for model, mark in answers if mark == "right")
+    assert right == {"scratch_cnn": 1, "xception": 2, "mobilenet_v2": 2, "zoo": 1}, "the first says cat of c"
+    assert 'data-count="3"' in html
+
+
+def test_the_start_names_the_models_and_says_of_which_classes_there_are_photos(tmp_path):
+    photos = questions(tmp_path)
+    both = quiz_tab.start(photos, [fakes.spec(name) for name in fakes.NAMES])
+    assert all(title in both for title in fakes.NAMES.values()) and "cd-hint" not in both
+    more = quiz_tab.start(photos, [fakes.spec("xception", classes=("rabbit", "dog", "cat"))])
+    assert "show dog and cat." in more and "<p>3 photos" in more

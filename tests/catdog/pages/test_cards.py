@@ -58,6 +58,15 @@ def test_a_class_has_the_same_colour_on_all_cards():
     assert {*re.findall(r'<li data-accent="(.*?)"', html)} == {"other-0", "other-1", "other-2"}
 
 
+def test_cards_have_bars_for_the_same_classes_and_say_which_a_model_does_not_know():
+    specs = [minimal("a", classes=("cat", "dog", "rabbit")), minimal("b")]
+    verdicts = [verdict("a", "cat", CAT | {"rabbit": 0.0}), verdict("b", "cat", CAT)]
+    for html in (cards.blank(specs), cards.filled(compared(*verdicts), specs, None)):
+        cards_of = [re.findall(r"<li.*?><span>(\w+)</span>", card) for card in html.split("<article")[1:]]
+        assert cards_of == [["Cat", "Dog", "Rabbit"]] * 2
+        assert html.count("not known") == 1
+
+
 def test_of_many_classes_the_most_probable_have_bars():
     names = [f"class {number}" for number in range(1000)]
     spec = minimal(classes=names)
