@@ -36,7 +36,10 @@ class Verdict(BaseModel):
     milliseconds: Annotated[float, Field(ge=0, description="From RGB image to probabilities.")]
     error_rate: Annotated[
         Probability | None,
-        Field(description="Share of the validation answers about this sure that were wrong; null when unknown."),
+        Field(
+            description="Share of answers about this sure that were wrong, on validation photos, or on those that an "
+            "adopted model was set up with; null when unknown."
+        ),
     ] = None
     strangeness: Annotated[
         float | None,

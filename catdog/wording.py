@@ -39,10 +39,12 @@ SENTENCES = {
     "leaning": "Leaning",
     "had to choose": "If it had to choose",
     "always chooses": "It always chooses",
-    "always": "On photos it had not seen, {wrong} of its answers were wrong.",
-    "below": "On photos it had not seen, {wrong} of its answers below {high} were wrong.",
-    "between": "On photos it had not seen, {wrong} of its answers from {low} to {high} were wrong.",
-    "above": "On photos it had not seen, {wrong} of its answers above {low} were wrong.",
+    "always": "On {photos}, {wrong} of its answers were wrong.",
+    "below": "On {photos}, {wrong} of its answers below {high} were wrong.",
+    "between": "On {photos}, {wrong} of its answers from {low} to {high} were wrong.",
+    "above": "On {photos}, {wrong} of its answers above {low} were wrong.",
+    "unseen": "photos it had not seen",
+    "adopted with": "the photos of its adoption",
     "share wrong": "about {share}",
     "half wrong": "about half",
     "rarely wrong": "fewer than 1 in {number}",
@@ -185,7 +187,15 @@ def reliability(verdict: Verdict, spec: ModelSpec) -> str:
     low, high = spec.sureness.around(verdict.confidence)
     level = ("above" if low > 0 else "always") if high == 1 else ("between" if low > 0 else "below")
     low, high = (percent(min(end, 0.999)) for end in (low, high))
-    return say(level, wrong=_often(verdict.error_rate), low=low, high=high)
+    return say(level, photos=tried(spec), wrong=_often(verdict.error_rate), low=low, high=high)
+
+
+def tried(spec: ModelSpec) -> str:
+    """The photos on which it was found out how often answers are wrong, for the middle of a sentence.
+
+    An adopted model was also set up with its photos, until `calibrate` learns from others.
+    """
+    return say("adopted with" if spec.adopted and "val" not in spec.metrics else "unseen")
 
 
 def _often(error_rate: float) -> str:

@@ -1,5 +1,6 @@
 // What compiled Jinja2 templates call: the rules of Jinja2 and Python where JavaScript has others.
 
+import {fixed} from "./digits.js";
 import * as wording from "./wording.js";
 
 export const globals = {wording, accent: wording.accent, accent_of: wording.accent_of};
@@ -32,5 +33,5 @@ export const filters = {
   capitalize: (text) => text.charAt(0).toUpperCase() + text.slice(1).toLowerCase(),
   length: (items) => items.length,
   items: Object.entries,
-  format: (pattern, number) => pattern.replace("%.2f", number.toFixed(2)),
+  format: (pattern, number) => pattern.replace("%.2f", fixed(number, 2)),
 };

@@ -1,6 +1,8 @@
 // What a network returned -> a verdict, and verdicts -> a comparison: the rules of catdog/classifier.py, models/ and
 // verdict.py, whose JSON it makes.
 
+import {fixed} from "./digits.js";
+
 const LEAST = 1e-7, TINY = 1e-12, FEWEST_PHOTOS = 10;
 
 // What the JSON of a spec packs into strings -> rows of numbers. Once per model, because it takes a while.
@@ -35,7 +37,7 @@ export function verdictOf(spec, {probabilities, features, maps, shape}, millisec
   };
 }
 
-const rounded = (value) => value === null ? null : Math.round(1e4 * value) / 1e4;
+const rounded = (value) => value === null ? null : Number(fixed(value, 4));
 
 // One sigmoid is the probability of the second of two classes.
 export const widened = (columns) => columns.length === 1 ? [1 - columns[0], columns[0]] : [...columns];

@@ -1,6 +1,9 @@
 // What the pages say, in the sentences of catdog/wording.py, by the same rules.
 
+import {fixed, whole} from "./digits.js";
 import site from "./site.js";
+
+export {grouped} from "./digits.js";
 
 const {sentences, certainties, rarest, vertical, horizontal, numbers, refusals} = site;
 
@@ -21,7 +24,7 @@ export const refuses = (spec) => spec.refuses;
 export const classesOf = (specs) => [...new Set(specs.flatMap((spec) => spec.classes))];
 export const is_neither = (comparison) => comparison.models.every(({label}) => label !== comparison.verdict);
 export const accent = (label, classes) =>
-  ({cat: "cat", cats: "cat", dog: "dog", dogs: "dog"})[label.toLowerCase()] ?? `other-${classes.indexOf(label) % 3}`;
+  site.usualNames[label.toLowerCase()] ?? `other-${classes.indexOf(label) % 3}`;
 
 export function accent_of(comparison, specs) {
   if (is_neither(comparison)) return "neither";
@@ -49,8 +52,8 @@ export function explanation(comparison, specs) {
 function usuallyRight({usually_right: known, models}, specs) {
   if (!known) return "";
   const {label} = models.find(({model}) => model === known.model);
-  const right = grouped(Math.round(known.rate * known.photos));
-  return say("usually right", {title: titleOf(known.model, specs), right, photos: grouped(known.photos), label});
+  const right = whole(known.rate * known.photos);
+  return say("usually right", {title: titleOf(known.model, specs), right, photos: whole(known.photos), label});
 }
 
 function leaderSays(comparison, specs) {
@@ -64,7 +67,7 @@ function leaderSays(comparison, specs) {
 }
 
 // Rounded as `percent` shows it.
-const tenths = (share) => Math.round(1000 * share) / 1000;
+const tenths = (share) => Number(fixed(share, 3));
 export const certainty = ({confidence}) => certainties.find(([least]) => tenths(confidence) >= least)[1];
 
 export function stance(verdict, neither) {
@@ -81,20 +84,20 @@ export function foremost({classes}, verdict) {
   return [...classes].sort((a, b) => (shares[b] ?? 0) - (shares[a] ?? 0)).slice(0, FEW_CLASSES - 1);
 }
 
-export function reliability({error_rate: rate, confidence}, {sureness}) {
+export function reliability({error_rate: rate, confidence}, {sureness, tried}) {
   if (rate === null || !sureness) return say("unmeasured");
   const ends = [...sureness.confidence, 1], reached = sureness.confidence.filter((end) => end <= confidence).length;
   const level = Math.max(reached - 1, 0);
   const [low, high] = [ends[level], ends[level + 1]], shown = (end) => percent(Math.min(end, 0.999));
   const name = high === 1 ? (low > 0 ? "above" : "always") : low > 0 ? "between" : "below";
-  return say(name, {wrong: often(rate), low: shown(low), high: shown(high)});
+  return say(name, {photos: tried, wrong: often(rate), low: shown(low), high: shown(high)});
 }
 
 function often(rate) {
   if (rate > 0.6) return say("share wrong", {share: percent(rate)});
   if (rate > 0.4) return say("half wrong");
-  if (rate < rarest) return say("rarely wrong", {number: (1 / rarest).toFixed()});
-  return say("one wrong", {number: (1 / rate).toFixed()});
+  if (rate < rarest) return say("rarely wrong", {number: fixed(1 / rarest, 0)});
+  return say("one wrong", {number: fixed(1 / rate, 0)});
 }
 
 export function map_alt({heatmap, label}) {
@@ -117,8 +120,7 @@ export function costs(spec, verdict) {
 
 export function percent(probability) {
   if (probability > 0 && probability < 0.0005) return "<0.1%";
-  return probability >= 0.9995 && probability < 1 ? ">99.9%" : `${(100 * probability).toFixed(1)}%`;
+  return probability >= 0.9995 && probability < 1 ? ">99.9%" : `${fixed(100 * probability, 1)}%`;
 }
 
-export const milliseconds = (value) => value < 10 ? `${value.toFixed(1)} ms` : `${grouped(Math.round(value))} ms`;
-export const grouped = (number) => number.toLocaleString("en-US");
+export const milliseconds = (value) => value < 10 ? `${fixed(value, 1)} ms` : `${whole(value)} ms`;

@@ -16,14 +16,14 @@ from catdog.adopt.choose import MOST_TO_ORDER, Choice, Option
 from catdog.adopt.guess import usual_scaling
 from catdog.adopt.labelled import Labelled, find_labelled
 from catdog.adopt.measured import measured, seconds_of
-from catdog.adopt.source import Source, find_source, usual_name
+from catdog.adopt.source import Source, find_source
 from catdog.errors import InvalidSettings, NotWritten
 from catdog.files import whole
 from catdog.keras_file.head import head_of, with_probabilities
 from catdog.keras_file.read import Read, read, workspace
 from catdog.keras_file.refusals import refused
 from catdog.models.locate import ORDER
-from catdog.models.spec import ModelSpec, sha256_of
+from catdog.models.spec import ModelSpec, sha256_of, usual_name
 from catdog.photo.array import Shape, scaled, size_of
 
 if TYPE_CHECKING:

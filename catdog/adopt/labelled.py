@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from catdog.adopt.source import USUAL, usual_name
 from catdog.errors import CatDogError, InvalidSettings
 from catdog.folder.walk import find
+from catdog.models.spec import USUAL_NAMES, usual_name
 from catdog.photo.array import Shape, resized
 from catdog.photo.reader import Reader
 
@@ -73,7 +73,7 @@ def _unwrapped(folder: Path) -> Path:
 
 def _classes_in(folder: Path, known: Sequence[str]) -> dict[str, list[Path]]:
     """Class -> its photos."""
-    named = {*USUAL, *(name.casefold() for name in known)}  # a camera's IMG_1.jpg and DSC_1.jpg are no classes
+    named = {*USUAL_NAMES, *(name.casefold() for name in known)}  # a camera's IMG_1.jpg and DSC_1.jpg are no classes
     paths = [found.path for found in find(folder) if not found.problem]
     by_folder = [path for path in paths if "/" in path]
     labelled = [(folder / path, path.split("/")[0]) for path in by_folder] or [

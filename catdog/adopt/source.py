@@ -15,13 +15,13 @@ from catdog.keras_file.hdf5 import LARGEST
 from catdog.keras_file.read import LARGEST_CONFIG, describes_model, unpacking
 from catdog.keras_file.refusals import refused
 from catdog.keras_file.sniff import kind_of, other
+from catdog.models.spec import usual_name
 
 MODELS = (".h5", ".hdf5", ".keras")
 LABELS = "labels.txt"
 LARGEST_LABELS = 2**20  # bytes
 LARGEST_TEXT = LARGEST_CONFIG + 1  # bytes unpacked of what is no model's file
 TEACHABLE = "keras_model"  # the name in an export of Teachable Machine, which some write otherwise
-USUAL = {"cats": "cat", "dogs": "dog", "cat": "cat", "dog": "dog"}
 
 
 @dataclass(frozen=True)
@@ -70,12 +70,6 @@ def read_labels(path: Path) -> tuple[str, ...]:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     numbered = all(re.match(rf"{number}[ :,\t]", line) for number, line in enumerate(lines))
     return tuple(usual_name(re.sub(r"^\d+[ :,\t]+", "", line) if numbered else line) for line in lines)
-
-
-def usual_name(name: str) -> str:
-    """A class's name as it is, except cat and dog, which are written the same everywhere."""
-    name = name.strip()
-    return USUAL.get(name.lower(), name)
 
 
 def _from_json(text: str, name: str) -> tuple[str, ...]:

@@ -24,6 +24,8 @@ from catdog.models.novelty import Novelty
 from catdog.models.training_runs import steps_to
 from catdog.photo.array import OF_COLOUR, Input, Resize, Scaling, size_of
 
+# How cats and dogs are called, in small letters -> the name of their class.
+USUAL_NAMES = {"cat": "cat", "cats": "cat", "dog": "dog", "dogs": "dog"}
 LARGEST = 1e300  # larger numbers in a spec are mistakes, and their sums could overflow
 MOST_BYTES = 2**24  # of a spec; those of this project have 0.2 MB
 MOST_LEVELS = 100  # of dicts and lists in each other; a run that went on from another adds two
@@ -251,6 +253,11 @@ class Model(BaseModel):
 def classes_of(specs: Iterable[ModelSpec]) -> list[str]:
     """Every class that a model knows, once, in the order of the models."""
     return list(dict.fromkeys(name for spec in specs for name in spec.classes))
+
+
+def usual_name(name: str) -> str:
+    """A class's name as it is, except those of cats and dogs, which are the same everywhere."""
+    return USUAL_NAMES.get(name.strip().lower(), name.strip())
 
 
 def respelt(specs: Iterable[ModelSpec], known_as: Iterable[str] = ()) -> list[ModelSpec]:

@@ -14,7 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from catdog import wording
-from catdog.models.spec import ModelSpec, classes_of
+from catdog.models.spec import USUAL_NAMES, ModelSpec, classes_of
 from catdog.verdict import Comparison
 
 
@@ -25,8 +25,7 @@ def render(template: str, **values: object) -> Markup:
 
 def accent(label: str, classes: Sequence[str]) -> str:
     """The accent of a class: its own for cats and dogs, one of three for others."""
-    known = {"cat": "cat", "cats": "cat", "dog": "dog", "dogs": "dog"}
-    return known.get(label.lower()) or f"other-{list(classes).index(label) % 3}"
+    return USUAL_NAMES.get(label.lower()) or f"other-{list(classes).index(label) % 3}"
 
 
 def accent_of(comparison: Comparison, specs: Sequence[ModelSpec]) -> str:

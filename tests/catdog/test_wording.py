@@ -124,3 +124,12 @@ def test_classes_are_named(classes, several, neither):
     assert wording.listed(classes, "or") in wording.scope(specs) and several in wording.scope(specs)
     assert neither in wording.neither(specs) and wording.neither(specs) == wording.neither(specs[1:])
     assert wording.scope([]) == ""
+
+
+def test_photos_that_a_model_was_set_up_with_are_not_called_unseen():
+    levels = {"confidence": [0.0], "error_rate": [0.2]}
+    adopted = {"training": {"adopted_from": "x.h5"}, "metrics": {"photos": {"accuracy": 0.8}}}
+    own, known = minimal(sureness=levels), minimal(sureness=levels, **adopted)
+    calibrated = known.replace(metrics=known.metrics | {"val": {"accuracy": 0.8}})
+    assert wording.tried(own) == wording.tried(calibrated) != wording.tried(known)
+    assert wording.tried(known) in wording.reliability(said(confidence=0.9, error_rate=0.2), known)

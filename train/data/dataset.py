@@ -16,11 +16,12 @@ import numpy as np
 from PIL import Image
 
 from catdog.errors import CatDogError, InvalidSettings
+from catdog.models.spec import USUAL_NAMES
 from catdog.photo.decode import EXTENSIONS
 
 SPLITS = ("train", "val", "test")
 # Folders are often named in the plural; a class is named in the singular.
-CLASS_OF_FOLDER = {"cats": "cat", "dogs": "dog"}
+CLASS_OF_FOLDER = {folder: name for folder, name in USUAL_NAMES.items() if folder != name}
 FOLDER_OF_CLASS = {name: folder for folder, name in CLASS_OF_FOLDER.items()}
 NEITHER, UNLABELLED = "neither", "unlabelled"
 UNKNOWN = -1  # the label of a photo without one

@@ -9,7 +9,7 @@ import numpy as np
 
 from catdog import wording
 from catdog.collection import intake
-from catdog.models.spec import ModelSpec
+from catdog.models.spec import USUAL_NAMES, ModelSpec
 from catdog.pages import overlay
 from catdog.pages.pictures import LARGEST_SIDE, legend_url
 from catdog.photo import unreadable
@@ -46,10 +46,10 @@ REFUSALS = {
 
 
 def shown(spec: ModelSpec) -> dict[str, Any]:
-    """What the page shows of a model, and what it needs to prepare a photo for it."""
+    """What the page shows of a model, and what it needs to prepare a photo for it: words may change at any time."""
     fields = spec.model_dump(include={"name", "title", "classes", "resize", "sureness"})
     known = {"accuracy": spec.validation_accuracy, "measured": wording.measured(spec), "costs": wording.costs(spec)}
-    known["refuses"] = wording.refuses(spec)
+    known |= {"refuses": wording.refuses(spec), "tried": wording.tried(spec)}
     return fields | known | {"shape": spec.input.array}
 
 
@@ -73,6 +73,7 @@ def site(specs: Sequence[ModelSpec]) -> dict[str, Any]:
         "fewClasses": wording.FEW_CLASSES,
         "vertical": wording.VERTICAL,
         "horizontal": wording.HORIZONTAL,
+        "usualNames": USUAL_NAMES,
         "numbers": {number: wording.number_word(number) for number in range(2, 5)},
         "neither": wording.neither(specs),
         "refusals": intake.REFUSALS | REFUSALS,

@@ -27,7 +27,7 @@ from catdog.pages.render import environment, render
 from catdog.settings import Settings
 from train.export.javascript import javascript
 from train.export.onnx_folder import MANIFEST
-from train.export.site import READABLE, scaling, shown, site
+from train.export.site import READABLE, scaling, site
 from train.measure.served import served
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -148,8 +148,9 @@ def _model(folder: Path, onnx: Path, entry: dict[str, Any], spec: ModelSpec) -> 
     changes with its content, so that no cache holds an old one, and does not end in `.gz`: some servers would tell the
     browser to decompress it.
     """
-    names = {"temperature", "sureness", "novelty", "neither", "disagreement", "sha256"}
-    known = shown(spec) | spec.model_dump(include=names) | {"scaling": scaling(spec)}
+    names = {"name", "classes", "temperature", "sureness", "novelty", "neither", "disagreement", "sha256"}
+    known = spec.model_dump(include=names) | {"accuracy": spec.validation_accuracy}  # no words, which change more often
+    known |= {"shape": spec.input.array, "scaling": scaling(spec), "resize": spec.resize}
     check = {"probabilities": entry["ramp"], "tolerance": RAMP_TOLERANCE}
     head = json.dumps({"spec": known, "check": check}).encode()
     network = (onnx / entry["file"]).read_bytes()

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import random
+import shutil
+import subprocess
+
 import pytest
 from jinja2 import DictLoader, Environment
 
 from catdog.pages.render import environment
 from train.export.javascript import javascript
-from train.export.static_page import FILLED
+from train.export.static_page import FILLED, SOURCE
 
 
 def test_every_template_of_the_page_is_known():
@@ -37,3 +42,17 @@ def test_every_template_of_the_page_is_known():
 def test_what_javascript_lacks_is_refused(source):
     with pytest.raises(NotImplementedError, match="t, line 1"):
         javascript(Environment(loader=DictLoader({"t": source, "u": ""})), ["t"])
+
+
+@pytest.mark.skipif(not shutil.which("node"), reason="needs Node.js")
+def test_numbers_have_the_digits_that_python_gives_them():
+    numbers = random.Random(0)
+    ties = [odd / 2**power for power in range(1, 6) for odd in range(1, 200, 2)]
+    values = [0.0, 7.995, 0.7995, 2.675, *ties, *(-tie for tie in ties), *(numbers.uniform(0, 99) for _ in range(500))]
+    script = f"""
+        import {{fixed}} from {json.dumps((SOURCE / "digits.js").as_uri())};
+        console.log(JSON.stringify({values}.map((value) => [0, 1, 3, 4].map((digits) => fixed(value, digits)))));
+    """
+    run = subprocess.run(["node", "--input-type=module"], input=script, capture_output=True, text=True, check=True)
+    for value, found in zip(values, json.loads(run.stdout), strict=True):
+        assert found == [f"{value:.{digits}f}" for digits in (0, 1, 3, 4)], value

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from catdog.errors import InvalidSettings, ModelMismatch
+from tests.specs import minimal
 from train.__main__ import main
 from train.export import static_page
 from train.export.onnx_folder import MANIFEST
@@ -63,3 +64,11 @@ def test_the_runtime_must_be_installed(tmp_path, tiny_weights, monkeypatch):
     monkeypatch.setattr(static_page, "RUNTIME", tmp_path / "none")
     with pytest.raises(InvalidSettings, match="make static"):
         static_page.build(tmp_path, tiny_weights, tmp_path / "out")
+
+
+def test_words_about_a_model_leave_its_file_as_it_is(tmp_path):
+    (tmp_path / "tiny.onnx").write_bytes(b"network")
+    entry, spec = {"file": "tiny.onnx", "ramp": [0.5, 0.5]}, minimal("tiny")
+    others = (spec, spec.replace(title="Another", training={"adopted_from": "x.h5"}), spec.replace(temperature=2.0))
+    first, same, other = (static_page._model(tmp_path, tmp_path, entry, each)["file"] for each in others)
+    assert first == same != other
