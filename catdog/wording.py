@@ -89,8 +89,12 @@ def scope(specs: Sequence[ModelSpec]) -> str:
     if not specs:
         return ""
     several = "both" if len(class_names(specs)) == 2 else "several of these"
-    who = "The models" if len(specs) > 1 else "The model"
-    return f"{who} can only answer {any_class(specs)}, even if a photo shows {several} or something else."
+    can = (
+        f"The model{'s' if len(specs) > 1 else ''} can only answer {any_class(specs)}, even if a photo shows {several}"
+    )
+    if any(spec.neither for spec in specs):
+        return f"{can}. For a photo of anything else, the verdict is neither."
+    return f"{can} or something else."
 
 
 def any_class(specs: Sequence[ModelSpec]) -> str:

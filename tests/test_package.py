@@ -93,9 +93,9 @@ def test_the_wheel_holds_every_file_and_its_requirements(wheel):
 
 def test_the_command_judges_a_photo_and_goes_by_its_name(run, tmp_path):
     photo = shutil.copy(EXAMPLES / "cat.jpg", tmp_path)
-    answer = json.loads(run("catdog", "predict", "--json", "--model", "mobilenet_v2", photo))
+    answer = json.loads(run("catdog", "predict", "--json", "--model", "efficientnet_lite2", photo))
     assert (answer["prediction"], answer["source"]) == ("Cat", "bundled")
-    assert [verdict["model"] for verdict in answer["models"]] == ["mobilenet_v2"]
+    assert [verdict["model"] for verdict in answer["models"]] == ["efficientnet_lite2"]
     assert run("catdog", "--version") == f"catdog {catdog.__version__}\n"
     assert "Usage: catdog predict" in run("catdog", "predict", "--help")
 
@@ -111,4 +111,4 @@ def test_the_installed_pages_find_their_files(run, tmp_path):
     (tmp_path / "empty").mkdir()
     where, *rest = run("python", "-c", code).split()
     assert not Path(where).is_relative_to(ROOT)
-    assert rest == ["503", "200", "200", "200", "200", "True", "cat", "dog", "duck", "owl", "sheep"]
+    assert rest == ["503", "200", "200", "200", "200", "True", "cat", "dog", "blurred", "duck", "owl"]

@@ -50,7 +50,7 @@ class Located:
 
 
 # Clients rely on the first two coming first; other models follow by name.
-ORDER = ("scratch_cnn", "xception", "mobilenet_v2")
+ORDER = ("scratch_cnn", "xception", "efficientnet_lite2")
 
 
 def joined(sources: Mapping[str, str]) -> str:

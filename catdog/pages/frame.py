@@ -31,8 +31,16 @@ def about(specs: Sequence[ModelSpec], sources: Mapping[str, str], problems: Sequ
 
     sources  model name -> source, as in `ModelFile`
     """
-    measured, origins = any(spec.sureness for spec in specs), _origins(specs, sources)
-    return render("about.html", specs=specs, measured=measured, origins=origins, problems=problems, privacy=privacy)
+    refusing = [spec.title for spec in specs if spec.neither]
+    return render(
+        "about.html",
+        specs=specs,
+        measured=any(spec.sureness for spec in specs),
+        origins=_origins(specs, sources),
+        refusing=listed(refusing, "and") if refusing else "",
+        problems=problems,
+        privacy=privacy,
+    )
 
 
 def _origins(specs: Sequence[ModelSpec], sources: Mapping[str, str]) -> list[tuple[str, Markup]]:

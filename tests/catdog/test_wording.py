@@ -123,7 +123,8 @@ def test_classes_are_named(classes, several, neither):
     specs = [minimal(classes=classes), minimal(classes=[name.title() for name in classes])]
     assert wording.listed(classes, "or") in wording.scope(specs) and several in wording.scope(specs)
     assert neither in wording.neither(specs) and wording.neither(specs) == wording.neither(specs[1:])
-    assert wording.scope([]) == ""
+    assert wording.scope([]) == "" and "verdict is neither" not in wording.scope(specs)
+    assert "verdict is neither" in wording.scope([*specs, minimal(classes=classes, neither={"threshold": 0.5})])
 
 
 def test_photos_that_a_model_was_set_up_with_are_not_called_unseen():

@@ -137,6 +137,14 @@ def test_problems_and_privacy_are_shown():
     assert "<li>None.</li>" in frame.about([], {}, ["None."], "")
 
 
+def test_the_note_about_the_models_says_which_can_refuse_a_photo():
+    specs = [minimal("a", title="A"), minimal("b", title="B", neither={"threshold": 0.4})]
+    sources = {"a": "bundled", "b": "bundled"}
+    assert "trained only on photos" in words(frame.about(specs[:1], sources, [], ""))
+    text = words(frame.about(specs, sources, [], ""))
+    assert "trained on photos" in text and "B learned from photos of other things, too" in text
+
+
 @pytest.mark.parametrize(
     ("sources", "facts"),
     [

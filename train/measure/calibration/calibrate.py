@@ -33,8 +33,8 @@ def calibrate(weights: Path, data: Path, more: Sequence[Path] = ()) -> dict[str,
     temperature   what makes confidence mean what it says; it stays if it is as good. With a new one, the figures of val
                   are measured again, and those of other photos that it would change are dropped
     sureness      how often answers of a given confidence are wrong
-    novelty       what the features of the training animals look like; None for a model without features, or with
-                  fewer than LEAST_PHOTOS of a class
+    novelty       what the features of the training animals look like; None for a model with an output for neither, or
+                  without features, or with fewer than LEAST_PHOTOS of a class
     disagreement  how often the model is right where others disagree
     neither       from where on the output for neither refuses, and how well it tells the photos of neither in val from
                   those of the classes, of `data` and of the further folders `more`; None for a model without it
@@ -73,7 +73,7 @@ def learn(classifiers: Sequence[Classifier], split: Split, elsewhere: Split) -> 
             "temperature": temperatures[name],
             "metrics": _metrics(specs[name], temperatures[name], raw[name], split),
             "sureness": fit_error_rate(rows.max(axis=1), predicted[name] == split.labels),
-            "novelty": fit_novelty(outputs[name].features, split.labels),
+            "novelty": None if specs[name].neither else fit_novelty(outputs[name].features, split.labels),
             "neither": refusal(outputs[name].neither, others[name].neither if name in others else None, elsewhere),
             "disagreement": fit_disagreement(name, predicted, split.labels, sha256),
         }
