@@ -82,6 +82,7 @@ function showVerdicts(answer) {
     rows: (loading ? site.specs : specs).map((spec) => [spec, verdicts.get(spec.name)]),
     neither: comparison.verdict === "neither",
     classes: classesOf(site.specs),
+    refusing: site.specs.some((spec) => spec.neither),
     mapped: explain.checked,
     maps,
     legend: site.legend,

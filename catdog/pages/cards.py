@@ -9,26 +9,29 @@ from markupsafe import Markup
 from catdog.models.spec import ModelSpec, classes_of
 from catdog.pages.pictures import legend_url
 from catdog.pages.render import render
-from catdog.verdict import Comparison
+from catdog.verdict import Comparison, Verdict
 from catdog.wording import is_neither
 
 
 def blank(specs: Sequence[ModelSpec], *, busy: bool = False) -> Markup:
     """The cards without verdicts; `busy` while the models work."""
-    state, rows = "busy" if busy else "idle", [(spec, None) for spec in specs]
-    return render("cards.html", state=state, rows=rows, classes=classes_of(specs), maps={})
+    return _cards([(spec, None) for spec in specs], specs, state="busy" if busy else "idle", maps={})
 
 
 def filled(comparison: Comparison, specs: Sequence[ModelSpec], maps: Mapping[str, str] | None) -> Markup:
     """One card per verdict; `maps` holds the address of each model's heat map, if it has one; None if not wanted."""
     by_name = {spec.name: spec for spec in specs}
-    return render(
-        "cards.html",
+    return _cards(
+        [(by_name[verdict.model], verdict) for verdict in comparison.models],
+        specs,
         state="done",
-        rows=[(by_name[verdict.model], verdict) for verdict in comparison.models],
-        classes=classes_of(specs),
         mapped=maps is not None,
         neither=is_neither(comparison),
         maps=maps or {},
         legend=legend_url(),
     )
+
+
+def _cards(rows: Sequence[tuple[ModelSpec, Verdict | None]], specs: Sequence[ModelSpec], **values: object) -> Markup:
+    refusing = any(spec.neither for spec in specs)
+    return render("cards.html", rows=rows, classes=classes_of(specs), refusing=refusing, **values)

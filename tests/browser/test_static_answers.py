@@ -65,6 +65,7 @@ HTML = """async (comparison) => {
     templates["banner.html"]({title, text, accent: wording.accent_of(comparison, site.specs), button: ""}),
     templates["cards.html"]({
       state: "done", rows, neither, classes: wording.classesOf(site.specs), mapped: true,
+      refusing: site.specs.some((spec) => spec.neither),
       maps: {xception: "<&\\"'>"}, legend: site.legend,
     }),
   ];

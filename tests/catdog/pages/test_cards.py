@@ -50,6 +50,15 @@ def test_a_card_says_what_nobody_measured_and_what_the_model_cannot_do():
     assert "had to choose: 94.0%" in html and "always chooses: 94.0%" in html
 
 
+def test_a_card_shows_how_likely_a_photo_is_neither_if_its_model_knows():
+    able, other = minimal("able", neither={"threshold": 0.4}), minimal("other")
+    said = compared(verdict("able", "cat", CAT, neither=0.987), verdict("other", "cat", CAT))
+    html = words(cards.filled(said, [able, other], None))
+    assert html.count("Neither 98.7%") == 1 and html.count("Neither – not known") == 1
+    assert words(cards.blank([able, other])).count("Neither –") == 2
+    assert "Neither" not in words(cards.filled(compared(verdict("other", "cat", CAT)), [other], None))
+
+
 def test_a_class_has_the_same_colour_on_all_cards():
     specs = [minimal("a", classes=("horse", "cow")), minimal("b", classes=("pig", "cow"))]
     verdicts = [verdict(spec.name, "cow", {spec.classes[0]: 0.1, "cow": 0.9}) for spec in specs]
