@@ -50,7 +50,7 @@ def _model_names() -> list[str]:
     """For tab completion; none where a repository would have to be asked, or nothing can be read."""
     with contextlib.suppress(CatDogError):
         settings = Settings.from_env()
-        if not settings.hub_repo:
+        if not settings.hub_repo and all(isinstance(source, Path) for source in settings.sources):
             return [model.spec.name for model in locate(settings).models]
     return []
 
@@ -65,7 +65,8 @@ Weights = Annotated[
     Option(
         "--weights",
         metavar="FOLDER",
-        help="A folder of models, instead of what CATDOG_WEIGHTS and CATDOG_HUB_REPO say. Repeatable.",
+        help="A folder of models, or a repository USER/NAME[@REVISION] of the Hub, instead of what CATDOG_WEIGHTS and "
+        "CATDOG_HUB_REPO say. Repeatable.",
     ),
 ]
 AsJson = Annotated[bool, Option("--json", help="Print JSON.")]

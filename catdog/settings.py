@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 from catdog.errors import InvalidSettings
 from catdog.files import bundled
@@ -24,19 +24,27 @@ MAX_PIXELS = 50_000_000
 ENGINES = ("auto", "openvino", "tensorflow")
 LOGS = ("text", "json")
 _REPO = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*")
+_REPO_AT = re.compile(rf"({_REPO.pattern})(?:@([A-Za-z0-9._/-]+))?")
 # Pillow opens no image above twice its own limit.
 PILLOW_LIMIT = 178_956_970
 PREFIX = "CATDOG_"
 log = logging.getLogger(__name__)
 
 
+class Repository(NamedTuple):
+    """A repository `user/name` on the Hub, and a commit, tag or branch of it."""
+
+    name: str
+    revision: str
+
+
 @dataclass(frozen=True)
 class Settings:
     """All settings, with defaults that need no set-up."""
 
-    weights: Path = BUNDLED_WEIGHTS  # folder of `.h5` files and specs, or several as in PATH: `mine:weights`
+    weights: Path = BUNDLED_WEIGHTS  # folder of `.h5` files and specs, or several as in PATH; see `sources`
     hub_repo: str | None = None  # Hub repository `user/name` to take them from instead
-    hub_revision: str = "main"  # commit, tag or branch of it
+    hub_revision: str = "main"  # commit, tag or branch of it, and of those in `weights` that name none
     engine: str = "auto"  # what runs the models: ENGINES
     threads: int = 0  # per model, 0 for all cores
     cache: Path = field(default_factory=lambda: _user_cache(os.environ))  # folder of converted models
@@ -60,12 +68,22 @@ class Settings:
             object.__setattr__(self, name, Path(os.path.expanduser(getattr(self, name))))
 
     @property
-    def folders(self) -> tuple[Path, ...]:
-        """The folders that `weights` names: one, or several with os.pathsep between them."""
+    def sources(self) -> tuple[Path | Repository, ...]:
+        """What `weights` names, with os.pathsep between them: folders, and Hub repositories `user/name[@revision]`.
+
+        What could be either is the folder, where there is one.
+        """
         if os.path.isdir(self.weights):  # Path.is_dir would raise for some that cannot be looked at
             return (self.weights,)
         names = [name for name in str(self.weights).split(os.pathsep) if name]
-        return tuple(Path(os.path.expanduser(name)) for name in names) or (self.weights,)
+        return tuple(map(self._source, names)) or (self.weights,)
+
+    def _source(self, name: str) -> Path | Repository:
+        path = Path(os.path.expanduser(name))
+        repository = _REPO_AT.fullmatch(path.as_posix())
+        if repository is None or os.path.lexists(path):
+            return path
+        return Repository(repository[1], repository[2] or self.hub_revision)
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> Settings:

@@ -34,7 +34,7 @@ class KerasEngine:
                 "TensorFlow cannot run in a process that was forked after the models were loaded: load them in each "
                 "process, as gunicorn does without --preload."
             )
-        outputs = self.model.predict_on_batch(batch)  # `predict` would build a data pipeline each time
+        outputs = self.model.predict_on_batch([batch])  # `predict` would build a data pipeline each time
         return Outputs.from_model(**{name: np.asarray(values, dtype=np.float32) for name, values in outputs.items()})
 
 
@@ -75,7 +75,7 @@ def with_features_and_maps(model: keras.Model) -> keras.Model:
             maps = layers.Dense(head.units, use_bias=head.use_bias, name="maps")
             outputs["maps"] = maps(seen_by(seen))
             maps.set_weights(head.get_weights())
-    return keras.Model(model.inputs[0], outputs)
+    return keras.Model(model.inputs, outputs)  # in a list, as OpenVINO gives photos when it converts
 
 
 def has_keras() -> bool:

@@ -165,11 +165,15 @@ def translated(error: Exception, repo: str, revision: str) -> ModelUnavailable:
         case errors.GatedRepoError():
             problem = f"{the} is gated. Ask for access at {constants.ENDPOINT}/{repo}, and set HF_TOKEN to your token."
         case errors.RepositoryNotFoundError():
-            problem = f"{the} does not exist or is private. Correct CATDOG_HUB_REPO, or set HF_TOKEN to a token for it."
+            problem = (
+                f"{the} does not exist or is private. Correct its name in CATDOG_HUB_REPO or "
+                "CATDOG_WEIGHTS, or set HF_TOKEN to a token for it."
+            )
         case errors.RevisionNotFoundError():
             problem = f"{the} has no revision {revision}. Set CATDOG_HUB_REVISION to a commit, tag or branch of it."
         case errors.HFValidationError():
-            problem = f"CATDOG_HUB_REPO must be a Hub repository like user/name. Received: {repo!r}."
+            names = "CATDOG_HUB_REPO and CATDOG_WEIGHTS"
+            problem = f"In {names} a Hub repository must be like user/name. Received: {repo!r}."
         case errors.OfflineModeIsEnabled():
             reason = "HF_HUB_OFFLINE is set"
         case errors.RemoteEntryNotFoundError():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os.path
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -11,7 +11,7 @@ from typing import NamedTuple
 from catdog.errors import ModelMismatch, ModelUnavailable
 from catdog.models import hub
 from catdog.models.spec import ModelSpec, find_specs, sha256_of
-from catdog.settings import BUNDLED_WEIGHTS, Settings
+from catdog.settings import BUNDLED_WEIGHTS, Repository, Settings
 
 
 @dataclass(frozen=True)
@@ -66,15 +66,16 @@ def joined(sources: Mapping[str, str]) -> str:
 def locate(settings: Settings) -> Located:
     """Find and verify the models that the settings ask for.
 
-    1. No Hub repository is set: use the folders, by default the bundled one.
+    1. No Hub repository is set: use what `weights` names, by default the bundled folder. A source that cannot be used
+       is a problem; the others serve.
     2. Otherwise use the revision in the Hub cache, once the Hub has sent what that lacks or holds damaged.
-    3. The Hub is unreachable: use what the cache holds of the revision, or else the folders.
+    3. The Hub is unreachable: use what the cache holds of the revision, or else what `weights` names.
 
     Raises ModelUnavailable when no usable model is found, or when the repository or its revision is missing or may not
     be read.
     """
     if settings.hub_repo is None:
-        return _from_folders(settings.folders)
+        return _from_weights(settings)
     return _from_hub(settings, settings.hub_repo, settings.hub_revision)
 
 
@@ -86,10 +87,16 @@ class _Found(NamedTuple):
     suspects: tuple[str, ...] = ()
 
 
-def _from_folders(folders: Sequence[Path], note: str = "", problems: tuple[str, ...] = ()) -> Located:
-    """The models in folders; `note` is added to their source."""
-    # Beside other folders a problem is shown to visitors, whom it does not concern where a folder lies.
-    found = [_in_folder(folder, note, folder.name if len(folders) > 1 else str(folder)) for folder in folders]
+def _from_weights(settings: Settings, note: str = "", problems: tuple[str, ...] = ()) -> Located:
+    """The models of the folders and repositories in `weights`; `note` is added to the source of the former."""
+    several = len(settings.sources) > 1
+    found = [
+        _in_repository(*source)
+        if isinstance(source, Repository)
+        # Beside others a problem is shown to visitors, whom it does not concern where a folder lies.
+        else _in_folder(source, note, source.name if several else str(source))
+        for source in settings.sources
+    ]
     problems += tuple(problem for each in found for problem in each.problems)
     return _located(_Found(tuple(model for each in found for model in each.models)), problems)
 
@@ -106,8 +113,31 @@ def _in_folder(folder: Path, note: str, shown: str) -> _Found:
 
 
 def _from_hub(settings: Settings, repo: str, revision: str) -> Located:
+    found, unreachable = _of_repository(repo, revision)
+    if found.models or not unreachable:
+        return _located(found)
+    return _from_weights(settings, f" (Hub unreachable: {repo})", found.problems)
+
+
+def _in_repository(repo: str, revision: str) -> _Found:
+    """The models of a repository as one source of several: what is wrong with it concerns no other."""
     try:
-        return _downloaded(repo, revision)
+        found, _ = _of_repository(repo, revision)
+    except ModelUnavailable as error:
+        found = _Found(problems=(str(error),))
+    if found.models:
+        return found
+    first, *others = found.problems or (f"The Hub repository {repo} holds no usable model.",)
+    return found._replace(problems=(f"There is no folder {repo} here. {first}", *others))
+
+
+def _of_repository(repo: str, revision: str) -> tuple[_Found, bool]:
+    """What the Hub has of a revision; or if it cannot be reached, which the latter says, what its cache has.
+
+    Raises ModelUnavailable when the repository or its revision is missing or may not be read.
+    """
+    try:
+        return _downloaded(repo, revision), False
     except hub.HubUnreachable as error:
         unreachable = f"The Hub repository {repo} cannot be reached ({error.reason})"
     again = "Check the connection and start again."
@@ -117,13 +147,11 @@ def _from_hub(settings: Settings, repo: str, revision: str) -> Located:
     if folder:
         name = _name(repo, folder)
         found = _read(folder, name, f"hub cache {name} (Hub unreachable)", advice)
-    if found.models:
-        return _located(found, (f"{unreachable}, so its copy in the Hub cache is used. {again}",))
-    problem = f"{unreachable} and has no usable copy in the Hub cache, which leaves the models on this machine. {again}"
-    return _from_folders(settings.folders, f" (Hub unreachable: {repo})", (problem, *found.problems))
+    used = "so its copy in the Hub cache is used" if found.models else "and it has no usable copy in the Hub cache"
+    return found._replace(problems=(f"{unreachable}, {used}. {again}", *found.problems)), True
 
 
-def _downloaded(repo: str, revision: str) -> Located:
+def _downloaded(repo: str, revision: str) -> _Found:
     """Fetch a revision; a cached file that differs from the Hub's is fetched once more."""
     advice = "Publish its files again, or set CATDOG_HUB_REVISION to another commit."
     folder = hub.download(repo, revision)
@@ -132,7 +160,7 @@ def _downloaded(repo: str, revision: str) -> Located:
     if damaged := [name for name in found.suspects if hub.is_damaged(folder / name)]:
         hub.download(repo, folder.name, damaged)
         found = _read(folder, place, f"hub {place}", advice)
-    return _located(found)
+    return found
 
 
 def _name(repo: str, folder: Path) -> str:
@@ -148,8 +176,9 @@ def _located(found: _Found, problems: tuple[str, ...] = ()) -> Located:
     named: dict[str, ModelFile] = {}
     for model in found.models:
         if named.setdefault(model.spec.name, model) is not model:
-            place = f"{model.path.parent.name}, {model.path.name}"
-            problems += (f"{place}: It is not used, as another model is already named {model.spec.name}.",)
+            _, _, place = model.source.partition(" ")
+            file = f"{place or model.source}, {model.path.name}"
+            problems += (f"{file}: It is not used, as another model is already named {model.spec.name}.",)
     return Located(tuple(sorted(named.values(), key=lambda model: _order(model.spec.name))), problems)
 
 

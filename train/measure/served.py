@@ -15,7 +15,7 @@ from catdog.engine import EXACT, load_engine
 from catdog.errors import InvalidSettings, ModelMismatch, NotConverted
 from catdog.models.locate import ModelFile, locate
 from catdog.models.spec import ModelSpec
-from catdog.settings import BUNDLED_WEIGHTS, MAX_PIXELS
+from catdog.settings import BUNDLED_WEIGHTS, MAX_PIXELS, Repository
 from catdog.terminal import tell
 
 LARGEST_FILE = 2**30  # bytes
@@ -63,8 +63,14 @@ def in_precisions(fast: Sequence[str], spec: ModelSpec, path: Path) -> dict[str,
 
 
 def require_told(weights: Path, overwrite: bool) -> None:
-    """Raise InvalidSettings for the folder that ships with catdog, whose specs are only changed with `overwrite`."""
-    if not overwrite and any(folder.resolve() == BUNDLED_WEIGHTS for folder in settings_for(weights).folders):
+    """Raise InvalidSettings where specs may not be changed: on the Hub, and without `overwrite` the shipped ones."""
+    sources = settings_for(weights).sources
+    if elsewhere := [source.name for source in sources if isinstance(source, Repository)]:
+        raise InvalidSettings(
+            f"There is no folder {elsewhere[0]}, and specs on the Hub are not changed from here. Get them with "
+            f"`hf download {elsewhere[0]} --local-dir mine`, name that folder, and publish it again."
+        )
+    if not overwrite and any(folder.resolve() == BUNDLED_WEIGHTS for folder in sources):
         raise InvalidSettings(
             f"The models in {weights} ship with catdog. Name the folder of your own with --weights. `report` measures "
             "these and records nothing; --overwrite replaces what their specs say."

@@ -1,5 +1,6 @@
 """Models from a Hub repository: the real client against a stand-in Hub on loopback."""
 
+import contextlib
 import json
 import os
 import socket
@@ -10,8 +11,10 @@ from types import SimpleNamespace
 
 import pytest
 from huggingface_hub import close_session, hf_hub_download
+from PIL import Image
 
-from catdog import ModelUnavailable, Settings
+from catdog import ModelSpec, ModelUnavailable, Settings, load
+from catdog.__main__ import main
 from catdog.models import hub as catdog_hub
 from catdog.models.locate import locate
 from tests.damage import flip_a_bit, remove, truncate
@@ -132,6 +135,72 @@ def test_offline_mode_uses_the_cache_or_the_bundled_models(hub, commit, tiny_wei
     located = locate(settings(tiny_weights))
     assert (names(located), located.source) == (["scratch_cnn"], unreachable(commit))
     assert "HF_HUB_OFFLINE" in located.problems[0] and "xception.h5 is damaged" in located.problems[1]
+    assert hub.requests == []
+
+
+# Beside folders
+
+
+@pytest.fixture
+def mine(tiny_weights, tmp_path):
+    """A folder with one model of a name that no other has."""
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "own.h5").write_bytes((tiny_weights / "xception.h5").read_bytes())
+    ModelSpec.read(tiny_weights / "xception.json").replace(name="own", file="own.h5").write(folder / "own.json")
+    return folder
+
+
+def beside(*sources, **others):
+    return Settings(weights=os.pathsep.join(map(str, sources)), **others)
+
+
+def test_a_repository_stands_beside_a_folder_and_each_model_says_whose_it_is(hub, commit, mine, monkeypatch, capfd):
+    located = locate(beside(mine, REPO))
+    assert names(located) == [*BOTH, "own"]
+    assert located.source == f"hub {REPO}@{commit[:12]}: scratch_cnn, xception; folder mine: own"
+    assert located.problems == ()
+    assert main(["models", "--weights", str(mine), "--weights", REPO, "--json"]) == 0
+    listed = json.loads(capfd.readouterr().out)
+    assert (listed["source"], [model["source"] for model in listed["models"]]) == (
+        located.source, [model.source for model in located.models],
+    )  # fmt: skip
+    monkeypatch.setenv("CATDOG_WEIGHTS", f"{mine}{os.pathsep}{REPO}")
+    assert locate(Settings.from_env()) == located
+    with contextlib.closing(load(Settings.from_env())) as comparator:
+        assert comparator.compare(Image.new("RGB", (16, 16))).source == located.source
+
+
+def test_a_revision_may_be_named_and_the_first_model_of_a_name_counts(hub, commit, tiny_weights):
+    second = hub.publish(REPO, {path.name: path.read_bytes() for path in tiny_weights.glob("xception.*")})
+    for source, revision in ((f"{REPO}@{commit}", "main"), (REPO, commit)):
+        assert locate(beside(source, hub_revision=revision)).source == f"hub {REPO}@{commit[:12]}"
+    located = locate(beside(REPO, f"{REPO}@{commit[:12]}x", f"{REPO}@{commit}"))
+    assert {model.spec.name: model.source for model in located.models} == {
+        "scratch_cnn": f"hub {REPO}@{commit[:12]}", "xception": f"hub {REPO}@{second[:12]}",
+    }  # fmt: skip
+    missing, twice = located.problems
+    assert f"no revision {commit[:12]}x" in missing
+    assert twice.startswith(f"{REPO}@{commit[:12]}, xception.h5: ")
+
+
+def test_a_repository_that_cannot_be_used_leaves_the_folder(hub, commit, mine):
+    missing = locate(beside(mine, "user/nothing"))
+    assert names(missing) == ["own"] and "no folder user/nothing" in missing.problems[0]
+    with pytest.raises(ModelUnavailable, match=r"no folder user/nothing here.*does not exist or is private"):
+        locate(beside("user/nothing"))
+    locate(beside(REPO))
+    hub.close()
+    again = locate(beside(mine, REPO))
+    assert again.source == f"{unreachable(commit)}: scratch_cnn, xception; folder mine: own"
+    assert len(again.problems) == 1
+
+
+def test_a_folder_of_the_name_of_a_repository_is_that_folder(hub, commit, mine, monkeypatch):
+    monkeypatch.chdir(mine.parent)
+    (mine.parent / "user").mkdir()
+    mine.rename(mine.parent / REPO)
+    assert names(locate(beside(REPO))) == ["own"]
     assert hub.requests == []
 
 

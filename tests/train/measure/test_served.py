@@ -43,3 +43,10 @@ def test_the_specs_of_the_shipped_models_only_change_when_told_to(command, more,
     assert main([command, "--data", str(tiny_data), *more]) == 1
     assert "--weights" in capsys.readouterr().err
     assert [path.read_bytes() for path in sorted(BUNDLED_WEIGHTS.glob("*.json"))] == before
+
+
+@pytest.mark.parametrize("command", ["calibrate", "evaluate"])
+def test_specs_on_the_hub_are_not_changed(command, tiny_data, tiny_weights, capsys):
+    weights = f"{tiny_weights}{os.pathsep}user/models"
+    assert main([command, "--data", str(tiny_data), "--weights", weights, "--overwrite"]) == 1
+    assert "user/models" in capsys.readouterr().err
