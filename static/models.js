@@ -4,7 +4,8 @@ import {asRefusal, refusal} from "./wording.js";
 import {unpacked, verdictOf, widened} from "./verdict.js";
 
 const HERE = new URL("./", import.meta.url);
-const CACHE = `catdog-models ${HERE.pathname}`; // several pages may share a host, and so its caches
+// Several pages may share a host, and so its caches. The service worker deletes what is of an old version.
+const CACHE = `catdog-models ${HERE.pathname}`;
 
 // Load every model, the smallest first; `tell` hears {kind: "progress" | "loaded" | "problem", ...}, and loading goes
 // on when it has dealt with it. Returns the models so far, in an array that grows, and the promise that all were tried.
@@ -29,7 +30,6 @@ async function loadAll(models, tell) {
       tell({kind: "problem", message: asRefusal(error, "model fails", entry).message});
     }
   }
-  await discardOthers(list).catch(() => {});
   if (!models.length) throw refusal("no model");
 }
 
@@ -92,12 +92,6 @@ async function read(response, entry, progress) {
 async function sha256(bytes) {
   const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
   return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
-}
-
-// Delete the files of models that the list no longer names.
-async function discardOthers(list) {
-  const cache = await caches.open(CACHE), named = new Set(list.map(({file}) => new URL(`models/${file}`, HERE).href));
-  for (const request of await cache.keys()) if (!named.has(request.url)) await cache.delete(request);
 }
 
 // Ways to run a model, the best first: the builds of onnxruntime-web for WebGPU, where the browser has it, and for

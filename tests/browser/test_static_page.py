@@ -335,6 +335,25 @@ def test_a_new_version_comes_whole_or_not_at_all(visitor, site, cat):
     assert visit(visitor, url, cat) == "They argue"
 
 
+def test_a_new_version_brings_its_models_for_visits_without_a_network(visitor, static_page, tmp_path, cat):
+    folder = shutil.copytree(static_page, tmp_path / "page")
+    with served_folder(folder) as url:
+        visit(visitor, url, cat)
+        old, listed = [*(folder / "models").glob("*.bin")], folder / "models" / "models.json"
+        for path in old:
+            listed.write_text(listed.read_text(encoding="utf-8").replace(path.name, f"new-{path.name}"), "utf-8")
+            path.rename(path.with_name(f"new-{path.name}"))
+        (folder / "service-worker.js").write_text(service_worker(folder), encoding="utf-8")
+        for path in (listed, folder / "service-worker.js"):  # newer by seconds, which is all that the server tells
+            os.utime(path, (time.time() + 10,) * 2)
+        assert visitor.evaluate(UPDATED)
+        visitor.goto("about:blank")  # no page of the old version is left
+    visitor.goto(f"{url}?example=dog")
+    expect(visitor.locator(DONE)).to_have_count(3)
+    kept = visitor.evaluate("caches.open(`catdog-models ${location.pathname}`).then((cache) => cache.keys())")
+    assert len(kept) == len(old)
+
+
 def test_trying_again_leaves_a_version_whose_models_are_gone(visitor, site, cat):
     folder, url = site
     visit(visitor, url, cat)

@@ -216,16 +216,17 @@ def _page(folder: Path, specs: Sequence[ModelSpec], comparator: Any) -> str:
 
 
 def service_worker(folder: Path) -> str:
-    """The script that keeps the page; it does not keep the models, nor the runtime for graphics cards."""
+    """The script that keeps the page, but for the runtime for graphics cards; models only for those who had some."""
     files = (path for path in sorted(folder.rglob("*")) if path.is_file() and path != folder / WORKER)
     paths = {path.relative_to(folder).as_posix(): path for path in files}
-    kept = {name: _integrity(path) for name, path in paths.items() if not name.endswith(".bin") and "jspi" not in name}
+    digests = {name: _integrity(path) for name, path in paths.items()}
+    kept = {name: digest for name, digest in digests.items() if not name.endswith(".bin") and "jspi" not in name}
     facts = {
-        "VERSION": hashlib.sha256(json.dumps([kept, *paths]).encode()).hexdigest()[:12],
+        "VERSION": hashlib.sha256(json.dumps(digests).encode()).hexdigest()[:12],
         "POLICY": POLICY,
         # Some hosts add to the page itself.
         "KEPT": {"./": "", **kept, "index.html": ""},
-        "FETCHED": [name for name in paths if name not in kept],
+        "FETCHED": {name: digest for name, digest in digests.items() if name not in kept},
     }
     script = (SOURCE / WORKER).read_text(encoding="utf-8")
     return "".join(f"const {name} = {json.dumps(fact)};\n" for name, fact in facts.items()) + f"\n{script}"
