@@ -58,6 +58,7 @@ SENTENCES = {
     "none judged": "No photo could be judged",
     "reasons": "The reasons are below.",
     "stopped": "Stopped after {done} of {photos} photos",
+    "part": "These are {done} of {photos} photos, taken in mixed order.",
     "counted": "{what}: {photos}. ",
     "order": "The least certain answers come first.",
 }

@@ -37,8 +37,9 @@ export function ask(question, hear) {
 
 export const forget = (id) => hearers.delete(id);
 
-// The answer of all models to one file, once they are ready: {comparison, thumbnail} or {message}.
-export function answerTo(file, thumbnail) {
+// The answer of all models to one file, once they are ready: {comparison, maps, thumbnail} or {message}. `wanted` has
+// the largest side of the thumbnail, or `explain`, for maps.
+export function answerTo(file, wanted) {
   const id = newId();
-  return new Promise((resolve) => ask({id, file, thumbnail}, resolve)).finally(() => forget(id));
+  return new Promise((resolve) => ask({id, file, ...wanted}, resolve)).finally(() => forget(id));
 }

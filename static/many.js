@@ -4,8 +4,9 @@ import site from "./site.js";
 import {templates} from "./templates.js";
 import {Html} from "./filling.js";
 import {answerTo, ready} from "./asking.js";
+import {object} from "./choosing.js";
 import {filesIn, isZip, partsOf} from "./zip.js";
-import {classesOf, grouped, is_neither, refusal, say} from "./wording.js";
+import {accent_of, classesOf, explanation, grouped, headline, is_neither, refusal, say} from "./wording.js";
 
 const {limits} = site;
 const THUMBNAIL = 192; // pixels, largest side
@@ -33,7 +34,7 @@ export function startMany(tab) {
   async function judge(files) {
     const run = running, judged = [];
     try {
-      const entries = await entriesOf(files);
+      const entries = mixed(await entriesOf(files));
       for (const {name, label, error, read} of entries) {
         if (run !== running) return; // other files were chosen
         results.innerHTML = templates["progress.html"]({
@@ -44,10 +45,12 @@ export function startMany(tab) {
         const {comparison, thumbnail, message} = error ? {message: error} : await answerOf(read);
         if (run !== running) return;
         if (thumbnail) addresses.push(URL.createObjectURL(thumbnail));
-        judged.push({name, label, comparison, error: message, thumbnail: thumbnail && addresses.at(-1)});
+        const place = judged.length;
+        judged.push({name, label, comparison, error: message, thumbnail: thumbnail && addresses.at(-1), read, place});
         if (run.stopped) break;
       }
       results.innerHTML = shown(judged, entries.length);
+      run.judged = judged;
     } catch ({message}) {
       if (run !== running) return;
       refuse(message);
@@ -71,6 +74,13 @@ export function startMany(tab) {
     running.stopped = true;
     stop.disabled = true;
   });
+  results.addEventListener("click", ({target}) => {
+    const button = target.closest("button[data-place]");
+    if (!button) return;
+    lookCloser(running.judged[button.dataset.place]).catch(({message}) => {
+      object(results, document.getElementById("objection").content.firstElementChild.cloneNode(true), message);
+    });
+  });
   tab.querySelector("#samples").addEventListener("click", async () => {
     const buttons = [...document.querySelectorAll("[data-example]")];
     try {
@@ -80,6 +90,46 @@ export function startMany(tab) {
     }
   });
   return take;
+}
+
+// A photo in a dialog: larger, with what the models say of it and looked at.
+async function lookCloser({name, read, place}) {
+  const file = await read(), {comparison, maps, message} = await answerTo(file, {explain: true});
+  if (!comparison) throw new Error(message);
+  const addresses = [file, ...Object.values(maps)].map((blob) => URL.createObjectURL(blob));
+  const verdicts = new Map(comparison.models.map((verdict) => [verdict.model, verdict]));
+  const specs = site.specs.filter((spec) => verdicts.has(spec.name));
+  const cards = templates["cards.html"]({
+    state: "done", rows: specs.map((spec) => [spec, verdicts.get(spec.name)]), neither: is_neither(comparison),
+    classes, mapped: true, maps: Object.fromEntries(Object.keys(maps).map((model, i) => [model, addresses[i + 1]])),
+    legend: site.legend,
+  });
+  const verdict = banner(headline(comparison, specs), explanation(comparison, specs), accent_of(comparison, specs));
+  const made = document.createElement("template");
+  made.innerHTML = templates["closer.html"]({
+    name, place, picture: addresses[0], headline: new Html(verdict), cards: new Html(cards),
+  });
+  const dialog = made.content.firstElementChild;
+  document.body.append(dialog);
+  dialog.addEventListener("click", ({target}) => {
+    if (target.matches("dialog, dialog > header > button")) dialog.close();
+  });
+  dialog.addEventListener("close", () => {
+    addresses.forEach((address) => URL.revokeObjectURL(address));
+    dialog.remove();
+  });
+  dialog.showModal();
+}
+
+// The refused first, as nobody waits for them, and the photos in mixed order (Fisher and Yates), so that what is judged
+// when somebody stops is a fair part of all.
+function mixed(entries) {
+  const photos = entries.filter(({error}) => !error);
+  for (let last = photos.length - 1; last > 0; last -= 1) {
+    const other = Math.floor(Math.random() * (last + 1));
+    [photos[last], photos[other]] = [photos[other], photos[last]];
+  }
+  return [...entries.filter(({error}) => error), ...photos];
 }
 
 const nameOf = (file) => file.webkitRelativePath || file.name;
@@ -130,7 +180,7 @@ function short(name) {
   return printable.length <= LONGEST_NAME ? printable : `…${printable.slice(1 - LONGEST_NAME)}`;
 }
 
-const answerOf = (read) => read().then((file) => answerTo(file, THUMBNAIL)).catch(({message}) => ({message}));
+const answerOf = (read) => read().then((file) => answerTo(file, {thumbnail: THUMBNAIL})).catch(({message}) => ({message}));
 
 // How doubtful a verdict is, 0 to 1: see `doubt` in catdog/collection.
 const doubt = ({models, verdict}) => 1 - Math.min(...models.map(({probabilities}) => probabilities[verdict] ?? 0));
@@ -142,13 +192,24 @@ export function shown(judged, planned) {
   return templates["gallery.html"]({
     summary: new Html(summary(good, judged, planned)),
     csv: base64(csv([...good, ...bad])),
+    part: judged.length < planned ? say("part", {done: grouped(judged.length), photos: grouped(planned)}) : "",
     scores: scores(good),
+    kinds: kinds(good),
     bad,
     good: good.map((entry) => [entry, entry.thumbnail]),
     titles,
     classes,
     specs: site.specs,
   });
+}
+
+// The kinds of photos that can be shown alone, and how many they are.
+function kinds(good) {
+  const strange = good.filter(({comparison}) => is_neither(comparison));
+  const wrong = good.filter((one) => one.label && !strange.includes(one) && one.comparison.verdict !== one.label);
+  const disputed = good.filter(({comparison}) => !comparison.agree);
+  const counts = {wrong: wrong.length, disputed: disputed.length, neither: strange.length};
+  return Object.fromEntries(Object.entries(counts).filter(([, count]) => count));
 }
 
 function summary(good, judged, planned) {

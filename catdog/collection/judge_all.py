@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -26,25 +27,31 @@ PATIENCE, PAUSE = 60.0, 0.2  # seconds to wait for a free place, and between two
 
 @dataclass(frozen=True)
 class Judged:
-    """A photo and what became of it: a comparison and a thumbnail, or an error in a sentence."""
+    """A photo and what became of it: a comparison and a thumbnail, or an error in a sentence.
+
+    place  its number among the photos that `judge` was given; None for a file that was refused before
+    """
 
     name: str
     label: str | None
     comparison: Comparison | None = None
     thumbnail: Image.Image | None = None
     error: str = ""
+    place: int | None = None
 
 
 def judge(comparator: Comparator, photos: Sequence[NamedPhoto]) -> Iterator[Judged]:
     """Ask all models about each photo; yields photos as they are done, those that failed with their error.
 
+    They are asked in mixed order, always the same, so that what is done when somebody stops is a fair part of all.
     Closing the iterator drops the photos that are still waiting, and does not wait for the others.
     """
     stopped = threading.Event()
     # Not a `with`, which would wait: a server may close the iterator on its event loop.
     pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="catdog-many")
     # With a context each, so that what is logged of a photo names the request that it came with.
-    jobs = [pool.submit(copy_context().run, _judge_one, comparator, photo, stopped) for photo in photos]
+    mixed = random.Random(0).sample(range(len(photos)), len(photos))
+    jobs = [pool.submit(copy_context().run, _judge_one, comparator, photos[i], i, stopped) for i in mixed]
     try:
         for future in as_completed(jobs):
             yield future.result()
@@ -62,13 +69,13 @@ def doubt(comparison: Comparison) -> float:
     return 1 - min(verdict.probabilities.get(comparison.verdict, 0.0) for verdict in comparison.models)
 
 
-def _judge_one(comparator: Comparator, photo: NamedPhoto, stopped: threading.Event) -> Judged:
+def _judge_one(comparator: Comparator, photo: NamedPhoto, place: int, stopped: threading.Event) -> Judged:
     try:
         comparison, thumbnail = _patiently(comparator, photo.read(), stopped)
     except CatDogError as error:
-        return Judged(photo.name, photo.label, error=str(error))
+        return Judged(photo.name, photo.label, error=str(error), place=place)
     thumbnail.thumbnail((THUMBNAIL, THUMBNAIL))
-    return Judged(photo.name, photo.label, comparison, thumbnail)
+    return Judged(photo.name, photo.label, comparison, thumbnail, place=place)
 
 
 def _patiently(comparator: Comparator, data: bytes, stopped: threading.Event) -> tuple[Comparison, Image.Image]:

@@ -6,15 +6,19 @@ import base64
 from collections.abc import Sequence
 
 from markupsafe import Markup
+from PIL import Image
 
 from catdog.collection import Judged, doubt, scores, to_csv
 from catdog.models.spec import ModelSpec, classes_of
+from catdog.pages import banners, cards
 from catdog.pages.banners import banner
-from catdog.pages.pictures import data_url
+from catdog.pages.pictures import data_url, overlay_urls
 from catdog.pages.render import render
+from catdog.verdict import Comparison
 from catdog.wording import is_neither, neither, say
 
 THUMBNAIL_QUALITY = 70
+CLOSER = 1024  # pixels, largest side of a photo that is looked at closer
 
 
 def results(judged: Sequence[Judged], specs: Sequence[ModelSpec], *, planned: int | None = None) -> Markup:
@@ -22,19 +26,48 @@ def results(judged: Sequence[Judged], specs: Sequence[ModelSpec], *, planned: in
 
     planned  how many photos were sent, if the visitor stopped before all were judged
     """
+    part = say("part", done=f"{len(judged):,}", photos=f"{planned:,}") if planned is not None else ""
     good = sorted((entry for entry in judged if entry.comparison), key=lambda entry: -doubt(entry.comparison))
     bad = [entry for entry in judged if not entry.comparison]
     return render(
         "gallery.html",
         summary=_summary(good, judged, specs, planned),
         csv=base64.b64encode(to_csv(good + bad, specs).encode("utf-8-sig")).decode() if judged else "",
+        part=part,
         scores=scores(good, specs),
+        kinds=_kinds(good),
         bad=bad,
         good=[(entry, data_url(entry.thumbnail, THUMBNAIL_QUALITY)) for entry in good],
         titles={spec.name: spec.title for spec in specs},
         classes=classes_of(specs),
         specs=specs,
     )
+
+
+def _kinds(good: Sequence[Judged]) -> dict[str, int]:
+    """The kinds of photos that can be shown alone, where there are any -> how many they are; `neither` is not wrong."""
+    strange = [is_neither(entry.comparison) for entry in good]
+    labelled = [entry for entry, neither in zip(good, strange, strict=True) if entry.label and not neither]
+    counts = {
+        "wrong": sum(entry.comparison.verdict != entry.label for entry in labelled),
+        "disputed": sum(not entry.comparison.agree for entry in good),
+        "neither": sum(strange),
+    }
+    return {kind: count for kind, count in counts.items() if count}
+
+
+def closer(name: str, place: int, comparison: Comparison, photo: Image.Image, specs: Sequence[ModelSpec]) -> Markup:
+    """One of the photos in a dialog: larger, with what the models say of it and looked at."""
+    maps = overlay_urls(comparison, photo, specs)
+    shown = photo.copy()
+    shown.thumbnail((CLOSER, CLOSER))
+    headline, below = banners.verdict(comparison, specs), cards.filled(comparison, specs, maps)
+    return render("closer.html", name=name, place=place, picture=data_url(shown), headline=headline, cards=below)
+
+
+def no_closer(name: str, headline: Markup) -> Markup:
+    """The dialog where the photo cannot be shown, with a banner that says why."""
+    return render("closer.html", name=name, place="", picture="", headline=headline, cards="")
 
 
 def _summary(

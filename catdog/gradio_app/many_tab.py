@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import gradio as gr
+from gradio.events import Dependency
 from markupsafe import Markup
 
 from catdog.collection import MOST_PHOTOS, Judged, collect, judge
 from catdog.comparator import Comparator
-from catdog.errors import CatDogError
-from catdog.gradio_app.gallery import results
-from catdog.gradio_app.parts import LIVE, PRIVATE, html, on_failure
+from catdog.errors import CatDogError, InvalidImage
+from catdog.gradio_app.gallery import closer, no_closer, results
+from catdog.gradio_app.parts import LIVE, ONE_PHOTO, PRIVATE, html, on_failure, script
 from catdog.gradio_app.uploads import LARGEST_PHOTOS, FilesInput
 from catdog.models.spec import classes_of
+from catdog.pages import banners
 from catdog.pages.banners import banner
 from catdog.pages.examples import fitting
 from catdog.pages.render import render
@@ -26,6 +29,22 @@ from catdog.wording import UNANSWERED, say
 AT_ONCE = 2  # visitors who are served at a time; others wait in the queue
 EVERY = 0.2  # seconds between two reports of progress
 
+# Photos of the gallery are buttons. One whose dialog is there already is shown again.
+_BOARD_ON_LOAD = """
+element.addEventListener('click', (event) => {
+  const button = event.target.closest('button[data-place]');
+  if (!button) return;
+  const dialog = document.querySelector(`#cd-closer dialog[data-place="${button.dataset.place}"]`);
+  if (dialog) dialog.showModal();
+  else trigger('click', {place: Number(button.dataset.place)});
+});
+"""
+_DIALOG_ON_LOAD = """
+watch('value', () => element.querySelector('dialog')?.showModal());
+element.addEventListener('click', ({target}) => {
+  if (target.matches('dialog, dialog > header > button')) target.closest('dialog').close();
+});
+"""
 _HOW = "Choose photos, a zip or our examples, then press “Judge them”. The least certain answers come first."
 
 _Upload = list[tuple[str, Path]]
@@ -48,18 +67,34 @@ class Run:
 def add(comparator: Comparator) -> None:
     """Build the content of the current `gr.Tab`."""
     classes = classes_of(comparator.specs)
-    mb = comparator.settings.max_upload_bytes / 2**20
+    largest = comparator.settings.max_upload_bytes
+    limits = {"most": MOST_PHOTOS, "megabytes": largest / 2**20, "large": LARGEST_PHOTOS}
+    sizes = {"largest": largest, "together": LARGEST_PHOTOS * largest}
     with gr.Row(elem_classes="cd-main"):
         with gr.Column(scale=4, min_width=280):
             files = FilesInput(label="Photos, or a zip", file_count="multiple", height=220, elem_id="cd-files")
-            html(render("many_hint.html", most=MOST_PHOTOS, megabytes=mb, large=LARGEST_PHOTOS, classes=classes))
+            html("", script("many_tab.js", refusal=banners.objection(), **sizes), elem_id="cd-left-out")
+            html(render("many_hint.html", classes=classes, **limits))
             _add_samples(files, [str(path) for path in fitting(comparator.specs).values()])
             with gr.Row():
                 start = gr.Button("Judge them", variant="primary", elem_id="cd-start")
                 stop = gr.Button("Stop", interactive=False, elem_id="cd-stop")
         with gr.Column(scale=8, min_width=280):
-            board = html(banner("Waiting for photos", _HOW, "idle"), js_on_load=LIVE, elem_id="cd-many")
-    _add_events(comparator, files, start, stop, board)
+            board = html(_waiting(), js_on_load=LIVE + _BOARD_ON_LOAD, elem_id="cd-many")
+    dialog = html("", js_on_load=_DIALOG_ON_LOAD, elem_id="cd-closer")
+    run = _add_events(comparator, files, start, stop, board)
+    _add_closer(comparator, files, board, dialog)
+    # In the browser, at once: the photos of what is shown are always those that are chosen.
+    anew = json.dumps([[_waiting(ready), *_buttons(busy=False), ""] for ready in (False, True)])
+    shown = [board, start, stop, dialog]
+    files.change(None, files, shown, js=f"(files) => {anew}[files?.length ? 1 : 0]", cancels=[run], **PRIVATE)
+
+
+def _waiting(ready: bool = False) -> Markup:
+    """Before the photos are judged, which are there if `ready`."""
+    if ready:
+        return banner("Ready", "Press “Judge them”. The least certain answers will come first.", "idle")
+    return banner("Waiting for photos", _HOW, "idle")
 
 
 def _add_samples(files: FilesInput, paths: Sequence[str]) -> None:
@@ -69,7 +104,10 @@ def _add_samples(files: FilesInput, paths: Sequence[str]) -> None:
         button.click(lambda: paths, None, files, queue=False, **PRIVATE)
 
 
-def _add_events(comparator: Comparator, files: FilesInput, start: gr.Button, stop: gr.Button, board: gr.HTML) -> None:
+def _add_events(
+    comparator: Comparator, files: FilesInput, start: gr.Button, stop: gr.Button, board: gr.HTML
+) -> Dependency:
+    """Judge the files, report progress and show the results; returns the event that other files cancel."""
     run = gr.State(Run())
     outputs = [board, start, stop]
 
@@ -93,6 +131,27 @@ def _add_events(comparator: Comparator, files: FilesInput, start: gr.Button, sto
     done = begun.then(work, [files, run], outputs, concurrency_id="many", concurrency_limit=AT_ONCE, **PRIVATE)
     on_failure(done, outputs, [_refused(UNANSWERED), *_buttons(busy=False)])
     stop.click(halt, run, stop, queue=False, **PRIVATE)
+    return done
+
+
+def _add_closer(comparator: Comparator, files: FilesInput, board: gr.HTML, dialog: gr.HTML) -> None:
+    """Show a photo of the gallery in a dialog, with heat maps, when it is pressed."""
+    specs = comparator.specs
+
+    def look(files: _Upload, click: gr.EventData) -> Markup:
+        place = click._data.get("place") if isinstance(click._data, dict) else None
+        name = ""
+        try:
+            with collect(files, classes_of(specs), comparator.settings.max_upload_bytes) as found:
+                if not isinstance(place, int) or not 0 <= place < len(found.photos):
+                    raise InvalidImage("There is no such photo. Choose the photos again.")
+                name = found.photos[place].name
+                return closer(name, place, *comparator.look(found.photos[place].read(), explain=True), specs)
+        except CatDogError as error:
+            return no_closer(name, banners.refused(str(error)))
+
+    looked = board.click(look, files, dialog, concurrency_id=ONE_PHOTO, **PRIVATE)
+    on_failure(looked, dialog, no_closer("", banners.refused(UNANSWERED)))
 
 
 def _buttons(*, busy: bool) -> tuple[dict, dict]:

@@ -20,10 +20,11 @@ function refuse(message) {
 }
 
 // Gradio would drop without a word what it does not take, and what it shows as well. So it is given photos alone.
-function take(files) {
-  const reason = objection(files, largest);
+async function take(files) {
+  const [photo] = files, reason = objection(files, largest);
   if (reason) refuse(reason);
-  else give(files[0]);
+  else if (await isReadable(photo)) give(photo);
+  else refuse(`“${photo.name}” cannot be read. It may be a folder, or have been moved. Choose it again.`);
 }
 
 // Gradio takes dropped photos whatever it shows, if they have the type of a photo, which browsers do not know of all.

@@ -42,7 +42,7 @@ def refused(message: str, button: str = "") -> Markup:
 
 def objection() -> Markup:
     """Why something was not taken at all, which choosing.js says in the place of the dots."""
-    return banner("That did not work", "…", "error")
+    return banner("Not taken", "…", "error")
 
 
 def failed(error: CatDogError) -> Markup:

@@ -16,6 +16,9 @@ export function objection(files, largest) {
 export const tooLarge = (name, largest) =>
   `“${name}” is larger than the ${+(largest / 2 ** 20).toFixed(2)} MB that are accepted. Choose a smaller copy.`;
 
+// Whether the browser can read a file: not a folder, nor what has been moved or changed.
+export const isReadable = (file) => file.slice(0, 1).arrayBuffer().then(() => true, () => false);
+
 // Whether something is pasted or dropped into a field for text.
 const FIELDS = 'input:not([type=file], [type=checkbox], [type=radio]), textarea';
 export const isTyping = ({target}) => Boolean(target.closest?.(FIELDS));

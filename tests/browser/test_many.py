@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+import os
 import zipfile
 
 import pytest
 
+from catdog import Settings
 from tests.catdog import fakes
 from tests.catdog.photos import encoded
 
@@ -54,6 +56,12 @@ def test_a_labelled_zip(any_page, archive, tmp_path):
     expect(page.locator(".cd-failures")).to_contain_text("pets/dogs/notes.txt")
     assert page.locator(".cd-item img").first.evaluate("image => image.naturalWidth > 0")
     assert_looks_right(page)
+    for kind, names in KINDS.items():
+        page.locator(f".cd-kinds [value={kind}]").check()
+        assert sorted(page.locator(".cd-item:visible h3").all_inner_texts()) == names
+    look_closer(page, "pets/cats/2.png")
+    look_closer(page, "pets/owl.png")
+    look_closer(page, "pets/owl.png")
 
     with page.expect_download() as download:
         page.get_by_role("link", name="Download all figures as CSV").click()
@@ -61,6 +69,66 @@ def test_a_labelled_zip(any_page, archive, tmp_path):
     with open(tmp_path / "catdog.csv", encoding="utf-8-sig", newline="") as stream:
         rows = list(csv.DictReader(stream))
     assert len(rows) == 5 * 3 + 1 and rows[0]["verdict"] == "neither"
+
+
+# Which of these photos are wrong, disputed, of neither.
+KINDS = {
+    "wrong": ["pets/dogs/2.png"], "disputed": ["pets/cats/2.png", "pets/owl.png"], "neither": ["pets/owl.png"],
+    "all": ["pets/cats/1.png", "pets/cats/2.png", "pets/dogs/1.png", "pets/dogs/2.png", "pets/owl.png"],
+}  # fmt: skip
+
+
+def look_closer(page, name: str) -> None:
+    page.get_by_role("button", name=f"Look closer at {name}").press("Enter")
+    dialog = page.get_by_role("dialog", name=name)
+    expect(dialog).to_be_visible()
+    expect(dialog.locator(".cd-map")).to_have_count(3)
+    expect(dialog.locator("> img")).to_have_js_property("naturalWidth", 320)
+    assert_looks_right(page)
+    dialog.get_by_role("button", name="Close").click()
+    expect(dialog).to_be_hidden()
+
+
+def test_other_photos_take_away_the_results_and_end_the_run(open_page, stepwise, photo):
+    url, model = stepwise()
+    page = open_page(url)
+    open_tab(page)
+    photos = [photo((200, i, i), f"{i:02}.png") for i in range(4)]
+    send(page, photos[0])
+    model.turns.release()
+    expect(page.locator(".cd-item")).to_have_count(1)
+    page.set_input_files("#cd-files input[type=file]", photos[1:])
+    expect(page.locator("#cd-files .file-preview tr")).to_have_count(4)
+    expect(page.locator("#cd-many [data-accent=idle]")).to_be_visible()
+    page.get_by_role("button", name="Judge them").click()
+    model.turns.release()
+    expect(page.locator("#cd-many h2")).to_contain_text("of 4 photos")
+    page.get_by_label("Clear").click()
+    expect(page.locator("#cd-many [data-accent=idle]")).to_be_visible()
+    expect(page.get_by_role("button", name="Judge them")).to_be_enabled()
+    model.turns.release(1000)
+    send(page, photos[1])
+    expect(page.locator(".cd-item h3")).to_have_text(["01.png"])
+
+
+def test_files_that_are_too_large_are_left_out_by_name(page, photo, tmp_path):
+    open_tab(page)
+    large = [tmp_path / f"large{i}.jpg" for i in range(7)]
+    for path in large:
+        path.write_bytes(b"")
+        os.truncate(path, Settings().max_upload_bytes + 1)
+    page.set_input_files("#cd-files input[type=file]", [*large, photo(fakes.CAT, "cat.png")])
+    expect(page.locator("#cd-files .file-preview tr")).to_have_count(1)
+    alert = page.locator("#cd-left-out [role=alert]")
+    expect(alert).to_contain_text("“large4.jpg” and 2 others")
+    assert page.locator(".toast-body").count() == 0
+    assert_looks_right(page)
+    page.get_by_role("button", name="Judge them").click()
+    expect(page.locator(".cd-item")).to_have_count(1)
+    for path in large:
+        os.truncate(path, Settings().max_upload_bytes)
+    page.set_input_files("#cd-files input[type=file]", large * 2)
+    expect(alert).to_contain_text("200 MB")
 
 
 def test_nothing_single_photos_and_our_examples(open_page, url, page, photo):

@@ -123,7 +123,7 @@ def test_what_is_no_photo_is_named_and_leaves_the_photo_and_its_verdict(any_page
     page = any_page
     drop(page, *NO_PHOTOS["notes.txt"])
     expect(page.locator(".cd-banner")).to_have_count(1)
-    expect_headline(page, "did not work")
+    expect_headline(page, "Not taken")
     choose(page, photo(fakes.CAT))
     expect(page.locator(".cd-banner[role=alert]")).to_have_count(0)
     expect_headline(page, "say cat")

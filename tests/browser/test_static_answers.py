@@ -230,14 +230,14 @@ def test_the_gallery_and_its_file_are_those_of_the_server(page, page_specs):
     labels = itertools.cycle(["cat", "dog", None])
     thumbnail = Image.new("RGB", (4, 4))
     some = [
-        Judged(name, label, comparison, thumbnail)
+        Judged(name, label, comparison, thumbnail, place=7)
         for name, label, comparison in zip(names, labels, [*comparisons()[::7], comparisons()[-1]], strict=False)
     ]
     bad = [Judged("<bad>.jpg", None, error='It is "damaged".')]
     for judged, planned in ((some, 40), ([*bad, *some], None), (some[:1], None), (bad, None), (some[:2], None)):
         rows = [
             {
-                "name": one.name, "label": one.label, "error": one.error, "thumbnail": THUMBNAIL,
+                "name": one.name, "place": one.place, "label": one.label, "error": one.error, "thumbnail": THUMBNAIL,
                 "comparison": one.comparison and one.comparison.to_dict(),
             }
             for one in judged

@@ -81,6 +81,14 @@ def test_many_photos_become_a_gallery_tables_and_a_csv_file(page, tmp_path):
     expect(page.locator(".cd-item")).to_have_count(2)
     expect(page.locator(".cd-failures")).to_contain_text("bad.jpg")
     expect(page.locator(".cd-matrices table")).to_have_count(3)
+    page.locator(".cd-kinds [value=all]").check()
+    page.get_by_role("button", name="Look closer at").first.click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.locator(".cd-map")).to_have_count(3)
+    assert dialog.locator("> img").evaluate("image => image.decode().then(() => image.naturalWidth)") == 800
+    assert_looks_right(page)
+    dialog.get_by_role("button", name="Close").click()
+    expect(dialog).to_have_count(0)
     with page.expect_download() as download:
         page.get_by_text("Download all figures as CSV").click()
     rows = list(csv.DictReader(io.StringIO(download.value.path().read_text(encoding="utf-8-sig"))))

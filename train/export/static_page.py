@@ -40,7 +40,7 @@ RUNTIME_FILES = (
 WORKER = "service-worker.js"
 SHEETS = (STYLE, Path(blueprint.__file__).parent / "static" / "catdog.css", SOURCE / "page.css")
 QUIZ = Path(quiz_tab.__file__)
-FILLED = ("macros.html", "legend.html", "banner.html", "cards.html", "progress.html", "gallery.html")
+FILLED = ("macros.html", "legend.html", "banner.html", "cards.html", "progress.html", "gallery.html", "closer.html")
 PRIVACY = "The models run in your browser: your photos never leave this device."
 # Nothing comes from elsewhere and nothing goes there.
 POLICY = (

@@ -68,8 +68,11 @@ def test_the_download_is_the_csv_in_the_order_of_the_gallery(comparator, judged)
     assert rows[0]["path"] == "strange.png" and rows[-1]["path"] == "bad.txt"
 
 
-def test_what_was_stopped_says_how_far_it_came(comparator, judged):
-    assert "Stopped after 5 of 90 photos" in gallery.results(judged, comparator.specs, planned=90)
+def test_what_was_stopped_says_how_far_it_came_and_its_table_that_it_is_a_part(comparator, judged):
+    part = gallery.results(judged, comparator.specs, planned=90)
+    assert "Stopped after 5 of 90 photos" in part
+    assert "5 of 90" in re.search("<caption>(How often.*?)</caption>", part)[1]
+    assert " of " not in re.search("<caption>(How often.*?)</caption>", gallery.results(judged, comparator.specs))[1]
     at_once = gallery.results([], comparator.specs, planned=90)
     assert "Stopped after 0 of 90 photos" in at_once and "download" not in at_once
 
@@ -80,7 +83,7 @@ def test_names_and_errors_are_escaped(comparator, judged):
     html = gallery.results(
         [Judged(evil, None, entry.comparison, entry.thumbnail), Judged(evil, None, error=evil)], comparator.specs
     )
-    assert "<script" not in html and html.count("&lt;script&gt;") == 3
+    assert "<script" not in html and html.count("&lt;script&gt;") == 4
 
 
 @pytest.mark.parametrize(
