@@ -25,7 +25,7 @@ SENTENCES = {
     "all lean": "{everyone} lean towards {label}",
     "both": "Both models",
     "all": "All {count} models",
-    "unlike": "The photo is unlike those that the models learned from. Do not trust the answers below.",
+    "something else": "The photo seems to show something else. Do not trust the answers below.",
     "usually right": "When they disagreed like this before, {title} was right {right} of {photos} times. "
     "It says {label}.",
     "leader is": "{title}, {which}, is {sure} ({confidence}).",
@@ -140,7 +140,7 @@ def headline(comparison: Comparison, specs: Sequence[ModelSpec]) -> str:
 def explanation(comparison: Comparison, specs: Sequence[ModelSpec]) -> str:
     """What a visitor should know besides the headline: a sentence or two, or nothing."""
     if is_neither(comparison):
-        return say("unlike")
+        return say("something else")
     return usually_right(comparison, specs) or _leader_says(comparison, specs)
 
 

@@ -45,7 +45,7 @@ export function headline(comparison, specs) {
 }
 
 export function explanation(comparison, specs) {
-  if (is_neither(comparison)) return say("unlike");
+  if (is_neither(comparison)) return say("something else");
   return usuallyRight(comparison, specs) || leaderSays(comparison, specs);
 }
 
