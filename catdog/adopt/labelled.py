@@ -50,7 +50,7 @@ def find_labelled(folder: Path, known: Sequence[str] = ()) -> Labelled:
     if not folder.is_dir():
         raise InvalidSettings(f"There is no folder {folder} of photos.")
     folder = _unwrapped(folder)
-    inside = {path.name.casefold(): path for path in folder.iterdir() if path.is_dir()}
+    inside = {path.name.casefold(): path for path in _inside(folder) if path.is_dir()}
     folders = [inside[name] for name in SPLITS if name in inside] or [folder]
     found = ((each, _classes_in(each, known)) for each in folders)
     folder, classes = next((pair for pair in found if len(pair[1]) > 1), (folder, {}))
@@ -67,8 +67,16 @@ def find_labelled(folder: Path, known: Sequence[str] = ()) -> Labelled:
 
 def _unwrapped(folder: Path) -> Path:
     """The folder itself, or the one in it that is alone there, as zips often hold one."""
-    inside = [path for path in folder.iterdir() if not path.name.startswith((".", "_"))]
+    inside = _inside(folder)
     return _unwrapped(inside[0]) if len(inside) == 1 and inside[0].is_dir() else folder
+
+
+def _inside(folder: Path) -> list[Path]:
+    """What lies in a folder, but for what is hidden; raises InvalidSettings where it cannot be read."""
+    try:
+        return [path for path in folder.iterdir() if not path.name.startswith((".", "_"))]
+    except OSError as error:
+        raise InvalidSettings(f"The folder {folder} of photos cannot be read: {error.strerror}.") from error
 
 
 def _classes_in(folder: Path, known: Sequence[str]) -> dict[str, list[Path]]:

@@ -115,7 +115,7 @@ def _other(paths: Sequence[Path]) -> str | None:
 
 
 def _in_folder(folder: Path) -> tuple[Path, Path | None]:
-    files = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
+    files = [path for path in _files(folder) if not path.name.startswith(".")]
     described = [path for path in files if path.suffix.lower() == ".json" and describes_model(path)]
     models = [path for path in files if path.suffix.lower() in MODELS]
     if len(models) == 1:
@@ -130,7 +130,7 @@ def _in_folder(folder: Path) -> tuple[Path, Path | None]:
 
 def _with_partner(path: Path) -> tuple[Path, Path | None]:
     """A model's file, or a description and the weights beside it, whichever of the two was named."""
-    beside = sorted(other for other in path.parent.iterdir() if other != path and other.is_file())
+    beside = [other for other in _files(path.parent) if other != path]
     if path.suffix.lower() == ".json":
         weights = [other for other in beside if other.suffix.lower() in MODELS[:2]]
         alike = [other for other in weights if other.name.split(".")[0] == path.stem]
@@ -142,6 +142,14 @@ def _with_partner(path: Path) -> tuple[Path, Path | None]:
     described = [other for other in beside if other.suffix.lower() == ".json" and describes_model(other)]
     alike = [other for other in described if other.stem == path.name.split(".")[0]] or described
     return (alike[0], path) if len(alike) == 1 else (path, None)
+
+
+def _files(folder: Path) -> list[Path]:
+    """The files in a folder, sorted; raises Refused where it cannot be read."""
+    try:
+        return sorted(path for path in folder.iterdir() if path.is_file())
+    except OSError as error:
+        raise refused("file_unreadable", folder.name, reason=error.strerror) from error
 
 
 def _holds_model(path: Path) -> bool:

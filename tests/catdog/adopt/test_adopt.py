@@ -9,6 +9,7 @@ import pickle
 import shlex
 import shutil
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -353,6 +354,18 @@ def test_names_of_photos_are_classes_only_if_these_are_known(files, known, class
     else:
         with pytest.raises(InvalidSettings, match="a folder of photos for each class"):
             find_labelled(tmp_path, known)
+
+
+def test_a_folder_that_cannot_be_read_is_named(tmp_path, monkeypatch):
+    def closed(folder):
+        raise PermissionError(errno.EACCES, "Permission denied", str(folder))
+
+    monkeypatch.setattr(Path, "iterdir", closed)
+    with pytest.raises(InvalidSettings, match="Permission denied"):
+        find_labelled(tmp_path)
+    with pytest.raises(Refused, match="Permission denied") as caught:
+        source.find_source(tmp_path, tmp_path)
+    assert caught.value.code == "file_unreadable"
 
 
 def test_weights_find_their_description_beside_them(tmp_path):
