@@ -62,29 +62,22 @@ def pytest_unconfigure():
     shutil.rmtree(UPLOADS, ignore_errors=True)
 
 
-@pytest.fixture(scope="session")
-def shared_cache(tmp_path_factory) -> Path:
-    """Converted models of this run of the tests, for all of its processes, so that each is converted once."""
+@pytest.fixture(scope="session", autouse=True)
+def clean_environment(tmp_path_factory):
+    """No CATDOG_ variable of the person who runs the tests reaches a test, and no test fills their cache.
+
+    All processes of the tests share one, so that each model is converted once: in these processes themselves, which
+    have TensorFlow already.
+    """
     folder = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         folder = folder.parent
-    folder = folder / "shared-cache"
-    folder.mkdir(exist_ok=True)
-    return folder
-
-
-@pytest.fixture(autouse=True)
-def clean_environment(monkeypatch, shared_cache):
-    """No CATDOG_ variable of the person who runs the tests reaches a test, and no test fills their cache."""
-    for name in [name for name in os.environ if name.startswith("CATDOG_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(shared_cache))
-
-
-@pytest.fixture(autouse=True)
-def converted_in_process(monkeypatch):
-    """Convert models in the process of the tests, which has TensorFlow already: seconds less per model."""
-    monkeypatch.setattr("catdog.engine.loading.convert", convert_here)
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("CATDOG_")]:
+            patch.delenv(name)
+        patch.setenv("XDG_CACHE_HOME", str(folder / "shared-cache"))
+        patch.setattr("catdog.engine.loading.convert", convert_here)
+        yield
 
 
 def convert_here(jobs):
@@ -118,6 +111,16 @@ def tiny_comparator(tiny_weights):
     from catdog import Settings, load
 
     comparator = load(Settings(weights=tiny_weights))
+    yield comparator
+    comparator.close()
+
+
+@pytest.fixture(scope="session")
+def bundled_comparator():
+    """A Comparator on the shipped models, and their conversions in the cache of all tests."""
+    from catdog import load
+
+    comparator = load()
     yield comparator
     comparator.close()
 

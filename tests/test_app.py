@@ -20,7 +20,8 @@ from tests.catdog.gradio_app.calls import data_url
 from tests.conftest import PATIENCE, ROOT
 from tests.servers import free_port, running, taken_port, until_it_answers
 
-pytestmark = pytest.mark.long
+# So that the app finds its models converted.
+pytestmark = [pytest.mark.long, pytest.mark.usefixtures("tiny_comparator")]
 HOST = "127.0.0.1"
 # app.py, which waits long enough for the next request of a test on a slow machine.
 UNHURRIED = """
@@ -82,11 +83,13 @@ def test_an_app_that_cannot_start_says_why(tmp_path, tiny_weights, environment, 
 
 
 def test_the_app_serves_from_any_folder_until_interrupted_and_tells_of_a_fallback(tmp_path, tiny_weights, cat):
-    port = free_port()
-    hub = {"CATDOG_HUB_REPO": "user/name", "HF_ENDPOINT": f"http://{HOST}:{free_port()}", "HF_HOME": tmp_path}
+    port, folder = free_port(), tmp_path / "Köln am Rhein"
+    folder.mkdir()
+    hub = {"CATDOG_HUB_REPO": "user/name", "HF_ENDPOINT": f"http://{HOST}:{free_port()}", "HF_HOME": folder}
+    machine = {"LC_ALL": "C", "HOME": "/proc/nowhere", "TMPDIR": folder, "GRADIO_TEMP_DIR": folder / "uploads"}
     unusable = {"ALL_PROXY": "socks://proxy:1080", "no_proxy": "fd00::/8", "SSL_CERT_FILE": tmp_path / "none"}
     environment = {"CATDOG_WEIGHTS": tiny_weights, "GRADIO_SERVER_PORT": port, "CATDOG_LOG": "json"}
-    with app(tmp_path, **environment, **hub, **unusable) as process:
+    with app(folder, **environment, **hub, **machine, **unusable) as process:
         url = f"http://{HOST}:{port}"
         until_it_answers(url, process)
         with httpx.Client(base_url=f"{url}/gradio_api/call/", headers={"X-Request-ID": "mine"}, timeout=60) as client:

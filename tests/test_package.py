@@ -63,7 +63,6 @@ def programs(wheel, tmp_path_factory) -> Path:
 def run(programs, tmp_path, monkeypatch):
     """Run a program of that environment in an empty folder; return what it prints."""
     monkeypatch.delenv("PYTHONPATH", raising=False)
-    monkeypatch.setenv("CATDOG_ENGINE", "tensorflow")  # which needs no conversion first
 
     def run(program: str, *arguments: str | Path) -> str:
         command = [shutil.which(program, path=programs), *arguments]
@@ -91,6 +90,7 @@ def test_the_wheel_holds_every_file_and_its_requirements(wheel):
     assert {*map(Requirement, metadata.get_all("Requires-Dist"))} == {*map(Requirement, pins)}
 
 
+@pytest.mark.usefixtures("bundled_comparator")  # so that the command finds the models converted
 def test_the_command_judges_a_photo_and_goes_by_its_name(run, tmp_path):
     photo = shutil.copy(EXAMPLES / "cat.jpg", tmp_path)
     answer = json.loads(run("catdog", "predict", "--json", "--model", "efficientnet_lite2", photo))

@@ -348,14 +348,15 @@ def listed(environment, **streams) -> subprocess.CompletedProcess:
 
 
 def test_a_process_answers_reports_and_obeys_ctrl_c(environment, cat, tmp_path):
+    photo = shutil.copy(cat, tmp_path / "Kätzchen im Körbchen.jpg")
     (tmp_path / "empty.jpg").touch()
     undecodable = os.fsencode(tmp_path) + b"/\xff.jpg"
     process = subprocess.Popen(
-        [*command("predict", tmp_path / "empty.jpg"), undecodable, *[str(cat)] * 3000],
-        cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        [*command("predict", tmp_path / "empty.jpg"), undecodable, *[str(photo)] * 3000],
+        cwd=ROOT, env=environment | {"LC_ALL": "C"}, encoding="utf-8", stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
     with process:
-        assert process.stdout.readline() == f"{cat}\n"
+        assert process.stdout.readline() == f"{photo}\n"
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == INTERRUPTED

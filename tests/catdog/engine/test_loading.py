@@ -175,15 +175,25 @@ comparator.close()
 
 
 def test_a_process_converts_in_a_child_and_the_next_one_uses_that(tiny, tmp_path, cat):
+    """On an odd machine: paths with spaces and umlauts, no home, dead proxies, and a Python that forgives nothing."""
     path, spec = tiny
-    strict = {"PYTHONWARNINGS": "error", "PYTHONSAFEPATH": 1}
+    place = tmp_path / "Köln am Rhein"
+    weights, converted, temporary = (place / name for name in ("Modelle für alle", "Umgewandeltes", "Kurzes"))
+    shutil.copytree(path.parent, weights)
+    temporary.mkdir()
+    photo = shutil.copy(cat, place / "Kätzchen im Körbchen.jpg")
+    odd = {
+        "PYTHONWARNINGS": "error", "PYTHONSAFEPATH": 1, "PYTHONPATH": f"{place}{os.pathsep}nowhere", "LC_ALL": "C",
+        "HOME": "/proc/nowhere", "TMPDIR": temporary, "HTTPS_PROXY": "http://127.0.0.1:9", "ALL_PROXY": "socks://nowhere:1",
+    }  # fmt: skip
     seen = []
     for _ in range(2):
-        answer = python(START, cat, ROOT, CATDOG_WEIGHTS=path.parent, CATDOG_CACHE=tmp_path, **strict).stdout
-        seen.append((answer, (cache.folder_of(tmp_path, spec.sha256) / cache.MANIFEST).stat().st_mtime_ns))
+        answer = python(START, photo, ROOT, CATDOG_WEIGHTS=weights, CATDOG_CACHE=converted, **odd).stdout
+        seen.append((answer, (cache.folder_of(converted, spec.sha256) / cache.MANIFEST).stat().st_mtime_ns))
     assert seen[0] == seen[1]
     assert seen[0][0].splitlines()[1] == "[]"  # neither Keras nor TensorFlow, and no problem
-    assert list(tmp_path.iterdir()) == [cache.folder_of(tmp_path, spec.sha256)]
+    assert list(converted.iterdir()) == [cache.folder_of(converted, spec.sha256)]
+    assert list(temporary.iterdir()) == []
 
 
 # --- what is done where OpenVINO cannot run a model ----------------------------------------------

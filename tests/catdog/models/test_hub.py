@@ -227,7 +227,7 @@ BEHAVIOURS = {
 @pytest.mark.parametrize("pinned", [True, False], ids=["commit", "branch"])
 def test_unreachable_and_never_cached(hub, commit, hub_client, tiny_weights, monkeypatch, behave, pinned):
     monkeypatch.setattr(catdog_hub, "PATIENCE", 1.5)
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DOWNLOAD_TIMEOUT", 0.3)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DOWNLOAD_TIMEOUT", 0.1)
     if behave:
         behave(hub)
     else:

@@ -83,7 +83,7 @@ def small_base(path: Path) -> keras.Model:
 def test_what_is_neither_is_learned_served_and_taught(two_folders, tmp_path, capsys):
     data, more = two_folders
     folders, first = ["--data", data, "--more", more], tmp_path / "first"
-    learning = ["--stages", "24x12", "--batch-size", 8, "--learning-rate", 0.01, "--ema", 0, "--crop", 0.8]
+    learning = ["--stages", "24x5", "--batch-size", 8, "--learning-rate", 0.03, "--ema", 0, "--crop", 0.8]
     spec = run("fit", "mobilenet_v2", first, *folders, "--base", "none", *learning, "--degrade", 0.1)
     assert spec.metrics["val"]["images"] == 12 and spec.metrics["elsewhere"]["images"] == 6
     assert spec.neither.photos == 6 and spec.neither.auroc > 0.8

@@ -91,7 +91,7 @@ with small_instead(), eagerly():
 
 
 def test_a_run_killed_while_it_writes_its_state_ends_like_an_unbroken_one(tiny_data, tmp_path):
-    options = ["--stages", "24x1,32x2", "--batch-size", "16", "--cutmix", "0.5"]
+    options = ["--stages", "24x1,32x2", "--batch-size", "16", "--cutmix", "0.5", "--limit", "12"]
     killed, unbroken = tmp_path / "killed", tmp_path / "unbroken"
     assert fit(tiny_data, unbroken, *options) == 0
     command = [sys.executable, "-c", KILLED, *fit_command(tiny_data, killed, *options)]
