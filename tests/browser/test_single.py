@@ -198,19 +198,23 @@ def test_without_a_camera_the_page_says_why(open_page, url, photo):
     expect(page.locator(".cd-banner[role=alert]")).to_contain_text("https")
 
 
-def test_a_photo_can_be_pasted_whatever_is_shown_but_not_on_other_tabs(page, photo):
+def test_a_photo_can_be_pasted_whatever_is_shown_and_goes_to_the_tab_that_is_open(page, photo):
     paste(page, photo(fakes.CAT))
     expect_headline(page, "All three models say cat")
     paste(page, photo(fakes.DOG))
     expect_headline(page, "All three models say dog")
     sent = []
     page.on("request", lambda request: sent.append(request.url) if "/upload?" in request.url else None)
-    page.get_by_role("tab", name="Many at once").click()
+    page.get_by_role("tab", name="You against the models").click()
     paste(page, photo(fakes.DOG))
     page.get_by_role("tab", name="One photo").click()
     paste(page, photo(fakes.DISPUTED))
     expect_headline(page, "The models disagree")
     assert len(sent) == 1
+    page.get_by_role("tab", name="Many at once").click()
+    paste(page, photo(fakes.DOG))
+    expect(page.locator("#cd-files .file-preview tr")).to_have_count(1)
+    assert len(sent) == 2
 
 
 def test_the_button_for_uploads_asks_for_another_photo_and_leaves_the_camera(open_page, url, photo):
