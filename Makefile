@@ -46,6 +46,7 @@ lock: $(VENV)/.all ## pin everything below requirements*.txt again; `make lock U
 	$(COMPILE) requirements.txt --output-file locks/runtime.txt
 	$(COMPILE) requirements-serve.txt --constraint locks/runtime.txt --output-file locks/serve.txt
 	$(COMPILE) requirements-test.txt --output-file locks/all.txt
+	$(COMPILE) requirements-tune.txt --constraint locks/all.txt --output-file locks/tune.txt
 
 clean: ## remove the environment and the caches of the tools
 	rm -rf $(VENV) build/python3.* .pytest_cache .ruff_cache .hypothesis

@@ -34,6 +34,7 @@ FLOORS = [
     ["train.measure"],
     ["train.export", "train.fit"],
     ["train.report"],
+    ["train.tune"],
     ["train.publish"],
     ["train.__main__"],
 ]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
+import importlib.util
 import inspect
 import json
 import os.path
@@ -11,8 +13,9 @@ import re
 import shlex
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Annotated, Any, Literal
 
 import typer
@@ -65,7 +68,7 @@ def command(*, if_stopped: str, keras: bool = True) -> Callable:
 
         @functools.wraps(function)
         def run(**given: Any) -> None:
-            try:
+            with _told(if_stopped):
                 if keras:
                     load_keras()
                 with warnings.catch_warnings():
@@ -73,17 +76,24 @@ def command(*, if_stopped: str, keras: bool = True) -> Callable:
                     warnings.filterwarnings("ignore", module=r"PIL\.")
                     grouped = [group(**{field.name: given.pop(field.name) for field in fields})] if fields else []
                     function(*grouped, **given)
-            except (CatDogError, OSError) as error:
-                print(f"error: {_sentence(error)}", file=sys.stderr)
-                raise typer.Exit(1) from None
-            except KeyboardInterrupt:
-                print(f"\nstopped; {if_stopped}", file=sys.stderr)
-                raise typer.Exit(130) from None
 
         run.__signature__ = signature.replace(parameters=[p.replace(kind=p.KEYWORD_ONLY) for p in parameters])
         return app.command()(run)
 
     return register
+
+
+@contextlib.contextmanager
+def _told(if_stopped: str) -> Iterator[None]:
+    """End the command with a sentence on an error, or on Ctrl-C."""
+    try:
+        yield
+    except (CatDogError, OSError) as error:
+        print(f"error: {_sentence(error)}", file=sys.stderr)
+        raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        print(f"\nstopped; {if_stopped}", file=sys.stderr)
+        raise typer.Exit(130) from None
 
 
 def _sentence(error: CatDogError | OSError) -> str:
@@ -111,12 +121,68 @@ def prepare(
     _print_json({"out": str(out), "kept": report["kept"]})
 
 
+def _tuning() -> ModuleType:
+    """The package `train.tune`; raises InvalidSettings where Optuna is not installed."""
+    if importlib.util.find_spec("optuna") is None:
+        raise InvalidSettings("A search needs Optuna: `pip install -r requirements-tune.txt`.")
+    from train import tune
+    from train.tune import search, study_file, study_report  # noqa: F401
+
+    return tune
+
+
+def _as_the_best(context: typer.Context, trial: Path | None) -> Path | None:
+    """Let what the best trial of a study had be the default of every option."""
+    if trial is not None:
+        with _told(CONTINUES):
+            load_keras()
+            study_file = _tuning().study_file
+            context.default_map = study_file.best_options(study_file.loaded(trial))
+    return trial
+
+
 @command(if_stopped=CONTINUES)
-def fit(job: Job, context: typer.Context) -> None:
+def fit(
+    job: Job,
+    context: typer.Context,
+    trial: Annotated[
+        Path | None,
+        Option(
+            metavar="STUDY",
+            is_eager=True,
+            callback=_as_the_best,
+            help="Train as the best trial of this folder of `tune` was, but for what else is said here.",
+        ),
+    ] = None,
+) -> None:
     """Train a classifier on labelled photos; write its .h5 and its spec."""
     from train.fit import supervised
 
-    _print_trained(supervised.fit(_complete(job, context)), job)
+    job = _complete(job, context)
+    if trial is not None:
+        study_file = _tuning().study_file
+        job = dataclasses.replace(job, command=study_file.command(study_file.options(job)))
+    _print_trained(supervised.fit(job), job)
+
+
+@command(if_stopped="the same command, without --restart, continues the study")
+def tune(
+    job: Job,
+    context: typer.Context,
+    trials: Annotated[
+        int | None, Option(help="Trials of the study, earlier ones included. Default: 20, with --grid all.")
+    ] = None,
+    space: Annotated[Path | None, Option(help="TOML file of what to vary. Default: around the usual recipe.")] = None,
+    grid: Annotated[bool, Option("--grid", help="Try all combinations of the space.")] = False,
+) -> None:
+    """Search for a better recipe of `fit` on train and val; write a table, drawings and the best command."""
+    tuning = _tuning()
+    job = _complete(job, context)
+    study = tuning.search.search(job, trials=trials, space=space, as_grid=grid)
+    found = tuning.study_report.report(study, job.run)
+    print(found["summary"])
+    best = {name: found[name] for name in ("trial", "log_loss", "command")}
+    _print_json({"study": str(job.run), "ended": found["ended"], "stopped": found["stopped"], "best": best})
 
 
 @command(if_stopped=CONTINUES)

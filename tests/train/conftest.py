@@ -40,7 +40,7 @@ def small_instead():
 
     from train.networks import architectures
 
-    def features(pixels, weights):
+    def features(pixels, weights, depth):
         x = architectures._residual_block(architectures.symmetric(pixels), 16, strides=2)
         return keras.layers.GlobalAveragePooling2D()(x)
 

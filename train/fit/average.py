@@ -40,7 +40,7 @@ def average(product: Product, files: Sequence[Path]) -> ModelSpec:
     require_same_classes(product, val.classes)
     spec = spec_beside(files[-1])
     neither = spec is not None and spec.neither is not None
-    network = architectures.build(product.name, classes=len(val.classes), neither=neither)
+    network = product.network(len(val.classes), neither)
     weights = []
     for file in files:
         _require_classes(file, val.classes)

@@ -40,7 +40,7 @@ def finish(trained: keras.Model, product: Product, val: Split, training: dict) -
     Raises InvalidSettings as `require_own` does.
     """
     neither = trained.outputs[0].shape[-1] == len(val.classes) + 1
-    model = architectures.build(product.name, classes=len(val.classes), neither=neither, image_size=product.image_size)
+    model = product.network(len(val.classes), neither, image_size=product.image_size)
     model.set_weights(trained.get_weights())
     spec = ModelSpec(
         name=product.name,

@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from typer import Argument, BadParameter, Option
 
 from catdog.errors import InvalidSettings
 from train.networks.recipes import LARGEST_SIZE, Recipe, parse_stages
+
+LEAST, MOST = 0.1, 4.0  # of width and depth
 
 # Options that other commands have, too
 Data = Annotated[Path, Option(help="Folder made by `prepare`.")]
@@ -37,6 +39,9 @@ class Product:
         Option(help="Folder of the checkpoints and of the model before rounding. Default: one in runs for this --out."),
     ] = None
     image_size: Annotated[int | None, Option(help="Input size of the served model, pixels.")] = None
+    width: Annotated[float, Option(help="What the channels of all layers are multiplied with.")] = 1.0
+    depth: Annotated[float, Option(help="What the blocks of each stage are multiplied with.")] = 1.0
+    dropout: Annotated[float | None, Option(help="Share of the features that training drops.")] = None
     limit: Limit = None
     dataset: DatasetName = ""
     overwrite: Annotated[bool, Option("--overwrite", help="Replace a model of the name that another run made.")] = False
@@ -49,11 +54,23 @@ class Product:
         size = usual if self.image_size is None else self.image_size
         if not 8 <= size <= LARGEST_SIZE:
             raise InvalidSettings(f"The image size must be 8 to {LARGEST_SIZE} pixels. Received: {size}.")
+        for name in ("width", "depth"):
+            if not LEAST <= getattr(self, name) <= MOST:
+                raise InvalidSettings(f"The {name} must be {LEAST} to {MOST:g}. Received: {getattr(self, name)}.")
         object.__setattr__(self, "image_size", size)
 
     @property
     def file(self) -> Path:
         return self.out / f"{self.name}.h5"
+
+    def network(self, classes: int, neither: bool, *, image_size: int | None = None, base: str | None = None) -> Any:
+        """The keras.Model to train or to write, as of `architectures.build`."""
+        from train.networks import architectures
+
+        size = {"width": self.width, "depth": self.depth, "dropout": self.dropout}
+        return architectures.build(
+            self.name, classes=classes, neither=neither, image_size=image_size, base=base, **size
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,11 +84,18 @@ class Job(Product):
     frozen_stages: Annotated[int | None, Option(help="How many of the first stages keep the base as it is.")] = None
     batch_size: Annotated[int | None, Option(help="Photos per step.")] = None
     learning_rate: Annotated[float | None, Option(help="Peak learning rate.")] = None
+    head_learning_rate: Annotated[float | None, Option(help="That of frozen stages.")] = None
+    warmup_steps: Annotated[int | None, Option(help="Steps up to the peak; at most a quarter of all.")] = None
+    weight_decay: Annotated[float | None, Option(help="Share of the weights that decays, times the rate.")] = None
+    label_smoothing: Annotated[float | None, Option(help="Share of each label that all classes get.")] = None
     crop: Annotated[float | None, Option(help="Least share of a photo that a random crop keeps.")] = None
     cutmix: Annotated[float | None, Option(help="Share of photos with a box of another pasted in.")] = None
+    jitter: Annotated[float | None, Option(help="Largest change of brightness, contrast, saturation.")] = None
     degrade: Annotated[float | None, Option(help="Share of photos that are blurred, shrunk, tilted, ...")] = None
     steps: Annotated[int | None, Option(help="Batches per epoch. Default: every photo once.")] = None
-    settled: Annotated[bool | None, Option("--settled", help="Keep batch norm's statistics, depthwise kernels.")] = None
+    settled: Annotated[
+        bool | None, Option("--settled/--no-settled", help="Keep batch norm's statistics, depthwise kernels.")
+    ] = None
     ema: Annotated[float | None, Option(help="Momentum of the moving average of the weights; 0 for none.")] = None
     seed: Annotated[int | None, Option(help="Seed of all random numbers.")] = None
     precision: Annotated[str | None, Option(help="auto, float32 or mixed_bfloat16.")] = None

@@ -213,6 +213,7 @@ SETTINGS = {
     "degrade": "{:g} % of the photos degraded",
     "label_smoothing": "label smoothing {:g}",
     "ema": "moving average of the weights ({:g} per step)",
+    "dropout": "dropout of {:g} before the last layer",
     "frozen_stages": "the base frozen in the first {:g} of its stages",
 }
 
@@ -227,6 +228,7 @@ def _recipe(recipe: dict[str, Any]) -> str:
     for name, text in SETTINGS.items():
         if value := number(recipe.get(name)):
             parts.append(text.format(100 * value if "%" in text else value))
+    parts += [f"{name} times {recipe[name]:g}" for name in ("width", "depth") if number(recipe.get(name)) not in (0, 1)]
     if is_number(recipe.get("seed")):  # which may be 0
         parts.append(f"seed {recipe['seed']}")
     return ", ".join(parts)

@@ -32,14 +32,23 @@ def prepared(job: Job, recipe: Recipe, teacher: Path | None = None) -> tuple[dat
     require_other(job, job.start, job.base, teacher)
     require_own(job)
     require_writable(job.out)
-    train, val = dataset.find_training(job.data, job.limit, job.more)
-    if not teacher:
-        train = train.at(train.labels != dataset.UNKNOWN)
+    train, val = listed(job, unlabelled=bool(teacher))
     require_same_classes(job, val.classes)
+    return val, decoded(job, recipe, train, val)
+
+
+def listed(job: Job, *, unlabelled: bool = False) -> tuple[dataset.Split, dataset.Split]:
+    """The training and validation photos of a job, with those without a label or not."""
+    train, val = dataset.find_training(job.data, job.limit, job.more)
+    return train if unlabelled else train.at(train.labels != dataset.UNKNOWN), val
+
+
+def decoded(job: Job, recipe: Recipe, train: dataset.Split, val: dataset.Split) -> Data:
+    """The photos of both splits at the sizes that a job and its recipe need."""
     identity = {"photos": len(train), "validation_photos": len(val), "classes": len(val.classes)}
     identity |= {"neither": count} if (count := len(train.of_neither)) else {}
     stored_size = max(STORED_SIZE, job.image_size, *(size for size, _ in recipe.stages))
-    return val, Data(
+    return Data(
         load_images(train, stored_size, cache=job.data / ".cache"),
         train.labels,
         load_images(val, job.image_size, cache=job.data / ".cache"),
@@ -73,7 +82,7 @@ def require_same_classes(product: Product, classes: tuple[str, ...]) -> None:
 
 def started(job: Job, recipe: Recipe, photos: Data) -> keras.Model:
     """The network of a job, for photos of any size, with its initial weights."""
-    network = architectures.build(job.name, classes=photos.classes, neither=photos.neither, base=job.base)
+    network = job.network(photos.classes, photos.neither, base=job.base)
     if job.start:
         architectures.load_classifier(network, job.start)
     return settled(network) if recipe.settled else fused(network)

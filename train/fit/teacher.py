@@ -91,9 +91,14 @@ def load_teacher(
     """
     model = _loaded(path, "teacher")
     if model.name in architectures.ARCHITECTURES:
-        base = architectures.build_base(model.name)  # for photos of any size
-        base.set_weights(model.get_weights()[: len(base.weights)])
         spec = spec_beside(path)
+        recipe = spec.training.get("recipe") if spec else None
+        scales = {name: recipe.get(name, 1.0) for name in ("width", "depth")} if isinstance(recipe, dict) else {}
+        base = architectures.build_base(model.name, **scales)  # for photos of any size
+        try:
+            base.set_weights(model.get_weights()[: len(base.weights)])
+        except ValueError as error:
+            raise InvalidSettings(f"The teacher {path} is another network than {model.name} usually is.") from error
         knows = spec is not None and spec.classes == classes and (spec.neither is not None) == neither
         return settled(up_to_last_map(base)), model.layers[-1] if knows else None
     base = next((layer for layer in model.layers if not isinstance(layer, layers.InputLayer)), None)

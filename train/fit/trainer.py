@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,11 +58,13 @@ def train(
     *,
     inputs: dict,
     restart: bool = False,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> tuple[keras.Model, list[dict]]:
     """Train through all stages; return the trained model and one row of figures per epoch.
 
     make_model  (size, optimizer) -> a compiled training model for crops of that size, always with the same weights
     run, inputs, restart  as in `Checkpoints`
+    callbacks   are called before the state of an epoch is written
 
     Each stage begins by reading the last checkpoint, so a run that was killed continues as if it were at the start of
     a stage. Raises InvalidSettings for a run with another recipe or other inputs, and Diverged.
@@ -93,7 +95,7 @@ def train(
         else:
             checkpoints.restore(model)
         print(f"{size} px: epochs {done + 1} to {end} of {recipe.epochs}", flush=True)
-        _fit(model, data, recipe, done, end, _SaveEachEpoch(checkpoints, size))
+        _fit(model, data, recipe, done, end, [*callbacks, _SaveEachEpoch(checkpoints, size)])
     # Read once more, for a run that was finished before.
     model = build(recipe.stages[-1][0], frozen=recipe.frozen_epochs == recipe.epochs)
     checkpoints.restore(model)
@@ -101,10 +103,12 @@ def train(
     return model, checkpoints.history()
 
 
-def _fit(model: keras.Model, data: Data, recipe: Recipe, done: int, end: int, save: keras.callbacks.Callback) -> None:
+def _fit(
+    model: keras.Model, data: Data, recipe: Recipe, done: int, end: int, callbacks: list[keras.callbacks.Callback]
+) -> None:
     """Train the epochs after `done` up to `end`; raises Diverged."""
     training, validation = _batches(data, recipe, done)
-    callbacks = [keras.callbacks.SwapEMAWeights(), save] if recipe.ema else [save]
+    callbacks = [keras.callbacks.SwapEMAWeights(), *callbacks] if recipe.ema else callbacks
     try:
         model.fit(training, validation_data=validation, initial_epoch=done, epochs=end, callbacks=callbacks)
     except Diverged:

@@ -27,15 +27,15 @@ class Architecture:
 
     title       name for people
     image_size  default input height and width for serving, pixels
-    features    features(pixels, weights) -> pooled features (N, F) of pixels 0..255; weights is
-                None or, for `pretrained` networks, "imagenet"
+    features    features(pixels, weights, depth) -> pooled features (N, F) of pixels 0..255; weights is None or, for
+                `pretrained` networks, "imagenet"; depth as in `build`
     pretrained  whether keras.applications has ImageNet weights for it
     dropout     rate before the last layer
     """
 
     title: str
     image_size: int
-    features: Callable[[keras.KerasTensor, str | None], keras.KerasTensor]
+    features: Callable[[keras.KerasTensor, str | None, float], keras.KerasTensor]
     pretrained: bool = True
     dropout: float = 0.2
 
@@ -47,29 +47,41 @@ def build(
     neither: bool = False,
     image_size: int | None = None,
     base: str | None = None,
+    width: float = 1.0,
+    depth: float = 1.0,
+    dropout: float | None = None,
 ) -> keras.Model:
     """Build a classifier; `image_size` None accepts photos of any height and width.
 
     `neither` adds a last output, for photos of none of the classes. `base` is as `weights` in `build_base`. The layers
     of the network are those of the model; none is a model of its own.
+
+    width    what the channels of all layers are multiplied with; multiples of 8 come out
+    depth    what the blocks of each stage are multiplied with, rounded up; not for networks as published
+    dropout  rate before the last layer; None for that of the architecture
     """
-    network = build_base(name, image_size=image_size, weights=base)
-    features = layers.Dropout(get(name).dropout, name="dropout")(network.output)
+    network = build_base(name, image_size=image_size, weights=base, width=width, depth=depth)
+    features = layers.Dropout(get(name).dropout if dropout is None else dropout, name="dropout")(network.output)
     return keras.Model(network.input, head(classes, neither)(features), name=name)
 
 
-def build_base(name: str, *, image_size: int | None = None, weights: str | None = None) -> keras.Model:
+def build_base(
+    name: str, *, image_size: int | None = None, weights: str | None = None, width: float = 1.0, depth: float = 1.0
+) -> keras.Model:
     """Build the feature extractor of an architecture: pixels 0..255 to pooled features.
 
     `weights` is None or "none" (random), "imagenet" (downloaded by keras.applications), or the path of an `.h5` that
     begins with this base: a classifier of the same architecture for any classes, or a model whose first layer is it.
+    `width` and `depth` are as in `build`, and must be 1 with "imagenet".
     """
     architecture = get(name)
+    if weights == "imagenet" and (width, depth) != (1, 1):
+        raise InvalidSettings(f"ImageNet weights fit only width 1 and depth 1. Received: {width:g} and {depth:g}.")
     if weights not in (None, "none") and not architecture.pretrained:
         raise InvalidSettings(f"{name} is trained from random weights and takes no base. Received: {weights!r}.")
     inputs = keras.Input((image_size, image_size, 3), name="pixels")
     try:
-        features = architecture.features(inputs, "imagenet" if weights == "imagenet" else None)
+        features = architecture.features(inputs, "imagenet" if weights == "imagenet" else None, depth)
     except Exception as error:  # keras.utils.get_file raises a bare Exception when a download fails
         if weights != "imagenet":
             raise
@@ -77,10 +89,21 @@ def build_base(name: str, *, image_size: int | None = None, weights: str | None 
         raise InvalidSettings(
             f"The ImageNet weights of {name} cannot be fetched; a file of them can be given instead: {reason}"
         ) from error
-    network = keras.Model(inputs, features, name=f"{name}_base")
+    network = _widened(keras.Model(inputs, features, name=f"{name}_base"), width)
     if weights not in (None, "none", "imagenet"):
         _copy_weights(network, weights, f"{weights} does not begin with the weights of {network.name}")
     return network
+
+
+def _widened(network: keras.Model, width: float) -> keras.Model:
+    """A copy of a network without its weights, all of whose layers have `width` times the channels."""
+
+    def clone(layer):
+        config = layer.get_config()
+        channels = {name: _multiple_of_8(width * config[name]) for name in ("filters", "units") if name in config}
+        return type(layer).from_config(config | channels)
+
+    return network if width == 1 else keras.models.clone_model(network, clone_function=clone)
 
 
 def load_classifier(network: keras.Model, path: Path) -> None:
@@ -123,11 +146,11 @@ def head(classes: int, neither: bool = False) -> layers.Dense:
     return layers.Dense(units, activation=activation, dtype="float32", name="probabilities")
 
 
-def _scratch_features(pixels, weights: None):
+def _scratch_features(pixels, weights: None, depth: float):
     """A residual network (He et al. 2016) with squeeze-and-excitation; each of its stages halves the size."""
     x = layers.ReLU()(layers.BatchNormalization()(_conv(48, 3, strides=2)(symmetric(pixels))))
     for filters, blocks in ((48, 1), (96, 1), (192, 2), (320, 2)):
-        for block in range(blocks):
+        for block in range(math.ceil(depth * blocks)):
             x = _residual_block(x, filters, strides=2 if block == 0 else 1)
     return layers.GlobalAveragePooling2D(name="features")(x)
 
@@ -156,7 +179,9 @@ def _conv(filters: int, size: int, strides: int = 1) -> layers.Conv2D:
 def _published(network: Callable[..., keras.Model], prepare: Callable) -> Callable:
     """A network as keras.applications builds it, without its top, on pixels that `prepare` scales."""
 
-    def features(pixels, weights: str | None):
+    def features(pixels, weights: str | None, depth: float):
+        if depth != 1:
+            raise InvalidSettings(f"Networks as published have depth 1 only; received {depth:g}.")
         return network(include_top=False, weights=weights, input_tensor=prepare(pixels), pooling="avg").output
 
     return features
@@ -188,14 +213,14 @@ _STAGES = (
 )
 
 
-def _efficientnet_lite(width: float, depth: float):
+def _efficientnet_lite(width: float, repeated: float):
     """EfficientNet-Lite without its top (Google 2020): EfficientNet with ReLU6 and without excitation.
 
-    `width` scales the filters of all stages, `depth` the repeats of all stages but the first and the last. The first
-    and the last convolution always have 32 and 1280 filters. keras.applications lacks this network.
+    `width` scales the filters of all stages, `repeated` the repeats of all stages but the first and the last. The first
+    and the last convolution have 32 and 1280 filters. keras.applications lacks this network.
     """
 
-    def features(pixels, weights: str | None):
+    def features(pixels, weights: str | None, depth: float):
         if weights:
             raise InvalidSettings("keras.applications has no weights of EfficientNet-Lite; a file of them is needed.")
         scaled = layers.Rescaling(1 / 128, offset=-127 / 128)(pixels)
@@ -203,8 +228,8 @@ def _efficientnet_lite(width: float, depth: float):
         x = _normalized(stem(scaled), "stem")
         block = 0
         for stage, (kernel, strides, expansion, filters, repeats) in enumerate(_STAGES):
-            repeats = repeats if stage in (0, len(_STAGES) - 1) else math.ceil(depth * repeats)
-            for repeat in range(repeats):
+            repeats = repeats if stage in (0, len(_STAGES) - 1) else math.ceil(repeated * repeats)
+            for repeat in range(math.ceil(depth * repeats)):
                 block += 1
                 first = strides if repeat == 0 else 1
                 x = _inverted_residual(x, kernel, first, expansion, _multiple_of_8(width * filters), f"block{block}")

@@ -28,6 +28,7 @@ class Recipe:
     degrade          share of the photos, 0..1, that lose quality (`train/data/degrade.py`)
     settled          keep the statistics of batch norm and the kernels of depthwise convolutions (`settled`)
     steps            batches in an epoch, of photos drawn by `Data.chances`; 0 for every photo once
+    width, depth, dropout  as in `architectures.build`
     """
 
     stages: tuple[tuple[int, int], ...]
@@ -47,6 +48,9 @@ class Recipe:
     degrade: float = 0.0
     steps: int = 0
     settled: bool = False
+    width: float = 1.0
+    depth: float = 1.0
+    dropout: float | None = None
 
     def __post_init__(self) -> None:
         rules = {
@@ -56,6 +60,13 @@ class Recipe:
             "steps": (self.steps >= 0, "at least 0"),
             "batch_size": (self.batch_size >= 1, "positive"),
             "learning_rate": (0 < self.learning_rate < math.inf, "positive"),
+            "head_learning_rate": (0 < self.head_learning_rate < math.inf, "positive"),
+            "weight_decay": (0 <= self.weight_decay < math.inf, "at least 0"),
+            "warmup_steps": (self.warmup_steps >= 0, "at least 0"),
+            "label_smoothing": (0 <= self.label_smoothing < 1, "0 to below 1"),
+            "jitter": (0 <= self.jitter <= 1, "0 to 1"),
+            "ema": (0 <= self.ema < 1, "0 to below 1"),
+            "dropout": (self.dropout is None or 0 <= self.dropout < 1, "0 to below 1"),
             "precision": (self.precision in PRECISIONS, f"one of {', '.join(PRECISIONS)}"),
             "seed": (0 <= self.seed < 2**31, f"0 to {2**31 - 1}"),
             "frozen_stages": (0 <= self.frozen_stages <= len(self.stages), f"0 to {len(self.stages)}"),

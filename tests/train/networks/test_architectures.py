@@ -48,8 +48,26 @@ def test_each_has_maps_whose_mean_and_bias_are_the_logit(pixels, name):
     np.testing.assert_allclose(outputs.probabilities[:, 1], 1 / (1 + np.exp(-logits)), atol=1e-5)
 
 
+@pytest.mark.parametrize("name", ["scratch_cnn", "xception", "efficientnet_lite0"])
+def test_each_can_be_narrower_and_own_networks_deeper(pixels, name, tmp_path):
+    usual, narrow = architectures.build(name), architectures.build(name, width=0.5, dropout=0.4, image_size=48)
+    assert 0.2 < narrow.count_params() / usual.count_params() < 0.45
+    assert narrow.get_layer("dropout").rate == 0.4
+    if name == "scratch_cnn":
+        narrow.save(tmp_path / "narrow.h5")
+        opened = keras.models.load_model(tmp_path / "narrow.h5", compile=False)
+        np.testing.assert_allclose(opened.predict_on_batch(pixels), narrow.predict_on_batch(pixels), atol=1e-6)
+    if name != "xception":
+        assert architectures.build_base(name, depth=2.0).count_params() > 1.5 * usual.count_params()
+    else:
+        with pytest.raises(InvalidSettings):
+            architectures.build_base(name, depth=2.0)
+    with pytest.raises(InvalidSettings):
+        architectures.build_base(name, width=0.5, weights="imagenet")
+
+
 def test_imagenet_weights_that_cannot_be_fetched_are_told(monkeypatch):
-    def unreachable(pixels, weights):
+    def unreachable(pixels, weights, depth):
         raise Exception("URL fetch failure on https://example.org/notop.h5: None -- Name or service not known\nmore")
 
     offline = dataclasses.replace(architectures.get("resnet50"), features=unreachable)

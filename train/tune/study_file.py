@@ -1,0 +1,169 @@
+"""A study on disk: its SQLite file, what it searches, its trials, and the recipe of the best one."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import random
+import shlex
+import shutil
+import sqlite3
+import time
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import optuna
+import sqlalchemy
+from optuna.distributions import distribution_to_json
+from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback
+from optuna.trial import FrozenTrial, TrialState
+
+from catdog.errors import InvalidSettings
+from train.fit.job import Job
+from train.networks import architectures
+from train.tune.search_space import FIXED, Space, grid, usual_values
+
+FILE, TRIALS = "study.db", "trials"  # in the folder of a study; the second is a folder of checkpoints
+NAME = "recipe"  # of the study in its file
+# Seconds: how often a process says that its trial runs, and after which silence another one takes the trial over.
+HEARTBEAT, GRACE = 5, 60
+PATIENCE = 60  # seconds to wait for a file that another process writes
+JOINED = (TrialState.COMPLETE, TrialState.PRUNED)  # trials that a search counts
+
+
+def opened(job: Job, space: Space, photos: dict[str, Any], *, as_grid: bool) -> optuna.Study:
+    """The study in the folder `job.run`, which is made if there is none, or with `job.restart`.
+
+    photos  says which photos it learns from and is judged by
+
+    Raises InvalidSettings where the folder holds a study of something else.
+    """
+    file = job.run / FILE
+    job.run.mkdir(parents=True, exist_ok=True)
+    storage = _storage(file)
+    if job.restart:
+        with contextlib.suppress(KeyError):
+            optuna.delete_study(study_name=NAME, storage=storage)
+        shutil.rmtree(job.run / TRIALS, ignore_errors=True)
+    sampler = optuna.samplers.TPESampler()
+    # A trial is compared with others at the same percentage of its training, not before a third of it.
+    pruner = optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=33)
+    with _readable(file):
+        study = optuna.create_study(
+            storage=storage, study_name=NAME, sampler=sampler, pruner=pruner, load_if_exists=True
+        )
+        is_new = _require_same(study, job, _settings(job, space, photos, as_grid))
+        if as_grid:
+            _enqueue(study, grid(space))
+        elif is_new and (first := usual_values(job, space)):
+            study.enqueue_trial(first)
+    return study
+
+
+def loaded(study: Path) -> optuna.Study:
+    """A study that is there, given its folder or its file; raises InvalidSettings where there is none."""
+    file = study / FILE if study.is_dir() else study
+    if not file.is_file():
+        raise InvalidSettings(f"{study} is no study: `python -m train tune` makes one in the folder of --run.")
+    with _readable(file):
+        return optuna.load_study(study_name=NAME, storage=_storage(file))
+
+
+def _storage(file: Path) -> RDBStorage:
+    with warnings.catch_warnings(), _readable(file):
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        # A trial that was killed is tried again, and goes on from its last epoch where its checkpoints are.
+        make = {
+            "url": "sqlite://",  # not the path, which may hold characters that mean something in an address
+            "engine_kwargs": {"creator": lambda: sqlite3.connect(file, PATIENCE), "poolclass": sqlalchemy.NullPool},
+            "heartbeat_interval": HEARTBEAT,
+            "grace_period": GRACE,
+            "heartbeat_stale_trial_callback": again,
+        }
+        try:
+            return RDBStorage(**make)
+        except sqlalchemy.exc.OperationalError:  # another process makes the tables at this moment
+            time.sleep(1)
+            return RDBStorage(**make)
+
+
+def again(study: optuna.Study, trial: FrozenTrial) -> None:
+    """Put what a trial tried into the queue of a study again."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        RetryHeartbeatStaleTrialCallback(inherit_intermediate_values=True)(study, trial)
+
+
+@contextlib.contextmanager
+def _readable(file: Path) -> Iterator[None]:
+    """Tell in a sentence what is wrong with a file that is no study."""
+    try:
+        yield
+    except (sqlalchemy.exc.SQLAlchemyError, sqlite3.Error, optuna.exceptions.OptunaError, RuntimeError, KeyError) as e:
+        reason = str(e).partition("\n")[0]
+        raise InvalidSettings(f"{file} is no study, or cannot be read and written: {reason}") from e
+
+
+def _settings(job: Job, space: Space, photos: dict[str, Any], as_grid: bool) -> dict[str, Any]:
+    """What all trials of a study have in common, as JSON."""
+    same = {name: value for name, value in options(job).items() if name not in FIXED or name in ("name", "start")}
+    searched = {name: distribution_to_json(distribution) for name, distribution in space.items()}
+    return same | {"space": searched, "grid": as_grid} | photos
+
+
+def _require_same(study: optuna.Study, job: Job, settings: dict[str, Any]) -> bool:
+    """Record the settings in a new study; return whether it is one. Raises InvalidSettings where they are others."""
+    before = study.user_attrs.get("settings")
+    if before is None:
+        study.set_user_attr("options", options(job))
+        study.set_user_attr("settings", settings)
+    elif other := [name for name in {**before, **settings} if before.get(name) != settings.get(name)]:
+        raise InvalidSettings(
+            f"{job.run} holds a study with other settings: {', '.join(other)}. Repeat its settings to continue it, "
+            "choose another --run, or begin anew with --restart."
+        )
+    return before is None
+
+
+def _enqueue(study: optuna.Study, combinations: list[dict[str, Any]]) -> None:
+    """Put all combinations into the queue that are not in it yet, in random order."""
+    known = [trial.system_attrs.get("fixed_params") for trial in study.get_trials(deepcopy=False)]
+    missing = [combination for combination in combinations if combination not in known]
+    random.Random(0).shuffle(missing)
+    for combination in missing:
+        study.enqueue_trial(combination)
+
+
+def options(job: Job) -> dict[str, Any]:
+    """What of a job is not as usual, as JSON."""
+    found = {}
+    for field in dataclasses.fields(job):
+        value = getattr(job, field.name)
+        standard = architectures.get(job.name).image_size if field.name == "image_size" else field.default
+        if field.name not in ("command", "run", "restart") and value != standard and value != []:
+            if isinstance(value, list | tuple):
+                value = [str(one) for one in value]
+            found[field.name] = str(value) if isinstance(value, Path) else value
+    return found
+
+
+def command(found: dict[str, Any]) -> str:
+    """The command line of `fit` for such options."""
+    words = ["python", "-m", "train", "fit", found["name"]]
+    for name, value in found.items():
+        option = f"--{name.replace('_', '-')}"
+        if isinstance(value, bool):
+            words.append(option if value else f"--no-{option[2:]}")
+        elif name != "name":
+            for one in value if isinstance(value, list) else [value]:
+                words += [option, str(one)]
+    return shlex.join(words)
+
+
+def best_options(study: optuna.Study) -> dict[str, Any]:
+    """The options of `fit` that the best trial had; raises InvalidSettings where none has ended."""
+    if not study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
+        raise InvalidSettings("No trial of the study has ended yet.")
+    return study.user_attrs["options"] | study.best_trial.params

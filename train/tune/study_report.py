@@ -1,0 +1,156 @@
+"""A study -> its table, its drawings and the command that trains the best recipe, in the folder of the study."""
+
+from __future__ import annotations
+
+import math
+import os
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+from matplotlib.figure import Figure
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
+from optuna.importance import FanovaImportanceEvaluator
+from optuna.trial import FrozenTrial, TrialState
+
+from catdog.files import whole
+from train.report import markdown, plots, study_plots
+from train.report.study_plots import Axis, Tried
+from train.tune.search import short
+from train.tune.study_file import JOINED, best_options, command
+
+PAGE = "README.md"
+RESAMPLES = 30
+LEAST = 8  # trials from which on an importance is computed
+TREES = 32
+SHOWN = 10  # of the trials in the terminal
+
+
+def report(study: optuna.Study, folder: Path) -> dict[str, Any]:
+    """Write the page of a study and its drawings; return the page's figures.
+
+    Raises InvalidSettings where no trial was trained to its end.
+    """
+    options = best_options(study)
+    trials = [trial for trial in study.get_trials(deepcopy=False) if trial.state in JOINED]
+    trials.sort(
+        key=lambda trial: (trial.state != TrialState.COMPLETE, math.inf if trial.value is None else trial.value)
+    )
+    ended = [trial for trial in trials if trial.state == TrialState.COMPLETE]
+    space = study.best_trial.distributions
+    shares = importance(ended) if len(ended) >= LEAST else {}
+    found = {
+        "name": options["name"],
+        "ended": len(ended),
+        "stopped": len(trials) - len(ended),
+        "photos": study.user_attrs["settings"]["validation photos"],
+        "log_loss": study.best_value,
+        "trial": study.best_trial.number,
+        "command": command(options),
+        "searched": list(space),
+        "shares": shares,
+        "drawn": len(ended) > 1,
+        "rows": [_row(trial, list(space)) for trial in trials],
+    }
+    found["summary"] = _summary(found)
+    _draw(trials, space, shares, folder)
+    _write(folder / PAGE, lambda path: path.write_text(markdown.render("study.md.j2", **found), encoding="utf-8"))
+    return found
+
+
+def _summary(found: dict[str, Any]) -> str:
+    """The best trials as a table for a terminal, and the command of the best."""
+    header = ["trial", "log loss", "accuracy", "trained", "minutes", *found["searched"]]
+    lines = [header, *found["rows"][:SHOWN]]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    table = ("  ".join(map(str.rjust, line, widths)) for line in lines)
+    return "\n".join([*table, "", found["command"]])
+
+
+def _row(trial: FrozenTrial, searched: list[str]) -> list[str]:
+    trained = "to the end"
+    if trial.state == TrialState.PRUNED:
+        trained = "broke off" if "why" in trial.user_attrs else f"to {trial.last_step} %"
+    accuracy = trial.user_attrs.get("accuracy")
+    return [
+        str(trial.number),
+        "" if trial.value is None else f"{trial.value:.4f}",
+        "" if accuracy is None else f"{accuracy:.1%}",
+        trained,
+        f"{trial.duration.total_seconds() / 60:.1f}",
+        *(short(trial.params.get(name, "")) for name in searched),
+    ]
+
+
+def importance(ended: list[FrozenTrial]) -> dict[str, tuple[float, float, float]]:
+    """The share of the variance of the log loss that each option explains, largest first: median, 5 %, 95 %.
+
+    fANOVA (Hutter et al. 2014, "An efficient approach for assessing hyperparameter importance") on resamples of the
+    trials, drawn with replacement, so that the interval says what the choice of trials does. Options with a logarithmic
+    range count by their logarithms.
+    """
+    random, found = np.random.default_rng(0), []
+    for seed in range(RESAMPLES):
+        drawn = random.integers(len(ended), size=len(ended))
+        if len({ended[i].value for i in drawn}) == 1:
+            continue
+        study = optuna.create_study()
+        study.add_trials([_linear(ended[i]) for i in drawn])
+        evaluator = FanovaImportanceEvaluator(n_trees=TREES, seed=seed)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            found.append(optuna.importance.get_param_importances(study, evaluator=evaluator))
+    if not found:
+        return {}
+    shares = {name: tuple(np.quantile([one[name] for one in found], (0.5, 0.05, 0.95)).tolist()) for name in found[0]}
+    return dict(sorted(shares.items(), key=lambda item: -item[1][0]))
+
+
+def _linear(trial: FrozenTrial) -> FrozenTrial:
+    """A trial whose logarithmic ranges are plain ranges of logarithms."""
+    params, distributions = dict(trial.params), dict(trial.distributions)
+    for name, where in trial.distributions.items():
+        if getattr(where, "log", False):
+            distributions[name] = FloatDistribution(math.log(where.low), math.log(where.high))
+            params[name] = min(max(math.log(params[name]), math.log(where.low)), math.log(where.high))
+    return optuna.create_trial(value=trial.value, params=params, distributions=distributions)
+
+
+def _draw(
+    trials: list[FrozenTrial],
+    space: dict[str, BaseDistribution],
+    shares: dict[str, tuple[float, float, float]],
+    folder: Path,
+) -> None:
+    tried = [Tried(t.number, t.value, t.state == TrialState.COMPLETE, t.params) for t in trials]
+    tried.sort()
+    with plots.style():
+        figures: dict[str, Figure | None] = {
+            "history": study_plots.history(tried),
+            "importance": study_plots.importance(shares) if shares else None,
+            "parallel": None,
+        }
+        if sum(one.finished for one in tried) > 1:
+            figures["parallel"] = study_plots.parallel(tried, [_axis(name, where) for name, where in space.items()])
+        for name, figure in figures.items():
+            path = folder / f"{name}.png"
+            if figure:
+                _write(path, figure.savefig)
+            else:  # an earlier study's
+                path.unlink(missing_ok=True)
+
+
+def _axis(name: str, where: BaseDistribution) -> Axis:
+    if isinstance(where, CategoricalDistribution):
+        values = list(where.choices)
+        numbers = all(isinstance(value, int | float) for value in values)
+        return Axis(name, sorted(values) if numbers else values)
+    return Axis(name, (where.low, where.high), where.log)
+
+
+def _write(path: Path, write: Any) -> None:
+    """Write a file, whole or not at all, also where another process does the same."""
+    with whole(path, partial=f"partial-{os.getpid()}-{path.name}") as partial:
+        write(partial)
