@@ -107,6 +107,8 @@ def _try(study: optuna.Study, attempt: _Attempt) -> None:
     try:
         study.optimize(attempt, n_trials=1, gc_after_trial=True)
     except _Surplus:
+        if (trial := study.trials[attempt.number]).system_attrs:  # which came from the queue
+            study_file.again(study, trial)
         return
     except BaseException:
         if attempt.is_lost:
@@ -164,7 +166,7 @@ class _Attempt:
     def __call__(self, trial: optuna.Trial) -> float:
         self.number, self.is_lost = trial.number, False
         before = (one for one in trial.study.get_trials(deepcopy=False) if one.number < trial.number)
-        if sum(one.state != TrialState.FAIL for one in before) >= self.wanted:
+        if sum(one.state not in (TrialState.FAIL, TrialState.WAITING) for one in before) >= self.wanted:
             raise _Surplus
         try:
             return self._loss(trial)

@@ -24,7 +24,7 @@ from train.tune.study_file import JOINED, best_options, command
 PAGE = "README.md"
 RESAMPLES = 30
 LEAST = 8  # trials from which on an importance is computed
-TREES = 32
+TREES = 16
 SHOWN = 10  # of the trials in the terminal
 
 
@@ -40,7 +40,8 @@ def report(study: optuna.Study, folder: Path) -> dict[str, Any]:
     )
     ended = [trial for trial in trials if trial.state == TrialState.COMPLETE]
     space = study.best_trial.distributions
-    shares = importance(ended) if len(ended) >= LEAST else {}
+    compared, percentage = comparable(trials)
+    shares = importance(compared) if len(compared) >= LEAST else {}
     found = {
         "name": options["name"],
         "ended": len(ended),
@@ -51,6 +52,7 @@ def report(study: optuna.Study, folder: Path) -> dict[str, Any]:
         "command": command(options),
         "searched": list(space),
         "shares": shares,
+        "percentage": percentage,
         "drawn": len(ended) > 1,
         "rows": [_row(trial, list(space)) for trial in trials],
     }
@@ -84,7 +86,25 @@ def _row(trial: FrozenTrial, searched: list[str]) -> list[str]:
     ]
 
 
-def importance(ended: list[FrozenTrial]) -> dict[str, tuple[float, float, float]]:
+def comparable(trials: list[FrozenTrial]) -> tuple[list[FrozenTrial], int]:
+    """The finished trials, each with its log loss at one percentage of its training, and that percentage.
+
+    It is the highest that all of them reached. Only with those that were trained to the end, what made the others bad
+    would seem not to matter.
+    """
+    tried = [trial for trial in trials if trial.value is not None]
+    stopped = [trial for trial in tried if trial.state == TrialState.PRUNED]
+    common = set.intersection(*(set(trial.intermediate_values) for trial in tried)) if stopped else ()
+    if not common:
+        return [trial for trial in tried if trial not in stopped], 100
+    return [_with_value(trial, trial.intermediate_values[max(common)]) for trial in tried], max(common)
+
+
+def _with_value(trial: FrozenTrial, value: float) -> FrozenTrial:
+    return optuna.create_trial(value=value, params=trial.params, distributions=trial.distributions)
+
+
+def importance(trials: list[FrozenTrial]) -> dict[str, tuple[float, float, float]]:
     """The share of the variance of the log loss that each option explains, largest first: median, 5 %, 95 %.
 
     fANOVA (Hutter et al. 2014, "An efficient approach for assessing hyperparameter importance") on resamples of the
@@ -93,15 +113,15 @@ def importance(ended: list[FrozenTrial]) -> dict[str, tuple[float, float, float]
     """
     random, found = np.random.default_rng(0), []
     for seed in range(RESAMPLES):
-        drawn = random.integers(len(ended), size=len(ended))
-        if len({ended[i].value for i in drawn}) == 1:
+        drawn = random.integers(len(trials), size=len(trials))
+        if len({trials[i].value for i in drawn}) == 1:
             continue
         study = optuna.create_study()
-        study.add_trials([_linear(ended[i]) for i in drawn])
+        study.add_trials([_linear(trials[i]) for i in drawn])
         evaluator = FanovaImportanceEvaluator(n_trees=TREES, seed=seed)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            found.append(optuna.importance.get_param_importances(study, evaluator=evaluator))
+            found.append(optuna.importance.get_param_importances(study, evaluator=evaluator, normalize=False))
     if not found:
         return {}
     shares = {name: tuple(np.quantile([one[name] for one in found], (0.5, 0.05, 0.95)).tolist()) for name in found[0]}
