@@ -25,6 +25,7 @@ SENTENCES = {
     "all lean": "{everyone} lean towards {label}",
     "both": "Both models",
     "all": "All {count} models",
+    "until then": "Until then, an example, “{example}”: {answer}.",
     "something else": "The photo seems to show something else. Do not trust the answers below.",
     "usually right": "When they disagreed like this before, {title} was right {right} of {photos} times. "
     "It says {label}.",

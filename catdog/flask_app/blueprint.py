@@ -16,6 +16,7 @@ from catdog.flask_app.responses import Health, Limits, Models
 from catdog.monitoring.counts import Counts
 from catdog.monitoring.readiness import Readiness
 from catdog.pages import CHOOSING, ICON, STYLE, banners, cards, examples, frame
+from catdog.pages.opening import Opening
 from catdog.pages.pictures import data_url, overlay_urls, reduced
 from catdog.verdict import default_of
 from catdog.wording import question, scope
@@ -86,14 +87,14 @@ class _Views:
     def __init__(self, comparator: Comparator):
         self.comparator, self.counts = comparator, Counts(comparator)
         self.examples = examples.find()
+        self.opening = Opening(comparator, "Choose, drop or paste one, or try an example.")
         self.thumbnails = examples.thumbnails(examples.fitting(comparator.specs))
 
     def page(self) -> tuple[str, int, dict[str, str]]:
         specs = self.comparator.specs
         status, example = 200 if specs else ModelUnavailable.status, request.args.get("example", "")
-        waiting = banners.waiting("Choose, drop or paste one, or try an example.")
         shown = {
-            "headline": waiting if specs else banners.refused("No model is loaded."),
+            "headline": banners.refused("No model is loaded."),
             "cards": cards.blank(specs),
             "example": example,
             "explain": True,
@@ -108,6 +109,8 @@ class _Views:
             elif example:
                 shown["explain"] = request.args.get("explain", "1").lower() in YES
                 shown |= self._verdicts(self._example(example), None, shown["explain"])
+            elif specs:
+                shown |= dict(zip(("headline", "cards"), self.opening(), strict=True))
         except CatDogError as error:
             status = error.status
             shown["headline"] = banners.failed(error)

@@ -13,6 +13,7 @@ from catdog.gradio_app.parts import LIVE, ONE_PHOTO, PRIVATE, html, on_failure, 
 from catdog.gradio_app.uploads import PhotoInput
 from catdog.pages import banners, cards
 from catdog.pages.examples import fitting, thumbnails
+from catdog.pages.opening import Opening
 from catdog.pages.pictures import overlay_urls
 from catdog.pages.render import icon_url, render
 from catdog.wording import scope
@@ -33,7 +34,8 @@ _CAMERA = {"video": {"facingMode": "environment", "width": {"ideal": 1920}, "hei
 
 def add(comparator: Comparator) -> PhotoInput:
     """Build the content of the current `gr.Tab`; returns its photo input."""
-    specs = comparator.specs
+    specs, opening = comparator.specs, Opening(comparator)
+    banner, example = opening()
     with gr.Row(elem_classes="cd-main"):
         with gr.Column(scale=4, min_width=280):
             photo = _photo_input()
@@ -41,12 +43,12 @@ def add(comparator: Comparator) -> PhotoInput:
             row = render("example_row.html", thumbnails=thumbnails(files), scope=scope(specs))
             examples = html(row, js_on_load=_EXAMPLES_ON_LOAD if files else None)
         with gr.Column(scale=8, min_width=280):
-            headline = html(banners.waiting(), js_on_load=_headline_on_load(comparator.settings.max_upload_bytes))
+            headline = html(banner, js_on_load=_headline_on_load(comparator.settings.max_upload_bytes))
             maps = gr.Checkbox(True, label="Show what the models looked at", container=False, elem_id="cd-maps")
-            shown = html(cards.blank(specs))
+            shown = html(example)
     if files:
         _add_example_events(examples, files, photo, headline)
-    _add_events(comparator, photo, maps, [headline, shown])
+    _add_events(comparator, opening, photo, maps, [headline, shown])
     return photo
 
 
@@ -82,13 +84,15 @@ def _add_example_events(examples: gr.HTML, files: dict[str, Path], photo: PhotoI
     photo.input(None, js=_FORGET_EXAMPLE, api_visibility="private")
 
 
-def _add_events(comparator: Comparator, photo: PhotoInput, maps: gr.Checkbox, results: list[gr.HTML]) -> None:
+def _add_events(
+    comparator: Comparator, opening: Opening, photo: PhotoInput, maps: gr.Checkbox, results: list[gr.HTML]
+) -> None:
     """Show the verdicts whenever the photo changes, and again when the switch for heat maps does."""
     specs = comparator.specs
 
     def answer(photo: bytes | Path | None, with_maps: bool) -> tuple[str, str]:
         if photo is None:
-            return banners.waiting(), cards.blank(specs)
+            return opening(with_maps)
         try:
             comparison, image = comparator.look(photo, explain=with_maps)
         except CatDogError as error:

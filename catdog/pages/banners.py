@@ -13,6 +13,7 @@ from catdog.verdict import Comparison
 from catdog.wording import BUSY, UNANSWERED, explanation, headline
 
 AGAIN = "Try again"  # on the only button that a banner has
+HOW = "Drop, paste or take one, or try an example."  # to send a photo
 
 
 def banner(title: str, text: str, accent: str, *, button: str = "") -> Markup:
@@ -20,7 +21,7 @@ def banner(title: str, text: str, accent: str, *, button: str = "") -> Markup:
     return render("banner.html", title=title, text=text, accent=accent, button=button)
 
 
-def waiting(how: str = "Drop, paste or take one, or try an example.") -> Markup:
+def waiting(how: str = HOW) -> Markup:
     """Before any photo; `how` says how to send one."""
     return banner("Waiting for a photo", how, "idle")
 

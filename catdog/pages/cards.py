@@ -18,13 +18,18 @@ def blank(specs: Sequence[ModelSpec], *, busy: bool = False) -> Markup:
     return _cards([(spec, None) for spec in specs], specs, state="busy" if busy else "idle", maps={})
 
 
-def filled(comparison: Comparison, specs: Sequence[ModelSpec], maps: Mapping[str, str] | None) -> Markup:
-    """One card per verdict; `maps` holds the address of each model's heat map, if it has one; None if not wanted."""
+def filled(
+    comparison: Comparison, specs: Sequence[ModelSpec], maps: Mapping[str, str] | None, *, state: str = "done"
+) -> Markup:
+    """One card per verdict; `maps` holds the address of each model's heat map, if it has one; None if not wanted.
+
+    state  `done` for a visitor's photo, or `example` for what the page shows before any, without the time it took
+    """
     by_name = {spec.name: spec for spec in specs}
     return _cards(
         [(by_name[verdict.model], verdict) for verdict in comparison.models],
         specs,
-        state="done",
+        state=state,
         mapped=maps is not None,
         neither=is_neither(comparison),
         maps=maps or {},

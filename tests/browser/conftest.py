@@ -95,7 +95,10 @@ def stepwise():
         def served(**settings):
             model = Stepwise()
             comparator = Comparator([Classifier(fakes.spec("xception"), model)], settings=Settings(**settings))
+            model.turns.release(1000)  # for the example that the page opens with
             url = pages.enter_context(launched(comparator))
+            while model.turns.acquire(blocking=False):
+                pass
             pages.callback(model.turns.release, 1000)
             return url, model
 

@@ -23,6 +23,7 @@ from catdog.flask_app import blueprint
 from catdog.gradio_app import quiz_tab
 from catdog.models.spec import ModelSpec, classes_of, sha256_of
 from catdog.pages import CHOOSING, ICON, STYLE, banners, cards, examples, frame
+from catdog.pages.opening import Opening
 from catdog.pages.render import environment, render
 from catdog.settings import Settings
 from train.export.javascript import javascript
@@ -186,6 +187,7 @@ export function startQuiz(element, questions) {
 
 def _page(folder: Path, specs: Sequence[ModelSpec], comparator: Any) -> str:
     quiz, thumbnails = _quiz(folder, comparator), examples.thumbnails(examples.fitting(specs))
+    banner, example = Opening(comparator, "Choose, drop or paste one, or try an example.", specs)()
     tabs = [("one", "One photo"), ("many", "Many at once"), *([("quiz", "You against the models")] if quiz else [])]
     return (
         environment()
@@ -201,8 +203,8 @@ def _page(folder: Path, specs: Sequence[ModelSpec], comparator: Any) -> str:
             formats=", ".join(READABLE[:4]),
             megabytes=Settings().max_upload_bytes / 2**20,
             examples=render("example_row.html", thumbnails=thumbnails, scope=wording.scope(specs)),
-            waiting=banners.waiting("Choose, drop or paste one, or try an example."),
-            blank=cards.blank(specs),
+            waiting=banner,
+            blank=example,
             busy=cards.blank(specs, busy=True),
             looking=banners.looking(),
             failed=banners.unanswered(),
