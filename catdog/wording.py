@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from catdog.models.spec import ModelSpec, classes_of
 from catdog.verdict import Comparison, Verdict, keenest
 
+DESCRIPTION = "Neural networks look at a photo and say side by side what it shows."
 # For an error that the page's server cannot explain: these are the causes that can be.
 UNANSWERED = (
     "No answer came. The server may be busy, the connection lost, or the upload already deleted. Try again, or choose "
@@ -25,7 +26,7 @@ SENTENCES = {
     "all lean": "{everyone} lean towards {label}",
     "both": "Both models",
     "all": "All {count} models",
-    "until then": "Until then, an example, “{example}”: {answer}.",
+    "example": "Below is an example, our photo “{example}”: {answer}.",
     "something else": "The photo seems to show something else. Do not trust the answers below.",
     "usually right": "When they disagreed like this before, {title} was right {right} of {photos} times. "
     "It says {label}.",
@@ -79,6 +80,13 @@ def question(specs: Sequence[ModelSpec]) -> str:
     """What the page asks, such as "Cat or dog?"."""
     names = list(dict.fromkeys(name.lower() for name in classes_of(specs))) or ["cat", "dog"]
     return f"{listed(names, 'or').capitalize()}?" if len(names) <= 4 else "What is it?"
+
+
+def answering(specs: Sequence[ModelSpec]) -> str:
+    """How many models answer, in a sentence; empty without models."""
+    if len(specs) > 1:
+        return f"{number_word(len(specs)).capitalize()} neural networks look at your photo and answer side by side."
+    return "One neural network looks at your photo and says how sure it is." if specs else ""
 
 
 def say(name: str, **values: str) -> str:

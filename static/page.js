@@ -11,6 +11,7 @@ import {accent_of, classesOf, explanation, headline as headlineOf, refusal} from
 const at = (id) => document.getElementById(id);
 const [input, preview, invitation, chosen, headline, cards, explain] =
   ["file", "preview", "invitation", "chosen", "headline", "cards", "explain"].map(at);
+const opening = [headline, cards].map((part) => [...part.childNodes]); // before any photo
 let current = null; // {id, file}: what is shown
 let broken = null; // why no model can answer
 let loading = true;
@@ -86,6 +87,7 @@ function showVerdicts(answer) {
     mapped: explain.checked,
     maps,
     legend: site.legend,
+    answer: loading ? "" : JSON.stringify(comparison),
   });
   cards.hidden = false;
   old.forEach((address) => URL.revokeObjectURL(address));
@@ -155,16 +157,22 @@ async function choose(name) {
     leave();
     return fail(error.message);
   }
-  history.replaceState(null, "", `?example=${name}`);
-  buttons.forEach((button) => button.setAttribute("aria-pressed", button.dataset.example === name));
+  press(name);
 }
+
+const pressed = () => buttons.find(({ariaPressed}) => ariaPressed === "true")?.dataset.example ?? null;
+const press = (name) => buttons.forEach((button) => button.setAttribute("aria-pressed", button.dataset.example === name));
 
 function forgetExample() {
   history.replaceState(null, "", location.pathname);
-  buttons.forEach((button) => button.setAttribute("aria-pressed", false));
+  press(null);
 }
 
-buttons.forEach((button) => button.addEventListener("click", () => choose(button.dataset.example)));
+buttons.forEach((button) => button.addEventListener("click", () => {
+  const {example} = button.dataset;
+  visit({example});
+  choose(example);
+}));
 
 // Photos that are dropped or pasted anywhere.
 const many = startMany(at("many"));
@@ -197,18 +205,49 @@ function open(tab) {
   }
 }
 
+// Opens a tab, whose address comes after the one before.
+function turnTo(tab) {
+  open(tab);
+  visit(tab === tabs[0] ? (pressed() ? {example: pressed()} : {}) : {tab: tab.getAttribute("aria-controls")});
+}
+
 tabs.forEach((tab, i) => {
-  tab.addEventListener("click", () => open(tab));
+  tab.addEventListener("click", () => turnTo(tab));
   tab.addEventListener("keydown", ({key}) => {
     const step = {ArrowRight: 1, ArrowLeft: -1}[key];
     if (!step) return;
     const next = tabs[(i + step + tabs.length) % tabs.length];
-    open(next);
+    turnTo(next);
     next.focus();
   });
 });
 
+// Each tab and each example has an address, and Back leads to the one before.
+function visit(asked) {
+  const address = new URL(location.pathname, location.href);
+  address.search = new URLSearchParams(asked);
+  if (address.href !== location.href) history.pushState(null, "", address);
+}
+
+// Shows what the address names; on other tabs the photo stays as it is.
+function follow() {
+  const asked = new URLSearchParams(location.search), name = asked.get("example");
+  open(tabs.find((tab) => tab.getAttribute("aria-controls") === asked.get("tab")) ?? tabs[0]);
+  if (asked.has("tab") || name === pressed()) return;
+  if (name) choose(name);
+  else beginAgain();
+}
+
+function beginAgain() {
+  choices += 1;
+  leave();
+  press(null);
+  if (broken !== null) return fail(broken);
+  [headline, cards].forEach((part, i) => part.replaceChildren(...opening[i].map((node) => node.cloneNode(true))));
+  cards.hidden = false;
+}
+
 if (at("quiz")) startQuiz(at("quiz"), at("questions"));
-const asked = new URLSearchParams(location.search).get("example");
-if (asked) choose(asked);
+addEventListener("popstate", follow);
+follow();
 takeChosen(); // what was chosen before this script was there

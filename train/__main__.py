@@ -378,12 +378,14 @@ def static(
     repo: Repo = None,
     revision: Revision = "main",
     out: Annotated[Path, Option(help="Folder of the page.")] = Path("build/static"),
+    address: Annotated[str, Option(help="Where it will be served, for the preview of links.", metavar="URL")] = "",
 ) -> None:
     """Build the app as static files, whose models run in the visitor's browser."""
     from train.export import static_page
 
     weights = _pulled(repo, revision) or weights
-    _print_json({"out": str(out)} | static_page.build(onnx, weights, out))
+    address = address and f"{address.rstrip('/')}/"
+    _print_json({"out": str(out)} | static_page.build(onnx, weights, out, address=address))
 
 
 @command(if_stopped=NOTHING_WRITTEN, keras=False)

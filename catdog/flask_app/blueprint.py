@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import reprlib
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from catdog.flask_app.openapi import description
 from catdog.flask_app.responses import Health, Limits, Models
 from catdog.monitoring.counts import Counts
 from catdog.monitoring.readiness import Readiness
-from catdog.pages import CHOOSING, ICON, STYLE, banners, cards, examples, frame
+from catdog.pages import ACTIONS, CHOOSING, ICON, STYLE, banners, cards, examples, frame, preview
 from catdog.pages.opening import Opening
 from catdog.pages.pictures import data_url, overlay_urls, reduced
 from catdog.verdict import default_of
@@ -61,8 +62,9 @@ def create_blueprint(comparator: Comparator, *, name: str = "catdog") -> Bluepri
         name, __name__, template_folder="templates", static_folder="static", static_url_path="/assets"
     )
     blueprint.add_url_rule("/", view_func=views.page, methods=["GET", "POST"])
-    names = f"{STYLE.name}, {ICON.name}, {CHOOSING.name}"
+    names = ", ".join(path.name for path in (STYLE, ICON, CHOOSING, ACTIONS))
     blueprint.add_url_rule(f"/assets/<any({names}):name>", "shared", view_func=views.shared)
+    blueprint.add_url_rule(f"/assets/{preview.PICTURE}", view_func=views.preview)
     blueprint.add_url_rule("/predict", view_func=views.predict, methods=["POST"])
     blueprint.add_url_rule("/models", view_func=views.models)
     blueprint.add_url_rule("/healthz", view_func=views.healthz)
@@ -88,6 +90,7 @@ class _Views:
         self.comparator, self.counts = comparator, Counts(comparator)
         self.examples = examples.find()
         self.opening = Opening(comparator, "Choose, drop or paste one, or try an example.")
+        self.picture = functools.cache(lambda: preview.picture(comparator.specs))
         self.thumbnails = examples.thumbnails(examples.fitting(comparator.specs))
 
     def page(self) -> tuple[str, int, dict[str, str]]:
@@ -118,6 +121,9 @@ class _Views:
 
     def shared(self, name: str) -> Response:
         return send_from_directory(STYLE.parent, name)
+
+    def preview(self) -> Response:
+        return Response(self.picture(), content_type="image/jpeg")
 
     def predict(self) -> dict[str, Any]:
         upload = self._upload()
@@ -177,6 +183,7 @@ class _Views:
             comparator=comparator,
             heading=frame.heading(specs),
             question=question(specs),
+            preview=preview.tags(specs, url_for(".preview", _external=True)),
             about=frame.about(specs, comparator.sources, comparator.problems, "Photos are not kept."),
             # What the script of the page shows before an answer, and instead of one.
             states={

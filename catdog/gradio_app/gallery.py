@@ -61,7 +61,7 @@ def closer(name: str, place: int, comparison: Comparison, photo: Image.Image, sp
     maps = overlay_urls(comparison, photo, specs)
     shown = photo.copy()
     shown.thumbnail((CLOSER, CLOSER))
-    headline, below = banners.verdict(comparison, specs), cards.filled(comparison, specs, maps)
+    headline, below = banners.verdict(comparison, specs), cards.filled(comparison, specs, maps, savable=False)
     return render("closer.html", name=name, place=place, picture=data_url(shown), headline=headline, cards=below)
 
 

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
 from starlette.middleware import Middleware
 
 from catdog.comparator import Comparator
-from catdog.gradio_app import api, many_tab, operators, quiz_tab, single_tab
+from catdog.gradio_app import api, link_preview, many_tab, operators, quiz_tab, single_tab
+from catdog.gradio_app.link_preview import LinkPreview
 from catdog.gradio_app.parts import html
 from catdog.gradio_app.sweep import sweeping
 from catdog.gradio_app.theme import STYLES, theme
 from catdog.gradio_app.uploads import BodyLimits
 from catdog.monitoring import request_log
-from catdog.pages import ICON, frame
+from catdog.pages import ACTIONS, ICON, frame
 from catdog.pages.examples import find
 from catdog.wording import question
 
@@ -26,7 +28,6 @@ KEPT = 3600  # seconds between two sweeps: uploads are kept for that long at lea
 SESSIONS = 1000  # visitors and calls over plain HTTP whose state Gradio keeps, at least 50 kB each
 
 _PRIVACY = "Photos are deleted within two hours and never used for anything else."
-_HEAD = '<meta name="description" content="Neural networks look at a photo and say side by side what it shows.">'
 # Gradio translates its few words and declares the whole page to be in that language: screen readers would misread it.
 _ENGLISH = """
 const page = document.documentElement;
@@ -34,24 +35,30 @@ const english = () => { if (page.lang !== 'en') page.lang = 'en'; };
 new MutationObserver(english).observe(page, {attributeFilter: ['lang']});
 english();
 """
+_SCRIPTS = (ACTIONS, Path(__file__).with_name("addresses.js"))
 
 
 def build(comparator: Comparator) -> gr.Blocks:
     """The page and its public endpoints, ready for `launch(**launch_options(...))`."""
     with gr.Blocks(title=question(comparator.specs), analytics_enabled=False, delete_cache=(KEPT, KEPT)) as page:
-        html(frame.heading(comparator.specs), js_on_load=_ENGLISH)
+        html(frame.heading(comparator.specs), js_on_load=_scripts())
         questions = quiz_tab.find(comparator.specs)
         with gr.Tabs(elem_id="cd-tabs"):
-            with gr.Tab("One photo"):
+            with gr.Tab("One photo", id="one"):
                 photo = single_tab.add(comparator)
-            with gr.Tab("Many at once"):
+            with gr.Tab("Many at once", id="many"):
                 many_tab.add(comparator)
             if questions:
-                with gr.Tab("You against the models"):
+                with gr.Tab("You against the models", id="quiz"):
                     quiz_tab.add(comparator, questions)
         html(frame.about(comparator.specs, comparator.sources, comparator.problems, _PRIVACY))
         api.add(comparator, photo)
     return page.queue(max_size=WAITING, default_concurrency_limit=RUNNING)
+
+
+def _scripts() -> str:
+    """What the page does besides Gradio's own, each script with names of its own."""
+    return "".join(f"{{\n{text}\n}}\n" for text in (_ENGLISH, *(path.read_text(encoding="utf-8") for path in _SCRIPTS)))
 
 
 def launch_options(page: gr.Blocks, comparator: Comparator) -> dict[str, Any]:
@@ -70,11 +77,12 @@ def launch_options(page: gr.Blocks, comparator: Comparator) -> dict[str, Any]:
         "app_kwargs": {
             "middleware": [
                 Middleware(operators.RequestIds),
+                Middleware(LinkPreview, page=page, specs=comparator.specs),
                 Middleware(BodyLimits, max_upload=settings.max_upload_bytes),
             ],
             "lifespan": lifespan,
             "exception_handlers": {KeyError: api.misnamed, TypeError: api.misnamed},
-            "routes": operators.routes(page, comparator),
+            "routes": [*operators.routes(page, comparator), link_preview.route(comparator.specs)],
         },
         "allowed_paths": [str(path) for path in find().values()],
         "mcp_server": True,
@@ -87,6 +95,5 @@ def launch_options(page: gr.Blocks, comparator: Comparator) -> dict[str, Any]:
         "footer_links": ["api"],
         "theme": theme(),
         "css_paths": STYLES,
-        "head": _HEAD,
         "favicon_path": ICON,
     }

@@ -75,7 +75,9 @@ def _add_example_events(examples: gr.HTML, files: dict[str, Path], photo: PhotoI
     """Put one of `files` into `photo` when its button is pressed, or the address of the page names it."""
 
     def choose(click: gr.EventData) -> tuple:
-        name = click._data.get("example") if isinstance(click._data, dict) else None
+        name = click._data.get("example", "") if isinstance(click._data, dict) else ""
+        if name is None:  # back to the page without an example
+            return None, gr.skip()
         if not isinstance(name, str) or name not in files:
             return gr.skip(), banners.refused(f"There is no such example. Choose one of {', '.join(files)}.")
         return str(files[name]), gr.skip()

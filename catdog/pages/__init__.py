@@ -4,6 +4,7 @@ from pathlib import Path
 
 STYLE = Path(__file__).with_name("verdicts.css")
 ICON = Path(__file__).with_name("catdog.svg")
+ACTIONS = Path(__file__).with_name("actions.js")  # a script without imports and exports
 CHOOSING = Path(__file__).with_name("choosing.js")
 
-__all__ = ["CHOOSING", "ICON", "STYLE"]
+__all__ = ["ACTIONS", "CHOOSING", "ICON", "STYLE"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 
 from markupsafe import Markup
@@ -15,15 +16,21 @@ from catdog.wording import is_neither
 
 def blank(specs: Sequence[ModelSpec], *, busy: bool = False) -> Markup:
     """The cards without verdicts; `busy` while the models work."""
-    return _cards([(spec, None) for spec in specs], specs, state="busy" if busy else "idle", maps={})
+    return _cards([(spec, None) for spec in specs], specs, state="busy" if busy else "idle", maps={}, answer="")
 
 
 def filled(
-    comparison: Comparison, specs: Sequence[ModelSpec], maps: Mapping[str, str] | None, *, state: str = "done"
+    comparison: Comparison,
+    specs: Sequence[ModelSpec],
+    maps: Mapping[str, str] | None,
+    *,
+    state: str = "done",
+    savable: bool = True,
 ) -> Markup:
     """One card per verdict; `maps` holds the address of each model's heat map, if it has one; None if not wanted.
 
-    state  `done` for a visitor's photo, or `example` for what the page shows before any, without the time it took
+    state    `done` for a visitor's photo, or `example` for what the page shows before any, without the time it took
+    savable  whether buttons to save a visitor's verdicts stand above
     """
     by_name = {spec.name: spec for spec in specs}
     return _cards(
@@ -34,6 +41,7 @@ def filled(
         neither=is_neither(comparison),
         maps=maps or {},
         legend=legend_url(),
+        answer=json.dumps(comparison.to_dict()) if savable and state == "done" else "",
     )
 
 

@@ -39,5 +39,5 @@ class Opening:
         name, path = next(iter(fitting(self.specs).items()))
         comparison, image = self.comparator.look(path, explain=explain)
         maps = overlay_urls(comparison, image, self.specs) if explain else None
-        example = say("until then", example=name, answer=headline(comparison, self.specs))
+        example = say("example", example=name, answer=headline(comparison, self.specs))
         return banners.waiting(f"{self.how} {example}"), cards.filled(comparison, self.specs, maps, state="example")

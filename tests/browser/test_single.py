@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import re
 
+import httpx
 import pytest
+from PIL import Image
 
-from catdog import Settings
+from catdog import Comparison, Settings
 from tests.catdog import fakes
 from tests.catdog.photos import heic, noise
 from tests.conftest import CHROMIUM, QUIET
@@ -309,6 +312,69 @@ def test_an_example_has_an_address_that_leads_to_it(page, open_page, photo):
     expect_headline(other, "Waiting for a photo")
     assert "example" not in other.url
     expect(pressed).to_have_count(0)
+
+
+def test_back_leads_to_the_tab_or_example_before_and_each_has_an_address(page, open_page, url):
+    pressed, tab = (page.locator(state) for state in ("[data-example][aria-pressed=true]", "[aria-selected=true]"))
+    for name in ("dog", "cat"):
+        page.get_by_role("button", name=f"Try the {name} photo").click()
+        expect(page.locator(".cd-cards[data-state=done]")).to_be_visible()
+    for name in ("Many at once", "You against the models"):
+        page.get_by_role("tab", name=name).click()
+    expect(page).to_have_url(f"{url}?tab=quiz")
+    for search, selected, example in (
+        ("?tab=many", "Many at once", "Cat"),
+        ("?example=cat", "One photo", "Cat"),
+        ("?example=dog", "One photo", "Dog"),
+    ):
+        page.go_back()
+        expect(page).to_have_url(url + search)
+        expect(tab).to_have_text(selected)
+        expect(pressed).to_have_text(example)
+        if selected == "One photo":
+            expect(page.locator(".cd-cards[data-state=done]")).to_be_visible()
+    page.go_back()
+    expect(page).to_have_url(url)
+    expect_headline(page, "Waiting for a photo")
+    expect(pressed).to_have_count(0)
+    expect(page.locator(".cd-cards[data-state=example] .cd-map")).to_have_count(3)
+    page.go_forward()
+    expect(pressed).to_have_text("Dog")
+    expect(page.locator(".cd-cards[data-state=done]")).to_be_visible()
+    expect(open_page(f"{url}?tab=quiz").locator("[aria-selected=true]")).to_have_text("You against the models")
+
+
+def test_what_the_models_say_can_be_saved_and_the_link_of_an_example_copied(page, photo):
+    choose(page, photo(fakes.CAT))
+    expect(page.locator("[data-do=link]")).to_be_hidden()
+    page.get_by_role("button", name="Try the dog photo").click()
+    expect(page.locator("[data-do=link]")).to_be_visible()
+    expect(page.locator(".cd-cards[data-state=done]")).to_be_visible()
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.click("[data-do=link]")
+    expect(page.locator("[data-do=link]")).to_have_text("Copied")
+    assert page.evaluate("navigator.clipboard.readText()") == page.url
+    with page.expect_download() as download:
+        page.click("[data-do=json]")
+    comparison = Comparison.model_validate_json(download.value.path().read_bytes())
+    assert [verdict.label.capitalize() for verdict in comparison.models] == verdicts(page)
+    assert all(verdict.heatmap for verdict in comparison.models)
+    with page.expect_download() as download:
+        page.click("[data-do=picture]")
+    with Image.open(download.value.path()) as picture:
+        width, height = picture.size
+        assert len(picture.convert("RGB").resize((64, 64)).getcolors(5000)) > 500, "a photo is on it"
+    cards = page.locator(".cd-cards").bounding_box()
+    assert width > 2 * cards["width"] and height > 2 * cards["height"]
+
+
+def test_other_sites_show_a_picture_of_the_page_itself(url):
+    head = httpx.get(url).text
+    tags = dict(re.findall(r'<meta (?:property|name)="((?:og|twitter):[^"]*)" content="([^"]*)">', head))
+    assert head.count('property="og:image"') == head.count('name="twitter:card"') == 1
+    assert tags["og:title"] == "Cat or dog?" and tags["og:description"]
+    with Image.open(io.BytesIO(httpx.get(tags["og:image"]).content)) as picture:
+        assert list(map(str, picture.size)) == [tags["og:image:width"], tags["og:image:height"]]
 
 
 # The part of the page that has the focus.

@@ -55,7 +55,7 @@ ANSWER = """async (data) => {
   const {answerTo} = await import("./asking.js");
   return answerTo(new File([Uint8Array.from(atob(data), (c) => c.charCodeAt(0))], "photo"));
 }"""
-HTML = """async (comparison) => {
+HTML = """async ([comparison, answer]) => {
   const names = ["site", "templates", "wording"];
   const [{default: site}, {templates}, wording] = await Promise.all(names.map((name) => import(`./${name}.js`)));
   const title = wording.headline(comparison, site.specs), text = wording.explanation(comparison, site.specs);
@@ -66,7 +66,7 @@ HTML = """async (comparison) => {
     templates["cards.html"]({
       state: "done", rows, neither, classes: wording.classesOf(site.specs), mapped: true,
       refusing: site.specs.some((spec) => spec.neither),
-      maps: {xception: "<&\\"'>"}, legend: site.legend,
+      maps: {xception: "<&\\"'>"}, legend: site.legend, answer,
     }),
   ];
 }"""
@@ -217,7 +217,7 @@ def page_specs(static_weights, static_page):
 
 def test_sentences_and_cards_are_those_of_the_servers(page, page_specs):
     for comparison in comparisons():
-        banner, filled = page.evaluate(HTML, comparison.to_dict())
+        banner, filled = page.evaluate(HTML, [comparison.to_dict(), json.dumps(comparison.to_dict())])
         assert banner == banners.verdict(comparison, page_specs)
         assert filled == cards.filled(comparison, page_specs, {"xception": "<&\"'>"})
 

@@ -71,6 +71,33 @@ def test_an_example_has_an_address(page, open_page, static_url):
     expect_error(open_page(f"{static_url}?example=nobody"), "no such example")
 
 
+def test_it_opens_with_an_example_and_back_leads_to_what_was_shown_before(page, static_url):
+    example = page.locator(".cd-cards[data-state=example] .cd-map")
+    expect(example).to_have_count(3)
+    page.get_by_role("button", name="Try the dog photo").click()
+    expect(page.locator(DONE)).to_have_count(3)
+    page.get_by_role("tab", name="You against the models").click()
+    assert page.url == f"{static_url}?tab=quiz"
+    page.go_back()
+    expect(page.locator(DONE).first).to_be_visible()
+    expect(page.locator("[data-example][aria-pressed=true]")).to_have_text("Dog")
+    page.go_back()
+    expect(page).to_have_url(static_url)
+    expect(example).to_have_count(3)
+    expect(page.locator("#preview")).to_be_hidden()
+    page.go_forward()
+    expect(page.locator("#preview")).to_have_attribute("alt", "The photo dog.jpg")
+
+
+def test_what_the_models_say_can_be_saved(page, cat):
+    page.set_input_files("#file", cat)
+    expect(page.locator(DONE)).to_have_count(3)
+    for kind, begins in (("json", b"{"), ("picture", b"\x89PNG")):
+        with page.expect_download() as download:
+            page.click(f"[data-do={kind}]")
+        assert download.value.path().read_bytes().startswith(begins)
+
+
 def test_many_photos_become_a_gallery_tables_and_a_csv_file(page, tmp_path):
     for path in (tmp_path / "cats" / "one.jpg", tmp_path / "dogs" / "=two.jpg", tmp_path / "dogs" / "bad.jpg"):
         path.parent.mkdir(exist_ok=True)

@@ -22,7 +22,7 @@ from catdog.errors import InvalidSettings, ModelMismatch
 from catdog.flask_app import blueprint
 from catdog.gradio_app import quiz_tab
 from catdog.models.spec import ModelSpec, classes_of, sha256_of
-from catdog.pages import CHOOSING, ICON, STYLE, banners, cards, examples, frame
+from catdog.pages import ACTIONS, CHOOSING, ICON, STYLE, banners, cards, examples, frame, preview
 from catdog.pages.opening import Opening
 from catdog.pages.render import environment, render
 from catdog.settings import Settings
@@ -41,7 +41,10 @@ RUNTIME_FILES = (
 WORKER = "service-worker.js"
 SHEETS = (STYLE, Path(blueprint.__file__).parent / "static" / "catdog.css", SOURCE / "page.css")
 QUIZ = Path(quiz_tab.__file__)
-FILLED = ("macros.html", "legend.html", "banner.html", "cards.html", "progress.html", "gallery.html", "closer.html")
+FILLED = (
+    "macros.html", "legend.html", "actions.html", "banner.html", "cards.html", "progress.html", "gallery.html",
+    "closer.html",
+)  # fmt: skip
 PRIVACY = "The models run in your browser: your photos never leave this device."
 # Nothing comes from elsewhere and nothing goes there.
 POLICY = (
@@ -57,11 +60,12 @@ APP = {
 }  # fmt: skip
 
 
-def build(onnx: Path, weights: Path, out: Path) -> dict[str, Any]:
+def build(onnx: Path, weights: Path, out: Path, *, address: str = "") -> dict[str, Any]:
     """Build the page in `out`, which appears whole or not at all; returns the number of files and their bytes.
 
     onnx     folder made by `export`
     weights  folder of the same models as `.h5`: their specs count, and they answer the questions of the quiz
+    address  where the page will be served, with a slash at the end; other sites show no picture of it without this
 
     Raises InvalidSettings for a folder that is not an earlier build or where onnxruntime-web is not installed, and
     ModelMismatch for ONNX files that are damaged or of other models than those in `weights`.
@@ -91,7 +95,8 @@ def build(onnx: Path, weights: Path, out: Path) -> dict[str, Any]:
         _write(folder / "catdog.webmanifest", json.dumps({"name": wording.question(specs), **APP}))
         names = [f"icons/{path.name}" for path in sorted((ROOT / "catdog/pages/templates/icons").iterdir())]
         _write(folder / "templates.js", javascript(environment(), [*names, *FILLED]))
-        _write(folder / "index.html", _page(folder, specs, comparator))
+        (folder / preview.PICTURE).write_bytes(preview.picture(specs))
+        _write(folder / "index.html", _page(folder, specs, comparator, address))
         _write(folder / WORKER, service_worker(folder))
         _replace(out, folder, Path(made) / "old")
     files = [path for path in out.rglob("*") if path.is_file()]
@@ -132,7 +137,7 @@ def _models(folder: Path) -> list[dict[str, Any]]:
 
 def _copy_files(folder: Path) -> None:
     scripts = (path for path in SOURCE.glob("*.js") if path.name != WORKER)  # which names all others
-    copies = {path.name: path for path in (*scripts, *SHEETS, CHOOSING, ICON)}
+    copies = {path.name: path for path in (*scripts, *SHEETS, CHOOSING, ACTIONS, ICON)}
     copies |= {f"{path.stem}.css": path for path in (QUIZ.with_suffix(".css"), QUIZ.with_name("many_tab.css"))}
     copies |= {f"ort/{name}": RUNTIME / "dist" / name for name in RUNTIME_FILES}
     copies |= {"ort/LICENSE.txt": SOURCE / "ort-LICENSE.txt", "LICENSE": ROOT / "LICENSE"}
@@ -185,7 +190,7 @@ export function startQuiz(element, questions) {
     return quiz_tab.quiz(questions, comparator.specs) if questions else ""
 
 
-def _page(folder: Path, specs: Sequence[ModelSpec], comparator: Any) -> str:
+def _page(folder: Path, specs: Sequence[ModelSpec], comparator: Any, address: str) -> str:
     quiz, thumbnails = _quiz(folder, comparator), examples.thumbnails(examples.fitting(specs))
     banner, example = Opening(comparator, "Choose, drop or paste one, or try an example.", specs)()
     tabs = [("one", "One photo"), ("many", "Many at once"), *([("quiz", "You against the models")] if quiz else [])]
@@ -197,6 +202,7 @@ def _page(folder: Path, specs: Sequence[ModelSpec], comparator: Any) -> str:
             tabs=tabs,
             heading=frame.heading(specs),
             question=wording.question(specs),
+            preview=preview.tags(specs, address + preview.PICTURE),
             about=frame.about(specs, {name: model.source for name, model in comparator.models.items()}, [], PRIVACY),
             privacy=PRIVACY,
             policy=POLICY,

@@ -197,6 +197,27 @@ def test_maps_can_be_switched_off_and_an_example_has_an_address(open_page, knowi
     expect(page.locator(".cd-map")).to_have_count(3)
 
 
+def test_it_opens_with_an_example_and_what_the_models_say_can_be_saved(open_page, knowing):
+    page = open_page(url=knowing)
+    maps = page.locator(".cd-cards[data-state=example] .cd-map:visible")
+    expect(maps).to_have_count(3)
+    page.get_by_label("Show what the models looked at").uncheck()
+    expect(maps).to_have_count(0)
+    send(page, png(fakes.CAT))
+    expect_verdicts(page, 3)
+    expect(page.locator("[data-do=link]")).to_be_hidden()
+    for kind, begins in (("json", b"{"), ("picture", b"\x89PNG")):
+        with page.expect_download() as download:
+            page.click(f"[data-do={kind}]")
+        assert download.value.path().read_bytes().startswith(begins)
+    page.get_by_role("link", name="Dog").click()
+    expect(page.locator("[data-do=link]")).to_be_visible()
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.click("[data-do=link]")
+    expect(page.locator("[data-do=link]")).to_have_text("Copied")
+    assert page.evaluate("navigator.clipboard.readText()") == page.url == f"{knowing}?example=dog"
+
+
 def test_a_photo_that_the_browser_cannot_show_is_shown_all_the_same(open_page, knowing):
     page = open_page(url=knowing)
     page.set_input_files("#file", {"name": "x.heic", "mimeType": "image/heic", "buffer": heic(noise())})

@@ -40,7 +40,7 @@ def test_any_number_of_models_and_classes_has_its_cards():
 
 def test_models_of_other_classes_are_asked_about_those():
     page = create_app(Comparator([fakes.fixed("farm", 0.1, classes=("horse", "cow"))])).test_client().get("/").text
-    assert page.count("Horse or cow?") == 2 and "horse" in page and "cat" not in page.lower().replace("catdog", "")
+    assert page.count("Horse or cow?") == 4 and "horse" in page and "cat" not in page.lower().replace("catdog", "")
 
 
 @pytest.fixture
@@ -74,6 +74,12 @@ def test_an_address_leads_to_an_example(client):
     assert 'class="cd-map"' not in client.get("/?example=dog&explain=0").text
 
 
+def test_other_sites_show_a_picture_of_the_page(client):
+    address = re.search('<meta property="og:image" content="http://localhost(.*?)">', client.get("/").text)[1]
+    response = client.get(address)
+    assert response.content_type == "image/jpeg" and response.data[:2] == b"\xff\xd8"
+
+
 @pytest.mark.parametrize("name", ["nobody", "../../etc/passwd", "SOURCES.md", "<script>alert(1)</script>"])
 def test_an_address_of_no_example(client, name):
     response = client.get("/", query_string={"example": name})
@@ -95,5 +101,5 @@ def test_it_needs_no_network_and_no_inline_code(client):
     text = client.get("/").text
     sources = text + "".join(path.read_text() for path in (WEB / "static").iterdir())
     urls = set(re.findall(r"https?://[^\s\"']+", sources))
-    assert urls <= {"http://www.w3.org/2000/svg"}
+    assert urls <= {"http://www.w3.org/2000/svg", "http://localhost/assets/preview.jpg"}
     assert not re.search(r"\sstyle=|\son\w+=|javascript:|<style|<script(?![^>]*src=)", text)
