@@ -146,7 +146,7 @@ def _tell_version() -> None:
 
 @command
 def predict(
-    images: Annotated[list[str], Argument(metavar="IMAGE", help="Photos, folders of photos, or - for stdin.")],
+    images: Annotated[list[str], Argument(metavar="IMAGE", help="Photos, folders, addresses, or - for stdin.")],
     model: Models = (),
     weights: Weights = (),
     as_json: AsJson = False,
@@ -159,6 +159,8 @@ def predict(
     catdog predict cat.jpg dog.jpg
 
     catdog predict --json --model xception holiday/
+
+    catdog predict https://example.org/cat.jpg
 
     curl -s ADDRESS | catdog predict -
     """

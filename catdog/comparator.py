@@ -17,12 +17,12 @@ from PIL import Image
 
 from catdog.classifier import Classifier
 from catdog.engine import load_engines, warm_up
-from catdog.errors import Busy, CatDogError, ModelUnavailable, Unforeseen, UnknownModel
+from catdog.errors import AddressRefused, Busy, CatDogError, ModelUnavailable, Unforeseen, UnknownModel
 from catdog.memory import trim_heap
 from catdog.models.locate import joined, locate
 from catdog.models.spec import ModelSpec, respelt
 from catdog.photo.array import Pixels, scaled
-from catdog.photo.reader import Photo, Reader, needs_whole
+from catdog.photo.reader import Photo, Reader, is_address, needs_whole
 from catdog.settings import Settings
 from catdog.verdict import Comparison, Verdict
 
@@ -31,6 +31,8 @@ log = logging.getLogger(__name__)
 LARGEST_SIDE = 800  # pixels of the photo that `look` returns
 # Photos decoded at the same time. A large one takes several hundred megabytes while it is decoded.
 DECODED_AT_ONCE = 2
+# Photos fetched from the web at the same time: a slow site holds one of these places, and no thread waits for one.
+FETCHED_AT_ONCE = 4
 # Batches held back while some of their photos are read again.
 WAITING = 4
 
@@ -75,6 +77,7 @@ class Comparator:
         self.problems, self.settings = tuple(problems), settings or Settings()
         self.read = Reader.of((spec.input for spec in self.specs), self.settings)
         self._decoding = threading.BoundedSemaphore(DECODED_AT_ONCE)
+        self._fetching = threading.BoundedSemaphore(FETCHED_AT_ONCE)
         self.waiting, self._counting = 0, threading.Lock()
         self._listeners: list[Listener] = []
         self._computing = threading.Lock()  # one model at a time uses all cores
@@ -124,14 +127,30 @@ class Comparator:
     def compare(self, photo: Photo, *, model: str | Collection[str] | None = None, explain: bool = False) -> Comparison:
         """Ask all models, or those named by `model`, about one photo; `explain` adds heat maps.
 
-        photo is encoded bytes, a path, a binary file or a Pillow image. A large photo is first read at a reduced size,
-        and again as a whole if a model is not confident.
+        photo is encoded bytes, a path, an address as of `fetch`, a binary file or a Pillow image. A large photo is
+        first read at a reduced size, and again as a whole if a model is not confident.
 
-        Raises InvalidImage, ImageTooLarge, UnknownModel, ModelMismatch for a model whose answer cannot be used, Busy
-        when `settings.max_waiting` other photos are being judged or waiting, OutOfMemory, ModelUnavailable after
-        `close`, or Unforeseen for any other error of a model.
+        Raises InvalidImage, ImageTooLarge, UnknownModel, the errors of `fetch`, ModelMismatch for a model whose answer
+        cannot be used, Busy when `settings.max_waiting` other photos are being judged or waiting, OutOfMemory,
+        ModelUnavailable after `close`, or Unforeseen for any other error of a model.
         """
         return self._compared(photo, model, explain)[0]
+
+    def fetch(self, address: str) -> bytes:
+        """The file at an address that begins with http:// or https://, within the limits of the settings.
+
+        Raises AddressRefused, also where the settings switch this off, NotFetched, ImageTooLarge, or Busy.
+        """
+        if self.settings.fetch == "off":
+            raise AddressRefused("Photos are not fetched from addresses here. Save the photo, and send it as a file.")
+        from catdog.photo.fetch import fetch  # loads a client for HTTP
+
+        if not self._fetching.acquire(blocking=False):
+            raise Busy(f"{FETCHED_AT_ONCE} other photos are being fetched. Try again shortly.")
+        try:
+            return fetch(address, self.settings.max_upload_bytes)
+        finally:
+            self._fetching.release()
 
     def look(
         self, photo: Photo, *, model: str | Collection[str] | None = None, explain: bool = False
@@ -249,6 +268,8 @@ class Comparator:
                     shown = image
             return result
 
+        if is_address(photo):  # now, as nobody else should wait for a slow site
+            photo = self.fetch(photo)
         with self._place():
             photo = self.read.repeatable(photo)
             batch = Batch([pixels(whole=False)], lambda _: _done([pixels(whole=True)]))

@@ -3,6 +3,8 @@
 CatDogError                          base of all; has `code` and `status`
 ├── InvalidImage (ValueError)        the bytes are not a photo, or a damaged one
 ├── ImageTooLarge (ValueError)       more bytes or pixels than the settings allow
+├── AddressRefused (ValueError)      a photo's address that is not fetched, such as one of a private network
+├── NotFetched (RuntimeError)        a photo's address does not give a photo
 ├── UnknownModel (LookupError)       no model of that name is loaded
 ├── InvalidSettings (ValueError)     an environment variable or argument is not valid
 ├── ModelMismatch (ValueError)       a spec is not valid, or a model file does not fit it
@@ -42,6 +44,16 @@ class InvalidImage(CatDogError, ValueError):
 class ImageTooLarge(CatDogError, ValueError):
     code = "image_too_large"
     status = 413
+
+
+class AddressRefused(CatDogError, ValueError):
+    code = "address_refused"
+    status = 422
+
+
+class NotFetched(CatDogError, RuntimeError):
+    code = "not_fetched"
+    status = 424
 
 
 class UnknownModel(CatDogError, LookupError):

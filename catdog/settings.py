@@ -23,6 +23,7 @@ BUNDLED_WEIGHTS = bundled("weights")
 MAX_PIXELS = 50_000_000
 ENGINES = ("auto", "openvino", "tensorflow")
 LOGS = ("text", "json")
+FETCHES = ("on", "off")
 _REPO = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*")
 _REPO_AT = re.compile(rf"({_REPO.pattern})(?:@([A-Za-z0-9._/-]+))?")
 # Pillow opens no image above twice its own limit.
@@ -51,6 +52,7 @@ class Settings:
     max_waiting: int = 64  # photos judged or waiting, then Busy
     max_upload_bytes: int = 20 * 1024 * 1024  # of the largest accepted file
     max_pixels: int = MAX_PIXELS  # of the largest accepted photo, width x height
+    fetch: str = "on"  # whether photos are fetched from addresses on the web: FETCHES
     log: str = "text"  # form of what servers log: LOGS
 
     def __post_init__(self) -> None:
@@ -63,6 +65,7 @@ class Settings:
         _require(0 < megabytes <= 1024, "CATDOG_MAX_UPLOAD_MB", "more than 0 and at most 1024", megabytes)
         _require(1 <= self.max_pixels <= PILLOW_LIMIT, "CATDOG_MAX_PIXELS", f"1 to {PILLOW_LIMIT}", self.max_pixels)
         _require(1 <= self.max_waiting <= 10_000, "CATDOG_MAX_WAITING", "1 to 10000", self.max_waiting)
+        _require(self.fetch in FETCHES, "CATDOG_FETCH", f"one of {', '.join(FETCHES)}", self.fetch)
         _require(self.log in LOGS, "CATDOG_LOG", f"one of {', '.join(LOGS)}", self.log)
         for name in ("weights", "cache"):  # expand a ~ that no shell has expanded
             object.__setattr__(self, name, Path(os.path.expanduser(getattr(self, name))))
@@ -249,6 +252,7 @@ VARIABLES: dict[str, tuple[str, Callable[[str], Any]]] = {
     "MAX_WAITING": ("max_waiting", _whole),
     "MAX_UPLOAD_MB": ("max_upload_bytes", _bytes),
     "MAX_PIXELS": ("max_pixels", _whole),
+    "FETCH": ("fetch", str),
     "LOG": ("log", str),
 }
 

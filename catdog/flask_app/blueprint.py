@@ -47,7 +47,7 @@ def create_blueprint(comparator: Comparator, *, name: str = "catdog") -> Bluepri
 
     GET  /              upload page; with `?example=name`, the verdicts on that example
     POST /              the same form, answered with the page: works without JavaScript
-    POST /predict       multipart field `file`, optional fields `model` and `explain` -> Comparison as JSON
+    POST /predict       multipart field `file` or `url`, optional fields `model` and `explain` -> Comparison as JSON
     GET  /models        what is loaded and where it comes from
     GET  /healthz       200 while the process lives
     GET  /readyz        200 when at least one model answers, 503 otherwise
@@ -165,7 +165,7 @@ class _Views:
             raise UnknownExample(f"There is no example {reprlib.repr(name)}; choose one of {names}.")
         return self.examples[name]
 
-    def _verdicts(self, photo: IO[bytes] | Path, model: str | None, explain: bool) -> dict[str, str]:
+    def _verdicts(self, photo: IO[bytes] | Path | str, model: str | None, explain: bool) -> dict[str, str]:
         """What the page shows of a photo: the photo itself, the headline and the cards."""
         specs = self.comparator.specs
         comparison, image = self.comparator.look(photo, model=model, explain=explain)

@@ -8,10 +8,11 @@ from typing import IO, NamedTuple
 from flask import Request
 from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
 
-from catdog.errors import CatDogError, ImageTooLarge
+from catdog.errors import AddressRefused, CatDogError, ImageTooLarge
 from catdog.flask_app.form_parser import FormParser, IncompleteUpload
+from catdog.photo.reader import is_address
 
-FIELD = "file"
+FIELD, ADDRESS = "file", "url"
 YES = ("1", "true")
 # Boundaries, headers and the other fields around a photo of the largest accepted size.
 ENVELOPE_BYTES = 64 * 1024
@@ -41,7 +42,7 @@ class NotMultipart(CatDogError, ValueError):
 class Upload(NamedTuple):
     """One photo as sent, and what to ask about it."""
 
-    photo: IO[bytes]  # encoded
+    photo: IO[bytes] | str  # encoded, or an address that begins with http:// or https://
     name: str  # that the client gave: for display alone, never a path
     model: str | None  # name of the one to ask, or None for all
     explain: bool  # whether heat maps are wanted
@@ -51,7 +52,7 @@ def read_upload(request: Request, max_bytes: int) -> Upload:
     """Read the form of a request, whose photo may have `max_bytes`.
 
     The limits are set on this request only: an application around the blueprint keeps its own. Raises MissingFile,
-    TooManyFiles, TooManyModels, IncompleteUpload, NotMultipart or ImageTooLarge.
+    TooManyFiles, TooManyModels, AddressRefused, IncompleteUpload, NotMultipart or ImageTooLarge.
     """
     if request.mimetype != "multipart/form-data":
         raise NotMultipart(
@@ -69,18 +70,26 @@ def read_upload(request: Request, max_bytes: int) -> Upload:
     except BadRequest as error:
         raise IncompleteUpload from error
     models = form.getlist("model")
+    addresses = [(text, text) for text in map(str.strip, form.getlist(ADDRESS)) if text]
     if len(files) > 1:
         raise TooManyFiles(f"Send one photo at a time. Received: {len(files)} files.")
-    if not (files and files[0].filename):
+    photos = [(file.stream, file.filename) for file in files if file.filename] + addresses
+    if not photos:
         received = reprlib.repr([*form, *request.files])
         raise MissingFile(
-            f"Send the photo as a file, with a file name, in a field named {FIELD!r}. Received fields: {received}."
+            f"Send the photo as a file, with a file name, in a field named {FIELD!r}, or its address in one named "
+            f"{ADDRESS!r}. Received fields: {received}."
         )
+    if len(photos) > 1:
+        raise TooManyFiles("Send one photo at a time, as a file or by its address.")
+    photo, name = photos[0]
+    if isinstance(photo, str) and not is_address(photo):  # the Comparator would take it for a path
+        raise AddressRefused("The address of a photo begins with https:// or http://.")
     if len(models) > 1:
         raise TooManyModels(f"Name one model, or none to ask all. Received: {reprlib.repr(models)}.")
     return Upload(
-        photo=files[0].stream,
-        name=files[0].filename,
+        photo=photo,
+        name=name,
         model=next(filter(None, models), None),
         explain=form.get("explain", "").lower() in YES,
     )

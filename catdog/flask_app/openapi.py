@@ -27,13 +27,18 @@ _INFO = {
 }
 _PHOTO_FORM = {
     "type": "object",
-    "required": ["file"],
+    "oneOf": [{"required": ["file"]}, {"required": ["url"]}],
     "properties": {
         "file": {
             "type": "string",
             "contentMediaType": "application/octet-stream",
             "description": "One photo: JPEG, PNG, WebP, GIF, BMP, TIFF, HEIC or AVIF. The format is read from the "
             "bytes; the file name and the declared type are not used.",
+        },
+        "url": {
+            "type": "string",
+            "description": "Instead of `file`: the address of a photo on the public internet, which the server "
+            "fetches, within the same limits. Only http:// and https://, on their usual ports, without a password.",
         },
         "model": {"type": "string", "description": "Ask only this model; all of them when absent or empty."},
         "explain": {

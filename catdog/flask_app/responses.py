@@ -20,7 +20,11 @@ ERRORS = {
         "413", "More bytes, form fields or pixels than the limits in `/models` allow.", ("image_too_large",)
     ),
     "NotMultipart": ("415", "The body is not a multipart form.", ("unsupported_media_type",)),
-    "InvalidImage": ("422", "The file is not a photo that can be read.", ("invalid_image",)),
+    "InvalidImage": (
+        "422", "The file is not a photo that can be read, or the address one that is not fetched.",
+        ("invalid_image", "address_refused"),
+    ),
+    "NotFetched": ("424", "The address gives no photo, or not in time.", ("not_fetched",)),
     "Busy": ("429", "Too many photos are waiting. Try again shortly.", ("busy",)),
     "Unavailable": (
         "503", "No model can answer, or there is too little memory for this photo now.",

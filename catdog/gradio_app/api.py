@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, TypeVar
 
 import gradio as gr
@@ -14,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 from catdog.comparator import Comparator
 from catdog.errors import CatDogError, InvalidImage
 from catdog.gradio_app.parts import ONE_PHOTO
-from catdog.gradio_app.uploads import PhotoInput, refusal
+from catdog.gradio_app.uploads import PhotoInput, Sent, refusal
 from catdog.pages.pictures import overlays
 from catdog.verdict import Comparison, Verdict
 from catdog.wording import percent
@@ -24,10 +23,11 @@ Answer = TypeVar("Answer")
 # What `/predict` returns before the JSON. Clients rely on these two and on their order.
 LABELLED = ("scratch_cnn", "xception")
 
-_PHOTOS = "JPEG, PNG, WebP, GIF, BMP, TIFF, HEIC and AVIF are read; other sites are not asked."
+_PHOTOS = "JPEG, PNG, WebP, GIF, BMP, TIFF, HEIC and AVIF are read."
 # Gradio finds the meaning of a parameter, as agents see it, in the docstring of the function.
 _PARAMETERS = """Args:
-    image: The photo: a base64 data: URL, or the address of an upload to this site, SITE/gradio_api/file=PATH.
+    image: The photo: a base64 data: URL, the address of an upload to this site, SITE/gradio_api/file=PATH, or its
+        address on the public internet, from https:// on.
 """
 _FIELDS = f"{', '.join(Comparison.model_fields)}; in each of `models` {', '.join(Verdict.model_fields)}"
 _PREDICT = (
@@ -48,18 +48,18 @@ _COMPARE = (
 def add(comparator: Comparator, photo: PhotoInput) -> None:
     """Add the endpoints; `photo` is the photo input of the page, whose input they accept."""
 
-    def predict(image: bytes | Path | None) -> tuple[dict[str, float], dict[str, float], dict[str, Any]]:
+    def predict(image: Sent) -> tuple[dict[str, float], dict[str, float], dict[str, Any]]:
         comparison = _answer(comparator.compare, image)
         by_model = {verdict.model: verdict.probabilities for verdict in comparison.models}
         return *(by_model.get(name, {}) for name in LABELLED), comparison.to_dict()
 
-    def explain(image: bytes | Path | None) -> tuple[list[tuple[Image.Image, str]], dict[str, Any]]:
+    def explain(image: Sent) -> tuple[list[tuple[Image.Image, str]], dict[str, Any]]:
         comparison, seen = _answer(comparator.look, image, explain=True)
         captions = {v.model: f"{v.model}: {v.label}, {percent(v.confidence)} sure" for v in comparison.models}
         drawn = overlays(comparison, seen, comparator.specs)
         return [(image, captions[model]) for model, image in drawn.items()], comparison.to_dict()
 
-    def compare(image: bytes | Path | None) -> dict[str, Any]:
+    def compare(image: Sent) -> dict[str, Any]:
         return _answer(comparator.compare, image).to_dict()
 
     labels = [gr.Label(label=name, visible=False) for name in LABELLED]
@@ -80,7 +80,7 @@ def misnamed(request: Request, error: Exception) -> Response:
     return JSONResponse({"detail": detail}, 404 if isinstance(error, KeyError) else 422)
 
 
-def _answer(ask: Callable[..., Answer], photo: bytes | Path | None, **options: bool) -> Answer:
+def _answer(ask: Callable[..., Answer], photo: Sent, **options: bool) -> Answer:
     """Ask the Comparator about a photo; raises its errors as those that Gradio sends to the client."""
     try:
         if photo is None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
 import gradio as gr
+from gradio.processing_utils import save_bytes_to_cache
 
 from catdog.comparator import Comparator
 from catdog.errors import CatDogError
 from catdog.gradio_app.parts import LIVE, ONE_PHOTO, PRIVATE, html, on_failure, script
-from catdog.gradio_app.uploads import PhotoInput
+from catdog.gradio_app.uploads import PhotoInput, Sent
 from catdog.pages import banners, cards
 from catdog.pages.examples import fitting, thumbnails
 from catdog.pages.opening import Opening
@@ -39,6 +41,7 @@ def add(comparator: Comparator) -> PhotoInput:
     with gr.Row(elem_classes="cd-main"):
         with gr.Column(scale=4, min_width=280):
             photo = _photo_input()
+            address = _address_input() if comparator.settings.fetch == "on" else None
             files = fitting(specs)
             row = render("example_row.html", thumbnails=thumbnails(files), scope=scope(specs))
             examples = html(row, js_on_load=_EXAMPLES_ON_LOAD if files else None)
@@ -48,6 +51,8 @@ def add(comparator: Comparator) -> PhotoInput:
             shown = html(example)
     if files:
         _add_example_events(examples, files, photo, headline)
+    if address:
+        _add_address_events(comparator, address, photo, [headline, shown])
     _add_events(comparator, opening, photo, maps, [headline, shown])
     return photo
 
@@ -71,6 +76,39 @@ def _photo_input() -> PhotoInput:
     )
 
 
+def _address_input() -> gr.Textbox:
+    return gr.Textbox(
+        label="Or its address",
+        placeholder="Or its address: https://…",
+        show_label=False,
+        container=False,
+        max_lines=1,
+        submit_btn="Fetch it",
+        elem_id="cd-address",
+    )
+
+
+def _add_address_events(comparator: Comparator, address: gr.Textbox, photo: PhotoInput, results: list[gr.HTML]) -> None:
+    """Put the photo at an address into `photo`; say in `results` why there is none."""
+    blank = cards.blank(comparator.specs)
+
+    def fetch(address: str) -> Iterator[tuple]:
+        yield gr.skip(), banners.looking(), cards.blank(comparator.specs, busy=True)
+        try:
+            content = comparator.fetch(address.strip())
+        except CatDogError as error:
+            yield gr.skip(), banners.failed(error), blank
+        else:
+            # Browsers look at the content, whatever it is called; the same name again would be no change.
+            path = save_bytes_to_cache(content, f"{secrets.token_hex(4)}.jpg", photo.GRADIO_CACHE)
+            yield path, gr.skip(), gr.skip()
+
+    outputs = [photo, *results]
+    fetched = address.submit(fetch, address, outputs, concurrency_id=ONE_PHOTO, **PRIVATE)
+    on_failure(fetched, results, [banners.unanswered(), blank])
+    address.submit(None, js=_FORGET_EXAMPLE, api_visibility="private")
+
+
 def _add_example_events(examples: gr.HTML, files: dict[str, Path], photo: PhotoInput, headline: gr.HTML) -> None:
     """Put one of `files` into `photo` when its button is pressed, or the address of the page names it."""
 
@@ -92,7 +130,7 @@ def _add_events(
     """Show the verdicts whenever the photo changes, and again when the switch for heat maps does."""
     specs = comparator.specs
 
-    def answer(photo: bytes | Path | None, with_maps: bool) -> tuple[str, str]:
+    def answer(photo: Sent, with_maps: bool) -> tuple[str, str]:
         if photo is None:
             return opening(with_maps)
         try:
@@ -102,7 +140,7 @@ def _add_events(
         addresses = overlay_urls(comparison, image, specs) if with_maps else None
         return banners.verdict(comparison, specs), cards.filled(comparison, specs, addresses)
 
-    def show(photo: bytes | Path | None, with_maps: bool) -> Iterator[tuple[str, str]]:
+    def show(photo: Sent, with_maps: bool) -> Iterator[tuple[str, str]]:
         if photo is not None:
             yield banners.looking(), cards.blank(specs, busy=True)
         yield answer(photo, with_maps)

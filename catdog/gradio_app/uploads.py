@@ -1,4 +1,4 @@
-"""What visitors may send: photos as uploads or data: URLs of limited size, no files of the server, no addresses."""
+"""What visitors may send: photos as uploads or data: URLs of limited size or as addresses, no files of the server."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from catdog.photo.reader import is_address
+
 UPLOAD = "/gradio_api/upload"
 SERVED = "/gradio_api/file="  # in the address of an upload, before its path
 LARGEST_PHOTOS = 10  # photos of the largest accepted size that fit into one request for uploads
@@ -26,6 +28,8 @@ ENVELOPE = 64 * 1024  # bytes of a request around its photos
 LONGEST = 4096  # characters of a path or an address
 
 _WHITESPACE = b"\t\n\f\r "  # of ASCII; encoders of base64 break lines, by themselves or as %0A
+
+Sent = bytes | Path | str | None  # a photo as `PhotoInput` gives it; a text is an address
 
 HOW_TO_SEND = "Send the photo itself, as an upload or a base64 data: URL."
 NOT_UPLOADED = f"The request names a file that was not uploaded, or is no longer kept. {HOW_TO_SEND}"
@@ -81,6 +85,13 @@ async def _move_upload(component: Component, url_or_file_path: str | Path | None
     return await Component.async_move_resource_to_block_cache(component, url_or_file_path)
 
 
+async def _move_photo(component: Component, url_or_file_path: str | Path | None) -> str | None:
+    """As `_move_upload`, but an address of another site stays one: the Comparator fetches it, within its limits."""
+    if _is_elsewhere(url_or_file_path):
+        return url_or_file_path
+    return await _move_upload(component, url_or_file_path)
+
+
 class PhotoInput(gr.Image):
     """A `gr.Image` that neither decodes nor re-encodes, so that every surface sees the same bytes.
 
@@ -89,12 +100,17 @@ class PhotoInput(gr.Image):
 
     is_template = True  # the browser shows it as a plain gr.Image
     data_model = SentPhoto
-    async_move_resource_to_block_cache = _move_upload
+    async_move_resource_to_block_cache = _move_photo
 
-    def preprocess(self, payload: ImageData | None) -> bytes | Path | None:
-        """The path of the uploaded file, the bytes of a data: URL, or None for nothing; raises gr.Error for others."""
+    def preprocess(self, payload: ImageData | None) -> Sent:
+        """The path of the uploaded file, the bytes of a data: URL, an address, or None for nothing.
+
+        Raises gr.Error for others.
+        """
         if payload is None:
             return None
+        if address := next(filter(_is_elsewhere, (payload.path, payload.url)), None):
+            return address
         if payload.url and _is_data_url(payload.url):
             return _from_data_url(payload.url)
         return _uploaded(payload.path)
@@ -124,6 +140,11 @@ def refusal(message: str) -> gr.Error:
     return gr.Error(escape(message, quote=False), title="No verdict", print_exception=False)
 
 
+def _is_elsewhere(place: object) -> bool:
+    """Whether a place is an address, and not that of an upload."""
+    return is_address(place) and SERVED not in place
+
+
 def _is_data_url(url: str) -> bool:
     return url[:5].lower() == "data:"
 
@@ -145,7 +166,7 @@ def _uploaded(path: str | None) -> Path:
     if path and is_http_url_like(path):
         _, served, path = path.partition(SERVED)
         if not served:
-            raise refusal(f"Photos are not fetched from other sites. {HOW_TO_SEND}")
+            raise refusal(f"Files are not fetched from other sites here. {HOW_TO_SEND}")
         path = unquote(path)
     with contextlib.suppress(OSError, ValueError):  # a name that is too long, or has a NUL in it
         if path and is_in_or_equal(path, get_upload_folder()) and Path(path).is_file():

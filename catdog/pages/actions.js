@@ -35,7 +35,7 @@ function save(blob, name) {
 async function picture() {
   const cards = document.querySelector('.cd-cards[data-state=done]'), shown = document.createElement('div');
   const photo = cards.querySelector('img.cd-map') ? null : document.querySelector(PHOTOS);
-  const {width} = cards.getBoundingClientRect(), parts = [document.querySelector('.cd-banner'), cards];
+  const {width} = cards.getBoundingClientRect(), parts = [document.querySelector('.cd-banner:not([data-objection])'), cards];
   shown.append(...[...photo ? [photo] : [], ...parts].map(copied));
   Object.assign(shown.style, {display: 'grid', gap: '16px', width: `${width}px`, padding: `${MARGIN}px`});
   for (const part of shown.children) Object.assign(part.style, {width: part.tagName === 'IMG' ? 'auto' : `${width}px`});

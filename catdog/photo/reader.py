@@ -25,7 +25,13 @@ OVERSAMPLING = 1.67
 # the less reducing moves it. Chosen on validation photos; docs/benchmarks.md has the effect on test photos.
 CONFIDENT = 0.97
 
+# A text is a path, or an address that begins with http:// or https://.
 Photo = bytes | str | os.PathLike | IO[bytes] | Image.Image
+
+
+def is_address(photo: object) -> bool:
+    """Whether a photo is the address of one on the web, and no path."""
+    return isinstance(photo, str) and photo[:8].lower().startswith(("http://", "https://"))
 
 
 class Read(NamedTuple):

@@ -18,9 +18,10 @@ from PIL import Image
 import catdog
 from catdog import Settings
 from catdog.classifier import Classifier
-from catdog.comparator import DECODED_AT_ONCE, LARGEST_SIDE, WAITING, Batch, Comparator
+from catdog.comparator import DECODED_AT_ONCE, FETCHED_AT_ONCE, LARGEST_SIDE, WAITING, Batch, Comparator
 from catdog.engine import Outputs
 from catdog.errors import (
+    AddressRefused,
     Busy,
     CatDogError,
     ImageTooLarge,
@@ -523,3 +524,43 @@ def test_the_map_of_a_label_leaves_neither_out(compare):
     engine = one.engine
     one.engine = lambda batch: engine(batch)._replace(maps=np.repeat(maps, len(batch), axis=0))
     assert compare(one, explain=True).models[0].heatmap == [[2.0]]
+
+
+def test_a_photo_at_an_address_is_fetched_before_it_takes_a_place(monkeypatch, cat):
+    with contextlib.closing(Comparator([classifier("a", 0.9)])) as comparator:
+        waiting = []
+
+        def fetch(address: str) -> bytes:
+            waiting.append(comparator.waiting)
+            return {"HTTPS://example.org/cat.jpg": cat.read_bytes()}[address]
+
+        monkeypatch.setattr(comparator, "fetch", fetch)
+        assert comparator.compare("HTTPS://example.org/cat.jpg").prediction == comparator.compare(cat).prediction
+        assert waiting == [0]
+
+
+def test_only_public_addresses_are_fetched_few_at_a_time_and_only_where_it_is_on(monkeypatch):
+    heard = []
+    with contextlib.closing(Comparator([classifier("a", 0.9)])) as comparator:
+        comparator.listen(lambda answer, seconds: heard.append(answer.code))
+        with pytest.raises(AddressRefused):
+            comparator.compare("http://127.0.0.1/cat.jpg")
+        reached, leave = threading.Semaphore(0), threading.Event()
+
+        def held(address: str, most: int) -> bytes:
+            reached.release()
+            leave.wait(PATIENCE)
+            return b""
+
+        monkeypatch.setattr("catdog.photo.fetch.fetch", held)
+        with ThreadPoolExecutor() as pool:
+            fetching = [pool.submit(comparator.fetch, "http://a.test/") for _ in range(FETCHED_AT_ONCE)]
+            assert all(reached.acquire(timeout=PATIENCE) for _ in fetching)
+            with pytest.raises(Busy):
+                comparator.fetch("http://a.test/")
+            leave.set()
+            assert [future.result() for future in fetching] == [b""] * FETCHED_AT_ONCE
+    assert heard == ["address_refused"]
+    offline = Comparator([classifier("a", 0.9)], settings=Settings(fetch="off"))
+    with contextlib.closing(offline), pytest.raises(AddressRefused):
+        offline.compare("https://example.org/cat.jpg")

@@ -28,11 +28,12 @@ def test_every_variable_is_read():
         "CATDOG_WEIGHTS": "/models", "CATDOG_HUB_REPO": "user/cat.dog-1", "CATDOG_HUB_REVISION": "0123abcd",
         "CATDOG_ENGINE": "tensorflow", "CATDOG_THREADS": "2", "CATDOG_CACHE": "/cache", "CATDOG_MAX_WAITING": "8",
         "CATDOG_MAX_UPLOAD_MB": "1.5", "CATDOG_MAX_PIXELS": "1e6", "CATDOG_LOG": "json", "OTHER": "x",
+        "CATDOG_FETCH": "off",
     })  # fmt: skip
     assert settings == Settings(
         weights=Path("/models"), hub_repo="user/cat.dog-1", hub_revision="0123abcd", engine="tensorflow", threads=2,
         cache=Path("/cache"), max_waiting=8, max_upload_bytes=3 * 2**19, max_pixels=1_000_000,
-        log="json",
+        fetch="off", log="json",
     )  # fmt: skip
 
 
@@ -43,6 +44,7 @@ BAD = {
     "MAX_WAITING": ["0"],
     "MAX_UPLOAD_MB": ["0", "nan", "1025", "1e305"],
     "MAX_PIXELS": ["0", "1e12", "50MP"],
+    "FETCH": ["yes"],
     "LOG": ["xml"],
 }
 

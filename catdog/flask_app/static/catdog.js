@@ -5,6 +5,7 @@ import {isTyping, object, objection} from "./choosing.js";
 
 const form = document.querySelector("form");
 const input = document.querySelector("#file");
+const address = document.querySelector("#url"); // null where photos are not fetched
 const preview = document.querySelector("#preview");
 const invitation = document.querySelector("#invitation");
 const chosen = document.querySelector("#chosen");
@@ -45,14 +46,37 @@ preview.addEventListener("error", () => {
   invitation.hidden = false;
 });
 
-async function ask() {
+function ask() {
   const [file] = input.files;
+  running.abort();
+  forgetExample();
+  if (address) address.value = "";
+  show(URL.createObjectURL(file));
+  preview.alt = `The photo ${file.name}`;
+  return send();
+}
+
+// The server fetches the photo, and its answer brings a copy.
+function askForAddress() {
+  forgetExample();
+  input.value = "";
+  taken = input.files;
+  preview.hidden = chosen.hidden = true;
+  invitation.hidden = false;
+  preview.alt = "The photo of that address";
+  return send();
+}
+
+// Ask again about the photo that is shown; false if there is none.
+function askAgain() {
+  if (input.files.length) return ask();
+  return Boolean(address?.value) && askForAddress();
+}
+
+async function send() {
   running.abort();
   running = new AbortController();
   const { signal } = running;
-  forgetExample();
-  show(URL.createObjectURL(file));
-  preview.alt = `The photo ${file.name}`;
   say("looking");
   cards.setAttribute("aria-busy", "true");
   try {
@@ -92,16 +116,21 @@ function take(files) {
 input.addEventListener("change", () => input.files.length && take(input.files));
 
 headline.addEventListener("click", (event) => {
-  if (event.target.closest("button")) input.files.length ? ask() : location.reload();
+  if (event.target.closest("button")) askAgain() || location.reload();
+});
+
+form.addEventListener("submit", (event) => {
+  event.preventDefault();
+  if (address?.value) askForAddress();
 });
 
 const explain = form.elements.explain;
 explain.addEventListener("change", () => {
-  if (input.files.length) return ask();
-  const address = new URL(location.href);
-  if (!address.searchParams.has("example")) return;
-  address.searchParams.set("explain", explain.checked ? "1" : "0");
-  location.assign(address);
+  if (askAgain()) return;
+  const page = new URL(location.href);
+  if (!page.searchParams.has("example")) return;
+  page.searchParams.set("explain", explain.checked ? "1" : "0");
+  location.assign(page);
 });
 
 document.addEventListener("paste", (event) => {

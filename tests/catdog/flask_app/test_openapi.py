@@ -106,14 +106,19 @@ def requests():
         yield "post", path, None
         yield "post", path, photo_form(BAD["PDF"][0])
         yield "post", path, photo_form(BAD["too many pixels"][0])
+        yield "post", path, {"url": "http://127.0.0.1/"}
 
 
-def test_answers_match_their_schemas_and_every_status_is_reached(client, busy, tmp_path):
+def test_answers_match_their_schemas_and_every_status_is_reached(client, tiny_comparator, busy, tmp_path, monkeypatch):
+    def fail(address: str) -> None:
+        raise errors.NotFetched("The site is gone.")
+
+    monkeypatch.setattr(tiny_comparator, "fetch", fail)
     empty = create_app(settings=catdog.Settings(weights=tmp_path)).test_client()
     reached = set()
     for one in (client, create_app(busy[0]).test_client(), empty):
         for method, path, fields in requests():
-            response = getattr(one, method)(path, data=fields)
+            response = getattr(one, method)(path, data=fields, content_type="multipart/form-data" if fields else None)
             path, _, _ = path.partition("?")
             status, responses = str(response.status_code), DOCUMENT["paths"][path][method]["responses"]
             reached.add((path, method, status))

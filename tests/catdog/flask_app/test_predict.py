@@ -194,3 +194,22 @@ def test_the_limits_are_those_of_the_settings(small_client):
 def test_too_much_around_the_photo(send, fields):
     response = send(**fields)
     assert (response.status_code, error_of(response)) == (413, "image_too_large")
+
+
+def test_a_photo_by_its_address(client, tiny_comparator, monkeypatch):
+    monkeypatch.setattr(tiny_comparator, "fetch", {"https://example.org/a": CAT}.__getitem__)
+    sent = {"data": {"url": " https://example.org/a "}, "content_type": "multipart/form-data"}
+    assert client.post("/predict", **sent).json["leader"] == tiny_comparator.compare(CAT).leader
+    assert 'data-state="done"' in client.post("/", **sent).text
+
+
+@pytest.mark.parametrize(
+    "address", ["/etc/passwd", "file:///etc/passwd", "http://127.0.0.1/", "http://[::1]:5000/", "cat.jpg", "http://"]
+)
+def test_other_addresses_are_refused(client, address):
+    response = client.post("/predict", data={"url": address}, content_type="multipart/form-data")
+    assert (response.status_code, error_of(response)) == (422, "address_refused")
+
+
+def test_a_photo_and_an_address_are_two(send):
+    assert error_of(send(url="https://example.org/a")) == "too_many_files"

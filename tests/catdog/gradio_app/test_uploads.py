@@ -66,13 +66,20 @@ def test_files_of_the_server_are_not_served(url, outside, name):
     assert httpx.get(f"{url}/gradio_api/file={name}", timeout=PATIENCE).status_code == 403
 
 
-def test_addresses_are_never_fetched(url, client, press, other_site):
+def test_private_addresses_are_never_fetched_and_others_by_the_comparator(
+    url, client, press, other_site, comparator, monkeypatch
+):
     site, address = other_site
     path, both = {"path": address}, {"path": address, "url": address}
-    for payload in (path, path | META, {"url": address}, both | META):
-        assert "Send the photo itself" in refused(url, payload)
-    with pytest.raises(AppError, match="not fetched from other sites"):
+    for payload in (path, path | META, {"url": address}, both | META, {"path": "http://127.0.0.1/cat.png"}):
+        assert refused(url, payload)
+    with pytest.raises(AppError):
         client.predict(handle_file(address), api_name="/predict")
+    monkeypatch.setattr(comparator, "fetch", {"https://example.org/a": GOOD["jpeg.jpeg"]}.__getitem__)
+    for payload in ({"path": "https://example.org/a"}, {"url": "https://example.org/a"}):
+        event, answer = call(url, payload)
+        assert event == "complete"
+        assert_same_verdicts(answer, comparator, GOOD["jpeg.jpeg"])
     message = press("work", [[both | META], None])
     assert not message["success"] and "not fetched" in str(message)
     assert site.hits == 0
