@@ -5,7 +5,7 @@ BIN = $(VENV)/bin
 COMPILE = $(BIN)/uv pip compile --quiet $(UPGRADE) --universal --python-version 3.11 --generate-hashes --no-annotate \
   --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 
-.PHONY: demo web train-setup static test pythons check bench lock clean help
+.PHONY: demo web train-setup static test test-ray pythons check bench lock clean help
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/:/'
@@ -25,6 +25,9 @@ static: $(VENV)/.all static/node_modules ## the app as static files in build/sta
 test: $(VENV)/.all ## all tests, in two processes
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --durations 25
 
+test-ray: $(VENV)/.all $(VENV)/.ray ## the tests of `classify --on ray`, on a cluster of two nodes that they start
+	$(BIN)/python -m pytest tests/catdog/cluster
+
 pythons: ## the app in build/, for each other promised Python that is here: `make test` then asks it about a photo
 	@usual=$$($(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])'); \
 	for version in 3.11 3.12 3.13; do \
@@ -38,7 +41,7 @@ check: $(VENV)/.all ## style and formatting
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-bench: $(VENV)/.all static ## measure speed and memory, and write docs/benchmarks.md: takes half an hour, on a quiet machine
+bench: $(VENV)/.all $(VENV)/.ray static ## measure speed and memory, and write docs/benchmarks.md: takes half an hour, on a quiet machine
 	$(BIN)/python -m benchmarks
 
 lock: $(VENV)/.all ## pin everything below requirements*.txt again; `make lock UPGRADE=--upgrade` takes newer versions
@@ -47,6 +50,7 @@ lock: $(VENV)/.all ## pin everything below requirements*.txt again; `make lock U
 	$(COMPILE) requirements-serve.txt --constraint locks/runtime.txt --output-file locks/serve.txt
 	$(COMPILE) requirements-test.txt --output-file locks/all.txt
 	$(COMPILE) requirements-tune.txt --constraint locks/all.txt --output-file locks/tune.txt
+	$(COMPILE) requirements.txt requirements-ray.txt --constraint locks/all.txt --output-file locks/ray.txt
 
 clean: ## remove the environment and the caches of the tools
 	rm -rf $(VENV) build/python3.* .pytest_cache .ruff_cache .hypothesis

@@ -17,7 +17,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import IO, Annotated, Any
+from typing import IO, TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer import Argument, Option
@@ -31,6 +31,9 @@ from catdog.models.locate import locate
 from catdog.models.spec import respelt
 from catdog.terminal import ending_at_once, hidden_stderr, never_fail_to_print, stopping
 from catdog.verdict import default_of
+
+if TYPE_CHECKING:
+    from catdog.folder.run import Summary
 
 DONE, FAILED, WRONG_USAGE = 0, 1, 2
 INTERRUPTED, CLOSED_PIPE = 130, 141  # 128 + the signal, as shells report them
@@ -207,32 +210,61 @@ def _photos(images: Sequence[str]) -> Iterator[tuple[str, str | IO[bytes] | CatD
 
 @command
 def classify(
-    folder: Annotated[Path, Argument(metavar="DIR", help="A folder of photos; the folders in it count too.")],
-    out: Annotated[Path, Option(metavar="FILE", help="Where the answers go: a .csv or .parquet file.")],
+    source: Annotated[
+        str,
+        Argument(
+            metavar="DIR",
+            help="A folder of photos; the folders in it count too. With --on ray also a .csv or .parquet file with a "
+            "column path, Parquet files with the bytes of photos, or .tar files, here or at an address like s3://.",
+        ),
+    ],
+    out: Annotated[
+        str,
+        Option(metavar="FILE", help="Where the answers go: a .csv or .parquet file; with --on ray a folder of them."),
+    ],
     model: Models = (),
     weights: Weights = (),
     workers: Annotated[
         int | None,
-        Option(min=1, max=MOST_WORKERS, help="Processes that decode; by default one per core, at most 16."),
+        Option(
+            min=1,
+            max=MOST_WORKERS,
+            help="Processes that decode; by default one per core, at most 16. With --on ray: workers, by default as "
+            "many as there are cores for.",
+        ),
     ] = None,
     restart: Annotated[bool, Option("--restart", help="Discard the answers that FILE holds.")] = False,
     as_json: AsJson = False,
+    on: Annotated[str | None, Option(metavar="ray", help="Run on Ray, on this machine or on many.")] = None,
+    address: Annotated[
+        str | None, Option(help="With --on ray: the cluster, such as auto; without it, this machine alone.")
+    ] = None,
+    cpus_per_worker: Annotated[
+        int | None, Option(min=1, max=MOST_WORKERS, help="With --on ray: cores of each worker, by default 1.")
+    ] = None,
 ) -> int:
     """Ask the models about all photos of a folder, and write a row for each photo and model.
 
-    The same command goes on where it was interrupted. Example:
+    The same command goes on where it was interrupted. Examples:
 
     catdog classify photos --out answers.csv
-    """
-    from catdog.folder.run import check, classify
 
+    catdog classify s3://bucket/photos --out s3://bucket/answers --on ray --address auto
+    """
+    if on not in (None, "ray"):
+        raise typer.BadParameter(f"--on must be ray. Received: {on}.")
+    if not on and (address or cpus_per_worker):
+        raise typer.BadParameter("--address and --cpus-per-worker need --on ray.")
     settings = _settings(weights)
-    check(folder, out)
-    with hidden_stderr():
-        comparator = ending_at_once(lambda: load(settings))
-    with contextlib.closing(comparator), stopping() as stop:
-        _complain(*comparator.problems)
-        summary = classify(folder, out, comparator, models=model, workers=workers, restart=restart, stop=stop)
+    if on:
+        summary, problems = _classify_on_ray(
+            source, out, settings, models=model, cluster=address, workers=workers, threads=cpus_per_worker or 1,
+            restart=restart,
+        )  # fmt: skip
+        _complain(*problems)
+    else:
+        summary = _classify_here(Path(source), Path(out), settings, models=model, workers=workers, restart=restart)
+        problems = ()
     if summary.failed:
         _complain(f"{summary.failed} of {summary.photos} photos have an error: see the last column.")
     if not summary.finished:
@@ -242,8 +274,29 @@ def classify(
     else:
         print(plain_text.summary(summary.photos, summary.judged, summary.seconds, summary.out))
     if not summary.finished:
-        return INTERRUPTED
+        return FAILED if problems else INTERRUPTED
     return FAILED if summary.failed else DONE
+
+
+def _classify_here(folder: Path, out: Path, settings: Settings, **options: Any) -> Summary:
+    from catdog.folder.run import check, classify
+
+    check(folder, out)
+    with hidden_stderr():
+        comparator = ending_at_once(lambda: load(settings))
+    with contextlib.closing(comparator), stopping() as stop:
+        _complain(*comparator.problems)
+        return classify(folder, out, comparator, stop=stop, **options)
+
+
+def _classify_on_ray(source: str, out: str, settings: Settings, **options: Any) -> tuple[Summary, list[str]]:
+    missing = [name for name in ("ray", "pyarrow") if find_spec(name) is None]
+    if missing:
+        raise InvalidSettings(f"--on ray needs {' and '.join(missing)}: `pip install 'catdog[ray]'`.")
+    from catdog.cluster.on_ray import classify
+
+    with stopping() as stop:
+        return classify(source, out, settings, stop=stop, **options)
 
 
 @command

@@ -167,6 +167,12 @@ def configure_gradio() -> None:
     os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", str(sys.maxsize))
 
 
+def configure_ray() -> None:
+    """Set what Ray reads when it starts, unless it is set already: no report of its use, no advice in the output."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+
+
 def unusable_for_http(http: ModuleType) -> tuple[str, str] | None:
     """The first variable with which a library makes no client, and a clause that names it and says what it must be.
 

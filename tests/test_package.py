@@ -94,6 +94,8 @@ def test_the_wheel_holds_every_file_and_its_requirements(wheel):
     assert {one for one in required if "extra" not in str(one.marker)} == {*map(Requirement, pins)}
     tune = {one.name for one in required if str(one.marker) == 'extra == "tune"'}
     assert {"matplotlib", "optuna"} < tune
+    ray = {one.name for one in required if str(one.marker) == 'extra == "ray"'}
+    assert ray == {"ray", "pyarrow"}
 
 
 @pytest.mark.usefixtures("bundled_comparator")  # so that the command finds the models converted

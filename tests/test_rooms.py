@@ -25,6 +25,7 @@ FLOORS = [
     ["catdog.comparator"],
     ["catdog"],
     ["catdog.adopt", "catdog.collection", "catdog.folder", "catdog.plain_text", "catdog.wording"],
+    ["catdog.cluster"],
     ["catdog.monitoring", "catdog.pages"],
     ["catdog.flask_app", "catdog.gradio_app"],
     ["catdog.many", "catdog.web"],  # former names

@@ -7,6 +7,7 @@ import signal
 import stat
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import IO
 
 from catdog.errors import CatDogError, InvalidImage, OutOfMemory
 from catdog.folder.walk import Found
@@ -53,8 +54,15 @@ class Decoder:
     def _read(self, found: Found, whole: bool) -> Read:
         if found.problem:
             raise InvalidImage(found.problem)
-        path = os.path.join(self.folder, found.path)
-        if not stat.S_ISREG(os.stat(path).st_mode):  # opening a pipe would wait for somebody to write to it
-            raise InvalidImage("It is not a regular file.")
-        with open(path, "rb") as stream:
+        with self.opened(found) as stream:
             return self.read(stream, whole=whole)
+
+    def opened(self, found: Found) -> IO[bytes]:
+        return open_regular(os.path.join(self.folder, found.path))
+
+
+def open_regular(path: str) -> IO[bytes]:
+    """Open a file to read. Raises OSError, or InvalidImage for one that is not regular."""
+    if not stat.S_ISREG(os.stat(path).st_mode):  # opening a pipe would wait for somebody to write to it
+        raise InvalidImage("It is not a regular file.")
+    return open(path, "rb")

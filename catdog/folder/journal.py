@@ -47,7 +47,7 @@ class Journal:
         try:
             self._lock()
             with writing(path):
-                self._begin(_identity(folder, specs), restart)
+                self._begin(identity_of(str(folder.resolve()), specs), restart)
         except BaseException:
             os.close(self._file)
             raise
@@ -64,7 +64,7 @@ class Journal:
         Only a 64-bit digest of each path is kept, 8 MB for a million. The chance that a new photo is taken for one of
         a million is 1 in 18 million million.
         """
-        digest = _digest(to_text(path))
+        digest = digest_of(to_text(path))
         place = np.searchsorted(self._seen, digest)
         return place < len(self._seen) and self._seen[place] == digest
 
@@ -104,7 +104,7 @@ class Journal:
                 if rows:
                     self.photos += 1
                     self.failed += any(error for *_, error in rows)
-                    yield _digest(rows[0][0])
+                    yield digest_of(rows[0][0])
 
         self._seen = np.sort(np.fromiter(digests(), np.uint64))
         os.truncate(self._file, end)
@@ -134,11 +134,11 @@ def writing(path: Path) -> Iterator[None]:
         ) from error
 
 
-def _digest(text: str) -> np.uint64:
+def digest_of(text: str) -> np.uint64:
     return np.frombuffer(hashlib.blake2b(text.encode(), digest_size=8).digest(), np.uint64)[0]
 
 
-def _identity(folder: Path, specs: Sequence[ModelSpec]) -> dict:
+def identity_of(folder: str, specs: Sequence[ModelSpec]) -> dict:
     """What the rows depend on, except for the limits of the settings and the arithmetic."""
     fields = {"name", "sha256", "classes", "image_size", "resize", "scaling", "temperature"}
     rare = {"image_width": None, "channels": 3}
@@ -147,7 +147,7 @@ def _identity(folder: Path, specs: Sequence[ModelSpec]) -> dict:
         | {"refuses_by": hashlib.sha256(spec.model_dump_json(include={"novelty", "neither"}).encode()).hexdigest()}
         for spec in specs
     ]
-    return {"format": FORMAT, "folder": str(folder.resolve()), "leader": default_of(specs).name, "models": models}
+    return {"format": FORMAT, "folder": folder, "leader": default_of(specs).name, "models": models}
 
 
 def _require_same(path: Path, state: Path, identity: dict) -> None:

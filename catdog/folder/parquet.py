@@ -7,11 +7,16 @@ from __future__ import annotations
 
 import importlib.util
 import itertools
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from catdog.errors import InvalidSettings
 from catdog.files import whole
 from catdog.folder.rows import Columns, read_groups
+
+if TYPE_CHECKING:
+    import pyarrow
 
 ROWS_AT_ONCE = 2**16
 
@@ -27,16 +32,30 @@ def write(csv: Path, out: Path, columns: Columns) -> None:
 
     The columns are the same: numbers as float64, all else as text, empty cells as null.
     """
-    import pyarrow
     from pyarrow import parquet
 
-    types = {name: pyarrow.float64() if name in columns.numbers else pyarrow.string() for name in columns.names}
+    schema = schema_of(columns)
     rows = itertools.chain.from_iterable(group for group, _ in read_groups(csv, columns))
-    with whole(out) as partial, parquet.ParquetWriter(partial, pyarrow.schema(types)) as writer:
+    with whole(out) as partial, parquet.ParquetWriter(partial, schema) as writer:
         while some := list(itertools.islice(rows, ROWS_AT_ONCE)):
-            columns_of_cells = zip(*some, strict=True)
-            arrays = [
-                pyarrow.array([cell or None for cell in cells], pyarrow.string()).cast(kind)
-                for cells, kind in zip(columns_of_cells, types.values(), strict=True)
-            ]
-            writer.write(pyarrow.record_batch(arrays, list(types)))
+            writer.write(batch_of(some, schema))
+
+
+def schema_of(columns: Columns) -> pyarrow.Schema:
+    """Numbers as float64, all else as text."""
+    import pyarrow
+
+    return pyarrow.schema(
+        {name: pyarrow.float64() if name in columns.numbers else pyarrow.string() for name in columns.names}
+    )
+
+
+def batch_of(rows: Sequence[Sequence[str]], schema: pyarrow.Schema) -> pyarrow.RecordBatch:
+    """Rows of cells, empty ones as null."""
+    import pyarrow
+
+    arrays = [
+        pyarrow.array([row[i] or None for row in rows], pyarrow.string()).cast(field.type)
+        for i, field in enumerate(schema)
+    ]
+    return pyarrow.record_batch(arrays, schema=schema)

@@ -128,7 +128,7 @@ def _add_missing(
         total=total, initial=journal.photos, unit=" photos", mininterval=every, maxinterval=2 * every, smoothing=0.1
     )
     with progress, Workers(decoder, workers) as decoding:
-        for photos in _answers(decoding, _chunks(missing()), comparator, classifiers):
+        for photos in answers(decoding, chunks_of(missing()), comparator, classifiers):
             if any(isinstance(answer, CatDogError) for _, answer in photos):
                 _require_there(folder, place)
             journal.append(photos)
@@ -138,10 +138,13 @@ def _add_missing(
     _require_there(folder, place)  # a folder that is gone looks like one without further photos
 
 
-def _answers(
+def answers(
     workers: Workers, chunks: Iterable[Sequence[Found]], comparator: Comparator, classifiers: Sequence[Classifier]
 ) -> Iterator[list[tuple[str, Answer]]]:
-    """Decode and judge chunks; yields the photos of each by path, in order."""
+    """Decode and judge chunks; yields the photos of each by path, in order.
+
+    Besides Found, a photo may be anything with a `path` and a `problem` that the decoder of the workers opens.
+    """
     chunks, ours = itertools.tee(chunks)
 
     def batches() -> Iterator[Batch]:
@@ -169,6 +172,7 @@ def _place(folder: Path) -> tuple[int, int] | None:
     return status.st_dev, status.st_ino
 
 
-def _chunks(photos: Iterator[Found]) -> Iterator[list[Found]]:
+def chunks_of(photos: Iterable[Found]) -> Iterator[list[Found]]:
+    photos = iter(photos)
     while chunk := list(itertools.islice(photos, BATCH)):
         yield chunk

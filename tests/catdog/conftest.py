@@ -1,13 +1,15 @@
-"""A Comparator that has no room for another photo."""
+"""A Comparator that has no room for another photo, and folders of plain grey photos."""
 
 from __future__ import annotations
 
 import contextlib
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from catdog import Settings
 from catdog.classifier import Classifier
@@ -46,3 +48,17 @@ def busy(cat):
             yield comparator, free
         finally:
             engine.open.set()
+
+
+@pytest.fixture
+def greys(tmp_path):
+    """Write photos 000.png, 001.png, ... of that grey to a folder."""
+
+    def write(count: int, name: str = "photos") -> Path:
+        folder = tmp_path / name
+        folder.mkdir(exist_ok=True)
+        for grey in range(count):
+            Image.new("L", (8, 8), grey).save(folder / f"{grey:03}.png")
+        return folder
+
+    return write

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from catdog.classifier import Classifier
 from catdog.comparator import Comparator
@@ -44,20 +43,6 @@ def comparator():
     yield make
     for one in made:
         one.close()
-
-
-@pytest.fixture
-def greys(tmp_path):
-    """Write photos 000.png, 001.png, ... of that grey to a folder."""
-
-    def write(count: int, name: str = "photos") -> Path:
-        folder = tmp_path / name
-        folder.mkdir(exist_ok=True)
-        for grey in range(count):
-            Image.new("L", (8, 8), grey).save(folder / f"{grey:03}.png")
-        return folder
-
-    return write
 
 
 def read_csv(path: Path) -> list[dict[str, str]]:

@@ -1,0 +1,184 @@
+"""`classify` on Ray: parts of a source are tasks of Ray Data, on this machine or a cluster."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import functools
+import json
+import logging
+import sys
+import threading
+import time
+import warnings
+from collections.abc import Collection, Iterator, Sequence
+
+import pyarrow
+import ray
+from tqdm import tqdm
+
+from catdog import Settings, load
+from catdog.cluster.addresses import absolute, at, listed
+from catdog.cluster.judge import settings_to_send
+from catdog.cluster.part_rows import Done, Job, do, models_of
+from catdog.cluster.photo_source import Source, counted, prepare
+from catdog.cluster.schemes import is_remote
+from catdog.cluster.source_parts import Part, total
+from catdog.errors import InvalidSettings, NoWorker
+from catdog.folder.run import Summary, cores
+from catdog.models.spec import ModelSpec
+from catdog.settings import configure_ray
+
+# A worker that dies takes its part with it, which is judged again; one that a part kills would be started forever.
+RETRIES = 10
+MOST_PROBLEMS = 10  # that are told
+LOCAL_STORE = 2**27  # bytes for what tasks return, which is little
+
+
+def classify(
+    address: str,
+    out: str,
+    settings: Settings,
+    *,
+    models: Collection[str] = (),
+    cluster: str | None = None,
+    workers: int | None = None,
+    threads: int = 1,
+    restart: bool = False,
+    stop: threading.Event | None = None,
+) -> tuple[Summary, list[str]]:
+    """Ask the models about all photos of a source; the rows go to Parquet files in the folder `out`.
+
+    address  a local path, or what pyarrow or fsspec opens: see `Source`
+    cluster  of Ray, as `ray.init` takes it; without one, Ray is started on this machine for the run
+    workers  tasks at a time, by default as many as there are cores for
+    threads  cores of each
+
+    Parts that have their file are left out, so that a run goes on after any end. Returns what was done, and sentences
+    on parts that could not be judged. Raises InvalidSettings or UnknownModel before anything is written, and NoWorker.
+    """
+    stop, told, out = stop or threading.Event(), out, absolute(out)
+    source = Source.of(address)
+    if source.kind != "photos":
+        _refuse_inside(address, out)
+    specs, problems = _specs(settings, models)
+    identity = models_of(specs)
+    prepare(out, json.loads(identity), source, restart=restart)
+    parts = source.parts(out)
+    names = {part.name for part in parts}
+    written = [file.path for file in listed(out, recursive=False) if file.path in names]
+    missing = [part for part in parts if part.name not in set(written)]
+    before = Done(*counted(out, written))
+    job = Job(out, settings_to_send(settings), tuple(models), identity, threads)
+    start = time.time()
+    new = _run(job, missing, before, cluster, workers, stop) if missing and not stop.is_set() else []
+    # As for one machine, loading the models does not count.
+    seconds = time.time() - max(start, min((done.began for done in new if done.began), default=start))
+    judged = sum(done.photos for done in new)
+    finished = len(new) == len(missing) and not any(done.problem for done in new)
+    summary = Summary(
+        photos=before.photos + judged,
+        failed=before.failed + sum(done.failed for done in new),
+        judged=judged,
+        finished=finished,
+        seconds=round(seconds, 3),
+        photos_per_second=round(judged / seconds, 1) if seconds else 0.0,
+        out=told,
+    )
+    return summary, [*problems, *_first(dict.fromkeys(done.problem for done in new if done.problem))]
+
+
+def _run(
+    job: Job, parts: Sequence[Part], before: Done, address: str | None, workers: int | None, stop: threading.Event
+) -> list[Done]:
+    """Judge parts, with progress on stderr, until all are done or `stop` is set."""
+    new: list[Done] = []
+    known = total(parts)
+    every = 0.5 if sys.stderr.isatty() else 30  # seconds; in a log, now and then
+    with (
+        _connected(address, job.threads) as room,
+        contextlib.closing(_judged(job, parts, workers or room)) as results,
+        tqdm(
+            initial=before.photos, unit=" photos", mininterval=every, maxinterval=2 * every, smoothing=0.1
+        ) as progress,
+    ):
+        for done in results:
+            new.append(done)
+            judged = progress.n - before.photos + done.photos
+            # A tar does not say how many photos it holds: those so far tell about the rest.
+            progress.total = before.photos + (judged * len(parts) // len(new) if known is None else known)
+            progress.update(done.photos)
+            if stop.is_set():
+                break
+    return new
+
+
+def _judged(job: Job, parts: Sequence[Part], workers: int) -> Iterator[Done]:
+    """What became of each part, as they are done.
+
+    A task loads the models when it is the first of its process. Tasks, not actors: an actor whose machine is lost waits
+    with its parts for other cores, for ever if there are none, and a task goes to the next one that is free.
+    """
+    rows = [{"part": json.dumps(dataclasses.asdict(part))} for part in parts]
+    with warnings.catch_warnings():
+        # Of `max_retries`, for which there is no other way yet: by default a task that ends its worker begins for ever.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        results = ray.data.from_items(rows, override_num_blocks=len(rows)).map_batches(
+            functools.partial(_task, job),
+            batch_size=None,
+            batch_format="pyarrow",
+            compute=ray.data.TaskPoolStrategy(size=workers),
+            num_cpus=job.threads,
+            max_retries=RETRIES,
+        )
+    try:
+        for row in results.iter_rows():
+            yield Done(**json.loads(row["done"]))
+    except ray.exceptions.RayError as error:
+        reason = " ".join(str(error).split())[-500:]
+        raise NoWorker(f"The run on Ray ended: {reason} The same command, without --restart, goes on.") from error
+
+
+def _task(job: Job, parts: pyarrow.Table) -> pyarrow.Table:
+    done = [do(job, Part(**json.loads(part))) for part in parts["part"].to_pylist()]
+    return pyarrow.table({"done": [json.dumps(one._asdict()) for one in done]})
+
+
+@contextlib.contextmanager
+def _connected(address: str | None, threads: int) -> Iterator[int]:
+    """A cluster, and how many workers of so many cores it has room for. Raises InvalidSettings where it has none."""
+    configure_ray()
+    options = {} if address else {"num_cpus": cores(), "object_store_memory": LOCAL_STORE, "include_dashboard": False}
+    try:
+        ray.init(address or "local", log_to_driver=False, logging_level=logging.ERROR, **options)
+    except (OSError, RuntimeError, ValueError) as error:
+        raise InvalidSettings(f"No cluster of Ray answers at {address or 'this machine'}: {error}") from error
+    try:
+        quiet = ray.data.DataContext.get_current()
+        quiet.enable_progress_bars = False
+        logging.getLogger("ray.data").setLevel(logging.ERROR)
+        nodes = [node["Resources"].get("CPU", 0) for node in ray.nodes() if node["Alive"]]
+        if not (room := sum(int(cpus // threads) for cpus in nodes)):
+            raise InvalidSettings(f"No machine has {threads} cores for a worker; the largest has {max(nodes):g}.")
+        yield room
+    finally:
+        ray.shutdown()
+
+
+def _first(problems: Collection[str]) -> list[str]:
+    told, more = list(problems)[:MOST_PROBLEMS], len(problems) - MOST_PROBLEMS
+    return [*told, f"There are {more} more such problems."] if more > 0 else told
+
+
+def _specs(settings: Settings, models: Collection[str]) -> tuple[list[ModelSpec], Sequence[str]]:
+    """The specs of the models, and problems with some. Loading them converts them, once for this machine."""
+    comparator = load(settings)
+    with contextlib.closing(comparator):
+        return [classifier.spec for classifier in comparator.chosen(models)], comparator.problems
+
+
+def _refuse_inside(address: str, out: str) -> None:
+    """The next run would take rows in the folder of the source for a part of it."""
+    (_, source), (_, results) = at(address), at(out)
+    if is_remote(address) == is_remote(out) and f"{results}/".startswith(f"{source}/"):
+        raise InvalidSettings(f"--out must not be in the folder of the photos. Received: {out}.")

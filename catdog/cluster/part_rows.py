@@ -1,0 +1,98 @@
+"""One part of a source -> its file of rows, in any process of a cluster."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pyarrow
+from pyarrow import fs, parquet
+
+from catdog.cluster.addresses import at, put
+from catdog.cluster.judge import Judge, made_once
+from catdog.cluster.photo_source import STATE, counted
+from catdog.cluster.schemes import is_remote
+from catdog.cluster.source_parts import Part
+from catdog.errors import CatDogError, FolderLost, ModelMismatch, NotWritten
+from catdog.folder.journal import identity_of
+from catdog.folder.parquet import batch_of
+from catdog.models.spec import ModelSpec
+
+
+@dataclass(frozen=True)
+class Job:
+    """What all workers of a run share.
+
+    out       address of the folder of results
+    settings  as `settings_to_send` gives them
+    models    names of those asked; none for all
+    identity  of the models, as `models_of` tells it
+    threads   cores of each worker
+    """
+
+    out: str
+    settings: tuple[tuple[str, Any], ...]
+    models: tuple[str, ...]
+    identity: str
+    threads: int
+
+
+class Done(NamedTuple):
+    """A part that has its rows, or a sentence on why not; `began` is in seconds since 1970."""
+
+    photos: int = 0
+    failed: int = 0
+    began: float = 0.0
+    problem: str = ""
+
+
+def models_of(specs: Sequence[ModelSpec]) -> str:
+    """What the rows depend on, as text."""
+    return json.dumps(identity_of("", specs), sort_keys=True)
+
+
+def do(job: Job, part: Part) -> Done:
+    """Judge a part and write its file, unless it is there, as from a worker that was thought lost."""
+    try:
+        judge = _judge(job)
+        began = time.time()
+        system, folder = at(job.out)
+        if system.get_file_info(f"{folder}/{STATE}/run.json").type != fs.FileType.File:
+            raise NotWritten(f"{job.out} is not the same folder on all machines: name one that they share.")
+        if system.get_file_info(f"{folder}/{part.name}").type == fs.FileType.File:
+            return Done(*counted(job.out, [part.name]), began)
+        photos, failed, content = _rows(judge, part)
+        if failed and part.base and not is_remote(part.base) and not Path(part.base).is_dir():
+            raise FolderLost(f"{part.base} is not there, or not on all machines: name one that they share.")
+        put(job.out, part.name, content)
+        return Done(photos, failed, began)
+    except CatDogError as error:
+        return Done(problem=str(error))
+    except Exception as error:  # of a file system, or of a damaged Parquet file
+        return Done(problem=f"{part.file} cannot be read ({type(error).__name__}): {error}")
+
+
+def _rows(judge: Judge, part: Part) -> tuple[int, int, bytes]:
+    """The photos of a part, those that failed, and the content of its file."""
+    batches, photos, failed = [], 0, 0
+    for path, answer in judge.answers(part.read(judge.comparator.settings.max_upload_bytes + 1)):
+        photos, failed = photos + 1, failed + isinstance(answer, CatDogError)
+        batches.append(batch_of(judge.columns.rows(path, answer), judge.schema))
+    counts = {"photos": str(photos), "failed": str(failed)}
+    table = pyarrow.Table.from_batches(batches, judge.schema).replace_schema_metadata(counts)
+    sink = pyarrow.BufferOutputStream()
+    parquet.write_table(table.combine_chunks(), sink)
+    return photos, failed, sink.getvalue().to_pybytes()
+
+
+def _judge(job: Job) -> Judge:
+    """The models of this process. Raises ModelMismatch for others than those of the run."""
+    judge = made_once(job.settings, job.models, job.threads)
+    if models_of([classifier.spec for classifier in judge.classifiers]) != job.identity:
+        problems = " ".join(judge.comparator.problems)
+        raise ModelMismatch(f"A machine of the cluster has other models than the one that started the run. {problems}")
+    return judge

@@ -1,0 +1,265 @@
+"""What `classify` was given -> its kind and files, and the parts of it that have no rows yet."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow
+from pyarrow import csv, fs, ipc, parquet
+
+from catdog.cluster.addresses import PARTIAL, Listed, at, is_folder, join, listed, matching, opened, parent, put
+from catdog.cluster.schemes import is_remote
+from catdog.cluster.source_parts import (
+    Part,
+    footer_of,
+    image_column,
+    part_size,
+    parts_of_list,
+    parts_of_parquet,
+    parts_of_tar,
+)
+from catdog.errors import CatDogError, InvalidSettings
+from catdog.folder import walk
+from catdog.folder.journal import digest_of
+from catdog.folder.rows import to_text
+from catdog.folder.walk import Found
+from catdog.photo.decode import EXTENSIONS
+
+STATE = "_catdog"  # folder in OUT with what a later run needs; readers of Parquet folders leave it out
+LIST = 2**20  # paths in one file of a list
+AT_A_TIME = 16  # footers that are read at a time
+_PART = re.compile(r".+-\d{6,12}\.parquet")
+
+
+class Source(NamedTuple):
+    """Where photos come from.
+
+    kind   `photos` in a folder, `manifest` with their paths, `parquet` with their bytes, or `tar`
+    base   address of the folder that holds them, where relative paths begin
+    files  what there is of manifests, Parquet files or tars, relative to the base
+    """
+
+    kind: str
+    base: str
+    files: list[Listed]
+
+    @classmethod
+    def of(cls, address: str) -> Source:
+        """Find out what an address holds. Raises InvalidSettings for nothing of use."""
+        try:
+            return _of_folder(address) if is_folder(address) else _of_files(parent(address), matching(address), address)
+        except CatDogError:
+            raise
+        except (OSError, ValueError, pyarrow.ArrowException) as error:  # ValueError: names that are not text
+            raise InvalidSettings(f"{address} cannot be read: {error}") from error
+
+    def paths(self) -> Iterator[Found]:
+        """The photos of a folder or of manifests, in order; raises InvalidSettings for a damaged manifest."""
+        if self.kind == "manifest":
+            for file in self.files:
+                yield from _of_manifest(join(self.base, file.path))
+        elif is_remote(self.base):
+            yield from (Found(file.path) for file in listed(self.base) if _ending(file.path) in EXTENSIONS)
+        else:
+            yield from walk.find(Path(self.base))
+
+    def parts(self, out: str) -> list[Part]:
+        """All parts, those with rows included; the paths of a list are recorded in `out` before."""
+        if self.kind in ("photos", "manifest"):
+            return _recorded(self, out)
+        cut = parts_of_parquet if self.kind == "parquet" else parts_of_tar
+        with ThreadPoolExecutor(AT_A_TIME) as pool:
+            return list(itertools.chain.from_iterable(pool.map(lambda file: cut(self.base, file), self.files)))
+
+
+def prepare(out: str, identity: dict, source: Source, *, restart: bool) -> None:
+    """Make a folder for results, and record what they are of. Raises InvalidSettings for one that holds others.
+
+    Files with photos in them must stay as they are, as their parts are places in them. Lists may grow.
+    """
+    files = source.files if source.kind in ("parquet", "tar") else []
+    about = identity | {"folder": source.base, "kind": source.kind}
+    system, folder = at(out)
+    advice = "Choose another --out, or --restart to write it anew."
+    try:
+        present = listed(out, recursive=False)
+        before = None if restart and _is_ours(system, folder) else _state(out)
+        known = dict(before["files"]) if before else {}
+    except CatDogError:
+        raise
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise InvalidSettings(f"{out} cannot be used ({error}). {advice}") from error
+    if present and not _is_ours(system, folder):
+        raise InvalidSettings(f"{out} holds files that this command did not write. Choose another --out.")
+    if restart and _is_ours(system, folder):
+        _empty(system, folder, present)
+    if before and (differs := [name for name, value in about.items() if before.get(name) != value]):
+        raise InvalidSettings(f"{out} holds answers of a run that differs in {', '.join(differs)}. {advice}")
+    if changed := [file.path for file in files if known.get(file.path, file.size) != file.size]:
+        raise InvalidSettings(f"{out} holds answers to {changed[0]} as it was before it changed. {advice}")
+    try:
+        system.create_dir(f"{folder}/{STATE}")
+        _remove_leftovers(system, folder)
+    except OSError as error:
+        raise InvalidSettings(f"--out must be a folder that can be made. Received: {out} ({error}).") from error
+    state = about | {"files": known | {file.path: file.size for file in files}}
+    put(out, f"{STATE}/run.json", json.dumps(state, indent=1).encode())
+
+
+def counted(out: str, names: Iterable[str]) -> tuple[int, int]:
+    """How many photos files of rows hold, and how many of them with an error."""
+
+    def counts(name: str) -> tuple[int, int]:
+        metadata = footer_of(join(out, name)).metadata or {}
+        try:
+            return int(metadata[b"photos"]), int(metadata[b"failed"])
+        except (KeyError, ValueError) as error:
+            raise InvalidSettings(f"{join(out, name)} is not as this command wrote it. Remove it.") from error
+
+    with ThreadPoolExecutor(AT_A_TIME) as pool:
+        totals = list(pool.map(counts, names))
+    return sum(photos for photos, _ in totals), sum(failed for _, failed in totals)
+
+
+def _state(out: str) -> dict | None:
+    try:
+        with opened(join(out, f"{STATE}/run.json")) as stream:
+            return dict(json.loads(stream.read()))
+    except FileNotFoundError:
+        return None
+
+
+def _remove_leftovers(system: fs.FileSystem, folder: str) -> None:
+    """Remove what killed workers left of files that they were writing."""
+    for place in (folder, f"{folder}/{STATE}"):
+        for info in system.get_file_info(fs.FileSelector(place)):
+            if PurePosixPath(info.path).name.startswith(PARTIAL):
+                system.delete_file(info.path)
+
+
+def _is_ours(system: fs.FileSystem, folder: str) -> bool:
+    return system.get_file_info(f"{folder}/{STATE}/run.json").type == fs.FileType.File
+
+
+def _empty(system: fs.FileSystem, folder: str, present: Sequence[Listed]) -> None:
+    """Remove what this command wrote, and nothing else."""
+    system.delete_file(f"{folder}/{STATE}/run.json")  # first: without it nothing is taken for complete
+    system.delete_dir(f"{folder}/{STATE}")
+    for file in present:
+        if _PART.fullmatch(file.path):
+            system.delete_file(f"{folder}/{file.path}")
+
+
+def _of_folder(address: str) -> Source:
+    address = address if is_remote(address) else os.path.realpath(address)
+    if not is_remote(address) and (first := next(walk.find(Path(address)), None)):
+        if not first.path:
+            raise InvalidSettings(f"{address}: {first.problem}")
+        return Source("photos", address, [])
+    files = listed(address)
+    if any(_ending(file.path) in EXTENSIONS for file in files):
+        return Source("photos", address, [])
+    for ending in (".parquet", ".tar"):
+        if some := [file for file in files if _ending(file.path) == ending]:
+            return _of_files(address, some, address)
+    raise InvalidSettings(f"{address} holds no photo, Parquet file or tar; photos are {', '.join(EXTENSIONS)}.")
+
+
+def _of_files(base: str, files: list[Listed], address: str) -> Source:
+    endings = {_ending(file.path) for file in files}
+    if endings == {".tar"}:
+        return Source("tar", base, files)
+    if endings == {".csv"}:
+        return Source("manifest", base, files)
+    if endings != {".parquet"}:
+        what = "There is nothing at" if not files else "A folder, or .parquet, .csv or .tar files are needed, not"
+        raise InvalidSettings(f"{what} {address}.")
+    schemas = [footer_of(join(base, file.path)).schema.to_arrow_schema() for file in (files[0], files[-1])]
+    if all(image_column(schema) for schema in schemas):
+        return Source("parquet", base, files)
+    if all("path" in schema.names for schema in schemas):
+        return Source("manifest", base, files)
+    raise InvalidSettings(
+        f"{address} has neither a column `path` nor one with the bytes of photos. Its columns: "
+        f"{', '.join(schemas[0].names)}."
+    )
+
+
+def _of_manifest(address: str) -> Iterator[Found]:
+    try:
+        with opened(address) as stream:
+            if _ending(address) == ".csv":
+                only = csv.ConvertOptions(include_columns=["path"], column_types={"path": pyarrow.string()})
+                batches = csv.open_csv(stream, convert_options=only)
+            else:
+                batches = parquet.ParquetFile(stream).iter_batches(columns=["path"])
+            number = 0
+            for batch in batches:
+                for path in batch.column("path").to_pylist():
+                    number += 1
+                    yield Found(str(path)) if path else Found(f"row {number}", "The manifest has no path here.")
+    except (OSError, KeyError, pyarrow.ArrowException) as error:
+        raise InvalidSettings(f"{address} cannot be read as a manifest with a column `path`: {error}") from error
+
+
+def _recorded(source: Source, out: str) -> list[Part]:
+    """The parts of the lists in OUT, after what they lack was added in further ones."""
+    state = join(out, STATE)
+    lists = [join(state, file.path) for file in listed(state) if _ending(file.path) == ".arrow"]
+    known = _Known(lists)
+    missing = (found for found in source.paths() if not known.take(found.path))
+    number = itertools.count(len(lists))
+    while paths := list(itertools.islice(missing, LIST)):
+        name = f"photos-{next(number):05}.arrow"
+        put(state, name, _as_list(paths))
+        lists.append(join(state, name))
+    return [part for file in lists for part in parts_of_list(file, source.base)]
+
+
+class _Known:
+    """The paths of lists, as 64-bit digests, and how often each is still to be found."""
+
+    def __init__(self, lists: Sequence[str]):
+        digests = (digest_of(text) for file in lists for text in _texts(file))
+        self._digests, self._left = np.unique(np.fromiter(digests, np.uint64), return_counts=True)
+
+    def take(self, path: str) -> bool:
+        if not len(self._digests):
+            return False
+        digest = digest_of(to_text(path))
+        place = np.searchsorted(self._digests, digest)
+        if place == len(self._digests) or self._digests[place] != digest or not self._left[place]:
+            return False
+        self._left[place] -= 1
+        return True
+
+
+def _texts(file: str) -> Iterator[str]:
+    with ipc.open_file(opened(file)) as reader:
+        for i in range(reader.num_record_batches):
+            yield from reader.get_batch(i).column("path").to_pylist()
+
+
+def _as_list(paths: Sequence[Found]) -> bytes:
+    """An Arrow file whose batches are parts: small at the start of a list, so that a short one has many."""
+    sink, schema = pyarrow.BufferOutputStream(), pyarrow.schema({"path": "string", "problem": "string"})
+    with ipc.new_file(sink, schema, options=ipc.IpcWriteOptions(compression="zstd")) as writer:
+        start = 0
+        while start < len(paths):
+            some = paths[start : start + part_size(start)]
+            columns = [[to_text(found.path) for found in some], [found.problem for found in some]]
+            writer.write(pyarrow.record_batch([pyarrow.array(c, pyarrow.string()) for c in columns], schema=schema))
+            start += len(some)
+    return sink.getvalue().to_pybytes()
+
+
+def _ending(path: str) -> str:
+    return PurePosixPath(path).suffix.lower()

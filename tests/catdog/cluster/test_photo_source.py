@@ -1,0 +1,210 @@
+"""What a source holds, and its parts: every photo in one of them, the same ones in each run."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import tarfile
+
+import fsspec
+import pyarrow
+import pytest
+from pyarrow import parquet
+
+from catdog.cluster import source_parts
+from catdog.cluster.addresses import at, join, listed, opened, parent, put
+from catdog.cluster.given import AddressDecoder, Given
+from catdog.cluster.photo_source import STATE, Source, counted, prepare
+from catdog.errors import InvalidSettings, NotWritten
+
+LIMIT = 10**6
+
+
+@pytest.fixture(autouse=True)
+def small_parts(monkeypatch):
+    monkeypatch.setattr(source_parts, "PHOTOS", (8, 8))
+    monkeypatch.setattr(source_parts, "BYTES", (4096, 4096))
+
+
+@pytest.fixture
+def out(tmp_path):
+    return str(tmp_path / "out")
+
+
+def read(source: Source, out: str) -> dict[str, list[Given]]:
+    """The photos of each part by its name."""
+    prepare(out, {}, source, restart=False)
+    return {part.name: list(part.read(LIMIT)) for part in source.parts(out)}
+
+
+def contents(given: list[Given]) -> list[bytes]:
+    decoder = AddressDecoder("", None, ())
+    return [photo.content or decoder.opened(photo).read() for photo in given]
+
+
+@pytest.mark.parametrize(
+    ("form", "kind"),
+    [("folder", "photos"), ("csv", "manifest"), ("manifest", "manifest"), ("bytes", "parquet"), ("hub", "parquet"),
+     ("tar", "tar")],
+)  # fmt: skip
+def test_every_photo_is_in_one_part_of_each_form(greys, pack, out, form, kind):
+    folder = greys(40)
+    expected = {file.name: file.read_bytes() for file in folder.iterdir()}
+    source = Source.of(str(folder if form == "folder" else pack(folder, form)))
+    assert source.kind == kind
+    read_parts = read(source, out)
+    given = list(itertools.chain.from_iterable(read_parts.values()))
+    assert dict(zip([os.path.basename(photo.path) for photo in given], contents(given), strict=True)) == expected
+    assert len(given) == 40 and len(read_parts) >= 5 and max(map(len, read_parts.values())) <= 20
+    assert read(source, out) == read_parts
+
+
+def test_new_photos_get_further_parts(greys, out):
+    first = read(Source.of(str(folder := greys(10))), out)
+    greys(12)
+    (folder / "000.png").unlink()
+    both = read(Source.of(str(folder)), out)
+    assert {name: both[name] for name in first} == first
+    assert [[photo.path for photo in both[name]] for name in both.keys() - first] == [["010.png", "011.png"]]
+
+
+def test_a_path_named_twice_is_judged_twice_and_one_that_is_missing_has_an_error(tmp_path, out):
+    (tmp_path / "list.csv").write_text('path\na.jpg\n"a.jpg"\n\nb.jpg\n')
+    given = next(iter(read(Source.of(str(tmp_path / "list.csv")), out).values()))
+    assert [photo.path for photo in given][:2] == ["a.jpg"] * 2 and given[-1].address == f"{tmp_path}/b.jpg"
+    (tmp_path / "list.csv").write_text("path\na.jpg\na.jpg\na.jpg\nb.jpg\n")
+    again = read(Source.of(str(tmp_path / "list.csv")), out)
+    assert sum(photo.path == "a.jpg" for photos in again.values() for photo in photos) == 3
+
+
+def test_names_that_are_not_text_reach_their_files(tmp_path, out):
+    odd = [b"\xff.jpg", rb"a\xff.jpg", "é 100%.jpg".encode()]
+    for name in odd:
+        (tmp_path / "photos" / os.fsdecode(name)).parent.mkdir(exist_ok=True)
+        (tmp_path / "photos" / os.fsdecode(name)).write_bytes(name)
+    (given,) = read(Source.of(str(tmp_path / "photos")), out).values()
+    assert sorted(contents(given)) == sorted(odd)
+
+
+def test_a_photo_without_a_path_or_bytes(tmp_path, out):
+    image = [{"bytes": b"x", "path": None}, {"bytes": None, "path": "b.jpg"}, {"bytes": None, "path": None}, None]
+    parquet.write_table(pyarrow.table({"image": image}), tmp_path / "a.parquet")
+    (given,) = read(Source.of(str(tmp_path / "a.parquet")), out).values()
+    assert given[0] == Given("a.parquet#0", content=b"x")
+    assert given[1] == Given("b.jpg", f"{tmp_path}/b.jpg")
+    assert all(photo.problem and not photo.address for photo in given[2:])
+
+
+def test_a_damaged_tar_keeps_its_whole_photos_and_says_so(greys, pack, out):
+    place = pack(greys(8), "tar")
+    data = (place / "0.tar").read_bytes()
+    (place / "0.tar").write_bytes(data[:4500])
+    (place / "1.tar").write_bytes(b"")
+    given = [photo for photos in read(Source.of(str(place)), out).values() for photo in photos]
+    assert [photo.path for photo in given if photo.problem] == ["0.tar", "1.tar"]
+    assert any(photo.content for photo in given)
+
+
+def test_compressed_and_hidden_members_of_a_tar(greys, tmp_path, out):
+    with tarfile.open(tmp_path / "a.tar", "w:gz") as tar:
+        for file in sorted(greys(30).iterdir()):
+            tar.add(file, f"deep/{file.name}")
+            tar.add(file, f"deep/._{file.name}")
+    given = [photo.path for photos in read(Source.of(str(tmp_path / "a.tar")), out).values() for photo in photos]
+    assert given == [f"deep/{i:03}.png" for i in range(30)]
+
+
+def test_links_in_a_tar_are_photos_too(greys, tmp_path, out):
+    (file,) = greys(1).iterdir()
+    os.link(file, file.with_name("hard.png"))
+    (file.parent / "deep").mkdir()
+    (file.parent / "deep" / "soft.png").symlink_to("../000.png")
+    (file.parent / "lost.png").symlink_to("nowhere.png")
+    with tarfile.open(tmp_path / "a.tar", "w") as tar:
+        for name in ("000.png", "deep/soft.png", "hard.png", "lost.png"):
+            tar.add(file.parent / name, f"./{name}")
+    given = [photo for photos in read(Source.of(str(tmp_path / "a.tar")), out).values() for photo in photos]
+    assert [photo.path for photo in given] == ["000.png", "deep/soft.png", "hard.png", "lost.png"]
+    assert [photo.content for photo in given] == [file.read_bytes()] * 3 + [None] and given[3].problem
+
+
+def test_addresses_that_only_fsspec_opens(greys, pack):
+    memory = fsspec.filesystem("memory")
+    for file in greys(3).iterdir():
+        memory.pipe(f"/bucket/photos/{file.name}", file.read_bytes())
+    source = Source.of("memory://bucket/photos")
+    assert source.kind == "photos" and [found.path for found in source.paths()] == ["000.png", "001.png", "002.png"]
+    put("memory://bucket/out", "a.txt", b"abc")
+    assert opened(join("memory://bucket/out", "a.txt")).read() == b"abc"
+    assert [file.path for file in listed("memory://bucket")] == ["out/a.txt", *[f"photos/{i:03}.png" for i in range(3)]]
+    memory.rm("/bucket", recursive=True)
+    with pytest.raises(InvalidSettings, match="nosuch"):
+        at("nosuch://bucket/x")
+
+
+def test_options_of_a_bucket_hold_for_all_that_is_in_it():
+    options = "?endpoint_override=http://127.0.0.1:9/&scheme=http"
+    assert join(f"s3://bucket/photos{options}", "a/b.jpg") == f"s3://bucket/photos/a/b.jpg{options}"
+    assert parent(f"s3://bucket/a.tar{options}") == f"s3://bucket{options}"
+    assert at(f"s3://bucket/photos/why?.jpg{options}")[1] == "bucket/photos/why?.jpg"
+    assert join("s3://bucket", "why?.jpg") == "s3://bucket/why?.jpg" and join("a", "s3://b/c") == "s3://b/c"
+    assert at("s3://bucket/a?region=eu-central-1")[0].region == "eu-central-1"
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("missing", None), ("a.parquet", b"no Parquet"), ("a.txt", b""), ("a.csv", b"file\nx\n"), ("a.csv", b"\xff\xfe"),
+     ("a.jpg", b"")],
+)  # fmt: skip
+def test_what_is_no_source(tmp_path, out, name, content):
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(InvalidSettings, match=name):
+        read(Source.of(str(tmp_path / name)), out)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InvalidSettings):
+        Source.of(str(tmp_path / "empty"))
+
+
+def test_a_table_without_photos_names_its_columns(tmp_path):
+    parquet.write_table(pyarrow.table({"url": ["x"]}), tmp_path / "a.parquet")
+    with pytest.raises(InvalidSettings, match="url"):
+        Source.of(str(tmp_path / "a.parquet"))
+
+
+def test_results_of_something_else_are_left_alone(greys, out, tmp_path):
+    source = Source.of(str(greys(1)))
+    os.mkdir(out)
+    mine = tmp_path / "out" / "mine.txt"
+    mine.touch()
+    for restart in (False, True):
+        with pytest.raises(InvalidSettings, match="did not write"):
+            prepare(out, {"models": 1}, source, restart=restart)
+    mine.unlink()
+    prepare(out, {"models": 1}, source, restart=False)
+    (part,) = source.parts(out)
+    put(out, part.name, b"rows")
+    mine.touch()
+    with pytest.raises(InvalidSettings, match="differs in models"):
+        prepare(out, {"models": 2}, source, restart=False)
+    prepare(out, {"models": 2}, source, restart=True)
+    assert sorted(os.listdir(out)) == [STATE, "mine.txt"]
+    (tmp_path / "out" / STATE / "run.json").write_text("{")
+    with pytest.raises(InvalidSettings, match="cannot be used"):
+        prepare(out, {"models": 2}, source, restart=False)
+    with pytest.raises(InvalidSettings):
+        prepare(str(mine / "out"), {}, source, restart=False)
+
+
+def test_a_source_that_changed_is_not_mixed_in(greys, pack, out):
+    place = pack(greys(8), "tar")
+    read(Source.of(str(place)), out)
+    (place / "0.tar").write_bytes((place / "0.tar").read_bytes() + bytes(512))
+    with pytest.raises(InvalidSettings, match=r"0\.tar"):
+        read(Source.of(str(place)), out)
+
+
+def test_a_file_appears_whole_or_not_at_all(tmp_path):
+    with pytest.raises(NotWritten):
+        put(str(tmp_path / "missing"), "a.parquet", b"rows")
+    assert counted(str(tmp_path), []) == (0, 0)
