@@ -21,7 +21,7 @@ from typing import Any
 from catdog.files import whole
 from catdog.photo.reader import min_side_for
 
-from . import browser, comparing, folder_speed, http_speed, large, machine, markdown, processes, starting
+from . import browser, comparing, folder_speed, http_speed, large, machine, markdown, processes, ray_speed, starting
 from .plan import EXAMPLES, QUICK, Plan, some
 from .processes import ROOT, Failed, Worker
 
@@ -45,6 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--results", type=_file, help="all figures, as JSON (default benchmarks/results.json)")
     parser.add_argument("--page", type=_file, help="the page about them (default docs/benchmarks.md)")
     parser.add_argument("--browser", action="store_true", help="measure the static page, and keep the other figures")
+    parser.add_argument("--ray", type=_count, metavar="N", help="measure Ray on N photos, and keep the other figures")
     parser.add_argument("--large", type=_count, metavar="N", help="photos to enlarge, to compare ways to decode them")
     arguments = parser.parse_args(argv)
     plan = QUICK if arguments.quick else Plan()
@@ -55,6 +56,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         if arguments.browser:
             measured = browser.measure(plan, STATIC, arguments.weights.resolve(), splits["validation"])
             results = json.loads(RESULTS.read_text()) | {"browser": measured}
+        elif arguments.ray:
+            plan = dataclasses.replace(plan, ray=arguments.ray)
+            environment = {"CATDOG_WEIGHTS": str(arguments.weights.resolve())}
+            results = json.loads(RESULTS.read_text()) | {
+                "ray": ray_speed.measure(plan, splits["validation"], environment)
+            }
         else:
             results = measure(plan, arguments.weights.resolve(), **splits)
             command = shlex.join(["python", "-m", "benchmarks", *argv])
@@ -113,6 +120,8 @@ def measure(plan: Plan, weights: Path, *, validation: list[Path], test: list[Pat
             results["large"] = _large(plan, catdog, plain, test)
             _say("a folder of photos")
             results["folder"] = folder_speed.measure(plan, catdog, plain, validation, environment)
+        _say("a folder of photos on Ray")
+        results["ray"] = ray_speed.measure(plan, validation, environment)
         _say("servers")
         results["serving"] = http_speed.measure(plan, environment)
     _say("the page without a server")

@@ -26,6 +26,7 @@ def check(results: Mapping[str, Any]) -> list[Aim]:
     http, memory = results["serving"]["clients"][most], results["serving"]["peak_megabytes"]
     classify, large = results["folder"], results["large"]
     page = results["browser"] or {}
+    on_ray = results.get("ray") or {"to_classify": None}
     same = page.get("agreement", {})
     changes = [figures for by_model in large["agreement"].values() for figures in by_model.values()]
     return [
@@ -34,6 +35,7 @@ def check(results: Mapping[str, Any]) -> list[Aim]:
         _at_least(6, f"Gradio with {most} clients, photos/s to the plain way", http["gradio"]),
         _at_least(2, "classify, photos/s to TensorFlow in batches", classify["to_tensorflow"]),
         _at_least(0.8, "classify, photos/s to bare OpenVINO on decoded photos", classify["to_bare"]),
+        _at_least(0.85, "classify on Ray, photos/s to classify on the same two cores", on_ray["to_classify"]),
         _at_most(1.5, " s", "first answer of the command line, warm start", results["start"]["warm"]),
         _at_most(500, " MB", "peak memory, Flask", memory["flask"]),
         _at_most(500, " MB", "peak memory, Gradio", memory["gradio"]),
@@ -54,7 +56,9 @@ def _times(factor: float, value: float | None) -> float | None:
     return None if value is None else factor * value
 
 
-def _at_least(least: float, what: str, figures: Mapping[str, float]) -> Aim:
+def _at_least(least: float, what: str, figures: Mapping[str, float] | None) -> Aim:
+    if figures is None:
+        return Aim(what, f"at least {least:g}×", None, "×", None)
     ratio, turns = figures["ratio"], (figures["lowest"], figures["highest"])
     return Aim(what, f"at least {least:g}×", ratio, "×", ratio >= least, turns)
 

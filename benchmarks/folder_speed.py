@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import shlex
 import statistics
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,19 +30,16 @@ def measure(
     engines      what catdog runs first, on the same photos, none asked about again in float32
     """
     with tempfile.TemporaryDirectory() as folder:
-        files = [Path(folder) / "photos" / f"{i:06}{Path(p).suffix}" for i, p in enumerate(some(photos, plan.folder))]
-        files[0].parent.mkdir()
-        for file, photo in zip(files, some(photos, plan.folder), strict=True):
-            file.write_bytes(Path(photo).read_bytes())
+        files = copied(photos, plan.folder, Path(folder) / "photos")
         paths, runs = [str(file) for file in files], itertools.count()
 
-        def classify() -> float:
+        def command() -> float:
             out = Path(folder) / f"{next(runs)}.csv"
-            return _classify(files[0].parent, out, environment, len(paths))
+            return classify(files[0].parent, out, environment, len(paths))
 
         # What takes longest comes last: the others are compared with classify, and follow it at once.
         sides = {
-            "classify": classify,
+            "classify": command,
             "bare": lambda: len(paths) / catdog.ask("bare", photos=paths),
             "engines": lambda: len(paths) / catdog.ask("engines", photos=paths),
             "tensorflow": lambda: len(paths) / plain.ask("batches", photos=paths),
@@ -53,9 +51,24 @@ def measure(
     return {**figures, **ratios, "photos": len(paths)}
 
 
-def _classify(folder: Path, out: Path, environment: Mapping[str, str], count: int) -> float:
-    command = python("-m", "catdog", "classify", folder, "--out", out, "--json")
+def copied(photos: list[Path], count: int, folder: Path) -> list[Path]:
+    """Copy so many of the photos, or some repeatedly, to a new folder."""
+    chosen = some(photos, count)
+    files = [folder / f"{i:06}{Path(photo).suffix}" for i, photo in enumerate(chosen)]
+    folder.mkdir()
+    for file, photo in zip(files, chosen, strict=True):
+        file.write_bytes(Path(photo).read_bytes())
+    return files
+
+
+def classify(
+    folder: Path, out: Path, environment: Mapping[str, str], count: int, *options: str, cores: Sequence[int] = ()
+) -> float:
+    """Photos per second as the command says, on some cores or all."""
+    command = python("-m", "catdog", "classify", folder, "--out", out, "--json", *options)
     with started(command, environment, stdout=subprocess.PIPE) as process:
+        if cores:  # before it has started a thread or process
+            os.sched_setaffinity(process.pid, cores)
         printed, _ = process.communicate(timeout=PATIENCE)
     if process.returncode:
         raise Failed(f"{shlex.join(command)} ended with {process.returncode}.")

@@ -29,6 +29,8 @@ class Plan:
     starts          processes started per kind
     folder          photos that are classified per turn: many, as starting counts
     folder_rounds   turns of a folder
+    ray             photos that are classified on Ray per turn
+    ray_rounds      turns of them
     large           photos that are enlarged to compare ways to decode them, chosen as those that it can move most
     megapixels      of a large photo
     browser_photos  photos on which the static page is compared with Python
@@ -41,14 +43,16 @@ class Plan:
     starts: int = 5
     folder: int = 1000
     folder_rounds: int = 5
+    ray: int = 1000
+    ray_rounds: int = 3
     large: int = 200
     megapixels: float = 12
     browser_photos: int = 100
 
 
 QUICK = Plan(
-    rounds=1, photos=2, requests=1, clients=(1, 2), starts=1, folder=8, folder_rounds=1, large=2, megapixels=2,
-    browser_photos=2,
+    rounds=1, photos=2, requests=1, clients=(1, 2), starts=1, folder=8, folder_rounds=1, ray=8, ray_rounds=1, large=2,
+    megapixels=2, browser_photos=2,
 )  # fmt: skip
 
 
