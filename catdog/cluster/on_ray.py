@@ -7,6 +7,8 @@ import dataclasses
 import functools
 import json
 import logging
+import re
+import socket
 import sys
 import threading
 import time
@@ -31,6 +33,7 @@ from catdog.settings import configure_ray
 
 # A worker that dies takes its part with it, which is judged again; one that a part kills would be started forever.
 RETRIES = 10
+_HOST = re.compile(r"([\w.-]+):(\d{1,5})")
 MOST_PROBLEMS = 10  # that are told
 LOCAL_STORE = 2**27  # bytes for what tasks return, which is little
 
@@ -150,8 +153,10 @@ def _connected(address: str | None, threads: int) -> Iterator[int]:
     configure_ray()
     options = {} if address else {"num_cpus": cores(), "object_store_memory": LOCAL_STORE, "include_dashboard": False}
     try:
+        if address and (place := _HOST.fullmatch(address)):  # Ray would try for many minutes
+            socket.create_connection((place[1], int(place[2])), timeout=10).close()
         ray.init(address or "local", log_to_driver=False, logging_level=logging.ERROR, **options)
-    except (OSError, RuntimeError, ValueError) as error:
+    except (OSError, OverflowError, RuntimeError, ValueError) as error:
         raise InvalidSettings(f"No cluster of Ray answers at {address or 'this machine'}: {error}") from error
     try:
         quiet = ray.data.DataContext.get_current()
