@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import signal
+from concurrent.futures import ThreadPoolExecutor
 from typing import IO, NamedTuple
 
 from catdog.cluster.schemes import is_remote, local_path
+from catdog.errors import NotFetched
 from catdog.folder.decoding import Decoder, open_regular
 from catdog.photo.reader import Read
 
@@ -28,7 +31,31 @@ class AddressDecoder(Decoder):
     """Decodes photos that are Given."""
 
     def _read(self, found: Given, whole: bool) -> Read:
+        if found.content is None and not found.problem and is_remote(found.address):
+            found = found._replace(content=self._fetched(found))
         return self.read(found.content, whole=whole) if found.content is not None else super()._read(found, whole)
+
+    def _fetched(self, found: Given) -> bytes:
+        """The bytes of a file elsewhere, of one that is too large only as many as show it.
+
+        Raises NotFetched where another try may have them, such as after a network or a login failed.
+        """
+        signal.setitimer(signal.ITIMER_REAL, 0)  # a slow network must not look like a photo that takes too long
+        thread = ThreadPoolExecutor(1)
+        try:
+            return thread.submit(self._content, found).result(self.patience)
+        except (FileNotFoundError, IsADirectoryError, MemoryError):
+            raise
+        except Exception as error:  # of the network, or of the library for this address
+            reason = str(error) or type(error).__name__
+            raise NotFetched(f"{found.address} cannot be reached: {reason}.") from error
+        finally:
+            thread.shutdown(wait=False)
+            signal.setitimer(signal.ITIMER_REAL, self.patience)
+
+    def _content(self, found: Given) -> bytes:
+        with self.opened(found) as stream:
+            return stream.read(self.read.max_bytes + 1)
 
     def opened(self, found: Given) -> IO[bytes]:
         if not is_remote(found.address):

@@ -17,7 +17,7 @@ from catdog.cluster.judge import Judge, made_once
 from catdog.cluster.photo_source import STATE, counted
 from catdog.cluster.schemes import is_remote
 from catdog.cluster.source_parts import Part
-from catdog.errors import CatDogError, FolderLost, ModelMismatch, NotWritten
+from catdog.errors import CatDogError, FolderLost, ModelMismatch, NotFetched, NotWritten
 from catdog.folder.journal import identity_of
 from catdog.folder.parquet import batch_of
 from catdog.models.spec import ModelSpec
@@ -77,9 +77,14 @@ def do(job: Job, part: Part) -> Done:
 
 
 def _rows(judge: Judge, part: Part) -> tuple[int, int, bytes]:
-    """The photos of a part, those that failed, and the content of its file."""
+    """The photos of a part, those that failed, and the content of its file.
+
+    Raises NotFetched if a photo cannot be reached: a row in the file would be final.
+    """
     batches, photos, failed = [], 0, 0
     for path, answer in judge.answers(part.read(judge.comparator.settings.max_upload_bytes + 1)):
+        if isinstance(answer, NotFetched):
+            raise answer
         photos, failed = photos + 1, failed + isinstance(answer, CatDogError)
         batches.append(batch_of(judge.columns.rows(path, answer), judge.schema))
     counts = {"photos": str(photos), "failed": str(failed)}

@@ -146,6 +146,16 @@ def test_a_folder_that_a_machine_lacks_is_a_problem_and_no_rows(photos, tmp_path
     assert os.listdir(out) == []
 
 
+def test_an_address_that_cannot_be_reached_is_a_problem_and_no_rows(photos, tmp_path, judge, monkeypatch):
+    monkeypatch.setattr(part_rows, "_judge", lambda _: judge)
+    (tmp_path / "list.csv").write_text(f"path\n{photos}/cat.jpg\nnosuch://bucket/a.jpg\n")
+    source, out = Source.of(str(tmp_path / "list.csv")), str(tmp_path / "out")
+    prepare(out, {}, source, restart=False)
+    (part,) = source.parts(out)
+    assert "nosuch://bucket/a.jpg" in part_rows.do(part_rows.Job(out, (), (), "", 1), part).problem
+    assert os.listdir(out) == [STATE]
+
+
 def test_other_models_are_a_problem(tiny_weights, photos, tmp_path):
     source, out = Source.of(str(photos)), str(tmp_path / "out")
     prepare(out, {}, source, restart=False)

@@ -5,17 +5,19 @@ from __future__ import annotations
 import itertools
 import os
 import tarfile
+import time
 
 import fsspec
 import pyarrow
 import pytest
 from pyarrow import parquet
 
-from catdog.cluster import source_parts
+from catdog.cluster import addresses, source_parts
 from catdog.cluster.addresses import at, join, listed, opened, parent, put
 from catdog.cluster.given import AddressDecoder, Given
 from catdog.cluster.photo_source import STATE, Source, counted, prepare
-from catdog.errors import InvalidSettings, NotWritten
+from catdog.errors import InvalidImage, InvalidSettings, NotFetched, NotWritten
+from catdog.photo.reader import Reader
 
 LIMIT = 10**6
 
@@ -140,6 +142,28 @@ def test_addresses_that_only_fsspec_opens(greys, pack):
     memory.rm("/bucket", recursive=True)
     with pytest.raises(InvalidSettings, match="nosuch"):
         at("nosuch://bucket/x")
+
+
+@pytest.mark.parametrize(
+    ("failure", "kind"),
+    [(PermissionError("expired"), NotFetched), (TimeoutError(), NotFetched), (OSError("throttled"), NotFetched),
+     (RuntimeError("login"), NotFetched), (FileNotFoundError(2, "gone"), InvalidImage)],
+)  # fmt: skip
+def test_a_photo_that_cannot_be_reached_is_not_taken_for_a_bad_one(monkeypatch, failure, kind):
+    decoder = AddressDecoder("", Reader(LIMIT, LIMIT, 64), ())
+    assert [type(one) for one in decoder.decode([Given("a.jpg", "nosuch://bucket/a.jpg")])] == [NotFetched]
+
+    def fail(_):
+        raise failure
+
+    monkeypatch.setattr(addresses, "opened", fail)
+    assert [type(one) for one in decoder.decode([Given("a.jpg", "s3://bucket/a.jpg")])] == [kind]
+
+
+def test_a_photo_that_takes_too_long_to_fetch_is_tried_another_time(monkeypatch):
+    monkeypatch.setattr(addresses, "opened", lambda _: time.sleep(0.5))
+    decoder = AddressDecoder("", Reader(LIMIT, LIMIT, 64), (), patience=0.1)
+    assert [type(one) for one in decoder.decode([Given("a.jpg", "s3://bucket/a.jpg")])] == [NotFetched]
 
 
 def test_options_of_a_bucket_hold_for_all_that_is_in_it():
