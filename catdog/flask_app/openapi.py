@@ -27,7 +27,7 @@ _INFO = {
 }
 _PHOTO_FORM = {
     "type": "object",
-    "oneOf": [{"required": ["file"]}, {"required": ["url"]}],
+    "anyOf": [{"required": ["file"]}, {"required": ["url"]}],
     "properties": {
         "file": {
             "type": "string",
@@ -37,8 +37,10 @@ _PHOTO_FORM = {
         },
         "url": {
             "type": "string",
-            "description": "Instead of `file`: the address of a photo on the public internet, which the server "
-            "fetches, within the same limits. Only http:// and https://, on their usual ports, without a password.",
+            "minLength": 1,
+            "description": "Instead of `file`, which counts where both are sent: the address of a photo on the public "
+            "internet, which the server fetches, within the same limits. Only http:// and https://, on their usual "
+            "ports, without a password.",
         },
         "model": {"type": "string", "description": "Ask only this model; all of them when absent or empty."},
         "explain": {

@@ -107,6 +107,7 @@ def _add_address_events(comparator: Comparator, address: gr.Textbox, photo: Phot
     fetched = address.submit(fetch, address, outputs, concurrency_id=ONE_PHOTO, **PRIVATE)
     on_failure(fetched, results, [banners.unanswered(), blank])
     address.submit(None, js=_FORGET_EXAMPLE, api_visibility="private")
+    photo.input(None, cancels=[fetched], api_visibility="private")  # or the older wish would replace the newer photo
 
 
 def _add_example_events(examples: gr.HTML, files: dict[str, Path], photo: PhotoInput, headline: gr.HTML) -> None:

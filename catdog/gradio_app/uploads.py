@@ -116,7 +116,7 @@ class PhotoInput(gr.Image):
         return _uploaded(payload.path)
 
     def example_payload(self) -> dict:
-        """What the API page shows as the argument: a local file, as addresses are refused."""
+        """What the API page shows as the argument: a local file."""
         return {"path": "cat.jpg", "url": "cat.jpg", "meta": {"_type": "gradio.FileData"}}
 
     def example_value(self) -> str:

@@ -71,6 +71,8 @@ def fetch(
 def is_public(address: str) -> bool:
     """Whether an address is one of a machine on the public internet, also where it wraps one of IPv4."""
     found = ipaddress.ip_address(address.partition("%")[0])
+    if any(found in network for network in _REFUSED):
+        return False
     if isinstance(found, ipaddress.IPv6Address):
         mapped = found.ipv4_mapped or (ipaddress.IPv4Address(int(found) % 2**32) if found in _TRANSLATED else None)
         if mapped:
@@ -81,6 +83,8 @@ def is_public(address: str) -> bool:
     return found.is_global and not (found.is_multicast or found.is_reserved or found.is_unspecified)
 
 
+# Clouds' own services; older versions of Python take the last two for public.
+_REFUSED = tuple(map(ipaddress.ip_network, ("168.63.129.16/32", "192.0.0.0/24", "192.88.99.0/24")))
 _TRANSLATED = ipaddress.ip_network("64:ff9b::/96")  # IPv4 behind a translator (RFC 6052)
 _LOCAL = ipaddress.ip_network("64:ff9b:1::/48")  # the same, for private networks (RFC 8215)
 
@@ -144,9 +148,10 @@ def _parsed(address: str, base: httpx.URL | None = None) -> httpx.URL:
     """An address that may be fetched, relative to `base` in a redirect; raises AddressRefused."""
     try:
         url = base.join(address) if base else httpx.URL(address)
+        host = url.host  # decodes names in other scripts, and so may raise
     except (httpx.InvalidURL, ValueError, TypeError) as error:
         raise AddressRefused("That is not an address of the web. Use one that begins with https://.") from error
-    if url.scheme not in PORTS or not url.host:
+    if url.scheme not in PORTS or not host:
         raise AddressRefused("Photos are fetched from addresses that begin with https:// or http:// alone.")
     if url.userinfo or url.port not in (None, PORTS[url.scheme]):
         raise AddressRefused("An address with a password or a port is not fetched. Send the photo as a file.")

@@ -6,6 +6,8 @@ from catdog.errors import CatDogError
 TREE = {
     "InvalidImage": (ValueError, "invalid_image", 422),
     "ImageTooLarge": (ValueError, "image_too_large", 413),
+    "AddressRefused": (ValueError, "address_refused", 422),
+    "NotFetched": (RuntimeError, "not_fetched", 424),
     "UnknownModel": (LookupError, "unknown_model", 404),
     "InvalidSettings": (ValueError, "invalid_settings", 500),
     "ModelMismatch": (ValueError, "model_mismatch", 503),

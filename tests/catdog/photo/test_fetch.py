@@ -136,8 +136,8 @@ def test_a_name_that_changes_its_address_is_not_resolved_again(internet, site):
 PRIVATE = [
     "inside.test", "mixed.test", "localhost", "127.0.0.1", "127.1", "2130706433", "0177.0.0.1", "0x7f.0.0.1",
     "0x7f000001", "0", "0.0.0.0", "10.1.2.3", "172.16.0.1", "192.168.1.1", "100.64.0.1", "169.254.169.254", "192.0.2.1",
-    "198.18.0.1",
-    "224.0.0.1", "240.0.0.1", "255.255.255.255", "[::]", "[::1]", "[::ffff:127.0.0.1]", "[::ffff:a9fe:a9fe]",
+    "168.63.129.16", "192.0.0.192", "198.18.0.1", "224.0.0.1",
+    "240.0.0.1", "255.255.255.255", "[::]", "[::1]", "[::ffff:127.0.0.1]", "[::ffff:a9fe:a9fe]",
     "[::127.0.0.1]", "[fe80::1]", "[fc00::1]", "[fec0::1]", "[ff02::1]", "[64:ff9b::7f00:1]", "[64:ff9b:1::1]",
     "[2002:7f00:1::]", "[2001:0:7f00:1::]", "[2001:db8::1]", "127.0.0.1.",
     "\N{FULLWIDTH DIGIT ONE}27.0.0.1", "no-such-name.invalid",
@@ -157,7 +157,8 @@ def test_nothing_private_is_reached_by_name_number_or_redirect(internet, site, h
     [
         "ftp://photos.test/photo", "file:///etc/passwd", "data:image/png;base64,AAAA", "gopher://photos.test/",
         "http://user@photos.test/photo", "http://user:password@photos.test/photo", "http://photos.test@127.0.0.1/",
-        "http://photos.test:8080/photo", "https://photos.test:80/photo", "http:///photo", "http://", "http://[::1/",
+        "http://photos.test:8080/photo", "https://photos.test:80/photo", "http:///photo", "http://", "http://xn--/photo",
+        "https://xn--ls8h.la/photo", "http://[::1/",
         "photo.jpg", "http://photos.test:99999/", "http://a b/", "http://photos.test/\x00",
         "http://" + "a" * 70 + ".test/",
     ],
