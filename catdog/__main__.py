@@ -257,14 +257,14 @@ def classify(
         raise typer.BadParameter("--address and --cpus-per-worker need --on ray.")
     settings = _settings(weights)
     if on:
-        summary, problems = _classify_on_ray(
+        summary, problems, interrupted = _classify_on_ray(
             source, out, settings, models=model, cluster=address, workers=workers, threads=cpus_per_worker or 1,
             restart=restart,
         )  # fmt: skip
         _complain(*problems)
     else:
         summary = _classify_here(Path(source), Path(out), settings, models=model, workers=workers, restart=restart)
-        problems = ()
+        interrupted = not summary.finished
     if summary.failed:
         _complain(f"{summary.failed} of {summary.photos} photos have an error: see the last column.")
     if not summary.finished:
@@ -274,7 +274,7 @@ def classify(
     else:
         print(plain_text.summary(summary.photos, summary.judged, summary.seconds, summary.out))
     if not summary.finished:
-        return FAILED if problems else INTERRUPTED
+        return INTERRUPTED if interrupted else FAILED
     return FAILED if summary.failed else DONE
 
 
@@ -289,14 +289,15 @@ def _classify_here(folder: Path, out: Path, settings: Settings, **options: Any) 
         return classify(folder, out, comparator, stop=stop, **options)
 
 
-def _classify_on_ray(source: str, out: str, settings: Settings, **options: Any) -> tuple[Summary, list[str]]:
+def _classify_on_ray(source: str, out: str, settings: Settings, **options: Any) -> tuple[Summary, list[str], bool]:
+    """What was done, problems, and whether somebody stopped it."""
     missing = [name for name in ("ray", "pyarrow") if find_spec(name) is None]
     if missing:
         raise InvalidSettings(f"--on ray needs {' and '.join(missing)}: `pip install 'catdog[ray]'`.")
     from catdog.cluster.on_ray import classify
 
     with stopping() as stop:
-        return classify(source, out, settings, stop=stop, **options)
+        return *classify(source, out, settings, stop=stop, **options), stop.is_set()
 
 
 @command

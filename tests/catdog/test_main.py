@@ -13,13 +13,16 @@ import subprocess
 import sys
 from importlib.metadata import version
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+import catdog.__main__
 from catdog import plain_text
 from catdog.__main__ import CLOSED_PIPE, DONE, FAILED, INTERRUPTED, WRONG_USAGE, main
 from catdog.engine import cache
+from catdog.folder.run import Summary
 from catdog.models.novelty import Novelty
 from catdog.models.spec import ModelSpec
 from catdog.verdict import NEITHER
@@ -226,6 +229,19 @@ def test_an_adopted_model_stands_beside_the_others(tiny_weights, tmp_path, cat, 
     header, *rows = (line.split(",") for line in out.read_text().splitlines())
     assert header[:7] == ["path", "model", "label", "verdict", "confidence", "p_cat", "p_dog"]
     assert len(rows) == 3 and all(row[2] in ("cat", "dog") and row[5] and row[6] for row in rows)
+
+
+@pytest.mark.parametrize(("stopped", "code"), [(True, INTERRUPTED), (False, FAILED)])
+def test_a_run_on_ray_that_was_interrupted_says_so_whatever_else_is_wrong(monkeypatch, capsys, stopped, code):
+    def classify(*_, stop, **options):
+        if stopped:
+            stop.set()
+        return Summary(3, 0, 3, False, 1.0, 3.0, "out"), ["One model cannot be loaded."]
+
+    monkeypatch.setattr(catdog.__main__, "find_spec", lambda name: name)
+    monkeypatch.setitem(sys.modules, "catdog.cluster.on_ray", SimpleNamespace(classify=classify))
+    assert main(["classify", "photos", "--out", "out", "--on", "ray"]) == code
+    assert "One model" in capsys.readouterr().err
 
 
 def test_predict_as_json_lines(weights, cat, tmp_path, tiny_comparator, capsys):
