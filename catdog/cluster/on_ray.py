@@ -66,15 +66,19 @@ def classify(
         _refuse_inside(address, out)
     specs, problems = _specs(settings, models)
     identity = models_of(specs)
-    prepare(out, json.loads(identity), source, restart=restart)
-    parts = source.parts(out)
-    names = {part.name for part in parts}
-    written = [file.path for file in listed(out, recursive=False) if file.path in names]
-    missing = [part for part in parts if part.name not in set(written)]
-    before = Done(*counted(out, written))
-    job = Job(out, settings_to_send(settings), tuple(models), identity, threads)
-    start = time.time()
-    new = _run(job, missing, before, cluster, workers, stop) if missing and not stop.is_set() else []
+    with contextlib.ExitStack() as stack:
+        connect = functools.cache(lambda: stack.enter_context(_connected(cluster, threads, workers)))
+        if restart:
+            connect()  # before answers are removed
+        prepare(out, json.loads(identity), source, restart=restart)
+        parts = source.parts(out)
+        names = {part.name for part in parts}
+        written = [file.path for file in listed(out, recursive=False) if file.path in names]
+        missing = [part for part in parts if part.name not in set(written)]
+        before = Done(*counted(out, written))
+        job = Job(out, settings_to_send(settings), tuple(models), identity, threads)
+        start = time.time()
+        new = _run(job, missing, before, connect(), stop) if missing and not stop.is_set() else []
     # As for one machine, loading the models does not count.
     seconds = time.time() - max(start, min((done.began for done in new if done.began), default=start))
     judged = sum(done.photos for done in new)
@@ -91,16 +95,13 @@ def classify(
     return summary, [*problems, *_first(dict.fromkeys(done.problem for done in new if done.problem))]
 
 
-def _run(
-    job: Job, parts: Sequence[Part], before: Done, address: str | None, workers: int | None, stop: threading.Event
-) -> list[Done]:
-    """Judge parts, with progress on stderr, until all are done or `stop` is set."""
+def _run(job: Job, parts: Sequence[Part], before: Done, workers: int, stop: threading.Event) -> list[Done]:
+    """Judge parts on the connected cluster, with progress on stderr, until all are done or `stop` is set."""
     new: list[Done] = []
     known = total(parts)
     every = 0.5 if sys.stderr.isatty() else 30  # seconds; in a log, now and then
     with (
-        _connected(address, job.threads) as room,
-        contextlib.closing(_judged(job, parts, workers or room)) as results,
+        contextlib.closing(_judged(job, parts, workers)) as results,
         tqdm(
             initial=before.photos, unit=" photos", mininterval=every, maxinterval=2 * every, smoothing=0.1
         ) as progress,
@@ -148,8 +149,11 @@ def _task(job: Job, parts: pyarrow.Table) -> pyarrow.Table:
 
 
 @contextlib.contextmanager
-def _connected(address: str | None, threads: int) -> Iterator[int]:
-    """A cluster, and how many workers of so many cores it has room for. Raises InvalidSettings where it has none."""
+def _connected(address: str | None, threads: int, workers: int | None) -> Iterator[int]:
+    """A cluster, and how many workers it is to have, by default as many of so many cores as it has room for.
+
+    Raises InvalidSettings where there is no room.
+    """
     configure_ray()
     options = {} if address else {"num_cpus": cores(), "object_store_memory": LOCAL_STORE, "include_dashboard": False}
     try:
@@ -165,7 +169,7 @@ def _connected(address: str | None, threads: int) -> Iterator[int]:
         nodes = [node["Resources"].get("CPU", 0) for node in ray.nodes() if node["Alive"]]
         if not (room := sum(int(cpus // threads) for cpus in nodes)):
             raise InvalidSettings(f"No machine has {threads} cores for a worker; the largest has {max(nodes):g}.")
-        yield room
+        yield workers or room
     finally:
         ray.shutdown()
 

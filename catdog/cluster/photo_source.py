@@ -71,10 +71,21 @@ class Source(NamedTuple):
         else:
             yield from walk.find(Path(self.base))
 
+    def check(self) -> None:
+        """Raises InvalidSettings for files that do not hold what they should, as their first or last bytes tell."""
+        if self.kind == "manifest":
+            for file in self.files:
+                next(_of_manifest(join(self.base, file.path)), None)
+        elif self.kind != "photos":
+            self._parts_of_files()
+
     def parts(self, out: str) -> list[Part]:
         """All parts, those with rows included; the paths of a list are recorded in `out` before."""
         if self.kind in ("photos", "manifest"):
             return _recorded(self, out)
+        return self._parts_of_files()
+
+    def _parts_of_files(self) -> list[Part]:
         cut = parts_of_parquet if self.kind == "parquet" else parts_of_tar
         with ThreadPoolExecutor(AT_A_TIME) as pool:
             return list(itertools.chain.from_iterable(pool.map(lambda file: cut(self.base, file), self.files)))
@@ -100,6 +111,7 @@ def prepare(out: str, identity: dict, source: Source, *, restart: bool) -> None:
     if present and not _is_ours(system, folder):
         raise InvalidSettings(f"{out} holds files that this command did not write. Choose another --out.")
     if restart and _is_ours(system, folder):
+        source.check()  # answers are not given up for a source without any
         _empty(system, folder, present)
     if before and (differs := [name for name, value in about.items() if before.get(name) != value]):
         raise InvalidSettings(f"{out} holds answers of a run that differs in {', '.join(differs)}. {advice}")

@@ -153,5 +153,11 @@ def test_this_machine_alone_with_all_its_cores_in_one_worker(greys, tmp_path, ca
     same(tmp_path / "out", tmp_path / "plain.csv")
     stdout, stderr = capfd.readouterr()
     assert stdout.count("\n") == 2 and "Warning" not in stderr
+    done = files(tmp_path / "out")
+    assert classify(folder, tmp_path / "out", "--on", "ray", "--restart", "--address", "127.0.0.1:1") == WRONG_USAGE
+    assert classify(folder, tmp_path / "out", "--on", "ray", "--restart", "--cpus-per-worker", cores() + 1) == (
+        WRONG_USAGE
+    )
+    assert done == files(tmp_path / "out")
     assert classify(folder, tmp_path / "more", "--on", "ray", "--cpus-per-worker", cores() + 1) == WRONG_USAGE
     assert classify(folder, tmp_path / "more", "--on", "ray", "--address", "127.0.0.1:1") == WRONG_USAGE

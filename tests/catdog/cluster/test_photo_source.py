@@ -220,6 +220,16 @@ def test_results_of_something_else_are_left_alone(greys, out, tmp_path):
         prepare(str(mine / "out"), {}, source, restart=False)
 
 
+@pytest.mark.parametrize(("form", "name"), [("csv", "list.csv"), ("bytes", "0.parquet"), ("manifest", "list.parquet")])
+def test_a_restart_keeps_the_answers_where_the_source_is_of_no_use(greys, pack, out, form, name):
+    source = Source.of(str(address := pack(greys(4), form)))
+    prepare(out, {}, source, restart=False)
+    (address.parent / name).write_bytes(b"no table")
+    with pytest.raises(InvalidSettings, match=name):
+        prepare(out, {}, source, restart=True)
+    assert listed(f"{out}/{STATE}")
+
+
 def test_a_source_that_changed_is_not_mixed_in(greys, pack, out):
     place = pack(greys(8), "tar")
     read(Source.of(str(place)), out)
