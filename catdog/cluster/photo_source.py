@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
+import posixpath
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +15,19 @@ import numpy as np
 import pyarrow
 from pyarrow import csv, fs, ipc, parquet
 
-from catdog.cluster.addresses import PARTIAL, Listed, at, is_folder, join, listed, matching, opened, parent, put
+from catdog.cluster.addresses import (
+    PARTIAL,
+    Listed,
+    absolute,
+    at,
+    is_folder,
+    join,
+    listed,
+    matching,
+    opened,
+    parent,
+    put,
+)
 from catdog.cluster.schemes import is_remote
 from catdog.cluster.source_parts import (
     Part,
@@ -65,7 +77,9 @@ class Source(NamedTuple):
         """The photos of a folder or of manifests, in order; raises InvalidSettings for a damaged manifest."""
         if self.kind == "manifest":
             for file in self.files:
-                yield from _of_manifest(join(self.base, file.path))
+                place = posixpath.dirname(file.path)
+                for found in _of_manifest(join(self.base, file.path)):
+                    yield found if found.problem else Found(join(place, found.path))
         elif is_remote(self.base):
             yield from (Found(file.path) for file in listed(self.base) if _ending(file.path) in EXTENSIONS)
         else:
@@ -112,7 +126,7 @@ def prepare(out: str, identity: dict, source: Source, *, restart: bool) -> None:
         raise InvalidSettings(f"{out} holds files that this command did not write. Choose another --out.")
     if restart and _is_ours(system, folder):
         source.check()  # answers are not given up for a source without any
-        _empty(system, folder, present)
+        _empty(out, present)
     if before and (differs := [name for name, value in about.items() if before.get(name) != value]):
         raise InvalidSettings(f"{out} holds answers of a run that differs in {', '.join(differs)}. {advice}")
     if changed := [file.path for file in files if known.get(file.path, file.size) != file.size]:
@@ -130,15 +144,25 @@ def counted(out: str, names: Iterable[str]) -> tuple[int, int]:
     """How many photos files of rows hold, and how many of them with an error."""
 
     def counts(name: str) -> tuple[int, int]:
-        metadata = footer_of(join(out, name)).metadata or {}
-        try:
-            return int(metadata[b"photos"]), int(metadata[b"failed"])
-        except (KeyError, ValueError) as error:
-            raise InvalidSettings(f"{join(out, name)} is not as this command wrote it. Remove it.") from error
+        if found := _counts(join(out, name)):
+            return found
+        raise InvalidSettings(f"{join(out, name)} is not as this command wrote it. Remove it.")
 
     with ThreadPoolExecutor(AT_A_TIME) as pool:
         totals = list(pool.map(counts, names))
     return sum(photos for photos, _ in totals), sum(failed for _, failed in totals)
+
+
+def _counts(address: str) -> tuple[int, int] | None:
+    """What a Parquet file says of its photos and of those with an error; None for one that this command did not write.
+
+    Raises InvalidSettings for a file that is not Parquet.
+    """
+    metadata = footer_of(address).metadata or {}
+    try:
+        return int(metadata[b"photos"]), int(metadata[b"failed"])
+    except (KeyError, ValueError):
+        return None
 
 
 def _state(out: str) -> dict | None:
@@ -161,17 +185,21 @@ def _is_ours(system: fs.FileSystem, folder: str) -> bool:
     return system.get_file_info(f"{folder}/{STATE}/run.json").type == fs.FileType.File
 
 
-def _empty(system: fs.FileSystem, folder: str, present: Sequence[Listed]) -> None:
-    """Remove what this command wrote, and nothing else."""
+def _empty(out: str, present: Sequence[Listed]) -> None:
+    """Remove what this command wrote, and nothing else. Raises InvalidSettings for a Parquet file that is damaged."""
+    named = [file.path for file in present if _PART.fullmatch(file.path)]
+    with ThreadPoolExecutor(AT_A_TIME) as pool:  # read before anything is removed
+        counts = list(pool.map(lambda name: _counts(join(out, name)), named))
+    system, folder = at(out)
     system.delete_file(f"{folder}/{STATE}/run.json")  # first: without it nothing is taken for complete
     system.delete_dir(f"{folder}/{STATE}")
-    for file in present:
-        if _PART.fullmatch(file.path):
-            system.delete_file(f"{folder}/{file.path}")
+    for name, ours in zip(named, counts, strict=True):
+        if ours:
+            system.delete_file(f"{folder}/{name}")
 
 
 def _of_folder(address: str) -> Source:
-    address = address if is_remote(address) else os.path.realpath(address)
+    address = absolute(address)
     if not is_remote(address) and (first := next(walk.find(Path(address)), None)):
         if not first.path:
             raise InvalidSettings(f"{address}: {first.problem}")

@@ -79,6 +79,31 @@ def test_a_path_named_twice_is_judged_twice_and_one_that_is_missing_has_an_error
     assert sum(photo.path == "a.jpg" for photos in again.values() for photo in photos) == 3
 
 
+def test_paths_in_lists_begin_at_the_folder_of_their_list(greys, tmp_path, out):
+    photo = next(greys(1).iterdir())
+    for name in ("a", "a/b"):
+        (tmp_path / "lists" / name).mkdir(parents=True)
+        paths = ["x.jpg", str(photo), photo.as_uri(), None]
+        parquet.write_table(pyarrow.table({"path": paths}), tmp_path / "lists" / name / "list.parquet")
+    (given,) = read(Source.of(str(tmp_path / "lists")), out).values()
+    folder = tmp_path / "lists"
+    assert [(one.path, one.address) for one in given if one.path.endswith("x.jpg")] == [
+        ("a/b/x.jpg", f"{folder}/a/b/x.jpg"), ("a/x.jpg", f"{folder}/a/x.jpg"),
+    ]  # fmt: skip
+    assert sum(one.address == str(photo) for one in given) == sum(one.address == photo.as_uri() for one in given) == 2
+    assert sum(bool(one.problem) for one in given) == 2
+
+
+def test_a_folder_by_its_file_address_is_that_folder(greys, pack):
+    folder = greys(3)
+    (folder.parent / "a b").symlink_to(folder)
+    address = (folder.parent / "a b").as_uri()
+    assert "%20" in address and Source.of(address) == Source.of(str(folder))
+    assert list(Source.of(address).paths()) == list(Source.of(str(folder)).paths())
+    packed = pack(folder, "tar")
+    assert Source.of(packed.as_uri()) == Source.of(str(packed))
+
+
 def test_names_that_are_not_text_reach_their_files(tmp_path, out):
     odd = [b"\xff.jpg", rb"a\xff.jpg", "é 100%.jpg".encode()]
     for name in odd:
@@ -207,12 +232,14 @@ def test_results_of_something_else_are_left_alone(greys, out, tmp_path):
     mine.unlink()
     prepare(out, {"models": 1}, source, restart=False)
     (part,) = source.parts(out)
-    put(out, part.name, b"rows")
+    table = pyarrow.table({"path": ["a.jpg"]})
+    parquet.write_table(table.replace_schema_metadata({"photos": "1", "failed": "0"}), f"{out}/{part.name}")
+    parquet.write_table(table, f"{out}/sales-202401.parquet")
     mine.touch()
     with pytest.raises(InvalidSettings, match="differs in models"):
         prepare(out, {"models": 2}, source, restart=False)
     prepare(out, {"models": 2}, source, restart=True)
-    assert sorted(os.listdir(out)) == [STATE, "mine.txt"]
+    assert sorted(os.listdir(out)) == [STATE, "mine.txt", "sales-202401.parquet"]
     (tmp_path / "out" / STATE / "run.json").write_text("{")
     with pytest.raises(InvalidSettings, match="cannot be used"):
         prepare(out, {"models": 2}, source, restart=False)
