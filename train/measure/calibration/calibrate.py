@@ -37,7 +37,8 @@ def calibrate(weights: Path, data: Path, more: Sequence[Path] = ()) -> dict[str,
                   without features, or with fewer than LEAST_PHOTOS of a class
     disagreement  how often the model is right where others disagree
     neither       from where on the output for neither refuses, and how well it tells the photos of neither in val from
-                  those of the classes, of `data` and of the further folders `more`; None for a model without it
+                  those of the classes, of `data` and of the further folders `more`; None for a model without it. Where
+                  none of them holds photos of neither, what an earlier run learned from such photos stays
     clear         per fast arithmetic, the uncalibrated probability from which its answer is trusted; unchanged for
                   an arithmetic that this processor is not fast at
 
@@ -74,7 +75,9 @@ def learn(classifiers: Sequence[Classifier], split: Split, elsewhere: Split) -> 
             "metrics": _metrics(specs[name], temperatures[name], raw[name], split),
             "sureness": fit_error_rate(rows.max(axis=1), predicted[name] == split.labels),
             "novelty": None if specs[name].neither else fit_novelty(outputs[name].features, split.labels),
-            "neither": refusal(outputs[name].neither, others[name].neither if name in others else None, elsewhere),
+            "neither": known
+            if (known := specs[name].neither) and known.photos and not len(elsewhere.of_neither)
+            else refusal(outputs[name].neither, others[name].neither if name in others else None, elsewhere),
             "disagreement": fit_disagreement(name, predicted, split.labels, sha256),
         }
         for name, rows in probabilities.items()

@@ -130,3 +130,14 @@ def test_a_model_that_cannot_be_used_is_named_and_left_alone(tiny_data, weights,
     assert "xception.h5 is damaged" in capsys.readouterr().err
     assert (weights / "xception.json").read_bytes() == before
     assert ModelSpec.read(weights / "scratch_cnn.json").sureness
+
+
+def test_what_photos_of_neither_taught_stays_where_there_are_none(tiny_data, tmp_path):
+    spec = write_tiny_model(tmp_path, "able", classes=("cat", "dog", "neither")).replace(classes=("cat", "dog"))
+    command = ["calibrate", "--data", str(tiny_data), "--weights", str(tmp_path)]
+    measured = {"threshold": 0.4, "auroc": 0.9, "caught": 0.8, "photos": 20, "refused": 0.1}
+    for known, stays in ((measured, True), ({"threshold": 0.4}, False)):
+        before = spec.replace(neither=known)
+        before.write(tmp_path / "able.json")
+        assert main(command) == 0
+        assert (ModelSpec.read(tmp_path / "able.json").neither == before.neither) == stays
