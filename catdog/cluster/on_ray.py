@@ -188,6 +188,6 @@ def _specs(settings: Settings, models: Collection[str]) -> tuple[list[ModelSpec]
 
 def _refuse_inside(address: str, out: str) -> None:
     """The next run would take rows in the folder of the source for a part of it."""
-    (_, source), (_, results) = at(address), at(out)
+    (_, source), (_, results) = at(absolute(address)), at(absolute(out))
     if is_remote(address) == is_remote(out) and f"{results}/".startswith(f"{source}/"):
         raise InvalidSettings(f"--out must not be in the folder of the photos. Received: {out}.")

@@ -144,6 +144,15 @@ def test_every_source_has_the_rows_of_the_folder(cluster, photos, pack, tmp_path
     same(out, plain)
 
 
+def test_answers_in_the_folder_of_the_source_are_refused_by_any_name_of_it(greys, pack, tmp_path):
+    packed = pack(greys(1), "tar")
+    (tmp_path / "link").symlink_to(packed)
+    for source in (packed, tmp_path / "link", packed.as_uri()):
+        for out in (packed / "out", tmp_path / "link" / "out"):
+            assert classify(source, out, "--on", "ray") == WRONG_USAGE
+    assert sorted(os.listdir(packed)) == ["0.tar", "1.tar"]
+
+
 def test_this_machine_alone_with_all_its_cores_in_one_worker(greys, tmp_path, capfd):
     from catdog.folder.run import cores
 
