@@ -25,6 +25,7 @@ class Listed(NamedTuple):
 
     path: str  # relative to the folder, with `/`
     size: int  # bytes
+    modified: int = 0  # in whole seconds since 1970, as some services tell no more; 0 if it is not known
 
 
 def at(address: str) -> tuple[fs.FileSystem, str]:
@@ -99,12 +100,16 @@ def is_folder(address: str) -> bool:
     return system.get_file_info(path).type == fs.FileType.Directory
 
 
+def _as_listed(info: fs.FileInfo, path: str) -> Listed:
+    return Listed(path, info.size or 0, (info.mtime_ns or 0) // 10**9)
+
+
 def listed(address: str, *, recursive: bool = True) -> list[Listed]:
     """The files in a folder, by path, without hidden ones and those in hidden folders; none if it does not exist."""
     system, folder = at(address)
     found = system.get_file_info(fs.FileSelector(folder, allow_not_found=True, recursive=recursive))
     files = (
-        Listed(str(PurePosixPath(info.path).relative_to(folder.rstrip("/"))), info.size or 0)
+        _as_listed(info, str(PurePosixPath(info.path).relative_to(folder.rstrip("/"))))
         for info in found
         if info.type == fs.FileType.File
     )
@@ -117,7 +122,7 @@ def matching(address: str) -> list[Listed]:
     info = system.get_file_info(path)
     name = PurePosixPath(path).name
     if info.type == fs.FileType.File:
-        return [Listed(name, info.size or 0)]
+        return [_as_listed(info, name)]
     return [file for file in listed(parent(address), recursive=False) if fnmatch.fnmatchcase(file.path, name)]
 
 

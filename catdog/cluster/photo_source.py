@@ -111,6 +111,7 @@ def prepare(out: str, identity: dict, source: Source, *, restart: bool) -> None:
     Files with photos in them must stay as they are, as their parts are places in them. Lists may grow.
     """
     files = source.files if source.kind in ("parquet", "tar") else []
+    versions = {file.path: [file.size, file.modified] for file in files}
     about = identity | {"folder": source.base, "kind": source.kind}
     system, folder = at(out)
     advice = "Choose another --out, or --restart to write it anew."
@@ -129,14 +130,14 @@ def prepare(out: str, identity: dict, source: Source, *, restart: bool) -> None:
         _empty(out, present)
     if before and (differs := [name for name, value in about.items() if before.get(name) != value]):
         raise InvalidSettings(f"{out} holds answers of a run that differs in {', '.join(differs)}. {advice}")
-    if changed := [file.path for file in files if known.get(file.path, file.size) != file.size]:
+    if changed := [path for path, version in versions.items() if known.get(path, version) != version]:
         raise InvalidSettings(f"{out} holds answers to {changed[0]} as it was before it changed. {advice}")
     try:
         system.create_dir(f"{folder}/{STATE}")
         _remove_leftovers(system, folder)
     except OSError as error:
         raise InvalidSettings(f"--out must be a folder that can be made. Received: {out} ({error}).") from error
-    state = about | {"files": known | {file.path: file.size for file in files}}
+    state = about | {"files": known | versions}
     put(out, f"{STATE}/run.json", json.dumps(state, indent=1).encode())
 
 

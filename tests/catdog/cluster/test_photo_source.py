@@ -260,9 +260,15 @@ def test_a_restart_keeps_the_answers_where_the_source_is_of_no_use(greys, pack, 
 def test_a_source_that_changed_is_not_mixed_in(greys, pack, out):
     place = pack(greys(8), "tar")
     read(Source.of(str(place)), out)
-    (place / "0.tar").write_bytes((place / "0.tar").read_bytes() + bytes(512))
+    data, before = (place / "0.tar").read_bytes(), os.stat(place / "0.tar")
+    (place / "0.tar").write_bytes(data + bytes(512))
     with pytest.raises(InvalidSettings, match=r"0\.tar"):
         read(Source.of(str(place)), out)
+    (place / "0.tar").write_bytes(data[::-1])  # of equal size
+    os.utime(place / "0.tar", (before.st_mtime, before.st_mtime + 5))
+    for address in (place, place / "0.tar"):
+        with pytest.raises(InvalidSettings, match=r"0\.tar"):
+            read(Source.of(str(address)), out)
 
 
 def test_a_file_appears_whole_or_not_at_all(tmp_path):
