@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import json
 import posixpath
@@ -48,6 +49,7 @@ from catdog.photo.decode import EXTENSIONS
 STATE = "_catdog"  # folder in OUT with what a later run needs; readers of Parquet folders leave it out
 LIST = 2**20  # paths in one file of a list
 AT_A_TIME = 16  # footers that are read at a time
+_FILES = {".parquet": "Parquet files", ".tar": "tars", ".csv": "lists"}  # kinds of files that hold many photos
 _PART = re.compile(r".+-\d{6,12}\.parquet")
 
 
@@ -201,17 +203,49 @@ def _empty(out: str, present: Sequence[Listed]) -> None:
 
 def _of_folder(address: str) -> Source:
     address = absolute(address)
-    if not is_remote(address) and (first := next(walk.find(Path(address)), None)):
-        if not first.path:
-            raise InvalidSettings(f"{address}: {first.problem}")
+    first = None if is_remote(address) else next(walk.find(Path(address)), None)
+    if first and not first.path:
+        raise InvalidSettings(f"{address}: {first.problem}")
+    kinds = _kinds_in(address)
+    if len(kinds) > 1:
+        found = " and ".join(f"{kind} ({path})" for kind, path in kinds.items())
+        raise InvalidSettings(f"{address} holds {found}. Name one kind, such as by a pattern, or move the others away.")
+    if "photos" in kinds or (first and not kinds):  # all folders in it cannot be read, which their rows say
         return Source("photos", address, [])
-    files = listed(address)
-    if any(_ending(file.path) in EXTENSIONS for file in files):
-        return Source("photos", address, [])
-    for ending in (".parquet", ".tar"):
-        if some := [file for file in files if _ending(file.path) == ending]:
-            return _of_files(address, some, address)
-    raise InvalidSettings(f"{address} holds no photo, Parquet file or tar; photos are {', '.join(EXTENSIONS)}.")
+    if not kinds:
+        endings = ", ".join(EXTENSIONS)
+        raise InvalidSettings(f"{address} holds no photo, list, Parquet file or tar; photos are {endings}.")
+    return _of_files(address, [file for file in listed(address) if _ending(file.path) in _FILES], address)
+
+
+def _kinds_in(address: str) -> dict[str, str]:
+    """The kinds of files in a folder, each with one of them.
+
+    Beside photos, a .csv file may be anything, such as their labels, and answers of this command are no source.
+    """
+    system, folder = at(address)
+    are_answers = functools.cache(lambda place: _is_ours(system, str(PurePosixPath(folder, place))))
+    kinds: dict[str, str] = {}
+    for path in _paths_in(address):
+        if kind := "photos" if _ending(path) in EXTENSIONS else _FILES.get(_ending(path)):
+            is_answer = _ending(path) == ".parquet" and are_answers(posixpath.dirname(path))
+            kinds.setdefault("answers" if is_answer else kind, path)
+    answer = kinds.pop("answers", None)
+    if "photos" in kinds:
+        kinds.pop(_FILES[".csv"], None)
+    elif answer:
+        kinds.setdefault(_FILES[".parquet"], answer)
+    return kinds
+
+
+def _paths_in(address: str) -> Iterator[str]:
+    """The files in a folder, of many photos on this machine only the first."""
+    if is_remote(address):
+        yield from (file.path for file in listed(address))
+        return
+    for endings, most in ((EXTENSIONS, 1), (_FILES, None)):
+        found = (found.path for found in walk.find(Path(address), endings) if not found.problem)
+        yield from itertools.islice(found, most)
 
 
 def _of_files(base: str, files: list[Listed], address: str) -> Source:

@@ -215,6 +215,43 @@ def test_what_is_no_source(tmp_path, out, name, content):
         Source.of(str(tmp_path / "empty"))
 
 
+@pytest.mark.parametrize(
+    "names", [("a.parquet", "stray.jpg"), ("a.tar", "deep/stray.jpg"), ("a.tar", "b.parquet"), ("a.csv", "b.tar")]
+)
+@pytest.mark.parametrize("remote", [False, True])
+def test_a_folder_of_several_kinds_is_refused_and_each_is_named(tmp_path, names, remote):
+    memory = fsspec.filesystem("memory")
+    for name in names:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+        memory.pipe(f"/bucket/mixed/{name}", b"")
+    with pytest.raises(InvalidSettings) as caught:
+        Source.of("memory://bucket/mixed" if remote else str(tmp_path))
+    assert all(name in str(caught.value) for name in names)
+    memory.rm("/bucket", recursive=True)
+
+
+def test_what_may_lie_beside_photos(greys, out):
+    folder = greys(2)
+    (folder / "labels.csv").write_text("name,label\n")
+    source = Source.of(str(folder))
+    answers = str(folder / "answers")
+    prepare(answers, {}, source, restart=False)
+    put(answers, source.parts(answers)[0].name, b"rows")
+    assert Source.of(str(folder)) == source and source.kind == "photos"
+
+
+def test_a_folder_of_lists(greys, tmp_path, out):
+    folder = greys(2)
+    (tmp_path / "lists").mkdir()
+    for number, file in enumerate(sorted(folder.iterdir())):
+        (tmp_path / "lists" / f"{number}.csv").write_text(f"path\n{file}\n")
+    source = Source.of(str(tmp_path / "lists"))
+    assert source.kind == "manifest" and [found.path for found in source.paths()] == list(
+        map(str, sorted(folder.iterdir()))
+    )
+
+
 def test_a_table_without_photos_names_its_columns(tmp_path):
     parquet.write_table(pyarrow.table({"url": ["x"]}), tmp_path / "a.parquet")
     with pytest.raises(InvalidSettings, match="url"):
