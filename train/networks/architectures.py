@@ -31,6 +31,7 @@ class Architecture:
                 `pretrained` networks, "imagenet"; depth as in `build`
     pretrained  whether keras.applications has ImageNet weights for it
     dropout     rate before the last layer
+    published   whether keras.applications builds it, in one depth
     """
 
     title: str
@@ -38,6 +39,7 @@ class Architecture:
     features: Callable[[keras.KerasTensor, str | None, float], keras.KerasTensor]
     pretrained: bool = True
     dropout: float = 0.2
+    published: bool = False
 
 
 def build(
@@ -75,10 +77,7 @@ def build_base(
     `width` and `depth` are as in `build`, and must be 1 with "imagenet".
     """
     architecture = get(name)
-    if weights == "imagenet" and (width, depth) != (1, 1):
-        raise InvalidSettings(f"ImageNet weights fit only width 1 and depth 1. Received: {width:g} and {depth:g}.")
-    if weights not in (None, "none") and not architecture.pretrained:
-        raise InvalidSettings(f"{name} is trained from random weights and takes no base. Received: {weights!r}.")
+    require_possible(name, weights, width, depth)
     inputs = keras.Input((image_size, image_size, 3), name="pixels")
     try:
         features = architecture.features(inputs, "imagenet" if weights == "imagenet" else None, depth)
@@ -93,6 +92,19 @@ def build_base(
     if weights not in (None, "none", "imagenet"):
         _copy_weights(network, weights, f"{weights} does not begin with the weights of {network.name}")
     return network
+
+
+def require_possible(name: str, weights: str | None, width: float, depth: float) -> None:
+    """Raise InvalidSettings where there is no network of such weights, width and depth, as of `build_base`."""
+    architecture = get(name)
+    if weights == "imagenet" and (width, depth) != (1, 1):
+        raise InvalidSettings(f"ImageNet weights fit only width 1 and depth 1. Received: {width:g} and {depth:g}.")
+    if weights not in (None, "none") and not architecture.pretrained:
+        raise InvalidSettings(f"{name} is trained from random weights and takes no base. Received: {weights!r}.")
+    if architecture.published and depth != 1:
+        raise InvalidSettings(f"Networks as published have depth 1 only; received {depth:g}.")
+    if weights == "imagenet" and not architecture.published:
+        raise InvalidSettings(f"keras.applications has no weights of {name}; a file of them is needed.")
 
 
 def _widened(network: keras.Model, width: float) -> keras.Model:
@@ -180,8 +192,6 @@ def _published(network: Callable[..., keras.Model], prepare: Callable) -> Callab
     """A network as keras.applications builds it, without its top, on pixels that `prepare` scales."""
 
     def features(pixels, weights: str | None, depth: float):
-        if depth != 1:
-            raise InvalidSettings(f"Networks as published have depth 1 only; received {depth:g}.")
         return network(include_top=False, weights=weights, input_tensor=prepare(pixels), pooling="avg").output
 
     return features
@@ -221,8 +231,6 @@ def _efficientnet_lite(width: float, repeated: float):
     """
 
     def features(pixels, weights: str | None, depth: float):
-        if weights:
-            raise InvalidSettings("keras.applications has no weights of EfficientNet-Lite; a file of them is needed.")
         scaled = layers.Rescaling(1 / 128, offset=-127 / 128)(pixels)
         stem = layers.Conv2D(32, 3, strides=2, padding="same", use_bias=False, name="stem_conv")
         x = _normalized(stem(scaled), "stem")
@@ -268,9 +276,9 @@ _MOBILENET = _published(keras.applications.MobileNetV2, symmetric)
 _RESNET = _published(keras.applications.ResNet50, _centred_bgr)
 ARCHITECTURES = {
     "scratch_cnn": Architecture("CNN from scratch", 192, _scratch_features, pretrained=False, dropout=0.3),
-    "xception": Architecture("Xception", 160, _XCEPTION),
-    "mobilenet_v2": Architecture("MobileNetV2", 224, _MOBILENET),
+    "xception": Architecture("Xception", 160, _XCEPTION, published=True),
+    "mobilenet_v2": Architecture("MobileNetV2", 224, _MOBILENET, published=True),
     "efficientnet_lite0": Architecture("EfficientNet-Lite0", 224, _efficientnet_lite(1.0, 1.0)),
     "efficientnet_lite2": Architecture("EfficientNet-Lite2", 224, _efficientnet_lite(1.1, 1.2)),
-    "resnet50": Architecture("ResNet50", 160, _RESNET),
+    "resnet50": Architecture("ResNet50", 160, _RESNET, published=True),
 }

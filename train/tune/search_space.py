@@ -97,14 +97,19 @@ def _value(name: str, kind: type, value: Any) -> Any:
 
 
 def require_possible(job: Job, space: Space, usual: Recipe) -> None:
-    """Raise InvalidSettings for a space with a value that no recipe may have."""
-    for name, distribution in space.items():
-        ends = getattr(distribution, "choices", None) or (distribution.low, distribution.high)
-        for value in ends:
-            try:
-                dataclasses.replace(job, **{name: value}).recipe(usual)
-            except CatDogError as error:
-                raise InvalidSettings(f"{name} = {value!r} cannot be searched: {error}") from error
+    """Raise InvalidSettings for a space with a value that no recipe or network may have."""
+    ends = {name: getattr(where, "choices", None) or (where.low, where.high) for name, where in space.items()}
+    linked = [name for name in ("base", "width", "depth") if name in space]
+    values = [dict(zip(linked, of, strict=True)) for of in itertools.product(*(ends[name] for name in linked))]
+    values += [{name: value} for name in ends if name not in linked for value in ends[name]]
+    for one in values:
+        try:
+            changed = dataclasses.replace(job, **one)
+            changed.recipe(usual)
+            architectures.require_possible(job.name, changed.base, changed.width, changed.depth)
+        except CatDogError as error:
+            tried = ", ".join(f"{name} = {value!r}" for name, value in one.items())
+            raise InvalidSettings(f"{tried or job.name} cannot be searched: {error}") from error
 
 
 def usual_values(job: Job, space: Space) -> dict[str, Any]:

@@ -15,7 +15,8 @@ from train.fit import supervised
 from train.fit.job import Job
 
 optuna = pytest.importorskip("optuna", reason="needs Optuna: pip install -r requirements-tune.txt")
-search_space, study_file = (pytest.importorskip(f"train.tune.{name}") for name in ("search_space", "study_file"))
+from train.tune import search_space, study_file  # noqa: E402
+
 where = optuna.distributions
 
 JOB = Job(name="scratch_cnn", data=Path("photos"))
@@ -84,6 +85,20 @@ def test_what_is_no_space_is_refused(read, text):
 def test_values_that_no_recipe_may_have_are_refused_before_a_trial(read, text):
     with pytest.raises(InvalidSettings):
         search_space.require_possible(JOB, read(text), supervised.recipe_of(JOB))
+
+
+@pytest.mark.parametrize(
+    ("name", "base", "text"),
+    [
+        ("xception", "none", "depth = [1.0, 2.0]"), ("resnet50", "imagenet", "width = {low = 0.5, high = 1.0}"),
+        ("resnet50", "none", "base = ['imagenet', 'none']\nwidth = [0.5, 1.0]"),
+        ("scratch_cnn", None, "base = ['imagenet']"), ("efficientnet_lite0", "none", "base = ['imagenet']"),
+    ],
+)  # fmt: skip
+def test_networks_that_there_are_not_are_refused_before_a_trial(read, name, base, text):
+    job = dataclasses.replace(JOB, name=name, base=base, image_size=None)
+    with pytest.raises(InvalidSettings):
+        search_space.require_possible(job, read(text), supervised.recipe_of(job))
 
 
 def test_a_grid_has_all_combinations(read):
