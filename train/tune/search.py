@@ -31,7 +31,7 @@ from train.measure.calibration.fit_shift import fit_shift
 from train.measure.metrics import measure
 from train.networks.recipes import Recipe
 from train.tune import search_space, study_file
-from train.tune.study_file import GRACE, JOINED, TRIALS
+from train.tune.study_file import GRACE, JOINED, RETRIED, TRIALS
 
 USUAL_TRIALS = 20  # of a search that is no grid
 BATCH = 64  # photos that are asked about at once
@@ -98,7 +98,7 @@ def _fail_unborn_trials(study: optuna.Study) -> None:
         if not trial.params and age > datetime.timedelta(seconds=GRACE):
             with contextlib.suppress(ValueError):  # another process was faster
                 study.tell(trial.number, state=TrialState.FAIL)
-                study_file.again(study, trial)
+                study_file.again_if_stale(study, trial)
 
 
 def _try(study: optuna.Study, attempt: _Attempt) -> None:
@@ -109,6 +109,8 @@ def _try(study: optuna.Study, attempt: _Attempt) -> None:
     except _Surplus:
         if (trial := study.trials[attempt.number]).system_attrs:  # which came from the queue
             study_file.again(study, trial)
+        return
+    except _Doubled:
         return
     except BaseException:
         if attempt.is_lost:
@@ -150,6 +152,29 @@ class _Surplus(Exception):
     """A trial that is one too many, since two processes began the last one at the same time."""
 
 
+class _Doubled(Exception):
+    """A trial that two processes put into the queue at the same time, and that is tried without this one."""
+
+
+def _frozen(trial: optuna.Trial) -> optuna.trial.FrozenTrial:
+    return trial.study.get_trials(deepcopy=False)[trial.number]
+
+
+def _require_single(trial: optuna.Trial) -> None:
+    """Raise _Doubled for a trial from the queue whose values another has that did not fail."""
+    mine = _frozen(trial).system_attrs
+    if RETRIED in mine or "fixed_params" not in mine:
+        return
+    for other in trial.study.get_trials(deepcopy=False):
+        is_first = other.number < trial.number or RETRIED in other.system_attrs
+        if (
+            is_first
+            and other.state != TrialState.FAIL
+            and other.system_attrs.get("fixed_params") == mine["fixed_params"]
+        ):
+            raise _Doubled
+
+
 class _Attempt:
     """One trial after another: the objective of a study.
 
@@ -165,6 +190,7 @@ class _Attempt:
 
     def __call__(self, trial: optuna.Trial) -> float:
         self.number, self.is_lost = trial.number, False
+        _require_single(trial)
         before = (one for one in trial.study.get_trials(deepcopy=False) if one.number < trial.number)
         if sum(one.state not in (TrialState.FAIL, TrialState.WAITING) for one in before) >= self.wanted:
             raise _Surplus
@@ -180,6 +206,7 @@ class _Attempt:
             if not isinstance(error, Diverged) and not trial.study.get_trials(deepcopy=False, states=JOINED):
                 raise
             trial.set_user_attr("why", str(error))
+            shutil.rmtree(self._folder(trial), ignore_errors=True)
             raise optuna.TrialPruned from error
         finally:
             keras.utils.clear_session()
@@ -189,10 +216,8 @@ class _Attempt:
         values = search_space.drawn(trial, self.space)
         tried = ", ".join(f"{name} {short(value)}" for name, value in values.items())
         print(f"trial {trial.number}: {tried}", flush=True)
-        # One that is tried again goes on in the folder of its first try.
-        first = trial.study.get_trials(deepcopy=False)[trial.number].system_attrs.get("failed_trial")
-        folder = self.job.run / TRIALS / f"{trial.number if first is None else first:04d}"
-        job = dataclasses.replace(self.job, **values, run=folder, restart=first is None)
+        folder, is_again = self._folder(trial), RETRIED in _frozen(trial).system_attrs
+        job = dataclasses.replace(self.job, **values, run=folder, restart=not is_again)
         recipe = supervised.recipe_of(job)
         photos = self._photos(job, recipe)
         try:
@@ -204,6 +229,10 @@ class _Attempt:
         trial.set_user_attr("accuracy", figures["accuracy"])
         shutil.rmtree(folder, ignore_errors=True)
         return figures["log_loss"]
+
+    def _folder(self, trial: optuna.Trial) -> Path:
+        """Where its checkpoints are; one that is tried again goes on in the folder of its first try."""
+        return self.job.run / TRIALS / f"{_frozen(trial).system_attrs.get(RETRIED, trial.number):04d}"
 
     def _photos(self, job: Job, recipe: Recipe) -> Data:
         sizes = max(size for size, _ in recipe.stages), job.image_size
@@ -238,9 +267,11 @@ class _Report(keras.callbacks.Callback):
             return
         swap = keras.callbacks.SwapEMAWeights()
         swap.set_model(self.model)
-        swap.on_predict_begin()
-        yield
-        swap.on_predict_end()
+        swap.on_test_begin()
+        try:
+            yield
+        finally:
+            swap.on_test_end()  # on_predict_end leaves the average where it is (Keras 3.15)
 
 
 def _figures(network: keras.Model, photos: Data) -> dict[str, Any]:

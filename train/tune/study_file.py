@@ -26,10 +26,13 @@ from train.networks import architectures
 from train.tune.search_space import FIXED, Space, grid, usual_values
 
 FILE, TRIALS = "study.db", "trials"  # in the folder of a study; the second is a folder of checkpoints
+PAGE, DRAWINGS = "README.md", ("history.png", "importance.png", "parallel.png")  # beside them
 NAME = "recipe"  # of the study in its file
 # Seconds: how often a process says that its trial runs, and after which silence another one takes the trial over.
 HEARTBEAT, GRACE = 5, 60
 PATIENCE = 60  # seconds to wait for a file that another process writes
+RETRIES = 2  # of a trial whose process died, which may be its own fault
+RETRIED = "failed_trial"  # Optuna's attribute of a trial that is tried again: the number of its first try
 JOINED = (TrialState.COMPLETE, TrialState.PRUNED)  # trials that a search counts
 
 
@@ -38,9 +41,12 @@ def opened(job: Job, space: Space, photos: dict[str, Any], *, as_grid: bool) -> 
 
     photos  says which photos it learns from and is judged by
 
-    Raises InvalidSettings where the folder holds a study of something else.
+    Raises InvalidSettings where the folder holds a study of something else, where it holds none but files of the names
+    that a study has, and for a grid that is none.
     """
     file = job.run / FILE
+    combinations = grid(space) if as_grid else []
+    _require_free(job.run)
     job.run.mkdir(parents=True, exist_ok=True)
     storage = _storage(file)
     if job.restart:
@@ -56,10 +62,19 @@ def opened(job: Job, space: Space, photos: dict[str, Any], *, as_grid: bool) -> 
         )
         is_new = _require_same(study, job, _settings(job, space, photos, as_grid))
         if as_grid:
-            _enqueue(study, grid(space))
+            _enqueue(study, combinations)
         elif is_new and (first := usual_values(job, space)):
             study.enqueue_trial(first)
     return study
+
+
+def _require_free(folder: Path) -> None:
+    """Raise InvalidSettings where a new study would replace what is not a study's."""
+    taken = [name for name in (TRIALS, PAGE, *DRAWINGS) if (folder / name).exists()]
+    if taken and not (folder / FILE).exists():  # in this order: another process may make the study at this moment
+        raise InvalidSettings(
+            f"{folder} holds no study, but {', '.join(taken)}, which a study would replace: choose another --run."
+        )
 
 
 def loaded(study: Path) -> optuna.Study:
@@ -80,7 +95,7 @@ def _storage(file: Path) -> RDBStorage:
             "engine_kwargs": {"creator": lambda: sqlite3.connect(file, PATIENCE), "poolclass": sqlalchemy.NullPool},
             "heartbeat_interval": HEARTBEAT,
             "grace_period": GRACE,
-            "heartbeat_stale_trial_callback": again,
+            "heartbeat_stale_trial_callback": again_if_stale,
         }
         try:
             return RDBStorage(**make)
@@ -89,11 +104,16 @@ def _storage(file: Path) -> RDBStorage:
             return RDBStorage(**make)
 
 
-def again(study: optuna.Study, trial: FrozenTrial) -> None:
-    """Put what a trial tried into the queue of a study again."""
+def again(study: optuna.Study, trial: FrozenTrial, *, at_most: int | None = None) -> None:
+    """Put what a trial tried into the queue of a study again, unless that was done `at_most` times before."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        RetryHeartbeatStaleTrialCallback(inherit_intermediate_values=True)(study, trial)
+        RetryHeartbeatStaleTrialCallback(at_most, inherit_intermediate_values=True)(study, trial)
+
+
+def again_if_stale(study: optuna.Study, trial: FrozenTrial) -> None:
+    """`again` for a trial whose process died; what it tried may have killed it, so not without end."""
+    again(study, trial, at_most=RETRIES)
 
 
 @contextlib.contextmanager
@@ -163,7 +183,11 @@ def command(found: dict[str, Any]) -> str:
 
 
 def best_options(study: optuna.Study) -> dict[str, Any]:
-    """The options of `fit` that the best trial had; raises InvalidSettings where none has ended."""
+    """The options of `fit` that the best trial had, but for `limit`: what was found on few photos is for all of them.
+
+    Raises InvalidSettings where no trial has ended.
+    """
     if not study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
         raise InvalidSettings("No trial of the study has ended yet.")
-    return study.user_attrs["options"] | study.best_trial.params
+    common = {name: value for name, value in study.user_attrs["options"].items() if name != "limit"}
+    return common | study.best_trial.params

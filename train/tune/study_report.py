@@ -19,9 +19,8 @@ from catdog.files import whole
 from train.report import markdown, plots, study_plots
 from train.report.study_plots import Axis, Tried
 from train.tune.search import short
-from train.tune.study_file import JOINED, best_options, command
+from train.tune.study_file import DRAWINGS, JOINED, PAGE, best_options, command
 
-PAGE = "README.md"
 RESAMPLES = 30
 LEAST = 8  # trials from which on an importance is computed
 TREES = 16
@@ -147,15 +146,14 @@ def _draw(
     tried = [Tried(t.number, t.value, t.state == TrialState.COMPLETE, t.params) for t in trials]
     tried.sort()
     with plots.style():
-        figures: dict[str, Figure | None] = {
-            "history": study_plots.history(tried),
-            "importance": study_plots.importance(shares) if shares else None,
-            "parallel": None,
-        }
+        figures: dict[str, Figure | None] = dict.fromkeys(DRAWINGS)
+        figures["history.png"] = study_plots.history(tried)
+        if shares:
+            figures["importance.png"] = study_plots.importance(shares)
         if sum(one.finished for one in tried) > 1:
-            figures["parallel"] = study_plots.parallel(tried, [_axis(name, where) for name, where in space.items()])
+            figures["parallel.png"] = study_plots.parallel(tried, [_axis(name, where) for name, where in space.items()])
         for name, figure in figures.items():
-            path = folder / f"{name}.png"
+            path = folder / name
             if figure:
                 _write(path, figure.savefig)
             else:  # an earlier study's

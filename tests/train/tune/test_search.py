@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import signal
 import subprocess
@@ -9,17 +10,21 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from catdog import ModelSpec
 from tests.conftest import PATIENCE, ROOT
 from tests.train.conftest import eagerly, small_instead
 from train.__main__ import main
-from train.fit import trainer
+from train.fit import supervised, trainer
 from train.fit.checkpoints import Checkpoints
+from train.fit.job import Job
+from train.fit.start import decoded, listed
 
 optuna = pytest.importorskip("optuna", reason="needs Optuna: pip install -r requirements-tune.txt")
-search, study_file = (pytest.importorskip(f"train.tune.{name}") for name in ("search", "study_file"))
+from train.tune import search, search_space, study_file  # noqa: E402
+
 TrialState, JOINED, TRIALS = optuna.trial.TrialState, study_file.JOINED, study_file.TRIALS
 
 pytestmark = [pytest.mark.long, pytest.mark.usefixtures("small_runs")]
@@ -127,13 +132,40 @@ def test_what_is_broken_off_goes_on_after_its_last_epoch(tune, tmp_path, monkeyp
     assert [trial.state for trial in trials_of(command[0])] == [TrialState.COMPLETE]
 
 
+def test_asking_a_network_about_val_changes_nothing_of_its_training(data, tmp_path):
+    job = Job(name="scratch_cnn", data=data, stages="24x3", batch_size=2, ema=0.5, image_size=24, precision="float32")
+    recipe = supervised.recipe_of(job)
+    photos = decoded(job, recipe, *listed(job))
+    report = search._Report(optuna.create_study().ask(), job.name, recipe, photos)
+
+    def weights(folder: str, *callbacks) -> np.ndarray:
+        network, *_ = supervised.train(dataclasses.replace(job, run=tmp_path / folder), recipe, photos, callbacks)
+        return np.concatenate([one.ravel() for one in network.get_weights()])
+
+    np.testing.assert_allclose(weights("told", report), weights("untold"), atol=1e-4)
+    assert len(report.trial.study.trials[0].intermediate_values) == 2
+
+
+def test_a_trial_whose_process_dies_is_tried_twice_again_and_one_that_was_interrupted_always():
+    study = optuna.create_study()
+    for _ in range(study_file.RETRIES + 1):
+        trial = study.ask()
+        study.tell(trial, state=TrialState.FAIL)
+        study_file.again_if_stale(study, study.trials[trial.number])
+    assert [trial.state for trial in study.trials] == [TrialState.FAIL] * 3
+    study_file.again(study, study.trials[-1])
+    assert study.trials[-1].state == TrialState.WAITING
+
+
 def test_a_grid_is_searched_whole_once_and_worse_trials_are_stopped(data, tmp_path, capsys, monkeypatch):
     space = tmp_path / "grid.toml"
     space.write_text("learning_rate = [1e-9, 1e-2]\nseed = [1, 2, 3]\n")
     worth = iter([{"log_loss": 0.1 if i < 10 else 0.9, "accuracy": 0.5} for i in range(99)])
     monkeypatch.setattr(search, "_figures", lambda network, photos: next(worth))
+    # As if two processes had put it into the queue at the same time.
+    monkeypatch.setattr(study_file, "grid", lambda space: 2 * search_space.grid(space))
     assert main(tune_command(data, space, tmp_path / "study", "--grid", "--stages", "24x2", "--limit", "4")) == 0
-    trials = trials_of(tmp_path / "study")
+    trials = [trial for trial in trials_of(tmp_path / "study") if trial.state != TrialState.FAIL]
     assert len({tuple(trial.params.values()) for trial in trials}) == len(trials) == 6
     assert {trial.state for trial in trials} == set(JOINED)
     told = json.loads(capsys.readouterr().out.splitlines()[-1])
@@ -158,6 +190,7 @@ def test_a_trial_that_diverges_or_finds_no_memory_costs_no_other(data, tmp_path,
     broke = [trial for trial in trials if "why" in trial.user_attrs]
     assert len(trials) == 3 and len(broke) == 2
     assert {trial.state for trial in broke} == {TrialState.PRUNED}
+    assert not any((tmp_path / "study" / TRIALS).iterdir())
 
 
 @pytest.mark.parametrize(
@@ -172,6 +205,16 @@ def test_a_trial_that_diverges_or_finds_no_memory_costs_no_other(data, tmp_path,
 def test_what_cannot_be_searched_is_told(tune, tmp_path, capsys, what, options):
     assert tune(tmp_path / "study", *options) == 1
     assert capsys.readouterr().err.startswith("error: ")
+    assert not (tmp_path / "study").exists()
+
+
+@pytest.mark.parametrize("name", [TRIALS, study_file.PAGE, "importance.png"])
+def test_files_that_are_of_no_study_are_not_replaced(tune, tmp_path, capsys, name):
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "mine").touch()
+    assert tune(tmp_path) == tune(tmp_path, "--restart") == 1
+    assert capsys.readouterr().err.count("error: ") == 2
+    assert list(tmp_path.rglob("*")) == [tmp_path / name, tmp_path / name / "mine"]
 
 
 def test_what_is_no_study_is_told(tune, tmp_path, capsys):

@@ -10,7 +10,8 @@ import pytest
 from catdog import InvalidSettings
 
 optuna = pytest.importorskip("optuna", reason="needs Optuna: pip install -r requirements-tune.txt")
-study_report = pytest.importorskip("train.tune.study_report")
+from train.tune import study_report  # noqa: E402
+
 where, TrialState = optuna.distributions, optuna.trial.TrialState
 SPACE = {
     "learning_rate": where.FloatDistribution(1e-4, 1e-2, log=True),
@@ -23,7 +24,7 @@ SPACE = {
 def study():
     """Thirty trials, which are better the nearer the rate is to 1e-3; half of them were stopped, and one diverged."""
     study, random = optuna.create_study(), np.random.default_rng(0)
-    study.set_user_attr("options", {"name": "scratch_cnn", "data": "photos"})
+    study.set_user_attr("options", {"name": "scratch_cnn", "data": "photos", "limit": 3000})
     study.set_user_attr("settings", {"validation photos": 1000})
     for number in range(30):
         params = {
