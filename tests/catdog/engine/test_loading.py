@@ -193,7 +193,8 @@ def test_a_process_converts_in_a_child_and_the_next_one_uses_that(tiny, tmp_path
     assert seen[0] == seen[1]
     assert seen[0][0].splitlines()[1] == "[]"  # neither Keras nor TensorFlow, and no problem
     assert list(converted.iterdir()) == [cache.folder_of(converted, spec.sha256)]
-    assert list(temporary.iterdir()) == []
+    left = [path.name for path in temporary.iterdir()]
+    assert left in ([], ["__pycache__"])  # of functions that TensorFlow writes and deletes
 
 
 # --- what is done where OpenVINO cannot run a model ----------------------------------------------
