@@ -118,16 +118,16 @@ def prepare(out: str, identity: dict, source: Source, *, restart: bool) -> None:
     system, folder = at(out)
     advice = "Choose another --out, or --restart to write it anew."
     try:
-        present = listed(out, recursive=False)
-        before = None if restart and _is_ours(system, folder) else _state(out)
+        present, ours = listed(out, recursive=False), _is_ours(system, folder)
+        before = None if restart and ours else _state(out)
         known = dict(before["files"]) if before else {}
     except CatDogError:
         raise
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise InvalidSettings(f"{out} cannot be used ({error}). {advice}") from error
-    if present and not _is_ours(system, folder):
+    if present and not ours:
         raise InvalidSettings(f"{out} holds files that this command did not write. Choose another --out.")
-    if restart and _is_ours(system, folder):
+    if restart and ours:
         source.check()  # answers are not given up for a source without any
         _empty(out, present)
     if before and (differs := [name for name, value in about.items() if before.get(name) != value]):

@@ -38,9 +38,9 @@ _PHOTO_FORM = {
         "url": {
             "type": "string",
             "minLength": 1,
-            "description": "Instead of `file`, which counts where both are sent: the address of a photo on the public "
-            "internet, which the server fetches, within the same limits. Only http:// and https://, on their usual "
-            "ports, without a password.",
+            "description": "Instead of `file`, never beside one: the address of a photo on the public internet, which "
+            "the server fetches, within the same limits. Only http:// and https://, on their usual ports, without a "
+            "password.",
         },
         "model": {"type": "string", "description": "Ask only this model; all of them when absent or empty."},
         "explain": {

@@ -136,3 +136,23 @@ def stripes(random: np.random.Generator) -> np.ndarray:
 
 def waves(random: np.random.Generator) -> np.ndarray:
     return stripes(random).transpose(1, 0, 2)
+
+
+# `python -m train` with small networks, killed when the state of its second epoch is written but not yet in place.
+KILLED = """
+import os, signal, sys
+from train.__main__ import load_keras, main
+load_keras()
+from tests.train.conftest import eagerly, small_instead
+
+replace = os.replace
+
+def replace_or_die(source, target):
+    if os.path.basename(target) == "epoch-0002":
+        os.kill(os.getpid(), signal.SIGKILL)
+    replace(source, target)
+
+os.replace = replace_or_die
+with small_instead(), eagerly():
+    main(sys.argv[1:])
+"""

@@ -19,7 +19,7 @@ from catdog import ModelMismatch, ModelSpec, Settings, load
 from catdog.models.spec import sha256_of
 from tests.conftest import ROOT
 from tests.specs import minimal
-from tests.train.conftest import TRAINED, fit, fit_command
+from tests.train.conftest import KILLED, TRAINED, fit, fit_command
 from train.__main__ import main
 from train.fit import finish
 from train.fit.provenance import origin_of
@@ -68,26 +68,6 @@ def test_resnet50_trains_its_head_on_a_frozen_base(tiny_data, tmp_path, capsys):
         np.testing.assert_array_equal(one, other)
     assert spec.training["recipe"]["frozen_stages"] == 1
     assert spec.training["base"] == {"file": "base.h5", "sha256": sha256_of(base)}
-
-
-# `python -m train` with small networks, killed when the state of its second epoch is written but not yet in place.
-KILLED = """
-import os, signal, sys
-from train.__main__ import load_keras, main
-load_keras()
-from tests.train.conftest import eagerly, small_instead
-
-replace = os.replace
-
-def replace_or_die(source, target):
-    if os.path.basename(target) == "epoch-0002":
-        os.kill(os.getpid(), signal.SIGKILL)
-    replace(source, target)
-
-os.replace = replace_or_die
-with small_instead(), eagerly():
-    main(sys.argv[1:])
-"""
 
 
 def test_a_run_killed_while_it_writes_its_state_ends_like_an_unbroken_one(tiny_data, tmp_path):

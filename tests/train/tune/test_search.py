@@ -15,7 +15,7 @@ import pytest
 
 from catdog import ModelSpec
 from tests.conftest import PATIENCE, ROOT
-from tests.train.conftest import eagerly, small_instead
+from tests.train.conftest import KILLED, eagerly, small_instead
 from train.__main__ import main
 from train.fit import supervised, trainer
 from train.fit.checkpoints import Checkpoints
@@ -223,26 +223,6 @@ def test_what_is_no_study_is_told(tune, tmp_path, capsys):
     for study in (tmp_path, tmp_path / "nowhere", ROOT / "docs"):
         assert main(["fit", "--trial", str(study)]) == 1
     assert capsys.readouterr().err.count("error: ") == 4
-
-
-# `python -m train` with small networks, killed when the state of its second epoch is written but not yet in place.
-KILLED = """
-import os, signal, sys
-from train.__main__ import load_keras, main
-load_keras()
-from tests.train.conftest import eagerly, small_instead
-
-replace = os.replace
-
-def replace_or_die(source, target):
-    if os.path.basename(target) == "epoch-0002":
-        os.kill(os.getpid(), signal.SIGKILL)
-    replace(source, target)
-
-os.replace = replace_or_die
-with small_instead(), eagerly():
-    main(sys.argv[1:])
-"""
 
 
 def test_two_processes_share_a_study_and_one_takes_over_what_the_other_was_killed_at(
