@@ -121,7 +121,9 @@ def _add_example_events(examples: gr.HTML, files: dict[str, Path], photo: PhotoI
             return gr.skip(), banners.refused(f"There is no such example. Choose one of {', '.join(files)}.")
         return str(files[name]), gr.skip()
 
-    examples.click(choose, None, [photo, headline], queue=False, **PRIVATE)
+    # All choices, one after the other: by default one would be lost while the one before is on its way, and with
+    # "always_last" Gradio sends the earlier one again.
+    examples.click(choose, None, [photo, headline], trigger_mode="multiple", concurrency_limit=1, **PRIVATE)
     photo.input(None, js=_FORGET_EXAMPLE, api_visibility="private")
 
 
