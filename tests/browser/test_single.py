@@ -385,6 +385,8 @@ FOCUSED = """() => {
 
 
 def test_the_keyboard_goes_from_the_tabs_over_photo_and_examples_to_the_maps_and_sees_where_it_is(page):
+    for name in ("Upload file", "Show what the models looked at"):  # Gradio mounts them one after the other
+        expect(page.get_by_label(name)).to_be_visible()
     reached = []
     while "end" not in reached and len(reached) < 40:
         page.keyboard.press("Tab")
