@@ -45,7 +45,7 @@ bench: $(VENV)/.all $(VENV)/.ray static ## measure speed and memory, and write d
 	$(BIN)/python -m benchmarks
 
 lock: $(VENV)/.all ## pin everything below requirements*.txt again; `make lock UPGRADE=--upgrade` takes newer versions
-	$(BIN)/pip install --quiet uv
+	echo uv | $(COMPILE) - --output-file locks/uv.txt
 	$(COMPILE) requirements.txt --output-file locks/runtime.txt
 	$(COMPILE) requirements-serve.txt --constraint locks/runtime.txt --output-file locks/serve.txt
 	$(COMPILE) requirements-test.txt --output-file locks/all.txt
@@ -55,10 +55,16 @@ lock: $(VENV)/.all ## pin everything below requirements*.txt again; `make lock U
 clean: ## remove the environment and the caches of the tools
 	rm -rf $(VENV) build/python3.* .pytest_cache .ruff_cache .hypothesis
 
-# Without compiling it all, which takes half a minute: Python compiles what it imports.
-$(VENV)/.%: locks/%.txt | $(BIN)/python
-	@echo "Installing what $< names into $(VENV): this takes minutes"
-	$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check --require-hashes -r $<
+# uv is much quicker than pip, but does not read pip.conf: where only that file says where the packages are, pip installs.
+# Neither compiles them, which takes half a minute: Python compiles what it imports.
+PIP = $(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check --require-hashes -r
+$(VENV)/.%: locks/%.txt | $(BIN)/uv
+	@echo "Installing what $< names into $(VENV)"
+	$(BIN)/uv pip install --quiet --system-certs --python $(BIN)/python --require-hashes -r $< || $(PIP) $<
+	@touch $@
+
+$(BIN)/uv: locks/uv.txt | $(BIN)/python
+	$(PIP) $<
 	@touch $@
 
 static/node_modules: static/package-lock.json
