@@ -19,19 +19,22 @@ class CascadeEngine:
     """Asks `fast` about every photo, and then `exact` about those whose label gets less than `threshold`.
 
     threshold  uncalibrated probability, 0 to 1
+    classes    number of the first outputs that are classes; a last one for neither makes no answer certain, as the
+               others may be close to each other under it
 
     `exact` computes one photo at a time, because a network for each size of batch takes memory.
     """
 
     problem = ""
 
-    def __init__(self, fast: Engine, exact: Engine, threshold: float):
-        self.fast, self.exact, self.threshold = fast, exact, threshold
+    def __init__(self, fast: Engine, exact: Engine, threshold: float, classes: int):
+        self.fast, self.exact, self.threshold, self.classes = fast, exact, threshold, classes
         self.runtime = f"{fast.runtime}{NOTE}"
 
     def __call__(self, batch: np.ndarray) -> Outputs:
         outputs = self.fast(batch)
-        uncertain = np.flatnonzero(~(outputs.probabilities.max(axis=1) >= self.threshold))  # NaN is uncertain too
+        certainty = outputs.probabilities[:, : self.classes].max(axis=1)
+        uncertain = np.flatnonzero(~(certainty >= self.threshold))  # NaN is uncertain too
         if not len(uncertain):
             return outputs
         exact = zip(*(self.exact(batch[i : i + 1]) for i in uncertain), strict=True)

@@ -175,7 +175,7 @@ def _in_precision(conversion: Path, spec: ModelSpec, threads: int, precision: st
         return engine
     # Compiled when it is first needed, or by `warm_up`: certain answers do not wait for it.
     exact = OpenVINOEngine(conversion, threads=threads, precision=EXACT, at_once=False)
-    return CascadeEngine(engine, exact, threshold)
+    return CascadeEngine(engine, exact, threshold, len(spec.classes))
 
 
 def _with_keras(model: Model, settings: Settings, *, why: str = "") -> Engine:

@@ -29,7 +29,7 @@ def photos(*values: float) -> np.ndarray:
 
 
 def cascade(**kinds: bool) -> CascadeEngine:
-    return CascadeEngine(Fake("Engine 1, bfloat16", 0.0, **kinds), Fake("Engine 1, float32", 0.001, **kinds), 0.95)
+    return CascadeEngine(Fake("Engine 1, bfloat16", 0.0, **kinds), Fake("Engine 1, float32", 0.001, **kinds), 0.95, 2)
 
 
 def test_only_uncertain_photos_are_asked_about_again():
@@ -47,6 +47,13 @@ def test_certain_answers_are_not_asked_about_again_and_what_is_no_number_is(valu
     engine = cascade()
     engine(photos(*values))
     assert (engine.fast.asked, engine.exact.asked) == ([len(values)], asked)
+
+
+def test_what_is_surely_neither_of_the_classes_is_asked_about_again():
+    engine = cascade()
+    engine.fast = lambda batch: Outputs(np.array([[0.01, 0.02, 0.97], [0.97, 0.02, 0.01]]))
+    engine.exact = lambda batch: Outputs(np.array([[0.02, 0.01, 0.97]]))
+    assert engine(photos(0, 1)).probabilities.tolist() == [[0.02, 0.01, 0.97], [0.97, 0.02, 0.01]]
 
 
 def test_models_without_features_work():

@@ -126,8 +126,11 @@ def _clear(models: Sequence[ModelSpec], files: Mapping[str, ModelFile], split: S
     learned = {}
     for name, variants in alone.items():
         rows = {precision: _all_outputs(outputs[variant.spec.name]) for precision, variant in variants.items()}
-        exact, temperature = rows.pop(EXACT), specs[name].temperature
-        found = {precision: fit_clear(fast_rows, exact, temperature) for precision, fast_rows in rows.items()}
-        kept = {precision: clear for precision, clear in specs[name].clear.items() if precision not in fast}
+        exact, spec = rows.pop(EXACT), specs[name]
+        found = {
+            precision: fit_clear(fast_rows, exact, len(spec.classes), spec.temperature)
+            for precision, fast_rows in rows.items()
+        }
+        kept = {precision: clear for precision, clear in spec.clear.items() if precision not in fast}
         learned[name] = kept | {precision: clear for precision, clear in found.items() if clear is not None}
     return learned

@@ -17,17 +17,18 @@ LEAST_PROBABILITY = 1e-6
 CANDIDATES = tuple(percent / 100 for percent in range(50, 100))
 
 
-def fit_clear(fast: np.ndarray, exact: np.ndarray, temperature: float = 1.0) -> float | None:
+def fit_clear(fast: np.ndarray, exact: np.ndarray, classes: int, temperature: float = 1.0) -> float | None:
     """The least uncalibrated probability of the label from which at most MOST_HARMED of all photos are harmed.
 
-    fast, exact  uncalibrated probabilities (N, classes) of the same photos in fast arithmetic and in float32
+    fast, exact  uncalibrated probabilities (N, outputs) of the same photos in fast arithmetic and in float32
+    classes      number of the first outputs that are classes; the last may be one for neither
 
     Few photos lie near the threshold, too few to tell what fast arithmetic does there. So the shift of the logits is
     taken from up to MOST_SHIFTS photos and tried on every photo. A photo that its own shift harmed is never clear.
 
     None when every such probability leaves more than MOST_DOUBTFUL of the photos to be computed again.
     """
-    certainty, (seen, expected) = fast.max(axis=1), _harm(fast, exact, temperature)
+    certainty, (seen, expected) = fast[:, :classes].max(axis=1), _harm(fast, exact, classes, temperature)
     for clear in CANDIDATES:
         trusted = certainty >= clear
         if (~trusted).mean() > MOST_DOUBTFUL:
@@ -37,14 +38,20 @@ def fit_clear(fast: np.ndarray, exact: np.ndarray, temperature: float = 1.0) -> 
     return None
 
 
-def _harm(fast: np.ndarray, exact: np.ndarray, temperature: float) -> tuple[np.ndarray, np.ndarray]:
+def _harm(fast: np.ndarray, exact: np.ndarray, classes: int, temperature: float) -> tuple[np.ndarray, np.ndarray]:
     """Which photos were harmed, (N,) bool, and how likely the shift of any photo is to harm each, (N,) 0 to 1."""
     before, after = (np.log(np.clip(rows, LEAST_PROBABILITY, 1)) / temperature for rows in (fast, exact))
-    answers, label, shifts = softmax(before, axis=1), before.argmax(axis=1), after - before
+    shifts, widths = after - before, {before.shape[1], classes}  # all outputs, and the classes among themselves
 
     def harmed(places: int) -> np.ndarray:
-        moved = softmax(before + np.roll(shifts, places, axis=0), axis=1)
-        return (np.abs(moved - answers).max(axis=1) > MOST_MOVED) | (moved.argmax(axis=1) != label)
+        moved = before + np.roll(shifts, places, axis=0)
+        return np.any([_differ(before[:, :width], moved[:, :width]) for width in widths], axis=0)
 
     tried = range(0, len(before), -(-len(before) // MOST_SHIFTS))
     return harmed(0), sum(map(harmed, tried), np.zeros(len(before))) / len(tried)
+
+
+def _differ(logits: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Of which photos the label is another, or a probability moved too far: (N,) bool."""
+    moved = np.abs(softmax(logits, axis=1) - softmax(others, axis=1)).max(axis=1)
+    return (moved > MOST_MOVED) | (logits.argmax(axis=1) != others.argmax(axis=1))

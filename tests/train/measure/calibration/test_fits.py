@@ -207,25 +207,25 @@ def both(*rows: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
     ],
 )
 def test_the_least_confidence_that_is_enough_is_found(rows, clear):
-    assert fit_clear(*both(*rows)) == clear
+    assert fit_clear(*both(*rows), 2) == clear
 
 
 def test_what_moves_is_measured_as_it_is_served():
     rows = both((0.6, 0.606), (0.9, 0.9))
-    assert fit_clear(*rows) == 0.5
-    assert fit_clear(*rows, temperature=0.5) == 0.61  # sharper answers move more
+    assert fit_clear(*rows, 2) == 0.5
+    assert fit_clear(*rows, 2, temperature=0.5) == 0.61  # sharper answers move more
 
 
 def test_with_too_many_doubts_there_is_none():
     many = round(100 * MOST_DOUBTFUL / (1 - MOST_DOUBTFUL))
-    assert fit_clear(*both(*[(0.7, 0.75)] * many)) == 0.71
-    assert fit_clear(*both(*[(0.7, 0.75)] * (many + 1))) is None
+    assert fit_clear(*both(*[(0.7, 0.75)] * many), 2) == 0.71
+    assert fit_clear(*both(*[(0.7, 0.75)] * (many + 1)), 2) is None
 
 
 def test_what_was_harmed_once_among_many_is_not_clear():
     quiet = np.full((2000, 2), [0.001, 0.999])
     fast, exact = np.concatenate([quiet, [[0.4, 0.6]]]), np.concatenate([quiet, [[0.51, 0.49]]])
-    assert fit_clear(fast, exact) == 0.61
+    assert fit_clear(fast, exact, 2) == 0.61
 
 
 @pytest.mark.parametrize(
@@ -234,4 +234,10 @@ def test_what_was_harmed_once_among_many_is_not_clear():
 )
 def test_more_than_two_classes_are_told_apart(fast, exact, clear):
     quiet = np.full((200, 3), [0.01, 0.01, 0.98])
-    assert fit_clear(*(np.concatenate([quiet, [row]]) for row in (fast, exact))) == clear
+    assert fit_clear(*(np.concatenate([quiet, [row]]) for row in (fast, exact)), 3) == clear
+
+
+def test_beside_an_output_for_neither_the_classes_must_not_move_among_themselves():
+    quiet = np.full((200, 3), [0.01, 0.98, 0.01])
+    fast, exact = (np.concatenate([quiet, [row]]) for row in ((0.51, 0.06, 0.43), (0.503, 0.068, 0.429)))
+    assert (fit_clear(fast, exact, 2), fit_clear(fast, exact, 3)) == (0.52, 0.5)
