@@ -54,7 +54,7 @@ def create_app():
     from flask import Flask, request
 
     app = Flask(__name__)
-    models = load(Settings.from_env().weights)
+    models = load(Settings.from_env().sources[0])
 
     @app.post("/predict")
     def predict():
@@ -69,4 +69,4 @@ def create_app():
 
 if __name__ == "__main__":
     with open(sys.argv[1], "rb") as stream:
-        print(json.dumps(judge(load(Settings.from_env().weights), stream)), flush=True)
+        print(json.dumps(judge(load(Settings.from_env().sources[0]), stream)), flush=True)

@@ -110,7 +110,7 @@ class Plain:
     """The plain way, and TensorFlow in batches."""
 
     def __init__(self):
-        self.models = plain.load(Settings.from_env().weights)
+        self.models = plain.load(Settings.from_env().sources[0])
 
     def answers(self, photo: str) -> dict[str, Any]:
         with open(photo, "rb") as stream:

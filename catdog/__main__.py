@@ -78,7 +78,7 @@ AsJson = Annotated[bool, Option("--json", help="Print JSON.")]
 def _settings(weights: Sequence[str]) -> Settings:
     """Those of the environment, with the folders of `--weights` if there are any."""
     settings = Settings.from_env()
-    return dataclasses.replace(settings, weights=Path(os.pathsep.join(weights)), hub_repo=None) if weights else settings
+    return dataclasses.replace(settings, weights=os.pathsep.join(weights), hub_repo=None) if weights else settings
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -43,7 +43,7 @@ class Repository(NamedTuple):
 class Settings:
     """All settings, with defaults that need no set-up."""
 
-    weights: Path = BUNDLED_WEIGHTS  # folder of `.h5` files and specs, or several as in PATH; see `sources`
+    weights: str | Path = BUNDLED_WEIGHTS  # folder of `.h5` files and specs, or a text with several; see `sources`
     hub_repo: str | None = None  # Hub repository `user/name` to take them from instead
     hub_revision: str = "main"  # commit, tag or branch of it, and of those in `weights` that name none
     engine: str = "auto"  # what runs the models: ENGINES
@@ -67,23 +67,23 @@ class Settings:
         _require(1 <= self.max_waiting <= 10_000, "CATDOG_MAX_WAITING", "1 to 10000", self.max_waiting)
         _require(self.fetch in FETCHES, "CATDOG_FETCH", f"one of {', '.join(FETCHES)}", self.fetch)
         _require(self.log in LOGS, "CATDOG_LOG", f"one of {', '.join(LOGS)}", self.log)
-        for name in ("weights", "cache"):  # expand a ~ that no shell has expanded
-            object.__setattr__(self, name, Path(os.path.expanduser(getattr(self, name))))
+        object.__setattr__(self, "cache", Path(os.path.expanduser(self.cache)))  # a ~ that no shell has expanded
 
     @property
     def sources(self) -> tuple[Path | Repository, ...]:
-        """What `weights` names, with os.pathsep between them: folders, and Hub repositories `user/name[@revision]`.
+        """What `weights` names: a Path one folder, a text several with os.pathsep between them.
 
-        What could be either is the folder, where there is one.
+        In a text, `user/name` and `user/name@revision` are Hub repositories, unless there is a folder of that name.
+        What is written otherwise, such as `./user/name` and `user/name/`, is always a folder.
         """
-        if os.path.isdir(self.weights):  # Path.is_dir would raise for some that cannot be looked at
-            return (self.weights,)
-        names = [name for name in str(self.weights).split(os.pathsep) if name]
-        return tuple(map(self._source, names)) or (self.weights,)
+        whole = Path(os.path.expanduser(self.weights))
+        if isinstance(self.weights, Path) or os.path.isdir(whole):  # Path.is_dir would raise for some
+            return (whole,)
+        names = [name for name in self.weights.split(os.pathsep) if name]
+        return tuple(map(self._source, names)) or (whole,)
 
     def _source(self, name: str) -> Path | Repository:
-        path = Path(os.path.expanduser(name))
-        repository = _REPO_AT.fullmatch(path.as_posix())
+        path, repository = Path(os.path.expanduser(name)), _REPO_AT.fullmatch(name)
         if repository is None or os.path.lexists(path):
             return path
         return Repository(repository[1], repository[2] or self.hub_revision)
@@ -249,7 +249,7 @@ def _bytes(megabytes: str) -> int:
 
 # Name of a variable after PREFIX -> its field, and how its text is read.
 VARIABLES: dict[str, tuple[str, Callable[[str], Any]]] = {
-    "WEIGHTS": ("weights", Path),
+    "WEIGHTS": ("weights", str),
     "HUB_REPO": ("hub_repo", str),
     "HUB_REVISION": ("hub_revision", str),
     "ENGINE": ("engine", str),

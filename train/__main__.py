@@ -37,6 +37,7 @@ NOTHING_WRITTEN = "nothing was written"
 
 # Options of several commands
 Weights = Annotated[Path, Option(help="Folder of the models.")]
+Sources = Annotated[str, Option(metavar="FOLDER", help="Folder of the models, or several as in PATH: mine:weights.")]
 Report = Annotated[Path, Option(help="Folder of the report.")]
 Overwrite = Annotated[bool, Option("--overwrite", help="Also in the specs of the models that ship with catdog.")]
 Split = Annotated[Literal["val", "test"], Option(help="Photos to measure on.")]
@@ -217,7 +218,7 @@ def average(
 def evaluate(
     data: Data,
     split: Split = "test",
-    weights: Weights = Path("weights"),
+    weights: Sources = "weights",
     exact: Annotated[
         list[Path], Option(help="Unrounded .h5 of a run folder, to count what rounding changed. Repeatable.")
     ] = (),
@@ -240,7 +241,7 @@ def evaluate(
 
 
 @command(if_stopped="nothing was recorded")
-def calibrate(data: Data, more: More = (), weights: Weights = Path("weights"), overwrite: Overwrite = False) -> None:
+def calibrate(data: Data, more: More = (), weights: Sources = "weights", overwrite: Overwrite = False) -> None:
     """Learn on val how sure a model's answers are, how often they are right, and when it should refuse one."""
     from train.measure.calibration import calibrate
     from train.measure.served import require_told
@@ -259,7 +260,7 @@ def insight(
     strangers: Annotated[Path, Option(help="Folder with folders of photos of neither class.")],
     split: Split = "test",
     more: More = (),
-    weights: Weights = Path("weights"),
+    weights: Sources = "weights",
     out: Report = Path("docs/report"),
     photos: Annotated[int, Option(help="Photos for heat maps.")] = 200,
 ) -> None:
@@ -284,7 +285,7 @@ def strangers(
 
 
 @command(if_stopped=NOTHING_WRITTEN, keras=False)
-def compare(weights: Weights = Path("weights")) -> None:
+def compare(weights: Sources = "weights") -> None:
     """List the models by validation accuracy and name the default."""
     from train.report import results
 
@@ -299,7 +300,7 @@ def report(
     context: typer.Context,
     data: Data,
     split: Split = "test",
-    weights: Weights = Path("weights"),
+    weights: Sources = "weights",
     out: Report = Path("docs/report"),
     dataset: DatasetName = "",
     more: More = (),

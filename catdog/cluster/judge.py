@@ -22,6 +22,7 @@ from catdog.folder.rows import Columns
 from catdog.folder.run import answers, chunks_of
 from catdog.folder.workers import Workers
 from catdog.models.locate import locate
+from catdog.settings import BUNDLED_WEIGHTS
 
 if TYPE_CHECKING:
     import pandas
@@ -93,10 +94,10 @@ def made_once(settings: tuple[tuple[str, Any], ...], models: tuple[str, ...], th
 
 def settings_to_send(settings: Settings) -> tuple[tuple[str, Any], ...]:
     """The settings that are not at their defaults, which may differ between machines, by name; with absolute paths."""
-    default = Settings()
+    default = Settings(weights=str(BUNDLED_WEIGHTS))
     sources = [os.path.abspath(one) if isinstance(one, Path) else "@".join(one) for one in settings.sources]
-    weights, cache = Path(os.pathsep.join(sources)), Path(os.path.abspath(settings.cache))
-    settings = dataclasses.replace(settings, weights=weights, cache=cache)
+    cache = Path(os.path.abspath(settings.cache))
+    settings = dataclasses.replace(settings, weights=os.pathsep.join(sources), cache=cache)
     names = [field.name for field in dataclasses.fields(settings)]
     return tuple((n, getattr(settings, n)) for n in names if getattr(settings, n) != getattr(default, n))
 

@@ -19,7 +19,7 @@ def test_nothing_needs_to_be_set(blank, monkeypatch):
     monkeypatch.delenv("XDG_CACHE_HOME")
     settings = Settings.from_env({f"{PREFIX}{name}": blank for name in VARIABLES})
     assert settings == Settings.from_env({}) == Settings()
-    assert settings.weights.name == "weights"
+    assert [source.name for source in settings.sources] == ["weights"]
     assert settings.hub_repo is None
 
 
@@ -31,7 +31,7 @@ def test_every_variable_is_read():
         "CATDOG_FETCH": "off",
     })  # fmt: skip
     assert settings == Settings(
-        weights=Path("/models"), hub_repo="user/cat.dog-1", hub_revision="0123abcd", engine="tensorflow", threads=2,
+        weights="/models", hub_repo="user/cat.dog-1", hub_revision="0123abcd", engine="tensorflow", threads=2,
         cache=Path("/cache"), max_waiting=8, max_upload_bytes=3 * 2**19, max_pixels=1_000_000,
         fetch="off", log="json",
     )  # fmt: skip
@@ -174,9 +174,9 @@ def test_the_port_that_is_asked_for_is_the_only_one(bare, monkeypatch, given, tr
 
 def test_folders_are_where_the_user_keeps_them(monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", "/home/somebody")
-    assert Settings(weights="models").weights == Path("models")
+    assert Settings(weights="models").sources == (Path("models"),)
     settings = Settings.from_env({"CATDOG_WEIGHTS": "~/weights", "CATDOG_CACHE": "~/cache"})
-    assert (settings.weights, settings.cache) == (Path("/home/somebody/weights"), Path("/home/somebody/cache"))
+    assert (settings.sources, settings.cache) == ((Path("/home/somebody/weights"),), Path("/home/somebody/cache"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert Settings().cache == Settings.from_env().cache == tmp_path / "catdog"
     assert Settings.from_env({"XDG_CACHE_HOME": "/caches"}).cache == Path("/caches/catdog")

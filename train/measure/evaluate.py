@@ -24,7 +24,7 @@ UNROUNDED = "unrounded"
 
 
 def evaluate(
-    weights: Path, data: Path, split_name: str = "test", exact: Sequence[Path] = ()
+    weights: str | Path, data: Path, split_name: str = "test", exact: Sequence[Path] = ()
 ) -> dict[str, dict[str, Any]]:
     """Measure every model in `weights` on `data`/split_name and record the figures in its spec.
 
@@ -70,7 +70,7 @@ def _figures(spec: ModelSpec, raw: dict[str, np.ndarray], split: Split, split_na
     return measure(answers[chosen], split.labels, split.classes, uncalibrated=raw[chosen]) | changes
 
 
-def _unrounded(path: Path, comparator: Comparator, weights: Path) -> Classifier:
+def _unrounded(path: Path, comparator: Comparator, weights: str | Path) -> Classifier:
     """The model in a file named like one of the comparator's, with that one's spec but its own sha256."""
     if path.stem not in comparator.models:
         raise InvalidSettings(f"{path} must be named like a model: {', '.join(comparator.models)}.")

@@ -21,7 +21,7 @@ from catdog.terminal import tell
 LARGEST_FILE = 2**30  # bytes
 
 
-def settings_for(weights: Path) -> Settings:
+def settings_for(weights: str | Path) -> Settings:
     """What CATDOG_* say, except where the models are and how large a photo may be.
 
     The models are those in `weights`, one folder or several (`mine:weights`), whatever Hub repository is set. The
@@ -33,14 +33,14 @@ def settings_for(weights: Path) -> Settings:
 
 
 @contextlib.contextmanager
-def served(weights: Path) -> Iterator[Comparator]:
+def served(weights: str | Path) -> Iterator[Comparator]:
     """Context manager: the models in a folder as a Comparator. Models that cannot be used are named on stderr."""
     with contextlib.closing(load(settings_for(weights))) as comparator:
         tell(comparator.problems)
         yield comparator
 
 
-def files_of(weights: Path) -> dict[str, ModelFile]:
+def files_of(weights: str | Path) -> dict[str, ModelFile]:
     """Model -> its file and that of its spec, as `served` finds them."""
     return {model.spec.name: model for model in reversed(locate(settings_for(weights)).models)}
 
@@ -62,7 +62,7 @@ def in_precisions(fast: Sequence[str], spec: ModelSpec, path: Path) -> dict[str,
     return models
 
 
-def require_told(weights: Path, overwrite: bool) -> None:
+def require_told(weights: str | Path, overwrite: bool) -> None:
     """Raise InvalidSettings where specs may not be changed: on the Hub, and without `overwrite` the shipped ones."""
     sources = settings_for(weights).sources
     if elsewhere := [source.name for source in sources if isinstance(source, Repository)]:

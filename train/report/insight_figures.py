@@ -32,7 +32,7 @@ TIMED = 60  # photos
 
 
 def insight(
-    weights: Path,
+    weights: str | Path,
     data: Path,
     strangers: Path,
     out: Path,

@@ -30,7 +30,7 @@ BIASED = ("calibration_error", "calibration_error_uncalibrated")
 
 
 def report(
-    weights: Path,
+    weights: str | Path,
     data: Path,
     split_name: str = "test",
     *,

@@ -59,7 +59,7 @@ def _share_of_commonest(confusion: Any) -> float:
 # --- the command compare ------------------------------------------------------------------------
 
 
-def ranked(weights: Path) -> tuple[list[ModelSpec], tuple[str, ...]]:
+def ranked(weights: str | Path) -> tuple[list[ModelSpec], tuple[str, ...]]:
     """The models in a folder by validation accuracy, of which the first is the default, and why others are not used.
 
     Raises ModelUnavailable when none is usable.

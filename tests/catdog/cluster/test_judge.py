@@ -168,7 +168,7 @@ def test_other_models_are_a_problem(tiny_weights, photos, tmp_path):
 
 def test_settings_are_sent_without_those_of_a_machine(tmp_path):
     assert settings_to_send(Settings()) == ()
-    weights = Path(f"mine{os.pathsep}{tmp_path}{os.pathsep}user/name@v1")
+    weights = f"mine{os.pathsep}{tmp_path}{os.pathsep}user/name@v1"
     assert dict(settings_to_send(Settings(max_pixels=5, weights=weights))) == {
-        "weights": Path(f"{os.path.abspath('mine')}{os.pathsep}{tmp_path}{os.pathsep}user/name@v1"), "max_pixels": 5,
+        "weights": f"{os.path.abspath('mine')}{os.pathsep}{tmp_path}{os.pathsep}user/name@v1", "max_pixels": 5,
     }  # fmt: skip

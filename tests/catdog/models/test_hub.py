@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -201,6 +202,16 @@ def test_a_folder_of_the_name_of_a_repository_is_that_folder(hub, commit, mine, 
     (mine.parent / "user").mkdir()
     mine.rename(mine.parent / REPO)
     assert names(locate(beside(REPO))) == ["own"]
+    assert hub.requests == []
+
+
+@pytest.mark.parametrize("name", ["./user/models", "user/models/", "~/user/models", "../models", "/user/models"])
+def test_a_path_is_never_a_repository(name, hub, monkeypatch):
+    monkeypatch.setenv("CATDOG_WEIGHTS", name)
+    for asked in (Settings.from_env(), Settings(weights=Path("user/models"))):
+        with pytest.raises(ModelUnavailable, match=r"folder .* does not exist"):
+            locate(asked)
+    assert main(["models", "--weights", name]) == 1
     assert hub.requests == []
 
 

@@ -27,7 +27,7 @@ from train.measure.served import amend, files_of, in_precisions, on_openvino, se
 MOVED = ("log_loss", "calibration_error", "roc_auc", "rounding", *FAST)
 
 
-def calibrate(weights: Path, data: Path, more: Sequence[Path] = ()) -> dict[str, ModelSpec]:
+def calibrate(weights: str | Path, data: Path, more: Sequence[Path] = ()) -> dict[str, ModelSpec]:
     """Fit on `data`/val what the specs of all models in `weights` say about them; name -> spec, as written.
 
     temperature   what makes confidence mean what it says; it stays if it is as good. With a new one, the figures of val
