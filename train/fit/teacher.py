@@ -10,6 +10,8 @@ import numpy as np
 from keras import layers, ops
 
 from catdog.errors import InvalidSettings
+from catdog.models.spec import ModelSpec
+from catdog.models.training_runs import steps_to
 from train.data import augment
 from train.fit.provenance import spec_beside
 from train.networks import architectures
@@ -92,9 +94,7 @@ def load_teacher(
     model = _loaded(path, "teacher")
     if model.name in architectures.ARCHITECTURES:
         spec = spec_beside(path)
-        recipe = spec.training.get("recipe") if spec else None
-        scales = {name: recipe.get(name, 1.0) for name in ("width", "depth")} if isinstance(recipe, dict) else {}
-        base = architectures.build_base(model.name, **scales)  # for photos of any size
+        base = architectures.build_base(model.name, **_scales(spec))  # for photos of any size
         try:
             base.set_weights(model.get_weights()[: len(base.weights)])
         except ValueError as error:
@@ -108,6 +108,13 @@ def load_teacher(
         raise InvalidSettings(f"The first layer of {path} is not a model with pooled features, or with a map of them.")
     pixels = keras.Input((None, None, 3))
     return keras.Model(pixels, settled(base)(architectures.symmetric(pixels)), name="teacher"), None
+
+
+def _scales(spec: ModelSpec | None) -> dict[str, float]:
+    """Width and depth by the newest recipe in the record of a training: an average has the network of its parts."""
+    recipes = [step.record.get("recipe") for step in steps_to(spec.training) if step.is_run] if spec else []
+    newest = next((recipe for recipe in reversed(recipes) if isinstance(recipe, dict)), {})
+    return {name: newest[name] for name in ("width", "depth") if name in newest}
 
 
 def load_head(path: Path) -> tuple[np.ndarray, np.ndarray]:

@@ -8,6 +8,7 @@ import pytest
 
 from catdog import InvalidSettings
 from catdog.models.spec import sha256_of
+from tests.specs import minimal
 from tests.tiny import write_tiny_model
 from tests.train.fit.students import MIXED, colours, mixing_student
 from train.fit import teacher as module
@@ -51,6 +52,17 @@ def test_a_classifier_that_was_trained_here_can_teach(small_networks, tmp_path):
     np.testing.assert_allclose(answer(features), classifier.predict_on_batch(pixels), atol=1e-5)
     assert load_teacher(path, ("cow", "horse"))[1] is None
     assert load_teacher(path, ("cat", "dog"), neither=True)[1] is None
+
+
+def test_an_average_has_the_size_of_its_parts(small_networks, tmp_path):
+    path = tmp_path / "teacher.h5"
+    classifier = architectures.build("mobilenet_v2", image_size=48, width=0.5)
+    classifier.save(path)
+    parts = [{"sha256": str(n) * 64, "training": {"recipe": {"width": 0.5}, "base": "none"}} for n in (1, 2)]
+    training = {"base": parts[0], "averaged_with": parts[1:]}
+    minimal("teacher", sha256=sha256_of(path), training=training).write(path.with_suffix(".json"))
+    network, _ = load_teacher(path, ("cat", "dog"))
+    assert network.output.shape[-1] == classifier.get_layer("dropout").output.shape[-1]
 
 
 def test_a_head_of_another_network_is_refused(tmp_path):
