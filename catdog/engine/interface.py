@@ -17,9 +17,8 @@ class Outputs(NamedTuple):
     probabilities  (N, classes), each row adds up to 1; from an engine not calibrated, from `Classifier` calibrated and
                    float64
     features       (N, F) input of the last layer, or None for a model whose last layer is not dense
-    maps           (N, h, w, classes) class activation maps (Zhou et al. 2016): what each place adds to the logit of
-                   each class; their mean over places is the logit. None for a model without global
-                   average pooling right before its last layer
+    maps           (N, h, w, classes) class activation maps: what each place adds to the logit of each class; their mean
+                   over places is the logit. None where `class_maps` finds none
     neither        (N,) float64, set by `Classifier`, not by an engine: log odds of the output for photos of none of
                    the classes; None for a model without one
     """

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from catdog.engine.class_maps import with_features_and_maps
 from catdog.engine.interface import Outputs
 from catdog.errors import ModelMismatch, ModelUnavailable, NotConverted, NotWritten
-from catdog.keras_file.head import made_by, seen_by, with_probabilities
+from catdog.keras_file.head import with_probabilities
 from catdog.models.spec import ModelSpec
 
 if TYPE_CHECKING:
@@ -53,29 +54,6 @@ def load_model(path: Path, spec: ModelSpec) -> keras.Model:
     _check_input(found.model, path, spec)
     adopted = spec.training.get("head") == "sigmoids"
     return with_probabilities(found.model, path.name, found.loss, sigmoids=adopted)
-
-
-def with_features_and_maps(model: keras.Model) -> keras.Model:
-    """The same layers with the outputs `probabilities` and, where the model has them, `features` and `maps`."""
-    import keras
-    from keras import layers
-
-    (last,) = model.outputs
-    outputs = {"probabilities": last}
-    if isinstance(made_by(last), layers.Activation | layers.Softmax):
-        last = seen_by(last)
-    head = made_by(last)
-    if isinstance(head, layers.Dense):
-        seen = seen_by(last)
-        while isinstance(before := made_by(seen), layers.Dropout | layers.Identity):
-            seen = seen_by(seen)
-        outputs["features"] = seen
-        if isinstance(before, layers.GlobalAveragePooling2D) and before.data_format == "channels_last":
-            # With the bias, a map is as much for the label, on the whole, as the answer.
-            maps = layers.Dense(head.units, use_bias=head.use_bias, name="maps")
-            outputs["maps"] = maps(seen_by(seen))
-            maps.set_weights(head.get_weights())
-    return keras.Model(model.inputs, outputs)  # in a list, as OpenVINO gives photos when it converts
 
 
 def has_keras() -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from catdog.keras_file.refusals import refused
@@ -54,16 +55,19 @@ def _head_of(tensor: keras.KerasTensor) -> str:
     layer, call, place = tensor._keras_history
     if isinstance(layer, keras.Model):
         return _head_of(layer.outputs[place])
-    own = _activation(layer)
+    own = activation_of(layer)
     given = {_head_of(each) for each in layer._inbound_nodes[call].input_tensors} if own in PASSING else ()
     if len(given) == 1 and (own != "Concatenate" or "sigmoid" in given):
         return given.pop()
     return own
 
 
-def _activation(layer: keras.layers.Layer) -> str:
+def activation_of(layer: keras.layers.Layer) -> str:
+    """The name of its activation, or of its class where it has none."""
     import keras
 
+    if type(layer) is keras.layers.ReLU and (layer.max_value, layer.negative_slope, layer.threshold) == (None, 0, 0):
+        return "relu"
     activation = getattr(layer, "activation", layer)
     if isinstance(activation, keras.layers.Softmax):
         return "softmax"
@@ -79,6 +83,13 @@ def seen_by(tensor: keras.KerasTensor) -> keras.KerasTensor:
     """What a layer made a tensor of. A Sequential calls its layers again when it grows, so `layer.input` may differ."""
     layer, call, _ = tensor._keras_history
     return layer._inbound_nodes[call].input_tensors[0]
+
+
+def through(model: keras.Model, inputs: Any, operation: Callable[[Any], Callable[..., Any]]) -> Any:
+    """Run what `operation` makes of each layer of a model in its place, in the order of the layers."""
+    import keras
+
+    return (model._functional if isinstance(model, keras.Sequential) else model)._run_through_graph(inputs, operation)
 
 
 def are_logits(loss: Any) -> bool:

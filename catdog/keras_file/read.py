@@ -18,6 +18,7 @@ import h5py
 
 from catdog.errors import NotWritten
 from catdog.keras_file.hdf5 import LARGEST, config_of, opened, parsed
+from catdog.keras_file.head import through
 from catdog.keras_file.modernise import mentions, modernised, of_applications
 from catdog.keras_file.refusals import Refused, first_line, refused
 from catdog.keras_file.sniff import kind_of
@@ -207,7 +208,7 @@ def _require_small(model: keras.Model, name: str, size: tuple[int, int] | None) 
     def counted(layer: keras.Operation) -> Callable[..., Any]:
         def made(*arguments: Any, **options: Any) -> Any:
             if isinstance(layer, keras.Model):
-                return _through(layer, arguments[0], counted)
+                return through(layer, arguments[0], counted)
             outputs = layer.compute_output_spec(*arguments, **options)
             counts.extend(math.prod(tensor.shape) for tensor in keras.tree.flatten(outputs))
             return outputs
@@ -217,7 +218,7 @@ def _require_small(model: keras.Model, name: str, size: tuple[int, int] | None) 
     photos = [_for_one_photo(tensor, size) for tensor in model.inputs]
     if any(None in photo.shape for photo in photos):
         return
-    _through(model, photos, counted)
+    through(model, photos, counted)
     if max(counts) > MOST_BETWEEN or sum(counts) > MOST_IN_ALL:
         raise refused("absurd_size", name, reason=f"{max(counts)} numbers between two layers, {sum(counts)} in all")
 
@@ -227,13 +228,6 @@ def _for_one_photo(tensor: keras.KerasTensor, size: tuple[int, int] | None) -> k
 
     sides = [side or given for side, given in zip(tensor.shape[1:3], size or (None, None), strict=False)]
     return keras.KerasTensor((1, *sides, *tensor.shape[3:]), tensor.dtype)
-
-
-def _through(model: keras.Model, inputs: Any, operation: Callable[..., Any]) -> Any:
-    """Run something else than the layers of a model, in their order."""
-    import keras
-
-    return (model._functional if isinstance(model, keras.Sequential) else model)._run_through_graph(inputs, operation)
 
 
 def _load(model: keras.Model, group: h5py.Group, version: str, name: str, config: dict[str, Any]) -> None:

@@ -34,8 +34,9 @@ REFUSALS = {
     "absurd_size": "It asks for more than a model may take: {reason}.",
     "own_code": "Its layer {layer} ({kind}) is none that Keras has today, and code of its own is never run. Replace it "
     "by layers of Keras (a Lambda that scales pixels by a Rescaling layer), and " + SAVE_AGAIN + ".",
-    "unknown_operation": "Its step {layer} ({kind}) is no layer of Keras. If it prepares the pixels, make it a "
-    "Rescaling layer; then " + SAVE_AGAIN + ".",
+    "unknown_operation": "Its step {layer} ({kind}) is no layer of Keras. If it prepares the pixels, leave it out, as "
+    "`python -m catdog adopt --photos` finds out how to prepare them, or make it a Rescaling layer; then "
+    + SAVE_AGAIN + ".",
     "unknown_option": "Its layer {layer} has the option {kind}, which this version of Keras does not have, so its "
     "answers could be wrong.",
     "unknown_input": "It does not say how large its photos are: name width and height with --size 128x128.",
