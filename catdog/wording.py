@@ -46,6 +46,7 @@ SENTENCES = {
     "between": "On {photos}, {wrong} of its answers from {low} to {high} were wrong.",
     "above": "On {photos}, {wrong} of its answers above {low} were wrong.",
     "unseen": "photos it had not seen",
+    "set aside": "validation photos",
     "adopted with": "the photos of its adoption",
     "share wrong": "about {share}",
     "half wrong": "about half",
@@ -207,9 +208,12 @@ def reliability(verdict: Verdict, spec: ModelSpec) -> str:
 def tried(spec: ModelSpec) -> str:
     """The photos on which it was found out how often answers are wrong, for the middle of a sentence.
 
-    An adopted model was also set up with its photos, until `calibrate` learns from others.
+    An adopted model was also set up with its photos, until `calibrate` learns from others. Which ones it was trained
+    on, nobody knows.
     """
-    return say("adopted with" if spec.adopted and "val" not in spec.metrics else "unseen")
+    if not spec.adopted:
+        return say("unseen")
+    return say("adopted with" if "photos" in spec.metrics else "set aside")
 
 
 def _often(error_rate: float) -> str:

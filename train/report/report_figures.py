@@ -123,6 +123,7 @@ def _model(spec: ModelSpec, answers: Answers, resamples: int) -> dict[str, Any]:
         "image_width": spec.input.array[1],
         "channels": spec.channels,
         "temperature": spec.temperature,
+        "only_adopted": "photos" in spec.metrics,
         "runtime": answers.runtime[name],
         "figures": figures,
         "intervals": _intervals(answers, name, figures, resamples),

@@ -31,7 +31,8 @@ def calibrate(weights: str | Path, data: Path, more: Sequence[Path] = ()) -> dic
     """Fit on `data`/val what the specs of all models in `weights` say about them; name -> spec, as written.
 
     temperature   what makes confidence mean what it says; it stays if it is as good. With a new one, the figures of val
-                  are measured again, and those of other photos that it would change are dropped
+                  are measured again, and those of other photos that it would change are dropped. Those of the photos
+                  that a model was adopted with give way to those of val
     sureness      how often answers of a given confidence are wrong
     novelty       what the features of the training animals look like; None for a model with an output for neither, or
                   without features, or with fewer than LEAST_PHOTOS of a class
@@ -95,12 +96,13 @@ def refusal(of_classes: np.ndarray | None, odds: np.ndarray | None, elsewhere: S
 def _metrics(spec: ModelSpec, temperature: float, raw: np.ndarray, split: Split) -> dict[str, dict[str, Any]]:
     """The figures of a spec that hold at this temperature, and those of val; `raw` (N, classes) is uncalibrated."""
     same = temperature == spec.temperature
-    if same and "val" in spec.metrics:
-        return spec.metrics
     kept = {
         name: {key: value for key, value in figures.items() if same or key not in MOVED}
         for name, figures in spec.metrics.items()
+        if name != "photos"
     }
+    if same and "val" in kept:
+        return kept
     figures = measure(calibrated(raw, temperature), split.labels, split.classes, uncalibrated=raw)
     return kept | {"val": figures}
 

@@ -99,7 +99,7 @@ def test_a_temperature_that_is_as_good_stays_with_its_figures(tiny_data, weights
     path = weights / "xception.json"
     spec = ModelSpec.read(path)
     near = spec.replace(temperature=spec.temperature * 1.0001, metrics=spec.metrics | {"test": {"log_loss": 0.5}})
-    near.write(path)
+    near.replace(metrics=near.metrics | {"photos": {"log_loss": 0.5}}).write(path)  # of an adoption: val is better
     assert main(command) == 0
     assert (ModelSpec.read(path).temperature, ModelSpec.read(path).metrics) == (near.temperature, near.metrics)
 
