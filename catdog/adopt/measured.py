@@ -16,6 +16,7 @@ from catdog.adopt.labelled import Labelled, read_pixels
 from catdog.classifier import calibrated
 from catdog.engine import Outputs
 from catdog.errors import InvalidSettings, NotWritten
+from catdog.keras_file.footprint import photos_at_once
 from catdog.photo.array import Input, Scaling, Shape, scaled
 from catdog.photo.reader import Reader
 from catdog.settings import Settings
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 MOST_TO_CHOOSE, MOST_TO_MEASURE, LEAST = 200, 2000, 40
 MOST_SECONDS, MOST_BYTES = 60, 2**28
 LEAST_TO_CALIBRATE = 20
-BATCH = 32
+BATCH = 32  # photos, or fewer where the model takes much memory for each
 TRIALS = 5  # of which the median time is taken
 
 
@@ -54,18 +55,20 @@ def measured(
     paths = labelled.paths[: max(first, _affordable(MOST_TO_MEASURE, seconds))]
     labels = np.array([names.index(name) for name in labelled.names[: len(paths)]])
     reader = Reader.of([wanted], Settings.from_env())
+    batch = min(BATCH, photos_at_once(model, wanted.array[:2]))
+    predict = functools.partial(_predict, model, batch)
     pixels, readable = read_pixels(paths[:first], shapes, reader)
     seen = labels[:first][readable]
     if len({*seen}) < 2:
         raise InvalidSettings(f"Photos of at least two classes in {labelled.folder} must be readable.")
-    choice = choose(functools.partial(_predict, model), pixels, seen, len(names), usual)
+    choice = choose(predict, pixels, seen, len(names), usual)
     option = choice.option
-    rows = [_predict(model, pixels[option.shape], option.scaling)]
-    for start in range(first, len(paths), BATCH):
-        more, read_too = read_pixels(paths[start : start + BATCH], [option.shape], reader)
+    rows = [predict(pixels[option.shape], option.scaling)]
+    for start in range(first, len(paths), batch):
+        more, read_too = read_pixels(paths[start : start + batch], [option.shape], reader)
         readable = np.concatenate([readable, read_too])
         if read_too.any():
-            rows.append(_predict(model, more[option.shape], option.scaling))
+            rows.append(predict(more[option.shape], option.scaling))
     probabilities = np.concatenate(rows)[:, np.argsort(option.order)]
     return choice, _figures(probabilities, labels[readable]), (int(readable.sum()), int((~readable).sum()))
 
@@ -94,10 +97,10 @@ def _affordable(most: int, seconds: float) -> int:
     return int(np.clip(MOST_SECONDS / seconds, LEAST, most))
 
 
-def _predict(model: keras.Model, pixels: np.ndarray, scaling: Scaling) -> np.ndarray:
+def _predict(model: keras.Model, batch: int, pixels: np.ndarray, scaling: Scaling) -> np.ndarray:
     """Probabilities (N, classes) that add up to 1, also of sigmoids; raises NotWritten for NaN."""
-    batches = (scaled(pixels[start : start + BATCH], scaling) for start in range(0, len(pixels), BATCH))
-    parts = [np.asarray(model.predict_on_batch(batch)) for batch in batches]
+    batches = (scaled(pixels[start : start + batch], scaling) for start in range(0, len(pixels), batch))
+    parts = [np.asarray(model.predict_on_batch(photos)) for photos in batches]
     rows = Outputs.from_model(np.concatenate(parts).astype(np.float64)).probabilities
     if not np.isfinite(rows).all():
         raise NotWritten("Nothing is written: the model's answers are no numbers (NaN), so its weights are broken.")

@@ -26,7 +26,7 @@ from PIL import Image
 
 from catdog.engine import cache, exported
 from catdog.engine.int8 import quantized
-from catdog.engine.interface import are_probabilities
+from catdog.engine.interface import Engine, are_probabilities
 from catdog.engine.keras_engine import KerasEngine, has_keras, load_model
 from catdog.engine.openvino_engine import OpenVINOEngine, import_openvino
 from catdog.errors import CatDogError, DifferentAnswers, ModelMismatch, NotConverted
@@ -184,7 +184,7 @@ def _convert(job: Job) -> None:
     reference = KerasEngine(load_model(job.path, job.spec))
     _know_tensorflow()
     # Keras's own export does the same but needs SciPy, 140 MB.
-    return _write(job, openvino.convert_model(reference.model), batch, reference(batch).probabilities)
+    return _write(job, openvino.convert_model(reference.model), batch, _answers(reference, batch))
 
 
 def _know_tensorflow() -> None:
@@ -202,7 +202,7 @@ def _know_tensorflow() -> None:
 def _write(job: Job, converted: Any, batch: np.ndarray, expected: np.ndarray) -> None:
     """Write a conversion that gives the expected probabilities, (N, columns), for a batch; raises as `_convert`."""
     _save(converted, job.out / cache.CONVERTED[0])
-    actual = OpenVINOEngine(job.out)(batch).probabilities
+    actual = _answers(OpenVINOEngine(job.out), batch)
     difference = float(np.abs(expected - actual).max()) if expected.shape == actual.shape else math.inf
     if not difference <= LARGEST_DIFFERENCE:  # also for NaN
         raise DifferentAnswers(
@@ -211,6 +211,11 @@ def _write(job: Job, converted: Any, batch: np.ndarray, expected: np.ndarray) ->
         )
     _save_quantized(converted, batch, job.out)
     cache.describe(job.out, job.spec.sha256, difference)
+
+
+def _answers(engine: Engine, batch: np.ndarray) -> np.ndarray:
+    """Probabilities of the photos of a batch, (N, classes), one photo after the other to take little memory."""
+    return np.concatenate([engine(photo).probabilities for photo in batch[:, None]])
 
 
 def _save(model: Any, path: Path) -> None:
@@ -230,7 +235,7 @@ def _save_quantized(converted: Any, batch: np.ndarray, out: Path) -> None:
         if model is None:
             return
         _save(model, out / cache.QUANTIZED[0])
-        if are_probabilities(OpenVINOEngine(out, precision="int8")(batch).probabilities):
+        if are_probabilities(_answers(OpenVINOEngine(out, precision="int8"), batch)):
             return
         reason = "its answers are not probabilities"
     except OSError:  # the disk's fault, not the model's

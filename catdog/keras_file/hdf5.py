@@ -14,7 +14,7 @@ import h5py
 from catdog.keras_file.refusals import Refused, refused
 
 MOST_OBJECTS = 100_000
-LARGEST = 4 * 2**30  # bytes of all arrays: the largest network of keras.applications takes 1.3 GB
+LARGEST = 2 * 2**30  # bytes of all arrays: the largest network of keras.applications takes 1.3 GB
 # A dataset may be compressed, but not to less than this share. Unwritten ones take no bytes at all.
 LEAST_STORED, ALWAYS_FITS = 1 / 1000, 64 * 2**20
 
@@ -61,6 +61,13 @@ def strings(group: h5py.Group, name: str) -> list[str]:
         else [key for i in range(len(group.attrs)) if (key := f"{name}{i}") in group.attrs]
     )
     return [text.decode() if isinstance(text, bytes) else str(text) for part in parts for text in group.attrs[part]]
+
+
+def numbers_in(file: h5py.File) -> int:
+    """How many numbers all arrays of a file have."""
+    found: list[int] = []
+    file.visititems(lambda _, item: found.append(item.size or 0) if isinstance(item, h5py.Dataset) else None)
+    return sum(found)
 
 
 def _check(file: h5py.File, name: str) -> None:

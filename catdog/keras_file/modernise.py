@@ -111,7 +111,9 @@ def _modern(layer: Layer, source: Source) -> list[Layer]:
         if not harmless and key != "trainable":  # of any layer; a few do not take it
             raise refused("unknown_option", source.name, layer=repr(config.get("name", kind)), kind=key)
         del options[key]
-    return [*_before(kind, config, source), {"class_name": kind, "config": options | {"dtype": "float32"}}, *after]
+    # The file has the weights: random ones would take time, and several times their memory.
+    options |= {"dtype": "float32"} | {key: "zeros" for key in known if key.endswith("_initializer")}
+    return [*_before(kind, config, source), {"class_name": kind, "config": options}, *after]
 
 
 def _is_irrelevant(key: str) -> bool:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import contextlib
 import errno
 import json
-import math
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 import h5py
 
 from catdog.errors import NotWritten
-from catdog.keras_file.hdf5 import LARGEST, config_of, opened, parsed
-from catdog.keras_file.head import through
+from catdog.keras_file.footprint import require_small
+from catdog.keras_file.hdf5 import LARGEST, config_of, numbers_in, opened, parsed
 from catdog.keras_file.modernise import mentions, modernised, of_applications
 from catdog.keras_file.refusals import Refused, first_line, refused
 from catdog.keras_file.sniff import kind_of
@@ -29,9 +28,6 @@ if TYPE_CHECKING:
 
 LARGEST_CONFIG = 64 * 2**20  # bytes
 MOST_PARAMETERS = LARGEST // 4
-# Numbers that the layers hand on for a photo, one of them and all together: VGG16 makes the former of the largest photo
-# that a spec may ask for.
-MOST_BETWEEN, MOST_IN_ALL = 2**28, 2**32
 LINK = "_layer_checkpoint_dependencies"  # what early `.keras` files call `layers`
 
 
@@ -68,7 +64,7 @@ def read(path: Path, weights: Path | None = None, size: tuple[int, int] | None =
         config = config_of(file, path.name)
         version = _text(file.attrs.get("keras_version", "1"))
         loss = _loss_in(file)
-        model = _built(config, version, path.name, size)
+        model = _built(config, version, path.name, size, numbers_in(file))
         _load(model, file.get("model_weights", file), version, path.name, config)
     return Read(model, version, loss)
 
@@ -115,7 +111,7 @@ def _with_weights(config: Any, weights: Path, name: str, version: str, size: tup
     loss = compiled.get("loss") if isinstance(compiled, dict) else None
     with opened(weights) as file:
         version = version or _text(file.attrs.get("keras_version", "3" if {"layers", LINK} & {*file} else "1"))
-        model = _built(config, version, name, size)
+        model = _built(config, version, name, size, numbers_in(file))
         if "layer_names" in file.attrs or "model_weights" in file:
             _load(model, file.get("model_weights", file), version, weights.name, config)
             return Read(model, version, loss)
@@ -171,7 +167,8 @@ def _member(archive: zipfile.ZipFile, name: str, file: str, most: int, out: Path
     return None
 
 
-def _built(config: dict[str, Any], version: str, name: str, size: tuple[int, int] | None) -> keras.Model:
+def _built(config: dict[str, Any], version: str, name: str, size: tuple[int, int] | None, stored: int) -> keras.Model:
+    """The model of a config, if it has no more weights than are `stored`; raises Refused."""
     import keras
     from keras.src.backend.common import global_state
     from keras.src.saving.serialization_lib import SafeModeScope
@@ -188,46 +185,15 @@ def _built(config: dict[str, Any], version: str, name: str, size: tuple[int, int
             model = cls.from_config(modern["config"])
             if model.count_params() > MOST_PARAMETERS:
                 raise refused("absurd_size", name, reason=f"{model.count_params()} weights")
-            _require_small(model, name, size)
+            if model.count_params() > stored:
+                reason = f"it describes {model.count_params()} weights, and holds {stored}."
+                raise refused("not_loaded", name, reason=reason)
+            require_small(model, name, size)
             scope.initialize_variables = True
     except Exception as error:  # Keras raises many kinds
         global_state.set_global_attribute("uninitialized_variables", [])  # or the next model would make them
         raise error if isinstance(error, Refused) else refused("not_loaded", name, reason=first_line(error)) from error
     return model
-
-
-def _require_small(model: keras.Model, name: str, size: tuple[int, int] | None) -> None:
-    """Raise Refused where layers hand on too many numbers for a photo.
-
-    size  height and width, for sides that the model leaves open; without it such a model is not looked at
-    """
-    import keras
-
-    counts: list[int] = []
-
-    def counted(layer: keras.Operation) -> Callable[..., Any]:
-        def made(*arguments: Any, **options: Any) -> Any:
-            if isinstance(layer, keras.Model):
-                return through(layer, arguments[0], counted)
-            outputs = layer.compute_output_spec(*arguments, **options)
-            counts.extend(math.prod(tensor.shape) for tensor in keras.tree.flatten(outputs))
-            return outputs
-
-        return made
-
-    photos = [_for_one_photo(tensor, size) for tensor in model.inputs]
-    if any(None in photo.shape for photo in photos):
-        return
-    through(model, photos, counted)
-    if max(counts) > MOST_BETWEEN or sum(counts) > MOST_IN_ALL:
-        raise refused("absurd_size", name, reason=f"{max(counts)} numbers between two layers, {sum(counts)} in all")
-
-
-def _for_one_photo(tensor: keras.KerasTensor, size: tuple[int, int] | None) -> keras.KerasTensor:
-    import keras
-
-    sides = [side or given for side, given in zip(tensor.shape[1:3], size or (None, None), strict=False)]
-    return keras.KerasTensor((1, *sides, *tensor.shape[3:]), tensor.dtype)
 
 
 def _load(model: keras.Model, group: h5py.Group, version: str, name: str, config: dict[str, Any]) -> None:

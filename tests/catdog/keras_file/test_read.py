@@ -223,20 +223,6 @@ def test_sides_that_a_model_leaves_open_count_as_those_of_its_photos(factor, fit
         assert caught.value.code == "absurd_size"
 
 
-@pytest.mark.parametrize("count", [1, 4])
-def test_what_layers_hand_on_is_bounded_for_one_and_for_all(count, tmp_path, monkeypatch):
-    monkeypatch.setattr("catdog.keras_file.read.MOST_BETWEEN", 12 * 12 * 3 * (1 if count > 1 else 0.5))
-    monkeypatch.setattr("catdog.keras_file.read.MOST_IN_ALL", 12 * 12 * 3 * 3)
-
-    def lengthened(layers):
-        same = {"class_name": "Activation", "config": {"name": "a", "activation": "relu"}}
-        layers[:] = [{"class_name": "InputLayer", "config": {"batch_shape": [None, 12, 12, 3], "name": "i"}}]
-        layers += [same | {"config": same["config"] | {"name": f"a{i}"}} for i in range(count)]
-
-    edited(lengthened)(path := tmp_path / "model.h5")
-    assert refusal(path) == "absurd_size"
-
-
 def edited(change):
     """A way to make a file: that of a record whose first layers were changed."""
 
