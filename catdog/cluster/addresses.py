@@ -57,15 +57,11 @@ def _system(address: str) -> tuple[fs.FileSystem, str]:
     """A client for a bucket or server is made once per process."""
     try:
         return fs.FileSystem.from_uri(address)
-    except (ArrowException, ValueError, OSError, NotImplementedError):
-        pass  # a scheme that pyarrow lacks
-    try:
-        import fsspec
-
-        system, path = fsspec.core.url_to_fs(address)
-    except Exception as error:  # what it needs is not installed, or its own
-        raise InvalidSettings(f"Neither pyarrow nor fsspec opens {address}: {error}") from error
-    return fs.PyFileSystem(fs.FSSpecHandler(system)), path
+    except (ArrowException, ValueError, OSError, NotImplementedError):  # a scheme that pyarrow lacks
+        try:
+            return fs.FileSystem.from_uri(f"fsspec+{address}")
+        except Exception as error:  # what it needs is not installed, or its own
+            raise InvalidSettings(f"Neither pyarrow nor fsspec opens {address}: {error}") from error
 
 
 def join(base: str, path: str) -> str:

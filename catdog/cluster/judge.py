@@ -67,8 +67,9 @@ class Judge:
         return made_once, self._arguments
 
     def __call__(self, batch: Batch) -> Batch:
-        contents = batch["bytes"] if "bytes" in _names(batch) else None
-        photos = [_given(path, content) for path, content in zip(*_lists(batch["path"], contents), strict=True)]
+        given = batch if isinstance(batch, pyarrow.Table) else _as_table(batch)
+        contents = given["bytes"].to_pylist() if "bytes" in given.column_names else [None] * given.num_rows
+        photos = map(_given, given["path"].to_pylist(), contents)
         rows = [row for path, answer in self.answers(photos) for row in self.columns.rows(path, answer)]
         table = pyarrow.Table.from_batches([batch_of(rows, self.schema)])
         if isinstance(batch, pyarrow.Table):
@@ -108,19 +109,10 @@ def _given(path: str | None, content: bytes | None) -> Given:
     return Given(str(path or ""), str(path), content)
 
 
-def _names(batch: Batch) -> Iterable[str]:
-    return batch.column_names if isinstance(batch, pyarrow.Table) else batch.keys()
-
-
-def _lists(paths: Any, contents: Any) -> tuple[list, list]:
-    """Columns of any kind as lists, in which a missing value is None."""
-
-    def values(column: Any) -> list:
-        column = pyarrow.array(list(column), from_pandas=True) if not hasattr(column, "to_pylist") else column
-        return column.to_pylist()
-
-    paths = values(paths)
-    return paths, [None] * len(paths) if contents is None else values(contents)
+def _as_table(batch: Mapping[str, Any] | pandas.DataFrame) -> pyarrow.Table:
+    """Those of its columns that are of use, whatever they are made of."""
+    columns = {name: batch[name] for name in ("path", "bytes") if name in batch}
+    return pyarrow.table({name: pyarrow.array(list(column), from_pandas=True) for name, column in columns.items()})
 
 
 @contextlib.contextmanager

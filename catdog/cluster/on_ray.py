@@ -9,7 +9,6 @@ import json
 import logging
 import re
 import socket
-import sys
 import threading
 import time
 import warnings
@@ -17,7 +16,6 @@ from collections.abc import Collection, Iterator, Sequence
 
 import pyarrow
 import ray
-from tqdm import tqdm
 
 from catdog import Settings, load
 from catdog.cluster.addresses import absolute, at, listed
@@ -25,9 +23,9 @@ from catdog.cluster.judge import settings_to_send
 from catdog.cluster.part_rows import Done, Job, do, models_of
 from catdog.cluster.photo_source import Source, counted, prepare
 from catdog.cluster.schemes import is_remote
-from catdog.cluster.source_parts import Part, total
+from catdog.cluster.source_parts import Part
 from catdog.errors import InvalidSettings, NoWorker
-from catdog.folder.run import Summary, cores
+from catdog.folder.run import Summary, cores, progress_of
 from catdog.models.spec import ModelSpec
 from catdog.settings import configure_ray
 
@@ -81,31 +79,19 @@ def classify(
         new = _run(job, missing, before, connect(), stop) if missing and not stop.is_set() else []
     # As for one machine, loading the models does not count.
     seconds = time.time() - max(start, min((done.began for done in new if done.began), default=start))
-    judged = sum(done.photos for done in new)
+    judged, failed = sum(done.photos for done in new), sum(done.failed for done in new)
     finished = len(new) == len(missing) and not any(done.problem for done in new)
-    summary = Summary(
-        photos=before.photos + judged,
-        failed=before.failed + sum(done.failed for done in new),
-        judged=judged,
-        finished=finished,
-        seconds=round(seconds, 3),
-        photos_per_second=round(judged / seconds, 1) if seconds else 0.0,
-        out=told,
-    )
+    photos, failed = before.photos + judged, before.failed + failed
+    summary = Summary.of(photos, failed, judged, finished=finished, seconds=seconds, out=told)
     return summary, [*problems, *_first(dict.fromkeys(done.problem for done in new if done.problem))]
 
 
 def _run(job: Job, parts: Sequence[Part], before: Done, workers: int, stop: threading.Event) -> list[Done]:
     """Judge parts on the connected cluster, with progress on stderr, until all are done or `stop` is set."""
     new: list[Done] = []
-    known = total(parts)
-    every = 0.5 if sys.stderr.isatty() else 30  # seconds; in a log, now and then
-    with (
-        contextlib.closing(_judged(job, parts, workers)) as results,
-        tqdm(
-            initial=before.photos, unit=" photos", mininterval=every, maxinterval=2 * every, smoothing=0.1
-        ) as progress,
-    ):
+    counts = [part.photos for part in parts]
+    known = None if None in counts else sum(counts)
+    with contextlib.closing(_judged(job, parts, workers)) as results, progress_of(before.photos) as progress:
         for done in results:
             new.append(done)
             judged = progress.n - before.photos + done.photos

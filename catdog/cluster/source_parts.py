@@ -5,13 +5,16 @@ A part is named after where it begins, so that each run of the same source has t
 
 from __future__ import annotations
 
+import functools
 import hashlib
+import itertools
 import lzma
+import math
 import os
 import posixpath
 import tarfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
@@ -60,9 +63,44 @@ class Part:
 
         Raises OSError, or ArrowException for a damaged Parquet file.
         """
-        if self.kind == "tar":
-            return _of_tar(self, limit)
-        return _of_list(self) if self.kind == "list" else _of_parquet(self)
+        if self.kind == "list":
+            return _of_list(self)
+        return _reader(self.kind, self.file, self.base, self.group, limit).between(self.start, self.stop)
+
+
+Place = tuple[int, Callable[[], Given]]  # a row or byte, and what gives the photo there
+
+
+class Reader:
+    """A file that can only be read from its beginning, for parts of it that mostly follow each other.
+
+    So a process reads it once, and not again for each of its parts.
+    """
+
+    def __init__(self, places: Callable[[], Iterator[Place]]):
+        self._places, self._next = places, None
+        self._passed: float = math.inf  # where the next part may begin; beyond all, the file is opened anew
+
+    def between(self, start: int, stop: int | None) -> Iterator[Given]:
+        """The photos from one place to before another, or to the end."""
+        if start < self._passed:
+            self._rest, self._next, self._passed = self._places(), None, 0
+        try:
+            while item := self._next or next(self._rest, None):
+                place, photo = self._next = item
+                if stop is not None and place >= stop:
+                    return
+                self._next, self._passed = None, place + 1
+                if place >= start:
+                    yield photo()
+        except BaseException:  # another try must not find the rest of it empty
+            self._passed = math.inf
+            raise
+
+
+@functools.lru_cache(maxsize=1)
+def _reader(kind: str, file: str, base: str, group: int, limit: int) -> Reader:
+    return Reader((lambda: _of_tar(file, limit)) if kind == "tar" else (lambda: _of_parquet(file, base, group)))
 
 
 def parts_of_list(file: str, base: str) -> list[Part]:
@@ -148,55 +186,48 @@ def _of_list(part: Part) -> Iterator[Given]:
         yield Given(path, join(part.base, path), problem=problem)
 
 
-def _of_parquet(part: Part) -> Iterator[Given]:
-    with opened(part.file) as stream:
+def _of_parquet(address: str, base: str, group: int) -> Iterator[Place]:
+    """The rows of a row group."""
+    with opened(address) as stream:
         # Buffered, as a column of a row group may be larger than memory.
         file = parquet.ParquetFile(stream, buffer_size=2**20, pre_buffer=False)
         image = image_column(file.schema_arrow)
         columns = [image] + ["path"] * ("path" in file.schema_arrow.names)
-        number = sum(file.metadata.row_group(group).num_rows for group in range(part.group))
-        for batch in file.iter_batches(ROWS_AT_ONCE, row_groups=[part.group], columns=columns):
-            last, number = number, number + batch.num_rows
-            if number <= part.start:
-                continue
-            if last >= part.stop:
-                return
-            for row, cells in enumerate(batch.to_pylist(), last):
-                if part.start <= row < part.stop:
-                    yield _of_cells(part, row, cells[image], cells.get("path"))
+        number = itertools.count(sum(file.metadata.row_group(before).num_rows for before in range(group)))
+        for batch in file.iter_batches(ROWS_AT_ONCE, row_groups=[group], columns=columns):
+            for cells, row in zip(batch.to_pylist(), number, strict=False):
+                name = f"{PurePosixPath(address).name}#{row}"
+                yield row, functools.partial(_of_cells, base, name, cells[image], cells.get("path"))
 
 
-def _of_cells(part: Part, row: int, image: Any, path: str | None) -> Given:
+def _of_cells(base: str, name: str, image: Any, path: str | None) -> Given:
     if isinstance(image, dict):
         image, path = image["bytes"], path or image.get("path")
-    name = str(path or f"{PurePosixPath(part.file).name}#{row}")
+    name = str(path or name)
     if image is not None:
         return Given(name, content=image)
-    return Given(name, join(part.base, name)) if path else Given(name, problem="The cell is empty.")
+    return Given(name, join(base, name)) if path else Given(name, problem="The cell is empty.")
 
 
-def _of_tar(part: Part, limit: int) -> Iterator[Given]:
-    """The photos whose headers lie in the part. What cannot be read is an error in the place of a photo."""
-    tar, name = None, PurePosixPath(part.file).name
-    with opened(part.file) as stream:
+def _of_tar(address: str, limit: int) -> Iterator[Place]:
+    """The photos by the bytes at which their headers begin. What cannot be read is an error in the place of a photo."""
+    tar = None
+    with opened(address) as stream:
         try:
             with tarfile.open(fileobj=stream) as tar:
                 files: dict[str, tarfile.TarInfo] = {}  # what links may lead to
                 for member in tar:
                     tar.members = []  # which would hold all headers
-                    if part.stop is not None and member.offset >= part.stop:
-                        return
                     if not _is_photo(member):
                         continue
+                    name = posixpath.normpath(member.name)
                     file = member if member.isreg() else files.get(_target(member))
                     if file:
-                        files[posixpath.normpath(member.name)] = file
-                    if member.offset >= part.start:
-                        yield _of_member(tar, posixpath.normpath(member.name), file, limit)
+                        files[name] = file
+                    yield member.offset, functools.partial(_of_member, tar, name, file, limit)
         except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError) as error:  # those of compressed tars, too
-            place = tar.offset if tar else 0
-            if part.start <= place and (part.stop is None or place < part.stop):  # otherwise another part tells of it
-                yield Given(name, problem=f"The tar is damaged: {error}.")
+            problem = f"The tar is damaged: {error}."
+            yield tar.offset if tar else 0, lambda: Given(PurePosixPath(address).name, problem=problem)
 
 
 def _of_member(tar: tarfile.TarFile, name: str, file: tarfile.TarInfo | None, limit: int) -> Given:
@@ -218,9 +249,3 @@ def _is_photo(member: tarfile.TarInfo) -> bool:
     name = PurePosixPath(member.name)
     is_file = member.isreg() or member.islnk() or member.issym()
     return is_file and name.suffix.lower() in EXTENSIONS and not name.name.startswith(".")
-
-
-def total(parts: Sequence[Part]) -> int | None:
-    """Photos of all parts; None if some do not know."""
-    counts = [part.photos for part in parts]
-    return None if None in counts else sum(counts)

@@ -40,6 +40,11 @@ class Summary(NamedTuple):
     photos_per_second: float  # of those judged
     out: str  # the file of answers
 
+    @classmethod
+    def of(cls, photos: int, failed: int, judged: int, *, finished: bool, seconds: float, out: object) -> Summary:
+        speed = judged / seconds if seconds else 0.0
+        return cls(photos, failed, judged, finished, round(seconds, 3), round(speed, 1), str(out))
+
 
 def check(folder: Path, out: Path) -> None:
     """Raise InvalidSettings for a folder without photos or a file of results that cannot be written."""
@@ -87,17 +92,8 @@ def classify(
         if out != csv and not stop.is_set():
             with writing(out):
                 parquet.write(csv, out, journal.columns)
-    seconds = time.perf_counter() - start
-    judged = journal.photos - before
-    return Summary(
-        photos=journal.photos,
-        failed=journal.failed,
-        judged=judged,
-        finished=not stop.is_set(),
-        seconds=round(seconds, 3),
-        photos_per_second=round(judged / seconds, 1),
-        out=str(out),
-    )
+    judged, seconds = journal.photos - before, time.perf_counter() - start
+    return Summary.of(journal.photos, journal.failed, judged, finished=not stop.is_set(), seconds=seconds, out=out)
 
 
 def cores() -> int:
@@ -123,11 +119,7 @@ def _add_missing(
     total = journal.photos + sum(1 for _ in missing())
     shapes = {classifier.spec.input.shape for classifier in classifiers}
     decoder = Decoder(str(folder), comparator.read, tuple(shapes))
-    every = 0.5 if sys.stderr.isatty() else 30  # seconds; in a log, now and then
-    progress = tqdm(
-        total=total, initial=journal.photos, unit=" photos", mininterval=every, maxinterval=2 * every, smoothing=0.1
-    )
-    with progress, Workers(decoder, workers) as decoding:
+    with progress_of(journal.photos, total) as progress, Workers(decoder, workers) as decoding:
         for photos in answers(decoding, chunks_of(missing()), comparator, classifiers):
             if any(isinstance(answer, CatDogError) for _, answer in photos):
                 _require_there(folder, place)
@@ -136,6 +128,12 @@ def _add_missing(
             if stop.is_set():
                 return
     _require_there(folder, place)  # a folder that is gone looks like one without further photos
+
+
+def progress_of(done: int, total: int | None = None) -> tqdm:
+    """Shows on stderr how many photos are done, how many a second, and the time that is left."""
+    every = 0.5 if sys.stderr.isatty() else 30  # seconds; in a log, now and then
+    return tqdm(total=total, initial=done, unit=" photos", mininterval=every, maxinterval=2 * every, smoothing=0.1)
 
 
 def answers(

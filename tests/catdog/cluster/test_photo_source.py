@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import itertools
 import os
 import tarfile
@@ -59,6 +60,25 @@ def test_every_photo_is_in_one_part_of_each_form(greys, pack, out, form, kind):
     assert dict(zip([os.path.basename(photo.path) for photo in given], contents(given), strict=True)) == expected
     assert len(given) == 40 and len(read_parts) >= 5 and max(map(len, read_parts.values())) <= 20
     assert read(source, out) == read_parts
+
+
+@pytest.mark.parametrize("form", ["bytes", "tar", "tar.gz"])
+def test_parts_in_their_order_read_a_file_once_and_others_find_their_photos_all_the_same(
+    greys, pack, tmp_path, out, monkeypatch, form
+):
+    place = pack(greys(40), form.partition(".")[0], rows=40)
+    if form == "tar.gz":
+        for path in place.iterdir():
+            path.write_bytes(gzip.compress(path.read_bytes(), 0))
+    source = Source.of(str(place))
+    prepare(out, {}, source, restart=False)
+    parts = source.parts(out)
+    asked = []
+    monkeypatch.setattr(source_parts, "opened", lambda address: asked.append(address) or opened(address))
+    expected = {part.name: list(part.read(LIMIT)) for part in parts}
+    assert len(asked) == 2 < len(parts) and sum(map(len, expected.values())) == 40
+    first = next((photo for photo in parts[0].read(LIMIT)), None)  # as if it had been broken off
+    assert first and {part.name: list(part.read(LIMIT)) for part in [*parts[::-2], *parts]} == expected
 
 
 def test_new_photos_get_further_parts(greys, out):
