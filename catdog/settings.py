@@ -180,31 +180,24 @@ def unusable_for_http(http: ModuleType) -> tuple[str, str] | None:
     may hold a password.
     """
     given = {name: value for name, value in os.environ.items() if value and name.lower() in HTTP_VARIABLES}
-    if not given:
+    if not given or _makes_a_client(http):
         return None
-    with contextlib.suppress(Exception):  # OSError, ValueError, ImportError and its own
-        http.Client().close()
-        return None
-    for kind, expected in HTTP_VARIABLES.items():
-        for name, value in given.items():
-            if name.lower() == kind and not _is_usable(http, kind, value):
-                return name, f"{name} must be {expected}"
+    try:
+        for name, value in given.items():  # each without the others
+            for other in given:
+                os.environ.pop(other, None)
+            os.environ[name] = value
+            if not _makes_a_client(http):
+                return name, f"{name} must be {HTTP_VARIABLES[name.lower()]}"
+    finally:
+        os.environ.update(given)
     return None
 
 
-def _is_usable(http: ModuleType, kind: str, value: str) -> bool:
+def _makes_a_client(http: ModuleType) -> bool:
     try:
-        if kind == "no_proxy":  # the last one, with nothing else at fault
-            return False
-        if kind == "ssl_cert_file":
-            import ssl
-
-            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(value)
-        elif kind == "sslkeylogfile":
-            open(value, "a").close()
-        else:
-            http.HTTPTransport(proxy=value if "://" in value else f"http://{value}", verify=False)
-    except Exception:  # of the system, of OpenSSL and of the library
+        http.Client().close()
+    except Exception:  # OSError, ValueError, ImportError and its own
         return False
     return True
 

@@ -63,23 +63,30 @@ def app(folder: Path, *program: str | Path, **environment: object):
     return running([sys.executable, *(program or [ROOT / "app.py"])], folder, **variables)
 
 
-@pytest.mark.parametrize(
-    ("environment", "words"),
-    [
-        ({"CATDOG_WEIGHTS": "/nowhere"}, "/nowhere"),
-        ({"CATDOG_MAX_PIXELS": "many"}, "CATDOG_MAX_PIXELS"),
-        ({}, "GRADIO_SERVER_PORT"),  # which is taken
-        ({"GRADIO_SERVER_PORT": "web"}, "GRADIO_SERVER_PORT"),
-    ],
-)
-def test_an_app_that_cannot_start_says_why(tmp_path, tiny_weights, environment, words):
-    with (
-        taken_port() as port,
-        app(tmp_path, **{"CATDOG_WEIGHTS": tiny_weights, "GRADIO_SERVER_PORT": port} | environment) as process,
-    ):
-        _, errors = process.communicate(timeout=PATIENCE)
-    assert process.returncode == 1
-    assert words in errors and "Traceback" not in errors
+# Runs a program with one change of the environment after the other, and tells how it ends.
+EACH = """
+import json, os, runpy, sys
+given = dict(os.environ)
+for changes in json.loads(sys.argv[2]):
+    os.environ.clear()
+    os.environ.update(given | changes)
+    try:
+        runpy.run_path(sys.argv[1], run_name="__main__")
+    except SystemExit as end:
+        print("ended with", end.code, file=sys.stderr)
+"""
+
+
+def test_an_app_that_cannot_start_says_why(tmp_path, tiny_weights):
+    with taken_port() as port:
+        wrong = {"CATDOG_WEIGHTS": "/nowhere", "CATDOG_MAX_PIXELS": "many", "GRADIO_SERVER_PORT": "web"}
+        changes = json.dumps([{name: value} for name, value in [*wrong.items(), ("GRADIO_SERVER_PORT", port)]])
+        variables = {"CATDOG_WEIGHTS": tiny_weights, "PYTHONPATH": ROOT}
+        with app(tmp_path, "-c", EACH, ROOT / "app.py", changes, **variables) as process:
+            _, errors = process.communicate(timeout=PATIENCE)
+    *told, rest = errors.split("ended with 1\n")
+    assert (len(told), rest) == (4, "") and "Traceback" not in errors
+    assert all(word in text for word, text in zip(["/nowhere", *list(wrong)[1:], port], told, strict=True))
 
 
 def test_the_app_serves_from_any_folder_until_interrupted_and_tells_of_a_fallback(tmp_path, tiny_weights, cat):

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import json
-import re
 import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -328,33 +326,6 @@ def without_times(comparison) -> list[tuple]:
     return [(verdict.model, verdict.probabilities) for verdict in comparison.models]
 
 
-@pytest.fixture
-def knowing(tiny_comparator):
-    """The tiny models, with specs that know how often they are wrong and what their animals look like."""
-    learned = {
-        "sureness": {"confidence": [0.0], "error_rate": [0.04]},
-        "novelty": Novelty(means=np.zeros((2, 8)), axes=np.eye(8)[:1], variances=[1.0], rest=1.0, threshold=3.0),
-    }
-    models = tiny_comparator.models.values()
-    comparator = Comparator([Classifier(m.spec.replace(**learned), m.engine) for m in models])
-    yield comparator
-    comparator.close()
-
-
-def test_the_answer_is_the_json_that_is_documented(knowing, cat):
-    example = json.loads(re.search(r"```json\n(.*?)```", API.read_text(encoding="utf-8"), re.DOTALL)[1])
-    answer = knowing.compare(cat).to_dict()
-    assert json.loads(json.dumps(answer, allow_nan=False)) == answer
-    assert list(answer) == list(example)
-    assert isinstance(answer["models"], list) and len(answer["models"]) == 2
-    for verdict in answer["models"]:
-        assert list(verdict) == list(example["models"][0])
-        assert {key: type(value) for key, value in verdict.items()} == {
-            key: type(value) for key, value in example["models"][0].items()
-        }
-    assert {key: type(value) for key, value in answer.items()} == {key: type(value) for key, value in example.items()}
-
-
 # --- forms of a photo ---------------------------------------------------------------------------
 
 
@@ -433,23 +404,14 @@ def two_models(tmp_path) -> Path:
     return tmp_path
 
 
-def corrupt(path: Path) -> None:
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 0xFF
-    path.write_bytes(content)
-
-
 def describe_wrongly(folder: Path, name: str) -> None:
     """Let a spec name another input size than its model has; the checksum still fits."""
     path = folder / f"{name}.json"
     ModelSpec.read(path).replace(image_size=24).write(path)
 
 
-@pytest.mark.parametrize(
-    "damage", [lambda folder: corrupt(folder / "xception.h5"), lambda folder: describe_wrongly(folder, "xception")]
-)
-def test_a_bad_model_is_left_out_and_named_and_the_other_answers(two_models, cat, damage):
-    damage(two_models)
+def test_a_bad_model_is_left_out_and_named_and_the_other_answers(two_models, cat):
+    describe_wrongly(two_models, "xception")
     comparator = catdog.load(Settings(weights=two_models))
     comparison = comparator.compare(cat)
     comparator.close()
@@ -463,15 +425,6 @@ def test_models_that_all_fail_to_load_make_it_unavailable(two_models):
         describe_wrongly(two_models, name)
     with pytest.raises(ModelUnavailable, match=r"No model could be loaded.*scratch_cnn.*xception"):
         catdog.load(Settings(weights=two_models))
-
-
-def test_two_models_of_one_name_are_not_mixed_up(two_models):
-    path = two_models / "xception.json"
-    ModelSpec.read(path).replace(name="scratch_cnn").write(path)
-    comparator = catdog.load(Settings(weights=two_models))
-    comparator.close()
-    assert list(comparator.models) == ["scratch_cnn"]
-    assert "already named scratch_cnn" in comparator.problems[0]
 
 
 # --- a model's own output for neither -----------------------------------------------------------

@@ -47,6 +47,7 @@ def one_damaged(tiny_weights, tmp_path, monkeypatch) -> Path:
 
 
 WRONG = ["", "bogus", "--bogus", "predict", "predict --json", "predict a.jpg --model", "models extra"]
+WRONG += ["classify", "classify .", "classify --out x.csv", "classify . --out", "classify . --out x.csv --workers 0"]
 
 
 @pytest.mark.parametrize("arguments", WRONG)

@@ -64,14 +64,3 @@ def test_the_model_whose_features_vary_most_decides_what_is_strange():
     # Of equals, the more accurate one; and alone, each decides for itself.
     assert compared((strange, spec("a", axes=1)), (known, spec("b", 0.95, axes=1))).verdict == "cat"
     assert compared((strange, spec("a", axes=1))).verdict == "neither"
-
-
-def test_when_models_disagree_it_is_said_who_is_usually_right():
-    def pair(name: str, other: str, label: str, right: int):
-        case = {"others": {other: "0" * 64}, "same": [], "photos": 20, "right": right}
-        return verdict(name, label), spec(name, disagreement=[case])
-
-    first, second = pair("a", "b", "cat", 14), pair("b", "a", "dog", 6)
-    assert compared(first, second).usually_right == {"model": "a", "rate": 0.7, "photos": 20}
-    assert compared(first).usually_right is None
-    assert compared(first, pair("b", "a", "cat", 6)).usually_right is None

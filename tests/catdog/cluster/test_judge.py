@@ -111,7 +111,7 @@ def test_only_the_models_asked_answer(tiny_weights, cat):
         Judge(settings, models=["nobody"])
 
 
-@pytest.mark.parametrize("form", ["folder", "csv", "bytes", "hub", "tar"])
+@pytest.mark.parametrize("form", ["folder", "hub", "tar"])
 def test_parts_of_each_form_have_the_rows_of_classify(photos, expected, pack, tmp_path, judge, monkeypatch, form):
     (photos / "pipe.jpg").unlink()
     expected = {key: row for key, row in expected.items() if key[0] != "pipe.jpg"}

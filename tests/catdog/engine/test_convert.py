@@ -164,15 +164,6 @@ def job(tmp_path) -> Job:
     return Job(tmp_path / spec.file, spec, tmp_path / "out")
 
 
-def test_a_quantized_model_answers_nearly_the_same(job):
-    assert attempt(job) is None
-    batch = check_batch(job.spec)
-    as_it_was, in_8_bits = (OpenVINOEngine(job.out, precision=name)(batch) for name in ("float32", "int8"))
-    for exact, fast in zip(as_it_was[:3], in_8_bits[:3], strict=True):
-        assert exact.shape == fast.shape and exact.dtype == fast.dtype
-        assert 0 < np.abs(exact - fast).max() < 0.05 * np.abs(exact).max()
-
-
 def no_model(*_):
     raise RuntimeError("nobody thought of it")
 

@@ -1,4 +1,4 @@
-"""A folder of photos -> rows, through real workers."""
+"""A folder of photos -> rows. How processes decode is tested in test_workers.py."""
 
 from __future__ import annotations
 
@@ -15,10 +15,13 @@ from catdog.folder import run
 from catdog.folder.rows import to_path
 from catdog.folder.run import BATCH, check, classify
 from catdog.folder.walk import find
+from catdog.folder.workers import Workers
 from catdog.photo.array import to_array
 from tests.catdog.photos import noise
 
 from .conftest import Brightness, brightness, grey_row, read_csv
+
+pytestmark = pytest.mark.usefixtures("decoded_here")
 
 
 class Then:
@@ -35,7 +38,8 @@ class Then:
         return self.brightness(batch)
 
 
-def test_every_photo_gets_its_own_answers_in_order(greys, comparator, tmp_path):
+def test_every_photo_gets_its_own_answers_in_order_from_two_processes(greys, comparator, tmp_path, monkeypatch):
+    monkeypatch.setattr(run, "Workers", Workers)
     folder, out = greys(BATCH + 3), tmp_path / "out.csv"
     summary = classify(folder, out, comparator(), workers=2)
     assert read_csv(out) == [grey_row(grey) for grey in range(BATCH + 3)]
@@ -67,7 +71,7 @@ def test_large_photos_that_models_are_in_doubt_of_are_judged_as_a_whole_and_stay
     for number in range(3 * BATCH):
         (doubtful if number in (0, 5, BATCH) else clear).save(folder / f"{number:03}.png")
     models = comparator(brightness(engine=Corner()))
-    classify(folder, tmp_path / "out.csv", models, workers=2)
+    classify(folder, tmp_path / "out.csv", models)
     rows = read_csv(tmp_path / "out.csv")
     assert [row["path"] for row in rows] == [f"{number:03}.png" for number in range(3 * BATCH)]
     assert [number for number, row in enumerate(rows) if row["confidence"] != "1.000000"] == [0, 5, BATCH]
@@ -165,7 +169,7 @@ def test_a_run_that_is_stopped_looks_no_further_and_goes_on_to_the_same_rows(gre
     part, whole = tmp_path / "part.csv", tmp_path / "whole.csv"
     with monkeypatch.context() as patch:
         patch.setattr(run, "find", lambda folder: (seen.append(found) or found for found in find(folder)))
-        stopped = classify(folder, part, comparator(brightness(engine=Then(stop.set))), workers=1, stop=stop)
+        stopped = classify(folder, part, comparator(brightness(engine=Then(stop.set))), stop=stop)
     assert (stopped.photos, stopped.finished) == (2 * BATCH, False)
     assert len(seen) < 18 * BATCH  # 10 to count them, and what was decoded ahead
     finished = classify(folder, part, comparator())
@@ -178,7 +182,7 @@ def test_a_folder_that_goes_away_makes_no_rows_of_errors(greys, comparator, tmp_
     folder, out = greys(8 * BATCH), tmp_path / "out.csv"
     gone = Then(lambda: folder.rename(tmp_path / "elsewhere"))
     with pytest.raises(FolderLost, match="is gone"):
-        classify(folder, out, comparator(brightness(engine=gone)), workers=1)
+        classify(folder, out, comparator(brightness(engine=gone)))
     (tmp_path / "elsewhere").rename(folder)
     assert classify(folder, out, comparator()).failed == 0
     assert read_csv(out) == [grey_row(grey) for grey in range(8 * BATCH)]

@@ -234,9 +234,13 @@ BEHAVIOURS = {
 }
 
 
-@pytest.mark.parametrize("behave", BEHAVIOURS.values(), ids=BEHAVIOURS)
-@pytest.mark.parametrize("pinned", [True, False], ids=["commit", "branch"])
-def test_unreachable_and_never_cached(hub, commit, hub_client, tiny_weights, monkeypatch, behave, pinned):
+# A branch is asked for its commit first; of a commit, the files are the first question.
+@pytest.mark.parametrize(
+    ("name", "pinned"),
+    [*((name, False) for name in BEHAVIOURS), ("refuses connections", True), ("never answers", True)],
+)
+def test_unreachable_and_never_cached(hub, commit, hub_client, tiny_weights, monkeypatch, name, pinned):
+    behave = BEHAVIOURS[name]
     monkeypatch.setattr(catdog_hub, "PATIENCE", 1.5)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DOWNLOAD_TIMEOUT", 0.1)
     if behave:
@@ -278,9 +282,9 @@ def test_unreachable_without_cache_and_without_bundled_models(hub, tmp_path):
 def test_a_slow_download_may_take_longer_than_the_patience_also_for_others_that_start(
     hub, commit, tiny_weights, monkeypatch
 ):
-    monkeypatch.setattr(catdog_hub, "PATIENCE", 5)
+    monkeypatch.setattr(catdog_hub, "PATIENCE", 3)
     # What the client waits before it goes on with a file that was cut off.
-    monkeypatch.setattr("huggingface_hub.file_download.time", SimpleNamespace(sleep=lambda _: time.sleep(6)))
+    monkeypatch.setattr("huggingface_hub.file_download.time", SimpleNamespace(sleep=lambda _: time.sleep(3.5)))
     hub.inject("cut", r"GET .*xception\.h5", times=1)
     with ThreadPoolExecutor() as threads:
         both = [threads.submit(locate, settings(tiny_weights)) for _ in range(2)]
@@ -319,12 +323,14 @@ DAMAGES = {
 }
 
 
-@pytest.mark.parametrize("how", DAMAGES.values(), ids=DAMAGES)
-@pytest.mark.parametrize(("name", "branch"), [("xception.h5", None), ("scratch_cnn.json", "main")])
+@pytest.mark.parametrize(
+    ("how", "name", "branch"),
+    [*((how, "xception.h5", None) for how in DAMAGES), ("same size", "scratch_cnn.json", "main")],
+)
 def test_a_damaged_cache_is_repaired(hub, commit, tiny_weights, tmp_path, how, name, branch):
     wanted = settings(tiny_weights, branch or commit)
     first = locate(wanted)
-    damage_cached(tmp_path, name, how)
+    damage_cached(tmp_path, name, DAMAGES[how])
     assert locate(wanted) == first
     assert all(model.path.read_bytes() == (tiny_weights / model.path.name).read_bytes() for model in first.models)
 
@@ -334,10 +340,6 @@ def test_a_damaged_cache_is_repaired(hub, commit, tiny_weights, tmp_path, how, n
 
 BAD = {
     "xception.h5 is damaged": lambda files: files | {"xception.h5": files["xception.h5"] + b"!"},
-    "xception.h5 is missing": lambda files: {name: data for name, data in files.items() if name != "xception.h5"},
-    "'../evil.h5'": lambda files: (
-        files | {"xception.json": json.dumps(json.loads(files["xception.json"]) | {"file": "../evil.h5"}).encode()}
-    ),
     "cannot be read": lambda files: files | {"xception.json": b"{"},
 }
 
@@ -394,18 +396,6 @@ def test_a_cache_that_cannot_be_written_is_an_error_that_names_it(hub, commit, t
 
 
 # End to end
-
-
-def test_a_comparator_answers_from_the_hub_as_from_the_bundled_folder(hub, commit, tiny_comparator, tmp_path, cat):
-    from catdog import load
-
-    comparator = load(settings(tmp_path / "none", commit))
-    answer, bundled = comparator.compare(cat), tiny_comparator.compare(cat)
-    comparator.close()
-    assert answer.source == f"hub {REPO}@{commit[:12]}"
-    assert [verdict.model for verdict in answer.models] == BOTH
-    for ours, theirs in zip(answer.models, bundled.models, strict=True):
-        assert ours.probabilities == pytest.approx(theirs.probabilities, abs=1e-6)
 
 
 LOCATE = """

@@ -37,10 +37,6 @@ def make_a_folder(path):
     path.mkdir()
 
 
-def write(text):
-    return lambda path: path.write_text(text)
-
-
 def edit(**changes):
     return lambda path: path.write_text(json.dumps(json.loads(path.read_text()) | changes))
 
@@ -51,14 +47,8 @@ DAMAGES = [
     ("xception.h5", flip_a_bit, "xception.h5 is damaged"),
     ("xception.h5", make_a_folder, "xception.h5 is missing"),
     ("xception.json", truncate, "cannot be read"),
-    ("xception.json", write(""), "cannot be read"),
-    ("xception.json", write("{}"), "lacks"),
-    ("xception.json", write("[1, 2]"), "object"),
     ("xception.json", edit(file="../evil.h5"), "'../evil.h5'"),
-    ("xception.json", edit(file="/etc/passwd"), "'/etc/passwd'"),
     ("xception.json", edit(sha256="0" * 64), "xception.h5 is damaged"),
-    ("xception.json", edit(sha256="short"), "sha256: "),
-    ("xception.json", edit(temperature=0), "temperature"),
 ]
 
 

@@ -8,9 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from catdog.photo.array import Input, to_array
 from catdog.photo.decode import decode, from_pillow
-from catdog.photo.reader import min_side_for
 from tests.catdog.photos import encoded, heic, noise
 from tests.conftest import EXAMPLES
 
@@ -116,11 +114,3 @@ def test_damaged_profiles_never_cost_the_photo(mode, profile):
         image = Image.new(mode, (4, 4))
         image.info["icc_profile"] = broken.tobytes()
         assert from_pillow(image).size == (4, 4)
-
-
-@pytest.mark.parametrize("format", ["JPEG", "PNG"])
-def test_a_reduced_photo_looks_as_the_whole_one(format):
-    image = Image.open(EXAMPLES / "cat.jpg").resize((1600, 1200), Image.Resampling.LANCZOS)
-    data = encoded(image, format, icc_profile=P3)
-    fast, full = (to_array(decode(data, min_side=side), Input(96)) for side in (min_side_for(96), None))
-    assert 0 < np.abs(fast - full).mean() < 1
