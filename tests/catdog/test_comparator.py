@@ -94,7 +94,7 @@ def test_many_threads_get_the_same_numbers(tiny_comparator, cat, dog):
 
     expected = {photo: numbers(photo) for photo in (cat, dog)}
     with ThreadPoolExecutor(16) as pool:
-        answers = list(pool.map(lambda photo: (photo, numbers(photo)), [cat, dog] * 40))
+        answers = list(pool.map(lambda photo: (photo, numbers(photo)), [cat, dog] * 12))
     assert all(answer == pytest.approx(expected[photo], abs=1e-6) for photo, answer in answers)
 
 

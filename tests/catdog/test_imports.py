@@ -9,7 +9,7 @@ import pytest
 from tests.conftest import ROOT
 from tests.processes import python
 
-HEAVY = ["keras", "tensorflow", "openvino", "gradio", "flask", "huggingface_hub", "prometheus_client", "mcp"]
+HEAVY = {"keras", "tensorflow", "openvino", "gradio", "flask", "huggingface_hub", "prometheus_client", "mcp"}
 
 
 def test_only_settings_reads_the_environment():
@@ -22,17 +22,26 @@ def test_only_settings_reads_the_environment():
     assert readers == {"settings.py"}
 
 
+IMPORTS = """
+import sys
+import catdog.folder.workers
+print(*sys.modules)
+import catdog, catdog.comparator, catdog.models.locate, catdog.__main__
+catdog.Comparator
+print(*sys.modules)
+import catdog.flask_app
+print(*sys.modules)
+"""
+
+
 def test_importing_loads_nothing_heavy():
-    result = python(
-        "import sys, catdog, catdog.comparator, catdog.models.locate, catdog.__main__\n"
-        f"print([name for name in {HEAVY} if name in sys.modules], catdog.Comparator.__name__)"
-    )
-    assert (result.stdout, result.stderr) == ("[] Comparator\n", "")
-
-
-def test_importing_the_service_loads_no_model():
-    result = python("import sys, catdog.flask_app; print({'keras', 'tensorflow', 'h5py', 'gradio'} & {*sys.modules})")
-    assert result.stdout == "set()\n"
+    """Not what processes that decode need, nor the library and the command line, nor the service."""
+    result = python(IMPORTS)
+    decoding, library, service = ({*line.split()} for line in result.stdout.splitlines())
+    assert result.stderr == "" and "catdog.folder.decoding" in decoding
+    assert not decoding & {"catdog.comparator", "catdog.engine", "tqdm", *HEAVY}
+    assert not library & HEAVY
+    assert not service & {"keras", "tensorflow", "h5py", "gradio"}
 
 
 def test_the_public_names_exist():
@@ -42,11 +51,3 @@ def test_the_public_names_exist():
     assert catdog.__all__ == sorted(catdog.__all__)
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = catdog.nothing
-
-
-def test_a_process_that_decodes_starts_with_little():
-    result = python(
-        "import sys, catdog.folder.workers\nprint([name for name in sys.modules if name.startswith('catdog.')])"
-    )
-    assert not {"catdog.comparator", "catdog.engine", "tqdm"} & set(ast.literal_eval(result.stdout))
-    assert "catdog.folder.decoding" in result.stdout

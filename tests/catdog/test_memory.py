@@ -29,7 +29,7 @@ photo = Path(sys.argv[1]).read_bytes()
 comparator.compare(photo)
 before = megabytes()
 with ThreadPoolExecutor(16) as pool:
-    list(pool.map(comparator.compare, [photo] * 48))
+    list(pool.map(comparator.compare, [photo] * 32))
     print(megabytes() - before)
 comparator.close()
 """

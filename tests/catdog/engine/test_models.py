@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from catdog.engine import FOLDER_BATCH, load_engine
+from catdog.engine.keras_engine import limit_threads
 from catdog.errors import ModelMismatch
 from catdog.models.spec import ModelSpec, sha256_of
 from catdog.settings import Settings
-from tests.processes import python
 from tests.specs import minimal
 from tests.tiny import write_tiny_model
 
@@ -52,14 +52,15 @@ def test_threads_can_be_limited(tmp_path):
     assert [model.get_property("INFERENCE_NUM_THREADS") for model in compiled] == [1, 1]
 
 
-def test_threads_of_tensorflow_can_be_limited(tiny_weights):
-    """In a process of its own, as the first model of a process decides."""
-    code = (
-        "import catdog; catdog.load().close(); from tensorflow.config import threading\n"
-        "print(threading.get_intra_op_parallelism_threads(), threading.get_inter_op_parallelism_threads())"
-    )
-    done = python(code, CATDOG_WEIGHTS=tiny_weights, CATDOG_ENGINE="tensorflow", CATDOG_THREADS=1)
-    assert done.stdout == "1 1\n"
+def test_threads_of_tensorflow_can_be_limited(monkeypatch):
+    import tensorflow
+
+    told = []
+    for kind in ("intra", "inter"):
+        monkeypatch.setattr(tensorflow.config.threading, f"set_{kind}_op_parallelism_threads", told.append)
+    for threads in (0, 3):
+        limit_threads(threads)
+    assert told == [3, 3]
 
 
 @pytest.mark.parametrize(("inputs", "size"), [((SIZE, SIZE, 3), 24), ((SIZE, SIZE, 1), SIZE)], ids=["size", "grey"])
@@ -105,22 +106,20 @@ def test_a_wrong_number_of_outputs_is_refused(tmp_path, units, columns, classes)
         load(path, classes=classes)
 
 
-@pytest.mark.parametrize("bias", [3.0, 0.0])
-def test_outputs_that_are_no_probabilities_are_refused(tmp_path, bias):
+def test_outputs_that_are_no_probabilities_are_refused(tmp_path):
     from keras import initializers
 
-    path = saved(tmp_path, dense(1, None, bias_initializer=initializers.Constant(bias)))
-    with pytest.raises(ModelMismatch, match="logits"):
-        load(path)
+    for bias in (3.0, 0.0):
+        path = saved(tmp_path, dense(1, None, bias_initializer=initializers.Constant(bias)))
+        with pytest.raises(ModelMismatch, match="logits"):
+            load(path)
     path = saved(tmp_path, dense(1, "sigmoid", bias_initializer=initializers.Constant(float("nan"))))
     with pytest.raises(ModelMismatch, match="not probabilities from 0 to 1"):
         load(path)
 
 
-@pytest.mark.parametrize("kind", ["Activation", "Softmax"])
-def test_a_softmax_by_itself_leaves_features_and_maps(tmp_path, kind):
+def test_a_softmax_by_itself_leaves_features_and_maps(tmp_path):
     from keras import layers
 
-    last = layers.Softmax() if kind == "Softmax" else layers.Activation("softmax")
-    outputs = load(saved(tmp_path, dense(2, None), last))(np.ones((1, SIZE, SIZE, 3), np.float32))
+    outputs = load(saved(tmp_path, dense(2, None), layers.Softmax()))(np.ones((1, SIZE, SIZE, 3), np.float32))
     assert outputs.features.shape == (1, 3) and outputs.maps.shape == (1, SIZE, SIZE, 2)
