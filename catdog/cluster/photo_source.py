@@ -6,7 +6,6 @@ import functools
 import itertools
 import json
 import posixpath
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
@@ -31,6 +30,7 @@ from catdog.cluster.addresses import (
 )
 from catdog.cluster.schemes import is_remote
 from catdog.cluster.source_parts import (
+    PART,
     Part,
     footer_of,
     image_column,
@@ -50,7 +50,6 @@ STATE = "_catdog"  # folder in OUT with what a later run needs; readers of Parqu
 LIST = 2**20  # paths in one file of a list
 AT_A_TIME = 16  # footers that are read at a time
 _FILES = {".parquet": "Parquet files", ".tar": "tars", ".csv": "lists"}  # kinds of files that hold many photos
-_PART = re.compile(r".+-\d{6,12}\.parquet")
 
 
 class Source(NamedTuple):
@@ -129,7 +128,7 @@ def prepare(out: str, identity: dict, source: Source, *, restart: bool) -> None:
         raise InvalidSettings(f"{out} holds files that this command did not write. Choose another --out.")
     if restart and ours:
         source.check()  # answers are not given up for a source without any
-        _empty(out, present)
+        _empty(system, folder, present)
     if before and (differs := [name for name, value in about.items() if before.get(name) != value]):
         raise InvalidSettings(f"{out} holds answers of a run that differs in {', '.join(differs)}. {advice}")
     if changed := [path for path, version in versions.items() if known.get(path, version) != version]:
@@ -144,28 +143,18 @@ def prepare(out: str, identity: dict, source: Source, *, restart: bool) -> None:
 
 
 def counted(out: str, names: Iterable[str]) -> tuple[int, int]:
-    """How many photos files of rows hold, and how many of them with an error."""
+    """How many photos files of rows hold, and how many of them with an error. Raises InvalidSettings for others."""
 
     def counts(name: str) -> tuple[int, int]:
-        if found := _counts(join(out, name)):
-            return found
-        raise InvalidSettings(f"{join(out, name)} is not as this command wrote it. Remove it.")
+        metadata = footer_of(join(out, name)).metadata or {}
+        try:
+            return int(metadata[b"photos"]), int(metadata[b"failed"])
+        except (KeyError, ValueError) as error:
+            raise InvalidSettings(f"{join(out, name)} is not as this command wrote it. Remove it.") from error
 
     with ThreadPoolExecutor(AT_A_TIME) as pool:
         totals = list(pool.map(counts, names))
     return sum(photos for photos, _ in totals), sum(failed for _, failed in totals)
-
-
-def _counts(address: str) -> tuple[int, int] | None:
-    """What a Parquet file says of its photos and of those with an error; None for one that this command did not write.
-
-    Raises InvalidSettings for a file that is not Parquet.
-    """
-    metadata = footer_of(address).metadata or {}
-    try:
-        return int(metadata[b"photos"]), int(metadata[b"failed"])
-    except (KeyError, ValueError):
-        return None
 
 
 def _state(out: str) -> dict | None:
@@ -188,17 +177,13 @@ def _is_ours(system: fs.FileSystem, folder: str) -> bool:
     return system.get_file_info(f"{folder}/{STATE}/run.json").type == fs.FileType.File
 
 
-def _empty(out: str, present: Sequence[Listed]) -> None:
-    """Remove what this command wrote, and nothing else. Raises InvalidSettings for a Parquet file that is damaged."""
-    named = [file.path for file in present if _PART.fullmatch(file.path)]
-    with ThreadPoolExecutor(AT_A_TIME) as pool:  # read before anything is removed
-        counts = list(pool.map(lambda name: _counts(join(out, name)), named))
-    system, folder = at(out)
+def _empty(system: fs.FileSystem, folder: str, present: Sequence[Listed]) -> None:
+    """Remove what this command wrote, and nothing else."""
     system.delete_file(f"{folder}/{STATE}/run.json")  # first: without it nothing is taken for complete
     system.delete_dir(f"{folder}/{STATE}")
-    for name, ours in zip(named, counts, strict=True):
-        if ours:
-            system.delete_file(f"{folder}/{name}")
+    for file in present:
+        if PART.fullmatch(file.path):
+            system.delete_file(f"{folder}/{file.path}")
 
 
 def _of_folder(address: str) -> Source:

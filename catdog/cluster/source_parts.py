@@ -12,6 +12,7 @@ import lzma
 import math
 import os
 import posixpath
+import re
 import tarfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -33,6 +34,7 @@ from catdog.photo.decode import EXTENSIONS
 # small file has enough parts for several workers.
 PHOTOS, BYTES = (32, 1024), (2**22, 2**27)
 ROWS_AT_ONCE = 16  # rows of encoded photos that are read at a time
+PART = re.compile(r"(photos-\d{5}-\d{6}|.+-[0-9a-f]{12}-\d{12})\.parquet")  # names of their files
 IMAGES = ("image", "bytes", "img", "photo", "content")  # columns of encoded photos, those tried first
 
 
