@@ -81,10 +81,8 @@ def _in_child(jobs: Sequence[Job]) -> list[CatDogError | None]:
     pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
     try:
         # In a session of its own, where Ctrl-C does not reach it: it ends with this process.
-        child = subprocess.Popen(
-            command, cwd=ROOT, env=environment_with_tensorflow(ROOT), encoding="utf-8", start_new_session=True, **pipes
-        )
-        with child, _ended(child):
+        options = {"cwd": ROOT, "env": environment_with_tensorflow(ROOT), "start_new_session": True, **pipes}
+        with _started(command, encoding="utf-8", **options) as child:
             stdout, stderr = child.communicate(json.dumps(request), timeout=PATIENCE)
         lines = [json.loads(line) for line in stdout.splitlines() if line.startswith("{")]
     except (OSError, ValueError, subprocess.SubprocessError) as error:
@@ -99,22 +97,27 @@ def _in_child(jobs: Sequence[Job]) -> list[CatDogError | None]:
 
 
 @contextlib.contextmanager
-def _ended(child: subprocess.Popen[str]) -> Iterator[None]:
-    """End a process that still runs when the block or this process does."""
-    leaving = threading.Lock()
+def _started(command: Sequence[str], **options: Any) -> Iterator[subprocess.Popen[str]]:
+    """A process, which is ended when the block or this process ends, also while it starts."""
+    leaving, children = threading.Lock(), []
 
     def end() -> None:
         leaving.acquire()  # and never release: no thread is to report the death of the child, or to start another one
-        child.kill()
-        child.wait()
+        for child in children:
+            child.kill()
+            child.wait()
 
     atexit.register(end)
     try:
-        yield
+        with leaving:
+            children.append(subprocess.Popen(command, **options))
+        yield children[0]
     finally:
         with leaving:
             atexit.unregister(end)
-            child.kill()
+            for child in children:
+                with child:  # closes its pipes and waits for it
+                    child.kill()
 
 
 def _error(line: dict[str, str]) -> CatDogError | None:
