@@ -37,9 +37,10 @@ pythons: ## the app in build/, for each other promised Python that is here: `mak
 	  fi; \
 	done
 
-check: $(VENV)/.all ## style and formatting
+check: $(VENV)/.all static/node_modules ## style and formatting; scripts need npm
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	static/node_modules/.bin/eslint --config static/eslint.config.mjs static catdog
 
 bench: $(VENV)/.all $(VENV)/.ray static ## measure speed and memory, and write docs/benchmarks.md: takes half an hour, on a quiet machine
 	$(BIN)/python -m benchmarks

@@ -166,11 +166,11 @@ async function entriesIn(file) {
     if (["many in zip", "unpacked"].includes(error.code)) throw error;
     return [{name: short(name), error: error.message}];
   }
-  return members.map(({name, content, problem, read}) => {
+  return members.map(({name: path, content, problem, read}) => {
     const copies = content ? members.filter((other) => other.content === content) : [];
     const labels = [...new Set(copies.map((other) => labelOf(other.name)))].filter(Boolean).sort();
     const found = problem ?? (labels.length > 1 ? refusal("two labels", {labels: labels.join(" and as ")}) : null);
-    return {name: short(name), label: labelOf(name), error: found?.message, read};
+    return {name: short(path), label: labelOf(path), error: found?.message, read};
   });
 }
 
@@ -180,7 +180,8 @@ function short(name) {
   return printable.length <= LONGEST_NAME ? printable : `…${printable.slice(1 - LONGEST_NAME)}`;
 }
 
-const answerOf = (read) => read().then((file) => answerTo(file, {thumbnail: THUMBNAIL})).catch(({message}) => ({message}));
+const answerOf = (read) =>
+  read().then((file) => answerTo(file, {thumbnail: THUMBNAIL})).catch(({message}) => ({message}));
 
 // How doubtful a verdict is, 0 to 1: see `doubt` in catdog/collection.
 const doubt = ({models, verdict}) => 1 - Math.min(...models.map(({probabilities}) => probabilities[verdict] ?? 0));
@@ -228,14 +229,14 @@ function summary(good, judged, planned) {
 
 // How often each model was right on photos whose class it knows; rows of `confusion` are true classes.
 function scores(good) {
-  return site.specs.map(({name, classes}) => {
+  return site.specs.map(({name, classes: own}) => {
     const saidBy = ({models}) => models.find(({model}) => model === name)?.label;
     const pairs = good.map(({label, comparison}) => [label, saidBy(comparison)]);
-    const confusion = classes.map((truth) => classes.map((said) =>
+    const confusion = own.map((truth) => own.map((said) =>
       pairs.filter(([label, answer]) => label === truth && answer === said).length));
     const photos = confusion.flat().reduce((sum, count) => sum + count, 0);
     const right = confusion.reduce((sum, row, i) => sum + row[i], 0);
-    return {model: name, classes, confusion, photos, right, accuracy: right / photos};
+    return {model: name, classes: own, confusion, photos, right, accuracy: right / photos};
   }).filter(({photos}) => photos);
 }
 
@@ -243,8 +244,8 @@ function scores(good) {
 function csv(entries) {
   const shares = classes.map((name) => `p_${name}`);
   const columns = ["path", "model", "label", "confidence", ...shares, "error", "truth", "verdict", "neither"];
-  const rows = entries.flatMap(({name, label, comparison, error}) => {
-    const same = {path: /^[=+@-]/.test(name) ? `'${name}` : name, truth: label ?? ""};
+  const rows = entries.flatMap(({name, label: truth, comparison, error}) => {
+    const same = {path: /^[=+@-]/.test(name) ? `'${name}` : name, truth: truth ?? ""};
     if (!comparison) return [{...same, error}];
     return comparison.models.map(({model, label, confidence, probabilities, neither}) => {
       const written = Object.entries(probabilities).map(([known, value]) => [`p_${known}`, value.toFixed(6)]);

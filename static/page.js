@@ -161,7 +161,8 @@ async function choose(name) {
 }
 
 const pressed = () => buttons.find(({ariaPressed}) => ariaPressed === "true")?.dataset.example ?? null;
-const press = (name) => buttons.forEach((button) => button.setAttribute("aria-pressed", button.dataset.example === name));
+const press = (name) =>
+  buttons.forEach((button) => button.setAttribute("aria-pressed", button.dataset.example === name));
 
 function forgetExample() {
   history.replaceState(null, "", location.pathname);
@@ -169,9 +170,9 @@ function forgetExample() {
 }
 
 buttons.forEach((button) => button.addEventListener("click", () => {
-  const {example} = button.dataset;
-  visit({example});
-  choose(example);
+  const {example: name} = button.dataset;
+  visit({example: name});
+  choose(name);
 }));
 
 // Photos that are dropped or pasted anywhere.

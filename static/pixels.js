@@ -105,7 +105,9 @@ function orientationOf(view) {
       const turn = view.getUint16(entry + 8, little);
       return turn in TURNS ? turn : 1;
     }
-  } catch {} // beyond the end of the file: there is none
+  } catch {
+    // beyond the end of the file: there is none
+  }
   return 1;
 }
 

@@ -1,6 +1,7 @@
 // Keeps the page for visits without a network, and isolates it from other sites, which allows threads. The build puts
-// above these lines: KEPT, the files of the page with the digests of their contents; FETCHED, the same of those that are
-// not kept here, of which models.js keeps the models; VERSION, which changes with any of them; and POLICY, what the page may do.
+// above these lines: KEPT, the files of the page with the digests of their contents; FETCHED, the same of those that
+// are not kept here, of which models.js keeps the models; VERSION, which changes with any of them; and POLICY, what the
+// page may do.
 
 const PREFIX = `catdog-page ${registration.scope} `; // several pages may share a host, and so its caches
 const CACHE = PREFIX + VERSION;

@@ -78,7 +78,7 @@ function heatmap(maps, [height, width, columns], best, {classes, temperature}) {
     const others = classes.map((_, k) => k).filter((k) => k !== best).map(at);
     return (at(best) - sum(others) / others.length) / temperature;
   };
-  return Array.from({length: height}, (_, y) => Array.from({length: width}, (_, x) => value(y * width + x)));
+  return Array.from({length: height}, (_row, y) => Array.from({length: width}, (_, x) => value(y * width + x)));
 }
 
 const refusalOf = (verdict) => verdict.neither === null ? verdict.strangeness : 2 * verdict.neither;

@@ -68,11 +68,11 @@ function answer(label) {
 function end() {
   const article = element.querySelector('.cd-end');
   const count = round.length;
-  const answersOf = ({dataset}) => all('.cd-told [data-model]').filter((answer) =>
-    answer.dataset.model === dataset.model && round.includes(answer.closest('.cd-question')));
+  const answersOf = ({dataset}) => all('.cd-told [data-model]').filter((told) =>
+    told.dataset.model === dataset.model && round.includes(told.closest('.cd-question')));
   for (const row of all('.cd-ranking li')) {
     const score = 'you' in row.dataset ? right
-      : answersOf(row).filter((answer) => answer.querySelector('[data-mark=right]')).length;
+      : answersOf(row).filter((told) => told.querySelector('[data-mark=right]')).length;
     row.dataset.score = score;
     row.querySelector('b').textContent = `${score} of ${count}`;
     row.querySelector('rect').setAttribute('width', `${(100 * score) / count}%`);

@@ -35,11 +35,12 @@ function save(blob, name) {
 async function picture() {
   const cards = document.querySelector('.cd-cards[data-state=done]'), shown = document.createElement('div');
   const photo = cards.querySelector('img.cd-map') ? null : document.querySelector(PHOTOS);
-  const {width} = cards.getBoundingClientRect(), parts = [document.querySelector('.cd-banner:not([data-objection])'), cards];
-  shown.append(...[...photo ? [photo] : [], ...parts].map(copied));
+  const headline = document.querySelector('.cd-banner:not([data-objection])'), {width} = cards.getBoundingClientRect();
+  const parts = [...photo ? [photo] : [], headline, cards];
+  shown.append(...parts.map(copied));
   Object.assign(shown.style, {display: 'grid', gap: '16px', width: `${width}px`, padding: `${MARGIN}px`});
   for (const part of shown.children) Object.assign(part.style, {width: part.tagName === 'IMG' ? 'auto' : `${width}px`});
-  const heights = [...photo ? [photo] : [], ...parts].map((part) => part.getBoundingClientRect().height + 16);
+  const heights = parts.map((part) => part.getBoundingClientRect().height + 16);
   const size = [width + 2 * MARGIN, heights.reduce((sum, height) => sum + height) - 16 + 2 * MARGIN].map(Math.ceil);
   const inside = new XMLSerializer().serializeToString(shown);
   const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="${size[0]}" height="${size[1]}">
@@ -55,8 +56,8 @@ async function picture() {
 
 // The first colour that lies behind an element.
 function groundOf(element) {
-  const colour = getComputedStyle(element).backgroundColor;
-  return element.parentElement && /^(transparent|rgba\(.*, 0\))$/.test(colour) ? groundOf(element.parentElement) : colour;
+  const colour = getComputedStyle(element).backgroundColor, around = element.parentElement;
+  return around && /^(transparent|rgba\(.*, 0\))$/.test(colour) ? groundOf(around) : colour;
 }
 
 // A copy of an element that looks the same anywhere.
@@ -64,7 +65,8 @@ function copied(element) {
   const copy = element.cloneNode(true), originals = [element, ...element.querySelectorAll('*')];
   [copy, ...copy.querySelectorAll('*')].forEach((part, i) => {
     const style = getComputedStyle(originals[i]);
-    for (const name of style) if (!/^(animation|transition|-webkit)/.test(name)) part.style.setProperty(name, style[name]);
+    const lasting = [...style].filter((name) => !/^(animation|transition|-webkit)/.test(name));
+    lasting.forEach((name) => part.style.setProperty(name, style[name]));
     if (part.tagName === 'IMG') part.src = contentOf(originals[i]);
     if (part.tagName === 'DETAILS') part.open ||= getComputedStyle(originals[i].firstElementChild).display === 'none';
   });

@@ -33,9 +33,9 @@ function fail(text, again = !text) {
   cards.hidden = true; // verdicts on an earlier photo would mislead
 }
 
-function show(address) {
+function show(source) {
   URL.revokeObjectURL(preview.src);
-  preview.src = address;
+  preview.src = source;
   preview.hidden = chosen.hidden = false;
   invitation.hidden = true;
 }
