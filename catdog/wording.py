@@ -55,6 +55,7 @@ SENTENCES = {
     "no place": "Heat map over the photo: no place speaks for {label}.",
     "place": "Heat map over the photo: the strongest sign of {label} is at the {place}.",
     "nothing judged": "Nothing was judged",
+    "opening": "Opening the files…",
     "judged": "Judged {done} of {photos} photos",
     "some judged": "{photos} photos judged",
     "one judged": "1 photo judged",

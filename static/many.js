@@ -23,51 +23,70 @@ export async function example(name) {
   return new File([await response.blob()], `${name}.jpg`);
 }
 
-// Make the tab work; returns a function that judges files.
+// Make the tab work; returns a function that judges an array of files, or those that are promised.
 export function startMany(tab) {
   const results = tab.querySelector("#results"), stop = tab.querySelector("#stop");
   const inputs = [...tab.querySelectorAll("input")];
   let running = null, addresses = [];
+  let awaited = null; // the photo that is to be shown closer
 
-  const refuse = (message) => { results.innerHTML = banner(say("nothing judged"), message, "error"); };
+  const report = (done, count, text) => { results.innerHTML = templates["progress.html"]({done, count, text}); };
 
   async function judge(files) {
     const run = running, judged = [];
     try {
-      const entries = mixed(await entriesOf(files));
+      const {refused, photos} = await entriesOf(await files);
+      if (run !== running) return; // other files were chosen
+      const entries = [...refused, ...mixed(photos)]; // nobody waits for the refused
       for (const {name, label, error, read} of entries) {
-        if (run !== running) return; // other files were chosen
-        results.innerHTML = templates["progress.html"]({
-          done: judged.length, count: entries.length,
-          text: say("judged", {done: grouped(judged.length), photos: grouped(entries.length)}),
-        });
+        if (run.stopped) break;
+        const said = {done: grouped(judged.length), photos: grouped(entries.length)};
+        report(judged.length, entries.length, say("judged", said));
         await ready;
         const {comparison, thumbnail, message} = error ? {message: error} : await answerOf(read);
         if (run !== running) return;
         if (thumbnail) addresses.push(URL.createObjectURL(thumbnail));
         const place = judged.length;
         judged.push({name, label, comparison, error: message, thumbnail: thumbnail && addresses.at(-1), read, place});
-        if (run.stopped) break;
       }
       results.innerHTML = shown(judged, entries.length);
       run.judged = judged;
     } catch ({message}) {
       if (run !== running) return;
-      refuse(message);
+      results.innerHTML = banner(say("nothing judged"), message, "error");
     }
     stop.disabled = true;
   }
 
+  // What was shown of other files goes away.
   function take(files) {
     running = {stopped: false};
+    awaited = null;
+    closeCloser();
     addresses.forEach((address) => URL.revokeObjectURL(address));
     addresses = [];
     stop.disabled = false;
-    return judge([...files]);
+    report(0, 1, say("opening"));
+    judge(files);
+  }
+
+  // Show a photo closer when its maps are there, unless something else was asked for meanwhile.
+  async function look(entry) {
+    if (awaited === entry) return;
+    awaited = entry;
+    try {
+      const file = await entry.read(), answer = await answerTo(file, {explain: true});
+      if (awaited === entry && results.checkVisibility()) openCloser(entry, file, answer);
+    } catch ({message}) {
+      if (awaited !== entry) return;
+      object(results, document.getElementById("objection").content.firstElementChild.cloneNode(true), message);
+    } finally {
+      if (awaited === entry) awaited = null;
+    }
   }
 
   inputs.forEach((input) => input.addEventListener("change", () => {
-    take(input.files);
+    take([...input.files]);
     input.value = "";
   }));
   stop.addEventListener("click", () => {
@@ -76,25 +95,19 @@ export function startMany(tab) {
   });
   results.addEventListener("click", ({target}) => {
     const button = target.closest("button[data-place]");
-    if (!button) return;
-    lookCloser(running.judged[button.dataset.place]).catch(({message}) => {
-      object(results, document.getElementById("objection").content.firstElementChild.cloneNode(true), message);
-    });
+    if (button) look(running.judged[button.dataset.place]);
   });
-  tab.querySelector("#samples").addEventListener("click", async () => {
+  tab.querySelector("#samples").addEventListener("click", () => {
     const buttons = [...document.querySelectorAll("[data-example]")];
-    try {
-      take(await Promise.all(buttons.map((button) => example(button.dataset.example))));
-    } catch ({message}) {
-      refuse(message);
-    }
+    take(Promise.all(buttons.map((button) => example(button.dataset.example))));
   });
   return take;
 }
 
+export const closeCloser = () => document.querySelector(".cd-closer")?.close();
+
 // A photo in a dialog: larger, with what the models say of it and looked at.
-async function lookCloser({name, read, place}) {
-  const file = await read(), {comparison, maps, message} = await answerTo(file, {explain: true});
+function openCloser({name, place}, file, {comparison, maps, message}) {
   if (!comparison) throw new Error(message);
   const addresses = [file, ...Object.values(maps)].map((blob) => URL.createObjectURL(blob));
   const verdicts = new Map(comparison.models.map((verdict) => [verdict.model, verdict]));
@@ -121,16 +134,9 @@ async function lookCloser({name, read, place}) {
   dialog.showModal();
 }
 
-// The refused first, as nobody waits for them, and the photos in mixed order (Fisher and Yates), so that what is judged
-// when somebody stops is a fair part of all.
-function mixed(entries) {
-  const photos = entries.filter(({error}) => !error);
-  for (let last = photos.length - 1; last > 0; last -= 1) {
-    const other = Math.floor(Math.random() * (last + 1));
-    [photos[last], photos[other]] = [photos[other], photos[last]];
-  }
-  return [...entries.filter(({error}) => error), ...photos];
-}
+// In any order, so that what is judged when somebody stops is a fair part of all.
+const mixed = (photos) =>
+  photos.map((photo) => [Math.random(), photo]).sort(([a], [b]) => a - b).map(([, photo]) => photo);
 
 const nameOf = (file) => file.webkitRelativePath || file.name;
 
@@ -146,13 +152,13 @@ function labelOf(name) {
 
 const isKept = (name) => !partsOf(name).some(isClutter);
 
-// What is to be judged: {name, label, read}, or {name, error} of what is refused, which comes first.
+// What is to be judged: {name, label, read} of each of the `photos`, and {name, error} of what is `refused`.
 export async function entriesOf(files) {
   const lists = await Promise.all(files.filter((file) => isKept(nameOf(file))).map(entriesIn)), entries = lists.flat();
   const most = limits.photos, received = grouped(entries.length);
   if (!entries.length) throw refusal("no photos");
   if (entries.length > most) throw refusal("too many photos", {most, received});
-  return [...entries.filter(({error}) => error), ...entries.filter(({error}) => !error)];
+  return {refused: entries.filter(({error}) => error), photos: entries.filter(({error}) => !error)};
 }
 
 // The photo itself, or those in a zip. A zip that cannot be read is refused as one file.

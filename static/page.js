@@ -4,7 +4,7 @@ import site from "./site.js";
 import {templates} from "./templates.js";
 import {ask, forget, newId, on} from "./asking.js";
 import {isTyping, object, objection} from "./choosing.js";
-import {banner, example, startMany} from "./many.js";
+import {banner, closeCloser, example, startMany} from "./many.js";
 import {startQuiz} from "./quiz.js";
 import {accent_of, classesOf, explanation, headline as headlineOf, refusal} from "./wording.js";
 
@@ -179,7 +179,7 @@ buttons.forEach((button) => button.addEventListener("click", () => {
 const many = startMany(at("many"));
 function give(files) {
   if (!at("one").hidden) take(files);
-  else if (!at("many").hidden) files.length ? many(files) : refuse(at("results"), objection(files));
+  else if (!at("many").hidden) files.length ? many([...files]) : refuse(at("results"), objection(files));
 }
 
 document.addEventListener("paste", (event) => isTyping(event) || give(event.clipboardData.files));
@@ -198,6 +198,7 @@ document.addEventListener("drop", (event) => {
 const tabs = [...document.querySelectorAll("[role=tab]")];
 
 function open(tab) {
+  closeCloser();
   for (const other of tabs) {
     const selected = other === tab;
     other.setAttribute("aria-selected", selected);

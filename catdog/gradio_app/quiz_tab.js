@@ -35,14 +35,8 @@ function drawn(count) {
   return chosen;
 }
 
-// Every order is equally likely (Fisher and Yates).
-function shuffled(items) {
-  for (let last = items.length - 1; last > 0; last -= 1) {
-    const other = Math.floor(Math.random() * (last + 1));
-    [items[last], items[other]] = [items[other], items[last]];
-  }
-  return items;
-}
+const shuffled = (items) =>
+  items.map((item) => [Math.random(), item]).sort(([a], [b]) => a - b).map(([, item]) => item);
 
 function show() {
   all('.cd-question, .cd-end').forEach((article) => { article.hidden = true; });

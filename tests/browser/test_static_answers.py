@@ -250,9 +250,9 @@ ENTRIES = """async (files) => {
   const {entriesOf} = await import("./many.js");
   const bytes = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
   try {
-    const entries = await entriesOf(files.map(([name, text]) => new File([bytes(text)], name)));
+    const {refused, photos} = await entriesOf(files.map(([name, text]) => new File([bytes(text)], name)));
     const read = ({error, read}) => error ?? read().then(({size}) => size, ({message}) => message);
-    return await Promise.all(entries.map(async (entry) => [entry.name, entry.label ?? null, await read(entry)]));
+    return await Promise.all([...refused, ...photos].map(async (entry) => [entry.name, entry.label ?? null, await read(entry)]));
   } catch ({message}) {
     return message;
   }

@@ -28,6 +28,8 @@ PASTE = """(bytes) => {
   document.body.dispatchEvent(new ClipboardEvent("paste", {bubbles: true, clipboardData}));
 }"""
 DONE = ".cd-cards[data-state=done] .cd-card"
+# The worker answers in turns, so that what it was asked before is answered, too.
+ALL_ANSWERED = "import('./asking.js').then(({answerTo}) => answerTo(new File([], 'empty')))"
 
 
 @pytest.fixture
@@ -138,6 +140,42 @@ def test_many_can_be_stopped_and_exchanged(page, cat):
     expect(stop).to_be_disabled()
     page.set_input_files("#photos", [cat] * 201)
     expect(page.locator("#results [data-accent=error]")).to_contain_text("At most 200")
+
+
+def test_of_many_what_is_chosen_last_counts(unkept, static_url, cat):
+    held = []
+    unkept.route("**/examples/dog.jpg", lambda route: held.append(route))
+    unkept.goto(f"{static_url}?tab=many")
+    with unkept.expect_request("**/examples/dog.jpg"):
+        unkept.get_by_role("button", name="Take our examples").click()
+    unkept.set_input_files("#photos", [cat])
+    expect(unkept.locator(".cd-item")).to_have_count(1)
+    with unkept.expect_response("**/examples/dog.jpg"):
+        held.pop().continue_()
+    unkept.evaluate(ALL_ANSWERED)
+    expect(unkept.locator(".cd-item")).to_have_count(1)
+    closer = unkept.get_by_role("button", name="Look closer at")
+    closer.dblclick()
+    expect(unkept.get_by_role("dialog")).to_have_count(1)
+    unkept.evaluate(ALL_ANSWERED)
+    expect(unkept.get_by_role("dialog")).to_have_count(1)
+    unkept.get_by_role("button", name="Close", exact=True).click()
+    closer.click()
+    unkept.evaluate("void (Blob.prototype.arrayBuffer = () => new Promise(() => {}))")  # as a large zip takes a while
+    unkept.set_input_files("#photos", [cat])
+    expect(unkept.locator("#results progress")).to_be_visible()
+    expect(closer).to_have_count(0)
+    unkept.evaluate(ALL_ANSWERED)
+    expect(unkept.get_by_role("dialog")).to_have_count(0)
+
+
+def test_back_leads_out_of_a_dialog(page, cat):
+    page.get_by_role("tab", name="Many at once").click()
+    page.set_input_files("#photos", [cat])
+    page.get_by_role("button", name="Look closer at").click()
+    expect(page.get_by_role("dialog")).to_be_visible()
+    page.go_back()
+    expect(page.get_by_role("dialog")).to_have_count(0)
 
 
 def test_the_quiz_is_played_without_a_model(page):
