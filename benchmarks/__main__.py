@@ -1,6 +1,6 @@
 """Measure everything and write results.json and docs/benchmarks.md.
 
-python -m benchmarks [--quick] [--data DIR] [--weights DIR] [--results FILE] [--page FILE]
+python -m benchmarks [--quick] [--data DIR] [--weights DIR] [--results FILE] [--page FILE] [--browser | --ray N]
 """
 
 from __future__ import annotations
@@ -55,6 +55,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         splits = {split: _photos((arguments.data or ROOT / "data") / folder) for split, folder in SPLITS.items()}
         if arguments.browser:
             measured = browser.measure(plan, STATIC, arguments.weights.resolve(), splits["validation"])
+            if not measured:
+                raise Failed("The static page needs Chromium and, of the same models, what `make static` builds.")
             results = json.loads(RESULTS.read_text()) | {"browser": measured}
         elif arguments.ray:
             plan = dataclasses.replace(plan, ray=arguments.ray)

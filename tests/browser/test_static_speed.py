@@ -2,18 +2,39 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
-from benchmarks import browser, plan
+from benchmarks import __main__ as benchmarks
+from benchmarks import markdown, plan
 from tests.conftest import CHROMIUM
 
 pytestmark = pytest.mark.browser
 
 
-def test_a_visit_is_measured(static_page, static_weights, cat):
+@pytest.fixture
+def measure(static_weights, tmp_path, monkeypatch):
+    """measure(page) -> the exit status of the command, and the files that it writes about the page in this folder."""
+    files = [tmp_path / "results.json", tmp_path / "page.md"]
+    options = ["--weights", static_weights, "--data", tmp_path, "--results", files[0], "--page", files[1]]
+
+    def measured(page):
+        monkeypatch.setattr(benchmarks, "STATIC", page)
+        return benchmarks.main(["--quick", "--browser", *map(str, options)]), files
+
+    return measured
+
+
+def test_a_visit_is_measured(static_page, measure):
     if CHROMIUM is None:
         pytest.skip("needs Chromium on the PATH")
-    found = browser.measure(plan.QUICK, static_page, static_weights, [cat])
+    status, (results, page) = measure(static_page)
+    assert status == 0
+    results = json.loads(results.read_text())
+    assert page.read_text() == markdown.render(results)
+    assert results | {"browser": None} == json.loads(benchmarks.RESULTS.read_text()) | {"browser": None}
+    found = results["browser"]
     assert 0 < found["first"] <= found["all"]
     assert 0 < found["photo"] < 1000 * found["all"]
     assert found["models_bytes"] == sum(path.stat().st_size for path in static_page.glob("models/*.bin"))
@@ -23,5 +44,7 @@ def test_a_visit_is_measured(static_page, static_weights, cat):
     assert 0 <= agreement["largest_change"] <= 0.02
 
 
-def test_without_a_page_nothing_is_measured(tmp_path, cat):
-    assert browser.measure(plan.QUICK, tmp_path / "none", tmp_path, [cat]) is None
+def test_without_a_page_nothing_is_measured_or_written(measure, tmp_path, capsys):
+    status, files = measure(tmp_path / "none")
+    assert status == 1 and "make static" in capsys.readouterr().err
+    assert not any(path.exists() for path in files)
