@@ -5,16 +5,14 @@ import {templates} from "./templates.js";
 import {Html} from "./filling.js";
 import {answerTo, ready} from "./asking.js";
 import {object} from "./choosing.js";
+import {answerShown, banner, classes} from "./showing.js";
 import {filesIn, isZip, partsOf} from "./zip.js";
-import {accent_of, classesOf, explanation, grouped, headline, is_neither, refusal, say} from "./wording.js";
+import {grouped, is_neither, refusal, say} from "./wording.js";
 
 const {limits} = site;
 const THUMBNAIL = 192; // pixels, largest side
 const LONGEST_NAME = 200;
-const classes = classesOf(site.specs);
 const titles = Object.fromEntries(site.specs.map((spec) => [spec.name, spec.title]));
-
-export const banner = (title, text, accent) => templates["banner.html"]({title, text, accent, button: ""});
 
 // One of the example photos, as a file; raises what the visitor should know.
 export async function example(name) {
@@ -109,26 +107,18 @@ export const closeCloser = () => document.querySelector(".cd-closer")?.close();
 // A photo in a dialog: larger, with what the models say of it and looked at.
 function openCloser({name, place}, file, {comparison, maps, message}) {
   if (!comparison) throw new Error(message);
-  const addresses = [file, ...Object.values(maps)].map((blob) => URL.createObjectURL(blob));
-  const verdicts = new Map(comparison.models.map((verdict) => [verdict.model, verdict]));
-  const specs = site.specs.filter((spec) => verdicts.has(spec.name));
-  const cards = templates["cards.html"]({
-    state: "done", rows: specs.map((spec) => [spec, verdicts.get(spec.name)]), neither: is_neither(comparison),
-    classes, mapped: true, maps: Object.fromEntries(Object.keys(maps).map((model, i) => [model, addresses[i + 1]])),
-    legend: site.legend,
-  });
-  const verdict = banner(headline(comparison, specs), explanation(comparison, specs), accent_of(comparison, specs));
-  const made = document.createElement("template");
-  made.innerHTML = templates["closer.html"]({
-    name, place, picture: addresses[0], headline: new Html(verdict), cards: new Html(cards),
-  });
+  const [picture, ...drawn] = [file, ...Object.values(maps)].map((blob) => URL.createObjectURL(blob));
+  const mapped = Object.fromEntries(Object.keys(maps).map((model, i) => [model, drawn[i]]));
+  const {headline, cards} = answerShown(comparison, mapped), made = document.createElement("template");
+  const html = {headline: new Html(headline), cards: new Html(cards)};
+  made.innerHTML = templates["closer.html"]({name, place, picture, ...html});
   const dialog = made.content.firstElementChild;
   document.body.append(dialog);
   dialog.addEventListener("click", ({target}) => {
     if (target.matches("dialog, dialog > header > button")) dialog.close();
   });
   dialog.addEventListener("close", () => {
-    addresses.forEach((address) => URL.revokeObjectURL(address));
+    [picture, ...drawn].forEach((address) => URL.revokeObjectURL(address));
     dialog.remove();
   });
   dialog.showModal();

@@ -1,12 +1,12 @@
 // The page: its tabs, and the tab for one photo.
 
 import site from "./site.js";
-import {templates} from "./templates.js";
 import {ask, forget, newId, on} from "./asking.js";
 import {isTyping, object, objection} from "./choosing.js";
-import {banner, closeCloser, example, startMany} from "./many.js";
+import {closeCloser, example, startMany} from "./many.js";
 import {startQuiz} from "./quiz.js";
-import {accent_of, classesOf, explanation, headline as headlineOf, refusal} from "./wording.js";
+import {answerShown} from "./showing.js";
+import {refusal} from "./wording.js";
 
 const at = (id) => document.getElementById(id);
 const [input, preview, invitation, chosen, headline, cards, explain] =
@@ -71,24 +71,13 @@ function show(photo) {
 
 function showVerdicts(answer) {
   answered = answer;
-  const {comparison} = answer, verdicts = new Map(comparison.models.map((verdict) => [verdict.model, verdict]));
-  const specs = site.specs.filter((spec) => verdicts.has(spec.name));
-  const old = addresses, drawn = Object.entries(answer.maps);
+  const {comparison} = answer, old = addresses, drawn = Object.entries(answer.maps);
   const maps = Object.fromEntries(drawn.map(([model, blob]) => [model, URL.createObjectURL(blob)]));
   addresses = Object.values(maps);
-  const title = headlineOf(comparison, specs), text = explanation(comparison, specs);
-  headline.innerHTML = banner(title, text, accent_of(comparison, specs));
-  cards.innerHTML = templates["cards.html"]({
-    state: loading ? "busy" : "done",
-    rows: (loading ? site.specs : specs).map((spec) => [spec, verdicts.get(spec.name)]),
-    neither: comparison.verdict === "neither",
-    classes: classesOf(site.specs),
-    refusing: site.specs.some((spec) => spec.neither),
-    mapped: explain.checked,
-    maps,
-    legend: site.legend,
-    answer: loading ? "" : JSON.stringify(comparison),
-  });
+  const savable = loading ? "" : JSON.stringify(comparison);
+  const shown = answerShown(comparison, explain.checked ? maps : null, {busy: loading, answer: savable});
+  headline.innerHTML = shown.headline;
+  cards.innerHTML = shown.cards;
   cards.hidden = false;
   old.forEach((address) => URL.revokeObjectURL(address));
   reveal();

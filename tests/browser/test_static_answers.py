@@ -56,19 +56,9 @@ ANSWER = """async (data) => {
   return answerTo(new File([Uint8Array.from(atob(data), (c) => c.charCodeAt(0))], "photo"));
 }"""
 HTML = """async ([comparison, answer]) => {
-  const names = ["site", "templates", "wording"];
-  const [{default: site}, {templates}, wording] = await Promise.all(names.map((name) => import(`./${name}.js`)));
-  const title = wording.headline(comparison, site.specs), text = wording.explanation(comparison, site.specs);
-  const rows = comparison.models.map((verdict) => [site.specs.find(({name}) => name === verdict.model), verdict]);
-  const neither = wording.is_neither(comparison);
-  return [
-    templates["banner.html"]({title, text, accent: wording.accent_of(comparison, site.specs), button: ""}),
-    templates["cards.html"]({
-      state: "done", rows, neither, classes: wording.classesOf(site.specs), mapped: true,
-      refusing: site.specs.some((spec) => spec.neither),
-      maps: {xception: "<&\\"'>"}, legend: site.legend, answer,
-    }),
-  ];
+  const {answerShown} = await import("./showing.js");
+  const {headline, cards} = answerShown(comparison, {xception: "<&\\"'>"}, {answer});
+  return [headline, cards];
 }"""
 
 
@@ -252,7 +242,8 @@ ENTRIES = """async (files) => {
   try {
     const {refused, photos} = await entriesOf(files.map(([name, text]) => new File([bytes(text)], name)));
     const read = ({error, read}) => error ?? read().then(({size}) => size, ({message}) => message);
-    return await Promise.all([...refused, ...photos].map(async (entry) => [entry.name, entry.label ?? null, await read(entry)]));
+    const told = async (entry) => [entry.name, entry.label ?? null, await read(entry)];
+    return await Promise.all([...refused, ...photos].map(told));
   } catch ({message}) {
     return message;
   }
