@@ -368,7 +368,7 @@ def export(
         raise typer.BadParameter("With --exact and --repo, name a folder with --out.")
     out = out or (weights if exact else Path("build/onnx"))
     manifest = onnx_folder.export(weights, onnx_folder.photos(data, limit), out, exact=exact)
-    figures = ("file", "bytes", "rounding", "largest_difference", "photos")
+    figures = ("file", "bytes", "bits", "largest_difference", "photos")
     _print_json({"out": str(out), "models": [{name: entry[name] for name in figures} for entry in manifest["models"]]})
 
 

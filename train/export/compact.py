@@ -2,37 +2,30 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-SHORT = 8  # bits of the numbers in large arrays
-# The lowest 5 bits of others are stored by themselves, so that the file compresses well; 8 hold the rest of 13.
+# Of numbers with more than 8 bits, the lowest 5 are stored by themselves, so that the file compresses well; 8 hold the
+# rest of 13.
 LOW = 32
-
-
-class Rounding(NamedTuple):
-    """Weights as whole numbers: of SHORT bits in arrays of at least `least` numbers, of `bits`, up to 13, in others."""
-
-    least: int
-    bits: int
-
-
-# From the smallest file to one that loses nothing.
-LADDER = (*(Rounding(2**power, 12) for power in (12, 16, 17, 18)), Rounding(2**62, 13), None)
-# Smaller arrays, and those with one axis, stay in float32. With fewer numbers for each step, 8 bits gain little.
-FEWEST, FEWEST_PER_STEP = 1024, 64
+FEWEST_BITS, MOST_BITS = 4, 13
+# Bits of the weights in arrays of USUAL numbers, from the smallest file on; None loses nothing.
+LADDER = (*np.arange(6, 11.5, 0.5).tolist(), None)
+USUAL = 2**18
+FEWEST = 1024  # smaller arrays, and those with one axis, stay in float32
 # Largest error of weights that count as unchanged, in parts of the largest of their channel.
 EXACT = 2e-6
 TINY = np.float32(1e-12)
 
 
-def compact(model: onnx.ModelProto, rounding: Rounding | None, kernels: Sequence[np.ndarray] = ()) -> onnx.ModelProto:
+def compact(model: onnx.ModelProto, bits: float | None, kernels: Sequence[np.ndarray] = ()) -> onnx.ModelProto:
     """A copy of a float32 model with rounded weights; with None, in float16 where that loses nothing.
 
+    bits     of the weights in arrays of USUAL numbers; others get more or fewer, by their size
     kernels  weights of the network before its normalisations were multiplied into them, in the shapes of the graph:
              those that float16 holds stay exact
     """
@@ -41,7 +34,7 @@ def compact(model: onnx.ModelProto, rounding: Rounding | None, kernels: Sequence
     for tensor in graph.initializer:
         values = numpy_helper.to_array(tensor)
         is_large = values.dtype == np.float32 and values.ndim > 1 and values.size >= FEWEST
-        packed = _packed(values, rounding, kernels) if is_large else None
+        packed = _packed(values, bits, kernels) if is_large else None
         if packed is None:
             initializers.append(tensor)
             continue
@@ -57,14 +50,23 @@ def compact(model: onnx.ModelProto, rounding: Rounding | None, kernels: Sequence
 
 
 def _packed(
-    values: np.ndarray, rounding: Rounding | None, kernels: Sequence[np.ndarray]
+    values: np.ndarray, bits: float | None, kernels: Sequence[np.ndarray]
 ) -> tuple[np.ndarray, np.ndarray] | None:
     """A smaller array, and what it is to be multiplied by, in place of `values`; None to keep these."""
-    if rounding is None:
+    if bits is None:
         return next(filter(None, (_multiple(values, kernel) for kernel in (values, *kernels))), None)
-    axis = min((0, -1), key=lambda axis: _error(values, *_rounded(values, axis, SHORT)))
-    is_short = values.size >= max(rounding.least, FEWEST_PER_STEP * values.shape[axis])
-    return _rounded(values, axis, SHORT if is_short else rounding.bits)
+    ways = [_rounded(values, axis, _bits(values.size, bits)) for axis in (0, -1)]
+    return min(ways, key=lambda way: np.square(values - way[0] * way[1]).sum())
+
+
+def _bits(size: int, usual: float) -> int:
+    """For the weights of an array of so many numbers; `usual` for one of USUAL numbers.
+
+    Rounded to as many bits, large arrays disturb the answer about as much as small ones. The file is then smallest for
+    its noise if each number of each array adds as much noise (Shoham and Gersho 1988): half a bit less for twice as
+    many numbers.
+    """
+    return min(max(round(usual - math.log2(size / USUAL) / 2), FEWEST_BITS), MOST_BITS)
 
 
 def _multiple(values: np.ndarray, kernel: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
@@ -129,8 +131,4 @@ def _rounded(values: np.ndarray, axis: int, bits: int) -> tuple[np.ndarray, np.n
     shape = np.moveaxis(values, axis, 0).shape
     whole = np.moveaxis(np.clip(whole, -most, most).reshape(shape), 0, axis)
     steps = np.moveaxis(steps.reshape(-1, *[1] * (values.ndim - 1)), 0, axis)
-    return whole.astype(np.int8 if bits == SHORT else np.int16), steps.astype(np.float32)
-
-
-def _error(values: np.ndarray, whole: np.ndarray, step: np.ndarray) -> float:
-    return float(np.square(values - whole * step).sum())
+    return whole.astype(np.int8 if bits <= 8 else np.int16), steps.astype(np.float32)

@@ -66,15 +66,15 @@ def exported(
     pairs = sorted(zip(photos, expected, strict=True), key=lambda pair: pair[1].probabilities.max())
     answers = engine(convert.check_batch(spec)).probabilities
     whole, kernels = _converted(engine), [*_kernels(engine)]
-    for rounding in ladder:
-        model = compact(whole, rounding, kernels)
+    for bits in ladder:
+        model = compact(whole, bits, kernels)
         engine = OnnxEngine(model)
         found = ((_answer(Classifier(spec, engine), photo), answer) for photo, answer in pairs)
         difference = _largest_difference(tqdm(found, f"{spec.name} as ONNX", len(pairs), leave=False), limit)
         if difference <= limit:
             return model, {
                 "exact": exact,
-                "rounding": rounding and rounding._asdict(),
+                "bits": bits,
                 "photos": len(photos),
                 "largest_difference": difference,
                 "answers": answers.tolist(),

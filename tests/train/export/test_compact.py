@@ -1,4 +1,4 @@
-"""Weights in 8 and 16 bits: which arrays get which, and how far they are from what they were."""
+"""Weights in fewer bits: how many an array gets, and how far they are from what they were."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from train.export.compact import LADDER, compact
+from train.export.compact import MOST_BITS, compact
 from train.export.onnx_file import OnnxEngine
 
 SHAPE = (64, 80)
@@ -33,10 +33,10 @@ def model() -> onnx.ModelProto:
 
 
 @pytest.mark.parametrize(
-    ("rounding", "parts", "tolerance"), [(LADDER[0], ("small",), 1 / 127), (LADDER[-2], ("high", "low"), 1 / 4095)]
+    ("bits", "parts", "tolerance"), [(5, ("small",), 1 / 127), (MOST_BITS, ("high", "low"), 1 / 4095)]
 )
-def test_large_arrays_are_kept_small_and_computed_in_float32(model, rounding, parts, tolerance):
-    small = compact(model, rounding)
+def test_large_arrays_are_kept_small_and_computed_in_float32(model, bits, parts, tolerance):
+    small = compact(model, bits)
     kept = {tensor.name: numpy_helper.to_array(tensor) for tensor in small.graph.initializer}
     assert all(kept[f"weights.{part}"].itemsize == 1 for part in parts)
     assert kept["bias"].dtype == np.float32
@@ -47,6 +47,17 @@ def test_large_arrays_are_kept_small_and_computed_in_float32(model, rounding, pa
     assert np.all(shift <= tolerance * np.abs(expected).max(axis=0) / SHAPE[0] + 1e-6)
     assert len(small.SerializeToString()) < len(model.SerializeToString()) * (0.2 + 0.25 * len(parts))
     assert "weights" in [tensor.name for tensor in model.graph.initializer]
+
+
+def test_arrays_of_four_times_as_many_numbers_get_a_bit_less(model):
+    largest = []
+    for rows in (SHAPE[0], 4 * SHAPE[0]):
+        weights = np.random.default_rng(0).normal(size=(rows, SHAPE[1])).astype(np.float32)
+        model.graph.initializer[0].CopyFrom(numpy_helper.from_array(weights, "weights"))
+        model.graph.input[0].type.tensor_type.shape.dim[1].dim_value = rows
+        kept = {tensor.name: numpy_helper.to_array(tensor) for tensor in compact(model, 5).graph.initializer}
+        largest.append(np.abs(kept["weights.small"]).max())
+    assert largest == [127, 63]
 
 
 def test_weights_of_few_bits_stay_exact_though_a_normalisation_was_multiplied_into_them(model):

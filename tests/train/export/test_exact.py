@@ -50,7 +50,7 @@ def expected(made):
 
 def test_it_answers_as_keras_does_to_rounding(made):
     (entry,) = json.loads((made[0] / exported.MANIFEST).read_text(encoding="utf-8"))["models"]
-    assert entry["exact"] and entry["rounding"] is None
+    assert entry["exact"] and entry["bits"] is None
     assert entry["largest_difference"] <= convert.LARGEST_DIFFERENCE
 
 

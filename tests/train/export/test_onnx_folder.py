@@ -117,9 +117,9 @@ def test_a_file_that_answers_otherwise_is_not_exported(export_changed, change):
 
 
 def test_the_smallest_file_that_answers_alike_is_exported(export_changed):
-    assert export_changed(CHANGES["labels"], 0)[1]["rounding"] == LADDER[0]._asdict()
-    assert export_changed(CHANGES["labels"], 1)[1]["rounding"] == LADDER[1]._asdict()
-    assert export_changed(CHANGES["labels"], len(LADDER) - 1)[1]["rounding"] is None
+    assert export_changed(CHANGES["labels"], 0)[1]["bits"] == LADDER[0]
+    assert export_changed(CHANGES["labels"], 1)[1]["bits"] == LADDER[1]
+    assert export_changed(CHANGES["labels"], len(LADDER) - 1)[1]["bits"] is None
 
 
 def test_nothing_is_exported_beside_a_damaged_model(tmp_path):
