@@ -4,8 +4,7 @@ import site from "./site.js";
 import {templates} from "./templates.js";
 import {Html} from "./filling.js";
 import {answerTo, ready} from "./asking.js";
-import {object} from "./choosing.js";
-import {answerShown, banner, classes} from "./showing.js";
+import {answerShown, banner, classes, refuse} from "./showing.js";
 import {filesIn, isZip, partsOf} from "./zip.js";
 import {grouped, is_neither, refusal, say} from "./wording.js";
 
@@ -76,8 +75,7 @@ export function startMany(tab) {
       const file = await entry.read(), answer = await answerTo(file, {explain: true});
       if (awaited === entry && results.checkVisibility()) openCloser(entry, file, answer);
     } catch ({message}) {
-      if (awaited !== entry) return;
-      object(results, document.getElementById("objection").content.firstElementChild.cloneNode(true), message);
+      if (awaited === entry) refuse(results, message);
     } finally {
       if (awaited === entry) awaited = null;
     }

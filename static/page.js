@@ -2,10 +2,10 @@
 
 import site from "./site.js";
 import {ask, forget, newId, on} from "./asking.js";
-import {isTyping, object, objection} from "./choosing.js";
+import {isTyping, objection} from "./choosing.js";
 import {closeCloser, example, startMany} from "./many.js";
 import {startQuiz} from "./quiz.js";
-import {answerShown} from "./showing.js";
+import {answerShown, refuse} from "./showing.js";
 import {refusal} from "./wording.js";
 
 const at = (id) => document.getElementById(id);
@@ -113,8 +113,6 @@ async function startAgain() {
   await kept?.unregister();
   location.reload();
 }
-
-const refuse = (board, reason) => object(board, at("objection").content.firstElementChild.cloneNode(true), reason);
 
 function take(files) {
   const reason = objection(files, site.limits.bytes);

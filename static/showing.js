@@ -1,5 +1,6 @@
 // What the tabs show of an answer, as HTML: the templates of catdog/pages, filled as it fills them.
 
+import {object} from "./choosing.js";
 import site from "./site.js";
 import {templates} from "./templates.js";
 import {accent_of, classesOf, explanation, headline, is_neither} from "./wording.js";
@@ -8,6 +9,10 @@ const {specs} = site;
 export const classes = classesOf(specs);
 
 export const banner = (title, text, accent) => templates["banner.html"]({title, text, accent, button: ""});
+
+// An alert above what a board shows.
+export const refuse = (board, message) =>
+  object(board, document.getElementById("objection").content.firstElementChild.cloneNode(true), message);
 
 // The banner and the cards. `maps` has the address of each model's heat map, and is null if none are wanted; with
 // `busy`, cards wait for the models that have not answered; `answer` is the JSON that can be saved.

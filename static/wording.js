@@ -17,7 +17,7 @@ export const refusal = (code, values = {}) => Object.assign(new Refusal(filled(r
 export const asRefusal = (error, code, values = {}) =>
   error instanceof Refusal ? error : refusal(code, {...values, reason: error.message});
 
-export const UNSURE = site.unsure;
+const UNSURE = site.unsure;
 export const FEW_CLASSES = site.fewClasses;
 export const measured = (spec) => spec.measured;
 export const refuses = (spec) => spec.refuses;
@@ -68,7 +68,7 @@ function leaderSays(comparison, specs) {
 
 // Rounded as `percent` shows it.
 const tenths = (share) => Number(fixed(share, 3));
-export const certainty = ({confidence}) => certainties.find(([least]) => tenths(confidence) >= least)[1];
+const certainty = ({confidence}) => certainties.find(([least]) => tenths(confidence) >= least)[1];
 
 export function stance(verdict, neither) {
   if (neither) return say((verdict.neither ?? verdict.strangeness) === null ? "always chooses" : "had to choose");
