@@ -3,7 +3,7 @@
 import js from "@eslint/js";
 import globals from "globals";
 
-// What is put above a script, or given to it.
+// What is put above a script, such as the exports of choosing.js and camera.js, or given to it.
 const given = (files, ...names) =>
   ({files, languageOptions: {globals: Object.fromEntries(names.map((name) => [name, "readonly"]))}});
 
@@ -18,7 +18,8 @@ export default [
   {files: ["static/service-worker.js"], languageOptions: {globals: globals.serviceworker}},
   given(["static/service-worker.js"], "KEPT", "FETCHED", "VERSION", "POLICY"),
   given(["catdog/gradio_app/*.js"], "element", "trigger", "watch"),
-  given(["catdog/gradio_app/{many,single}_tab.js"], "isReadable", "isTyping", "object", "objection"), // choosing.js
+  given(["catdog/gradio_app/{many,single}_tab.js"], "isReadable", "isTyping", "object", "objection", "obstacle"),
+  given(["catdog/gradio_app/{live,single}_tab.js"], "NO_CAMERA_HERE", "cameraFails", "startLive"),
   given(["catdog/gradio_app/many_tab.js"], "refusal", "largest", "together"),
   given(["catdog/gradio_app/single_tab.js"], "refusal", "largest", "drawing"),
 ];

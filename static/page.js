@@ -2,7 +2,9 @@
 
 import site from "./site.js";
 import {ask, forget, newId, on} from "./asking.js";
-import {isTyping, objection} from "./choosing.js";
+import {startLive} from "./camera.js";
+import {isTyping, objection, obstacle} from "./choosing.js";
+import {judged} from "./live.js";
 import {closeCloser, example, startMany} from "./many.js";
 import {startQuiz} from "./quiz.js";
 import {answerShown, refuse} from "./showing.js";
@@ -114,8 +116,8 @@ async function startAgain() {
   location.reload();
 }
 
-function take(files) {
-  const reason = objection(files, site.limits.bytes);
+async function take(files) {
+  const reason = await obstacle(files, site.limits.bytes);
   if (reason) return refuse(headline, reason);
   choices += 1;
   forgetExample();
@@ -123,7 +125,7 @@ function take(files) {
 }
 
 function takeChosen() {
-  if (input.files.length) take(input.files);
+  if (input.files.length) take([...input.files]);
   input.value = ""; // or the same file would be no change
 }
 
@@ -165,7 +167,7 @@ buttons.forEach((button) => button.addEventListener("click", () => {
 // Photos that are dropped or pasted anywhere.
 const many = startMany(at("many"));
 function give(files) {
-  if (!at("one").hidden) take(files);
+  if (!at("one").hidden) take([...files]);
   else if (!at("many").hidden) files.length ? many([...files]) : refuse(at("results"), objection(files));
 }
 
@@ -236,6 +238,7 @@ function beginAgain() {
   cards.hidden = false;
 }
 
+startLive(at("live"), judged);
 if (at("quiz")) startQuiz(at("quiz"), at("questions"));
 addEventListener("popstate", follow);
 follow();

@@ -20,7 +20,7 @@ from catdog.gradio_app.gallery import closer, no_closer, results
 from catdog.gradio_app.parts import LIVE, ONE_PHOTO, PRIVATE, html, on_failure, script
 from catdog.gradio_app.uploads import LARGEST_PHOTOS, FilesInput
 from catdog.models.spec import classes_of
-from catdog.pages import banners
+from catdog.pages import CHOOSING, banners
 from catdog.pages.banners import banner
 from catdog.pages.examples import fitting
 from catdog.pages.render import render
@@ -73,7 +73,7 @@ def add(comparator: Comparator) -> None:
     with gr.Row(elem_classes="cd-main"):
         with gr.Column(scale=4, min_width=280):
             files = FilesInput(label="Photos, or a zip", file_count="multiple", height=220, elem_id="cd-files")
-            html("", script("many_tab.js", refusal=banners.objection(), **sizes), elem_id="cd-left-out")
+            html("", script("many_tab.js", CHOOSING, refusal=banners.objection(), **sizes), elem_id="cd-left-out")
             html(render("many_hint.html", classes=classes, **limits))
             _add_samples(files, [str(path) for path in fitting(comparator.specs).values()])
             with gr.Row():

@@ -11,7 +11,7 @@ import gradio as gr
 from starlette.middleware import Middleware
 
 from catdog.comparator import Comparator
-from catdog.gradio_app import api, link_preview, many_tab, operators, quiz_tab, single_tab
+from catdog.gradio_app import api, link_preview, live_tab, many_tab, operators, quiz_tab, single_tab
 from catdog.gradio_app.link_preview import LinkPreview
 from catdog.gradio_app.parts import html
 from catdog.gradio_app.sweep import sweeping
@@ -46,6 +46,8 @@ def build(comparator: Comparator) -> gr.Blocks:
         with gr.Tabs(elem_id="cd-tabs"):
             with gr.Tab("One photo", id="one"):
                 photo = single_tab.add(comparator)
+            with gr.Tab("Live camera", id="live"):
+                live_tab.add(comparator)
             with gr.Tab("Many at once", id="many"):
                 many_tab.add(comparator)
             if questions:
@@ -82,7 +84,11 @@ def launch_options(page: gr.Blocks, comparator: Comparator) -> dict[str, Any]:
             ],
             "lifespan": lifespan,
             "exception_handlers": {KeyError: api.misnamed, TypeError: api.misnamed},
-            "routes": [*operators.routes(page, comparator), link_preview.route(comparator.specs)],
+            "routes": [
+                *operators.routes(page, comparator),
+                link_preview.route(comparator.specs),
+                live_tab.route(comparator),
+            ],
         },
         "allowed_paths": [str(path) for path in find().values()],
         "mcp_server": True,

@@ -8,8 +8,6 @@ from pathlib import Path
 
 import gradio as gr
 
-from catdog.pages import CHOOSING
-
 # All events that ask the models about one photo, on the page and in the API, share one limit.
 ONE_PHOTO = "one photo"
 # Options of an event that only the page may trigger, and that shows its progress itself.
@@ -33,11 +31,11 @@ def html(value: str, js_on_load: str | None = None, **options) -> gr.HTML:
     return gr.HTML(value, js_on_load=js_on_load, apply_default_css=False, **options)
 
 
-def script(name: str, **constants: str | int) -> str:
-    """A script of this room for `js_on_load`, after these constants and what choosing.js has."""
+def script(name: str, *shared: Path, **constants: str | int) -> str:
+    """A script of this room for `js_on_load`, after these constants and what the shared scripts export."""
     named = "".join(f"const {constant} = {json.dumps(value)};\n" for constant, value in constants.items())
-    shared = CHOOSING.read_text(encoding="utf-8").replace("export ", "")
-    return f"{named}{shared}\n{Path(__file__).with_name(name).read_text(encoding='utf-8')}"
+    scripts = [path.read_text(encoding="utf-8").replace("export ", "") for path in shared]
+    return "\n".join([named, *scripts, Path(__file__).with_name(name).read_text(encoding="utf-8")])
 
 
 def on_failure(event, outputs: Sequence | gr.HTML, shown: Sequence | str) -> None:

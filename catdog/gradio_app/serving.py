@@ -11,6 +11,7 @@ from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from catdog.comparator import Comparator
+from catdog.gradio_app import live_tab
 from catdog.gradio_app.page import launch_options
 
 GRACE = 8.0  # seconds for requests in flight at SIGTERM; `docker stop` kills after 10
@@ -79,5 +80,6 @@ class Watch:
 
 
 def _is_endless(scope: Scope) -> bool:
-    """Whether a request is the heartbeat of a page, or an agent's stream of messages."""
-    return "/heartbeat/" in scope["path"] or (scope["method"] == "GET" and "/gradio_api/mcp" in scope["path"])
+    """Whether a request is the heartbeat of a page, a frame of a camera, or an agent's stream of messages."""
+    path, method = scope["path"], scope["method"]
+    return "/heartbeat/" in path or path.endswith(live_tab.ADDRESS) or (method == "GET" and "/gradio_api/mcp" in path)

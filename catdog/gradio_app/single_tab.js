@@ -1,11 +1,13 @@
 // What the tab for one photo does besides Gradio's own. `element`, the headline, and `trigger` are given by Gradio,
-// `drawing`, `refusal` and `largest` by single_tab.py, which also puts choosing.js before this.
+// `drawing`, `refusal` and `largest` by single_tab.py, which also puts choosing.js and camera.js before this.
 
 const inPhoto = (selector) => document.querySelector(`#cd-photo ${selector}`);
 const isShown = () => inPhoto('.source-selection')?.getClientRects().length > 0;
 
-// The only button of a headline asks once more.
-element.addEventListener('click', (event) => { if (event.target.closest('button')) trigger('click'); });
+// The only button of a headline asks once more: about the photo, or for the one at an address.
+element.addEventListener('click', ({target}) => {
+  if (target.closest('button')) trigger(target.closest('[data-again]')?.dataset.again ?? 'click');
+});
 
 // A photo that the browser cannot show (HEIC, or no photo at all) becomes a drawing.
 document.addEventListener('error', (event) => {
@@ -21,10 +23,9 @@ function refuse(message) {
 
 // Gradio would drop without a word what it does not take, and what it shows as well. So it is given photos alone.
 async function take(files) {
-  const [photo] = files, reason = objection(files, largest);
+  const [photo] = files, reason = await obstacle([...files], largest);
   if (reason) refuse(reason);
-  else if (await isReadable(photo)) give(photo);
-  else refuse(`“${photo.name}” cannot be read. It may be a folder, or have been moved. Choose it again.`);
+  else give(photo);
 }
 
 // Gradio takes dropped photos whatever it shows, if they have the type of a photo, which browsers do not know of all.
@@ -74,8 +75,8 @@ const buttons = {
   },
   '[aria-label="Capture from camera"]': async (button) => {
     const devices = await camera?.enumerateDevices() ?? [];
-    if (!camera) refuse('Browsers give the camera only to pages that come over https. Choose a photo.');
-    else if (!devices.some(({kind}) => kind === 'videoinput')) refuse(cameraFails.NotFoundError);
+    if (!camera) refuse(NO_CAMERA_HERE);
+    else if (!devices.some(({kind}) => kind === 'videoinput')) refuse(cameraFails('NotFoundError'));
     else button.click();
   },
   '[aria-label="Paste from clipboard"]': async () => {
@@ -102,16 +103,11 @@ function choose() {
 }
 
 // Gradio says nothing when it gets no camera, and waits on.
-const cameraFails = {
-  NotFoundError: 'No camera was found. Connect one, or choose a photo.',
-  NotAllowedError: 'The camera is not allowed. Allow it for this page in the browser, or choose a photo.',
-  other: 'The camera does not start. Another program may use it. Close that, or choose a photo.',
-};
 const camera = navigator.mediaDevices;
 const start = camera?.getUserMedia.bind(camera);
 if (camera) {
-  camera.getUserMedia = (wanted) => start(wanted).catch(({name}) => {
-    refuse(cameraFails[name] ?? cameraFails.other);
+  camera.getUserMedia = (wanted) => isShown() ? start(wanted).catch(({name}) => {
+    refuse(cameraFails(name));
     return new Promise(() => {});
-  });
+  }) : start(wanted);
 }

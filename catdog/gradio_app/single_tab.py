@@ -8,17 +8,18 @@ from pathlib import Path
 
 import gradio as gr
 from gradio.processing_utils import save_bytes_to_cache
+from markupsafe import Markup
 
 from catdog.comparator import Comparator
 from catdog.errors import CatDogError
 from catdog.gradio_app.parts import LIVE, ONE_PHOTO, PRIVATE, html, on_failure, script
 from catdog.gradio_app.uploads import PhotoInput, Sent
-from catdog.pages import banners, cards
+from catdog.pages import CAMERA, CHOOSING, banners, cards
 from catdog.pages.examples import fitting, thumbnails
 from catdog.pages.opening import Opening
 from catdog.pages.pictures import overlay_urls
 from catdog.pages.render import icon_url, render
-from catdog.wording import scope
+from catdog.wording import UNANSWERED, scope
 
 _EXAMPLES_ON_LOAD = Path(__file__).with_name("example_row.js").read_text(encoding="utf-8")
 # Runs when the photo is no longer the example that the address of the page names.
@@ -30,6 +31,8 @@ _FORGET_EXAMPLE = """() => {
     button.setAttribute('aria-pressed', false);
   }
 }"""
+# A banner about an address, whose button fetches once more; that of others asks about the photo.
+_AGAIN = Markup('<div data-again="submit">{}</div>')
 # The back camera of a phone, with enough pixels: Gradio asks for those only if there are no other constraints.
 _CAMERA = {"video": {"facingMode": "environment", "width": {"ideal": 1920}, "height": {"ideal": 1440}}}
 
@@ -59,8 +62,8 @@ def add(comparator: Comparator) -> PhotoInput:
 
 def _headline_on_load(largest: int) -> str:
     """The script of the headline, for photos of at most `largest` bytes."""
-    drawing = icon_url("paw", "#b5a999")
-    return LIVE + script("single_tab.js", drawing=drawing, refusal=banners.objection(), largest=largest)
+    constants = {"drawing": icon_url("paw", "#b5a999"), "refusal": banners.objection(), "largest": largest}
+    return LIVE + script("single_tab.js", CHOOSING, CAMERA, **constants)
 
 
 def _photo_input() -> PhotoInput:
@@ -97,15 +100,16 @@ def _add_address_events(comparator: Comparator, address: gr.Textbox, photo: Phot
         try:
             content = comparator.fetch(address.strip())
         except CatDogError as error:
-            yield gr.skip(), banners.failed(error), blank
+            yield gr.skip(), _AGAIN.format(banners.failed(error)), blank
         else:
             # Browsers look at the content, whatever it is called; the same name again would be no change.
             path = save_bytes_to_cache(content, f"{secrets.token_hex(4)}.jpg", photo.GRADIO_CACHE)
             yield path, gr.skip(), gr.skip()
 
     outputs = [photo, *results]
-    fetched = address.submit(fetch, address, outputs, concurrency_id=ONE_PHOTO, **PRIVATE)
-    on_failure(fetched, results, [banners.unanswered(), blank])
+    asked = [address.submit, results[0].submit]
+    fetched = gr.on(asked, fetch, address, outputs, concurrency_id=ONE_PHOTO, **PRIVATE)
+    on_failure(fetched, results, [_AGAIN.format(banners.unanswered()), blank])
     address.submit(None, js=_FORGET_EXAMPLE, api_visibility="private")
     photo.input(None, cancels=[fetched], api_visibility="private")  # or the older wish would replace the newer photo
 
@@ -123,7 +127,8 @@ def _add_example_events(examples: gr.HTML, files: dict[str, Path], photo: PhotoI
 
     # All choices, one after the other: by default one would be lost while the one before is on its way, and with
     # "always_last" Gradio sends the earlier one again.
-    examples.click(choose, None, [photo, headline], trigger_mode="multiple", concurrency_limit=1, **PRIVATE)
+    chosen = examples.click(choose, None, [photo, headline], trigger_mode="multiple", concurrency_limit=1, **PRIVATE)
+    on_failure(chosen, headline, banners.refused(UNANSWERED))
     photo.input(None, js=_FORGET_EXAMPLE, api_visibility="private")
 
 

@@ -8,7 +8,8 @@ import gradio as gr
 
 from catdog.pages import STYLE
 
-STYLES = [STYLE, *(Path(__file__).with_name(name) for name in ("page.css", "many_tab.css", "quiz_tab.css"))]
+_OWN = ("page.css", "live_tab.css", "many_tab.css", "quiz_tab.css")
+STYLES = [STYLE, *(Path(__file__).with_name(name) for name in _OWN)]
 
 # Fonts of the system only: nothing is fetched before the first paint.
 _FONT = [

@@ -6,5 +6,6 @@ STYLE = Path(__file__).with_name("verdicts.css")
 ICON = Path(__file__).with_name("catdog.svg")
 ACTIONS = Path(__file__).with_name("actions.js")  # a script without imports and exports
 CHOOSING = Path(__file__).with_name("choosing.js")
+CAMERA = Path(__file__).with_name("camera.js")
 
-__all__ = ["ACTIONS", "CHOOSING", "ICON", "STYLE"]
+__all__ = ["ACTIONS", "CAMERA", "CHOOSING", "ICON", "STYLE"]

@@ -19,6 +19,10 @@ export const tooLarge = (name, largest) =>
 // Whether the browser can read a file: not a folder, nor what has been moved or changed.
 export const isReadable = (file) => file.slice(0, 1).arrayBuffer().then(() => true, () => false);
 
+// As `objection`, once it was tried to read the photo: what is dropped may be a folder.
+export const obstacle = async (files, largest) => objection(files, largest) || (await isReadable(files[0]) ? ''
+  : `“${files[0].name}” cannot be read. If it is a folder, open it and choose one photo. If not, choose it again.`);
+
 // Whether something is pasted or dropped into a field for text.
 const FIELDS = 'input:not([type=file], [type=checkbox], [type=radio]), textarea';
 export const isTyping = ({target}) => Boolean(target.closest?.(FIELDS));

@@ -14,7 +14,7 @@ from catdog.comparator import Comparator
 from catdog.models.novelty import Novelty, unit
 from tests.catdog import fakes
 from tests.catdog.photos import encoded
-from tests.conftest import EXAMPLES, PATIENCE, WAIT
+from tests.conftest import CHROMIUM, EXAMPLES, PATIENCE, QUIET, WAIT
 from tests.servers import served_folder, served_page
 from tests.tiny import write_tiny_model
 
@@ -116,6 +116,15 @@ def open_page(chromium):
             return page
 
         yield opened_whole
+
+
+@pytest.fixture(scope="module")
+def camera(chromium):
+    """A browser whose camera shows a test picture."""
+    allowed = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
+    browser = chromium.browser_type.launch(executable_path=CHROMIUM, args=[*QUIET, *allowed])
+    yield browser
+    browser.close()
 
 
 @pytest.fixture

@@ -45,6 +45,9 @@ def is_local(url: str) -> bool:
     return re.match(r"(https?|ws)://127\.0\.0\.1[:/]|data:|blob:", url) is not None
 
 
+# From now on, whatever is chosen or dropped is a folder: nothing in it can be read.
+FOLDERS = "void (Blob.prototype.slice = () => ({arrayBuffer: () => Promise.reject(new DOMException())}))"
+
 # Not `wait_for_function`, which a page's Content-Security-Policy may forbid.
 SETTLED = """() => Promise.allSettled(document.getAnimations()
   .filter((animation) => animation.effect.getTiming().iterations !== Infinity)

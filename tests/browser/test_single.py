@@ -9,13 +9,13 @@ import httpx
 import pytest
 from PIL import Image
 
-from catdog import Comparison, Settings
+from catdog import Comparator, Comparison, Settings
+from catdog.errors import Busy
 from tests.catdog import fakes
-from tests.catdog.photos import heic, noise
-from tests.conftest import CHROMIUM, QUIET
+from tests.catdog.photos import encoded, heic, noise
 
 from .conftest import DESKTOP, PHONE, launched
-from .looks import assert_looks_right
+from .looks import FOLDERS, assert_looks_right
 
 pytestmark = pytest.mark.browser
 expect = pytest.importorskip("playwright.sync_api", reason="needs Playwright: pip install playwright").expect
@@ -142,6 +142,9 @@ def test_what_is_no_photo_is_named_and_leaves_the_photo_and_its_verdict(any_page
     drop(page, ("photo", "image/png", photo(fakes.DOG).read_bytes()), place="footer")
     expect_headline(page, "say dog")
     expect(page.locator(".cd-banner[role=alert]")).to_have_count(0)
+    page.evaluate(FOLDERS)
+    drop(page, ("cats", "", 0))
+    expect(page.locator(".cd-banner[role=alert]")).to_contain_text("If it is a folder, open it")
 
 
 def test_the_content_decides_where_name_and_type_say_nothing(page, photo):
@@ -399,15 +402,6 @@ def test_the_keyboard_goes_from_the_tabs_over_photo_and_examples_to_the_maps_and
     expect(maps).to_have_css("outline-style", "solid")
 
 
-@pytest.fixture
-def camera(chromium):
-    """A browser whose camera shows a test picture."""
-    allowed = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
-    browser = chromium.browser_type.launch(executable_path=CHROMIUM, args=[*QUIET, *allowed])
-    yield browser
-    browser.close()
-
-
 # Remembers what kind of picture the page asks the browser for.
 ASKED = """() => {
   const devices = navigator.mediaDevices, ask = devices.getUserMedia.bind(devices);
@@ -450,10 +444,35 @@ def test_loading_and_busy(open_page, stepwise, photo):
     expect_headline(second, "Xception says dog")
 
 
+class Web(Comparator):
+    """Fetches a photo of a dog, but not at first."""
+
+    asked = 0
+
+    def fetch(self, address: str) -> bytes:
+        self.asked += 1
+        if self.asked == 1:
+            raise Busy("Others are fetching.")
+        return encoded(fakes.photo(fakes.DOG), "PNG")
+
+
+def test_trying_again_fetches_the_photo_of_an_address_once_more(open_page, photo):
+    with launched(Web(fakes.classifiers())) as url:
+        page = open_page(url)
+        choose(page, photo(fakes.CAT))
+        expect_headline(page, "say cat")
+        page.get_by_label("Or its address").fill("https://example.org/dog.png")
+        page.get_by_role("button", name="Fetch it").click()
+        expect_headline(page, "Please wait a moment")
+        page.get_by_role("button", name="Try again").click()
+        expect_headline(page, "say dog")
+
+
 def test_a_full_queue_says_so(open_page, photo):
     with launched(fakes.comparator(), max_size=0) as url:
         page = open_page(url)
-        choose(page, photo(fakes.CAT))
+        page.get_by_role("button", name="Try the dog photo").click()
         expect_headline(page, "No verdict")
+        choose(page, photo(fakes.CAT))
         expect(page.locator(".cd-banner p").first).to_contain_text("busy")
         expect(page.get_by_role("button", name="Try again")).to_be_visible()

@@ -23,7 +23,7 @@ from catdog.errors import CatDogError
 from catdog.gradio_app.gallery import results
 from catdog.models.heatmap import enlarged
 from catdog.models.spec import ModelSpec
-from catdog.pages import banners, cards
+from catdog.pages import banners, cards, live
 from catdog.photo.array import resized
 from catdog.photo.decode import decode
 from catdog.photo.unreadable import NOT_PHOTOS, OTHER_PHOTOS
@@ -56,9 +56,9 @@ ANSWER = """async (data) => {
   return answerTo(new File([Uint8Array.from(atob(data), (c) => c.charCodeAt(0))], "photo"));
 }"""
 HTML = """async ([comparison, answer]) => {
-  const {answerShown} = await import("./showing.js");
+  const [{answerShown}, {shown}] = await Promise.all([import("./showing.js"), import("./live.js")]);
   const {headline, cards} = answerShown(comparison, {xception: "<&\\"'>"}, {answer});
-  return [headline, cards];
+  return [headline, cards, shown(comparison)];
 }"""
 
 
@@ -207,9 +207,10 @@ def page_specs(static_weights, static_page):
 
 def test_sentences_and_cards_are_those_of_the_servers(page, page_specs):
     for comparison in comparisons():
-        banner, filled = page.evaluate(HTML, [comparison.to_dict(), json.dumps(comparison.to_dict())])
+        banner, filled, seen = page.evaluate(HTML, [comparison.to_dict(), json.dumps(comparison.to_dict())])
         assert banner == banners.verdict(comparison, page_specs)
         assert filled == cards.filled(comparison, page_specs, {"xception": "<&\"'>"})
+        assert seen == live.verdict(comparison, page_specs)
 
 
 SHOWN = """async ([judged, planned]) => (await import("./many.js")).shown(judged, planned)"""

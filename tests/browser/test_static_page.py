@@ -17,7 +17,7 @@ from tests.servers import served_folder
 from train.export.static_page import service_worker
 
 from .conftest import DESKTOP, PHONE
-from .looks import assert_looks_right
+from .looks import FOLDERS, assert_looks_right
 
 pytestmark = pytest.mark.browser
 expect = pytest.importorskip("playwright.sync_api", reason="needs Playwright: pip install playwright").expect
@@ -58,6 +58,9 @@ def test_a_photo_can_be_chosen_pasted_and_replaced_by_a_bad_one(page, cat):
     expect(page.locator("#headline [role=alert]")).to_contain_text("x.pdf")
     page.evaluate(PASTE, None)
     expect(page.locator("#headline [role=alert]")).to_contain_text("no file")
+    page.evaluate(FOLDERS)
+    page.evaluate(PASTE, [0])
+    expect(page.locator("#headline [role=alert]")).to_contain_text("If it is a folder, open it")
     expect(page.locator("#headline .cd-banner")).to_have_count(2)
     expect(page.locator(DONE)).to_have_count(3)
     expect(page.locator("#preview")).to_be_visible()
@@ -128,7 +131,7 @@ def test_many_photos_become_a_gallery_tables_and_a_csv_file(page, tmp_path):
 
 
 def test_many_can_be_stopped_and_exchanged(page, cat):
-    page.get_by_role("tab", name="One photo").press("ArrowRight")
+    page.get_by_role("tab", name="Live camera").press("ArrowRight")
     page.set_input_files("#photos", [cat] * 200)
     stop = page.get_by_role("button", name="Stop")
     expect(stop).to_be_enabled()

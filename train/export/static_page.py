@@ -22,7 +22,7 @@ from catdog.errors import InvalidSettings, ModelMismatch
 from catdog.flask_app import blueprint
 from catdog.gradio_app import quiz_tab
 from catdog.models.spec import ModelSpec, classes_of, sha256_of
-from catdog.pages import ACTIONS, CHOOSING, ICON, STYLE, banners, cards, examples, frame, preview
+from catdog.pages import ACTIONS, CAMERA, CHOOSING, ICON, STYLE, banners, cards, examples, frame, live, preview
 from catdog.pages.opening import Opening
 from catdog.pages.render import environment, render
 from catdog.settings import Settings
@@ -43,7 +43,7 @@ SHEETS = (STYLE, Path(blueprint.__file__).parent / "static" / "catdog.css", SOUR
 QUIZ = Path(quiz_tab.__file__)
 FILLED = (
     "macros.html", "legend.html", "actions.html", "banner.html", "cards.html", "progress.html", "gallery.html",
-    "closer.html",
+    "closer.html", "live_verdict.html",
 )  # fmt: skip
 PRIVACY = "The models run in your browser: your photos never leave this device."
 # Nothing comes from elsewhere and nothing goes there.
@@ -137,8 +137,8 @@ def _models(folder: Path) -> list[dict[str, Any]]:
 
 def _copy_files(folder: Path) -> None:
     scripts = (path for path in SOURCE.glob("*.js") if path.name != WORKER)  # which names all others
-    copies = {path.name: path for path in (*scripts, *SHEETS, CHOOSING, ACTIONS, ICON)}
-    copies |= {f"{path.stem}.css": path for path in (QUIZ.with_suffix(".css"), QUIZ.with_name("many_tab.css"))}
+    copies = {path.name: path for path in (*scripts, *SHEETS, CHOOSING, ACTIONS, CAMERA, ICON)}
+    copies |= {name: QUIZ.with_name(name) for name in ("live_tab.css", "many_tab.css", "quiz_tab.css")}
     copies |= {f"ort/{name}": RUNTIME / "dist" / name for name in RUNTIME_FILES}
     copies |= {"ort/LICENSE.txt": SOURCE / "ort-LICENSE.txt", "LICENSE": ROOT / "LICENSE"}
     copies |= {f"examples/{path.name}": path for path in examples.find().values()}
@@ -193,7 +193,8 @@ export function startQuiz(element, questions) {
 def _page(folder: Path, specs: Sequence[ModelSpec], comparator: Any, address: str) -> str:
     quiz, thumbnails = _quiz(folder, comparator), examples.thumbnails(examples.fitting(specs))
     banner, example = Opening(comparator, "Choose, drop or paste one, or try an example.", specs)()
-    tabs = [("one", "One photo"), ("many", "Many at once"), *([("quiz", "You against the models")] if quiz else [])]
+    tabs = [("one", "One photo"), ("live", "Live camera"), ("many", "Many at once")]
+    tabs += [("quiz", "You against the models")] if quiz else []
     return (
         environment()
         .from_string((SOURCE / "page.html").read_text(encoding="utf-8"))
@@ -215,6 +216,7 @@ def _page(folder: Path, specs: Sequence[ModelSpec], comparator: Any, address: st
             looking=banners.looking(),
             failed=banners.unanswered(),
             objection=banners.objection(),
+            live=live.tab(PRIVACY),
             waiting_for_many=banners.banner("Waiting for photos", "The least certain answers come first.", "idle"),
             named=wording.listed(classes_of(specs), "and"),
             quiz=quiz_tab.start(quiz_tab.find(specs), specs) if quiz else "",

@@ -1,7 +1,7 @@
 // Makes the form send by itself as soon as a photo is chosen, dropped or pasted. The server answers
 // with the same page as it would without a script; its result is put in the place of the old one.
 
-import {isTyping, object, objection} from "./choosing.js";
+import {isTyping, object, obstacle} from "./choosing.js";
 
 const form = document.querySelector("form");
 const input = document.querySelector("#file");
@@ -12,7 +12,7 @@ const chosen = document.querySelector("#chosen");
 const headline = document.querySelector("#headline");
 const cards = document.querySelector("#cards");
 let running = new AbortController();
-let taken = new DataTransfer().files; // what the page shows
+let taken = []; // the photo that the page shows, if it is a file
 
 // The server wrote what the page says while it waits, and when it fails, into templates.
 function say(state, text) {
@@ -60,7 +60,7 @@ function ask() {
 function askForAddress() {
   forgetExample();
   input.value = "";
-  taken = input.files;
+  taken = [];
   preview.hidden = chosen.hidden = true;
   invitation.hidden = false;
   preview.alt = "The photo of that address";
@@ -105,15 +105,18 @@ function forgetExample() {
   document.querySelectorAll("section > .cd-hint").forEach((name) => name.remove());
 }
 
-function take(files) {
-  const reason = objection(files, Number(form.dataset.maxBytes));
+// `files` is an array: what browsers give is emptied when the form or the event that it came with is.
+async function take(files) {
+  const reason = await obstacle(files, Number(form.dataset.maxBytes));
   if (reason) object(headline, document.querySelector("#objection").content.firstElementChild.cloneNode(true), reason);
   else taken = files;
-  input.files = taken;
+  const kept = new DataTransfer();
+  taken.forEach((file) => kept.items.add(file));
+  input.files = kept.files;
   if (!reason) ask();
 }
 
-input.addEventListener("change", () => input.files.length && take(input.files));
+input.addEventListener("change", () => input.files.length && take([...input.files]));
 
 headline.addEventListener("click", (event) => {
   if (event.target.closest("button")) askAgain() || location.reload();
@@ -134,7 +137,7 @@ explain.addEventListener("change", () => {
 });
 
 document.addEventListener("paste", (event) => {
-  if (!isTyping(event)) take(event.clipboardData.files);
+  if (!isTyping(event)) take([...event.clipboardData.files]);
 });
 
 document.addEventListener("dragover", (event) => {
@@ -149,5 +152,5 @@ document.addEventListener("dragleave", (event) => {
 document.addEventListener("drop", (event) => {
   event.preventDefault(); // else the browser would leave the page for the photo
   delete form.dataset.dragging;
-  take(event.dataTransfer.files);
+  take([...event.dataTransfer.files]);
 });

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from tests.browser.looks import assert_looks_right, watched
+from tests.browser.looks import FOLDERS, assert_looks_right, watched
 from tests.catdog import fakes
 from tests.catdog.photos import CAT, encoded, heic, noise
 
@@ -107,6 +107,10 @@ def test_one_photo_can_be_dropped_or_pasted_and_what_is_none_leaves_it_and_its_v
         expect(alert.locator("button")).to_have_count(0)
         expect_verdicts(page)
         expect(page.locator("#preview")).to_have_attribute("alt", "The photo 0.jpg")
+    page.evaluate(FOLDERS)
+    page.evaluate(TRANSFER, ["drop", list(CAT), 1])
+    expect(alert).to_contain_text("If it is a folder, open it")
+    expect_verdicts(page)
     assert sent.count("POST") == 2
     page.get_by_label("Show what the models looked at").uncheck()
     expect(alert).to_have_count(0)

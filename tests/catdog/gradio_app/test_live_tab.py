@@ -1,0 +1,56 @@
+"""What the page's server says of the frames of cameras."""
+
+from __future__ import annotations
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+
+from catdog import Settings
+from catdog.classifier import Classifier
+from catdog.comparator import Comparator
+from catdog.gradio_app.live_tab import AT_ONCE
+from tests.catdog import fakes
+from tests.catdog.photos import encoded
+from tests.conftest import PATIENCE
+from tests.servers import served_page
+
+FRAME = encoded(fakes.photo(fakes.CAT), "JPEG")
+
+
+class Waiting(fakes.Colours):
+    """A model that answers when it is let."""
+
+    def __init__(self):
+        super().__init__(0.3)
+        self.asked, self.let = threading.Semaphore(0), threading.Event()
+
+    def __call__(self, batch):
+        self.asked.release()
+        self.let.wait(PATIENCE)
+        return super().__call__(batch)
+
+
+def test_few_frames_are_judged_at_a_time_within_the_limits_of_photos():
+    model = Waiting()
+    comparator = Comparator([Classifier(fakes.spec("xception"), model)], settings=Settings(max_upload_bytes=2**16))
+    model.let.set()
+    with served_page(comparator) as (_, url), ThreadPoolExecutor() as pool:
+
+        def code(content: bytes) -> tuple[int, str]:
+            response = httpx.post(f"{url}/live", content=content, timeout=PATIENCE)
+            return response.status_code, response.json()["error"]["code"]
+
+        assert code(b"no photo") == (422, "invalid_image")
+        assert code(b"") == (422, "invalid_image")
+        assert code(bytes(2**16 + 1)) == (413, "image_too_large")
+        model.let.clear()
+        frames = [pool.submit(httpx.post, f"{url}/live", content=FRAME, timeout=PATIENCE) for _ in range(AT_ONCE)]
+        while comparator.waiting < AT_ONCE:
+            time.sleep(0.01)
+        assert code(FRAME) == (429, "busy")
+        model.let.set()
+        assert all("Xception says cat" in frame.result().text for frame in frames)
+    comparator.close()
