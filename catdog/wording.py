@@ -30,17 +30,16 @@ SENTENCES = {
     "something else": "The photo seems to show something else. Do not trust the answers below.",
     "usually right": "When they disagreed like this before, {title} was right {right} of {photos} times. "
     "It says {label}.",
-    "leader is": "{title}, {which}, is {sure} ({confidence}).",
-    "leader says": "{title}, {which}, says {label} and is {sure} ({confidence}).",
-    "leader leans": "{title}, {which}, leans towards {label} ({confidence}).",
+    "leader is": "{title}, {which}, is {sure}.",
+    "leader says": "{title}, {which}, says {label} and is {sure}.",
+    "leader leans": "{title}, {which}, leans towards {label}.",
     "leader claims": "{title}, {which}, says {label} by its own account ({confidence}).",
     "most accurate": "the most accurate of them",
     "first": "asked first",
     "unmeasured": "How often answers this sure are wrong was never measured.",
-    "own account": "By its own account",
-    "leaning": "Leaning",
-    "had to choose": "If it had to choose",
-    "always chooses": "It always chooses",
+    "own account": "By its own account: {confidence}",
+    "had to choose": "If it had to choose: {confidence}",
+    "always chooses": "It always chooses: {confidence}",
     "always": "On {photos}, {wrong} of its answers were wrong.",
     "below": "On {photos}, {wrong} of its answers below {high} were wrong.",
     "between": "On {photos}, {wrong} of its answers from {low} to {high} were wrong.",
@@ -57,8 +56,9 @@ SENTENCES = {
     "nothing judged": "Nothing was judged",
     "opening": "Opening the files…",
     "judged": "Judged {done} of {photos} photos",
-    "some judged": "{photos} photos judged",
-    "one judged": "1 photo judged",
+    "one photo": "1 photo",
+    "some photos": "{photos} photos",
+    "some judged": "{photos} judged",
     "none judged": "No photo could be judged",
     "reasons": "The reasons are below.",
     "stopped": "Stopped after {done} of {photos} photos",
@@ -68,10 +68,10 @@ SENTENCES = {
 }
 VERTICAL, HORIZONTAL = ("upper ", "", "lower "), ("left", "centre", "right")
 
-# Least confidence -> how sure an answer is called: one scale for all models, which the number beside the word explains.
-# The headline says that models lean to a label where all are UNSURE.
+# Largest chance of being wrong -> how sure an answer is called: one scale for all models. The headline says that models
+# lean to a label where all are UNSURE.
 UNSURE = "unsure"
-CERTAINTIES = ((0.99, "very sure"), (0.95, "sure"), (0.8, "fairly sure"), (0.0, UNSURE))
+CERTAINTIES = ((0.01, "very sure"), (0.05, "sure"), (0.2, "fairly sure"), (1.0, UNSURE))
 # Lower error rates are not shown as a number: they were learned from a handful of mistakes, or from none.
 RAREST = 0.01
 # More classes than this are counted, not listed.
@@ -94,6 +94,11 @@ def answering(specs: Sequence[ModelSpec]) -> str:
 def say(name: str, **values: str) -> str:
     """One of SENTENCES with these values in it."""
     return SENTENCES[name].format(**values)
+
+
+def counted(photos: int) -> str:
+    """So many photos, as text."""
+    return say("one photo") if photos == 1 else say("some photos", photos=f"{photos:,}")
 
 
 def scope(specs: Sequence[ModelSpec]) -> str:
@@ -182,18 +187,22 @@ def _leader_says(comparison: Comparison, specs: Sequence[ModelSpec]) -> str:
 
 
 def certainty(verdict: Verdict) -> str:
-    """How sure an answer is, in a word or two, by its confidence as `percent` shows it."""
-    return next(word for least, word in CERTAINTIES if round(verdict.confidence, 3) >= least)
+    """How sure an answer is, in a word or two: no surer than its confidence, and than such answers were right.
+
+    Both are rounded as the page shows them.
+    """
+    wrong, rate = round(1 - verdict.confidence, 3), verdict.error_rate or 0
+    if rate >= RAREST:
+        wrong = max(wrong, 1 / round(1 / rate))
+    return next(word for largest, word in CERTAINTIES if wrong <= largest)
 
 
 def stance(verdict: Verdict, neither: bool) -> str:
-    """What a card says before a confidence; on a photo of none of the classes, nothing of how often it is right."""
+    """What a card says below a label; on a photo of none of the classes, nothing of how often it is right."""
+    confidence = percent(verdict.confidence)
     if neither:
-        return say("always chooses" if verdict.refusal is None else "had to choose")
-    if verdict.error_rate is None:
-        return say("own account")
-    sure = certainty(verdict)
-    return say("leaning") if sure == UNSURE else sure.capitalize()
+        return say("always chooses" if verdict.refusal is None else "had to choose", confidence=confidence)
+    return say("own account", confidence=confidence) if verdict.error_rate is None else certainty(verdict).capitalize()
 
 
 def reliability(verdict: Verdict, spec: ModelSpec) -> str:

@@ -207,17 +207,18 @@ function kinds(good) {
   return Object.fromEntries(Object.entries(counts).filter(([, count]) => count));
 }
 
+const counted = (photos) => say(photos === 1 ? "one photo" : "some photos", {photos: grouped(photos)});
+
 function summary(good, judged, planned) {
-  const photos = grouped(good.length);
   const title = judged.length < planned ? say("stopped", {done: grouped(judged.length), photos: grouped(planned)})
-    : say(good.length === 1 ? "one judged" : "some judged", {photos});
+    : say("some judged", {photos: counted(good.length)});
   if (!good.length && judged.length === planned) return banner(say("none judged"), say("reasons"), "error");
   const counts = [
     [say("split"), good.filter(({comparison}) => !comparison.agree).length],
     [site.neither, good.filter(({comparison}) => is_neither(comparison)).length],
   ];
   const found = counts.filter(([, count]) => count)
-    .map(([what, count]) => say("counted", {what, photos: grouped(count)}));
+    .map(([what, count]) => say("counted", {what, photos: counted(count)}));
   return banner(title, good.length ? found.join("") + say("order") : "", "summary");
 }
 

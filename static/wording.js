@@ -66,15 +66,17 @@ function leaderSays(comparison, specs) {
   return say(name, {title, which, label: verdict.label, sure, confidence: percent(verdict.confidence)});
 }
 
-// Rounded as `percent` shows it.
-const tenths = (share) => Number(fixed(share, 3));
-const certainty = ({confidence}) => certainties.find(([least]) => tenths(confidence) >= least)[1];
+function certainty({error_rate: rate, confidence}) {
+  const wrong = Math.max(fixed(1 - confidence, 3), rate >= rarest ? 1 / fixed(1 / rate, 0) : 0);
+  return certainties.find(([largest]) => wrong <= largest)[1];
+}
 
 export function stance(verdict, neither) {
-  if (neither) return say((verdict.neither ?? verdict.strangeness) === null ? "always chooses" : "had to choose");
-  if (verdict.error_rate === null) return say("own account");
+  const confidence = percent(verdict.confidence), always = (verdict.neither ?? verdict.strangeness) === null;
+  if (neither) return say(always ? "always chooses" : "had to choose", {confidence});
+  if (verdict.error_rate === null) return say("own account", {confidence});
   const sure = certainty(verdict);
-  return sure === UNSURE ? say("leaning") : sure[0].toUpperCase() + sure.slice(1);
+  return sure[0].toUpperCase() + sure.slice(1);
 }
 
 // The classes that a card has bars for; of equally probable ones the first, as in Python.

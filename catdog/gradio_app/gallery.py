@@ -15,7 +15,7 @@ from catdog.pages.banners import banner
 from catdog.pages.pictures import data_url, overlay_urls
 from catdog.pages.render import render
 from catdog.verdict import Comparison
-from catdog.wording import is_neither, neither, say
+from catdog.wording import counted, is_neither, neither, say
 
 THUMBNAIL_QUALITY = 70
 CLOSER = 1024  # pixels, largest side of a photo that is looked at closer
@@ -76,12 +76,12 @@ def _summary(
     if planned is not None:
         title = say("stopped", done=f"{len(judged):,}", photos=f"{planned:,}")
     elif good:
-        title = say("one judged" if len(good) == 1 else "some judged", photos=f"{len(good):,}")
+        title = say("some judged", photos=counted(len(good)))
     else:
         return banner(say("none judged"), say("reasons"), "error")
     counts = {
         say("split"): sum(not entry.comparison.agree for entry in good),
         neither(specs): sum(is_neither(entry.comparison) for entry in good),
     }
-    found = "".join(say("counted", what=what, photos=f"{number:,}") for what, number in counts.items() if number)
+    found = "".join(say("counted", what=what, photos=counted(number)) for what, number in counts.items() if number)
     return banner(title, found + say("order") if good else "", "summary")

@@ -1,7 +1,7 @@
 // A verdict a few times a second on what the camera sees, and why there is none. All pages with a camera use this.
 
 const EVERY = 200; // milliseconds between two looks at the camera
-const PATIENCE = 5000; // milliseconds without a verdict, after which the page says why
+const PATIENCE = 5000; // milliseconds for which a verdict is shown without a newer one
 const COUNTED = 3000; // milliseconds over which frames are counted
 const LARGEST = 512; // pixels of the larger side of a frame: more than any model looks at
 const BACK = {video: {facingMode: 'environment'}}; // on a phone
@@ -20,7 +20,7 @@ export const NO_CAMERA_HERE = 'Browsers give the camera only to pages that come 
 export function startLive(section, judge) {
   const [video, button, board, rate] = ['video', 'button', '[data-board]', '[data-rate]'].map((part) =>
     section.querySelector(part));
-  const off = board.innerHTML, failed = section.querySelector('template');
+  const off = board.innerHTML, [looking, failed] = section.querySelectorAll('template');
   let run = null; // what is filmed now
 
   button.addEventListener('click', () => run ? stop() : start());
@@ -46,6 +46,7 @@ export function startLive(section, judge) {
     run = own;
     video.srcObject = stream;
     video.hidden = false;
+    put(looking);
     button.textContent = 'Stop the camera';
   }
 
@@ -67,13 +68,20 @@ export function startLive(section, judge) {
   }
 
   function say(message) {
-    board.replaceChildren(failed.content.cloneNode(true));
+    put(failed);
     board.querySelector('p').textContent = message;
+  }
+
+  function put(template) {
+    board.replaceChildren(template.content.cloneNode(true));
+    rate.textContent = '';
   }
 
   // While a frame is judged, others are dropped, so that none wait. The camera is off when nobody sees the tab.
   async function look(own) {
     if (document.hidden || !section.checkVisibility()) return stop();
+    const old = performance.now() - own.shown > PATIENCE;
+    if (own.judging && old && board.querySelector('.cd-card')) put(looking);
     if (own.judging || !video.videoWidth) return;
     own.judging = true;
     try {
@@ -86,7 +94,7 @@ export function startLive(section, judge) {
     } catch ({message, busy}) {
       if (own !== run) return;
       if (!busy) fail(message);
-      else if (performance.now() - own.shown > PATIENCE) say(message);
+      else if (old) say(message);
     }
     own.judging = false;
   }

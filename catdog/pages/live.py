@@ -16,7 +16,8 @@ from catdog.wording import headline, is_neither
 def tab(privacy: str) -> Markup:
     """The tab before the camera starts; `privacy` says what becomes of its pictures."""
     off = banner("The camera is off", "Start it, and point it at something.", "idle")
-    return render("live.html", privacy=privacy, off=off, failed=banner("No verdicts", "…", "error"))
+    looking, failed = banner("Looking through the camera…", "", "busy"), banner("No verdicts", "…", "error")
+    return render("live.html", privacy=privacy, off=off, looking=looking, failed=failed)
 
 
 def verdict(comparison: Comparison, specs: Sequence[ModelSpec]) -> Markup:

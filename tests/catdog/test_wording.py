@@ -67,16 +67,18 @@ def test_a_map_is_told_in_words(heatmap, where):
 
 
 @pytest.mark.parametrize(
-    ("confidence", "word"),
+    ("confidence", "error_rate", "word"),
     [
-        (1.0, "very sure"), (0.99, "very sure"), (0.9896, "very sure"), (0.9894, "sure"), (0.95, "sure"),
-        (0.9494, "fairly sure"), (0.8, "fairly sure"), (0.7994, "unsure"), (0.5, "unsure"), (0.2, "unsure"),
+        (1.0, None, "very sure"), (0.9896, None, "very sure"), (0.9894, None, "sure"), (0.95, None, "sure"),
+        (0.9494, None, "fairly sure"), (0.8, None, "fairly sure"), (0.7994, None, "unsure"), (0.2, None, "unsure"),
+        (0.999, 0.001, "very sure"), (0.999, 1 / 99.8, "very sure"), (0.999, 0.011, "sure"), (0.98, 0.001, "sure"),
+        (0.98, 1 / 19.6, "sure"), (0.98, 1 / 19.4, "fairly sure"), (0.98, 0.16, "fairly sure"),
+        (0.68, 0.2, "unsure"), (0.999, 0.23, "unsure"), (0.999, 0.9, "unsure"),
     ],
 )  # fmt: skip
-def test_the_words_for_how_sure_an_answer_is_are_of_one_scale(confidence, word):
-    """Whatever the model, and by the number that stands beside the word: 98.96 % is shown as 99.0%."""
-    for error_rate in (None, 0.001, 0.3):
-        assert wording.certainty(said(confidence=confidence, error_rate=error_rate)) == word
+def test_the_words_for_how_sure_an_answer_is_are_of_one_scale(confidence, error_rate, word):
+    """By what the card says: 1 in 19.6 is shown as 1 in 20, and 98.96 % as 99.0%."""
+    assert wording.certainty(said(confidence=confidence, error_rate=error_rate)) == word
 
 
 @pytest.mark.parametrize(

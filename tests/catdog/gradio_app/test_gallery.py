@@ -42,7 +42,7 @@ def test_the_most_doubtful_come_first_and_bad_files_are_listed(comparator, judge
     names = re.findall(r"<h3>(.*?)</h3>", html)
     assert names[:2] == ["strange.png", "disputed.png"] and sorted(names[2:]) == ["cat.png", "dog.png"]
     assert "4 photos judged" in html
-    assert "disagree: 2." in html and "neither a cat nor a dog: 1." in html
+    assert "disagree: 2 photos." in html and "neither a cat nor a dog: 1 photo." in html
     for shown in (html, gallery.results(judged[4:], comparator.specs)):
         assert "<strong>bad.txt</strong> It is a text." in shown
     assert "cd-failures" not in gallery.results(judged[:4], comparator.specs)

@@ -29,7 +29,7 @@ def words(html: str) -> str:
 def test_a_card_shows_label_confidence_probabilities_and_costs():
     html = cards.filled(compared(verdict("xception", "cat", CAT, error_rate=0.02)), [fakes.spec("xception")], None)
     for fact in (
-        "Xception Cat Fairly sure: 94.0% Cat 94.0% Dog 6.0%", "1 in 50 of its answers", "12 ms", "6.5 MB",
+        "Xception Cat Fairly sure Cat 94.0% Dog 6.0%", "1 in 50 of its answers", "12 ms", "6.5 MB",
         "2.9 million", "21 min", "32 × 32 px", "97.0% of 2,000 validation photos",
     ):  # fmt: skip
         assert fact in words(html)
@@ -40,7 +40,7 @@ def test_a_card_shows_label_confidence_probabilities_and_costs():
 def test_a_card_says_what_nobody_measured_and_what_the_model_cannot_do():
     foreign = minimal("foreign")
     html = cards.filled(compared(verdict("foreign", "cat", CAT)), [foreign], {})
-    for text in ("Parameters", "Training", "Right on", "<img", "cd-legend", "sure:"):
+    for text in ("Parameters", "Training", "Right on", "<img", "cd-legend", "ure</span>"):
         assert text not in html
     for text in ("own account: 94.0%", "was never measured", "Never measured", "every photo", "cd-mapless"):
         assert text in html
@@ -85,14 +85,14 @@ def test_of_many_classes_the_most_probable_have_bars():
     assert "Class 700</span>" in html
 
 
-def test_how_sure_a_card_is_depends_on_its_confidence_and_on_neither():
+def test_how_sure_a_card_is_depends_on_how_often_such_answers_are_wrong_and_on_neither():
     unsure = verdict("xception", "cat", UNSURE_CAT, error_rate=0.25)
     specs = [minimal("xception", sureness={"confidence": [0.0, 0.9], "error_rate": [0.25, 0.01]})]
     html = cards.filled(compared(unsure), specs, {})
-    assert "Leaning: 55.0%" in html and "1 in 4 of its answers below 90.0%" in html
+    assert "Unsure</span>" in html and "1 in 4 of its answers below 90.0%" in html
     html = cards.filled(compared(unsure, verdict="neither"), specs, None)
     assert '<article class="cd-card" data-accent="neither"' in html and ": 55.0%" in html
-    assert "Leaning" not in html and "cd-worth" not in html
+    assert "Unsure" not in html and "cd-worth" not in html
 
 
 def test_the_cards_keep_the_order_of_the_models_and_maps_stand_on_theirs():
