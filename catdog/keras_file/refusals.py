@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from typing import Any
 
@@ -52,7 +53,7 @@ REFUSALS = {
     "several_sigmoids": "It has a sigmoid for each of {count} classes, so its probabilities need not add up to 1. "
     "`python -m catdog adopt` divides them by their sum.",
     "several_files": "There are several models: name one of {reason}.",
-    "not_loaded": "Keras says: {reason}",
+    "not_loaded": "It cannot be put together: {reason}",
 }  # fmt: skip
 
 
@@ -76,7 +77,9 @@ def refused(code: str, name: str, **facts: Any) -> Refused:
 def first_line(error: Exception) -> str:
     """The useful line of a library's message, at most 300 characters.
 
-    Keras adds whole configurations after it, and OpenVINO adds places in its source code before it.
+    Keras adds whole configurations before or after it, and OpenVINO adds places in its source code before it.
     """
-    lines = [line for line in str(error).splitlines() if line.strip() and not line.startswith("Exception from ")]
+    text = re.sub(r"(?s)^.*Exception encountered(: | when calling .*?\n)", "", str(error))
+    text = re.sub(r"\x1b\[\d+m", "", text)  # bold
+    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("Exception from ")]
     return textwrap.shorten(lines[0] if lines else type(error).__name__, 300)

@@ -282,6 +282,12 @@ def test_a_config_that_does_not_fit_is_refused(change, code, tmp_path):
     assert refusal(path) == code
 
 
+def test_the_reason_of_keras_is_told_without_the_config(tmp_path):
+    edited(lambda layers: layers[0]["config"].update(filters=-3))(path := tmp_path / "model.h5")
+    with pytest.raises(Refused, match=r"together: Invalid value for argument `filters`.*-3\.$"):
+        read(path)
+
+
 @pytest.fixture
 def early(tmp_path):
     """A model of today, and an archive of it as Keras 2.12 wrote them, whose groups have another name."""
