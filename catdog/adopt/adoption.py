@@ -99,8 +99,8 @@ def adopt(
         choice, figures, counts = measured(model, names, shapes, usual, labelled, seconds)
         wanted = choice.option
         facts["chosen_on"] = {"photos": counts[0], "agreement": {k: round(v, 3) for k, v in choice.shares.items()}}
-    elif assumed:
-        facts["assumed"] = [*assumed]
+    elif unsaid := (*assumed, *(() if source.teachable else ("shape",))):
+        facts["assumed"] = [*unsaid]
     spec = _write(model, _spec(target, array, wanted, names, figures, facts), target)
     return Adopted(spec, out, head_of(model), choice, assumed, seconds, counts)
 

@@ -16,8 +16,8 @@ from catdog.photo.array import Shape, resized
 from catdog.photo.reader import Reader
 
 # Of these folders the first one with two classes is used, best one that the model was not trained on.
-SPLITS = ("val", "valid", "validation", "test", "testing", "test_set", "eval", "evaluation", "train", "training",
-          "training_set")  # fmt: skip
+SPLITS = ("val", "valid", "validation", "validation_set", "test", "testing", "test_set", "seg_test", "eval",
+          "evaluation", "train", "training", "training_set", "seg_train")  # fmt: skip
 NO_CLASSES = ("neither", "unlabelled")
 
 
@@ -51,13 +51,14 @@ def find_labelled(folder: Path, known: Sequence[str] = ()) -> Labelled:
         raise InvalidSettings(f"There is no folder {folder} of photos.")
     folder = _unwrapped(folder)
     inside = {path.name.casefold(): path for path in _inside(folder) if path.is_dir()}
-    folders = [inside[name] for name in SPLITS if name in inside] or [folder]
+    folders = [_unwrapped(inside[name]) for name in SPLITS if name in inside] or [folder]
     found = ((each, _classes_in(each, known)) for each in folders)
     folder, classes = next((pair for pair in found if len(pair[1]) > 1), (folder, {}))
     if not classes:
         raise InvalidSettings(
             f"{folder} must hold a folder of photos for each class, at least two, such as cat/ and dog/, or photos "
             "named after their class, such as cat.1.jpg, or after one that --classes or --labels names. "
+            "`python -m train prepare` makes such a folder of other layouts. "
             f"Looked into: {', '.join(each.name for each in folders)}."
         )
     # In turn, so that the first ones are of all classes alike.

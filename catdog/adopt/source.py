@@ -93,8 +93,12 @@ def _unpacked(path: Path, workspace: Path) -> Path:
         models = [info for info in wanted if Path(info.filename).suffix.lower() in MODELS]
         if sum(info.file_size if info in models else min(info.file_size, LARGEST_TEXT) for info in wanted) > LARGEST:
             raise refused("absurd_size", path.name, reason="more than 2 GB in a zip")
+        names = archive.namelist()
         if not models:
-            raise refused(_other([Path(name) for name in archive.namelist()]) or "zip_file", path.name)
+            script = any(name.endswith("model.json") for name in names) and any(name.endswith(".bin") for name in names)
+            raise refused("tensorflow_js" if script else _other([*map(Path, names)]) or "zip_file", path.name)
+        if any(info.flag_bits & 1 for info in wanted):  # with a password
+            raise refused("archive", path.name)
         for info in wanted:
             target = workspace / Path(info.filename).name
             with unpacking(path.name), archive.open(info) as stream, target.open("wb") as out:
@@ -109,6 +113,10 @@ def _is_wanted(path: Path) -> bool:
     return path.suffix.lower() in (*MODELS, ".json", ".txt") and not path.name.startswith((".", "_"))
 
 
+def _is_hidden(path: Path) -> bool:
+    return any(part.startswith((".", "__")) for part in path.parts)
+
+
 def _other(paths: Sequence[Path]) -> str | None:
     """The code for what lies in a folder instead of a model of Keras."""
     return next(filter(None, map(other, paths)), None)
@@ -118,10 +126,13 @@ def _in_folder(folder: Path) -> tuple[Path, Path | None]:
     files = [path for path in _files(folder) if not path.name.startswith(".")]
     described = [path for path in files if path.suffix.lower() == ".json" and describes_model(path)]
     models = [path for path in files if path.suffix.lower() in MODELS]
+    if not models and not described:  # as in many repositories, two folders down at most
+        inside = sorted({*folder.glob("*/*"), *folder.glob("*/*/*")})
+        models = [path for path in inside if path.suffix.lower() in MODELS and not _is_hidden(path.relative_to(folder))]
     if len(models) == 1:
         return _with_partner(models[0])
     if len(models) > 1:
-        raise refused("several_files", folder.name, reason=", ".join(path.name for path in models))
+        raise refused("several_files", folder.name, reason=", ".join(str(path.relative_to(folder)) for path in models))
     if described:
         return described[0], None
     scripts = [path for path in files if path.name == "model.json"]  # of TensorFlow.js

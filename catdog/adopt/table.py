@@ -66,6 +66,8 @@ def _remarks(adopted: Adopted) -> Iterator[str]:
             yield f"Assumed: the classes are {ASSUMED[0]} and {ASSUMED[1]}, in this order. --classes names others."
         if "scaling" in adopted.assumed:
             yield f"Assumed: {RANGES[spec.scaling]}. Nothing in the file says so."
+        if "shape" in spec.training.get("assumed", ()):
+            yield f"Assumed: {MODES[spec.resize]}."
         yield (
             "To check: run it again with --overwrite --photos DIR, a folder with 20 or more photos for each of "
             f"{', '.join(spec.classes)}."

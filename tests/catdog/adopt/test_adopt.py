@@ -199,7 +199,7 @@ def test_without_photos_it_says_what_it_assumed(tmp_path, capfd):
     recorded.write(RECORDS["list of layers"], tmp_path / "my model (1).h5")
     assert main(["adopt", str(tmp_path / "my model (1).h5"), "--out", str(tmp_path / "my mine")]) == 0
     said = capfd.readouterr().out
-    assert said.count("Assumed") == 2 and "--overwrite --photos" in said
+    assert said.count("Assumed") == 3 and "--overwrite --photos" in said
     assert shlex.split(said.splitlines()[-1])[-3] == f"CATDOG_WEIGHTS={tmp_path / 'my mine'}:weights"
     assert (tmp_path / "my mine" / "my_model_1_.json").exists()
 
@@ -286,6 +286,36 @@ def test_a_folder_without_a_model_says_what_is_in_it(names, code, tmp_path):
     assert caught.value.code == code
 
 
+def test_a_model_is_found_in_the_folders_of_a_repository(tmp_path):
+    for name in (".git/lfs", "docs", "saved/best"):
+        (tmp_path / "repo" / name).mkdir(parents=True)
+    colours(tmp_path / "repo" / "saved" / "best" / "model.h5")
+    (tmp_path / "repo" / ".git" / "lfs" / "other.h5").touch()
+    assert adopt(tmp_path / "repo", tmp_path / "mine").spec.training["adopted_from"] == "repo/model.h5"
+    (tmp_path / "repo" / "docs" / "other.h5").touch()
+    with pytest.raises(Refused, match=r"docs/other\.h5, saved/best/model\.h5"):
+        adopt(tmp_path / "repo", tmp_path / "mine")
+
+
+@pytest.mark.parametrize(
+    ("names", "flags", "code"),
+    [
+        (["model.json", "weights.bin"], 0, "tensorflow_js"),
+        (["model.json"], 0, "zip_file"),
+        (["model.h5"], 1, "archive"),
+    ],
+    ids=["TensorFlow.js", "description", "password"],
+)
+def test_a_zip_of_something_else_says_what_it_is(names, flags, code, tmp_path):
+    with zipfile.ZipFile(tmp_path / "model.zip", "w") as archive:
+        for name in names:
+            archive.writestr(name, b"{}")
+            archive.getinfo(name).flag_bits |= flags
+    with pytest.raises(Refused) as caught:
+        adopt(tmp_path / "model.zip", tmp_path / "mine")
+    assert caught.value.code == code
+
+
 def test_a_zip_in_which_two_files_have_one_name_is_refused(tmp_path):
     with zipfile.ZipFile(tmp_path / "models.zip", "w") as archive:
         archive.mkdir("a/folder.h5")
@@ -331,9 +361,9 @@ def test_a_full_disk_is_no_damage(name, tmp_path, monkeypatch):
 
 
 def test_the_first_split_with_two_classes_is_used(photos, tmp_path):
-    shutil.copytree(photos, tmp_path / "pets" / "Train")
+    shutil.copytree(photos, tmp_path / "pets" / "Training_set" / "training_set")
     shutil.copytree(photos / "Cats", tmp_path / "pets" / "test" / "all")
-    assert find_labelled(tmp_path).folder == tmp_path / "pets" / "Train"
+    assert find_labelled(tmp_path).folder == tmp_path / "pets" / "Training_set" / "training_set"
 
 
 @pytest.mark.parametrize(
