@@ -31,11 +31,14 @@ def about(specs: Sequence[ModelSpec], sources: Mapping[str, str], problems: Sequ
 
     sources  model name -> source, as in `ModelFile`
     """
-    refusing = [spec.title for spec in specs if spec.neither]
+    own, adopted = ([spec for spec in specs if spec.adopted == adopted] for adopted in (False, True))
+    refusing = [spec.title for spec in own if spec.neither]
     return render(
         "about.html",
-        specs=specs,
-        measured=any(spec.sureness for spec in specs),
+        own=own,
+        trained=listed([spec.title for spec in own], "and") if adopted and own else "They" if len(own) > 1 else "It",
+        measured=any(spec.sureness for spec in own),
+        adopted=listed([spec.title for spec in adopted], "and") if adopted else "",
         origins=_origins(specs, sources),
         refusing=listed(refusing, "and") if refusing else "",
         problems=problems,

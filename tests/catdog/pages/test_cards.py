@@ -146,6 +146,14 @@ def test_problems_and_privacy_are_shown():
     assert "<li>None.</li>" in frame.about([], {}, ["None."], "")
 
 
+def test_the_note_about_the_models_says_nothing_of_how_somebody_else_trained_theirs():
+    adopted = minimal("theirs", title="Theirs", training={"adopted_from": "x.h5"}, classes=("cow", "horse"))
+    own, sources = minimal("own", title="Own"), dict.fromkeys(("own", "theirs"), "bundled")
+    text = words(frame.about([own, adopted], sources, [], ""))
+    assert "Own was trained only on photos labelled as cat or dog." in text and "trained Theirs" in text
+    assert "labelled" not in frame.about([adopted], sources, [], "")
+
+
 def test_the_note_about_the_models_says_which_can_refuse_a_photo():
     specs = [minimal("a", title="A"), minimal("b", title="B", neither={"threshold": 0.4})]
     sources = {"a": "bundled", "b": "bundled"}
