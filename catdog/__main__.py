@@ -266,7 +266,7 @@ def classify(
         summary = _classify_here(Path(source), Path(out), settings, models=model, workers=workers, restart=restart)
         interrupted = not summary.finished
     if summary.failed:
-        _complain(f"{summary.failed} of {summary.photos} photos have an error: see the last column.")
+        _complain(f"{summary.failed} of {summary.photos} photos could not be judged: see the last column.")
     if not summary.finished:
         _complain(f"Stopped after {summary.photos} photos. The same command, without --restart, goes on from there.")
     if as_json:

@@ -63,7 +63,7 @@ def test_the_last_line_is_json_and_the_exit_code_tells_of_failures(greys, tmp_pa
     assert main(["classify", str(folder), "--out", str(out)]) == FAILED
     stdout, stderr = capsys.readouterr()
     assert stdout.startswith(f"{out} holds the answers to 4 photos, 1 of them now, in ")
-    assert "catdog: 1 of 4 photos have an error: see the last column.\n" in stderr
+    assert "catdog: 1 of 4 photos " in stderr
 
 
 def test_models_can_be_chosen_before_and_after_the_folder(greys, tmp_path, capsys):
