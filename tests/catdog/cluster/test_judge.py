@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import csv
 import os
 import pickle
 import shutil
@@ -21,6 +20,7 @@ from catdog.cluster.judge import Judge, made_once, settings_to_send
 from catdog.cluster.photo_source import STATE, Source, counted, prepare
 from catdog.errors import UnknownModel
 from catdog.folder.run import classify
+from tests.catdog.folder.conftest import Here, read_csv
 from tests.conftest import EXAMPLES
 
 
@@ -44,11 +44,11 @@ def photos(tmp_path):
 
 
 @pytest.fixture
-def expected(photos, judge, tmp_path):
+def expected(photos, judge, tmp_path, monkeypatch):
     """The rows of plain `classify` by path and model."""
-    classify(photos, tmp_path / "plain.csv", judge.comparator, workers=1)
-    with open(tmp_path / "plain.csv", encoding="utf-8", newline="") as stream:
-        return {(row["path"], row["model"]): row for row in csv.DictReader(stream)}
+    monkeypatch.setattr("catdog.folder.run.Workers", Here)
+    classify(photos, tmp_path / "plain.csv", judge.comparator)
+    return {(row["path"], row["model"]): row for row in read_csv(tmp_path / "plain.csv")}
 
 
 def check(table: pyarrow.Table, expected: dict, *, folder: str = "") -> None:
