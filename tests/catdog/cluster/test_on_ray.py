@@ -109,9 +109,11 @@ def test_a_worker_then_a_node_then_the_driver_is_killed_and_no_row_is_lost_or_do
     head, second = cluster.list_all_nodes()[:2]
     arguments = [photos, "--out", out, "--on", "ray", "--address", cluster.address]
     with driver(*arguments) as process:
-        until(lambda: process.poll() is not None or (files(out) and workers_of(head)))
+        busy = []  # seen once, as a worker may be between two tasks the next moment
+        until(lambda: process.poll() is not None or (files(out) and (busy or busy.extend(workers_of(head)) or busy)))
+        assert busy, process.communicate()
         with contextlib.suppress(ProcessLookupError):
-            os.kill(workers_of(head)[0], signal.SIGKILL)
+            os.kill(busy[0], signal.SIGKILL)
         before = len(files(out))
         until(lambda: process.poll() is not None or len(files(out)) > before)
         cluster.remove_node(second, allow_graceful=False)
