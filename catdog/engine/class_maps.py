@@ -32,7 +32,22 @@ def with_features_and_maps(model: keras.Model) -> keras.Model:
         maps = _dense_at_places(last)
     else:
         maps = _at_places(last)
-    return keras.Model(photos, outputs if maps is None else outputs | {"maps": maps})
+    if maps is not None:
+        outputs["maps"] = maps
+    _name_apart(list(outputs.values()))
+    return keras.Model(photos, outputs)
+
+
+def _name_apart(tensors: list[Tensor]) -> None:
+    """Rename layers of equal names: Keras wants none in a network, and those that were added may have one of a file."""
+    called, names = set(), {}
+    while tensors:
+        layer, call, _ = tensors.pop()._keras_history
+        if (id(layer), call) not in called:
+            called.add((id(layer), call))
+            while names.setdefault(layer.name, layer) is not layer:
+                layer.name += "_"
+            tensors += layer._inbound_nodes[call].input_tensors
 
 
 def _without_models(layer: Any) -> Any:

@@ -121,6 +121,16 @@ def test_the_conversion_answers_as_keras_does(tmp_path, head, shapes):
         assert np.abs(actual.probabilities - 0.5).max() > 0.01
 
 
+def test_layers_of_one_name_have_maps_too(tmp_path):
+    """One of a model within the model; those that are added for maps have any name as well."""
+    from keras import Input, Model, layers
+
+    pixels = Input((PLACES, PLACES, 6))
+    inner = Model(pixels, average()(layers.Conv2D(5, 1, name="same")(pixels)))
+    path = saved(tmp_path, inner, layers.Dense(1, "sigmoid", name="same"))
+    assert KerasEngine(load_model(path, spec_of(path)))(check_batch(spec_of(path))).maps.shape == MAPS
+
+
 def test_a_large_layer_is_not_kept_twice_for_maps(tmp_path, monkeypatch):
     monkeypatch.setattr(class_maps, "MOST_WEIGHTS", PLACES * PLACES * 6 - 1)
     path = saved(tmp_path, layer("Flatten"), dense(1, "sigmoid"))
