@@ -1,19 +1,17 @@
 """A fixed set of photos of neither cats nor dogs, from a Debian package."""
 
-from __future__ import annotations
-
 import hashlib
 import json
+import re
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 from catdog.errors import InvalidSettings
 from catdog.files import whole
-from train.data.qt_resources import files
 from train.folders import require_writable
 
-# Name of the package, and for each kind its photos: FILE/PATH -> the first digits of the sha256, and licence, author
+# Name of the package, and for each kind its photos: FILE/PATH -> the first 16 digits of the sha256, and licence, author
 # and source from the package's own lists. All are in the public domain or CC0.
 LIST = Path(__file__).with_name("neither_photos.json")
 # Name of a file beside the photos that says where they come from.
@@ -36,15 +34,14 @@ def assemble(package: Path, out: Path) -> dict[str, int]:
         for photo, known in photos.items():
             name, _, path = photo.partition("/")
             if name not in contents:
-                contents[name] = _files(package / f"{name}.rcc")
-            content = contents[name].get(f"gcompris/src/activities/{name}/resource/{path}", b"")
-            if not hashlib.sha256(content).hexdigest().startswith(known["sha256"]):
+                contents[name] = _photos(package / f"{name}.rcc")
+            if known["sha256"] not in contents[name]:
                 raise InvalidSettings(
                     f"{package / name}.rcc does not hold the photo {path} that is listed: install {listed['package']}, "
                     "or point --package to its files."
                 )
             with whole(folder / f"{name}-{Path(path).name}") as partial:
-                partial.write_bytes(content)
+                partial.write_bytes(contents[name][known["sha256"]])
     with whole(out / ABOUT) as partial:
         partial.write_text(_about(listed), encoding="utf-8")
     return {kind: len(photos) for kind, photos in listed["photos"].items()}
@@ -59,7 +56,11 @@ def _about(listed: dict[str, Any]) -> str:
     ).replace("under public domain", "in the public domain")
 
 
-def _files(path: Path) -> dict[str, bytes]:
+def _photos(path: Path) -> dict[str, bytes]:
+    """The WebP files in a resource file of Qt, which holds them as they are: first digits of the sha256 -> content."""
     if not path.is_file():
         raise InvalidSettings(f"{path} is missing: install Debian's gcompris-qt-data, or point --package to its files.")
-    return dict(files(path.read_bytes()))
+    data = path.read_bytes()
+    starts = re.finditer(rb"RIFF(?=(....)WEBP)", data, re.DOTALL)  # the number in between is that of the bytes after it
+    found = (data[at.start() : at.start() + 8 + int.from_bytes(at[1], "little")] for at in starts)
+    return {hashlib.sha256(content).hexdigest()[:16]: content for content in found}
