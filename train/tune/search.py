@@ -1,7 +1,5 @@
 """Many short runs of `fit`, one after another, each with values that the ones before make promising."""
 
-from __future__ import annotations
-
 import contextlib
 import dataclasses
 import datetime
@@ -16,6 +14,7 @@ from typing import Any
 import keras
 import numpy as np
 import optuna
+from optuna.samplers import GridSampler
 from optuna.trial import TrialState
 
 from catdog.adopt.fit_confidence import fit_temperature
@@ -58,22 +57,23 @@ def search(job: Job, *, trials: int | None, space: Path | None, as_grid: bool) -
     train, val = listed(job)
     photos = {"photos": len(train), "validation photos": len(val), "digest": dataset.digest(train, val)}
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    wanted = trials or (math.inf if as_grid else USUAL_TRIALS)
-    attempt = _Attempt(job, searched, train, val, wanted)
+    attempt = _Attempt(job, searched, train, val)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         # A trial that was killed between its report and its checkpoint reports the same epoch again.
         warnings.filterwarnings("ignore", "The reported value is ignored")
         study = study_file.opened(job, searched, photos, as_grid=as_grid)
+        every = math.prod(map(len, search_space.grid(searched).values())) if as_grid else USUAL_TRIALS
+        wanted = trials or every
         try:
-            while _is_more_to_do(study, wanted, as_grid):
-                _try(study, attempt)
+            while _is_more_to_do(study, wanted):
+                _try(study, attempt, wanted)
         except optuna.exceptions.StorageInternalError as error:
             raise InvalidSettings(f"The study in {job.run} can no longer be read and written: {error}") from error
     return study
 
 
-def _is_more_to_do(study: optuna.Study, wanted: float, as_grid: bool) -> bool:
+def _is_more_to_do(study: optuna.Study, wanted: int) -> bool:
     """Whether a trial is left to begin; waits while other processes run the last ones, which may fail yet."""
     told = False
     while True:
@@ -81,9 +81,11 @@ def _is_more_to_do(study: optuna.Study, wanted: float, as_grid: bool) -> bool:
         _fail_unborn_trials(study)
         states = [trial.state for trial in study.get_trials(deepcopy=False)]
         finished, running = sum(state in JOINED for state in states), states.count(TrialState.RUNNING)
-        if finished >= wanted or (as_grid and not running and TrialState.WAITING not in states):
+        grid = study.sampler if isinstance(study.sampler, GridSampler) else None
+        exhausted = grid and grid.is_exhausted(study) and not running and TrialState.WAITING not in states
+        if finished >= wanted or exhausted:
             return False
-        if finished + running < wanted and (not as_grid or TrialState.WAITING in states):
+        if finished + running < wanted:
             return True
         if not told:
             print(f"waiting for {running} trials that other processes run, or ran until they were killed", flush=True)
@@ -101,17 +103,11 @@ def _fail_unborn_trials(study: optuna.Study) -> None:
                 study_file.again_if_stale(study, trial)
 
 
-def _try(study: optuna.Study, attempt: _Attempt) -> None:
+def _try(study: optuna.Study, attempt: "_Attempt", wanted: int) -> None:
     """Run one trial. One that is broken off, by Ctrl-C or an error, fails and comes into the queue again."""
     attempt.number = None
     try:
         study.optimize(attempt, n_trials=1, gc_after_trial=True)
-    except _Surplus:
-        if (trial := study.trials[attempt.number]).system_attrs:  # which came from the queue
-            study_file.again(study, trial)
-        return
-    except _Doubled:
-        return
     except BaseException:
         if attempt.is_lost:
             print(f"trial {attempt.number} was silent for long, and another process took it over", flush=True)
@@ -119,23 +115,21 @@ def _try(study: optuna.Study, attempt: _Attempt) -> None:
         if attempt.number is not None and (trial := study.trials[attempt.number]).state == TrialState.FAIL:
             study_file.again(study, trial)
         raise
-    print(_progress(study, attempt), flush=True)
+    print(_progress(study, attempt.number, wanted), flush=True)
 
 
-def _progress(study: optuna.Study, attempt: _Attempt) -> str:
-    """How the last trial ended, which one is best, and how long the rest will take."""
+def _progress(study: optuna.Study, number: int, wanted: int) -> str:
+    """How a trial ended, which one is best, and how long the rest will take."""
     trials = study.get_trials(deepcopy=False)
     finished = [trial for trial in trials if trial.state in JOINED]
     running = sum(trial.state == TrialState.RUNNING for trial in trials)
-    waiting = sum(trial.state == TrialState.WAITING for trial in trials)
-    left = min(attempt.wanted - len(finished), math.inf if attempt.wanted < math.inf else running + waiting)
     seconds = sum(trial.duration.total_seconds() for trial in finished) / len(finished)
-    parts = [f"trial {attempt.number}: {ending(trials[attempt.number])}"]
+    parts = [f"trial {number}: {ending(trials[number])}"]
     if any(trial.state == TrialState.COMPLETE for trial in finished):
         parts.append(f"best {study.best_value:.4f} in trial {study.best_trial.number}")
     parts.append(f"{len(finished)} finished")
-    if left > 0:
-        parts.append(f"{left:.0f} to go, about {left * seconds / 60 / (running + 1):.0f} minutes")
+    if (left := wanted - len(finished)) > 0:
+        parts.append(f"{left} to go, about {left * seconds / 60 / (running + 1):.0f} minutes")
     return "; ".join(parts)
 
 
@@ -148,33 +142,6 @@ def ending(trial: optuna.trial.FrozenTrial) -> str:
     return f"stopped at {trial.last_step} %, log loss {trial.value:.4f}"
 
 
-class _Surplus(Exception):
-    """A trial that is one too many, since two processes began the last one at the same time."""
-
-
-class _Doubled(Exception):
-    """A trial that two processes put into the queue at the same time, and that is tried without this one."""
-
-
-def _frozen(trial: optuna.Trial) -> optuna.trial.FrozenTrial:
-    return trial.study.get_trials(deepcopy=False)[trial.number]
-
-
-def _require_single(trial: optuna.Trial) -> None:
-    """Raise _Doubled for a trial from the queue whose values another has that did not fail."""
-    mine = _frozen(trial).system_attrs
-    if RETRIED in mine or "fixed_params" not in mine:
-        return
-    for other in trial.study.get_trials(deepcopy=False):
-        is_first = other.number < trial.number or RETRIED in other.system_attrs
-        if (
-            is_first
-            and other.state != TrialState.FAIL
-            and other.system_attrs.get("fixed_params") == mine["fixed_params"]
-        ):
-            raise _Doubled
-
-
 class _Attempt:
     """One trial after another: the objective of a study.
 
@@ -182,18 +149,14 @@ class _Attempt:
     is_lost  whether another process took that one over, as this one was silent for too long
     """
 
-    def __init__(self, job: Job, space: search_space.Space, train: dataset.Split, val: dataset.Split, wanted: float):
-        self.job, self.space, self.train, self.val, self.wanted = job, space, train, val, wanted
+    def __init__(self, job: Job, space: search_space.Space, train: dataset.Split, val: dataset.Split):
+        self.job, self.space, self.train, self.val = job, space, train, val
         self.number: int | None = None
         self.is_lost = False
         self.decoded: dict[tuple[int, int], Data] = {}
 
     def __call__(self, trial: optuna.Trial) -> float:
         self.number, self.is_lost = trial.number, False
-        _require_single(trial)
-        before = (one for one in trial.study.get_trials(deepcopy=False) if one.number < trial.number)
-        if sum(one.state not in (TrialState.FAIL, TrialState.WAITING) for one in before) >= self.wanted:
-            raise _Surplus
         try:
             return self._loss(trial)
         except optuna.exceptions.UpdateFinishedTrialError:
@@ -216,8 +179,8 @@ class _Attempt:
         values = search_space.drawn(trial, self.space)
         tried = ", ".join(f"{name} {short(value)}" for name, value in values.items())
         print(f"trial {trial.number}: {tried}", flush=True)
-        folder, is_again = self._folder(trial), RETRIED in _frozen(trial).system_attrs
-        job = dataclasses.replace(self.job, **values, run=folder, restart=not is_again)
+        folder = self._folder(trial)
+        job = dataclasses.replace(self.job, **values, run=folder, restart=folder.name == f"{trial.number:04d}")
         recipe = supervised.recipe_of(job)
         photos = self._photos(job, recipe)
         try:
@@ -232,7 +195,8 @@ class _Attempt:
 
     def _folder(self, trial: optuna.Trial) -> Path:
         """Where its checkpoints are; one that is tried again goes on in the folder of its first try."""
-        return self.job.run / TRIALS / f"{_frozen(trial).system_attrs.get(RETRIED, trial.number):04d}"
+        attributes = trial.study.get_trials(deepcopy=False)[trial.number].system_attrs
+        return self.job.run / TRIALS / f"{attributes.get(RETRIED, trial.number):04d}"
 
     def _photos(self, job: Job, recipe: Recipe) -> Data:
         sizes = max(size for size, _ in recipe.stages), job.image_size

@@ -1,7 +1,5 @@
 """What a search varies, and between which values: the options of `fit` that change what is trained."""
 
-from __future__ import annotations
-
 import dataclasses
 import itertools
 import math
@@ -132,21 +130,23 @@ def usual_values(job: Job, space: Space) -> dict[str, Any]:
     return {name: usual[name] for name in space} if possible else {}
 
 
-def grid(space: Space) -> list[dict[str, Any]]:
-    """All combinations of a space of lists and of ranges with a step; raises InvalidSettings for another one."""
-    columns = []
-    for name, distribution in space.items():
-        if isinstance(distribution, CategoricalDistribution):
-            values = list(distribution.choices)
-        elif distribution.step is None or distribution.log:
+def grid(space: Space) -> dict[str, list[Any]]:
+    """The values of all options in a space of lists and of ranges with a step.
+
+    Raises InvalidSettings for another space, and for more than LARGEST_GRID combinations.
+    """
+    values = {}
+    for name, where in space.items():
+        if isinstance(where, CategoricalDistribution):
+            values[name] = list(where.choices)
+        elif where.step is None or where.log:
             raise InvalidSettings(f"A grid needs {name} as a list of values or as a range with a step.")
         else:
-            count = round((distribution.high - distribution.low) / distribution.step) + 1
-            values = [min(distribution.low + i * distribution.step, distribution.high) for i in range(count)]
-        columns.append([(name, value) for value in values])
-    if (count := math.prod(map(len, columns))) > LARGEST_GRID:
+            count = round((where.high - where.low) / where.step) + 1
+            values[name] = [min(where.low + i * where.step, where.high) for i in range(count)]
+    if (count := math.prod(map(len, values.values()))) > LARGEST_GRID:
         raise InvalidSettings(f"The grid has {count:,} combinations; at most {LARGEST_GRID:,} are searched.")
-    return [dict(combination) for combination in itertools.product(*columns)]
+    return values
 
 
 def drawn(trial: Trial, space: Space) -> dict[str, Any]:

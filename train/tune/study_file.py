@@ -1,10 +1,7 @@
 """A study on disk: its SQLite file, what it searches, its trials, and the recipe of the best one."""
 
-from __future__ import annotations
-
 import contextlib
 import dataclasses
-import random
 import shlex
 import shutil
 import sqlite3
@@ -45,7 +42,8 @@ def opened(job: Job, space: Space, photos: dict[str, Any], *, as_grid: bool) -> 
     that a study has, and for a grid that is none.
     """
     file = job.run / FILE
-    combinations = grid(space) if as_grid else []
+    # The same seed in all processes: they begin with different combinations.
+    sampler = optuna.samplers.GridSampler(grid(space), seed=0) if as_grid else optuna.samplers.TPESampler()
     _require_free(job.run)
     job.run.mkdir(parents=True, exist_ok=True)
     storage = _storage(file)
@@ -53,7 +51,6 @@ def opened(job: Job, space: Space, photos: dict[str, Any], *, as_grid: bool) -> 
         with contextlib.suppress(KeyError):
             optuna.delete_study(study_name=NAME, storage=storage)
         shutil.rmtree(job.run / TRIALS, ignore_errors=True)
-    sampler = optuna.samplers.TPESampler()
     # A trial is compared with others at the same percentage of its training, not before a third of it.
     pruner = optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=33)
     with _readable(file):
@@ -61,9 +58,7 @@ def opened(job: Job, space: Space, photos: dict[str, Any], *, as_grid: bool) -> 
             storage=storage, study_name=NAME, sampler=sampler, pruner=pruner, load_if_exists=True
         )
         is_new = _require_same(study, job, _settings(job, space, photos, as_grid))
-        if as_grid:
-            _enqueue(study, combinations)
-        elif is_new and (first := usual_values(job, space)):
+        if is_new and not as_grid and (first := usual_values(job, space)):
             study.enqueue_trial(first)
     return study
 
@@ -145,15 +140,6 @@ def _require_same(study: optuna.Study, job: Job, settings: dict[str, Any]) -> bo
             "choose another --run, or begin anew with --restart."
         )
     return before is None
-
-
-def _enqueue(study: optuna.Study, combinations: list[dict[str, Any]]) -> None:
-    """Put all combinations into the queue that are not in it yet, in random order."""
-    known = [trial.system_attrs.get("fixed_params") for trial in study.get_trials(deepcopy=False)]
-    missing = [combination for combination in combinations if combination not in known]
-    random.Random(0).shuffle(missing)
-    for combination in missing:
-        study.enqueue_trial(combination)
 
 
 def options(job: Job) -> dict[str, Any]:

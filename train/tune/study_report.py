@@ -1,25 +1,26 @@
 """A study -> its table, its drawings and the command that trains the best recipe, in the folder of the study."""
 
-from __future__ import annotations
-
+import functools
 import math
 import os
 import warnings
 from pathlib import Path
 from typing import Any
 
+import matplotlib
 import numpy as np
 import optuna
+from matplotlib import pyplot
 from matplotlib.figure import Figure
-from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
+from optuna.distributions import FloatDistribution
 from optuna.importance import FanovaImportanceEvaluator
 from optuna.trial import FrozenTrial, TrialState
+from optuna.visualization.matplotlib import plot_optimization_history, plot_parallel_coordinate
 
 from catdog.files import whole
-from train.report import markdown, plots, study_plots
-from train.report.study_plots import Axis, Tried
+from train.report import markdown, plots
 from train.tune.search import short
-from train.tune.study_file import DRAWINGS, JOINED, PAGE, best_options, command
+from train.tune.study_file import JOINED, PAGE, best_options, command
 
 RESAMPLES = 30
 LEAST = 8  # trials from which on an importance is computed
@@ -56,7 +57,7 @@ def report(study: optuna.Study, folder: Path) -> dict[str, Any]:
         "rows": [_row(trial, list(space)) for trial in trials],
     }
     found["summary"] = _summary(found)
-    _draw(trials, space, shares, folder)
+    _draw(study, shares, folder, several=len(ended) > 1)
     _write(folder / PAGE, lambda path: path.write_text(markdown.render("study.md.j2", **found), encoding="utf-8"))
     return found
 
@@ -137,35 +138,31 @@ def _linear(trial: FrozenTrial) -> FrozenTrial:
     return optuna.create_trial(value=trial.value, params=params, distributions=distributions)
 
 
-def _draw(
-    trials: list[FrozenTrial],
-    space: dict[str, BaseDistribution],
-    shares: dict[str, tuple[float, float, float]],
-    folder: Path,
-) -> None:
-    tried = [Tried(t.number, t.value, t.state == TrialState.COMPLETE, t.params) for t in trials]
-    tried.sort()
+def _draw(study: optuna.Study, shares: dict[str, tuple[float, float, float]], folder: Path, *, several: bool) -> None:
     with plots.style():
-        figures: dict[str, Figure | None] = dict.fromkeys(DRAWINGS)
-        figures["history.png"] = study_plots.history(tried)
-        if shares:
-            figures["importance.png"] = study_plots.importance(shares)
-        if sum(one.finished for one in tried) > 1:
-            figures["parallel.png"] = study_plots.parallel(tried, [_axis(name, where) for name, where in space.items()])
+        figures = {"importance.png": _bars(shares) if shares else None}
+    with matplotlib.rc_context(), warnings.catch_warnings():  # as Optuna changes the style of all drawings
+        warnings.simplefilter("ignore")  # that it is new, and that an option has one value alone
+        figures["history.png"] = plot_optimization_history(study, target_name="log loss").figure
+        figures["parallel.png"] = plot_parallel_coordinate(study, target_name="log loss").figure if several else None
         for name, figure in figures.items():
-            path = folder / name
             if figure:
-                _write(path, figure.savefig)
+                for axes in figure.axes:  # in `parallel` those of all options lie on each other
+                    axes.grid(False)
+                _write(folder / name, functools.partial(figure.savefig, bbox_inches="tight", dpi=160))
+                pyplot.close(figure)
             else:  # an earlier study's
-                path.unlink(missing_ok=True)
+                (folder / name).unlink(missing_ok=True)
 
 
-def _axis(name: str, where: BaseDistribution) -> Axis:
-    if isinstance(where, CategoricalDistribution):
-        values = list(where.choices)
-        numbers = all(isinstance(value, int | float) for value in values)
-        return Axis(name, sorted(values) if numbers else values)
-    return Axis(name, (where.low, where.high), where.log)
+def _bars(shares: dict[str, tuple[float, float, float]]) -> Figure:
+    """How much of the variance each option explains, with its interval, as of `importance`."""
+    figure, axes = pyplot.subplots(figsize=(plots.WIDTH, 0.7 + 0.3 * len(shares)))
+    middle, low, high = np.array(list(shares.values())).T
+    axes.barh(list(shares), middle, 0.6, xerr=(middle - low, high - middle), ecolor=plots.INK)
+    axes.invert_yaxis()
+    axes.set(xlabel="share of the variance of the log loss, with its 90 % interval", xlim=(0, 1))
+    return figure
 
 
 def _write(path: Path, write: Any) -> None:

@@ -1,29 +1,26 @@
-"""Studies of tiny networks: broken off, shared, gone on with, and a model trained by what they found."""
+"""Studies of tiny networks: broken off, shared, gone on with, and a model trained by what they found.
 
-from __future__ import annotations
+Only the first tests train; in the others, a trial ends as soon as it begins, and its figures are made up.
+"""
 
-import dataclasses
 import json
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
+from types import SimpleNamespace
 
+import keras
 import numpy as np
 import pytest
 
 from catdog import ModelSpec
-from tests.conftest import PATIENCE, ROOT
-from tests.train.conftest import KILLED, eagerly, small_instead
+from tests.conftest import ROOT
+from tests.train.conftest import eagerly, small_instead
 from train.__main__ import main
-from train.fit import supervised, trainer
-from train.fit.checkpoints import Checkpoints
-from train.fit.job import Job
-from train.fit.start import decoded, listed
+from train.fit import supervised
+from train.fit.trainer import Data, Diverged
+from train.networks.recipes import Recipe
 
 optuna = pytest.importorskip("optuna", reason="needs Optuna: pip install -r requirements-tune.txt")
-from train.tune import search, search_space, study_file  # noqa: E402
+from train.tune import search, search_space, study_file, study_report  # noqa: E402
 
 TrialState, JOINED, TRIALS = optuna.trial.TrialState, study_file.JOINED, study_file.TRIALS
 
@@ -64,6 +61,27 @@ def studied(data, space, tmp_path_factory) -> Path:
     return folder
 
 
+@pytest.fixture
+def fake(monkeypatch):
+    """Let no trial train; returns the jobs of all that began, the figures to come, and what is called for each job."""
+    known = SimpleNamespace(jobs=[], figures=iter(lambda: {"log_loss": 0.5, "accuracy": 0.9}, None), hook=lambda job: 0)
+
+    def train(job, recipe, photos, callbacks):
+        known.jobs.append(job)
+        known.hook(job)
+        for callback in callbacks:
+            callback.set_model(SimpleNamespace(get_layer=lambda name: None))
+            for epoch in range(recipe.epochs):
+                callback.on_epoch_end(epoch, {"loss": 0.5})
+        return None, [], "float32"
+
+    monkeypatch.setattr(supervised, "train", train)
+    monkeypatch.setattr(search, "_figures", lambda network, photos: next(known.figures))
+    monkeypatch.setattr(search, "decoded", lambda *_: None)
+    monkeypatch.setattr(study_report, "_draw", lambda *_, **__: None)
+    return known
+
+
 def trials_of(study: Path) -> list[optuna.trial.FrozenTrial]:
     return study_file.loaded(study).trials
 
@@ -91,9 +109,15 @@ def test_fit_trains_the_best_trial_as_it_was(studied, data, tmp_path, capsys):
     assert {name: recipe[name] for name in best.params} == best.params
     assert f"--learning-rate {best.params['learning_rate']}" in spec.training["command"]
     assert "--trial" not in spec.training["command"]
-    other = ["--learning-rate", "0.5", "--restart"]
-    assert main(["fit", "--trial", str(studied / study_file.FILE), *out, *other]) == 0
-    assert ModelSpec.read(tmp_path / "weights" / "scratch_cnn.json").training["recipe"]["learning_rate"] == 0.5
+
+
+def test_what_else_is_said_counts_more_than_the_best_trial(studied, monkeypatch):
+    jobs = []
+    monkeypatch.setattr(supervised, "fit", lambda job: jobs.append(job))
+    monkeypatch.setattr("train.__main__._print_trained", lambda spec, job: None)
+    assert main(["fit", "--trial", str(studied / study_file.FILE), "--learning-rate", "0.5"]) == 0
+    best = study_file.loaded(studied).best_trial
+    assert (jobs[0].learning_rate, jobs[0].width, jobs[0].stages) == (0.5, best.params["width"], "24x2")
 
 
 def test_a_study_goes_on_with_more_trials_but_not_with_other_settings(studied, tune, capsys):
@@ -105,26 +129,19 @@ def test_a_study_goes_on_with_more_trials_but_not_with_other_settings(studied, t
         assert "--restart" in capsys.readouterr().err
 
 
-def test_what_is_broken_off_goes_on_after_its_last_epoch(tune, tmp_path, monkeypatch, capsys):
-    real, ran = search._figures, []
+def test_what_is_broken_off_is_tried_again_in_its_folder(fake, tune, tmp_path):
+    def interrupted(job):
+        raise KeyboardInterrupt
 
-    def interrupted(network, photos):
-        ran.append(network)
-        if len(ran) == 2:
-            raise KeyboardInterrupt
-        return real(network, photos)
-
-    command = tmp_path / "study", "--stages", "24x3", "--trials", "1"
-    with monkeypatch.context() as patch:
-        patch.setattr(search, "_figures", interrupted)
-        assert tune(*command) == 130
+    command = tmp_path / "study", "--ema", "0", "--stages", "24x3", "--trials", "1"
+    usual, fake.hook = fake.hook, interrupted
+    assert tune(*command) == 130
     (broken, queued) = trials_of(command[0])
     assert (broken.state, queued.state) == (TrialState.FAIL, TrialState.WAITING)
-    epochs = []
-    monkeypatch.setattr(Checkpoints, "save", lambda self, model, row: epochs.append(row["epoch"]))
-    monkeypatch.setattr(trainer, "_use_average", lambda model: None)
+    fake.hook = usual
     assert tune(*command) == 0
-    assert epochs == [2, 3]
+    first, again = fake.jobs
+    assert again.run == first.run and (first.restart, again.restart) == (True, False)
     done = trials_of(command[0])[1]
     assert done.state == TrialState.COMPLETE and done.params == broken.params
     assert sorted(done.intermediate_values) == [33, 67]
@@ -132,18 +149,35 @@ def test_what_is_broken_off_goes_on_after_its_last_epoch(tune, tmp_path, monkeyp
     assert [trial.state for trial in trials_of(command[0])] == [TrialState.COMPLETE]
 
 
-def test_asking_a_network_about_val_changes_nothing_of_its_training(data, tmp_path):
-    job = Job(name="scratch_cnn", data=data, stages="24x3", batch_size=2, ema=0.5, image_size=24, precision="float32")
-    recipe = supervised.recipe_of(job)
-    photos = decoded(job, recipe, *listed(job))
-    report = search._Report(optuna.create_study().ask(), job.name, recipe, photos)
+def test_the_average_is_asked_about_val_and_nothing_of_the_training_changes(monkeypatch):
+    network = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)], name="network")
+    model = keras.Sequential([keras.Input((4,)), network])
+    model.compile(keras.optimizers.AdamW(0.1, use_ema=True, ema_momentum=0.5), loss="mse")
+    for _ in range(3):
+        model.train_on_batch(np.ones((2, 4)), np.ones((2, 1)))
+    variables = [*model.weights, *model.optimizer.variables]
+    before, asked = [one.numpy().copy() for one in variables], []
+    monkeypatch.setattr(
+        search, "_figures", lambda one, _: asked.extend(one.get_weights()) or {"log_loss": 1.0, "accuracy": 0.5}
+    )
+    trial = optuna.create_study().ask()
+    report = search._Report(trial, "network", Recipe(stages=((24, 3),), ema=0.5), None)
+    report.set_model(model)
+    report.on_epoch_end(0, {"loss": 1.0})
+    averages = model.optimizer._model_variables_moving_average
+    for weight, average, seen in zip(model.weights, averages, asked, strict=True):
+        np.testing.assert_array_equal(seen, average.numpy())
+        assert np.abs(seen - weight.numpy()).max() > 1e-3
+    for one, same in zip(variables, before, strict=True):
+        np.testing.assert_allclose(one.numpy(), same, atol=1e-6)
+    assert trial.study.trials[0].intermediate_values == {33: 1.0}
 
-    def weights(folder: str, *callbacks) -> np.ndarray:
-        network, *_ = supervised.train(dataclasses.replace(job, run=tmp_path / folder), recipe, photos, callbacks)
-        return np.concatenate([one.ravel() for one in network.get_weights()])
 
-    np.testing.assert_allclose(weights("told", report), weights("untold"), atol=1e-4)
-    assert len(report.trial.study.trials[0].intermediate_values) == 2
+def test_a_network_whose_answers_are_no_numbers_diverged():
+    network = SimpleNamespace(predict=lambda photos, **_: np.array([[np.nan], [0.5]]))
+    images, labels = np.zeros((2, 8, 8, 3), np.uint8), np.array([0, 1])
+    with pytest.raises(Diverged):
+        search._figures(network, Data(images, labels, images, labels, 2))
 
 
 def test_a_trial_whose_process_dies_is_tried_twice_again_and_one_that_was_interrupted_always():
@@ -157,32 +191,31 @@ def test_a_trial_whose_process_dies_is_tried_twice_again_and_one_that_was_interr
     assert study.trials[-1].state == TrialState.WAITING
 
 
-def test_a_grid_is_searched_whole_once_and_worse_trials_are_stopped(data, tmp_path, capsys, monkeypatch):
+def test_a_grid_is_searched_whole_once_and_worse_trials_are_stopped(fake, data, tmp_path, capsys):
     space = tmp_path / "grid.toml"
     space.write_text("learning_rate = [1e-9, 1e-2]\nseed = [1, 2, 3]\n")
-    worth = iter([{"log_loss": 0.1 if i < 10 else 0.9, "accuracy": 0.5} for i in range(99)])
-    monkeypatch.setattr(search, "_figures", lambda network, photos: next(worth))
-    # As if two processes had put it into the queue at the same time.
-    monkeypatch.setattr(study_file, "grid", lambda space: 2 * search_space.grid(space))
-    assert main(tune_command(data, space, tmp_path / "study", "--grid", "--stages", "24x2", "--limit", "4")) == 0
-    trials = [trial for trial in trials_of(tmp_path / "study") if trial.state != TrialState.FAIL]
+    fake.figures = iter([{"log_loss": 0.1 if i < 10 else 0.9, "accuracy": 0.5} for i in range(99)])
+    command = tune_command(data, space, tmp_path / "study", "--grid", "--stages", "24x2", "--ema", "0")
+    assert main([*command, "--trials", "2"]) == 0
+    assert len(trials_of(tmp_path / "study")) == 2
+    for _ in range(2):
+        assert main(command) == 0
+    trials = trials_of(tmp_path / "study")
     assert len({tuple(trial.params.values()) for trial in trials}) == len(trials) == 6
     assert {trial.state for trial in trials} == set(JOINED)
     told = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert (told["ended"], told["stopped"]) == (5, 1)
 
 
-def test_a_trial_that_diverges_or_finds_no_memory_costs_no_other(data, tmp_path, capsys, monkeypatch):
-    real, ended = search._figures, []
-
-    def without_memory(network, photos):
-        figures = real(network, photos)
-        ended.append(figures)
-        if len(ended) == 2:
+def test_a_trial_that_diverges_or_finds_no_memory_costs_no_other(fake, data, tmp_path):
+    def hook(job):
+        job.run.mkdir(parents=True)
+        if job.learning_rate == 1e30:
+            raise Diverged
+        if sum(one.learning_rate < 1 for one in fake.jobs) == 2:
             raise RuntimeError("no memory")
-        return figures
 
-    monkeypatch.setattr(search, "_figures", without_memory)
+    fake.hook = hook
     space = tmp_path / "space.toml"
     space.write_text("learning_rate = [1e-3, 2e-3, 1e30]\n")
     assert main(tune_command(data, space, tmp_path / "study", "--stages", "24x1", "--grid")) == 0
@@ -225,22 +258,20 @@ def test_what_is_no_study_is_told(tune, tmp_path, capsys):
     assert capsys.readouterr().err.count("error: ") == 4
 
 
-def test_two_processes_share_a_study_and_one_takes_over_what_the_other_was_killed_at(
-    tune, data, space, tmp_path, monkeypatch, capsys
-):
-    study, options = tmp_path / "study", ["--stages", "24x3", "--trials", "3"]
-    command = [sys.executable, "-c", KILLED, *tune_command(data, space, study, *options)]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    monkeypatch.setattr(study_file, "GRACE", 3)
-    deadline = time.monotonic() + 3 * PATIENCE
-    while not list(study.glob(f"{TRIALS}/0000")):
-        assert process.poll() is None and time.monotonic() < deadline, process.communicate()[0].decode()
-        time.sleep(0.1)
-    assert tune(study, *options) == 0
-    assert process.wait(timeout=PATIENCE) == -signal.SIGKILL
-    process.stdout.close()
-    trials = trials_of(study)
-    assert [trial.state for trial in trials].count(TrialState.FAIL) == 1 and len(trials) == 4
-    assert sum(trial.state in JOINED for trial in trials) == 3
-    (again,) = [trial for trial in trials if "failed_trial" in trial.system_attrs]
-    assert again.params == trials[0].params and sorted(again.intermediate_values) == [33, 67]
+def test_a_process_takes_over_what_another_was_killed_at(fake, tune, space, tmp_path, monkeypatch):
+    study, options = tmp_path / "study", ["--stages", "24x3", "--ema", "0", "--trials"]
+    assert tune(study, *options, "1") == 0
+    monkeypatch.setattr(study_file, "GRACE", 1)
+    monkeypatch.setattr(search, "GRACE", 1)
+    for number, has_drawn in enumerate((True, False), 2):  # killed while it trained, and as soon as it began
+        shared = study_file.loaded(study)
+        killed = shared.ask()
+        if has_drawn:
+            search_space.drawn(killed, search_space.read(space))
+            killed.report(0.7, 33)
+            shared._storage.record_heartbeat(killed._trial_id)
+        assert tune(study, *options, str(number)) == 0
+        trials = trials_of(study)
+        assert trials[killed.number].state == TrialState.FAIL and len(fake.jobs) == number
+        assert sum(trial.state in JOINED for trial in trials) == number
+        assert trials[-1].params == trials[killed.number].params or not has_drawn

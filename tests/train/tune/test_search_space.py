@@ -1,7 +1,5 @@
 """What a search may vary, a grid of it, and the command line that repeats one combination."""
 
-from __future__ import annotations
-
 import dataclasses
 import shlex
 from pathlib import Path
@@ -101,11 +99,11 @@ def test_networks_that_there_are_not_are_refused_before_a_trial(read, name, base
         search_space.require_possible(job, read(text), supervised.recipe_of(job))
 
 
-def test_a_grid_has_all_combinations(read):
+def test_a_grid_has_all_values(read):
     space = read("crop = [0.3, 0.5]\nbatch_size = {low = 1, high = 3}\ndropout = {low = 0, high = 0.3, step = 0.1}")
     found = search_space.grid(space)
-    assert len(found) == 24 and len({tuple(one.values()) for one in found}) == 24
-    assert sorted({one["dropout"] for one in found}) == pytest.approx([0, 0.1, 0.2, 0.3])
+    assert (found["crop"], found["batch_size"]) == ([0.3, 0.5], [1, 2, 3])
+    assert found["dropout"] == pytest.approx([0, 0.1, 0.2, 0.3])
     for unending in ("crop = {low = 0.1, high = 0.5}", "seed = {low = 0, high = 20_000}"):
         with pytest.raises(InvalidSettings):
             search_space.grid(read(unending))

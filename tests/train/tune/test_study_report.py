@@ -1,7 +1,5 @@
 """The page of a study whose best recipe and whose only option that matters are known."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np
@@ -48,7 +46,8 @@ def study():
     return study
 
 
-def test_the_page_names_the_best_and_what_matters_and_counts_those_that_were_stopped(study, tmp_path):
+def test_the_page_names_the_best_and_what_matters_and_counts_those_that_were_stopped(study, tmp_path, monkeypatch):
+    monkeypatch.setattr(study_report, "RESAMPLES", 8)
     found = study_report.report(study, tmp_path)
     best = min((trial for trial in study.trials if trial.value), key=lambda trial: trial.value)
     assert found["trial"] == best.number and found["log_loss"] == best.value
