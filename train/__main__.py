@@ -1,7 +1,5 @@
 """Make, measure and publish the models."""
 
-from __future__ import annotations
-
 import contextlib
 import dataclasses
 import functools
@@ -215,27 +213,16 @@ def average(
 
 
 @command(if_stopped="nothing was recorded")
-def evaluate(
-    data: Data,
-    split: Split = "test",
-    weights: Sources = "weights",
-    exact: Annotated[
-        list[Path], Option(help="Unrounded .h5 of a run folder, to count what rounding changed. Repeatable.")
-    ] = (),
-    overwrite: Overwrite = False,
-) -> None:
+def evaluate(data: Data, split: Split = "test", weights: Sources = "weights", overwrite: Overwrite = False) -> None:
     """Measure the served models and record the figures in their specs."""
     from train.measure import evaluate
     from train.measure.served import require_told
     from train.report.results import doubt, figures_table
 
     require_told(weights, overwrite)
-    results = evaluate.evaluate(weights, data, split, exact)
+    results = evaluate.evaluate(weights, data, split)
     print(figures_table([(name, split, figures) for name, figures in results.items()]))
-    for name, figures in results.items():
-        tell(filter(None, [doubt(name, split, figures)]))
-        if "rounding" in figures:
-            print(f"Rounding the weights of {name}: {figures['rounding']}")
+    tell(filter(None, (doubt(name, split, figures) for name, figures in results.items())))
     accuracy = {name: figures["accuracy"] for name, figures in results.items()}
     _print_json({"split": split, "accuracy": accuracy})
 
@@ -291,7 +278,7 @@ def compare(weights: Sources = "weights") -> None:
 
     specs, problems = results.ranked(weights)
     tell(problems)
-    print(results.compared(specs))
+    print(results.figures_table(results.recorded(specs)))
     _print_json(results.summary(specs))
 
 

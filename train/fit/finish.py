@@ -1,7 +1,5 @@
 """A trained network -> its `.h5` and its spec: rounded, calibrated and measured on the validation photos."""
 
-from __future__ import annotations
-
 import keras
 import numpy as np
 
@@ -30,7 +28,7 @@ SIGNIFICANT_BITS = (11, 12, 13, 14, 24)
 def finish(trained: keras.Model, product: Product, val: Split, training: dict) -> ModelSpec:
     """Balance, round, calibrate and measure a trained network; write its `.h5`, then its spec.
 
-    1. Balance the last layer on `val`, and save the network unrounded in the folder of the run, for `evaluate`.
+    1. Balance the last layer on `val`, and save the network unrounded in the folder of the run.
     2. Save the `.h5` with rounded weights, and load it as serving does. Where a label of `val` changed, save it again
        with one bit more, up to full precision.
     3. Fit the temperature and measure on `val`, and on the validation photos of further folders and of neither.

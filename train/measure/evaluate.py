@@ -1,8 +1,6 @@
 """The command `evaluate`: measure the served models of a folder and record the figures in their specs."""
 
-from __future__ import annotations
-
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,39 +8,27 @@ import numpy as np
 
 from catdog.classifier import Classifier, calibrated
 from catdog.comparator import Comparator
-from catdog.engine import EXACT, FAST, fast_here, load_engine, precisions_of
-from catdog.errors import InvalidSettings
+from catdog.engine import EXACT, FAST, fast_here, precisions_of
 from catdog.models.locate import ModelFile
-from catdog.models.spec import ModelSpec, sha256_of
+from catdog.models.spec import ModelSpec
 from train.data.dataset import Split, find
 from train.measure.answers import outputs_of
 from train.measure.metrics import measure
-from train.measure.served import amend, files_of, in_precisions, on_openvino, served, settings_for
+from train.measure.served import amend, files_of, in_precisions, on_openvino, served
 from train.measure.statistics import rounded
 
-UNROUNDED = "unrounded"
 
-
-def evaluate(
-    weights: str | Path, data: Path, split_name: str = "test", exact: Sequence[Path] = ()
-) -> dict[str, dict[str, Any]]:
+def evaluate(weights: str | Path, data: Path, split_name: str = "test") -> dict[str, dict[str, Any]]:
     """Measure every model in `weights` on `data`/split_name and record the figures in its spec.
 
-    Returns name -> figures, as `metrics.measure`, plus:
-
-    rounding       what rounding the weights changed, for each model of `exact`: `.h5` files from before rounding, as
-                   `fit` leaves them in its run folder
-    int8, bfloat16  what each arithmetic that the processor is fast at changes, with float32 where the answer is not
-                   clear; `catdog.engine` chooses the arithmetic by it
-
-    The other figures are those of the arithmetic that is chosen from then on. A model that cannot be used is named on
+    Returns name -> figures, as `metrics.measure`, plus `int8` and `bfloat16`: what each arithmetic that the processor
+    is fast at changes, with float32 where the answer is not clear. `catdog.engine` chooses the arithmetic by it. The
+    other figures are those of the arithmetic that is chosen from then on. A model that cannot be used is named on
     stderr and left out.
     """
     split, files = find(data, split_name), files_of(weights)
     with served(weights) as comparator:
         models = _in_all_precisions(comparator, files)
-        for path in exact:
-            models[path.stem][UNROUNDED] = _unrounded(path, comparator, weights)
         outputs = outputs_of([each for variants in models.values() for each in variants.values()], split)
     results = {}
     for name, variants in models.items():
@@ -54,7 +40,7 @@ def evaluate(
 
 
 def _figures(spec: ModelSpec, raw: dict[str, np.ndarray], split: Split, split_name: str) -> dict[str, Any]:
-    """Measure a model by its probabilities before the temperature: arithmetic or UNROUNDED -> float64 (N, classes)."""
+    """Measure a model by its probabilities before the temperature: arithmetic -> float64 (N, classes)."""
     answers = {key: calibrated(rows, spec.temperature) for key, rows in raw.items()}
     changes = {
         key: {"images": len(split), "clear": spec.clear[key], **_changes(answers[EXACT], answers[key])}
@@ -65,19 +51,7 @@ def _figures(spec: ModelSpec, raw: dict[str, np.ndarray], split: Split, split_na
     if changes:
         measured = spec.replace(metrics={**spec.metrics, split_name: changes})
         chosen = next(precision for precision in precisions_of(measured) if precision in answers)
-    if UNROUNDED in answers:
-        changes["rounding"] = _changes(answers[UNROUNDED], answers[EXACT])
     return measure(answers[chosen], split.labels, split.classes, uncalibrated=raw[chosen]) | changes
-
-
-def _unrounded(path: Path, comparator: Comparator, weights: str | Path) -> Classifier:
-    """The model in a file named like one of the comparator's, with that one's spec but its own sha256."""
-    if path.stem not in comparator.models:
-        raise InvalidSettings(f"{path} must be named like a model: {', '.join(comparator.models)}.")
-    # Engines know a file by its sha256: with the other's they would run the other.
-    spec = comparator.models[path.stem].spec
-    spec = spec.replace(name=f"{spec.name}.{UNROUNDED}", sha256=sha256_of(path))
-    return Classifier(spec, load_engine(path, spec, settings_for(weights), precision=EXACT))
 
 
 def _in_all_precisions(comparator: Comparator, files: Mapping[str, ModelFile]) -> dict[str, dict[str, Classifier]]:
@@ -97,7 +71,10 @@ def _changes(before: np.ndarray, after: np.ndarray) -> dict[str, Any]:
 
 
 def _record(figures: dict[str, Any], split_name: str, measured: ModelSpec, path: Path) -> None:
-    """Write figures into a spec. What this call did not measure of the same photos, such as `rounding`, is kept."""
+    """Write figures into a spec. What this call did not measure of the same photos is kept.
+
+    That is what another processor is fast at, and `rounding`, which specs of earlier versions have.
+    """
     metrics = ModelSpec.read(path).metrics
     before = metrics.get(split_name, {})
     if before.get("images") == figures.get("images"):

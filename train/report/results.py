@@ -3,8 +3,6 @@
 Nothing here measures: every number is one that `fit` or `evaluate` wrote into a spec.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -56,9 +54,6 @@ def _share_of_commonest(confusion: Any) -> float:
         return -1
 
 
-# --- the command compare ------------------------------------------------------------------------
-
-
 def ranked(weights: str | Path) -> tuple[list[ModelSpec], tuple[str, ...]]:
     """The models in a folder by validation accuracy, of which the first is the default, and why others are not used.
 
@@ -69,13 +64,8 @@ def ranked(weights: str | Path) -> tuple[list[ModelSpec], tuple[str, ...]]:
     return sorted(specs, key=lambda spec: -spec.validation_accuracy), located.problems
 
 
-def compared(specs: Sequence[ModelSpec]) -> str:
-    """Ranked models as a Markdown table, and a sentence on which one is the default."""
-    return _rendered("compared", specs=specs)
-
-
 def summary(specs: Sequence[ModelSpec]) -> dict[str, Any]:
-    """The same as plain JSON."""
+    """Ranked models as plain JSON, and which one is the default."""
     models = [
         {
             "model": spec.name,
@@ -89,12 +79,14 @@ def summary(specs: Sequence[ModelSpec]) -> dict[str, Any]:
     return {"default": specs[0].name, "models": models}
 
 
-# --- the model card -----------------------------------------------------------------------------
+def recorded(specs: Sequence[ModelSpec]) -> list[tuple[str, str, dict[str, Any]]]:
+    """Model, split and figures, test first; of a model that was never measured, no figures of val."""
+    return [(spec.name, *found) for spec in specs for found in _splits(spec) or [("val", {})]]
 
 
 def card_table(specs: Sequence[ModelSpec]) -> str:
     """The figures of all models, and what a reader must know about them."""
-    return _rendered("card_figures", measured=[(s.name, split, found) for s in specs for split, found in _splits(s)])
+    return _rendered("card_figures", measured=[found for found in recorded(specs) if found[2]])
 
 
 def model_index(specs: Sequence[ModelSpec]) -> list[dict[str, Any]]:
@@ -138,9 +130,6 @@ def _splits(spec: ModelSpec) -> list[tuple[str, dict[str, Any]]]:
     """Splits with their figures, test first."""
     order = [*SPLIT_NAMES, *spec.metrics]
     return sorted(spec.metrics.items(), key=lambda item: order.index(item[0]))
-
-
-# --- figures as text ----------------------------------------------------------------------------
 
 
 def _rendered(template: str, **values: Any) -> str:
