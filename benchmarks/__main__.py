@@ -3,9 +3,6 @@
 python -m benchmarks [--quick] [--data DIR] [--weights DIR] [--results FILE] [--page FILE] [--browser | --ray N]
 """
 
-from __future__ import annotations
-
-import argparse
 import dataclasses
 import datetime
 import json
@@ -16,14 +13,18 @@ from collections.abc import Sequence
 from http.client import HTTPException
 from pathlib import Path
 from subprocess import SubprocessError
-from typing import Any
+from typing import Annotated, Any
+
+import typer
+from typer import Option
 
 from catdog.files import whole
 from catdog.photo.reader import min_side_for
 
-from . import browser, comparing, folder_speed, http_speed, large, machine, markdown, processes, ray_speed, starting
+from . import browser, comparing, folder_speed, http_speed, large, machine, markdown, ray_speed, starting
 from .plan import EXAMPLES, QUICK, Plan, some
-from .processes import ROOT, Failed, Worker
+from .processes import ROOT, Failed
+from .worker import Worker, worker
 
 PHOTOS = (".jpg", ".jpeg", ".png", ".webp")
 RESULTS, PAGE = ROOT / "benchmarks" / "results.json", ROOT / "docs" / "benchmarks.md"
@@ -32,78 +33,71 @@ SPLITS = {"validation": "val", "test": "test"}
 # For each photo to enlarge, so many are asked about, to choose those that reduced decoding can move most.
 CANDIDATES = 10
 
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run all benchmarks; 0 when everything could be measured, whether or not the aims are met."""
     argv = list(sys.argv[1:] if argv is None else argv)
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure catdog beside the plain way.")
-    parser.add_argument(
-        "--quick", action="store_true", help="show in a minute that everything works, and print the page"
-    )
-    parser.add_argument("--data", type=_folder, help="a data folder (default data, or examples/ where there is none)")
-    parser.add_argument("--weights", type=_folder, default=ROOT / "weights", help="the models (default weights/)")
-    parser.add_argument("--results", type=_file, help="all figures, as JSON (default benchmarks/results.json)")
-    parser.add_argument("--page", type=_file, help="the page about them (default docs/benchmarks.md)")
-    parser.add_argument("--browser", action="store_true", help="measure the static page, and keep the other figures")
-    parser.add_argument("--ray", type=_count, metavar="N", help="measure Ray on N photos, and keep the other figures")
-    parser.add_argument("--large", type=_count, metavar="N", help="photos to enlarge, to compare ways to decode them")
-    arguments = parser.parse_args(argv)
-    plan = QUICK if arguments.quick else Plan()
-    if arguments.large:
-        plan = dataclasses.replace(plan, large=arguments.large)
     try:
-        splits = {split: _photos((arguments.data or ROOT / "data") / folder) for split, folder in SPLITS.items()}
-        if arguments.browser:
-            measured = browser.measure(plan, STATIC, arguments.weights.resolve(), splits["validation"])
-            if not measured:
-                raise Failed("The static page needs Chromium and, of the same models, what `make static` builds.")
-            results = json.loads(RESULTS.read_text()) | {"browser": measured}
-        elif arguments.ray:
-            plan = dataclasses.replace(plan, ray=arguments.ray)
-            environment = {"CATDOG_WEIGHTS": str(arguments.weights.resolve())}
-            results = json.loads(RESULTS.read_text()) | {
-                "ray": ray_speed.measure(plan, splits["validation"], environment)
-            }
-        else:
-            results = measure(plan, arguments.weights.resolve(), **splits)
-            command = shlex.join(["python", "-m", "benchmarks", *argv])
-            results |= {"quick": arguments.quick, "command": command, "date": datetime.date.today().isoformat()}
-        _write(results, arguments)
-    except (Failed, OSError, HTTPException, SubprocessError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+        app(argv, prog_name="python -m benchmarks", obj=shlex.join(["python", "-m", "benchmarks", *argv]))
+    except SystemExit as exit:
+        return int(exit.code or 0)
     return 0
 
 
-def _folder(text: str) -> Path:
-    if not Path(text).is_dir():
-        raise argparse.ArgumentTypeError(f"there is no folder {text}")
-    return Path(text)
+def _to_write(path: Path | None) -> Path | None:
+    """A file to write; one in no folder is refused now, not after half an hour of measuring."""
+    if path and not path.parent.is_dir():
+        raise typer.BadParameter(f"There is no folder {path.parent}.")
+    return path
 
 
-def _file(text: str) -> Path:
-    """A file to write; a folder that does not exist is refused now, not after half an hour of measuring."""
-    _folder(str(Path(text).parent))
-    return Path(text)
+@app.command()
+def run(
+    context: typer.Context,
+    quick: Annotated[bool, Option("--quick", help="Show in a minute that everything works, and print it.")] = False,
+    data: Annotated[Path | None, Option(exists=True, file_okay=False, help="Default: data, or else examples/.")] = None,
+    weights: Annotated[Path, Option(exists=True, file_okay=False, help="The models.")] = ROOT / "weights",
+    results: Annotated[Path | None, Option(callback=_to_write, help="All figures, as JSON.")] = None,
+    page: Annotated[Path | None, Option(callback=_to_write, help="The page about them.")] = None,
+    of_browser: Annotated[bool, Option("--browser", help="Only measure the static page; keep other figures.")] = False,
+    ray: Annotated[int | None, Option(min=1, help="Only measure Ray on so many photos; keep other figures.")] = None,
+    large: Annotated[int | None, Option(min=1, help="Photos to enlarge, to compare ways to decode them.")] = None,
+) -> None:
+    """Measure catdog beside the plain way."""
+    plan = QUICK if quick else Plan()
+    plan = dataclasses.replace(plan, ray=ray or plan.ray, large=large or plan.large)
+    weights = weights.resolve()
+    try:
+        splits = {split: _photos((data or ROOT / "data") / folder) for split, folder in SPLITS.items()}
+        if of_browser:
+            found = {"browser": browser.measure(plan, STATIC, weights, splits["validation"])}
+            if not found["browser"]:
+                raise Failed("The static page needs Chromium and, of the same models, what `make static` builds.")
+        elif ray:
+            found = {"ray": ray_speed.measure(plan, splits["validation"], {"CATDOG_WEIGHTS": str(weights)})}
+        else:
+            found = measure(plan, weights, **splits)
+            found |= {"quick": quick, "command": context.obj, "date": datetime.date.today().isoformat()}
+        if of_browser or ray:
+            found = json.loads(RESULTS.read_text()) | found
+        _write(found, quick, results, page)
+    except (Failed, OSError, HTTPException, SubprocessError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise typer.Exit(1) from error
 
 
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"it must be 1 or more, received {text}")
-    return int(text)
-
-
-def _write(results: dict[str, Any], arguments: argparse.Namespace) -> None:
+def _write(found: dict[str, Any], quick: bool, results: Path | None, page: Path | None) -> None:
     """Write the figures and the page. A quick run, whose figures mean nothing, replaces no file unless told to."""
-    text = markdown.render(results)
-    usual = (None, None) if arguments.quick else (RESULTS, PAGE)
-    figures = json.dumps(results, indent=1) + "\n"
-    for path, content in ((arguments.results or usual[0], figures), (arguments.page or usual[1], text)):
+    text = markdown.render(found)
+    usual = (None, None) if quick else (RESULTS, PAGE)
+    for path, content in ((results or usual[0], json.dumps(found, indent=1) + "\n"), (page or usual[1], text)):
         if path:
             with whole(path) as partial:
                 partial.write_text(content, encoding="utf-8")
             print(f"Written: {path}.")
-    if arguments.quick:
+    if quick:
         print(text)
 
 
@@ -114,7 +108,7 @@ def measure(plan: Plan, weights: Path, *, validation: list[Path], test: list[Pat
         environment = {"CATDOG_WEIGHTS": str(weights), "CATDOG_CACHE": cache, "TF_CPP_MIN_LOG_LEVEL": "3"}
         _say("starting")
         results["start"] = starting.measure(plan, environment)  # first, as it fills the cache
-        with processes.worker("catdog", environment) as catdog, processes.worker("plain", environment) as plain:
+        with worker("catdog", environment) as catdog, worker("plain", environment) as plain:
             _say("compare()")
             results["models"] = catdog.ask("describe")
             results["compare"] = comparing.measure(plan, catdog, plain, [str(path) for path in EXAMPLES])

@@ -1,7 +1,5 @@
 """What the figures should be, and which of them are."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 

@@ -1,7 +1,5 @@
 """The page without a server in Chromium, with one thread: until its answers come, and what a visitor fetches."""
 
-from __future__ import annotations
-
 import base64
 import contextlib
 import datetime

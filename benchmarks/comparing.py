@@ -1,13 +1,12 @@
 """One photo after the other, in a process: `compare()` beside the plain way."""
 
-from __future__ import annotations
-
 import statistics
 from collections.abc import Mapping
 from typing import Any
 
 from .plan import Plan, in_turns, milliseconds, versus
-from .processes import Failed, Worker
+from .processes import Failed
+from .worker import Worker
 
 
 def measure(plan: Plan, catdog: Worker, plain: Worker, photos: list[str]) -> dict[str, Any]:

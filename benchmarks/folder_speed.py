@@ -1,7 +1,5 @@
 """A folder of photos: `python -m catdog classify` beside TensorFlow in batches and beside OpenVINO alone."""
 
-from __future__ import annotations
-
 import itertools
 import json
 import os
@@ -14,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from .plan import Plan, in_turns, some, versus
-from .processes import PATIENCE, Failed, Worker, python, started
+from .processes import PATIENCE, Failed, python, started
+from .worker import Worker
 
 
 def measure(

@@ -1,7 +1,5 @@
 """Photos over HTTP, from several clients at once: Flask and Gradio beside a plain Flask route."""
 
-from __future__ import annotations
-
 import base64
 import contextlib
 import http.client

@@ -1,7 +1,5 @@
 """Whether the answers to reduced large photos agree with those to whole ones."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Sequence
 from pathlib import Path

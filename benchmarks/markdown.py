@@ -1,7 +1,5 @@
 """The results as a page of Markdown: `page.md.j2`, filled."""
 
-from __future__ import annotations
-
 import textwrap
 from collections.abc import Mapping
 from pathlib import Path

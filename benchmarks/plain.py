@@ -4,8 +4,6 @@ gunicorn "benchmarks.plain:create_app()"
 python -m benchmarks.plain PHOTO
 """
 
-from __future__ import annotations
-
 import json
 import sys
 from pathlib import Path

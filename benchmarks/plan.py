@@ -1,7 +1,5 @@
 """How much is measured, on which photos."""
 
-from __future__ import annotations
-
 import itertools
 import statistics
 from collections.abc import Callable, Mapping, Sequence

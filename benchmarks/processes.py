@@ -1,10 +1,7 @@
 """Start the processes that are measured, ask them, and end them reliably."""
 
-from __future__ import annotations
-
 import contextlib
 import http.client
-import json
 import os
 import re
 import shlex
@@ -67,27 +64,6 @@ def line_of(process: subprocess.Popen) -> str:
     if not line:
         raise Failed(f"{shlex.join(process.args)} ended with {process.wait(PATIENCE)} and gave no answer.")
     return line
-
-
-class Worker:
-    """A process of `benchmarks.worker`, ready for requests."""
-
-    def __init__(self, process: subprocess.Popen):
-        self.process = process
-
-    def ask(self, task: str, **arguments: Any) -> Any:
-        """Let it do one task; returns the result."""
-        self.process.stdin.write(json.dumps({"task": task, **arguments}) + "\n")
-        self.process.stdin.flush()
-        return json.loads(line_of(self.process))
-
-
-@contextlib.contextmanager
-def worker(kind: str, environment: Mapping[str, str]) -> Iterator[Worker]:
-    """A worker of a kind that `benchmarks.worker` knows."""
-    command = python("-m", "benchmarks.worker", kind)
-    with started(command, environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        yield Worker(process)
 
 
 def free_port() -> int:

@@ -1,7 +1,5 @@
 """`classify --on ray` beside plain `classify` on the same two cores, and one worker beside two."""
 
-from __future__ import annotations
-
 import datetime
 import itertools
 import os

@@ -1,7 +1,5 @@
 """A fresh process of the command line, until its first answer."""
 
-from __future__ import annotations
-
 import statistics
 import subprocess
 import time

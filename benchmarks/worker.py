@@ -1,18 +1,13 @@
-"""A process that runs the measured tasks on request: `python -m benchmarks.worker catdog|plain`.
+"""Processes of their own for the measured tasks, one for each way. Asked in turns, they do not disturb each other."""
 
-It reads one JSON request a line from stdin and writes one JSON answer a line to stdout. Two of them, asked in
-turns, do not disturb each other.
-"""
-
-from __future__ import annotations
-
+import contextlib
+import functools
 import io
-import json
+import multiprocessing
 import os
-import sys
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +22,7 @@ from catdog.photo.reader import CONFIDENT
 
 from . import plain
 from .large import agreement
-from .processes import cores
+from .processes import PATIENCE, Failed, cores
 
 BATCH = 32
 
@@ -151,14 +146,39 @@ def _as_openvino_chooses(engine: Engine, shape: tuple) -> Callable[[np.ndarray],
     return lambda batch: request.infer([batch])
 
 
-def main() -> None:
-    kind = {"catdog": Catdog, "plain": Plain}[sys.argv[1]]()
-    with os.fdopen(os.dup(1), "w", encoding="utf-8") as answers:
-        os.dup2(2, 1)  # what libraries print goes to stderr
-        for line in sys.stdin:
-            request = json.loads(line)
-            print(json.dumps(getattr(kind, request.pop("task"))(**request)), file=answers, flush=True)
+class Worker:
+    """A process, ready for requests."""
+
+    def __init__(self, kind: str, process: Executor):
+        self.kind, self.process = kind, process
+
+    def ask(self, task: str, **arguments: Any) -> Any:
+        """Let it do one task; returns the result. Raises Failed."""
+        try:
+            return self.process.submit(_do, self.kind, task, arguments).result(PATIENCE)
+        except Exception as error:  # whatever the task raises, or what ended the process
+            raise Failed(f"The process for {self.kind} gave no answer to {task}: {error!r}") from error
 
 
-if __name__ == "__main__":
-    main()
+@contextlib.contextmanager
+def worker(kind: str, environment: Mapping[str, str]) -> Iterator[Worker]:
+    """A process for one of KINDS."""
+    spawned = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, spawned, initializer=_begin, initargs=(environment,)) as process:
+        yield Worker(kind, process)
+
+
+def _begin(environment: Mapping[str, str]) -> None:
+    os.environ.update(environment)
+
+
+def _do(kind: str, task: str, arguments: Mapping[str, Any]) -> Any:
+    return getattr(_the(kind), task)(**arguments)
+
+
+@functools.cache
+def _the(kind: str) -> Catdog | Plain:
+    return KINDS[kind]()
+
+
+KINDS = {"catdog": Catdog, "plain": Plain}
