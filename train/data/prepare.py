@@ -1,7 +1,5 @@
 """Zips or folders of labelled photos -> one clean data folder, `{train,val,test}/{class}/`."""
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 import itertools
@@ -83,7 +81,7 @@ def prepare(sources: list[Path], out: Path, *, val: float = 0.1, test: float = 0
             *(_left_out(photo, UNDECODABLE, photo.problem) for photo in unusable),
             *(_left_out(photo, DISPUTED) for photo in disputed),
             *(_left_out(photo, COPY, f"as {other.source}") for photo, other in copies),
-            *(_left_out(photo, NEAR_COPY, f"of {other.source}") for photo, other, _ in leaks),
+            *(_left_out(photo, NEAR_COPY, f"of {other.source}, correlation {c:.4f}") for photo, other, c in leaks),
         ]
         _require_classes(kept, found, left_out)
         report = {
@@ -92,13 +90,6 @@ def prepare(sources: list[Path], out: Path, *, val: float = 0.1, test: float = 0
             "kept": _count(kept),
             "examples": {photo.label: photo.source for photo in reversed(kept)},
             "left_out": left_out,
-            "undecodable": [photo.source for photo in unusable],
-            "reasons": [photo.problem for photo in unusable],
-            "several_classes": [photo.source for photo in disputed],
-            "exact_copies": [{"dropped": photo.source, "copy_of": other.source} for photo, other in copies],
-            "near_copies": [
-                {"dropped": t.source, "copy_of": other.source, "correlation": round(c, 4)} for t, other, c in leaks
-            ],
         }
         _write(kept, out, report)
     return report

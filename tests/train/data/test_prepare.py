@@ -1,10 +1,9 @@
 """Sources of every shape become one clean folder; what leaks or does not decode is dropped and named."""
 
-from __future__ import annotations
-
 import functools
 import json
 import os
+import re
 import zipfile
 import zlib
 from collections import Counter
@@ -87,7 +86,7 @@ def test_hidden_files_are_not_read_and_one_class_in_two_sources_becomes_one_fold
     other = write(tmp_path / "other", {**photos("cat", 2, 5), ".thumbnails/a.png": b"x", "cat/.hidden.png": b"x"})
     report = prepared({**photos("cats", 2), **photos("dogs", 1), "dogs/1²2.png": png(9)}, other, val=0, test=0)
     assert report["kept"] == {"train": {"cats": 4, "dogs": 2}}
-    assert report["undecodable"] == []
+    assert report["left_out"] == []
 
 
 def test_folders_that_are_links_are_entered_once(prepared, tmp_path):
@@ -227,8 +226,7 @@ def test_training_copies_of_held_out_photos_are_dropped(prepared, tree, change):
              for kind in ("cats", "dogs") for label, data in photos(kind, 3, first).items()}  # fmt: skip
     copies = {"train/cats/copy.png": change(image), "test/cats/original.png": encoded(image, "PNG")}
     report = prepared(files | copies, val=0)
-    dropped = [row["dropped"] for row in report["exact_copies"] + report["near_copies"]]
-    assert dropped == ["pets/train/cats/copy.png"]
+    assert [row["photo"] for row in report["left_out"]] == ["pets/train/cats/copy.png"]
     assert "train/cats/copy.png" not in tree()
     assert "test/cats/original.png" in tree()
 
@@ -242,7 +240,7 @@ def test_photos_of_other_colours_or_of_one_colour_are_no_copies(prepared):
              for split, n in (("train", 9), ("test", 99))}  # fmt: skip
     others = {"train/green/2.png": png(2)}
     report = prepared({"train/red/1.png": red, "test/green/1.png": green} | others | plain, val=0)
-    assert report["near_copies"] == []
+    assert report["left_out"] == []
     assert report["kept"] == {"train": {"red": 1, "blue": 1, "green": 1}, "test": {"green": 1, "blue": 1}}
 
 
@@ -256,16 +254,18 @@ def test_a_tint_that_all_photos_share_makes_no_copies_and_another_tint_hides_non
     places = [(split, kind, i) for split in ("test", "train") for kind in "ab" for i in range(4)]
     plain = {f"{split}/{kind}/{i}.png": tinted((1, 1, 1), seed) for seed, (split, kind, i) in enumerate(places)}
     report = prepared(plain | {"train/a/copy.png": tinted((1.1, 1, 0.9), 0)}, val=0)
-    assert [(leak["dropped"], leak["copy_of"]) for leak in report["near_copies"]] == [
-        ("pets/train/a/copy.png", "pets/test/a/0.png")
-    ]
-    assert report["near_copies"][0]["correlation"] > preparation.NEAR
+    (leak,) = report["left_out"]
+    assert (leak["photo"], leak["why"]) == ("pets/train/a/copy.png", preparation.NEAR_COPY)
+    other, correlation = re.fullmatch(r"of (\S+), correlation (\S+)", leak["detail"]).groups()
+    assert other == "pets/test/a/0.png" and float(correlation) > preparation.NEAR
 
 
 def test_a_photo_in_folders_of_several_classes_is_dropped_from_all(prepared, tree):
     report = prepared({**photos("cats", 4), **photos("dogs", 4), "cats/copy.png": png(1), "dogs/0.png": png(1)})
-    assert report["several_classes"] == ["pets/cats/copy.png", "pets/dogs/0.png"]
-    assert len(tree()) == 7 and report["exact_copies"] == []
+    assert [(row["photo"], row["why"]) for row in report["left_out"]] == [
+        (f"pets/{name}.png", preparation.DISPUTED) for name in ("cats/copy", "dogs/0")
+    ]
+    assert len(tree()) == 7
 
 
 # What cannot be used
@@ -274,9 +274,9 @@ def test_a_photo_in_folders_of_several_classes_is_dropped_from_all(prepared, tre
 def test_drops_what_cannot_be_decoded(prepared):
     broken = {"cats/broken.jpg": encoded(picture(1), "JPEG")[:300], "dogs/empty.png": b""}
     report = prepared({**photos("cats", 4), **photos("dogs", 4), **broken})
-    assert report["undecodable"] == ["pets/cats/broken.jpg", "pets/dogs/empty.png"]
-    assert ["damaged" in report["reasons"][0], "empty" in report["reasons"][1]] == [True, True]
-    assert [row["photo"] for row in report["left_out"]] == report["undecodable"]
+    rows = report["left_out"]
+    assert [row["photo"] for row in rows] == ["pets/cats/broken.jpg", "pets/dogs/empty.png"]
+    assert "damaged" in rows[0]["detail"] and "empty" in rows[1]["detail"]
 
 
 def test_members_that_cannot_be_unpacked_are_dropped_and_named(prepared, tree, tmp_path, monkeypatch):
@@ -299,7 +299,7 @@ def test_members_that_cannot_be_unpacked_are_dropped_and_named(prepared, tree, t
     path.write_bytes(data)
     report = prepared({}, path)
     names = ("encrypted", "huge", "unknown-packing", "wrong-sum")
-    assert report["undecodable"] == [f"pets.zip/cats/{name}.png" for name in names]
+    assert [row["photo"] for row in report["left_out"]] == [f"pets.zip/cats/{name}.png" for name in names]
     assert len(tree()) == 6
 
 
