@@ -1,14 +1,11 @@
 """Any folder of classes: prepared, trained, served, measured and reported, by the commands that people use."""
 
-from __future__ import annotations
-
 import json
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from catdog import Settings, load
 from catdog.__main__ import main as catdog
 from catdog.engine import FAST
 from train.__main__ import main as train
@@ -30,24 +27,19 @@ def photos(tmp_path):
     return tmp_path / "photos"
 
 
-def test_three_classes_from_a_folder_to_a_report(photos, small_networks, tmp_path, monkeypatch, capsys):
+def test_three_classes_from_a_folder_to_a_report(photos, small_runs, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert train(["prepare", "photos", "--out", "data", "--val", "0.2", "--test", "0.2"]) == 0
     fit = ["fit", "scratch_cnn", "--data", "data", "--stages", "16x12", "--learning-rate", "0.01", "--image-size", "16"]
     assert train([*fit, "--batch-size", "6", "--precision", "float32"]) == 0
 
-    with_comparator = load(Settings(weights=tmp_path / "weights"))
-    comparison = with_comparator.compare(tmp_path / "data" / "test" / "fish" / "16.png")
-    with_comparator.close()
-    assert list(comparison.models[0].probabilities) == ["birds", "fish", "horses"]
-    assert sum(comparison.models[0].probabilities.values()) == pytest.approx(1)
-
     monkeypatch.setenv("CATDOG_WEIGHTS", "weights")
     capsys.readouterr()
     assert catdog(["predict", "--json", "data/test/fish/16.png", "data/test/horses/17.png"]) == 0
     answered = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert answered[0]["models"][0]["probabilities"] == pytest.approx(comparison.models[0].probabilities, abs=1e-4)
-    assert set(answered[1]["models"][0]["probabilities"]) == {"birds", "fish", "horses"}
+    for probabilities in (one["models"][0]["probabilities"] for one in answered):
+        assert list(probabilities) == ["birds", "fish", "horses"]
+        assert sum(probabilities.values()) == pytest.approx(1)
 
     assert train(["evaluate", "--data", "data"]) == 0
     figures = json.loads((tmp_path / "weights" / "scratch_cnn.json").read_text())["metrics"]["test"]

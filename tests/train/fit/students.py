@@ -1,7 +1,5 @@
 """A teacher and a student that are small enough to work out by hand."""
 
-from __future__ import annotations
-
 import keras
 import numpy as np
 

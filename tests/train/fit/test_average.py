@@ -1,7 +1,5 @@
 """The mean of several classifiers is one that is served like any other, and says what it was made of."""
 
-from __future__ import annotations
-
 import json
 
 import keras

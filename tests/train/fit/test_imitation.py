@@ -1,7 +1,5 @@
 """The loss of a student: features, answers, and the answers of the teacher's original last layer."""
 
-from __future__ import annotations
-
 import keras
 import numpy as np
 import pytest

@@ -1,7 +1,5 @@
 """The runs behind a model and the steps that made its weights, from what its spec records."""
 
-from __future__ import annotations
-
 import re
 
 import pytest

@@ -1,7 +1,5 @@
 """A recipe from the command line to the layers, the loss and the optimizer that train by it."""
 
-from __future__ import annotations
-
 import dataclasses
 from pathlib import Path
 
@@ -42,6 +40,13 @@ def asked(monkeypatch):
 # From the command line to the recipe
 
 
+OTHER = {
+    "batch_size": 7, "learning_rate": 0.5, "cutmix": 0.4, "degrade": 0.3, "steps": 5, "head_learning_rate": 0.25,
+    "warmup_steps": 6, "weight_decay": 0.125, "label_smoothing": 0.2, "jitter": 0.35, "width": 0.75, "depth": 2.0,
+    "dropout": 0.45, "ema": 0.55, "seed": 9, "precision": "float32",
+}  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("options", "changes"),
     {
@@ -51,62 +56,39 @@ def asked(monkeypatch):
         "--start a.h5 --frozen-stages 2": {"frozen_stages": 2},
         "--start a.h5 --frozen-stages 0": {"frozen_stages": 0},
         "--base none": {"frozen_stages": 0},
-        "--batch-size 7": {"batch_size": 7},
-        "--learning-rate 0.5": {"learning_rate": 0.5},
-        "--crop 0.6": {"scale": (0.6, 1.0)},
-        "--cutmix 0.4": {"cutmix": 0.4},
-        "--degrade 0.3": {"degrade": 0.3},
-        "--steps 5": {"steps": 5},
-        "--head-learning-rate 0.5": {"head_learning_rate": 0.5},
-        "--warmup-steps 5": {"warmup_steps": 5},
-        "--weight-decay 0.5": {"weight_decay": 0.5},
-        "--label-smoothing 0.2": {"label_smoothing": 0.2},
-        "--jitter 0.3": {"jitter": 0.3},
-        "--width 0.5": {"width": 0.5},
-        "--depth 2": {"depth": 2.0},
-        "--dropout 0.4": {"dropout": 0.4},
-        "--no-settled": {"settled": False},
-        "--settled": {"settled": True},
-        "--ema 0.5": {"ema": 0.5},
-        "--seed 9": {"seed": 9},
-        "--precision float32": {"precision": "float32"},
+        "--crop 0.6 --no-settled": {"scale": (0.6, 1.0), "settled": False},
+        " ".join(f"--{name.replace('_', '-')} {value}" for name, value in OTHER.items()): OTHER,
     }.items(),
 )
-def test_an_option_changes_the_recipe_and_nothing_else_of_it(asked, options, changes):
+def test_options_change_the_recipe_and_nothing_else_of_it(asked, options, changes):
     begins = "" if options.startswith(("--base", "--start")) else "--base imagenet"
     for command, usual in (("fit xception", RECIPES["xception"]), ("distill xception --teacher t.h5", DISTILLATION)):
         job, _ = asked(f"{command} {begins} {options}")
         assert job.recipe(usual) == dataclasses.replace(usual, **changes)
+        assert asked(f"{command} {begins} {options} --settled")[0].recipe(usual).settled
 
 
 @pytest.mark.parametrize(
     ("options", "changes"),
     {
-        "": {},
-        "--restart": {"restart": True},
-        "--overwrite": {"overwrite": True},
-        "--run elsewhere": {"run": Path("elsewhere")},
         "--out there": {"out": Path("there")},
-        "--image-size 64": {"image_size": 64},
-        "--limit 3": {"limit": 3},
-        "--dataset pets": {"dataset": "pets"},
-        "--more a --more b": {"more": [Path("a"), Path("b")]},
+        "--restart --overwrite --run elsewhere --image-size 64 --limit 3 --dataset pets --more a --more b": {
+            "restart": True, "overwrite": True, "run": Path("elsewhere"), "image_size": 64, "limit": 3,
+            "dataset": "pets", "more": [Path("a"), Path("b")],
+        },
         "--start a.h5": {"start": Path("a.h5")},
         "--base none": {"base": "none"},
     }.items(),
-)
+)  # fmt: skip
 def test_what_else_is_asked_for_is_done(asked, options, changes):
     usual = {"name": "xception", "data": Path("photos"), "more": [], "out": Path("weights"), "image_size": 160}
-    job, told = asked(f"fit xception {options}")
-    assert not told and job.command.startswith("python -m train fit xception")
     place = "xception-there" if "--out" in options else "xception"
-    run = {"run": Path("runs") / f"fit-{place}", "command": job.command}
-    assert job == Job(**usual | run | changes)
-    teaching = "--teacher t.h5 --answers a.h5 --teacher-size 48 --imitation 0.5"
-    job, told = asked(f"distill xception {teaching} {options}")
-    run = {"run": Path("runs") / f"distill-{place}", "command": job.command}
-    assert job == Job(**usual | run | changes)
-    assert told == {"teacher": Path("t.h5"), "answers": Path("a.h5"), "teacher_size": 48, "imitation": 0.5}
+    teaching = {"teacher": Path("t.h5"), "answers": Path("a.h5"), "teacher_size": 48, "imitation": 0.5}
+    words = "--teacher t.h5 --answers a.h5 --teacher-size 48 --imitation 0.5"
+    for name, more, expected in (("fit", "", {}), ("distill", words, teaching)):
+        job, told = asked(f"{name} xception {more} {options}")
+        assert told == expected and job.command.startswith(f"python -m train {name} xception")
+        assert job == Job(**usual | {"run": Path("runs") / f"{name}-{place}", "command": job.command} | changes)
 
 
 def test_a_run_begins_with_a_base_or_with_a_start(asked, capsys):

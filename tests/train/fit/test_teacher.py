@@ -1,7 +1,5 @@
 """A teacher: the statistics of its features, what it can answer, and the first projection of a student."""
 
-from __future__ import annotations
-
 import keras
 import numpy as np
 import pytest

@@ -1,7 +1,5 @@
 """Frozen stages: the base is kept while the head learns, and then learns along, killed in between or not."""
 
-from __future__ import annotations
-
 import dataclasses
 import json
 

@@ -1,7 +1,5 @@
 """What networks are trained on: augmented crops, targets' loss, and accuracy among the classes."""
 
-from __future__ import annotations
-
 import keras
 import numpy as np
 

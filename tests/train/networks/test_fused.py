@@ -1,7 +1,5 @@
 """Fused layers learn and answer as Keras's own do."""
 
-from __future__ import annotations
-
 import keras
 import numpy as np
 import pytest

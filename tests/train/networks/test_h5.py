@@ -1,7 +1,5 @@
 """Compact `.h5` files: opened anywhere, their weights rounded to so many bits."""
 
-from __future__ import annotations
-
 import keras
 import numpy as np
 import pytest

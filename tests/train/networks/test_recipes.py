@@ -1,14 +1,12 @@
 """Recipes: what they refuse, and how stages are written."""
 
-from __future__ import annotations
-
 import re
 
 import pytest
 
 from catdog import InvalidSettings
 from train.networks import architectures
-from train.networks.recipes import DEFAULTS, RECIPES, Recipe, parse_stages
+from train.networks.recipes import RECIPES, Recipe, parse_stages
 
 
 def test_each_architecture_has_a_recipe():
@@ -34,10 +32,6 @@ def test_each_architecture_has_a_recipe():
 def test_a_setting_out_of_range_is_refused_with_what_was_received(setting, value):
     with pytest.raises(InvalidSettings, match=re.escape(f"Received: {value}")):
         Recipe(stages=((8, 1), (8, 1)), **{setting: value})
-
-
-def test_recipes_of_earlier_versions_lacked_these():
-    assert {"degrade": 0, "steps": 0, "settled": False, "frozen_stages": 0}.items() <= DEFAULTS.items()
 
 
 @pytest.mark.parametrize("text", ["", "96", "96x", "x3", "96x0", "4x3", "96x3,", "axb", "96x3x1", "99999x1"])

@@ -1,7 +1,5 @@
 """Networks whose batch norm keeps its statistics answer as before, and learn what they should."""
 
-from __future__ import annotations
-
 import keras
 import numpy as np
 import pytest

@@ -1,7 +1,5 @@
 """The model card: every number in it stands in a spec, and what people wrote stays."""
 
-from __future__ import annotations
-
 import ast
 import contextlib
 import json

@@ -1,7 +1,5 @@
 """Models to the Hub and back: the real client and a stand-in Hub, through the command line."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import re
@@ -110,20 +108,6 @@ def test_models_are_measured_again_with_data_or_the_folder_data_unless_asked_not
     assert stand_in.repositories == {}
     code, said, _ = publish("--unmeasured")
     assert code == 0 and "were not measured again" in said
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "said"),
-    [
-        ("xception.h5", b"damaged", "xception.h5 is damaged"),
-        ("README.md", b"---\na: [\n---\nText\n", "README.md cannot be brought up to date"),
-    ],
-)
-def test_a_folder_with_a_damaged_model_or_card_is_not_published(stand_in, publish, folder, name, content, said):
-    (folder / name).write_bytes(content)
-    code, text, _ = publish()
-    assert code == 1 and said in text
-    assert stand_in.repositories == {}
 
 
 def test_files_of_others_stay_and_models_among_them_are_named(stand_in, publish):

@@ -1,7 +1,5 @@
 """README files with generated parts: what people wrote stays, byte for byte."""
 
-from __future__ import annotations
-
 import pytest
 
 from train.publish import readme
@@ -10,11 +8,12 @@ from train.publish.readme import InvalidReadme, hand_written, merged_front, pars
 BLOCK = "<!-- generated: a -->\nold\n<!-- end of a -->"
 
 
-def test_front_matter_and_text_come_apart_and_together():
-    content = "---\nlicense: mit\ntags:\n- cats\n---\n\n# Title\n\nText\n"
+def test_front_matter_and_text_come_apart_and_together_and_what_people_wrote_is_all_but_the_blocks():
+    content = f"---\nlicense: mit\ntags:\n- cats\n---\n\n# Title\n{BLOCK}\n"
     front, text = parse(content, "card")
-    assert (front, text) == ({"license": "mit", "tags": ["cats"]}, "\n# Title\n\nText\n")
+    assert (front, text) == ({"license": "mit", "tags": ["cats"]}, f"\n# Title\n{BLOCK}\n")
     assert render(front, text) == content
+    assert hand_written(text) == "# Title" and hand_written(f"\n{BLOCK}\n") == ""
 
 
 @pytest.mark.parametrize(
@@ -45,24 +44,15 @@ def test_a_block_without_a_place_comes_last_and_stays_there():
     assert with_blocks(once, {"a": "x", "b": "", "c": "y"}) == once
 
 
-def test_what_people_wrote_is_all_but_the_blocks():
-    assert hand_written(f"\nmine\n{BLOCK}\n") == "mine"
-    assert hand_written(f"\n{BLOCK}\n") == ""
-
-
 def test_hand_written_keys_win_over_defaults_and_owned_ones_over_all():
     front = merged_front(
-        [{"license": "mit", "tags": ["b"], "model-index": 1}, {"license": "bsd", "emoji": "x"}],
+        [{"license": "mit", "tags": ["b"], "model-index": 1}, {"license": "bsd", "emoji": "x", "tags": "c"}],
         {"license": "apache-2.0", "tags": ["a", "b"], "library_name": "keras"},
         {"model-index": 2},
     )
     assert front == {
-        "license": "mit", "tags": ["b", "a"], "model-index": 2, "emoji": "x", "library_name": "keras",
+        "license": "mit", "tags": ["b", "c", "a"], "model-index": 2, "emoji": "x", "library_name": "keras",
     }  # fmt: skip
-
-
-def test_one_tag_may_be_a_plain_word():
-    assert merged_front([{"tags": "cats"}], {"tags": ["dogs"]}, {}) == {"tags": ["cats", "dogs"]}
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,5 @@
 """The app to a Space: what it needs and no more, and what was uploaded starts and answers."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

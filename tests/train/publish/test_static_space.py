@@ -1,7 +1,5 @@
 """The page without a server to a static Space."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 

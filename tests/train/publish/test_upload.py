@@ -1,7 +1,5 @@
 """One commit or none: who may publish, what is said when it fails, and how long anybody waits."""
 
-from __future__ import annotations
-
 import gc
 import os
 from types import SimpleNamespace

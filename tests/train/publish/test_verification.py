@@ -1,15 +1,12 @@
 """What may be published: models that load, are what their specs say, and measure as recorded."""
 
-from __future__ import annotations
-
 import json
 import shutil
 
 import pytest
 
-from catdog import ModelMismatch, ModelSpec, ModelUnavailable
+from catdog import ModelMismatch, ModelSpec
 from tests.tiny import write_tiny_model
-from train.data.dataset import DatasetError
 from train.measure import evaluate
 from train.publish import verification
 from train.publish.verification import NotReproduced
@@ -69,12 +66,6 @@ def test_a_temperature_that_was_changed_afterwards_is_refused(folder, tiny_data)
         verification.verify(folder, tiny_data)
 
 
-def test_other_data_than_the_recorded_is_refused(folder, tiny_data):
-    record(folder, images=17)
-    with pytest.raises(DatasetError, match=r"16 photos.*recorded for 17"):
-        verification.verify(folder, tiny_data)
-
-
 def test_without_recorded_figures_there_is_nothing_to_reproduce(tmp_path, tiny_data):
     spec = write_tiny_model(tmp_path, "xception")
     spec.replace(metrics={}).write(tmp_path / "xception.json")
@@ -127,8 +118,3 @@ def test_one_bad_model_is_enough_to_refuse_a_folder(folder, spoil, said):
     spoil(folder)
     with pytest.raises(ModelMismatch, match=said):
         verification.verify(folder)
-
-
-def test_a_folder_without_models_is_refused(tmp_path):
-    with pytest.raises(ModelUnavailable, match="holds no model spec"):
-        verification.verify(tmp_path)

@@ -1,7 +1,5 @@
 """How far what is said beside a label can be trusted."""
 
-from __future__ import annotations
-
 import json
 import shutil
 

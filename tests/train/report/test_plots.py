@@ -1,7 +1,5 @@
 """Drawings say what they are given."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from PIL import Image
