@@ -1,7 +1,5 @@
 """Folders that are writable."""
 
-from __future__ import annotations
-
 import tempfile
 from pathlib import Path
 

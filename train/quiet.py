@@ -1,7 +1,5 @@
 """Import Keras without its log lines."""
 
-from __future__ import annotations
-
 import os
 from logging import getLogger
 

@@ -1,7 +1,5 @@
 """A tiny data folder, where blurred discs on light ground are cats and stripes are dogs; a Hub to publish to."""
 
-from __future__ import annotations
-
 import contextlib
 import dataclasses
 import functools

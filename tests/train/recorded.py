@@ -1,7 +1,5 @@
 """A spec with recorded figures and provenance, of a model that does not exist."""
 
-from __future__ import annotations
-
 from catdog.models.spec import ModelSpec
 
 FIGURES = {

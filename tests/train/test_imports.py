@@ -1,7 +1,5 @@
 """train is Keras 3 code: it runs on whichever backend Keras was told to use."""
 
-from __future__ import annotations
-
 import ast
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Augmentation as Keras layers, inside the training graph; they do nothing outside training."""
 
-from __future__ import annotations
-
 import math
 
 import keras

@@ -1,7 +1,5 @@
 """Decoded photos and labels -> shuffled batches for training."""
 
-from __future__ import annotations
-
 import keras
 import numpy as np
 

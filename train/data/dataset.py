@@ -5,12 +5,11 @@ Two folders are no classes: `neither`, with photos that show none of them, and i
 without a label.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 from PIL import Image
@@ -51,7 +50,7 @@ class Split:
     def __len__(self) -> int:
         return len(self.paths)
 
-    def head(self, per_class: int | None) -> Split:
+    def head(self, per_class: int | None) -> Self:
         """The first photos of each class, for a quick try; all of them with None."""
         if per_class is None:
             return self
@@ -60,17 +59,17 @@ class Split:
         labels = [*range(len(self.classes) + 1), UNKNOWN]
         return self.at(np.concatenate([np.flatnonzero(self.labels == k)[:per_class] for k in labels]))
 
-    def at(self, rows: np.ndarray) -> Split:
+    def at(self, rows: np.ndarray) -> Self:
         """The photos at these indices, or where a boolean mask (len(self),) is true."""
         rows = np.arange(len(self))[rows]
         return Split(self.classes, tuple(self.paths[i] for i in rows), self.labels[rows])
 
     @property
-    def of_classes(self) -> Split:
+    def of_classes(self) -> Self:
         return self.at((self.labels >= 0) & (self.labels < len(self.classes)))
 
     @property
-    def of_neither(self) -> Split:
+    def of_neither(self) -> Self:
         return self.at(self.labels == len(self.classes))
 
 

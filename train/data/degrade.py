@@ -4,8 +4,6 @@ Done in the loader rather than in the training graph, which has neither JPEG nor
 (S, S, 3).
 """
 
-from __future__ import annotations
-
 import io
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Kinds of things that are easily taken for a cat or a dog, by the WordNet ids in the names of ImageNet's photos."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 from pathlib import Path

@@ -10,8 +10,6 @@
 Where there are class folders, names of photos say nothing.
 """
 
-from __future__ import annotations
-
 import itertools
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,7 +1,5 @@
 """What names of photos, and CSV files beside them, say about their classes."""
 
-from __future__ import annotations
-
 import csv
 import re
 import unicodedata

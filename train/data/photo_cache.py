@@ -1,7 +1,5 @@
 """Photos of a split -> one array on disk, decoded once as serving decodes them."""
 
-from __future__ import annotations
-
 import contextlib
 import errno
 import hashlib

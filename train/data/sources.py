@@ -1,7 +1,5 @@
 """Zips and folders of photos -> a list of photos, each with its class and split, or why it is left out."""
 
-from __future__ import annotations
-
 import contextlib
 import functools
 import zipfile

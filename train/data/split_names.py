@@ -1,7 +1,5 @@
 """Which folders are splits: train/, Training_Set/, test1/, eval (1)/, and seg_train/ beside seg_test/."""
 
-from __future__ import annotations
-
 import re
 from collections import defaultdict
 from collections.abc import Iterable

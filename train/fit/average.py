@@ -5,8 +5,6 @@ al. 2022, "Model soups"). It also forgets less of what those weights knew (Worts
 zero-shot models").
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

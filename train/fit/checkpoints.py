@@ -1,7 +1,5 @@
 """The state of a training run after each epoch, so that a run that was killed can continue."""
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

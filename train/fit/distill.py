@@ -11,8 +11,6 @@ to the teacher's answers. This works without labels. A student that starts as it
 forgetting (Li and Hoiem 2016, "Learning without forgetting").
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import keras

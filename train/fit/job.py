@@ -1,7 +1,5 @@
 """What `fit`, `distill` and `average` are asked for: the options of their commands."""
 
-from __future__ import annotations
-
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The trainings behind a model, from the record in its spec: curves for the report, sentences for the model card."""
 
-from __future__ import annotations
-
 import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Which models a run wrote itself: it replaces no others unless told to."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The record of a training in a spec, as plain JSON: its data, recipe, history, and the weights it began with."""
 
-from __future__ import annotations
-
 import dataclasses
 import datetime
 from collections.abc import Sequence

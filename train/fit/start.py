@@ -1,7 +1,5 @@
 """What each run does before it trains: check its folders, read its photos, build its network."""
 
-from __future__ import annotations
-
 import contextlib
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Train a classifier on labelled photos; write its `.h5` and its spec."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import keras

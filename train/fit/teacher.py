@@ -1,7 +1,5 @@
 """A frozen network whose features and answers a student learns."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """One training run in stages of growing crops, which can be killed and continued; `fit` and `distill` use it."""
 
-from __future__ import annotations
-
 import dataclasses
 import math
 import time

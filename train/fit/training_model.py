@@ -1,7 +1,5 @@
 """Inputs, loss and metric of the models that `fit` and `distill` train."""
 
-from __future__ import annotations
-
 import keras
 from keras import layers, ops
 

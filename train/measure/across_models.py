@@ -3,8 +3,6 @@
 `probabilities` are model -> calibrated (N, classes), and `labels` (N,) true classes.
 """
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Mapping
 from typing import Any

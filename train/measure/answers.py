@@ -1,7 +1,5 @@
 """Ask finished models about photos, as serving does, and keep what they say of a data folder beside it."""
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Whether heat maps point at what decides: deletion and insertion (Petsiuk et al. 2018, RISE)."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

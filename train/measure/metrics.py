@@ -1,7 +1,5 @@
 """The figures of one model on one split: accuracy, calibration and the like. A new metric is added here."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 

@@ -1,7 +1,5 @@
 """Ways to make photos worse that happen to real photos, each defined to the pixel."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Callable
 from typing import NamedTuple

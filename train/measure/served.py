@@ -1,7 +1,5 @@
 """The models of a folder that a command names, as they are served, and their specs."""
 
-from __future__ import annotations
-
 import contextlib
 import dataclasses
 from collections.abc import Iterator, Sequence

@@ -1,7 +1,5 @@
 """Intervals and resamples of figures: no model, no file."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import Any
 

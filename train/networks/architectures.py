@@ -4,8 +4,6 @@ Every model takes float32 pixels (N, H, W, 3), 0..255, scales them itself, and r
 second class for two classes, (N, classes) for more, (N, classes + 1) with an output for neither.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Batch norm and separable convolutions that train faster on TensorFlow than those of Keras."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import keras

@@ -1,7 +1,5 @@
 """Write a Keras model as one compact `.h5` file, whole or not at all."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import h5py

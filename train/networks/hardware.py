@@ -1,7 +1,5 @@
 """What the machine offers to training, and the precision that suits it."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import platform

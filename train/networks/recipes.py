@@ -1,7 +1,5 @@
 """How each architecture is trained: stages, learning rate, augmentation."""
 
-from __future__ import annotations
-
 import dataclasses
 import math
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Networks whose batch norm keeps its statistics, folded into the convolutions: for fine-tuning and for teachers."""
 
-from __future__ import annotations
-
 import keras
 from keras import layers, ops
 

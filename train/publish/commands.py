@@ -1,7 +1,5 @@
 """What `python -m train card` and `python -m train publish` do and print; the last line is JSON."""
 
-from __future__ import annotations
-
 import json
 import sys
 from pathlib import Path

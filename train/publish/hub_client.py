@@ -1,7 +1,5 @@
 """The Hub's client made fit for publishing: bounded waits, and every error a sentence."""
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Iterator
 from typing import Any

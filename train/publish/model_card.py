@@ -4,8 +4,6 @@ python -m train card                # brings weights/README.md up to date
 python -m train publish --repo ...  # the same for the card on the Hub
 """
 
-from __future__ import annotations
-
 import json
 import os.path
 import re

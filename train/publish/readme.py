@@ -1,7 +1,5 @@
 """The README.md of a Hub repository: front matter, then text by people around generated blocks."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The app -> what a Space is to hold, pinned to a commit of a model repository."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The page without a server -> what a static Space is to hold, which costs nothing."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Whether a folder of models may be published: each loads, is what its spec says, and measures as recorded."""
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Write the pages of a report again, from its report.json and insight.json: python -m train.report docs/report."""
 
-from __future__ import annotations
-
 import json
 import sys
 from pathlib import Path

@@ -3,8 +3,6 @@
 A drawing that there is nothing for is removed from the folder: it would be an earlier report's.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path

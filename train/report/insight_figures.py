@@ -1,7 +1,5 @@
 """The command `insight`: how far heat maps, error rates and "neither" hold, as plain JSON, a page and drawings."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path

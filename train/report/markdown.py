@@ -1,7 +1,5 @@
 """Figures as Markdown by Jinja2 templates: the pages of `report` and `insight` beside their JSON, and tables."""
 
-from __future__ import annotations
-
 import functools
 import json
 from collections.abc import Sequence

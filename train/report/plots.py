@@ -3,8 +3,6 @@
 Draw and save within `style()`. A model keeps its colour, that of its place among the models, on all of them.
 """
 
-from __future__ import annotations
-
 import contextlib
 import math
 from collections.abc import Mapping, Sequence

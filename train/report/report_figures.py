@@ -1,7 +1,5 @@
 """The command `report`: everything that it finds out about served models, as plain JSON, a page and drawings."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path

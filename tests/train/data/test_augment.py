@@ -1,7 +1,5 @@
 """Crops agree with Pillow's, stay in range, and do nothing when a model is measured."""
 
-from __future__ import annotations
-
 import keras
 import numpy as np
 import pytest

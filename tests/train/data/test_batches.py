@@ -1,7 +1,5 @@
 """Batches of an epoch depend on the seed and the number of the epoch alone."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

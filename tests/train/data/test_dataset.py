@@ -1,7 +1,5 @@
 """Photos are found in sorted order and labelled by their folder."""
 
-from __future__ import annotations
-
 import os
 
 import numpy as np

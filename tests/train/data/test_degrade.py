@@ -1,7 +1,5 @@
 """Degraded photos: each way changes a photo, and a teacher's copy keeps its quality."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from PIL import Image

@@ -1,7 +1,5 @@
 """Kinds by WordNet id."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from train.data.kinds import KINDS, OTHER, by_kind

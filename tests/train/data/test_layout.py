@@ -1,7 +1,5 @@
 """Layouts in which photos are found: the class and the split of each, or why it is left out."""
 
-from __future__ import annotations
-
 import pytest
 
 from train.data.layout import BESIDE_PHOTOS, BESIDE_SPLITS, NO_LABEL, NOT_IN_TRAIN, STRAY, TWO_LABELS, Source, plan

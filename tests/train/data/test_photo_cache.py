@@ -1,7 +1,5 @@
 """Photos are decoded once, as serving decodes them, into files that appear whole."""
 
-from __future__ import annotations
-
 import os
 import time
 

@@ -1,7 +1,5 @@
 """Mistakes, suspected labels and agreement, on answers whose truth is known."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

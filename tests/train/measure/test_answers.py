@@ -1,7 +1,5 @@
 """Models are asked as they are served, once; what they said is kept until something changes."""
 
-from __future__ import annotations
-
 import os
 import shutil
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Heat maps that point at what decides are told from those that do not."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

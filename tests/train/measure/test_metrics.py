@@ -1,7 +1,5 @@
 """Figures of known predictions."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

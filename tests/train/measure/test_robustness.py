@@ -1,7 +1,5 @@
 """Each condition does what its definition says, and leaves the photo that it is given alone."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from PIL import Image

@@ -1,7 +1,5 @@
 """Commands heed the environment, but for the folder of models that they name."""
 
-from __future__ import annotations
-
 import os
 
 import pytest

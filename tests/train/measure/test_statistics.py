@@ -1,7 +1,5 @@
 """Known answers to small cases."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -1,7 +1,5 @@
 """The command `calibrate`: what every model of a folder learns about itself from the validation photos."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any

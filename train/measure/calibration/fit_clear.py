@@ -1,7 +1,5 @@
 """Fit from which probability on an answer in fast arithmetic is trusted."""
 
-from __future__ import annotations
-
 import numpy as np
 from scipy.special import softmax
 

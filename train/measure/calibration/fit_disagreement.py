@@ -1,7 +1,5 @@
 """Count which model is right where models disagree."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 

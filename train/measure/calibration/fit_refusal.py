@@ -1,7 +1,5 @@
 """Fit which photos a model refuses: those with strange features, or those that its output for neither claims."""
 
-from __future__ import annotations
-
 import numpy as np
 from scipy.special import expit, logit
 from sklearn.metrics import roc_auc_score, roc_curve

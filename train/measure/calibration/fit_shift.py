@@ -1,7 +1,5 @@
 """Fit the shift of the logits that balances the classes."""
 
-from __future__ import annotations
-
 import numpy as np
 from scipy.optimize import minimize
 

@@ -1,7 +1,5 @@
 """The command writes into specs what models learn on val."""
 
-from __future__ import annotations
-
 import os
 import shutil
 

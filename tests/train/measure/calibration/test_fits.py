@@ -1,7 +1,5 @@
 """What is fitted on answers and features whose truth is known."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from scipy.special import logit
