@@ -2,7 +2,6 @@
 
 import textwrap
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from catdog.models.spec import ModelSpec
@@ -17,62 +16,42 @@ FIGURES = ("accuracy", "loss", "val_accuracy", "val_loss")
 LABEL_LOSS = "label_loss"
 
 
-@dataclass(frozen=True)
-class Run:
-    """One `fit` or `distill`.
+def runs(training: Any) -> list[dict[str, Any]]:
+    """Each `fit` and `distill` with recorded epochs behind a model, first to last, from the `training` of its spec.
 
     title     what was done, in a word or two
     epochs    one row per epoch: seconds, size of the crops in pixels and, where recorded, FIGURES
-    hardware  what it ran on
-    """
-
-    title: str
-    epochs: tuple[dict[str, float], ...]
-    hardware: str = ""
-
-    @property
-    def seconds(self) -> float:
-        return sum(row["seconds"] for row in self.epochs)
-
-
-@dataclass(frozen=True)
-class Convergence:
-    """Epochs and seconds of all runs together, and up to the point of convergence."""
-
-    epochs: int
-    seconds: float
-    last_accuracy: float
-    near_after_epochs: int
-    near_after_seconds: float
-
-
-def runs(training: Any) -> list[Run]:
-    """The runs with recorded epochs behind a model, first to last, from the `training` of its spec.
+    hardware  what it ran on; empty where that is not recorded
 
     Runs before the last one on a data set of another size are left out: their accuracies cannot be compared.
     """
     trained: list[bool] = []  # for each step, whether it or one behind it has epochs
-    found: list[tuple[dict[str, Any], Run]] = []
+    found: list[tuple[dict[str, Any], dict[str, Any]]] = []
     for step in steps_to(training):
-        epochs = _epochs(step.record) if step.is_run else ()
+        epochs = _epochs(step.record) if step.is_run else []
         continued = bool(step.parts) and trained[step.parts[-1]]
         trained.append(bool(epochs) or any(trained[part] for part in step.parts))
         if epochs:
-            hardware = str(step.record.get("hardware", ""))
-            found.append((step.record, Run(_title(step.record, continued), epochs, hardware)))
+            run = {"title": _title(step.record, continued), "hardware": str(step.record.get("hardware", ""))}
+            found.append((step.record, run | {"epochs": epochs}))
     others = [i for i, (record, _) in enumerate(found, 1) if _is_other_data(record, found[-1][0])]
     return [run for _, run in found[max(others, default=0) :]]
 
 
-def convergence(chain: list[Run]) -> Convergence | None:
-    """When a chain of runs converged; None without validation accuracies."""
-    rows = [row for run in chain for row in run.epochs]
+def convergence(chain: list[dict[str, Any]]) -> dict[str, float] | None:
+    """Epochs and seconds of a chain of runs, and up to where it converged; None without validation accuracies."""
+    rows = [row for run in chain for row in run["epochs"]]
     if not rows or "val_accuracy" not in rows[-1]:
         return None
-    last = rows[-1]["val_accuracy"]
-    near = next(i for i, row in enumerate(rows) if row.get("val_accuracy", 0.0) >= last - CONVERGED) + 1
-    seconds = [row["seconds"] for row in rows]
-    return Convergence(len(rows), sum(seconds), last, near, sum(seconds[:near]))
+    last, seconds = rows[-1]["val_accuracy"], [row["seconds"] for row in rows]
+    near = next(i for i, row in enumerate(rows, 1) if row.get("val_accuracy", 0.0) >= last - CONVERGED)
+    return {
+        "epochs": len(rows),
+        "seconds": sum(seconds),
+        "last_accuracy": last,
+        "near_after_epochs": near,
+        "near_after_seconds": sum(seconds[:near]),
+    }
 
 
 def _is_other_data(run: dict[str, Any], own: dict[str, Any]) -> bool:
@@ -89,7 +68,7 @@ def _title(run: dict[str, Any], continued: bool) -> str:
     return "trained" if run.get("base", RANDOM) == RANDOM else "fine-tuned"
 
 
-def _epochs(run: dict[str, Any]) -> tuple[dict[str, float], ...]:
+def _epochs(run: dict[str, Any]) -> list[dict[str, float]]:
     """The recorded epochs of a run, by the names in FIGURES.
 
     Losses are those of the labels. The training loss is left out where only its sum with the teacher's is recorded.
@@ -97,8 +76,8 @@ def _epochs(run: dict[str, Any]) -> tuple[dict[str, float], ...]:
     history = run.get("history")
     history = history if isinstance(history, list) else []
     if not all(isinstance(row, dict) and is_number(row.get("seconds")) for row in history):
-        return ()
-    return tuple(_epoch(row, "teacher" in run) for row in history)
+        return []
+    return [_epoch(row, "teacher" in run) for row in history]
 
 
 def _epoch(row: dict[str, Any], distilled: bool) -> dict[str, float]:

@@ -1,6 +1,5 @@
 """The command `report`: everything that it finds out about served models, as plain JSON, a page and drawings."""
 
-import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -108,7 +107,6 @@ def _accuracy(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
 def _model(spec: ModelSpec, answers: Answers, resamples: int) -> dict[str, Any]:
     name, labels = spec.name, answers.split.labels
     chain = lineage.runs(spec.training)
-    near = lineage.convergence(chain)
     under = {condition: _accuracy(outputs[name], labels) for condition, outputs in answers.changed.items()}
     figures = _figures(answers, name)
     return {
@@ -132,8 +130,8 @@ def _model(spec: ModelSpec, answers: Answers, resamples: int) -> dict[str, Any]:
         "conditions": {
             key: found | {"change": found["accuracy"] - figures["accuracy"]} for key, found in under.items()
         },
-        "runs": [{"title": run.title, "hardware": run.hardware, "epochs": run.epochs} for run in chain],
-        "convergence": dataclasses.asdict(near) if near else None,
+        "runs": chain,
+        "convergence": lineage.convergence(chain),
     }
 
 

@@ -79,7 +79,10 @@ def test_what_two_members_share_is_told_and_counted_once(tmp_path, members):
         describe(tmp_path / "mean.h5", averaged(files, product, 8))
         spec = ModelSpec.read(tmp_path / "mean.json")
         assert spec.training_seconds == 90
-        assert [(run.title, run.seconds) for run in runs(spec.training)] == [("trained", 60), ("went on", 30)]
+        assert [(run["title"], run["epochs"][0]["seconds"]) for run in runs(spec.training)] == [
+            ("trained", 60),
+            ("went on", 30),
+        ]
         text = described(spec)
         assert text.count("`fit one`") == text.count("`fit two`") == 1
         steps = "2 and 3" if files == [first, second] else "3 and 2"

@@ -48,7 +48,7 @@ def test_a_distilled_classifier_continues_and_teaches(tiny_data, tmp_path, monke
     second = run("distill", "xception", tmp_path / "second", "--teacher", one, "--start", one, *few)
     assert second.training["base"]["training"] == first.training
     assert second.training["weight_of_answers"] == teacher.ANSWERS
-    (epoch,) = lineage.runs(second.training)[-1].epochs
+    (epoch,) = lineage.runs(second.training)[-1]["epochs"]
     assert min(epoch["loss"], epoch["val_loss"]) > 0
     assert "val_loss" not in second.training["history"][-1]
     log = capsys.readouterr().out
