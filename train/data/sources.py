@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import itertools
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable
@@ -26,42 +27,39 @@ LARGEST_TABLE = 2**26  # bytes of a CSV file that is read
 
 @dataclass
 class Photo:
-    """One input file: where it comes from, where it goes, and what it looks like.
+    """One file of a source: where it comes from, where it goes, and what it looks like.
 
-    source     name of the folder or zip, and the path of the photo in it
-    split      train, val, test, or None until photos are divided
-    label      the folder of its class; empty where it is left out
-    name       its file name
+    origin     name of the folder or zip
+    path       its path there, with `/`
     size       bytes
     read       reads the file anew each time, so that sources need not fit in memory
+    problem    why it cannot be used; empty where it can
+    split      train, val, test, or None until photos are divided
+    label      the folder of its class; empty where it is left out
     digest     sha256 of the file
     thumbnail  float32, as of `prepare.thumbnail`
-    problem    why it cannot be used; empty where it can
     """
 
-    source: str
-    split: str | None
-    label: str
-    name: str
-    size: int
-    read: Callable[[], bytes] = field(repr=False)
-    digest: str = ""
-    thumbnail: np.ndarray | None = field(default=None, repr=False)
-    problem: str = ""
-
-
-@dataclass(frozen=True)
-class _File:
-    """A file of a source: its path there, with `/`, its size, and how to read it; or a problem."""
-
+    origin: str
     path: str
     size: int = 0
-    read: Callable[[], bytes] = bytes
+    read: Callable[[], bytes] = field(default=bytes, repr=False)
     problem: str = ""
+    split: str | None = None
+    label: str = ""
+    digest: str = ""
+    thumbnail: np.ndarray | None = field(default=None, repr=False)
 
     @property
-    def suffix(self) -> str:
-        return PurePosixPath(self.path).suffix.lower()
+    def source(self) -> str:
+        return f"{self.origin}/{self.path}"
+
+    @property
+    def name(self) -> str:
+        return self.path.rpartition("/")[2]
+
+    def is_a(self, endings: tuple[str, ...]) -> bool:
+        return not self.problem and self.path.lower().endswith(endings)
 
 
 def find_photos(sources: list[Path], archives: contextlib.ExitStack) -> tuple[list[Photo], list[str]]:
@@ -71,92 +69,79 @@ def find_photos(sources: list[Path], archives: contextlib.ExitStack) -> tuple[li
     zip.
     """
     opened = [_opened(path, archives) for path in sources]
+    photos = [[file for file in files if file.is_a(EXTENSIONS)] for _, files in opened]
+    unusable = [file for _, files in opened for file in files if file.problem]
     places, notes = layout.plan(
         [
-            layout.Source(name, [file.path for file in files if _is_photo(file)], _tables(files))
-            for _, name, files in opened
+            layout.Source(name, [photo.path for photo in found], _tables(files))
+            for (name, files), found in zip(opened, photos, strict=True)
         ]
     )
-    photos = []
-    for (shown, _, files), of_source in zip(opened, places, strict=True):
-        for file, place in zip(filter(_is_photo, files), of_source, strict=True):
-            path = f"{shown}/{file.path}"
-            photos.append(
-                Photo(path, place.split, place.label, place.path.name, file.size, file.read, problem=place.why)
-            )
-        photos += [
-            Photo(f"{shown}/{f.path}", None, "", f.path, 0, bytes, problem=f.problem) for f in files if f.problem
-        ]
-    return photos, notes
+    every = list(itertools.chain(*photos))
+    for photo, place in zip(every, itertools.chain(*places), strict=True):
+        photo.split, photo.label, photo.problem = place.split, place.label, place.why
+    return every + unusable, notes
 
 
-def _is_photo(file: _File) -> bool:
-    return file.suffix in EXTENSIONS and not file.problem
-
-
-def _tables(files: Iterable[_File]) -> dict[str, dict[str, str]]:
+def _tables(files: Iterable[Photo]) -> dict[str, dict[str, str]]:
     """The CSV files that label photos: path -> as of `read_table`."""
     tables = {}
     for file in files:
-        if file.suffix == ".csv" and file.size <= LARGEST_TABLE:
+        if file.is_a((".csv",)) and file.size <= LARGEST_TABLE:
             with contextlib.suppress(*UNREADABLE):
                 tables[file.path] = read_table(file.path, file.read().decode("utf-8", "replace"))
     return {path: labels for path, labels in tables.items() if labels}
 
 
-def _opened(source: Path, archives: contextlib.ExitStack) -> tuple[str, str, list[_File]]:
-    """The name of a source as it is shown, its name as a folder, and its files without those of systems."""
+def _opened(source: Path, archives: contextlib.ExitStack) -> tuple[str, list[Photo]]:
+    """The name of a source as that of a folder, and its files without those of systems."""
     try:
         source = source.resolve()  # so that `.` and `..` have a name
         is_zip = zipfile.is_zipfile(source)
     except (OSError, RuntimeError):  # a link to itself
         is_zip = False
     if source.is_dir():
-        name, files = source.name, list(_in_folder(source))
+        name, files = source.name, _in_folder(source)
     elif is_zip:
         name, files = source.stem, _in_zip(source, archives)
     else:
         advice = "Unpack it if it is another archive." if source.is_file() else "There is nothing of that name."
         raise DatasetError(f"{source} is neither a folder nor a zip file. {advice}")
-    return source.name, name, [file for file in files if not _is_clutter(PurePosixPath(file.path))]
+    files = [file for file in files if not _is_clutter(PurePosixPath(file.path))]
+    for file in files:
+        if file.is_a((".zip",)):
+            file.problem = "A zip in a source is not opened: unpack it."
+    return name, files
 
 
 def _is_clutter(path: PurePosixPath) -> bool:
     return any(part.startswith(".") or part in CLUTTER for part in path.parts)
 
 
-def _in_folder(folder: Path) -> Iterable[_File]:
+def _in_folder(folder: Path) -> Iterable[Photo]:
     """Photos, CSV files and zips in a folder and its folders. What a link shows twice is listed once."""
     for found in walk.find(folder, (*EXTENSIONS, ".csv", ".zip")):
-        path = folder / found.path
-        if found.problem:
-            yield _File(found.path, problem=found.problem)
-            continue
-        try:
-            real, size = path.resolve(strict=True), path.stat().st_size
-        except (OSError, RuntimeError):
-            yield _File(found.path, problem="It is a link that leads nowhere.")
-            continue
-        if not path.is_file():
-            yield _File(found.path, problem="It is no file.")
-        elif real == path or not real.is_relative_to(folder):
-            yield _nested(_File(found.path, size, path.read_bytes))
+        path, file = folder / found.path, Photo(folder.name, found.path, problem=found.problem)
+        if not file.problem:
+            try:
+                real, file.size, file.read = path.resolve(strict=True), path.stat().st_size, path.read_bytes
+            except (OSError, RuntimeError):
+                file.problem = "It is a link that leads nowhere."
+            else:
+                if not path.is_file():
+                    file.problem = "It is no file."
+                elif real != path and real.is_relative_to(folder):
+                    continue
+        yield file
 
 
-def _in_zip(source: Path, archives: contextlib.ExitStack) -> list[_File]:
+def _in_zip(source: Path, archives: contextlib.ExitStack) -> Iterable[Photo]:
     try:
         archive = archives.enter_context(zipfile.ZipFile(source))
     except UNREADABLE as error:
         raise DatasetError(f"{source} is damaged: {error}.") from error
-    files = []
     for member in sorted((m for m in archive.infolist() if not m.is_dir()), key=lambda m: m.filename):
         path = PurePosixPath(member.filename.replace("\\", "/"))  # some tools of Windows write the latter
         if path.is_absolute() or ".." in path.parts:
             raise DatasetError(f"{source} is not safe to unpack: it holds a path that leads out of it, {str(path)!r}.")
-        files.append(_nested(_File(str(path), member.file_size, functools.partial(archive.read, member))))
-    return files
-
-
-def _nested(file: _File) -> _File:
-    """The file; with a problem for a zip within a source."""
-    return _File(file.path, problem="A zip in a source is not opened: unpack it.") if file.suffix == ".zip" else file
+        yield Photo(source.name, str(path), member.file_size, functools.partial(archive.read, member))
