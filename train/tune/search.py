@@ -99,7 +99,9 @@ def _fail_unborn_trials(study: optuna.Study) -> None:
         age = datetime.datetime.now() - trial.datetime_start
         if not trial.params and age > datetime.timedelta(seconds=GRACE):
             with contextlib.suppress(ValueError):  # another process was faster
-                study.tell(trial.number, state=TrialState.FAIL)
+                # Without the sampler: that of a grid would want to end a search that does not run now.
+                plain = optuna.load_study(study_name=study.study_name, storage=study._storage)
+                plain.tell(trial.number, state=TrialState.FAIL)
                 study_file.again_if_stale(study, trial)
 
 

@@ -275,3 +275,14 @@ def test_a_process_takes_over_what_another_was_killed_at(fake, tune, space, tmp_
         assert trials[killed.number].state == TrialState.FAIL and len(fake.jobs) == number
         assert sum(trial.state in JOINED for trial in trials) == number
         assert trials[-1].params == trials[killed.number].params or not has_drawn
+
+
+def test_a_grid_goes_on_after_a_process_that_died_as_soon_as_it_began(fake, data, tmp_path, monkeypatch):
+    space, study = tmp_path / "grid.toml", tmp_path / "study"
+    space.write_text("seed = [1, 2]\n")
+    command = tune_command(data, space, study, "--grid", "--stages", "24x1")
+    assert main([*command, "--trials", "1"]) == 0
+    study_file.loaded(study).ask()
+    monkeypatch.setattr(search, "GRACE", 1)
+    assert main(command) == 0
+    assert {trial.params["seed"] for trial in trials_of(study) if trial.state in JOINED} == {1, 2}
