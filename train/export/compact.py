@@ -13,8 +13,9 @@ from onnx import helper, numpy_helper
 # rest of 13.
 LOW = 32
 FEWEST_BITS, MOST_BITS = 4, 13
-# Bits of the weights in arrays of USUAL numbers, from the smallest file on; None loses nothing.
-LADDER = (*np.arange(6, 11.5, 0.5).tolist(), None)
+# Bits of the weights in arrays of USUAL numbers, from the smallest file on; None loses nothing. They need not be whole
+# numbers: rounded more coarsely, weights compress better.
+LADDER = (*np.arange(7, 13.25, 0.25).tolist(), None)
 USUAL = 2**18
 FEWEST = 1024  # smaller arrays, and those with one axis, stay in float32
 # Largest error of weights that count as unchanged, in parts of the largest of their channel.
@@ -25,7 +26,7 @@ TINY = np.float32(1e-12)
 def compact(model: onnx.ModelProto, bits: float | None, kernels: Sequence[np.ndarray] = ()) -> onnx.ModelProto:
     """A copy of a float32 model with rounded weights; with None, in float16 where that loses nothing.
 
-    bits     of the weights in arrays of USUAL numbers; others get more or fewer, by their size
+    bits     of the weights in arrays of USUAL numbers, 4 to 13; others get more or fewer, by their size
     kernels  weights of the network before its normalisations were multiplied into them, in the shapes of the graph:
              those that float16 holds stay exact
     """
@@ -59,14 +60,14 @@ def _packed(
     return min(ways, key=lambda way: np.square(values - way[0] * way[1]).sum())
 
 
-def _bits(size: int, usual: float) -> int:
+def _bits(size: int, usual: float) -> float:
     """For the weights of an array of so many numbers; `usual` for one of USUAL numbers.
 
     Rounded to as many bits, large arrays disturb the answer about as much as small ones. The file is then smallest for
     its noise if each number of each array adds as much noise (Shoham and Gersho 1988): half a bit less for twice as
     many numbers.
     """
-    return min(max(round(usual - math.log2(size / USUAL) / 2), FEWEST_BITS), MOST_BITS)
+    return min(max(usual - math.log2(size / USUAL) / 2, FEWEST_BITS), MOST_BITS)
 
 
 def _multiple(values: np.ndarray, kernel: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
@@ -113,13 +114,13 @@ def _cast(source: str, target: str) -> onnx.NodeProto:
     return helper.make_node("Cast", [source], [target], to=onnx.TensorProto.FLOAT)
 
 
-def _rounded(values: np.ndarray, axis: int, bits: int) -> tuple[np.ndarray, np.ndarray]:
+def _rounded(values: np.ndarray, axis: int, bits: float) -> tuple[np.ndarray, np.ndarray]:
     """Whole numbers of so many bits, and the step between them for each place on an axis.
 
     The errors of one place add up to next to nothing, so that the layer's output is not shifted where its inputs are
     alike: as many numbers as that takes, those nearest to one half, are rounded the other way.
     """
-    most = 2 ** (bits - 1) - 1
+    most = round(2 ** (bits - 1)) - 1
     rows = np.moveaxis(values, axis, 0).reshape(values.shape[axis], -1)
     steps = np.maximum(np.abs(rows).max(axis=1, keepdims=True) / most, TINY)
     exact = rows / steps
@@ -131,4 +132,4 @@ def _rounded(values: np.ndarray, axis: int, bits: int) -> tuple[np.ndarray, np.n
     shape = np.moveaxis(values, axis, 0).shape
     whole = np.moveaxis(np.clip(whole, -most, most).reshape(shape), 0, axis)
     steps = np.moveaxis(steps.reshape(-1, *[1] * (values.ndim - 1)), 0, axis)
-    return whole.astype(np.int8 if bits <= 8 else np.int16), steps.astype(np.float32)
+    return whole.astype(np.int8 if most < 128 else np.int16), steps.astype(np.float32)

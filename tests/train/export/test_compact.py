@@ -7,10 +7,11 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from train.export.compact import MOST_BITS, compact
+from train.export.compact import MOST_BITS, USUAL, compact
 from train.export.onnx_file import OnnxEngine
 
 SHAPE = (64, 80)
+EIGHT = 8 + np.log2(SHAPE[0] * SHAPE[1] / USUAL) / 2  # with which an array of this shape gets 8 bits
 FLOAT16 = TensorProto.FLOAT16
 
 
@@ -33,7 +34,7 @@ def model() -> onnx.ModelProto:
 
 
 @pytest.mark.parametrize(
-    ("bits", "parts", "tolerance"), [(5, ("small",), 1 / 127), (MOST_BITS, ("high", "low"), 1 / 4095)]
+    ("bits", "parts", "tolerance"), [(EIGHT, ("small",), 1 / 127), (MOST_BITS, ("high", "low"), 1 / 4095)]
 )
 def test_large_arrays_are_kept_small_and_computed_in_float32(model, bits, parts, tolerance):
     small = compact(model, bits)
@@ -55,7 +56,7 @@ def test_arrays_of_four_times_as_many_numbers_get_a_bit_less(model):
         weights = np.random.default_rng(0).normal(size=(rows, SHAPE[1])).astype(np.float32)
         model.graph.initializer[0].CopyFrom(numpy_helper.from_array(weights, "weights"))
         model.graph.input[0].type.tensor_type.shape.dim[1].dim_value = rows
-        kept = {tensor.name: numpy_helper.to_array(tensor) for tensor in compact(model, 5).graph.initializer}
+        kept = {tensor.name: numpy_helper.to_array(tensor) for tensor in compact(model, EIGHT).graph.initializer}
         largest.append(np.abs(kept["weights.small"]).max())
     assert largest == [127, 63]
 
