@@ -89,7 +89,7 @@ class _Views:
     def __init__(self, comparator: Comparator):
         self.comparator, self.counts = comparator, Counts(comparator)
         self.examples = examples.find()
-        self.opening = Opening(comparator, "Choose, drop or paste one, or try an example.")
+        self.opening = Opening(comparator, "Choose, drop or paste one")
         self.picture = functools.cache(lambda: preview.picture(comparator.specs))
         self.thumbnails = examples.thumbnails(examples.fitting(comparator.specs))
 

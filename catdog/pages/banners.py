@@ -13,7 +13,7 @@ from catdog.verdict import Comparison
 from catdog.wording import BUSY, UNANSWERED, explanation, headline
 
 AGAIN = "Try again"  # on the only button that a banner has
-HOW = "Drop, paste or take one, or try an example."  # to send a photo
+HOW = "Drop, paste or take one"  # a photo, without the end of the sentence
 
 
 def banner(title: str, text: str, accent: str, *, button: str = "") -> Markup:
@@ -21,9 +21,9 @@ def banner(title: str, text: str, accent: str, *, button: str = "") -> Markup:
     return render("banner.html", title=title, text=text, accent=accent, button=button)
 
 
-def waiting(how: str = HOW) -> Markup:
-    """Before any photo; `how` says how to send one."""
-    return banner("Waiting for a photo", how, "idle")
+def waiting(how: str = HOW, *, examples: bool = True, told: str = "") -> Markup:
+    """Before any photo; `how` says how to send one, and `told` what is shown below, if there are `examples` to try."""
+    return banner("Waiting for a photo", f"{how}, or try an example. {told}".strip() if examples else f"{how}.", "idle")
 
 
 def looking() -> Markup:

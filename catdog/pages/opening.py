@@ -32,7 +32,7 @@ class Opening:
         try:
             return self.judged(explain)
         except (CatDogError, StopIteration):
-            return banners.waiting(self.how), cards.blank(self.specs)
+            return banners.waiting(self.how, examples=bool(fitting(self.specs))), cards.blank(self.specs)
 
     def _judged(self, explain: bool) -> tuple[Markup, Markup]:
         """Raises StopIteration without an example, and the errors of `Comparator.look`."""
@@ -40,4 +40,4 @@ class Opening:
         comparison, image = self.comparator.look(path, explain=explain)
         maps = overlay_urls(comparison, image, self.specs) if explain else None
         example = say("example", example=name, answer=headline(comparison, self.specs))
-        return banners.waiting(f"{self.how} {example}"), cards.filled(comparison, self.specs, maps, state="example")
+        return banners.waiting(self.how, told=example), cards.filled(comparison, self.specs, maps, state="example")

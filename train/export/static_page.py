@@ -192,7 +192,7 @@ export function startQuiz(element, questions) {
 
 def _page(folder: Path, specs: Sequence[ModelSpec], comparator: Any, address: str) -> str:
     quiz, thumbnails = _quiz(folder, comparator), examples.thumbnails(examples.fitting(specs))
-    banner, example = Opening(comparator, "Choose, drop or paste one, or try an example.", specs)()
+    banner, example = Opening(comparator, "Choose, drop or paste one", specs)()
     tabs = [("one", "One photo"), ("live", "Live camera"), ("many", "Many at once")]
     tabs += [("quiz", "You against the models")] if quiz else []
     return (

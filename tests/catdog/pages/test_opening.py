@@ -26,7 +26,8 @@ def test_an_example_is_judged_once_for_all_visitors():
 def test_without_a_fitting_example_or_a_verdict_on_it_the_cards_wait():
     classes = {"classes": ("heron", "ibis")}
     with contextlib.closing(Comparator([fakes.fixed("a", 0.9, **classes)])) as comparator:
-        assert Opening(comparator)() == (banners.waiting(), cards.blank(comparator.specs))
+        assert Opening(comparator)() == (banners.waiting(examples=False), cards.blank(comparator.specs))
+        assert "example" not in Opening(comparator)()[0]
     comparator = fakes.comparator()
     opening = Opening(comparator)
     comparator.close()
