@@ -6,7 +6,6 @@ import {startLive} from "./camera.js";
 import {isTyping, objection, obstacle} from "./choosing.js";
 import {judged} from "./live.js";
 import {closeCloser, example, startMany} from "./many.js";
-import {startQuiz} from "./quiz.js";
 import {answerShown, refuse} from "./showing.js";
 import {refusal} from "./wording.js";
 
@@ -85,16 +84,18 @@ function showVerdicts(answer) {
   reveal();
 }
 
-on("progress", ({loaded, total}) => {
-  at("loading").hidden = loaded === total || broken !== null;
-  Object.assign(at("loading").querySelector("progress"), {max: total, value: loaded});
-});
-on("problem", ({message}) => {
+function tell({message}) {
   const item = document.createElement("li");
   item.textContent = message;
   at("problems").append(item);
   at("problems").hidden = false;
+}
+
+on("progress", ({loaded, total}) => {
+  at("loading").hidden = loaded === total || broken !== null;
+  Object.assign(at("loading").querySelector("progress"), {max: total, value: loaded});
 });
+on("problem", tell);
 on("ready", () => {
   loading = false;
   at("loading").hidden = true;
@@ -239,7 +240,20 @@ function beginAgain() {
 }
 
 startLive(at("live"), judged);
-if (at("quiz")) startQuiz(at("quiz"), at("questions"));
+
+// Its questions are fetched when the quiz starts.
+const start = at("quiz")?.querySelector("button");
+start?.addEventListener("click", async () => {
+  start.disabled = true;
+  try {
+    const {startQuiz} = await import("./quiz.js");
+    startQuiz(at("quiz"));
+  } catch {
+    start.disabled = false;
+    tell(refusal("not fetched"));
+  }
+});
+
 addEventListener("popstate", follow);
 follow();
 takeChosen(); // what was chosen before this script was there

@@ -192,6 +192,14 @@ def test_the_quiz_is_played_without_a_model(page):
     expect(page.locator(".cd-end h2")).to_contain_text("5 of 10")
 
 
+def test_a_quiz_that_cannot_be_fetched_is_told(unkept, static_url):
+    unkept.route("**/quiz.js", lambda route: route.abort())
+    unkept.goto(f"{static_url}?tab=quiz")
+    unkept.get_by_role("button", name="Start the quiz").click()
+    expect(unkept.locator("#problems")).to_contain_text("cannot be fetched")
+    expect(unkept.get_by_role("button", name="Start the quiz")).to_be_enabled()
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [PHONE, DESKTOP])
 def test_every_state_looks_right(open_page, static_url, cat, width, scheme):

@@ -169,25 +169,20 @@ def _model(folder: Path, onnx: Path, entry: dict[str, Any], spec: ModelSpec) -> 
 
 
 def _quiz(folder: Path, comparator: Any) -> str:
-    """The questions with their answers, which need no model in the browser; writes the script that asks them."""
+    """Where the quiz starts; writes the script that asks its questions, whose answers need no model in the browser."""
     photos = quiz_tab.find(comparator.specs)
     questions = []
     for path, label in photos.items():
         (folder / "quiz").mkdir(exist_ok=True)
         shutil.copyfile(path, folder / "quiz" / path.name)
         questions.append(quiz_tab.Question(f"quiz/{path.name}", label, comparator.compare(path)))
-    script = QUIZ.with_suffix(".js").read_text(encoding="utf-8")
-    start = """
-export function startQuiz(element, questions) {
-  let begun;
-  const watch = (_, listener) => { begun = listener; };
-  const trigger = () => {
-    element.replaceChildren(questions.content.cloneNode(true));
-    begun();
-  };
-"""
-    _write(folder / "quiz.js", f"{start}\n{script}}}\n")
-    return quiz_tab.quiz(questions, comparator.specs) if questions else ""
+    if not questions:
+        return ""
+    script, html = QUIZ.with_suffix(".js").read_text(encoding="utf-8"), quiz_tab.quiz(questions, comparator.specs)
+    given = "let begun; const trigger = () => {}, watch = (_, listener) => { begun = listener; };"
+    start = f"element.innerHTML = {json.dumps(html)};\nbegun();"
+    _write(folder / "quiz.js", f"export function startQuiz(element) {{\n{given}\n{script}\n{start}\n}}\n")
+    return quiz_tab.start(photos, comparator.specs)
 
 
 def _page(folder: Path, specs: Sequence[ModelSpec], comparator: Any, address: str) -> str:
@@ -219,8 +214,7 @@ def _page(folder: Path, specs: Sequence[ModelSpec], comparator: Any, address: st
             live=live.tab(PRIVACY),
             waiting_for_many=banners.banner("Waiting for photos", "The least certain answers come first.", "idle"),
             named=wording.listed(classes_of(specs), "and"),
-            quiz=quiz_tab.start(quiz_tab.find(specs), specs) if quiz else "",
-            questions=quiz,
+            quiz=quiz,
         )
     )
 
