@@ -23,15 +23,14 @@ def with_features_and_maps(model: keras.Model) -> keras.Model:
     photo = model.inputs[0]
     photos = [keras.Input(photo.shape[1:], dtype=photo.dtype, name=photo.name)]  # as OpenVINO gives them
     (last,) = keras.tree.flatten(through(model, photos, _without_models))
-    outputs = {"probabilities": last}
+    outputs, maps = {"probabilities": last}, None
     if isinstance(made_by(last), layers.Activation | layers.Softmax):
         last = seen_by(last)
-    head = made_by(last)
-    if isinstance(head, layers.Dense):
-        outputs["features"] = _before_dropout(seen_by(last))
-        maps = _dense_at_places(last)
-    else:
         maps = _at_places(last)
+    elif isinstance(made_by(last), layers.Dense):
+        maps = _dense_at_places(last)
+    if isinstance(made_by(last), layers.Dense):
+        outputs["features"] = _before_dropout(seen_by(last))
     if maps is not None:
         outputs["maps"] = maps
     _name_apart(list(outputs.values()))
@@ -85,7 +84,7 @@ def _at_places(tensor: Tensor) -> Tensor | None:
         return _activated(activation_of(layer), tensor, _dense_at_places(tensor))
     if isinstance(layer, layers.Activation | layers.ReLU):
         return _activated(activation_of(layer), tensor, _at_places(seen_by(tensor)))
-    if isinstance(layer, layers.BatchNormalization):
+    if isinstance(layer, layers.BatchNormalization) and layer.axis in (-1, len(tensor.shape) - 1):
         places = _at_places(seen_by(tensor))
         same = layers.BatchNormalization(epsilon=layer.epsilon, center=layer.center, scale=layer.scale)
         return None if places is None else _with_weights(same, layer.get_weights(), places)

@@ -40,10 +40,10 @@ def saved(folder: Path, *head) -> Path:
     return folder / "model.h5"
 
 
-def layer(name: str, *arguments):
+def layer(name: str, *arguments, **options):
     from keras import layers
 
-    return getattr(layers, name)(*arguments)
+    return getattr(layers, name)(*arguments, **options)
 
 
 def average():
@@ -92,6 +92,17 @@ HEADS = {
     "model in the model": (lambda: [pooled(), layer("Dropout", 0.5), dense(1, "sigmoid")], [(10, 2), (10, 5), MAPS]),
     "models in a row": (lambda: [pooled(), headed()], [(10, 2), (10, 9), MAPS]),
     "no head": (lambda: [layer("Conv2D", 2, 1), average(), layer("Softmax")], [(10, 2), None, MAPS]),
+    "answers of places": (lambda: [layer("Conv2D", 2, 1, activation="softmax"), average()], [(10, 2), None, None]),
+    "two activations": (
+        lambda: [
+            layer("AveragePooling2D", PLACES),
+            layer("BatchNormalization", axis=1),
+            layer("Flatten"),
+            dense(2, "tanh"),
+            layer("Softmax"),
+        ],
+        [(10, 2), (10, 6), None],
+    ),
     "activation last": (lambda: [average(), dense(1, None), layer("Activation", "sigmoid")], [(10, 2), (10, 6), MAPS]),
 }
 
