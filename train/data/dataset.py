@@ -9,7 +9,6 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
 
 import numpy as np
 from PIL import Image
@@ -50,7 +49,7 @@ class Split:
     def __len__(self) -> int:
         return len(self.paths)
 
-    def head(self, per_class: int | None) -> Self:
+    def head(self, per_class: int | None) -> "Split":
         """The first photos of each class, for a quick try; all of them with None."""
         if per_class is None:
             return self
@@ -59,17 +58,17 @@ class Split:
         labels = [*range(len(self.classes) + 1), UNKNOWN]
         return self.at(np.concatenate([np.flatnonzero(self.labels == k)[:per_class] for k in labels]))
 
-    def at(self, rows: np.ndarray) -> Self:
+    def at(self, rows: np.ndarray) -> "Split":
         """The photos at these indices, or where a boolean mask (len(self),) is true."""
         rows = np.arange(len(self))[rows]
         return Split(self.classes, tuple(self.paths[i] for i in rows), self.labels[rows])
 
     @property
-    def of_classes(self) -> Self:
+    def of_classes(self) -> "Split":
         return self.at((self.labels >= 0) & (self.labels < len(self.classes)))
 
     @property
-    def of_neither(self) -> Self:
+    def of_neither(self) -> "Split":
         return self.at(self.labels == len(self.classes))
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, RepoFile, constants, get_token
 from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError
@@ -45,7 +45,7 @@ class Repository:
         """How the client's functions name it."""
         return {"repo_id": self.name, "repo_type": self.kind}
 
-    def at(self, revision: str = "main") -> Self:
+    def at(self, revision: str = "main") -> "Repository":
         """As the Hub shows it at a revision."""
         with told_errors(self.name):
             try:

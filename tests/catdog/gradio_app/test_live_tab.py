@@ -25,10 +25,9 @@ class Waiting(fakes.Colours):
 
     def __init__(self):
         super().__init__(0.3)
-        self.asked, self.let = threading.Semaphore(0), threading.Event()
+        self.let = threading.Event()
 
     def __call__(self, batch):
-        self.asked.release()
         self.let.wait(PATIENCE)
         return super().__call__(batch)
 
