@@ -128,7 +128,8 @@ def _in_folder(folder: Path) -> tuple[Path, Path | None]:
     models = [path for path in files if path.suffix.lower() in MODELS]
     if not models and not described:  # as in many repositories, two folders down at most
         inside = sorted({*folder.glob("*/*"), *folder.glob("*/*/*")})
-        models = [path for path in inside if path.suffix.lower() in MODELS and not _is_hidden(path.relative_to(folder))]
+        models = [path for path in inside if path.suffix.lower() in MODELS and path.is_file()]
+        models = [path for path in models if not _is_hidden(path.relative_to(folder))]
     if len(models) == 1:
         return _with_partner(models[0])
     if len(models) > 1:

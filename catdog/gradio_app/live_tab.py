@@ -25,7 +25,7 @@ AT_ONCE = 2  # frames of all visitors that are judged at the same time; others a
 _PRIVACY = "Each picture is sent to this server, judged and forgotten."
 
 
-def add(comparator: Comparator) -> None:
+def add() -> None:
     """Build the content of the current `gr.Tab`."""
     html(live.tab(_PRIVACY), js_on_load=script("live_tab.js", CAMERA))
 

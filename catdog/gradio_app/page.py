@@ -47,7 +47,7 @@ def build(comparator: Comparator) -> gr.Blocks:
             with gr.Tab("One photo", id="one"):
                 photo = single_tab.add(comparator)
             with gr.Tab("Live camera", id="live"):
-                live_tab.add(comparator)
+                live_tab.add()
             with gr.Tab("Many at once", id="many"):
                 many_tab.add(comparator)
             if questions:

@@ -287,7 +287,7 @@ def test_a_folder_without_a_model_says_what_is_in_it(names, code, tmp_path):
 
 
 def test_a_model_is_found_in_the_folders_of_a_repository(tmp_path):
-    for name in (".git/lfs", "docs", "saved/best"):
+    for name in (".git/lfs", "docs", "saved/best", "saved/old.keras"):
         (tmp_path / "repo" / name).mkdir(parents=True)
     colours(tmp_path / "repo" / "saved" / "best" / "model.h5")
     (tmp_path / "repo" / ".git" / "lfs" / "other.h5").touch()
