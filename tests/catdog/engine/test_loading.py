@@ -167,7 +167,7 @@ sys.path.insert(0, sys.argv[2])
 import catdog
 comparator = catdog.load()
 print(comparator.compare(sys.argv[1]).confidence)
-print(sorted({"keras", "tensorflow"} & set(sys.modules)), *comparator.problems)
+print(sorted({"keras", "tensorflow"} & set(sys.modules)), *comparator.problems, flush=True)
 """
 # As gunicorn does with --preload.
 FORK = """
