@@ -179,25 +179,21 @@ def unusable_for_http(http: ModuleType) -> tuple[str, str] | None:
     http is httpx or httpx2; variables are those for proxies and certificates. The clause has nothing of a value, which
     may hold a password.
     """
-    given = {name: value for name, value in os.environ.items() if value and name.lower() in HTTP_VARIABLES}
-    if not given or _makes_a_client(http):
+    # Backwards, as of http_proxy and HTTP_PROXY the former counts.
+    given = [name for name in sorted(os.environ, reverse=True) if os.environ[name] and name.lower() in HTTP_VARIABLES]
+    if not given or _works(http.Client):
         return None
-    try:
-        for name, value in given.items():  # each without the others
-            for other in given:
-                os.environ.pop(other, None)
-            os.environ[name] = value
-            if not _makes_a_client(http):
-                return name, f"{name} must be {HTTP_VARIABLES[name.lower()]}"
-    finally:
-        os.environ.update(given)
+    for kind, (expected, attempt) in HTTP_VARIABLES.items():
+        for name in given:
+            if name.lower() == kind and not _works(attempt, http, os.environ[name]):
+                return name, f"{name} must be {expected}"
     return None
 
 
-def _makes_a_client(http: ModuleType) -> bool:
+def _works(make: Callable[..., Any], *arguments: Any) -> bool:
     try:
-        http.Client().close()
-    except Exception:  # OSError, ValueError, ImportError and its own
+        make(*arguments)
+    except Exception:  # OSError, ValueError, ImportError and the library's own
         return False
     return True
 
@@ -263,15 +259,24 @@ GRADIO_NUMBERS = {
     "GRADIO_DEBUG": (0, 1),
 }
 
-_PROXY = "like http://proxy:3128 (socks5:// needs `pip install httpx[socks]`)"
-# Variables that clients of HTTP read, in small letters -> what each must be.
-HTTP_VARIABLES = {
+
+def _with_proxy(http: ModuleType, value: str) -> Any:
+    return http.Client(trust_env=False, proxy=value if "://" in value else f"http://{value}")
+
+
+_PROXY = "like http://proxy:3128 (socks5:// needs `pip install httpx[socks]`)", _with_proxy
+# Variables that clients of HTTP read, in small letters -> what each must be, and what fails if it is not, but those
+# above are.
+HTTP_VARIABLES: dict[str, tuple[str, Callable[[ModuleType, str], Any]]] = {
+    "sslkeylogfile": ("a file that can be written", lambda _, path: open(path, "a").close()),
+    "ssl_cert_file": ("a file of certificates", lambda http, _: http.create_ssl_context()),
     "http_proxy": _PROXY,
     "https_proxy": _PROXY,
     "all_proxy": _PROXY,
-    "ssl_cert_file": "a file of certificates",
-    "sslkeylogfile": "a file that can be written",
-    "no_proxy": "host names and addresses, those of IPv6 like ::1, without brackets and ranges",
+    "no_proxy": (
+        "host names and addresses, those of IPv6 like ::1, without brackets and ranges",
+        lambda http, _: http.Client(),
+    ),
 }
 
 

@@ -3,14 +3,16 @@ import os
 import re
 import tempfile
 from pathlib import Path
+from types import MappingProxyType
 
+import certifi
 import gradio as gr
 import httpx
 import pytest
 from PIL import Image
 
 from catdog.errors import InvalidSettings
-from catdog.settings import PILLOW_LIMIT, PREFIX, VARIABLES, Settings, check_gradio, configure_gradio
+from catdog.settings import PILLOW_LIMIT, PREFIX, VARIABLES, Settings, check_gradio, configure_gradio, unusable_for_http
 from tests.conftest import ROOT
 
 
@@ -145,6 +147,22 @@ def test_what_no_client_can_be_made_with_is_told_and_ignored(bare, monkeypatch, 
     assert [name in text for text in caplog.messages] == ([] if usable else [True])
     assert "secret" not in caplog.text
     httpx.Client().close()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SSLKEYLOGFILE", "/nowhere/keys"),
+        ("SSL_CERT_FILE", "/nowhere"),
+        ("https_proxy", "ftp://proxy"),
+        ("no_proxy", "[::1]"),
+    ],
+)
+def test_one_variable_of_several_is_found_without_a_change_for_other_threads(bare, monkeypatch, name, value):
+    fine = {"HTTP_PROXY": "http://proxy:3128", "NO_PROXY": "localhost", "SSL_CERT_FILE": certifi.where()}
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "environ", MappingProxyType({**os.environ, **fine, name: value}))
+        assert unusable_for_http(httpx)[0] == name
 
 
 @pytest.mark.parametrize("port", ["web", "0", "-1", "65536", "80.5", "1e3"])
