@@ -31,7 +31,7 @@ def with_features_and_maps(model: keras.Model) -> keras.Model:
         maps = _dense_at_places(last)
     if isinstance(made_by(last), layers.Dense):
         outputs["features"] = _before_dropout(seen_by(last))
-    if maps is not None:
+    if maps is not None and tuple(maps.shape[1:3]) != (1, 1):  # one cell would say nothing of places
         outputs["maps"] = maps
     _name_apart(list(outputs.values()))
     return keras.Model(photos, outputs)

@@ -91,6 +91,10 @@ HEADS = {
     ),
     "model in the model": (lambda: [pooled(), layer("Dropout", 0.5), dense(1, "sigmoid")], [(10, 2), (10, 5), MAPS]),
     "models in a row": (lambda: [pooled(), headed()], [(10, 2), (10, 9), MAPS]),
+    "one place": (
+        lambda: [layer("AveragePooling2D", PLACES), average(), dense(1, "sigmoid")],
+        [(10, 2), (10, 6), None],
+    ),
     "no head": (lambda: [layer("Conv2D", 2, 1), average(), layer("Softmax")], [(10, 2), None, MAPS]),
     "answers of places": (lambda: [layer("Conv2D", 2, 1, activation="softmax"), average()], [(10, 2), None, None]),
     "two activations": (
