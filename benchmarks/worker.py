@@ -1,6 +1,7 @@
 """Processes of their own for the measured tasks, one for each way. Asked in turns, they do not disturb each other."""
 
 import contextlib
+import faulthandler
 import functools
 import io
 import multiprocessing
@@ -153,9 +154,9 @@ class Worker:
         self.kind, self.process = kind, process
 
     def ask(self, task: str, **arguments: Any) -> Any:
-        """Let it do one task; returns the result. Raises Failed."""
+        """Let it do one task; returns the result. Raises Failed, also where the task takes more than PATIENCE."""
         try:
-            return self.process.submit(_do, self.kind, task, arguments).result(PATIENCE)
+            return self.process.submit(_do, self.kind, task, arguments, PATIENCE).result()
         except Exception as error:  # whatever the task raises, or what ended the process
             raise Failed(f"The process for {self.kind} gave no answer to {task}: {error!r}") from error
 
@@ -172,8 +173,13 @@ def _begin(environment: Mapping[str, str]) -> None:
     os.environ.update(environment)
 
 
-def _do(kind: str, task: str, arguments: Mapping[str, Any]) -> Any:
-    return getattr(_the(kind), task)(**arguments)
+def _do(kind: str, task: str, arguments: Mapping[str, Any], patience: float) -> Any:
+    # A task that hangs ends its process, and says where: nothing else could, and the executor waits for it.
+    faulthandler.dump_traceback_later(patience, exit=True)
+    try:
+        return getattr(_the(kind), task)(**arguments)
+    finally:
+        faulthandler.cancel_dump_traceback_later()
 
 
 @functools.cache

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from benchmarks import aims, comparing, markdown, plan, processes
+from benchmarks import aims, comparing, markdown, plan, processes, worker
 from benchmarks.__main__ import PAGE, RESULTS, main
 
 SHIPPED = json.loads(RESULTS.read_text())
@@ -110,3 +110,10 @@ def test_a_process_that_ends_says_why():
         processes.started(command, {}, stdout=processes.subprocess.PIPE) as process,
     ):
         processes.line_of(process)
+
+
+def test_a_task_that_hangs_ends(tiny_weights, monkeypatch):
+    monkeypatch.setattr(worker, "PATIENCE", 0.01)
+    environment = {"CATDOG_WEIGHTS": str(tiny_weights)}
+    with pytest.raises(processes.Failed), worker.worker("catdog", environment) as catdog:
+        catdog.ask("describe")
