@@ -14,7 +14,6 @@ from typing import Any
 import keras
 import numpy as np
 import optuna
-from optuna.samplers import GridSampler
 from optuna.trial import TrialState
 
 from catdog.adopt.fit_confidence import fit_temperature
@@ -30,7 +29,7 @@ from train.measure.calibration.fit_shift import fit_shift
 from train.measure.metrics import measure
 from train.networks.recipes import Recipe
 from train.tune import search_space, study_file
-from train.tune.study_file import GRACE, JOINED, RETRIED, TRIALS
+from train.tune.study_file import COMBINATION, GRACE, JOINED, RETRIED, TRIALS
 
 USUAL_TRIALS = 20  # of a search that is no grid
 BATCH = 64  # photos that are asked about at once
@@ -63,29 +62,32 @@ def search(job: Job, *, trials: int | None, space: Path | None, as_grid: bool) -
         # A trial that was killed between its report and its checkpoint reports the same epoch again.
         warnings.filterwarnings("ignore", "The reported value is ignored")
         study = study_file.opened(job, searched, photos, as_grid=as_grid)
-        every = math.prod(map(len, search_space.grid(searched).values())) if as_grid else USUAL_TRIALS
-        wanted = trials or every
+        combinations = math.prod(map(len, search_space.grid(searched).values())) if as_grid else math.inf
+        wanted = min(trials or (combinations if as_grid else USUAL_TRIALS), combinations)
         try:
-            while _is_more_to_do(study, wanted):
+            while _is_more_to_do(study, wanted, combinations):
                 _try(study, attempt, wanted)
         except optuna.exceptions.StorageInternalError as error:
             raise InvalidSettings(f"The study in {job.run} can no longer be read and written: {error}") from error
     return study
 
 
-def _is_more_to_do(study: optuna.Study, wanted: int) -> bool:
-    """Whether a trial is left to begin; waits while other processes run the last ones, which may fail yet."""
+def _is_more_to_do(study: optuna.Study, wanted: int, combinations: float) -> bool:
+    """Whether a trial is left to begin; waits while other processes run the last ones, which may fail yet.
+
+    Where there are only so many `combinations`, one that failed for good is not begun again.
+    """
     told = False
     while True:
         optuna.storages.fail_stale_trials(study)
         _fail_unborn_trials(study)
-        states = [trial.state for trial in study.get_trials(deepcopy=False)]
+        trials = study.get_trials(deepcopy=False)
+        states, begun = [trial.state for trial in trials], [trial.system_attrs.get(COMBINATION) for trial in trials]
         finished, running = sum(state in JOINED for state in states), states.count(TrialState.RUNNING)
-        grid = study.sampler if isinstance(study.sampler, GridSampler) else None
-        exhausted = grid and grid.is_exhausted(study) and not running and TrialState.WAITING not in states
-        if finished >= wanted or exhausted:
+        is_left = TrialState.WAITING in states or len({*begun} - {None}) < combinations
+        if finished >= wanted or not (is_left or running):
             return False
-        if finished + running < wanted:
+        if is_left and finished + running < wanted:
             return True
         if not told:
             print(f"waiting for {running} trials that other processes run, or ran until they were killed", flush=True)

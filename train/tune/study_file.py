@@ -30,6 +30,7 @@ HEARTBEAT, GRACE = 5, 60
 PATIENCE = 60  # seconds to wait for a file that another process writes
 RETRIES = 2  # of a trial whose process died, which may be its own fault
 RETRIED = "failed_trial"  # Optuna's attribute of a trial that is tried again: the number of its first try
+COMBINATION = "grid_id"  # Optuna's attribute of a trial of a grid: which of its combinations it has
 JOINED = (TrialState.COMPLETE, TrialState.PRUNED)  # trials that a search counts
 
 

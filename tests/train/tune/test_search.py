@@ -286,3 +286,20 @@ def test_a_grid_goes_on_after_a_process_that_died_as_soon_as_it_began(fake, data
     monkeypatch.setattr(search, "GRACE", 1)
     assert main(command) == 0
     assert {trial.params["seed"] for trial in trials_of(study) if trial.state in JOINED} == {1, 2}
+
+
+def test_a_combination_that_failed_for_good_is_not_begun_again_while_another_process_runs_the_last(monkeypatch):
+    study = optuna.create_study(sampler=optuna.samplers.GridSampler({"seed": [1, 2, 3]}))
+
+    def ended(number: int, state: TrialState, *values: float) -> None:
+        study._storage.set_trial_state_values(study.trials[number]._trial_id, state, values or None)
+
+    for number in range(3):
+        assert search._is_more_to_do(study, 3, 3)
+        assert study.ask().number == number
+    ended(0, TrialState.FAIL)
+    ended(1, TrialState.COMPLETE, 0.5)
+    waited = SimpleNamespace(sleep=lambda seconds: ended(2, TrialState.COMPLETE, 0.5))
+    monkeypatch.setattr(search, "time", waited)
+    assert not search._is_more_to_do(study, 3, 3)
+    assert study.trials[2].state == TrialState.COMPLETE
