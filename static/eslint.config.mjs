@@ -20,6 +20,7 @@ export default [
   given(["catdog/gradio_app/*.js"], "element", "trigger", "watch"),
   given(["catdog/gradio_app/{many,single}_tab.js"], "isReadable", "isTyping", "object", "objection", "obstacle"),
   given(["catdog/gradio_app/{live,single}_tab.js"], "NO_CAMERA_HERE", "cameraFails", "startLive"),
+  given(["catdog/gradio_app/quiz_tab.js"], "shuffled"),
   given(["catdog/gradio_app/many_tab.js"], "refusal", "largest", "together"),
   given(["catdog/gradio_app/single_tab.js"], "refusal", "largest", "drawing"),
 ];

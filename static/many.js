@@ -5,6 +5,7 @@ import {templates} from "./templates.js";
 import {Html} from "./filling.js";
 import {answerTo, ready} from "./asking.js";
 import {answerShown, banner, classes, refuse} from "./showing.js";
+import {shuffled} from "./shuffled.js";
 import {filesIn, isZip, partsOf} from "./zip.js";
 import {grouped, is_neither, refusal, say} from "./wording.js";
 
@@ -34,7 +35,8 @@ export function startMany(tab) {
     try {
       const {refused, photos} = await entriesOf(await files);
       if (run !== running) return; // other files were chosen
-      const entries = [...refused, ...mixed(photos)]; // nobody waits for the refused
+      // Nobody waits for the refused. Of the others, what is judged when somebody stops is a fair part.
+      const entries = [...refused, ...shuffled(photos)];
       for (const {name, label, error, read} of entries) {
         if (run.stopped) break;
         const said = {done: grouped(judged.length), photos: grouped(entries.length)};
@@ -121,10 +123,6 @@ function openCloser({name, place}, file, {comparison, maps, message}) {
   });
   dialog.showModal();
 }
-
-// In any order, so that what is judged when somebody stops is a fair part of all.
-const mixed = (photos) =>
-  photos.map((photo) => [Math.random(), photo]).sort(([a], [b]) => a - b).map(([, photo]) => photo);
 
 const nameOf = (file) => file.webkitRelativePath || file.name;
 

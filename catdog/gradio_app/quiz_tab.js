@@ -1,5 +1,5 @@
 // Leads through the quiz, whose questions are all on the page: one at a time, other ones each round as long as there
-// are any. `element` and `trigger` are given by Gradio.
+// are any. `element` and `trigger` are given by Gradio; shuffled.js comes before this.
 
 let round = []; // the questions of this round
 let left = [];
@@ -34,9 +34,6 @@ function drawn(count) {
   chosen.forEach((question) => asked.add(question));
   return chosen;
 }
-
-const shuffled = (items) =>
-  items.map((item) => [Math.random(), item]).sort(([a], [b]) => a - b).map(([, item]) => item);
 
 function show() {
   all('.cd-question, .cd-end').forEach((article) => { article.hidden = true; });

@@ -12,9 +12,9 @@ from PIL import Image
 
 from catdog.comparator import Comparator
 from catdog.errors import Busy, CatDogError
-from catdog.gradio_app.parts import ONE_PHOTO, PRIVATE, html, on_failure
+from catdog.gradio_app.parts import ONE_PHOTO, PRIVATE, html, on_failure, script
 from catdog.models.spec import ModelSpec, classes_of
-from catdog.pages import examples
+from catdog.pages import SHUFFLED, examples
 from catdog.pages.banners import AGAIN, banner
 from catdog.pages.pictures import data_url, reduced
 from catdog.pages.render import render
@@ -23,7 +23,6 @@ from catdog.wording import BUSY, UNANSWERED, listed
 
 FOLDER = examples.FOLDER / "quiz"
 ROUND = 10  # photos that are asked about before the score
-_ON_LOAD = Path(__file__).with_name("quiz_tab.js").read_text(encoding="utf-8")
 
 
 @dataclass(frozen=True)
@@ -60,7 +59,7 @@ def add(comparator: Comparator, photos: Mapping[Path, str]) -> None:
         except CatDogError as error:
             return _failed(BUSY if isinstance(error, Busy) else str(error))
 
-    board = html(start(photos, specs), js_on_load=_ON_LOAD, elem_id="cd-quiz")
+    board = html(start(photos, specs), js_on_load=script("quiz_tab.js", SHUFFLED), elem_id="cd-quiz")
     begun = board.start(begin, None, board, concurrency_id=ONE_PHOTO, **PRIVATE)
     on_failure(begun, board, _failed(UNANSWERED))
 

@@ -22,7 +22,7 @@ from catdog.errors import InvalidSettings, ModelMismatch
 from catdog.flask_app import blueprint
 from catdog.gradio_app import quiz_tab
 from catdog.models.spec import ModelSpec, classes_of, sha256_of
-from catdog.pages import ACTIONS, CAMERA, CHOOSING, ICON, STYLE, banners, cards, examples, frame, live, preview
+from catdog.pages import ICON, STYLE, banners, cards, examples, frame, live, preview
 from catdog.pages.opening import Opening
 from catdog.pages.render import environment, render
 from catdog.settings import Settings
@@ -137,7 +137,7 @@ def _models(folder: Path) -> list[dict[str, Any]]:
 
 def _copy_files(folder: Path) -> None:
     scripts = (path for path in SOURCE.glob("*.js") if path.name != WORKER)  # which names all others
-    copies = {path.name: path for path in (*scripts, *SHEETS, CHOOSING, ACTIONS, CAMERA, ICON)}
+    copies = {path.name: path for path in (*scripts, *STYLE.parent.glob("*.js"), *SHEETS, ICON)}
     copies |= {name: QUIZ.with_name(name) for name in ("live_tab.css", "many_tab.css", "quiz_tab.css")}
     copies |= {f"ort/{name}": RUNTIME / "dist" / name for name in RUNTIME_FILES}
     copies |= {"ort/LICENSE.txt": SOURCE / "ort-LICENSE.txt", "LICENSE": ROOT / "LICENSE"}
@@ -181,7 +181,8 @@ def _quiz(folder: Path, comparator: Any) -> str:
     script, html = QUIZ.with_suffix(".js").read_text(encoding="utf-8"), quiz_tab.quiz(questions, comparator.specs)
     given = "let begun; const trigger = () => {}, watch = (_, listener) => { begun = listener; };"
     start = f"element.innerHTML = {json.dumps(html)};\nbegun();"
-    _write(folder / "quiz.js", f"export function startQuiz(element) {{\n{given}\n{script}\n{start}\n}}\n")
+    imports = 'import {shuffled} from "./shuffled.js";'
+    _write(folder / "quiz.js", f"{imports}\nexport function startQuiz(element) {{\n{given}\n{script}\n{start}\n}}\n")
     return quiz_tab.start(photos, comparator.specs)
 
 
