@@ -21,6 +21,7 @@ from catdog.wording import BUSY
 
 ADDRESS = "/live"
 AT_ONCE = 2  # frames of all visitors that are judged at the same time; others are dropped, so that photos hardly wait
+LARGEST = 512 * 1024  # bytes of a frame; those of the page have 512 pixels a side at most
 
 _PRIVACY = "Each picture is sent to this server, judged and forgotten."
 
@@ -31,7 +32,10 @@ def add() -> None:
 
 
 def route(comparator: Comparator) -> Route:
-    """POST a photo: HTML with the verdicts on it, or JSON as of Flask's errors, with the error's status."""
+    """POST a photo: HTML with the verdicts on it, or JSON as of Flask's errors, with the error's status.
+
+    More than LARGEST bytes are cut off as `BodyLimits` does.
+    """
     places = threading.BoundedSemaphore(AT_ONCE)
 
     def answer(frame: bytes) -> Response:
@@ -48,4 +52,4 @@ def route(comparator: Comparator) -> Route:
         except CatDogError as error:
             return JSONResponse({"error": error.to_dict()}, error.status)
 
-    return Route(ADDRESS, judge, methods=["POST"])
+    return Route(ADDRESS, judge, methods=["POST"], max_body_size=LARGEST)

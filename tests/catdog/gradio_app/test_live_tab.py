@@ -11,7 +11,7 @@ import httpx
 from catdog import Settings
 from catdog.classifier import Classifier
 from catdog.comparator import Comparator
-from catdog.gradio_app.live_tab import AT_ONCE
+from catdog.gradio_app.live_tab import AT_ONCE, LARGEST
 from tests.catdog import fakes
 from tests.catdog.photos import encoded
 from tests.conftest import PATIENCE
@@ -34,7 +34,9 @@ class Waiting(fakes.Colours):
 
 def test_few_frames_are_judged_at_a_time_within_the_limits_of_photos():
     model = Waiting()
-    comparator = Comparator([Classifier(fakes.spec("xception"), model)], settings=Settings(max_upload_bytes=2**16))
+    comparator = Comparator(
+        [Classifier(fakes.spec("xception"), model)], settings=Settings(max_upload_bytes=LARGEST - 1)
+    )
     model.let.set()
     with served_page(comparator) as (_, url), ThreadPoolExecutor() as pool:
 
@@ -44,7 +46,9 @@ def test_few_frames_are_judged_at_a_time_within_the_limits_of_photos():
 
         assert code(b"no photo") == (422, "invalid_image")
         assert code(b"") == (422, "invalid_image")
-        assert code(bytes(2**16 + 1)) == (413, "image_too_large")
+        assert code(bytes(LARGEST)) == (413, "image_too_large")
+        for content in (bytes(LARGEST + 1), iter([bytes(LARGEST), b"!"])):  # the first one tells its length
+            assert "Content Too Large" in httpx.post(f"{url}/live", content=content, timeout=PATIENCE).text
         model.let.clear()
         frames = [pool.submit(httpx.post, f"{url}/live", content=FRAME, timeout=PATIENCE) for _ in range(AT_ONCE)]
         while comparator.waiting < AT_ONCE:
