@@ -76,7 +76,9 @@ def test_what_records_no_run_has_none(training):
 
 def test_convergence_is_when_accuracy_came_near_its_last_value():
     chain = runs({"history": epochs(0.6, 0.93, 0.949, 0.94, 0.95, seconds=30)})
-    assert list(convergence(chain).values()) == [5, 150, 0.95, 3, 90]
+    assert convergence(chain) == {
+        "epochs": 5, "seconds": 150, "last_accuracy": 0.95, "near_after_epochs": 3, "near_after_seconds": 90,
+    }  # fmt: skip
     assert convergence(runs({"history": [{"seconds": 1.0, "loss": 1.0}]})) is None
 
 

@@ -32,8 +32,9 @@ def unsettled() -> keras.Model:
 
 @pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
 def test_a_settled_network_answers_as_before(unsettled, policy):
-    with precision(policy):
+    with precision(policy) as used:
         copy = settled(unsettled)
+    assert (used, keras.config.dtype_policy().name) == (policy, "float32")  # as before the block
     expected = unsettled.predict_on_batch(PHOTOS)
     outputs = keras.ops.convert_to_numpy(keras.ops.cast(copy(PHOTOS), "float32"))
     np.testing.assert_allclose(outputs, expected, rtol=1e-5 if policy == "float32" else 0.05)
