@@ -1,7 +1,5 @@
 """Weights of an ONNX graph in fewer bits, which any runtime turns into float32 when it loads the model."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 

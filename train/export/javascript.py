@@ -4,8 +4,6 @@ Where JavaScript differs from Jinja2 and Python, static/filling.js makes up for 
 than this knows raises NotImplementedError, which names it.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Iterator, Sequence
 

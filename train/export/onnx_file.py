@@ -1,7 +1,5 @@
 """One `.h5` -> an ONNX file with the outputs of its engine, small, and as right as Keras."""
 
-from __future__ import annotations
-
 import math
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence

@@ -1,7 +1,5 @@
 """The models of a folder -> a folder of ONNX files and a manifest, whole or not at all."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Sequence

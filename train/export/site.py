@@ -1,7 +1,5 @@
 """What the scripts of the static page take from Python: models, sentences, limits and the looks of heat maps."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

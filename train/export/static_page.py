@@ -4,8 +4,6 @@ The page fills the templates of catdog/pages and speaks in the sentences of catd
 in static/.
 """
 
-from __future__ import annotations
-
 import base64
 import gzip
 import hashlib

@@ -1,7 +1,5 @@
 """Weights in fewer bits: how many an array gets, and how far they are from what they were."""
 
-from __future__ import annotations
-
 import numpy as np
 import onnx
 import pytest

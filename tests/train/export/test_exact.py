@@ -1,7 +1,5 @@
 """ONNX files that lose nothing: servers take them instead of TensorFlow, and leave those that are not what they say."""
 
-from __future__ import annotations
-
 import json
 import shutil
 import sys

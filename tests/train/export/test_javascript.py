@@ -1,7 +1,5 @@
 """Templates as JavaScript: what is not known is refused; tests/browser compares the HTML that both make."""
 
-from __future__ import annotations
-
 import json
 import random
 import shutil

@@ -1,7 +1,5 @@
 """`.h5` models -> ONNX files: the same answers, or none at all."""
 
-from __future__ import annotations
-
 import json
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The page as static files: built of complete exports only, and never over other files."""
 
-from __future__ import annotations
-
 import json
 
 import pytest
