@@ -31,16 +31,16 @@ def about(specs: Sequence[ModelSpec], sources: Mapping[str, str], problems: Sequ
 
     sources  model name -> source, as in `ModelFile`
     """
-    own, adopted = ([spec for spec in specs if spec.adopted == adopted] for adopted in (False, True))
+    own = [spec for spec in specs if not spec.adopted]
+    adopted = [spec.title for spec in specs if spec.adopted]
     refusing = [spec.title for spec in own if spec.neither]
     return render(
         "about.html",
         own=own,
-        trained=listed([spec.title for spec in own], "and") if adopted and own else "They" if len(own) > 1 else "It",
         measured=any(spec.sureness for spec in own),
-        adopted=listed([spec.title for spec in adopted], "and") if adopted else "",
+        adopted=adopted,
         origins=_origins(specs, sources),
-        refusing=listed(refusing, "and") if refusing else "",
+        refusing=refusing,
         problems=problems,
         privacy=privacy,
     )
