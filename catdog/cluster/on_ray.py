@@ -79,9 +79,9 @@ def classify(
         new = _run(job, missing, before, connect(), stop) if missing and not stop.is_set() else []
     # As for one machine, loading the models does not count.
     seconds = time.time() - max(start, min((done.began for done in new if done.began), default=start))
-    judged, failed = sum(done.photos for done in new), sum(done.failed for done in new)
+    judged, failed = sum(done.photos for done in new), before.failed + sum(done.failed for done in new)
     finished = len(new) == len(missing) and not any(done.problem for done in new)
-    photos, failed = before.photos + judged, before.failed + failed
+    photos = before.photos + judged
     summary = Summary.of(photos, failed, judged, finished=finished, seconds=seconds, out=told)
     return summary, [*problems, *_first(dict.fromkeys(done.problem for done in new if done.problem))]
 

@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas
@@ -75,11 +76,13 @@ def files(out: Path) -> dict[str, int]:
     return {path.name: path.stat().st_mtime_ns for path in out.glob("*.parquet")}
 
 
-def until(condition: Callable[[], object]) -> None:
+def until(condition: Callable[[], Any]) -> Any:
+    """What a condition gives when it holds."""
     end = time.monotonic() + 5 * PATIENCE  # Ray alone takes a minute to start on a busy machine
-    while not condition():
+    while not (given := condition()):
         assert time.monotonic() < end
         time.sleep(0.05)
+    return given
 
 
 @contextlib.contextmanager
@@ -109,9 +112,9 @@ def test_a_worker_then_a_node_then_the_driver_is_killed_and_no_row_is_lost_or_do
     head, second = cluster.list_all_nodes()[:2]
     arguments = [photos, "--out", out, "--on", "ray", "--address", cluster.address]
     with driver(*arguments) as process:
-        busy = []  # seen once, as a worker may be between two tasks the next moment
-        until(lambda: process.poll() is not None or (files(out) and (busy or busy.extend(workers_of(head)) or busy)))
-        assert busy, process.communicate()
+        # Looked up once, as a worker may be between two tasks the next moment.
+        busy = until(lambda: process.poll() is not None or (files(out) and workers_of(head)))
+        assert busy is not True, process.communicate()
         with contextlib.suppress(ProcessLookupError):
             os.kill(busy[0], signal.SIGKILL)
         before = len(files(out))
