@@ -187,7 +187,7 @@ def _leader_says(comparison: Comparison, specs: Sequence[ModelSpec]) -> str:
 
 
 def certainty(verdict: Verdict) -> str:
-    """How sure an answer is, in a word or two: no surer than its confidence, and than such answers were right.
+    """How sure an answer is, in a word or two: by its confidence, or if that is less, by how often such were right.
 
     Both are rounded as the page shows them.
     """

@@ -92,7 +92,7 @@ def _unpacked(path: Path, workspace: Path) -> Path:
             raise refused("several_files", path.name, reason=", ".join(info.filename for info in wanted))
         models = [info for info in wanted if Path(info.filename).suffix.lower() in MODELS]
         if sum(info.file_size if info in models else min(info.file_size, LARGEST_TEXT) for info in wanted) > LARGEST:
-            raise refused("absurd_size", path.name, reason="more than 2 GB in a zip")
+            raise refused("absurd_size", path.name, reason=f"more than {LARGEST / 2**30:g} GB in a zip")
         names = archive.namelist()
         if not models:
             script = any(name.endswith("model.json") for name in names) and any(name.endswith(".bin") for name in names)

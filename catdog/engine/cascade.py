@@ -19,8 +19,8 @@ class CascadeEngine:
     """Asks `fast` about every photo, and then `exact` about those whose label gets less than `threshold`.
 
     threshold  uncalibrated probability, 0 to 1
-    classes    number of the first outputs that are classes; a last one for neither makes no answer certain, as the
-               others may be close to each other under it
+    classes    number of the first outputs that are classes; a last one for neither makes no answer certain, as those
+               of the classes may still be close to each other
 
     `exact` computes one photo at a time, because a network for each size of batch takes memory.
     """

@@ -22,7 +22,7 @@ def banner(title: str, text: str, accent: str, *, button: str = "") -> Markup:
 
 
 def waiting(how: str = HOW, *, examples: bool = True, told: str = "") -> Markup:
-    """Before any photo; `how` says how to send one, and `told` what is shown below, if there are `examples` to try."""
+    """Before any photo: `how` says how to send one. With `examples`, `told` describes the one that is shown."""
     return banner("Waiting for a photo", f"{how}, or try an example. {told}".strip() if examples else f"{how}.", "idle")
 
 

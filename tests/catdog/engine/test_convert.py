@@ -328,7 +328,7 @@ def test_a_child_that_never_ends_is_ended(child, monkeypatch):
 INTERRUPTED = """
 import sys
 from pathlib import Path
-from catdog.engine import class_maps, convert
+from catdog.engine import convert
 from catdog.terminal import ending_at_once
 from tests.specs import minimal
 sys.executable, folder = sys.argv[1], Path(sys.argv[2])
