@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+from collections.abc import Callable
 
 import pytest
 
@@ -48,7 +49,6 @@ def is_local(url: str) -> bool:
 # From now on, whatever is chosen or dropped is a folder: nothing in it can be read.
 FOLDERS = "void (Blob.prototype.slice = () => ({arrayBuffer: () => Promise.reject(new DOMException())}))"
 
-# Not `wait_for_function`, which a page's Content-Security-Policy may forbid.
 SETTLED = """() => Promise.allSettled(document.getAnimations()
   .filter((animation) => animation.effect.getTiming().iterations !== Infinity)
   .map((animation) => animation.finished))"""
@@ -57,6 +57,19 @@ SETTLED = """() => Promise.allSettled(document.getAnimations()
 def settle(page) -> None:
     """Wait until all animations that end have ended: opacity and widths are final."""
     page.evaluate(SETTLED)
+
+
+def wait_until(page, holds: Callable[[], object]) -> None:
+    """Wait until `holds()` is true, which may ask `page.evaluate`.
+
+    Not with `page.wait_for_function`, which evaluates words in the page from the second try on: the static page's
+    Content-Security-Policy forbids it.
+    """
+    for _ in range(WAIT // 20):
+        if holds():
+            return
+        page.wait_for_timeout(20)
+    raise AssertionError(f"it did not come true in {WAIT} ms")
 
 
 def assert_looks_right(page) -> None:

@@ -7,7 +7,7 @@ import pytest
 from tests.conftest import WAIT
 
 from .conftest import DESKTOP, EXPECTED, PHONE
-from .looks import assert_looks_right, watched
+from .looks import assert_looks_right, wait_until, watched
 
 pytestmark = pytest.mark.browser
 expect = pytest.importorskip("playwright.sync_api", reason="needs Playwright: pip install playwright").expect
@@ -50,7 +50,7 @@ def test_each_model_answers_a_few_times_a_second_until_the_tab_is_left(filming, 
     assert_looks_right(page)
     assert page.evaluate(LIVE)
     page.get_by_role("tab", name="One photo").click()
-    page.wait_for_function(f"!({LIVE})")
+    wait_until(page, lambda: not page.evaluate(LIVE))
     page.get_by_role("tab", name="Live camera").click()
     expect(page.locator(".cd-live h2")).to_have_text("The camera is off")
     assert_looks_right(page)

@@ -15,7 +15,7 @@ from tests.catdog import fakes
 from tests.catdog.photos import encoded, heic, noise
 
 from .conftest import DESKTOP, PHONE, launched
-from .looks import FOLDERS, assert_looks_right
+from .looks import FOLDERS, assert_looks_right, wait_until
 
 pytestmark = pytest.mark.browser
 expect = pytest.importorskip("playwright.sync_api", reason="needs Playwright: pip install playwright").expect
@@ -415,9 +415,8 @@ def test_the_camera_takes_a_photo(camera, url):
     page.get_by_label("Capture from camera").click()
     page.evaluate(ASKED)
     page.get_by_role("button", name="Access Webcam").click()
-    page.wait_for_function(
-        "document.querySelector('#cd-photo video')?.readyState >= HTMLMediaElement.HAVE_CURRENT_DATA"
-    )
+    filming = "document.querySelector('#cd-photo video')?.readyState >= HTMLMediaElement.HAVE_CURRENT_DATA"
+    wait_until(page, lambda: page.evaluate(filming))
     assert page.evaluate("asked") == {
         "facingMode": "environment", "width": {"ideal": 1920}, "height": {"ideal": 1440},
     }  # fmt: skip

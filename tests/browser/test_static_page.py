@@ -17,7 +17,7 @@ from tests.servers import served_folder
 from train.export.static_page import service_worker
 
 from .conftest import DESKTOP, PHONE
-from .looks import FOLDERS, assert_looks_right
+from .looks import FOLDERS, assert_looks_right, wait_until
 
 pytestmark = pytest.mark.browser
 expect = pytest.importorskip("playwright.sync_api", reason="needs Playwright: pip install playwright").expect
@@ -328,11 +328,8 @@ def test_every_model_answers_the_photo_that_was_chosen_last(unkept, static_url, 
     expect(unkept.locator(".cd-card")).to_have_count(3)
 
     def let_one_model_through() -> None:
-        for _ in range(WAIT // 10):
-            if held:
-                return held.pop().continue_()
-            unkept.wait_for_timeout(10)
-        raise AssertionError("no model is fetched")
+        wait_until(unkept, lambda: held)
+        held.pop().continue_()
 
     unkept.set_input_files("#file", cat)
     let_one_model_through()

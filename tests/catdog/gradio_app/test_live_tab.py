@@ -52,6 +52,7 @@ def test_few_frames_are_judged_at_a_time_within_the_limits_of_photos():
         model.let.clear()
         frames = [pool.submit(httpx.post, f"{url}/live", content=FRAME, timeout=PATIENCE) for _ in range(AT_ONCE)]
         while comparator.waiting < AT_ONCE:
+            assert not any(frame.done() for frame in frames)
             time.sleep(0.01)
         assert code(FRAME) == (429, "busy")
         model.let.set()
