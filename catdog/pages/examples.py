@@ -9,7 +9,7 @@ from PIL import Image, ImageOps
 
 from catdog.files import bundled
 from catdog.models.spec import ModelSpec, classes_of
-from catdog.pages.pictures import data_url
+from catdog.pages.pictures import lasting_url
 
 FOLDER = bundled("examples")
 THUMBNAIL = 144  # pixels; twice the size on screen, for dense displays
@@ -36,4 +36,4 @@ def thumbnails(found: Mapping[str, Path]) -> dict[str, str]:
 
 def _thumbnail(path: Path) -> str:
     with Image.open(path) as image:
-        return data_url(ImageOps.fit(image.convert("RGB"), (THUMBNAIL, THUMBNAIL)))
+        return lasting_url(ImageOps.fit(image.convert("RGB"), (THUMBNAIL, THUMBNAIL)))

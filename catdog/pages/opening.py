@@ -12,7 +12,7 @@ from catdog.errors import CatDogError
 from catdog.models.spec import ModelSpec
 from catdog.pages import banners, cards
 from catdog.pages.examples import fitting
-from catdog.pages.pictures import overlay_urls
+from catdog.pages.pictures import lasting_url, overlay_urls
 from catdog.wording import headline, say
 
 
@@ -38,6 +38,6 @@ class Opening:
         """Raises StopIteration without an example, and the errors of `Comparator.look`."""
         name, path = next(iter(fitting(self.specs).items()))
         comparison, image = self.comparator.look(path, explain=explain)
-        maps = overlay_urls(comparison, image, self.specs) if explain else None
+        maps = overlay_urls(comparison, image, self.specs, lasting_url) if explain else None
         example = say("example", example=name, answer=headline(comparison, self.specs))
         return banners.waiting(self.how, told=example), cards.filled(comparison, self.specs, maps, state="example")

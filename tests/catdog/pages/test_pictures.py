@@ -18,8 +18,9 @@ from tests.specs import minimal
 
 def decoded(url: str) -> Image.Image:
     head, _, content = url.partition(",")
-    assert head == "data:image/jpeg;base64"
-    return Image.open(io.BytesIO(base64.b64decode(content)))
+    image = Image.open(io.BytesIO(base64.b64decode(content)))
+    assert head == f"data:{image.get_format_mimetype()};base64"
+    return image
 
 
 def test_each_model_has_its_map_over_the_photo():
