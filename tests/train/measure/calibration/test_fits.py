@@ -197,8 +197,8 @@ def both(*rows: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
     [
         ([(0.51, 0.512)], 0.5),  # nothing moved that would matter
         ([(0.501, 0.499)], 0.51),  # but the label
-        ([(0.72, 0.74), (0.9, 0.901)], 0.73),
-        ([(0.28, 0.26), (0.1, 0.1)], 0.73),  # the label of a low probability is the other one
+        ([(0.72, 0.74), (0.92, 0.921)], 0.73),
+        ([(0.28, 0.26), (0.08, 0.08)], 0.73),  # the label of a low probability is the other one
         ([(0.985, 0.97)], 0.99),
         ([(0.9999, 0.9)], None),  # wrong although it is sure
         ([(0.99, 0.994), (0.8, 0.8)], 0.81),  # what moved logits of a sure photo would have moved this one
@@ -237,5 +237,5 @@ def test_more_than_two_classes_are_told_apart(fast, exact, clear):
 
 def test_beside_an_output_for_neither_the_classes_must_not_move_among_themselves():
     quiet = np.full((200, 3), [0.01, 0.98, 0.01])
-    fast, exact = (np.concatenate([quiet, [row]]) for row in ((0.51, 0.06, 0.43), (0.503, 0.068, 0.429)))
+    fast, exact = (np.concatenate([quiet, [row]]) for row in ((0.51, 0.06, 0.43), (0.504, 0.067, 0.429)))
     assert (fit_clear(fast, exact, 2), fit_clear(fast, exact, 3)) == (0.52, 0.5)
