@@ -80,6 +80,16 @@ def parent(address: str) -> str:
     return address.rpartition("/")[0] + options
 
 
+def name_of(address: str) -> str:
+    """The name of a file or folder, the last part of its address."""
+    return PurePosixPath(_without_options(address)[0]).name
+
+
+def without_secrets(address: str) -> str:
+    """An address as it may be recorded: without options and a name before `@`, which may hold keys."""
+    return re.sub(r"(?<=://)[^/@]*@", "", _without_options(address)[0])
+
+
 def absolute(address: str) -> str:
     """As it is known to processes in other folders."""
     return address if is_remote(address) else os.path.realpath(local_path(address))

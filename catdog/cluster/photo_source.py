@@ -24,9 +24,11 @@ from catdog.cluster.addresses import (
     join,
     listed,
     matching,
+    name_of,
     opened,
     parent,
     put,
+    without_secrets,
 )
 from catdog.cluster.schemes import is_remote
 from catdog.cluster.source_parts import (
@@ -113,7 +115,7 @@ def prepare(out: str, identity: dict, source: Source, *, restart: bool) -> None:
     """
     files = source.files if source.kind in ("parquet", "tar") else []
     versions = {file.path: [file.size, file.modified] for file in files}
-    about = identity | {"folder": source.base, "kind": source.kind}
+    about = identity | {"folder": without_secrets(source.base), "kind": source.kind}
     system, folder = at(out)
     advice = "Choose another --out, or --restart to write it anew."
     try:
@@ -256,7 +258,7 @@ def _of_files(base: str, files: list[Listed], address: str) -> Source:
 def _of_manifest(address: str) -> Iterator[Found]:
     try:
         with opened(address) as stream:
-            if _ending(address) == ".csv":
+            if _ending(name_of(address)) == ".csv":
                 only = csv.ConvertOptions(include_columns=["path"], column_types={"path": pyarrow.string()})
                 batches = csv.open_csv(stream, convert_options=only)
             else:

@@ -23,7 +23,7 @@ from typing import Any
 import pyarrow
 from pyarrow import ipc, parquet
 
-from catdog.cluster.addresses import Listed, join, opened, parent
+from catdog.cluster.addresses import Listed, join, name_of, opened, parent
 from catdog.cluster.given import Given
 from catdog.engine import FOLDER_BATCH
 from catdog.errors import InvalidSettings
@@ -107,7 +107,7 @@ def _reader(kind: str, file: str, base: str, group: int, limit: int) -> Reader:
 
 def parts_of_list(file: str, base: str) -> list[Part]:
     """A part for each batch of a list of paths, an Arrow file."""
-    stem = PurePosixPath(file).stem
+    stem = PurePosixPath(name_of(file)).stem
     with ipc.open_file(opened(file)) as reader:
         counts = [reader.get_batch(i).num_rows for i in range(reader.num_record_batches)]
     return [Part(f"{stem}-{i:06}.parquet", "list", file, base, group=i, photos=count) for i, count in enumerate(counts)]
@@ -198,7 +198,7 @@ def _of_parquet(address: str, base: str, group: int) -> Iterator[Place]:
         number = itertools.count(sum(file.metadata.row_group(before).num_rows for before in range(group)))
         for batch in file.iter_batches(ROWS_AT_ONCE, row_groups=[group], columns=columns):
             for cells, row in zip(batch.to_pylist(), number, strict=False):
-                name = f"{PurePosixPath(address).name}#{row}"
+                name = f"{name_of(address)}#{row}"
                 yield row, functools.partial(_of_cells, base, name, cells[image], cells.get("path"))
 
 
@@ -229,7 +229,7 @@ def _of_tar(address: str, limit: int) -> Iterator[Place]:
                     yield member.offset, functools.partial(_of_member, tar, name, file, limit)
         except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError) as error:  # those of compressed tars, too
             problem = f"The tar is damaged: {error}."
-            yield tar.offset if tar else 0, lambda: Given(PurePosixPath(address).name, problem=problem)
+            yield tar.offset if tar else 0, lambda: Given(name_of(address), problem=problem)
 
 
 def _of_member(tar: tarfile.TarFile, name: str, file: tarfile.TarInfo | None, limit: int) -> Given:

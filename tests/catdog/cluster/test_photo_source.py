@@ -11,7 +11,7 @@ import time
 import fsspec
 import pyarrow
 import pytest
-from pyarrow import parquet
+from pyarrow import fs, parquet
 
 from catdog.cluster import addresses, source_parts
 from catdog.cluster.addresses import at, join, listed, opened, parent, put
@@ -34,6 +34,13 @@ def out(tmp_path):
     return str(tmp_path / "out")
 
 
+@pytest.fixture
+def in_bucket(tmp_path, monkeypatch):
+    """in_bucket(path) -> the address of a local path as if it lay in a bucket of S3, with an option."""
+    monkeypatch.setattr(addresses, "_system", lambda address: (fs.LocalFileSystem(), str(tmp_path)))
+    return lambda path: f"s3://bucket/{os.path.relpath(path, tmp_path)}?endpoint_override=127.0.0.1:9"
+
+
 def read(source: Source, out: str) -> dict[str, list[Given]]:
     """The photos of each part by its name."""
     prepare(out, {}, source, restart=False)
@@ -50,16 +57,22 @@ def contents(given: list[Given]) -> list[bytes]:
     [("folder", "photos"), ("csv", "manifest"), ("manifest", "manifest"), ("bytes", "parquet"), ("hub", "parquet"),
      ("tar", "tar")],
 )  # fmt: skip
-def test_every_photo_is_in_one_part_of_each_form(greys, pack, out, form, kind):
+@pytest.mark.parametrize("remote", [False, True])
+def test_every_photo_is_in_one_part_of_each_form(greys, pack, out, in_bucket, form, kind, remote):
     folder = greys(40)
     expected = {file.name: file.read_bytes() for file in folder.iterdir()}
-    source = Source.of(str(folder if form == "folder" else pack(folder, form)))
+    place = folder if form == "folder" else pack(folder, form)
+    if remote:
+        place, out = in_bucket(place), in_bucket(out)
+    source = Source.of(str(place))
     assert source.kind == kind
     read_parts = read(source, out)
     given = list(itertools.chain.from_iterable(read_parts.values()))
     assert dict(zip([os.path.basename(photo.path) for photo in given], contents(given), strict=True)) == expected
     assert len(given) == 40 and len(read_parts) >= 5 and max(map(len, read_parts.values())) <= 20
     assert read(source, out) == read_parts
+    assert all(source_parts.PART.fullmatch(name) for name in read_parts)
+    assert not any("endpoint" in photo.path for photo in given)
 
 
 @pytest.mark.parametrize("form", ["bytes", "tar", "tar.gz"])
@@ -209,6 +222,12 @@ def test_a_photo_that_takes_too_long_to_fetch_is_tried_another_time(monkeypatch)
     monkeypatch.setattr(addresses, "opened", lambda _: time.sleep(0.5))
     decoder = AddressDecoder("", Reader(LIMIT, LIMIT, 64), (), patience=0.1)
     assert [type(one) for one in decoder.decode([Given("a.jpg", "s3://bucket/a.jpg")])] == [NotFetched]
+
+
+def test_no_key_is_recorded(greys, out, in_bucket):
+    address = in_bucket(greys(1)).replace("//", "//name:key1@") + "&secret_key=key2"
+    prepare(out, {}, Source.of(address), restart=False)
+    assert "key" not in opened(join(out, f"{STATE}/run.json")).read().decode()
 
 
 def test_options_of_a_bucket_hold_for_all_that_is_in_it():
