@@ -14,8 +14,8 @@ from catdog.errors import CatDogError, ImageTooLarge, InvalidImage, OutOfMemory
 from catdog.photo import tiff, unreadable
 from catdog.photo.colour import in_srgb
 from catdog.photo.jpeg_end import completed
-from catdog.photo.jpeg_scans import has_too_many_scans, is_of_unknown_kind
-from catdog.photo.png_chunks import essential
+from catdog.photo.jpeg_scans import essential_segments, has_too_many_scans, is_of_unknown_kind
+from catdog.photo.png_chunks import essential_chunks
 from catdog.settings import MAX_PIXELS
 
 # A photo is reduced when both sides are at least this many times `min_side`. Reducing smaller ones saves little time,
@@ -59,9 +59,9 @@ def decode(data: bytes, *, max_pixels: int = MAX_PIXELS, min_side: int | None = 
     """Decode an encoded photo to an upright RGB image.
 
     1. Refuse an empty file, a format not in FORMATS, more than `max_pixels` pixels (read from the header, before any
-       pixel is decoded), and a JPEG that would keep its decoder busy for minutes.
+       pixel is decoded), and a JPEG that is lossless or would keep its decoder busy for minutes.
     2. Decode the first frame, or in a TIFF the first page that is no thumbnail: completely or not at all. Only a JPEG
-       may lack its end, as `completed` says. Chunks of a PNG that a decoder may skip are skipped when broken or huge.
+       may lack its end, as `completed` says. Chunks of a PNG and segments of a JPEG that may be skipped never matter.
     3. Turn it upright and convert it to RGB, as `to_rgb` says.
 
     With `min_side`, a large photo is reduced to a half, a quarter, an eighth, ... of its size, as long as both sides
@@ -74,6 +74,8 @@ def decode(data: bytes, *, max_pixels: int = MAX_PIXELS, min_side: int | None = 
         raise InvalidImage(f"The file is empty: 0 bytes were received. Send {unreadable.ACCEPTED}.")
     if has_too_many_scans(data):
         raise InvalidImage("The JPEG file has more scans than any photo needs. Save it again, and send that file.")
+    if is_of_unknown_kind(data):  # reducing a lossless one while it is decoded, libjpeg would write where it must not
+        raise unreadable.unsupported("JPEG")
     try:
         return _decoded(data, max_pixels, min_side)
     except InvalidImage:
@@ -162,7 +164,7 @@ def _decoded(data: bytes, max_pixels: int, min_side: int | None) -> Image.Image:
 
 def _opened(data: bytes) -> Image.Image:
     _register_heif()
-    image = Image.open(io.BytesIO(essential(data)), formats=FORMATS)
+    image = Image.open(io.BytesIO(essential_chunks(essential_segments(data))), formats=FORMATS)
     if isinstance(image, TiffImageFile):
         tiff.turn_to_photo(image)
     return image
@@ -251,10 +253,8 @@ def _refusal(data: bytes, error: Exception) -> InvalidImage:
     kind = unreadable.photo_kind(data)
     if not kind:
         return unreadable.unknown(data)
-    if (
-        is_of_unknown_kind(data)
-        or (kind == "TIFF" and isinstance(error, Image.UnidentifiedImageError) and tiff.is_whole(data))
-        or (kind in ("HEIC", "AVIF") and _OTHER_CODEC.search(data, 0, _HEAD))
+    if (kind == "TIFF" and isinstance(error, Image.UnidentifiedImageError) and tiff.is_whole(data)) or (
+        kind in ("HEIC", "AVIF") and _OTHER_CODEC.search(data, 0, _HEAD)
     ):
         return unreadable.unsupported(kind)
     return _failed(kind, error)

@@ -7,7 +7,7 @@ import io
 import numpy as np
 from PIL import Image, ImageChops
 
-from catdog.photo.jpeg_scans import END, has_all_scans, is_one_run
+from catdog.photo.jpeg_scans import END, essential_segments, has_all_scans, is_one_run
 
 # The share of rows, at the bottom, of which something may be missing. Browsers and libjpeg show missing pixels grey.
 MOST_MISSING = 0.1
@@ -28,8 +28,9 @@ def completed(data: bytes) -> bytes | None:
     """
     if not has_all_scans(data):
         return None
+    seen = essential_segments(data)
     try:
-        nothing, anything = (Image.open(io.BytesIO(data + rest + END), formats=["JPEG"]) for rest in (b"", _ANYTHING))
+        nothing, anything = (Image.open(io.BytesIO(seen + rest + END), formats=["JPEG"]) for rest in (b"", _ANYTHING))
         reduced = nothing.height >= _TALL and is_one_run(data)
         if reduced:
             nothing.draft(None, (1, 1))

@@ -1,4 +1,4 @@
-"""What the segments of a JPEG file say before any pixel is decoded: whether it is safe, known and complete."""
+"""The segments of a JPEG file before any pixel is decoded: whether it is safe, known and complete, and which count."""
 
 from __future__ import annotations
 
@@ -18,6 +18,29 @@ _FRAMES = frozenset([*range(0xC0, 0xD0), 0xF7]) - {0xC4, 0xC8, 0xCC}  # 0xF7: JP
 _PROGRESSIVE = {0xC2, 0xC6, 0xCA, 0xCE}
 _DECODED = {0xC0, 0xC1, 0xC2, 0xC9, 0xCA}  # kinds of frames: not lossless, not hierarchical
 _COEFFICIENTS = 64
+_SKIPPED = {*range(0xE0, 0xF0), 0xFE, _STANDALONE}  # APP0 to APP15 and comments: a decoder need not know them
+# Those that say how to read the colours and which way up: marker, first bytes, and the least length.
+_USED = ((0xE0, b"JFIF\0", 16), (0xE1, b"Exif\0\0", 8), (0xE2, b"ICC_PROFILE\0", 16), (0xEE, b"Adobe", 14))
+
+
+def essential_segments(data: bytes) -> bytes:
+    """A JPEG without what may be skipped before its first scan; other formats are returned as they are.
+
+    Pillow looks into more segments than the pixels depend on, and refuses a photo for one that is odd.
+    """
+    parts = [START]
+    for marker, segment, start in _segments(data):
+        if marker == _SCAN:
+            return b"".join([*parts, data[start:]])
+        if marker not in _SKIPPED or _is_used(marker, segment):
+            parts += [bytes([0xFF, marker]), segment]
+    return data
+
+
+def _is_used(marker: int, segment: bytes) -> bool:
+    return any(
+        marker == wanted and segment.startswith(name, 2) and len(segment) >= least for wanted, name, least in _USED
+    )
 
 
 def has_too_many_scans(data: bytes) -> bool:
@@ -27,7 +50,7 @@ def has_too_many_scans(data: bytes) -> bool:
     first scan holds the whole image, as cameras write it, only the bytes before it are read. False for other formats.
     """
     scans = components = segments = 0
-    for marker, segment in _segments(data):
+    for marker, segment, _ in _segments(data):
         segments += 1
         if marker in _FRAMES:
             components = segment[7] if len(segment) > 7 and marker not in _PROGRESSIVE else 0
@@ -41,10 +64,15 @@ def has_too_many_scans(data: bytes) -> bool:
 
 
 def is_of_unknown_kind(data: bytes) -> bool:
-    """Whether a JPEG is valid and not decoded here: lossless, hierarchical, or of more than 8 bits."""
-    for marker, segment in _segments(data):
+    """Whether a JPEG is valid and not decoded here.
+
+    It is lossless, hierarchical, of more than 8 bits or of two colours, or tells its height only behind its first scan.
+    """
+    for marker, segment, _ in _segments(data):
         if marker in _FRAMES:
-            return len(segment) > 2 and (marker not in _DECODED or segment[2] != 8)
+            bits, height, colours = segment[2:3], segment[3:5], segment[7:8]
+            decoded = marker in _DECODED and bits == b"\x08" and height != b"\0\0" and colours in (b"\1", b"\3", b"\4")
+            return len(segment) > 7 and not decoded
     return False
 
 
@@ -55,7 +83,7 @@ def has_all_scans(data: bytes) -> bool:
     sections B.2.3 and G.1.1.1).
     """
     components, exact = 0, set()
-    for marker, segment in _segments(data):
+    for marker, segment, _ in _segments(data):
         if marker in _FRAMES and len(segment) > 7:
             components = segment[7]
         elif marker == _SCAN and len(segment) > 2 and len(segment) == 6 + 2 * segment[2]:
@@ -67,12 +95,15 @@ def has_all_scans(data: bytes) -> bool:
 
 def is_one_run(data: bytes) -> bool:
     """Whether all blocks of a JPEG follow each other in one scan, without restart markers."""
-    markers = [marker for marker, _ in _segments(data)]
+    markers = [marker for marker, *_ in _segments(data)]
     return markers.count(_SCAN) == 1 and _RESTART_INTERVAL not in markers
 
 
-def _segments(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """The marker of each segment of the first image, and its bytes from its length on; at most MOST_SEGMENTS."""
+def _segments(data: bytes) -> Iterator[tuple[int, bytes, int]]:
+    """Of each segment of the first image its marker, its bytes from its length on, and where its marker begins.
+
+    At most MOST_SEGMENTS are looked at.
+    """
     if not data.startswith(START):
         return
     position = len(START)
@@ -80,9 +111,9 @@ def _segments(data: bytes) -> Iterator[tuple[int, bytes]]:
         marker = _MARKER.search(data, position)
         if not marker or marker[0] == END:
             return
-        position = marker.end()
+        position, start = marker.end(), marker.start()
         length = 0
         if marker[1][0] != _STANDALONE:
             length = max(2, int.from_bytes(data[position : position + 2]))
-        yield marker[1][0], data[position : position + length]
+        yield marker[1][0], data[position : position + length], start
         position += length

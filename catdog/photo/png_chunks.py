@@ -11,23 +11,24 @@ from catdog.photo.unreadable import unsupported
 
 _START = b"\x89PNG\r\n\x1a\n"
 _CRITICAL = (b"IHDR", b"PLTE", b"IDAT", b"IEND")
-# Of each of these, the first is kept if its checksum is right: transparency, colour profile, orientation.
+# Of each of these, the first before the pixels is kept if its checksum is right: transparency, profile, orientation.
 _USED = (b"tRNS", b"iCCP", b"eXIf")
 MOST_CHUNKS = 100_000  # 20 MB in pieces of 200 bytes
 LARGEST_PROFILE = 2**20  # bytes; the decoder unpacks no more, and would refuse the photo
-_GREY, _COLOUR = 0, 2  # colour types
+_GREY, _COLOUR, _PALETTE = 0, 2, 3  # colour types
+_TIFF = (b"II*\0", b"MM\0*")  # what EXIF begins with
 
 
-def essential(data: bytes) -> bytes:
+def essential_chunks(data: bytes) -> bytes:
     """The chunks of a PNG that its pixels depend on; other formats are returned as they are.
 
     What is dropped is not unpacked: texts, sizes and dates, the further frames of an animation, and from _USED what has
-    a bad checksum or comes twice. Raises InvalidImage for a PNG with a critical chunk or a transparency that the
-    decoder does not know (W3C PNG, third edition, sections 5.3 and 11.3.1.1).
+    a bad checksum, comes twice, or too late. Raises InvalidImage for a PNG with a critical chunk or a transparency that
+    the decoder does not know (W3C PNG, third edition, sections 5.3, 5.6 and 11.3.1.1).
     """
     if not data.startswith(_START):
         return data
-    parts, used, header = [_START], set(), b""
+    parts, seen, header = [_START], set(), b""
     for count, (name, chunk) in enumerate(_chunks(data)):
         if count == MOST_CHUNKS:
             raise unsupported("PNG")
@@ -36,13 +37,14 @@ def essential(data: bytes) -> bytes:
             header = content
         if name in _CRITICAL:
             parts.append(chunk)
+            seen.add(name)
         elif re.fullmatch(rb"[A-Z][A-Za-z]{3}", name):
             raise unsupported("PNG")
-        elif name in _USED and name not in used and zlib.crc32(chunk[4:-4]) == int.from_bytes(chunk[-4:]):
-            used.add(name)
+        elif name in _USED and not seen & {name, b"IDAT"} and zlib.crc32(chunk[4:-4]) == int.from_bytes(chunk[-4:]):
+            seen.add(name)
             if name == b"tRNS":
-                chunk = _transparency(header, chunk)
-            if name != b"iCCP" or _is_profile(content):
+                parts.append(_transparency(header, content, palette=b"PLTE" in seen))
+            elif _is_profile(content) if name == b"iCCP" else content.startswith(_TIFF):
                 parts.append(chunk)
     return b"".join(parts)
 
@@ -67,13 +69,14 @@ def _is_profile(content: bytes) -> bool:
     return compressed[:1] == b"\0" and not unpacker.unconsumed_tail
 
 
-def _transparency(header: bytes, chunk: bytes) -> bytes:
-    """The chunk that names the transparent colour, in the values that Pillow compares it with."""
+def _transparency(header: bytes, content: bytes, *, palette: bool) -> bytes:
+    """The chunk that names what is transparent, in the values that Pillow compares; empty if it does not fit."""
     depth, colour = header[8:10]
     if colour == _COLOUR and depth == 16:  # Pillow compares only the upper 8 bits of pixels, and so would find none
         raise unsupported("PNG")
+    fits = {_GREY: len(content) >= 2, _COLOUR: len(content) >= 6, _PALETTE: palette and len(content) <= 256}
+    if not fits.get(colour):
+        return b""
     if colour == _GREY and depth in (2, 4):  # Pillow spreads pixels over 0 to 255, but not this value
-        value = int.from_bytes(chunk[8:10]) * 255 // (2**depth - 1)
-        chunk = struct.pack(">I4sH", 2, b"tRNS", value)
-        chunk += struct.pack(">I", zlib.crc32(chunk[4:]))
-    return chunk
+        content = struct.pack(">H", int.from_bytes(content[:2]) % 2**depth * 255 // (2**depth - 1))
+    return struct.pack(">I4s", len(content), b"tRNS") + content + struct.pack(">I", zlib.crc32(b"tRNS" + content))

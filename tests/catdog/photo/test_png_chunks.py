@@ -12,7 +12,7 @@ import pytest
 from catdog.errors import InvalidImage
 from catdog.photo import png_chunks
 from catdog.photo.decode import decode
-from catdog.photo.png_chunks import essential
+from catdog.photo.png_chunks import essential_chunks
 from catdog.photo.reader import Reader
 from tests.catdog.photos import noise, orientation, png, png_chunk
 
@@ -24,6 +24,7 @@ MEGABYTES = bytes(1_600_000)
 BOMB = zlib.compress(bytes(100_000_000), 9)
 PROFILE = zlib.compress(rgb_profile(DISPLAY_P3, 2.2))
 EXIF = orientation(6).removeprefix(b"Exif\0\0")
+IMAGE_TRANSPARENT = struct.pack(">3H", *IMAGE.getpixel((0, 0)))
 CONTENTS = {
     b"tEXt": b"Comment\0a cat", b"zTXt": b"Comment\0\0" + zlib.compress(b"a cat"), b"iTXt": b"Comment\0\0\0\0\0a cat",
     b"iCCP": b"P3\0\0" + PROFILE, b"gAMA": struct.pack(">I", 45455), b"cHRM": struct.pack(">8I", *[31270] * 8),
@@ -58,6 +59,32 @@ def test_a_good_orientation_and_profile_count_once_and_after_broken_ones():
     image = decode(with_chunks(*(chunk[:-1] + b"?" for chunk in good), *good, *good))
     assert image.size == (IMAGE.height, IMAGE.width)
     assert image != IMAGE.transpose(method=4)
+
+
+@pytest.mark.parametrize(
+    "chunk", [png_chunk(b"iCCP", CONTENTS[b"iCCP"]), png_chunk(b"eXIf", EXIF), png_chunk(b"tRNS", IMAGE_TRANSPARENT)]
+)
+def test_what_comes_after_the_pixels_is_skipped(chunk):
+    assert decode(with_chunks(chunk, behind=True)) == IMAGE
+
+
+@pytest.mark.parametrize(("depth", "content"), [(8, b""), (8, b"\0"), (4, b""), (1, b"\0")])
+def test_a_transparency_that_is_too_short_is_skipped(depth, content):
+    data = png(1, 1, depth, 0, [b"\0"], png_chunk(b"tRNS", content))
+    assert decode(data).getpixel((0, 0)) == (0, 0, 0)
+    assert decode(with_chunks(png_chunk(b"tRNS", content))) == IMAGE
+
+
+@pytest.mark.parametrize("content", [b"\0", bytes(300)])
+def test_a_transparency_that_does_not_fit_the_palette_is_skipped(content):
+    palette, transparency = png_chunk(b"PLTE", bytes(range(3))), png_chunk(b"tRNS", content)
+    chunks = (palette, transparency) if len(content) > 256 else (transparency, palette)
+    assert decode(png(1, 1, 8, 3, [b"\0"], *chunks)).getpixel((0, 0)) == (0, 1, 2)
+
+
+def test_only_the_lowest_bits_of_a_transparent_shade_count():
+    image = decode(png(2, 1, 4, 0, [b"\x78"], png_chunk(b"tRNS", b"\xff\xf7")))
+    assert [image.getpixel((x, 0))[0] for x in (0, 1)] == [255, 136]
 
 
 def test_reading_again_and_skipping_agree(tmp_path):
@@ -110,9 +137,9 @@ def test_what_follows_the_end_does_not_count():
 def test_chunks_without_number_are_refused(monkeypatch):
     monkeypatch.setattr(png_chunks, "MOST_CHUNKS", 1)
     with pytest.raises(InvalidImage, match="not supported"):
-        essential(with_chunks())
+        essential_chunks(with_chunks())
 
 
 @pytest.mark.parametrize("data", [b"", b"GIF89a", b"\xff\xd8\xff"])
 def test_other_formats_stay_as_they_are(data):
-    assert essential(data) is data
+    assert essential_chunks(data) is data
