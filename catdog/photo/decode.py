@@ -8,10 +8,11 @@ import re
 
 import numpy as np
 from PIL import ExifTags, Image
+from PIL.BmpImagePlugin import BmpImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
 from catdog.errors import CatDogError, ImageTooLarge, InvalidImage, OutOfMemory
-from catdog.photo import tiff, unreadable
+from catdog.photo import bmp, tiff, unreadable
 from catdog.photo.colour import in_srgb
 from catdog.photo.jpeg_end import completed
 from catdog.photo.jpeg_scans import essential_segments, has_too_many_scans, is_of_unknown_kind
@@ -34,7 +35,7 @@ _DEEP = ("I", "F")  # modes of more than 8 bits: I, I;16, I;16B, F
 _GREY = ("1", "L", "LA", "La")
 # What may be white in 32 bits, by the kind of a numpy array, with the least that the brightest pixel must have: of a
 # photo without any pixel above a quarter, the maker may have meant another white.
-_WHITES = {"i": ((0, 255), (0x4000, 0xFFFF)), "f": ((0, 1), (64, 255))}
+_WHITES = {"f": ((0, 1), (64, 255))} | dict.fromkeys("iu", ((0, 255), (0x4000, 0xFFFF)))
 
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -122,6 +123,10 @@ def to_rgb(image: Image.Image, *, min_side: int | None = None, may_share: bool =
     """
     if isinstance(image, TiffImageFile):
         tiff.prepare(image)
+    elif isinstance(image, BmpImageFile):
+        image = bmp.prepared(image)
+    elif image.format == "GIF":
+        image = _on_whole_screen(image)
     profile = image.info.get("icc_profile")
     image = _upright(image)
     deep = image.mode.startswith(_DEEP)
@@ -199,6 +204,16 @@ def _upright(image: Image.Image) -> Image.Image:
     return image if turn is None else image.transpose(turn)
 
 
+def _on_whole_screen(image: Image.Image) -> Image.Image:
+    """A GIF; where its first frame is smaller than its screen, the rest is transparent, as in browsers."""
+    box = image.tile[0].extents if image.tile and not image.tell() else None
+    if box in (None, (0, 0, *image.size)):
+        return image
+    screen = Image.new("RGBA", image.size)
+    screen.paste(image.convert("RGBA").crop(box), box)
+    return screen
+
+
 def _orientation(image: Image.Image) -> object:
     try:
         exif = image.getexif()
@@ -212,6 +227,8 @@ def _orientation(image: Image.Image) -> object:
 
 def _to_8_bit_grey(image: Image.Image) -> Image.Image:
     values = np.asarray(image)
+    if image.mode == "I" and tiff.is_unsigned(image):
+        values = values.view(np.uint32)
     if image.mode.startswith("I;16"):
         grey = values >> tiff.bits_of(image) - 8
     else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 
-from PIL import Image, TiffImagePlugin
+from PIL import Image, ImagePalette, TiffImagePlugin
 from PIL.TiffImagePlugin import TiffImageFile
 
 from catdog.photo.unreadable import unsupported
@@ -15,7 +15,7 @@ _SUBFILE, _OLD_SUBFILE, _DNG_VERSION = 254, 255, 50706
 _REDUCED_OR_MASK = 0b101  # bits of _SUBFILE
 _WHITE_IS_ZERO, _YCBCR = 0, 6  # photometric interpretations
 _SEPARATE = 2  # planar configuration
-_SIGNED = 2  # sample format
+_UNSIGNED, _SIGNED = 1, 2  # sample formats
 _PREMULTIPLIED = 1  # extra samples
 _IN_PLANES = ("L", "RGB", "RGBA", "CMYK")  # modes
 # What libtiff unpacks is in the byte order of the machine; Pillow knows that for some kinds only.
@@ -25,10 +25,12 @@ _NATIVE = {"F;32BF": "F;32NF", "I;32BS": "I;32NS"}
 def turn_to_photo(image: TiffImageFile) -> None:
     """Go to the first page that is neither a thumbnail nor a mask; raises InvalidImage for a file without one.
 
-    The photo of a DNG is what the sensor saw, which takes more than a decoder to look right.
+    A page of the same shape as a later one, and at most half as wide, is a thumbnail, too. The photo of a DNG is what
+    the sensor saw, which takes more than a decoder to look right.
     """
     if _DNG_VERSION in image.tag_v2:
         raise unsupported("TIFF (DNG, a camera's raw)")
+    photo, width, height = None, 0, 0
     for page in range(MOST_PAGES):
         try:
             image.seek(page)
@@ -36,9 +38,18 @@ def turn_to_photo(image: TiffImageFile) -> None:
             break
         except SyntaxError:  # a kind of page that Pillow does not know
             continue
-        if not image.tag_v2.get(_SUBFILE, 0) & _REDUCED_OR_MASK and image.tag_v2.get(_OLD_SUBFILE) != 2:
-            return
-    raise unsupported("TIFF (with a thumbnail as its first page)")
+        except Exception:  # Pillow raises many kinds on broken files
+            if photo is None:
+                raise
+            break
+        if image.tag_v2.get(_SUBFILE, 0) & _REDUCED_OR_MASK or image.tag_v2.get(_OLD_SUBFILE) == 2:
+            continue
+        scale = image.width / width if width else 0
+        if photo is None or (scale >= 2 and abs(image.height - scale * height) <= scale):
+            photo, (width, height) = page, image.size
+    if photo is None:
+        raise unsupported("TIFF (with a thumbnail as its first page)")
+    image.seek(photo)
 
 
 def prepare(image: TiffImageFile) -> None:
@@ -60,11 +71,19 @@ def prepare(image: TiffImageFile) -> None:
         tile = image.tile[0]
         mode, *others = tile.args
         image.tile[0] = tile._replace(args=(_NATIVE.get(mode, mode), *others))
+    colours = tags.get(TiffImagePlugin.COLORMAP, ())
+    if image.tile and image.mode in ("P", "PA") and max(colours) < 256:  # 8 bits in the place of 16, as old programs do
+        image.palette = ImagePalette.raw("RGB;L", bytes(colours))
 
 
 def is_inverted(image: Image.Image) -> bool:
     """Whether 0 means white in an image of more than 8 bits, which Pillow inverts for fewer bits only."""
     return isinstance(image, TiffImageFile) and _photometric(image) == _WHITE_IS_ZERO
+
+
+def is_unsigned(image: Image.Image) -> bool:
+    """Whether numbers of 32 bits in an image have no sign, which Pillow gives them."""
+    return isinstance(image, TiffImageFile) and image.tag_v2.get(TiffImagePlugin.SAMPLEFORMAT, (1,))[0] == _UNSIGNED
 
 
 def bits_of(image: Image.Image) -> int:
@@ -74,6 +93,8 @@ def bits_of(image: Image.Image) -> int:
 
 def is_whole(data: bytes) -> bool:
     """Whether the directory of a TIFF's first page can be read, and names a size and where the pixels are."""
+    if data.startswith(b"MM\0+"):  # a BigTIFF, which Pillow reads in the other byte order only
+        return True
     try:
         stream = io.BytesIO(data)
         tags = TiffImagePlugin.ImageFileDirectory_v2(stream.read(16 if data[2:4] in (b"+\0", b"\0+") else 8))

@@ -18,6 +18,7 @@ from .tiffs import (
     GREY,
     GREY_INVERTED,
     PACKBITS,
+    PALETTE,
     RAW,
     RGB,
     SIGNED,
@@ -105,6 +106,10 @@ PHOTO, THUMBNAIL = np.tile(COLOURS, (4, 4, 1)), COLOURS[::2, ::2]
         [page(THUMBNAIL, tag255=2), page(PHOTO, tag255=1)],
         [page(THUMBNAIL, tag254=1), page(SHADES, GREY, tag254=4), page(PHOTO, tag254=2)],
         [page(PHOTO, tag254=0), page(THUMBNAIL, tag254=1)],
+        [page(THUMBNAIL), page(PHOTO)],
+        [page(PHOTO), page(PHOTO[::-1])],
+        [page(PHOTO), page(THUMBNAIL)],
+        [page(PHOTO), page(np.tile(PHOTO, (2, 3, 1)))],
     ],
 )
 def test_the_photo_is_not_the_thumbnail(pages):
@@ -129,6 +134,25 @@ def test_the_photo_is_not_the_thumbnail(pages):
 def test_kinds_that_are_not_read_are_refused_by_name(pages, named):
     with pytest.raises(InvalidImage, match=f"{named}.* not supported"):
         decode(tiff_of(pages))
+
+
+def test_numbers_without_a_sign_are_named_without_one():
+    data = tiff(np.array([0, 2**31, 2**32 - 1]).reshape(1, 3, 1), 32, GREY)
+    with pytest.raises(InvalidImage, match=r"from 0 to 4\.29497e"):
+        decode(data)
+
+
+def test_a_palette_may_have_8_bits_in_the_place_of_16():
+    colours = np.random.default_rng(0).integers(0, 256, (3, 256))
+    for factor in (1, 257):
+        data = tiff(10 * X[..., None], 8, PALETTE, tags={320: tuple(factor * colours.ravel())})
+        assert np.array_equal(decode(data), colours.T[10 * X])
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning:PIL")
+def test_a_big_tiff_in_the_other_byte_order_is_not_called_damaged():
+    with pytest.raises(InvalidImage, match="kind of TIFF file is not supported"):
+        decode(b"MM\0+\0\x08\0\0" + bytes(1000))
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning:PIL")
