@@ -36,10 +36,12 @@ NOT_PHOTOS = {
 }
 # Looked for first, as some of the patterns above fit these, too.
 OTHER_PHOTOS = {
-    "a camera's raw file": rb"....ftypcrx|FUJIFILMCCD-RAW|II(RO|RS|U\0)|FOVb",
+    "a camera's raw file": rb"....ftypcrx|FUJIFILMCCD-RAW|II(RO|RS|U\0)|FOVb|\0MRM",
     "a JPEG XL image": rb"\xff\x0a|\0\0\0\x0cJXL ",
     "a JPEG 2000 image": rb"\0\0\0\x0cjP  |\xff\x4f\xff\x51",
     "a JPEG XR image": rb"II\xbc",
+    "a HEIF image of another kind": rb"....ftyp(avc[is]|avio|evb[is]|j2k[is]|jp(eg|gs)|MA1|mi[af]|Mi|unif|vvi[cs]|1pic)"
+    rb"|....ftyp.{4,60}(mif1|heic|avif)",
     "a Photoshop document": rb"8BPS",
     "a GIMP document": rb"gimp xcf",
     "an MNG or JNG image": rb"[\x8a\x8b][MJ]NG",

@@ -129,6 +129,16 @@ def test_first_frame_of_an_animation(format, options):
     assert image.getpixel((8, 8)) == pytest.approx(GREEN, abs=2)
 
 
+def test_a_gif_smaller_than_its_screen_lies_on_white():
+    image = Image.new("P", (2, 1), 1)
+    image.putpalette([*RED, *GREEN, *BLUE, *WHITE])
+    data = bytearray(encoded(image, "GIF"))
+    data[6:10] = struct.pack("<2H", 3, 2)
+    frame = data.index(b",", 13)
+    data[frame + 1 : frame + 5] = struct.pack("<2H", 1, 1)
+    assert pixels(bytes(data)) == [[[*WHITE]] * 3, [[*WHITE], [*GREEN], [*GREEN]]]
+
+
 # --- orientation --------------------------------------------------------------------------------
 
 # Where the blue quarter lies in the upright photo: its size, and the corner.
@@ -312,6 +322,9 @@ REFUSED = {
     "noise after a HEIC's first bytes": (b"\0\0\0\x18ftypheic" + RANDOM, "HEIC file is damaged"),
     "noise after BM": (b"BM" + RANDOM, "known kind"),
     "JPEG XL": (b"\xff\x0a" + RANDOM, "a JPEG XL image"),
+    "HEIF with AVC": (FILES["heic"][:8] + b"avci" + FILES["heic"][12:], "a HEIF image of another kind"),
+    "HEIF that begins as a video": (FILES["heic"][:8] + b"iso8" + FILES["heic"][12:], "a HEIF image of another kind"),
+    "AVIF with a profile as its brand": (FILES["avif"][:8] + b"MA1B" + FILES["avif"][12:], "a HEIF image of another"),
     "Photoshop": (b"8BPS\0\1" + RANDOM, "a Photoshop document"),
     "PNG of 0 x 0": (png(0, 0, 8, 2, []), "PNG file is damaged"),
     "GIF of 0 x 0": (b"GIF89a" + bytes(7) + b",\0\0\0\0\0\0\0\0\0\x02\x02\x4c\x01\0;", "GIF file|no pixels"),
@@ -330,6 +343,8 @@ def test_what_is_no_photo_is_refused_by_name(name):
 FRAME = b"\xff\xc0\0\x11\x08"  # of a JPEG: baseline, 8 bits
 UNSUPPORTED = {
     "lossless JPEG": (FILES["jpeg"].replace(FRAME, b"\xff\xc3\0\x11\x08"), "JPEG"),
+    "JPEG that tells its height at its end": (FILES["jpeg"].replace(FRAME + b"\0\x18", FRAME + b"\0\0"), "JPEG"),
+    "JPEG of two colours": (FILES["jpeg"].replace(FRAME + b"\0\x18\0\x20\3", FRAME + b"\0\x18\0\x20\2"), "JPEG"),
     "hierarchical JPEG": (FILES["jpeg"].replace(FRAME, b"\xff\xc5\0\x11\x08"), "JPEG"),
     "JPEG of 12 bits": (FILES["jpeg"].replace(FRAME, b"\xff\xc1\0\x11\x0c"), "JPEG"),
     "JPEG-LS": (FILES["jpeg"].replace(FRAME, b"\xff\xf7\0\x11\x08"), "JPEG"),
