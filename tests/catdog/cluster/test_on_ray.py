@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -105,6 +106,41 @@ def workers_of(node) -> list[int]:
                 if b"_task" in Path(f"/proc/{child}/cmdline").read_bytes():
                     found.append(int(child))
     return found
+
+
+def memory_of(pid: int) -> float:
+    """Megabytes that a process and those that it started hold alone; 0 for one that has ended."""
+    total, left = 0.0, [pid]
+    while left:
+        with contextlib.suppress(OSError):
+            place = Path(f"/proc/{left.pop()}")
+            total += sum(map(int, re.findall(r"RssAnon:\s+(\d+)", (place / "status").read_text()))) / 1024
+            left += [
+                int(child) for task in (place / "task").iterdir() for child in (task / "children").read_text().split()
+            ]
+    return total
+
+
+def test_memory_stays_flat_over_20_000_photos(cluster, greys, tmp_path):
+    few, folder, out = sorted(greys(100).iterdir()), tmp_path / "many", tmp_path / "out"
+    folder.mkdir()
+    for number in range(20_000):
+        os.link(few[number % 100], folder / f"{number:05}.png")
+    seen: list[tuple[int, float, float]] = []  # parts that are done; memory of the driver, and of a worker
+    with driver(folder, "--out", out, "--on", "ray", "--address", cluster.address, "--json") as process:
+        while process.returncode is None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                stdout, stderr = process.communicate(timeout=0.5)
+            workers = [memory_of(pid) for node in cluster.list_all_nodes() for pid in workers_of(node)]
+            seen.append((len(files(out)), memory_of(process.pid), max(workers, default=0)))
+    assert process.returncode == DONE, stderr
+    summary = json.loads(stdout.splitlines()[-1])
+    assert (summary["photos"], summary["judged"], summary["finished"]) == (20_000, 20_000, True)
+    parts = len(files(out))
+    early = np.array([sample for sample in seen if parts * 0.2 < sample[0] < parts * 0.5])
+    late = np.array([sample for sample in seen if parts * 0.7 < sample[0] < parts])
+    assert len(early) > 3 and len(late) > 3
+    assert np.all(late.max(axis=0)[1:] < 1.1 * early.max(axis=0)[1:] + 10), (early, late)
 
 
 def test_a_worker_then_a_node_then_the_driver_is_killed_and_no_row_is_lost_or_doubled(cluster, photos, tmp_path, capfd):
