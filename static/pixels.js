@@ -1,5 +1,6 @@
 // Photo file -> upright RGB pixels -> the pixels that a model takes, as catdog/photo does it in Python.
 
+import {completed} from "./jpeg_end.js";
 import site from "./site.js";
 import {refusal} from "./wording.js";
 
@@ -16,7 +17,6 @@ const TURNS = {
   7: (width, height) => [0, -1, -1, 0, width, height],
   8: (_, height) => [0, -1, 1, 0, 0, height],
 };
-const END = 0xd9; // the marker at the end of a JPEG image
 
 // Decode a Blob: {canvas, data, width, height}; data has 4 bytes per pixel, the last always 255.
 export async function decode(file) {
@@ -25,7 +25,8 @@ export async function decode(file) {
   const head = await text(file.slice(0, 1024)).catch(() => { throw refusal("unreadable"); });
   requireFewPixels(...sizeOfPng(head));
   const photo = first(photos, head);
-  if (photo === "JPEG" && await isCutOff(file)) throw refusal("damaged", {kind: photo});
+  if (photo === "JPEG") file = await completed(file); // browsers show half of one without a word
+  if (!file) throw refusal("damaged", {kind: photo});
   const webp = photo === "WebP", options = {colorSpaceConversion: "default"}; // profiles are applied
   let bitmap, turn;
   try {
@@ -77,21 +78,6 @@ function sizeOfPng(head) {
   const number = (place) => [0, 1, 2, 3].reduce((sum, i) => sum * 256 + head.charCodeAt(place + i), 0);
   return [number(16), number(20)];
 }
-
-// Browsers show half a JPEG without a word, so look for the end of the first image in the file.
-async function isCutOff(file) {
-  const bytes = new Uint8Array(await file.arrayBuffer());
-  let i = 2;
-  for (;;) {
-    while (i < bytes.length && !(bytes[i] === 0xff && isMarker(bytes[i + 1]))) i += 1;
-    if (i >= bytes.length) return true;
-    if (bytes[i + 1] === END) return false;
-    i += 2 + (bytes[i + 2] << 8 | bytes[i + 3]);
-  }
-}
-
-// Within compressed data, 0xff is followed by 0 or by the number of a restart marker.
-const isMarker = (byte) => byte > 1 && byte < 0xff && !(byte >= 0xd0 && byte <= 0xd7);
 
 // The EXIF orientation in a WebP file, 1 to 8; 1 where it cannot be read.
 function orientationOf(view) {

@@ -94,6 +94,8 @@ def photos() -> dict[str, bytes]:
         "palette": encoded(cat.quantize(64), "PNG", transparency=3),
         "subsampled": encoded(cat, "JPEG", quality=60, subsampling=2),
         "profile": encoded(cat, "JPEG", icc_profile=bytes(profile)),
+        "no end": encoded(cat, "JPEG", progressive=True)[:-1],
+        "turned, rows missing": encoded(cat, "JPEG", exif=orientation(6))[:-100],
     }
     made |= {f"turned {turn}": encoded(cat, "JPEG", exif=orientation(turn)) for turn in range(1, 9)}
     made |= {f"turned webp {turn}": encoded(cat, "WEBP", lossless=True, exif=orientation(turn)) for turn in range(1, 9)}
