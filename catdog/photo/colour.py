@@ -53,15 +53,16 @@ def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
         transform = ImageCms.buildTransform(opened, srgb, mode, output, ImageCms.Intent.RELATIVE_COLORIMETRIC)
     except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
         return None
-    return None if _changes_nothing(transform, mode) else transform
+    return transform if _is_useful(transform, mode) else None
 
 
-def _changes_nothing(transform: ImageCms.ImageCmsTransform, mode: str) -> bool:
-    """Whether a transform moves no colour of a 9 x 9 x 9 lattice by more than SAME levels."""
+def _is_useful(transform: ImageCms.ImageCmsTransform, mode: str) -> bool:
+    """Whether a transform moves colours of a 9 x 9 x 9 lattice by more than SAME levels, and not all to one."""
     if mode == "CMYK":
-        return False
+        return True
     levels = np.linspace(0, 255, 9).astype(np.uint8)
     colours = np.stack(np.meshgrid(levels, levels, levels), axis=-1).reshape(-1, 27, 3)
     lattice = Image.fromarray(colours).convert(mode)
-    moved = np.asarray(transform.apply(lattice).convert("RGB"), int) - np.asarray(lattice.convert("RGB"), int)
-    return bool(np.abs(moved).max() <= SAME)
+    seen = np.asarray(transform.apply(lattice).convert("RGB"), int)
+    moved = np.abs(seen - np.asarray(lattice.convert("RGB"), int))
+    return bool(moved.max() > SAME and np.ptp(seen) > 0)

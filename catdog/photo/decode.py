@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import io
 import re
+import struct
 
 import numpy as np
 from PIL import ExifTags, Image
@@ -12,7 +13,7 @@ from PIL.BmpImagePlugin import BmpImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
 from catdog.errors import CatDogError, ImageTooLarge, InvalidImage, OutOfMemory
-from catdog.photo import bmp, tiff, unreadable
+from catdog.photo import bmp, coded_colour, tiff, unreadable
 from catdog.photo.colour import in_srgb
 from catdog.photo.jpeg_end import completed
 from catdog.photo.jpeg_scans import essential_segments, has_too_many_scans, is_of_unknown_kind
@@ -53,7 +54,8 @@ _NOT_EXIF = ("xmp", "XML:com.adobe.xmp", "Raw profile type exif")
 _UNSUPPORTED = re.compile("(?i)unsupported|not (yet )?supported|no codec")
 # An item of a HEIF file in VVC, EVC, AVC, JPEG, JPEG 2000 or no compression (ISO/IEC 23008-12).
 _OTHER_CODEC = re.compile(rb"infe.{8,10}(vvc1|evc1|avc1|jpeg|j2k1|unci)", re.DOTALL)
-_HEAD = 2**16  # bytes in which such items are looked for
+_COLOUR_NUMBERS = re.compile(rb"colrnclx(....)", re.DOTALL)  # what a HEIF file has beside a profile, or alone
+_HEAD = 2**16  # bytes in which these are looked for
 
 
 def decode(data: bytes, *, max_pixels: int = MAX_PIXELS, min_side: int | None = None) -> Image.Image:
@@ -172,6 +174,9 @@ def _opened(data: bytes) -> Image.Image:
     image = Image.open(io.BytesIO(essential_chunks(essential_segments(data))), formats=FORMATS)
     if isinstance(image, TiffImageFile):
         tiff.turn_to_photo(image)
+    elif image.format in ("AVIF", "HEIF") and not image.info.get("icc_profile"):
+        numbers = _COLOUR_NUMBERS.search(data, 0, _HEAD)
+        image.info["icc_profile"] = coded_colour.of_numbers(*struct.unpack(">HH", numbers[1])) if numbers else None
     return image
 
 

@@ -7,12 +7,14 @@ import struct
 import zlib
 from collections.abc import Iterator
 
+from catdog.photo import coded_colour
 from catdog.photo.unreadable import unsupported
 
 _START = b"\x89PNG\r\n\x1a\n"
 _CRITICAL = (b"IHDR", b"PLTE", b"IDAT", b"IEND")
-# Of each of these, the first before the pixels is kept if its checksum is right: transparency, profile, orientation.
-_USED = (b"tRNS", b"iCCP", b"eXIf")
+# Of each of these, the first before the pixels counts if its checksum is right: transparency, orientation, and the
+# colours, as a profile or as numbers.
+_USED = (b"tRNS", b"eXIf", b"iCCP", b"cICP", b"sRGB", b"gAMA", b"cHRM")
 MOST_CHUNKS = 100_000  # 20 MB in pieces of 200 bytes
 LARGEST_PROFILE = 2**20  # bytes; the decoder unpacks no more, and would refuse the photo
 _GREY, _COLOUR, _PALETTE = 0, 2, 3  # colour types
@@ -28,7 +30,7 @@ def essential_chunks(data: bytes) -> bytes:
     """
     if not data.startswith(_START):
         return data
-    parts, seen, header = [_START], set(), b""
+    parts, seen, header, colours = [_START], set(), b"", {}
     for count, (name, chunk) in enumerate(_chunks(data)):
         if count == MOST_CHUNKS:
             raise unsupported("PNG")
@@ -36,6 +38,8 @@ def essential_chunks(data: bytes) -> bytes:
         if name == b"IHDR":
             header = content
         if name in _CRITICAL:
+            if name == b"IDAT" and name not in seen:
+                parts.append(_profile(colours))
             parts.append(chunk)
             seen.add(name)
         elif re.fullmatch(rb"[A-Z][A-Za-z]{3}", name):
@@ -44,7 +48,9 @@ def essential_chunks(data: bytes) -> bytes:
             seen.add(name)
             if name == b"tRNS":
                 parts.append(_transparency(header, content, palette=b"PLTE" in seen))
-            elif _is_profile(content) if name == b"iCCP" else content.startswith(_TIFF):
+            elif name != b"eXIf":
+                colours[name] = content
+            elif content.startswith(_TIFF):
                 parts.append(chunk)
     return b"".join(parts)
 
@@ -69,6 +75,22 @@ def _is_profile(content: bytes) -> bool:
     return compressed[:1] == b"\0" and not unpacker.unconsumed_tail
 
 
+def _profile(colours: dict[bytes, bytes]) -> bytes:
+    """The chunk of the profile that such chunks mean, or nothing; the first in this order counts."""
+    numbers, gamma, primaries = (colours.get(name, b"") for name in (b"cICP", b"gAMA", b"cHRM"))
+    profile = coded_colour.of_numbers(*numbers[:2]) if len(numbers) == 4 else None
+    if not profile and _is_profile(colours.get(b"iCCP", b"")):
+        return _chunk(b"iCCP", colours[b"iCCP"])
+    if not profile and b"sRGB" not in colours and len(gamma) == 4 and any(gamma):
+        shown = 100_000 / int.from_bytes(gamma)
+        if len(primaries) == 32:
+            white_x, white_y, *others = (number / 100_000 for number in struct.unpack(">8I", primaries))
+            profile = coded_colour.of_gamma(shown, (*others, white_x, white_y))
+        else:
+            profile = coded_colour.of_gamma(shown)
+    return _chunk(b"iCCP", b"colours\0\0" + zlib.compress(profile)) if profile else b""
+
+
 def _transparency(header: bytes, content: bytes, *, palette: bool) -> bytes:
     """The chunk that names what is transparent, in the values that Pillow compares; empty if it does not fit."""
     depth, colour = header[8:10]
@@ -79,4 +101,8 @@ def _transparency(header: bytes, content: bytes, *, palette: bool) -> bytes:
         return b""
     if colour == _GREY and depth in (2, 4):  # Pillow spreads pixels over 0 to 255, but not this value
         content = struct.pack(">H", int.from_bytes(content[:2]) % 2**depth * 255 // (2**depth - 1))
-    return struct.pack(">I4s", len(content), b"tRNS") + content + struct.pack(">I", zlib.crc32(b"tRNS" + content))
+    return _chunk(b"tRNS", content)
+
+
+def _chunk(name: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))

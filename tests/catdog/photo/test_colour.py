@@ -95,7 +95,7 @@ def test_inks_have_the_colours_of_the_press(format):
     [
         ("RGB", b""), ("RGB", b"a profile"), ("RGB", P3[:300]), ("RGB", P3[:128] + bytes(300)),
         ("RGB", P3 + bytes(2**22)), ("RGB", grey_profile(1.0)), ("RGB", cmyk_profile()), ("L", cmyk_profile()),
-        ("CMYK", P3), ("CMYK", grey_profile(1.0)),
+        ("CMYK", P3), ("CMYK", grey_profile(1.0)), ("RGB", rgb_profile(np.zeros((3, 3)), 2.2)),
         ("RGB", ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()),
         ("RGB", ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()),
     ],
