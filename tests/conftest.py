@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import signal
@@ -56,6 +57,12 @@ settings.load_profile("repeatable")
 
 def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
+def pytest_collection_finish():
+    # What was imported stays; without this, Keras's many collections of garbage would look at all of it each time.
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_unconfigure():

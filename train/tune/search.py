@@ -111,7 +111,7 @@ def _try(study: optuna.Study, attempt: "_Attempt", wanted: int) -> None:
     """Run one trial. One that is broken off, by Ctrl-C or an error, fails and comes into the queue again."""
     attempt.number = None
     try:
-        study.optimize(attempt, n_trials=1, gc_after_trial=True)
+        study.optimize(attempt, n_trials=1)
     except BaseException:
         if attempt.is_lost:
             print(f"trial {attempt.number} was silent for long, and another process took it over", flush=True)
