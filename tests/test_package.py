@@ -57,7 +57,7 @@ def programs(wheel, tmp_path_factory) -> Path:
     (installed / "lent.pth").write_text(sysconfig.get_path("purelib"))
     programs = folder / Path(sysconfig.get_path("scripts")).name
     python = next(programs.glob("python*"))
-    install = [*PIP, "--python", python, "install", "--no-deps", "--no-index", wheel]
+    install = [*PIP, "--python", python, "install", "--no-compile", "--no-deps", "--no-index", wheel]
     subprocess.run(install, check=True, capture_output=True, text=True)
     return programs
 
