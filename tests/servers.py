@@ -87,17 +87,10 @@ class Quiet(SimpleHTTPRequestHandler):
         pass
 
 
-@contextmanager
-def taken_port() -> Iterator[str]:
-    """A port that somebody else listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        yield str(taken.getsockname()[1])
-
-
 def free_port() -> str:
     """A port that nobody listens on."""
-    with taken_port() as port:
-        return port
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return str(server.getsockname()[1])
 
 
 @contextmanager

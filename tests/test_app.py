@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import re
 import shlex
@@ -18,19 +19,31 @@ import pytest
 from catdog.gradio_app.serving import Activity, Watch
 from tests.catdog.gradio_app.calls import data_url
 from tests.conftest import PATIENCE, ROOT
-from tests.servers import free_port, running, taken_port, until_it_answers
+from tests.servers import free_port, running, until_it_answers
 
 # So that the app finds its models converted.
 pytestmark = [pytest.mark.long, pytest.mark.usefixtures("tiny_comparator")]
 HOST = "127.0.0.1"
-# app.py, which waits long enough for the next request of a test on a slow machine.
-UNHURRIED = """
-import runpy, sys
+# Runs app.py with one change of the environment after the other until it ends well, and tells how it ends. Told to
+# stop, it lets what has begun take as long as a slow machine needs.
+EACH = """
+import json, os, runpy, sys
 from catdog.settings import configure_gradio
-configure_gradio()
-from catdog.gradio_app import serving
-serving.QUIET, serving.GRACE = 3.0, 60.0
-runpy.run_path(sys.argv[1], run_name="__main__")
+
+given, patient = dict(os.environ), "patient" in sys.argv
+for changes in json.loads(sys.argv[2]):
+    os.environ.clear()
+    os.environ.update(given | changes)
+    if patient:
+        configure_gradio()
+        from catdog.gradio_app import serving
+        serving.QUIET, serving.GRACE = 0.1, 60.0
+    try:
+        runpy.run_path(sys.argv[1], run_name="__main__")
+    except SystemExit as end:
+        print("ended with", end.code, file=sys.stderr, flush=True)
+        if not end.code:
+            break
 """
 
 
@@ -63,30 +76,20 @@ def app(folder: Path, *program: str | Path, **environment: object):
     return running([sys.executable, *(program or [ROOT / "app.py"])], folder, **variables)
 
 
-# Runs a program with one change of the environment after the other, and tells how it ends.
-EACH = """
-import json, os, runpy, sys
-given = dict(os.environ)
-for changes in json.loads(sys.argv[2]):
-    os.environ.clear()
-    os.environ.update(given | changes)
-    try:
-        runpy.run_path(sys.argv[1], run_name="__main__")
-    except SystemExit as end:
-        print("ended with", end.code, file=sys.stderr)
-"""
+def each(folder: Path, changes: list[dict[str, str]], weights: Path, *options: str):
+    """A process that runs app.py with each of these changes of the environment."""
+    return app(
+        folder, "-c", EACH, ROOT / "app.py", json.dumps(changes), *options, CATDOG_WEIGHTS=weights, PYTHONPATH=ROOT
+    )
 
 
 def test_an_app_that_cannot_start_says_why(tmp_path, tiny_weights):
-    with taken_port() as port:
-        wrong = {"CATDOG_WEIGHTS": "/nowhere", "CATDOG_MAX_PIXELS": "many", "GRADIO_SERVER_PORT": "web"}
-        changes = json.dumps([{name: value} for name, value in [*wrong.items(), ("GRADIO_SERVER_PORT", port)]])
-        variables = {"CATDOG_WEIGHTS": tiny_weights, "PYTHONPATH": ROOT}
-        with app(tmp_path, "-c", EACH, ROOT / "app.py", changes, **variables) as process:
-            _, errors = process.communicate(timeout=PATIENCE)
+    wrong = {"CATDOG_WEIGHTS": "/nowhere", "CATDOG_MAX_PIXELS": "many", "GRADIO_SERVER_PORT": "web"}
+    with each(tmp_path, [{name: value} for name, value in wrong.items()], tiny_weights) as process:
+        _, errors = process.communicate(timeout=PATIENCE)
     *told, rest = errors.split("ended with 1\n")
-    assert (len(told), rest) == (4, "") and "Traceback" not in errors
-    assert all(word in text for word, text in zip(["/nowhere", *list(wrong)[1:], port], told, strict=True))
+    assert (len(told), rest) == (3, "") and "Traceback" not in errors
+    assert all(word in text for word, text in zip(["/nowhere", *list(wrong)[1:]], told, strict=True))
 
 
 def test_the_app_serves_from_any_folder_until_interrupted_and_tells_of_a_fallback(tmp_path, tiny_weights, cat):
@@ -113,23 +116,30 @@ def test_the_app_serves_from_any_folder_until_interrupted_and_tells_of_a_fallbac
     assert {line["status"] for line in lines if line["request_id"] == "mine" and "path" in line} == {200, 404}
 
 
-def test_the_app_that_is_told_to_stop(tiny_weights, tmp_path, cat):
-    port = free_port()
-    url, ask = f"http://{HOST}:{port}", "/gradio_api/call/predict"
-    environment = {"CATDOG_WEIGHTS": tiny_weights, "GRADIO_SERVER_PORT": port, "PYTHONPATH": ROOT}
+def test_the_app_says_that_its_port_is_taken_and_told_to_stop_it_answers_first(tiny_weights, tmp_path, cat):
     payload = json.dumps({"data": [{"url": data_url(cat.read_bytes())}]}).encode()
+    taken = socket.create_server((HOST, 0))
+    port = str(taken.getsockname()[1])
+    url, ask = f"http://{HOST}:{port}", "/gradio_api/call/predict"
     with (
-        app(tmp_path, "-c", UNHURRIED, ROOT / "app.py", **environment) as process,
+        taken,
+        each(tmp_path, [{"GRADIO_SERVER_PORT": port}] * 99, tiny_weights, "patient") as process,
         httpx.Client(timeout=60) as client,  # which takes a while to make
     ):
+        told = "".join(itertools.takewhile(lambda line: line != "ended with 1\n", process.stderr))
+        assert port in told and "Traceback" not in told
+        taken.close()
         until_it_answers(url, process)
-        slow = Slow(port, ask, "application/json", payload)
+        # As long as one of them is in flight, the app goes on.
+        slow, slower = (Slow(port, ask, "application/json", payload) for _ in range(2))
         process.send_signal(signal.SIGTERM)
         status, answer = slow.finish()
         assert status.endswith(b"200 OK")
         verdicts = client.get(f"{url}{ask}/{answer['event_id']}").text
         assert "event: complete" in verdicts and "xception" in verdicts
+        assert slower.finish()[0].endswith(b"200 OK")
         assert process.wait(timeout=PATIENCE) == 0
+        assert process.stderr.read().endswith("ended with 0\n")
 
 
 def test_the_web_service_that_is_told_to_stop(tiny_weights, tmp_path, cat):

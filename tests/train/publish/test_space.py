@@ -249,6 +249,7 @@ def test_the_uploaded_folder_starts_with_its_requirements_alone_and_answers(stan
         until_it_answers(url := f"http://127.0.0.1:{port}", process)
         client = Client(url, verbose=False, analytics_enabled=False, httpx_kwargs={"timeout": PATIENCE})
         *labels, comparison = client.predict(handle_file(cat), api_name="/predict")
+        process.kill()  # told to stop, it would wait for further requests
     assert comparison["source"] == f"hub {MODELS}@{models[:12]}"
     assert [row["model"] for row in comparison["models"]] == ["xception"]
     assert labels[1]["label"] in ("cat", "dog")
