@@ -50,7 +50,7 @@ def small_instead():
 
 @contextlib.contextmanager
 def eagerly():
-    """Inside the block, models train without a graph: tracing one takes longer than a few steps."""
+    """Inside the block, models train without a graph: tracing one takes as long as a dozen steps."""
     import keras
 
     with pytest.MonkeyPatch.context() as patch:

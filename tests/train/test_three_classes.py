@@ -27,7 +27,7 @@ def photos(tmp_path):
     return tmp_path / "photos"
 
 
-def test_three_classes_from_a_folder_to_a_report(photos, small_runs, tmp_path, monkeypatch, capsys):
+def test_three_classes_from_a_folder_to_a_report(photos, small_networks, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert train(["prepare", "photos", "--out", "data", "--val", "0.2", "--test", "0.2"]) == 0
     fit = ["fit", "scratch_cnn", "--data", "data", "--stages", "16x12", "--learning-rate", "0.01", "--image-size", "16"]

@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.long, pytest.mark.usefixtures("small_runs")]
 def run(command: str, name: str, folder: Path, *options: object) -> ModelSpec:
     """One epoch at 24 pixels, in a folder of its own."""
     places = ["--out", folder, "--run", folder / "run", "--precision", "float32", "--image-size", 24]
-    assert main([command, name, *map(str, [*places, "--stages", "24x1", "--batch-size", 4, *options])]) == 0
+    assert main([command, name, *map(str, [*places, "--stages", "24x1", "--batch-size", 16, *options])]) == 0
     return ModelSpec.read(folder / f"{name}.json")
 
 
@@ -80,7 +80,7 @@ def small_base(path: Path) -> keras.Model:
 def test_what_is_neither_is_learned_served_and_taught(two_folders, tmp_path, capsys):
     data, more = two_folders
     folders, first = ["--data", data, "--more", more], tmp_path / "first"
-    learning = ["--stages", "24x5", "--batch-size", 8, "--learning-rate", 0.03, "--ema", 0, "--crop", 0.8]
+    learning = ["--stages", "24x6", "--learning-rate", 0.03, "--ema", 0, "--crop", 0.8]
     spec = run("fit", "mobilenet_v2", first, *folders, "--base", "none", *learning, "--degrade", 0.1)
     assert spec.metrics["val"]["images"] == 12 and spec.metrics["elsewhere"]["images"] == 6
     assert spec.neither.photos == 6 and spec.neither.auroc > 0.8

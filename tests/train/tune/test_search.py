@@ -26,7 +26,7 @@ TrialState, JOINED, TRIALS = optuna.trial.TrialState, study_file.JOINED, study_f
 
 pytestmark = [pytest.mark.long, pytest.mark.usefixtures("small_runs")]
 SPACE = "learning_rate = {low = 1e-3, high = 1e-1, log = true}\nwidth = [0.5, 1.0]\n"
-SHORT = ["--image-size", "24", "--batch-size", "8", "--precision", "float32"]
+SHORT = ["--image-size", "24", "--batch-size", "16", "--precision", "float32"]
 
 
 @pytest.fixture(scope="module")
