@@ -47,10 +47,11 @@ def servers(environment: Mapping[str, str]) -> Iterator[dict[str, Server]]:
     }
     with contextlib.ExitStack() as stack:
         running = {}
-        for name, (command, extra, path, ask) in commands.items():
+        for name, (command, extra, _, ask) in commands.items():
             process = stack.enter_context(started(command, {**environment, **extra}, stdout=subprocess.DEVNULL))
-            wait_until_it_answers(ports[name], path, process)
             running[name] = Server(ports[name], process, ask)
+        for name, (_, _, path, _) in commands.items():
+            wait_until_it_answers(ports[name], path, running[name].process)
         yield running
 
 

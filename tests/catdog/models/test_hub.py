@@ -241,8 +241,10 @@ BEHAVIOURS = {
 )
 def test_unreachable_and_never_cached(hub, commit, hub_client, tiny_weights, monkeypatch, name, pinned):
     behave = BEHAVIOURS[name]
-    monkeypatch.setattr(catdog_hub, "PATIENCE", 1.5)
+    monkeypatch.setattr(catdog_hub, "PATIENCE", 1)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DOWNLOAD_TIMEOUT", 0.1)
+    # What the client waits before each further try to get a file.
+    monkeypatch.setattr("huggingface_hub.file_download.time", SimpleNamespace(sleep=lambda _: None))
     if behave:
         behave(hub)
     else:
