@@ -17,7 +17,7 @@ from catdog.photo import bmp, coded_colour, tiff, unreadable
 from catdog.photo.colour import in_srgb
 from catdog.photo.jpeg_end import completed
 from catdog.photo.jpeg_scans import essential_segments, has_too_many_scans, is_of_unknown_kind
-from catdog.photo.png_chunks import essential_chunks
+from catdog.photo.png_chunks import essential_chunks, has_all_rows
 from catdog.settings import MAX_PIXELS
 
 # A photo is reduced when both sides are at least this many times `min_side`. Reducing smaller ones saves little time,
@@ -155,6 +155,8 @@ def _decoded(data: bytes, max_pixels: int, min_side: int | None) -> Image.Image:
         with _opened(data) as image:
             _check_size(image, max_pixels)
             min_side = _only_if_large(image, min_side)
+            if image.format == "PNG" and _ends_black(image) and not has_all_rows(data):
+                raise unreadable.damaged("PNG")
             if min_side:
                 image.draft(None, (min_side, min_side))
             return to_rgb(image, min_side=min_side, may_share=True)
@@ -178,6 +180,13 @@ def _opened(data: bytes) -> Image.Image:
         numbers = _COLOUR_NUMBERS.search(data, 0, _HEAD)
         image.info["icc_profile"] = coded_colour.of_numbers(*struct.unpack(">HH", numbers[1])) if numbers else None
     return image
+
+
+def _ends_black(image: Image.Image) -> bool:
+    """Whether one of the last two rows is 0, as where rows are missing; an interlaced PNG may end with either."""
+    image.load()
+    rows = range(max(image.height - 2, 0), image.height)
+    return not all(image.crop((0, row, image.width, row + 1)).getbbox(alpha_only=False) for row in rows)
 
 
 def _reduced(image: Image.Image, min_side: int | None) -> Image.Image:

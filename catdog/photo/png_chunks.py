@@ -18,6 +18,9 @@ _USED = (b"tRNS", b"eXIf", b"iCCP", b"cICP", b"sRGB", b"gAMA", b"cHRM")
 MOST_CHUNKS = 100_000  # 20 MB in pieces of 200 bytes
 LARGEST_PROFILE = 2**20  # bytes; the decoder unpacks no more, and would refuse the photo
 _GREY, _COLOUR, _PALETTE = 0, 2, 3  # colour types
+_SAMPLES = {_GREY: 1, _COLOUR: 3, _PALETTE: 1, 4: 2, 6: 4}  # of a pixel, by colour type
+# Of each pass of an interlaced PNG: its first column and row, and the steps between them (section 8.1).
+_PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
 _TIFF = (b"II*\0", b"MM\0*")  # what EXIF begins with
 
 
@@ -53,6 +56,29 @@ def essential_chunks(data: bytes) -> bytes:
             elif content.startswith(_TIFF):
                 parts.append(chunk)
     return b"".join(parts)
+
+
+def has_all_rows(data: bytes) -> bool:
+    """Whether the pixels of a PNG are as many as its size says, unpacked; Pillow takes missing ones for 0."""
+    unpacker, wanted, found = zlib.decompressobj(), 0, 0
+    for name, chunk in _chunks(data):
+        rest = chunk[8 : 8 + int.from_bytes(chunk[:4])]  # of the last one, the checksum may be missing
+        if name == b"IHDR":
+            wanted = _bytes_of_pixels(rest)
+        while name == b"IDAT" and rest and found < wanted:
+            found += len(unpacker.decompress(rest, 2**20))
+            rest = unpacker.unconsumed_tail
+    return found + len(unpacker.flush()) >= wanted
+
+
+def _bytes_of_pixels(header: bytes) -> int:
+    width, height, depth, colour, *_, interlaced = struct.unpack(">2I5B", header[:13])
+    sizes = [
+        (len(range(left, width, across)), len(range(top, height, down)))
+        for left, top, across, down in (_PASSES if interlaced else [(0, 0, 1, 1)])
+    ]
+    bits = depth * _SAMPLES[colour]
+    return sum(rows * (1 + (columns * bits + 7) // 8) for columns, rows in sizes if columns)
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:

@@ -14,7 +14,7 @@ from catdog.photo import png_chunks
 from catdog.photo.decode import decode
 from catdog.photo.png_chunks import essential_chunks
 from catdog.photo.reader import Reader
-from tests.catdog.photos import noise, orientation, png, png_chunk
+from tests.catdog.photos import encoded, noise, orientation, png, png_chunk
 
 from .profiles import DISPLAY_P3, rgb_profile
 
@@ -128,6 +128,28 @@ def test_only_the_end_may_be_missing():
         assert decode(data[:-missing]) == IMAGE
     with pytest.raises(InvalidImage, match="damaged"):
         decode(data[:-30])
+
+
+@pytest.mark.parametrize("missing", [1, 5, 16])
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "P", "1", "I;16"])
+def test_rows_that_nobody_compressed_are_damage(mode, missing):
+    data = encoded(IMAGE.convert(mode), "PNG")
+    taller = data[16:20] + (IMAGE.height + missing).to_bytes(4) + data[24:29]
+    with pytest.raises(InvalidImage, match="damaged"):
+        decode(data[:8] + png_chunk(b"IHDR", taller) + data[33:])
+
+
+@pytest.mark.parametrize("passes", [6, 7])
+def test_an_interlaced_photo_may_be_black_but_lacks_no_pass(passes):
+    ends = [(3, 2), (3, 2), (6, 2), (6, 4), (12, 4), (12, 8), (24, 8)]  # columns and rows of each pass of 24 x 16
+    pixels = zlib.compress(b"".join(bytes(rows * (1 + columns)) for columns, rows in ends[:passes]))
+    header = png_chunk(b"IHDR", struct.pack(">2I5B", 24, 16, 8, 0, 0, 0, 1))
+    data = b"\x89PNG\r\n\x1a\n" + header + png_chunk(b"IDAT", pixels) + png_chunk(b"IEND", b"")
+    if passes == 7:
+        assert not decode(data).getbbox() and not decode(data[:-16]).getbbox()  # with a checksum, and without
+        return
+    with pytest.raises(InvalidImage, match="damaged"):
+        decode(data)
 
 
 def test_what_follows_the_end_does_not_count():
