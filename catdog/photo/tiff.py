@@ -11,7 +11,7 @@ from catdog.photo.unreadable import unsupported
 
 MOST_PAGES = 16  # that are looked at for the one behind a thumbnail
 
-_SUBFILE, _OLD_SUBFILE, _DNG_VERSION = 254, 255, 50706
+_SUBFILE, _OLD_SUBFILE, _SUB_PAGES, _PREVIEW, _DNG_VERSION = 254, 255, 330, 513, 50706
 _REDUCED_OR_MASK = 0b101  # bits of _SUBFILE
 _WHITE_IS_ZERO, _YCBCR = 0, 6  # photometric interpretations
 _SEPARATE = 2  # planar configuration
@@ -92,7 +92,10 @@ def bits_of(image: Image.Image) -> int:
 
 
 def is_whole(data: bytes) -> bool:
-    """Whether the directory of a TIFF's first page can be read, and names a size and where the pixels are."""
+    """Whether the directory of a TIFF's first page can be read, and names a size and where the pixels are.
+
+    In the raw files of some cameras, it only names a preview or further pages.
+    """
     if data.startswith(b"MM\0+"):  # a BigTIFF, which Pillow reads in the other byte order only
         return True
     try:
@@ -100,6 +103,8 @@ def is_whole(data: bytes) -> bool:
         tags = TiffImagePlugin.ImageFileDirectory_v2(stream.read(16 if data[2:4] in (b"+\0", b"\0+") else 8))
         stream.seek(tags.next)
         tags.load(stream)
+        if _PREVIEW in tags or _SUB_PAGES in tags:
+            return True
         places = tags.get(TiffImagePlugin.STRIPOFFSETS) or tags.get(TiffImagePlugin.TILEOFFSETS)
         size = tags[TiffImagePlugin.IMAGEWIDTH], tags[TiffImagePlugin.IMAGELENGTH]
         return min(size) > 0 and max(places) < len(data)

@@ -45,10 +45,11 @@ OTHER_PHOTOS = {
     "a Photoshop document": rb"8BPS",
     "a GIMP document": rb"gimp xcf",
     "an MNG or JNG image": rb"[\x8a\x8b][MJ]NG",
-    "an icon": rb"\0\0[\1\2]\0|icns",
+    "an icon": rb"\0\0[\1\2]\0[^\0]|icns",
+    "a TGA image": rb"\0\0[\2\3\x0a\x0b]\0{5}",
     "an OpenEXR image": rb"v/1\x01",
     "a Radiance HDR image": rb"#\?(RADIANCE|RGBE)",
-    "a Netpbm image": rb"P[1-7]\s",
+    "a Netpbm image": rb"P[1-7fF]\s",
     "a QOI image": rb"qoif",
     "a DDS texture": rb"DDS ",
 }

@@ -325,6 +325,8 @@ REFUSED = {
     "HEIF with AVC": (FILES["heic"][:8] + b"avci" + FILES["heic"][12:], "a HEIF image of another kind"),
     "HEIF that begins as a video": (FILES["heic"][:8] + b"iso8" + FILES["heic"][12:], "a HEIF image of another kind"),
     "AVIF with a profile as its brand": (FILES["avif"][:8] + b"MA1B" + FILES["avif"][12:], "a HEIF image of another"),
+    "icon": (encoded(noise(16, 16), "ICO"), "an icon"),
+    "TGA": (encoded(noise(), "TGA"), "a TGA image"),
     "Photoshop": (b"8BPS\0\1" + RANDOM, "a Photoshop document"),
     "PNG of 0 x 0": (png(0, 0, 8, 2, []), "PNG file is damaged"),
     "GIF of 0 x 0": (b"GIF89a" + bytes(7) + b",\0\0\0\0\0\0\0\0\0\x02\x02\x4c\x01\0;", "GIF file|no pixels"),

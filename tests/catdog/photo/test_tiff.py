@@ -125,6 +125,7 @@ def test_the_photo_is_not_the_thumbnail(pages):
         ([page(THUMBNAIL, tag254=1)], "thumbnail"),
         ([page(THUMBNAIL, tag254=1), page(PHOTO, 32803, tag254=0)], "thumbnail"),  # what a sensor saw
         ([page(THUMBNAIL, tag254=1, tag50706=0x0401)], "raw"),
+        ([([b""], {259: 6, 513: 8})], "TIFF"),  # a preview alone, as in a camera's raw
         ([page(PHOTO, YCBCR)], "TIFF"),
         ([page(PHOTO, 9)], "TIFF"),
         ([page(PHOTO, tag259=50001)], "TIFF"),  # WebP
