@@ -19,7 +19,7 @@ from . import schemathesis_hooks
 from .conftest import served
 
 SCHEMATHESIS = shutil.which("schemathesis", path=sysconfig.get_path("scripts"))
-EXAMPLES = 20  # requests per operation, at most; hundreds more find nothing either
+EXAMPLES = 10  # requests per operation, at most; hundreds more find nothing either
 
 
 def test_the_description_is_valid(client):

@@ -14,7 +14,7 @@ from train.fit.checkpoints import Checkpoints
 from train.fit.trainer import Data, Diverged
 from train.networks.recipes import Recipe
 
-FROZEN_FIRST = Recipe(stages=((8, 1), (12, 1)), batch_size=4, warmup_steps=1, ema=0.5, frozen_stages=1)
+FROZEN_FIRST = Recipe(stages=((8, 1), (12, 1)), batch_size=8, warmup_steps=1, ema=0.5, frozen_stages=1)
 
 
 @pytest.fixture

@@ -76,6 +76,7 @@ def fake(monkeypatch):
         return None, [], "float32"
 
     monkeypatch.setattr(supervised, "train", train)
+    monkeypatch.setattr(search, "WAIT", 0.1)
     monkeypatch.setattr(search, "_figures", lambda network, photos: next(known.figures))
     monkeypatch.setattr(search, "decoded", lambda *_: None)
     monkeypatch.setattr(study_report, "_draw", lambda *_, **__: None)
