@@ -40,6 +40,7 @@ CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", 
 QUIET = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
+    "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",  # a camera that shows a test picture
 )  # fmt: skip
 
 # Seconds that a test waits for what comes in one, on however slow a machine; and milliseconds, for a browser.
@@ -69,20 +70,24 @@ def pytest_unconfigure():
     shutil.rmtree(UPLOADS, ignore_errors=True)
 
 
+@pytest.fixture(scope="session")
+def shared_folder(tmp_path_factory) -> Path:
+    """A folder that all processes of the tests share."""
+    folder = tmp_path_factory.getbasetemp()
+    return folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+
+
 @pytest.fixture(scope="session", autouse=True)
-def clean_environment(tmp_path_factory):
+def clean_environment(shared_folder):
     """No CATDOG_ variable of the person who runs the tests reaches a test, and no test fills their cache.
 
     All processes of the tests share one, so that each model is converted once: in these processes themselves, which
     have TensorFlow already.
     """
-    folder = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        folder = folder.parent
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith("CATDOG_")]:
             patch.delenv(name)
-        patch.setenv("XDG_CACHE_HOME", str(folder / "shared-cache"))
+        patch.setenv("XDG_CACHE_HOME", str(shared_folder / "shared-cache"))
         patch.setattr("catdog.engine.loading.convert", convert_here)
         yield
 

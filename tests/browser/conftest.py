@@ -7,20 +7,21 @@ import threading
 
 import numpy as np
 import pytest
+from filelock import FileLock
 
 from catdog import Settings
 from catdog.classifier import Classifier
 from catdog.comparator import Comparator
+from catdog.errors import Busy
 from catdog.models.novelty import Novelty, unit
 from tests.catdog import fakes
 from tests.catdog.photos import encoded
-from tests.conftest import CHROMIUM, EXAMPLES, PATIENCE, QUIET, WAIT
+from tests.conftest import EXAMPLES, PATIENCE, WAIT
 from tests.servers import served_folder, served_page
 from tests.tiny import write_tiny_model
 
-from .looks import watched
+from .looks import DESKTOP, opened_anew, watched
 
-PHONE, DESKTOP = 360, 1440
 # What the page writes to the console when the queue is full, and when a test ends its server.
 EXPECTED = ("the server responded with a status of 503", "Server stopped unexpectedly", "ERR_CONNECTION_REFUSED")
 
@@ -32,16 +33,27 @@ def launched(comparator, **queue):
         yield f"{url}/"
 
 
+class Web(Comparator):
+    """Fetches a photo of a dog, but not at first."""
+
+    asked = 0
+
+    def fetch(self, address: str) -> bytes:
+        self.asked += 1
+        if self.asked == 1:
+            raise Busy("Others are fetching.")
+        return encoded(fakes.photo(fakes.DOG), "PNG")
+
+
 @pytest.fixture(scope="package")
 def url():
-    with launched(fakes.comparator()) as url:
+    with launched(Web(fakes.classifiers())) as url:
         yield url
 
 
-@pytest.fixture(scope="package")
-def static_weights(tmp_path_factory):
+def write_static_weights(folder) -> None:
     """Three tiny models: one that knows all but neither, one that knows nothing, one with an output for neither."""
-    folder = tmp_path_factory.mktemp("weights")
+    folder.mkdir()
     random = np.random.default_rng(0)
     novelty = Novelty(
         means=unit(random.random((2, 8))), axes=np.eye(8)[:3], variances=(0.1, 0.2, 0.3), rest=0.5, threshold=0.4
@@ -53,20 +65,33 @@ def static_weights(tmp_path_factory):
     spec.replace(scaling="caffe", resize="crop").write(folder / "xception.json")
     spec = write_tiny_model(folder, "mobilenet_v2", classes=("cat", "dog", "neither"), seed=3, convolutions=2)
     spec.replace(classes=("cat", "dog"), neither={"threshold": 0.3}).write(folder / "mobilenet_v2.json")
-    return folder
 
 
-@pytest.fixture(scope="package")
-def static_page(static_weights, tmp_path_factory):
-    """The folder of the page without a server, on these models."""
+@pytest.fixture(scope="session")
+def static(shared_folder):
+    """A folder with these models in `weights` and the page without a server in `page`; for all processes of tests."""
     from train.export import onnx_folder, static_page
 
     if not static_page.RUNTIME.is_dir():
         pytest.skip("needs onnxruntime-web: make static/node_modules, which takes npm")
-    folder = tmp_path_factory.mktemp("static")
-    onnx_folder.export(static_weights, [EXAMPLES / "cat.jpg"], folder / "onnx")
-    static_page.build(folder / "onnx", static_weights, folder / "page")
-    return folder / "page"
+    folder = shared_folder / "static"
+    with FileLock(f"{folder}.lock"):
+        if not (folder / "page").exists():
+            folder.mkdir()
+            write_static_weights(folder / "weights")
+            onnx_folder.export(folder / "weights", [EXAMPLES / "cat.jpg"], folder / "onnx")
+            static_page.build(folder / "onnx", folder / "weights", folder / "page")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def static_weights(static):
+    return static / "weights"
+
+
+@pytest.fixture(scope="session")
+def static_page(static):
+    return static / "page"
 
 
 @pytest.fixture(scope="package")
@@ -118,15 +143,6 @@ def open_page(chromium):
         yield opened_whole
 
 
-@pytest.fixture(scope="module")
-def camera(chromium):
-    """A browser whose camera shows a test picture."""
-    allowed = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
-    browser = chromium.browser_type.launch(executable_path=CHROMIUM, args=[*QUIET, *allowed])
-    yield browser
-    browser.close()
-
-
 @pytest.fixture
 def unkept(chromium):
     """A page of Chromium, open at nothing, without service workers, whose requests a test can answer itself."""
@@ -136,15 +152,17 @@ def unkept(chromium):
     context.close()
 
 
+@pytest.fixture(scope="module")
+def kept_page(chromium):
+    """One page for the tests of a module, each of which opens it anew: that takes a third of the time of a new one."""
+    with watched(chromium, EXPECTED, kinds=("error",)) as opened:
+        yield opened("about:blank", DESKTOP, service_workers="block")
+
+
 @pytest.fixture
-def page(open_page, url):
-    return open_page(url)
-
-
-@pytest.fixture(params=[(PHONE, "light"), (DESKTOP, "dark")], ids=str)
-def any_page(request, open_page, url):
-    """The page in both widths, and in both colour schemes."""
-    return open_page(url, *request.param)
+def page(kept_page, url):
+    opened_anew(kept_page, url).wait_for_selector(".cd-card", state="attached")
+    return kept_page
 
 
 @pytest.fixture

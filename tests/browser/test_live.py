@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.conftest import WAIT
-
-from .conftest import DESKTOP, EXPECTED, PHONE
-from .looks import assert_looks_right, wait_until, watched
+from .looks import assert_looks_right, opened_anew, wait_until
 
 pytestmark = pytest.mark.browser
 expect = pytest.importorskip("playwright.sync_api", reason="needs Playwright: pip install playwright").expect
@@ -18,8 +15,12 @@ LIVE = "document.querySelector('.cd-live video').srcObject?.active ?? false"
 CAMERAS = """void (navigator.mediaDevices.getUserMedia = async () => {
   throw new DOMException('', window.failing);
 })"""
-# Lets what is given a time have a tenth of it.
-IMPATIENT = "const {timeout} = AbortSignal; AbortSignal.timeout = (time) => timeout.call(AbortSignal, time / 10);"
+# The clock of the page goes ten times as fast.
+IMPATIENT = """() => {
+  const {timeout} = AbortSignal, now = performance.now.bind(performance);
+  AbortSignal.timeout = (time) => timeout.call(AbortSignal, time / 10);
+  performance.now = () => 10 * now();
+}"""
 
 
 @pytest.fixture(params=["url", "static_url"])
@@ -28,22 +29,9 @@ def address(request):
     return f"{request.getfixturevalue(request.param)}?tab=live"
 
 
-@pytest.fixture
-def filming(camera):
-    """filming(address, width, **options) -> a page that films."""
-    with watched(camera, EXPECTED, kinds=("error",)) as opened:
-
-        def started(address: str, width: int = DESKTOP, **options):
-            page = opened(address, width, **options)
-            page.get_by_role("button", name=START).click()
-            return page
-
-        yield started
-
-
-@pytest.mark.parametrize(("width", "scheme"), [(PHONE, "dark"), (DESKTOP, "light")])
-def test_each_model_answers_a_few_times_a_second_until_the_tab_is_left(filming, address, width, scheme):
-    page = filming(address, width, color_scheme=scheme)
+def test_each_model_answers_a_few_times_a_second_until_the_tab_is_left(kept_page, address):
+    page = opened_anew(kept_page, address)
+    page.get_by_role("button", name=START).click()
     expect(page.locator(".cd-live .cd-bars li")).to_have_count(3)
     expect(page.locator("[data-rate]")).to_contain_text("frames a second")
     assert page.locator(".cd-live .cd-map").count() == 0
@@ -61,8 +49,8 @@ def test_each_model_answers_a_few_times_a_second_until_the_tab_is_left(filming, 
     assert not page.evaluate(LIVE)
 
 
-def test_without_a_camera_the_tab_says_why(open_page, address):
-    page = open_page(address)
+def test_without_a_camera_the_tab_says_why(kept_page, address):
+    page = opened_anew(kept_page, address)
     alert, button = page.locator(".cd-live [role=alert]"), page.get_by_role("button", name=START)
     expect(button).to_be_visible()
     page.evaluate(CAMERAS)
@@ -77,33 +65,34 @@ def test_without_a_camera_the_tab_says_why(open_page, address):
     expect(alert).to_contain_text("https")
 
 
-def test_frames_wait_for_no_answer(filming, stepwise):
+def test_frames_wait_for_no_answer(kept_page, stepwise):
     url, model = stepwise()
-    page, frames = filming(f"{url}?tab=live"), []
+    page, frames = opened_anew(kept_page, f"{url}?tab=live"), []
     page.on("request", lambda request: frames.append(request) if "/live" in request.url else None)
+    page.get_by_role("button", name=START).click()
     for answered in (1, 2, 3):
         with page.expect_response("**/live*"):
             model.turns.release()
         assert len(frames) <= answered + 1
     expect(page.locator(".cd-live .cd-bars li")).to_have_count(1)
     model.turns.release(1000)
+    page.goto("about:blank")  # its server ends
 
 
-@pytest.mark.parametrize(
-    ("status", "words", "goes_on"),
-    [(429, "Not now.", True), (500, "Not now.", False), (None, "does not answer", False)],
-    ids=["busy", "fails", "never answers"],
-)
-def test_a_frame_may_be_dropped_and_a_server_that_fails_is_not_asked_again(camera, url, status, words, goes_on):
-    page = camera.new_page()
-    page.set_default_timeout(WAIT)
-    page.add_init_script(IMPATIENT)
-    answer = {"status": status, "json": {"error": {"message": "Not now."}}}
-    page.route("**/live*", lambda route: route.fulfill(**answer) if status else None)
-    page.goto(f"{url}?tab=live")
-    page.get_by_role("button", name=START).click()
-    expect(page.locator(".cd-live [role=alert]")).to_contain_text(words)
-    assert page.evaluate(LIVE) == goes_on
-    page.unroute("**/live*")
-    if goes_on:
-        expect(page.locator(".cd-live .cd-bars li")).to_have_count(3)
+def answer(status: int | None):
+    """What answers requests with an error of this status, or not at all."""
+    return lambda route: route.fulfill(status=status, json={"error": {"message": "Not now."}}) if status else None
+
+
+def test_a_frame_may_be_dropped_and_a_server_that_fails_is_not_asked_again(unkept, url):
+    unkept.goto(f"{url}?tab=live")
+    unkept.evaluate(IMPATIENT)
+    for status, words, goes_on in ((429, "Not now.", True), (500, "Not now.", False), (None, "does not answer", False)):
+        unkept.route("**/live*", answer(status))
+        unkept.get_by_role("button", name=START).click()
+        expect(unkept.locator(".cd-live [role=alert]")).to_contain_text(words)
+        assert unkept.evaluate(LIVE) == goes_on
+        unkept.unroute("**/live*")
+        if goes_on:
+            expect(unkept.locator(".cd-live .cd-bars li")).to_have_count(3)
+            unkept.get_by_role("button", name=STOP).click()

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 
 import httpx
 import pytest
 from PIL import Image
 
-from catdog import Comparator, Comparison, Settings
-from catdog.errors import Busy
+from catdog import Comparison, Settings
 from tests.catdog import fakes
-from tests.catdog.photos import encoded, heic, noise
+from tests.catdog.photos import heic, noise
 
-from .conftest import DESKTOP, PHONE, launched
-from .looks import FOLDERS, assert_looks_right, wait_until
+from .conftest import launched
+from .looks import DESKTOP, FOLDERS, PHONE, assert_looks_right, wait_until
 
 pytestmark = pytest.mark.browser
 expect = pytest.importorskip("playwright.sync_api", reason="needs Playwright: pip install playwright").expect
@@ -33,12 +33,12 @@ def verdicts(page) -> list[str]:
     return page.locator(".cd-cards[data-state=done] .cd-card strong").all_inner_texts()
 
 
-def test_visit(any_page, photo, tmp_path):
+def test_visit(page, photo, tmp_path):
     """Empty page -> cat -> dispute -> neither -> cleared -> a file that is no photo."""
-    page = any_page
     expect_headline(page, "Waiting for a photo")
-    dark = page.evaluate("matchMedia('(prefers-color-scheme: dark)').matches")
-    expect(page.locator("html")).to_have_css("color-scheme", "dark" if dark else "light")
+    for scheme in ("dark", "light"):
+        page.emulate_media(color_scheme=scheme)
+        expect(page.locator("html")).to_have_css("color-scheme", scheme)
     assert page.locator("[aria-live=polite] .cd-banner").count() == 1
     assert page.locator(".cd-card").count() == 3
     assert_looks_right(page)
@@ -122,8 +122,7 @@ def expect_objection(page, words: str, headline: str) -> None:
     assert page.locator(".toast-body").count() == 0
 
 
-def test_what_is_no_photo_is_named_and_leaves_the_photo_and_its_verdict(any_page, photo):
-    page = any_page
+def test_what_is_no_photo_is_named_and_leaves_the_photo_and_its_verdict(page, photo, tmp_path):
     drop(page, *NO_PHOTOS["notes.txt"])
     expect(page.locator(".cd-banner")).to_have_count(1)
     expect_headline(page, "Not taken")
@@ -134,11 +133,12 @@ def test_what_is_no_photo_is_named_and_leaves_the_photo_and_its_verdict(any_page
         drop(page, *files)
         expect_objection(page, words, "say cat")
     assert_looks_right(page)
-    for name, kind, content in (files[0] for files in NO_PHOTOS.values() if len(files) == 1):
-        buffer = bytes(content) if isinstance(content, int) else content
-        if kind:
-            choose(page, {"name": name, "mimeType": kind, "buffer": buffer})
-            expect_objection(page, name, "say cat")
+    for name in ("notes.txt", "large.jpg"):
+        (tmp_path / name).write_bytes(b"Dear cat,")
+    os.truncate(tmp_path / "large.jpg", TOO_LARGE)
+    for name in ("notes.txt", "large.jpg"):
+        choose(page, tmp_path / name)
+        expect_objection(page, name, "say cat")
     drop(page, ("photo", "image/png", photo(fakes.DOG).read_bytes()), place="footer")
     expect_headline(page, "say dog")
     expect(page.locator(".cd-banner[role=alert]")).to_have_count(0)
@@ -173,18 +173,23 @@ def test_a_clipboard_without_a_photo_is_told_and_leaves_the_photo(page, photo):
     expect_objection(page, "no file", "say cat")
 
 
-# A browser whose cameras are those of `cameras`, and fail with the error named by `failing`.
-CAMERAS = """Object.assign(navigator.mediaDevices, {
-  enumerateDevices: async () => window.cameras,
-  getUserMedia: async () => { throw new DOMException('', window.failing); },
-})"""
+# A browser whose cameras are those of `cameras`, and fail with the error named by `failing`, or which has none of this.
+CAMERAS = """if (location.search) {
+  Object.defineProperty(navigator, 'mediaDevices', {value: undefined});
+} else {
+  Object.assign(navigator.mediaDevices ?? {}, {
+    enumerateDevices: async () => window.cameras,
+    getUserMedia: async () => { throw new DOMException('', window.failing); },
+  });
+}"""
 
 
-def test_without_a_camera_the_page_says_why(open_page, url, photo):
-    page = open_page(url)
+def test_without_a_camera_the_page_says_why(unkept, url, photo):
+    page = unkept
     button = page.get_by_label("Capture from camera")
     page.add_init_script(CAMERAS)
-    page.reload()
+    page.goto(url)
+    page.wait_for_selector(".cd-card", state="attached")
     choose(page, photo(fakes.CAT))
     expect_headline(page, "say cat")
     page.evaluate("window.cameras = [{kind: 'audioinput'}]")
@@ -198,8 +203,7 @@ def test_without_a_camera_the_page_says_why(open_page, url, photo):
         page.get_by_role("button", name="Access Webcam").click()
         expect(page.locator(".cd-banner[role=alert]")).to_contain_text(words)
 
-    page.add_init_script("Object.defineProperty(navigator, 'mediaDevices', {value: undefined})")
-    page.reload()
+    page.goto(f"{url}?tab=one")
     button.click()
     expect(page.locator(".cd-banner[role=alert]")).to_contain_text("https")
 
@@ -223,8 +227,7 @@ def test_a_photo_can_be_pasted_whatever_is_shown_and_goes_to_the_tab_that_is_ope
     assert len(sent) == 2
 
 
-def test_the_button_for_uploads_asks_for_another_photo_and_leaves_the_camera(open_page, url, photo):
-    page = open_page(url)
+def test_the_button_for_uploads_asks_for_another_photo_and_leaves_the_camera(page, photo):
     page.evaluate("navigator.mediaDevices.enumerateDevices = async () => [{kind: 'videoinput'}]")
     button = page.get_by_label("Upload file")
     page.get_by_label("Capture from camera").click()
@@ -281,15 +284,13 @@ def test_on_a_phone_verdict_and_buttons_are_in_reach_and_maps_can_be_switched_of
     expect(page.locator("#cd-photo")).to_have_css("height", "500px")
 
 
-def test_on_a_desktop_the_legend_is_above_the_fold_and_costs_are_not_folded(page, photo):
+def test_on_a_desktop_the_legend_is_above_the_fold_and_cards_stand_side_by_side_where_there_is_room(page, photo):
     page.set_viewport_size({"width": DESKTOP, "height": 900})
     choose(page, photo(fakes.CAT))
+    expect_headline(page, "say cat")
     expect(page.locator(".cd-legend")).to_be_in_viewport(ratio=1)
     expect(page.locator(".cd-costs dd").first).to_be_visible()
     expect(page.locator(".cd-costs summary").first).to_be_hidden()
-
-
-def test_cards_stand_side_by_side_where_there_is_room(page):
     for width, rows in {PHONE: 3, 768: 2, 1100: 1, DESKTOP: 1, 1920: 1}.items():
         page.set_viewport_size({"width": width, "height": 800})
         tops = page.locator(".cd-card").evaluate_all("cards => cards.map((card) => card.getBoundingClientRect().y)")
@@ -299,29 +300,12 @@ def test_cards_stand_side_by_side_where_there_is_room(page):
         assert main["x"] == pytest.approx(width - main["x"] - main["width"], abs=1), "in the middle"
 
 
-def test_an_example_has_an_address_that_leads_to_it(page, open_page, photo):
-    page.get_by_role("button", name="Try the dog photo").press("Enter")
-    expect(page.locator(".cd-cards[data-state=done]")).to_be_visible()
-    assert page.url.endswith("?example=dog")
-
-    other = open_page(page.url)
-    expect(other.locator(".cd-cards[data-state=done]")).to_be_visible()
-    assert verdicts(other) == verdicts(page)
-    expect(other.locator("#cd-photo img")).to_have_js_property("naturalWidth", 800)
-    pressed = other.locator(".cd-examples [aria-pressed=true]")
-    expect(pressed).to_have_text("Dog")
-
-    other.click("[aria-label='Remove Image']")
-    expect_headline(other, "Waiting for a photo")
-    assert "example" not in other.url
-    expect(pressed).to_have_count(0)
-
-
-def test_back_leads_to_the_tab_or_example_before_and_each_has_an_address(page, open_page, url):
+def test_back_leads_to_the_tab_or_example_before_and_each_has_an_address(page, url):
     pressed, tab = (page.locator(state) for state in ("[data-example][aria-pressed=true]", "[aria-selected=true]"))
     for name in ("dog", "cat"):
-        page.get_by_role("button", name=f"Try the {name} photo").click()
+        page.get_by_role("button", name=f"Try the {name} photo").press("Enter")
         expect(page.locator(".cd-cards[data-state=done]")).to_be_visible()
+        expect(page).to_have_url(f"{url}?example={name}")
     for name in ("Many at once", "You against the models"):
         page.get_by_role("tab", name=name).click()
     expect(page).to_have_url(f"{url}?tab=quiz")
@@ -344,7 +328,19 @@ def test_back_leads_to_the_tab_or_example_before_and_each_has_an_address(page, o
     page.go_forward()
     expect(pressed).to_have_text("Dog")
     expect(page.locator(".cd-cards[data-state=done]")).to_be_visible()
-    expect(open_page(f"{url}?tab=quiz").locator("[aria-selected=true]")).to_have_text("You against the models")
+    seen = verdicts(page)
+
+    page.goto(f"{url}?tab=quiz")
+    expect(tab).to_have_text("You against the models")
+    page.goto(f"{url}?example=dog")
+    expect(page.locator(".cd-cards[data-state=done]")).to_be_visible()
+    assert verdicts(page) == seen
+    expect(page.locator("#cd-photo img")).to_have_js_property("naturalWidth", 800)
+    expect(pressed).to_have_text("Dog")
+    page.click("[aria-label='Remove Image']")
+    expect_headline(page, "Waiting for a photo")
+    assert "example" not in page.url
+    expect(pressed).to_have_count(0)
 
 
 def test_what_the_models_say_can_be_saved_and_the_link_of_an_example_copied(page, photo):
@@ -409,9 +405,7 @@ ASKED = """() => {
 }"""
 
 
-def test_the_camera_takes_a_photo(camera, url):
-    page = camera.new_page()
-    page.goto(url)
+def test_the_camera_takes_a_photo(page):
     page.get_by_label("Capture from camera").click()
     page.evaluate(ASKED)
     page.get_by_role("button", name="Access Webcam").click()
@@ -443,28 +437,14 @@ def test_loading_and_busy(open_page, stepwise, photo):
     expect_headline(second, "Xception says dog")
 
 
-class Web(Comparator):
-    """Fetches a photo of a dog, but not at first."""
-
-    asked = 0
-
-    def fetch(self, address: str) -> bytes:
-        self.asked += 1
-        if self.asked == 1:
-            raise Busy("Others are fetching.")
-        return encoded(fakes.photo(fakes.DOG), "PNG")
-
-
-def test_trying_again_fetches_the_photo_of_an_address_once_more(open_page, photo):
-    with launched(Web(fakes.classifiers())) as url:
-        page = open_page(url)
-        choose(page, photo(fakes.CAT))
-        expect_headline(page, "say cat")
-        page.get_by_label("Or its address").fill("https://example.org/dog.png")
-        page.get_by_role("button", name="Fetch it").click()
-        expect_headline(page, "Please wait a moment")
-        page.get_by_role("button", name="Try again").click()
-        expect_headline(page, "say dog")
+def test_trying_again_fetches_the_photo_of_an_address_once_more(page, photo):
+    choose(page, photo(fakes.CAT))
+    expect_headline(page, "say cat")
+    page.get_by_label("Or its address").fill("https://example.org/dog.png")
+    page.get_by_role("button", name="Fetch it").click()
+    expect_headline(page, "Please wait a moment")
+    page.get_by_role("button", name="Try again").click()
+    expect_headline(page, "say dog")
 
 
 def test_a_full_queue_says_so(open_page, photo):

@@ -8,6 +8,7 @@ import itertools
 import os
 import shutil
 import time
+from pathlib import Path
 
 import pytest
 
@@ -16,8 +17,7 @@ from tests.conftest import EXAMPLES, ROOT, WAIT
 from tests.servers import served_folder
 from train.export.static_page import service_worker
 
-from .conftest import DESKTOP, PHONE
-from .looks import FOLDERS, assert_looks_right, wait_until
+from .looks import FOLDERS, assert_looks_right, opened_anew, wait_until
 
 pytestmark = pytest.mark.browser
 expect = pytest.importorskip("playwright.sync_api", reason="needs Playwright: pip install playwright").expect
@@ -33,8 +33,8 @@ ALL_ANSWERED = "import('./asking.js').then(({answerTo}) => answerTo(new File([],
 
 
 @pytest.fixture
-def page(open_page, static_url):
-    return open_page(static_url)
+def page(kept_page, static_url):
+    return opened_anew(kept_page, static_url)
 
 
 def expect_error(page, text: str) -> None:
@@ -42,11 +42,18 @@ def expect_error(page, text: str) -> None:
     expect(page.locator("#cards")).to_be_hidden()
 
 
-def test_a_photo_can_be_chosen_pasted_and_replaced_by_a_bad_one(page, cat):
+def test_a_photo_can_be_chosen_saved_pasted_and_replaced_by_a_bad_one(page, cat):
+    expect(page.locator(".cd-card")).to_have_count(3)
+    assert_looks_right(page)
     page.set_input_files("#file", cat)
     expect(page.locator(DONE)).to_have_count(3)
     expect(page.locator(".cd-map")).to_have_count(3)
     expect(page.locator("#loading")).to_be_hidden()
+    assert_looks_right(page)
+    for kind, begins in (("json", b"{"), ("picture", b"\x89PNG")):
+        with page.expect_download() as download:
+            page.click(f"[data-do={kind}]")
+        assert download.value.path().read_bytes().startswith(begins)
     assert page.locator(".cd-map").first.evaluate("image => image.decode().then(() => image.naturalWidth)") == 512
     page.get_by_label("Show what the models looked at").uncheck()
     expect(page.locator(".cd-map")).to_have_count(0)
@@ -66,26 +73,18 @@ def test_a_photo_can_be_chosen_pasted_and_replaced_by_a_bad_one(page, cat):
     expect(page.locator("#preview")).to_be_visible()
 
 
-def test_an_example_has_an_address(page, open_page, static_url):
-    page.get_by_role("button", name="Try the dog photo").click()
-    expect(page.locator(DONE)).to_have_count(3)
-    assert page.url == f"{static_url}?example=dog"
-    other = open_page(page.url)
-    expect(other.locator(DONE)).to_have_count(3)
-    expect(other.locator(".cd-examples [aria-pressed=true]")).to_have_text("Dog")
-    expect_error(open_page(f"{static_url}?example=nobody"), "no such example")
-
-
 def test_it_opens_with_an_example_and_back_leads_to_what_was_shown_before(page, static_url):
     example = page.locator(".cd-cards[data-state=example] .cd-map")
+    pressed = page.locator(".cd-examples [aria-pressed=true]")
     expect(example).to_have_count(3)
     page.get_by_role("button", name="Try the dog photo").click()
     expect(page.locator(DONE)).to_have_count(3)
+    assert page.url == f"{static_url}?example=dog"
     page.get_by_role("tab", name="You against the models").click()
     assert page.url == f"{static_url}?tab=quiz"
     page.go_back()
     expect(page.locator(DONE).first).to_be_visible()
-    expect(page.locator("[data-example][aria-pressed=true]")).to_have_text("Dog")
+    expect(pressed).to_have_text("Dog")
     page.go_back()
     expect(page).to_have_url(static_url)
     expect(example).to_have_count(3)
@@ -93,14 +92,11 @@ def test_it_opens_with_an_example_and_back_leads_to_what_was_shown_before(page, 
     page.go_forward()
     expect(page.locator("#preview")).to_have_attribute("alt", "The photo dog.jpg")
 
-
-def test_what_the_models_say_can_be_saved(page, cat):
-    page.set_input_files("#file", cat)
+    page.goto(f"{static_url}?example=dog")
     expect(page.locator(DONE)).to_have_count(3)
-    for kind, begins in (("json", b"{"), ("picture", b"\x89PNG")):
-        with page.expect_download() as download:
-            page.click(f"[data-do={kind}]")
-        assert download.value.path().read_bytes().startswith(begins)
+    expect(pressed).to_have_text("Dog")
+    page.goto(f"{static_url}?example=nobody")
+    expect_error(page, "no such example")
 
 
 def test_many_photos_become_a_gallery_tables_and_a_csv_file(page, tmp_path):
@@ -109,13 +105,14 @@ def test_many_photos_become_a_gallery_tables_and_a_csv_file(page, tmp_path):
         path.write_bytes((EXAMPLES / "cat.jpg").read_bytes())
     path.write_bytes(b"no photo")
     page.get_by_role("tab", name="Many at once").click()
+    assert_looks_right(page)
     page.set_input_files("#folder", tmp_path)
     expect(page.locator(".cd-item")).to_have_count(2)
     expect(page.locator(".cd-failures")).to_contain_text("bad.jpg")
     expect(page.locator(".cd-matrices table")).to_have_count(3)
     page.locator(".cd-kinds [value=all]").check()
-    page.get_by_role("button", name="Look closer at").first.click()
-    dialog = page.get_by_role("dialog")
+    closer, dialog = page.get_by_role("button", name="Look closer at").first, page.get_by_role("dialog")
+    closer.click()
     expect(dialog.locator(".cd-map")).to_have_count(3)
     assert dialog.locator("> img").evaluate("image => image.decode().then(() => image.naturalWidth)") == 800
     assert_looks_right(page)
@@ -128,6 +125,10 @@ def test_many_photos_become_a_gallery_tables_and_a_csv_file(page, tmp_path):
     assert {row["truth"] for row in rows} == {"cat", "dog"}
     assert all(0.5 <= float(row["confidence"]) <= 1 for row in rows if not row["error"])
     assert_looks_right(page)
+    closer.click()
+    expect(dialog).to_be_visible()
+    page.go_back()
+    expect(dialog).to_have_count(0)
 
 
 def test_many_can_be_stopped_and_exchanged(page, cat):
@@ -172,17 +173,9 @@ def test_of_many_what_is_chosen_last_counts(unkept, static_url, cat):
     expect(unkept.get_by_role("dialog")).to_have_count(0)
 
 
-def test_back_leads_out_of_a_dialog(page, cat):
-    page.get_by_role("tab", name="Many at once").click()
-    page.set_input_files("#photos", [cat])
-    page.get_by_role("button", name="Look closer at").click()
-    expect(page.get_by_role("dialog")).to_be_visible()
-    page.go_back()
-    expect(page.get_by_role("dialog")).to_have_count(0)
-
-
 def test_the_quiz_is_played_without_a_model(page):
     page.get_by_role("tab", name="You against the models").click()
+    assert_looks_right(page)
     page.get_by_role("button", name="Start the quiz").click()
     for _ in range(10):
         question = page.locator(".cd-question:not([hidden])")
@@ -198,30 +191,6 @@ def test_a_quiz_that_cannot_be_fetched_is_told(unkept, static_url):
     unkept.get_by_role("button", name="Start the quiz").click()
     expect(unkept.locator("#problems")).to_contain_text("cannot be fetched")
     expect(unkept.get_by_role("button", name="Start the quiz")).to_be_enabled()
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [PHONE, DESKTOP])
-def test_every_state_looks_right(open_page, static_url, cat, width, scheme):
-    page = open_page(static_url, width, scheme)
-    assert_looks_right(page)
-    page.set_input_files("#file", cat)
-    expect(page.locator(DONE)).to_have_count(3)
-    assert_looks_right(page)
-    for tab in ("Many at once", "You against the models"):
-        page.get_by_role("tab", name=tab).click()
-        assert_looks_right(page)
-
-
-def test_the_second_visit_needs_no_network_and_may_use_threads(visitor, static_page, cat):
-    with served_folder(static_page) as url:
-        visit(visitor, url, cat)
-        visitor.goto(url)
-        assert all(visitor.evaluate(HEADERS, "worker.js"))
-        assert visitor.evaluate(HEADERS, "another/page.html") == [None, None]  # not ours
-    visitor.goto(f"{url}?example=dog")
-    expect(visitor.locator(DONE)).to_have_count(3)
-    assert visitor.evaluate("crossOriginIsolated")
 
 
 WORKER = (ROOT / "static" / "worker.js").read_text(encoding="utf-8")
@@ -360,14 +329,6 @@ def test_what_is_chosen_last_counts_however_slow_an_example_is(unkept, static_ur
 
 
 @pytest.fixture
-def site(static_page, tmp_path):
-    """A copy of the page, for changes, and its address."""
-    folder = shutil.copytree(static_page, tmp_path / "page")
-    with served_folder(folder) as url:
-        yield folder, url
-
-
-@pytest.fixture
 def visitor(chromium):
     """A page of Chromium, open at nothing, in which service workers may run."""
     context = chromium.new_context()
@@ -376,13 +337,16 @@ def visitor(chromium):
     context.close()
 
 
+SENTENCE = "import('./site.js').then((site) => site.default.sentences.split)"
+
+
 def visit(page, url: str, photo) -> str:
     """Open the page and try it; returns a word by which versions can be told."""
     page.goto(url)
     page.set_input_files("#file", photo)
     expect(page.locator(DONE)).to_have_count(3)
     page.evaluate("navigator.serviceWorker.ready.then(() => true)")
-    return page.evaluate("import('./site.js').then((site) => site.default.sentences.split)")
+    return page.evaluate(SENTENCE)
 
 
 UPDATED = """async () => {
@@ -394,55 +358,69 @@ UPDATED = """async () => {
 }"""
 
 
-def test_a_new_version_comes_whole_or_not_at_all(visitor, site, cat):
-    folder, url = site
+HEADERS = """(name) => fetch(name).then(({headers}) =>
+  ["cross-origin-embedder-policy", "content-security-policy"].map((header) => headers.get(header)))"""
+
+
+def renamed_models(folder) -> list[Path]:
+    """Give the models other names, as another version does; the names that they had."""
+    old, listed = [*(folder / "models").glob("*.bin")], folder / "models" / "models.json"
+    for path in old:
+        listed.write_text(listed.read_text(encoding="utf-8").replace(path.name, f"new-{path.name}"), encoding="utf-8")
+        path.rename(path.with_name(f"new-{path.name}"))
+    return old
+
+
+def test_later_visits_need_no_network_and_a_new_version_comes_whole_or_not_at_all(visitor, static_page, tmp_path, cat):
+    folder = shutil.copytree(static_page, tmp_path / "page")
     times = itertools.count(int(time.time()), 10)
 
-    def write(name: str, text: str) -> None:
+    def written(name: str, text: str) -> None:
         """So that it is newer by seconds, which is all that the server of the tests tells."""
         (folder / name).write_text(text, encoding="utf-8")
         os.utime(folder / name, (moment := next(times), moment))
 
-    old = (folder / "site.js").read_text(encoding="utf-8")
-    new = old.replace("The models disagree", "They argue")
-    assert visit(visitor, url, cat) == "The models disagree"
-    write("site.js", new)
-    write("service-worker.js", service_worker(folder))
-    write("site.js", old)  # half of it is copied
-    assert not visitor.evaluate(UPDATED)
-    write("site.js", new)
-    assert visitor.evaluate(UPDATED)
-    visitor.goto("about:blank")  # no page of the old version is left
-    assert visit(visitor, url, cat) == "They argue"
-
-
-def test_a_new_version_brings_its_models_for_visits_without_a_network(visitor, static_page, tmp_path, cat):
-    folder = shutil.copytree(static_page, tmp_path / "page")
     with served_folder(folder) as url:
-        visit(visitor, url, cat)
-        old, listed = [*(folder / "models").glob("*.bin")], folder / "models" / "models.json"
-        for path in old:
-            listed.write_text(listed.read_text(encoding="utf-8").replace(path.name, f"new-{path.name}"), "utf-8")
-            path.rename(path.with_name(f"new-{path.name}"))
-        (folder / "service-worker.js").write_text(service_worker(folder), encoding="utf-8")
-        for path in (listed, folder / "service-worker.js"):  # newer by seconds, which is all that the server tells
-            os.utime(path, (time.time() + 10,) * 2)
+        assert visit(visitor, url, cat) == "The models disagree"
+        visitor.goto(url)
+        assert all(visitor.evaluate(HEADERS, "worker.js"))
+        assert visitor.evaluate(HEADERS, "another/page.html") == [None, None]  # not ours
+        visitor.context.set_offline(True)
+        visitor.goto(f"{url}?example=dog")
+        expect(visitor.locator(DONE)).to_have_count(3)
+        assert visitor.evaluate("crossOriginIsolated"), "threads may be used"
+        visitor.context.set_offline(False)
+
+        old = (folder / "site.js").read_text(encoding="utf-8")
+        models = renamed_models(folder)
+        written("models/models.json", (folder / "models" / "models.json").read_text(encoding="utf-8"))
+        written("site.js", new := old.replace("The models disagree", "They argue"))
+        written("service-worker.js", service_worker(folder))
+        written("site.js", old)  # half of it is copied
+        assert not visitor.evaluate(UPDATED)
+        written("site.js", new)
         assert visitor.evaluate(UPDATED)
         visitor.goto("about:blank")  # no page of the old version is left
-    visitor.goto(f"{url}?example=dog")
+    visitor.goto(f"{url}?example=dog")  # the server is gone
     expect(visitor.locator(DONE)).to_have_count(3)
+    assert visitor.evaluate(SENTENCE) == "They argue"
     kept = visitor.evaluate("caches.open(`catdog-models ${location.pathname}`).then((cache) => cache.keys())")
-    assert len(kept) == len(old)
+    assert len(kept) == len(models)
+
+
+@pytest.fixture
+def site(static_page, tmp_path):
+    """A copy of the page, for changes, and its address."""
+    folder = shutil.copytree(static_page, tmp_path / "page")
+    with served_folder(folder) as url:
+        yield folder, url
 
 
 def test_trying_again_leaves_a_version_whose_models_are_gone(visitor, site, cat):
     folder, url = site
     visit(visitor, url, cat)
     visitor.evaluate("caches.keys().then((names) => caches.delete(names.find((name) => name.includes('models'))))")
-    listed = folder / "models" / "models.json"
-    for path in (folder / "models").glob("*.bin"):
-        listed.write_text(listed.read_text(encoding="utf-8").replace(path.name, f"new-{path.name}"), encoding="utf-8")
-        path.rename(path.with_name(f"new-{path.name}"))
+    renamed_models(folder)
     visitor.context.new_cdp_session(visitor).send("Network.clearBrowserCache")
     visitor.goto(url)
     expect_error(visitor, "No model")
@@ -450,10 +428,6 @@ def test_trying_again_leaves_a_version_whose_models_are_gone(visitor, site, cat)
     expect(visitor.locator("#headline [data-accent=idle]")).to_be_visible()
     visitor.set_input_files("#file", cat)
     expect(visitor.locator(DONE)).to_have_count(3)
-
-
-HEADERS = """(name) => fetch(name).then(({headers}) =>
-  ["cross-origin-embedder-policy", "content-security-policy"].map((header) => headers.get(header)))"""
 
 
 def test_a_file_over_the_limits_is_refused_and_never_shown(page, tmp_path):

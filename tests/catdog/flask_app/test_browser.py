@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from tests.browser.looks import FOLDERS, assert_looks_right, watched
+from tests.browser.looks import DESKTOP, FOLDERS, assert_looks_right, opened_anew, watched
 from tests.catdog import fakes
 from tests.catdog.photos import CAT, encoded, heic, noise
 
@@ -42,15 +42,27 @@ def knowing():
         yield f"http://127.0.0.1:{port}/"
 
 
+@pytest.fixture(scope="module")
+def opened(chromium):
+    """opened(url, width, **options) -> a page."""
+    with watched(chromium, ("the server responded with a status of 4", "ERR_INTERNET_DISCONNECTED")) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def kept_page(opened):
+    """One page for all tests, each of which opens it anew."""
+    return opened("about:blank", DESKTOP)
+
+
 @pytest.fixture
-def open_page(chromium, server):
-    """open_page(width=..., script=..., url=...) -> the page."""
-    with watched(chromium, ("the server responded with a status of 4",)) as opened:
+def page(kept_page, server):
+    return opened_anew(kept_page, server)
 
-        def opened_with(width: int = 1440, script: bool = True, url: str = server, **options):
-            return opened(url, width, java_script_enabled=script, **options)
 
-        yield opened_with
+@pytest.fixture
+def knowing_page(kept_page, knowing):
+    return opened_anew(kept_page, knowing)
 
 
 def send(page, photo, script: bool = True) -> None:
@@ -71,8 +83,7 @@ def expect_error(page, text: str) -> None:
     expect(page.locator(".cd-cards[data-state=done]:visible")).to_have_count(0)
 
 
-def test_a_chosen_photo_is_sent_and_a_bad_file_takes_the_place_of_its_verdicts(open_page, server, cat):
-    page = open_page()
+def test_a_chosen_photo_is_sent_and_a_bad_file_takes_the_place_of_its_verdicts(page, server, cat):
     expect(page.locator("#preview")).to_be_hidden()
     page.set_input_files("#file", cat)
     expect_verdicts(page)
@@ -86,8 +97,8 @@ def test_a_chosen_photo_is_sent_and_a_bad_file_takes_the_place_of_its_verdicts(o
     expect_verdicts(page)
 
 
-def test_one_photo_can_be_dropped_or_pasted_and_what_is_none_leaves_it_and_its_verdict(open_page):
-    page, sent = open_page(), []
+def test_one_photo_can_be_dropped_or_pasted_and_what_is_none_leaves_it_and_its_verdict(page):
+    sent = []
     page.on("request", lambda request: sent.append(request.method))
     alert = page.locator("#headline .cd-banner[role=alert]")
     page.evaluate(TRANSFER, ["drop", list(CAT), 0])
@@ -127,20 +138,16 @@ def answer_busy(route) -> None:
     [(lambda route: route.abort("internetdisconnected"), "did not answer"), (answer_busy, "Too many photos.")],
     ids=["gone", "busy"],
 )
-def test_a_server_that_fails_can_be_asked_again(chromium, server, cat, fail, words):
-    page = chromium.new_context().new_page()
-    page.goto(server)
+def test_a_server_that_fails_can_be_asked_again(page, server, cat, fail, words):
     page.route(server, fail)
     send(page, cat)
     expect_error(page, words)
     page.unroute(server)
     page.get_by_role("button", name="Try again").click()
     expect_verdicts(page)
-    page.context.close()
 
 
-def test_the_keyboard_reaches_the_photo_and_on_a_phone_the_verdict_comes_into_view(open_page, cat):
-    page = open_page()
+def test_the_keyboard_reaches_the_photo_and_on_a_phone_the_verdict_comes_into_view(page, cat):
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.id") == "file"
     assert page.locator("#drop").evaluate("label => getComputedStyle(label).outlineStyle") == "solid"
@@ -151,8 +158,8 @@ def test_the_keyboard_reaches_the_photo_and_on_a_phone_the_verdict_comes_into_vi
 
 
 @pytest.mark.parametrize("script", [True, False], ids=["script", "no script"])
-def test_it_fits_the_screen(open_page, cat, script):
-    page = open_page(script=script)
+def test_it_fits_the_screen(opened, server, cat, script):
+    page = opened(server, DESKTOP, java_script_enabled=script)
     send(page, cat, script)
     expect_verdicts(page)
     assert script or "cat.jpg" in page.locator("section").inner_text()
@@ -170,9 +177,8 @@ def png(colour: tuple[int, int, int]) -> dict:
     return {"name": "photo.png", "mimeType": "image/png", "buffer": encoded(fakes.photo(colour), "PNG")}
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(360, "light"), (1440, "dark")])
-def test_every_state_looks_right(open_page, knowing, width, scheme):
-    page = open_page(width, url=knowing, color_scheme=scheme)
+def test_every_state_looks_right(knowing_page):
+    page = knowing_page
     assert_looks_right(page)
     for accent, colour in {"cat": fakes.CAT, "split": fakes.DISPUTED, "neither": fakes.NEITHER}.items():
         send(page, png(colour))
@@ -184,8 +190,8 @@ def test_every_state_looks_right(open_page, knowing, width, scheme):
     assert_looks_right(page)
 
 
-def test_maps_can_be_switched_off_and_an_example_has_an_address(open_page, knowing):
-    page = open_page(url=knowing)
+def test_maps_can_be_switched_off_and_an_example_has_an_address(knowing_page, knowing):
+    page = knowing_page
     page.get_by_role("link", name="Dog").click()
     expect_verdicts(page, 3)
     assert page.url == f"{knowing}?example=dog"
@@ -201,8 +207,8 @@ def test_maps_can_be_switched_off_and_an_example_has_an_address(open_page, knowi
     expect(page.locator(".cd-map")).to_have_count(3)
 
 
-def test_it_opens_with_an_example_and_what_the_models_say_can_be_saved(open_page, knowing):
-    page = open_page(url=knowing)
+def test_it_opens_with_an_example_and_what_the_models_say_can_be_saved(knowing_page, knowing):
+    page = knowing_page
     maps = page.locator(".cd-cards[data-state=example] .cd-map:visible")
     expect(maps).to_have_count(3)
     page.get_by_label("Show what the models looked at").uncheck()
@@ -222,8 +228,8 @@ def test_it_opens_with_an_example_and_what_the_models_say_can_be_saved(open_page
     assert page.evaluate("navigator.clipboard.readText()") == page.url == f"{knowing}?example=dog"
 
 
-def test_a_photo_that_the_browser_cannot_show_is_shown_all_the_same(open_page, knowing):
-    page = open_page(url=knowing)
+def test_a_photo_that_the_browser_cannot_show_is_shown_all_the_same(knowing_page):
+    page = knowing_page
     page.set_input_files("#file", {"name": "x.heic", "mimeType": "image/heic", "buffer": heic(noise())})
     expect_verdicts(page, 3)
     expect(page.locator("#preview")).to_have_attribute("src", re.compile("^data:image/jpeg"))
