@@ -89,6 +89,8 @@ def plan(sources: Sequence[Source]) -> tuple[list[list[Place]], list[str]]:
     splits = {name: split for (name,), (split, _) in own.items()}
     places = [_read(source, splits.get(source.name)) for source in sources]
     sources = [replace(source, name=own.get((source.name,), ("", source.name))[1]) for source in sources]
+    read = places
+    sources, places = _without_annotations(sources, places)
     parted = [_part(source, found, alone) for source, found in zip(sources, places, strict=True)]
     unparted = [(source, found) for source, found, by in zip(sources, places, parted, strict=True) if not by]
     notes = _label_whole(unparted, _labels(places), alone)
@@ -98,7 +100,19 @@ def plan(sources: Sequence[Source]) -> tuple[list[list[Place]], list[str]]:
     _require_training(every)
     notes += _doubts(every)
     _spell(sources, every)
-    return places, notes
+    return read, notes
+
+
+def _without_annotations(
+    sources: Sequence[Source], places: Sequence[list[Place]]
+) -> tuple[list[Source], list[list[Place]]]:
+    """The sources, and their photos, but for those that are the annotations of another, whose `why` it sets."""
+    names = {key(source.name) for source in sources}
+    kept = [source for source in sources if not (names & _OF_PHOTOS and key(source.name) in _OF_ANNOTATIONS)]
+    for source, found in zip(sources, places, strict=True):
+        for place in found if source not in kept else ():
+            place.why = BESIDE_PHOTOS
+    return kept, [found for source, found in zip(sources, places, strict=True) if source in kept]
 
 
 def _labels(places: Iterable[Iterable[Place]]) -> set[str]:

@@ -135,6 +135,13 @@ def test_sources_may_be_splits():
     ]  # fmt: skip
 
 
+def test_a_source_may_be_annotations():
+    images, trimaps = (Source(name, ["beagle_1.jpg", "Bombay_2.jpg"]) for name in ("images", "annotations"))
+    (photos, masks), _ = plan([images, trimaps])
+    assert [place.label for place in photos] == ["dogs", "cats"]
+    assert {place.why for place in masks} == {BESIDE_PHOTOS}
+
+
 @pytest.mark.parametrize("name", ["train", "Test_Set", "valid"])
 def test_a_source_may_be_a_split(name):
     ((one, other),), _ = plan([Source(name, ["cats/1.jpg", "dogs/1.jpg"])])
