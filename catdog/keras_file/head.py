@@ -37,7 +37,8 @@ def with_probabilities(
         case "sigmoid":
             raise refused("several_sigmoids", name, count=count)
         case "linear" if logits or are_logits(loss):
-            return _activated(model, "sigmoid" if count == 1 else "softmax")
+            binary = count == 1 or _is_binary(loss)
+            return with_probabilities(_activated(model, "sigmoid" if binary else "softmax"), name, sigmoids=sigmoids)
         case "linear":
             raise refused("linear_head", name)
         case other:
@@ -102,6 +103,11 @@ def are_logits(loss: Any) -> bool:
     if isinstance(config, dict):
         return config.get("from_logits") is True
     return len(loss) == 1 and are_logits(next(iter(loss.values())))  # by the name of the output
+
+
+def _is_binary(loss: Any) -> bool:
+    """Whether a loss that takes logits asks about each output by itself."""
+    return "binary" in str(loss).lower()
 
 
 def _count_of_outputs(model: keras.Model, name: str) -> int:

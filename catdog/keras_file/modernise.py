@@ -6,6 +6,8 @@ Nothing is built: dictionaries go in and come out. What matters only in training
 from __future__ import annotations
 
 import inspect
+import itertools
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,9 +35,8 @@ OWN_CODE = {"Lambda", "TFSMLayer", "JaxLayer", "FlaxLayer", "TorchModuleWrapper"
 # Options that change nothing when a model predicts, beside those with the endings.
 IRRELEVANT = {
     "batch_input_shape", "batch_shape", "input_shape", "build_config", "compile_config", "rng_type", "implementation",
-    "ragged", "sparse", "renorm", "renorm_clipping", "renorm_momentum", "virtual_batch_size", "fused", "time_major",
-    "experimental_autocast", "gamma_regularizer", "quantization_config", "autocast",
-    "query_shape", "key_shape", "value_shape",
+    "ragged", "sparse", "virtual_batch_size", "fused", "time_major", "experimental_autocast", "gamma_regularizer",
+    "quantization_config", "autocast", "query_shape", "key_shape", "value_shape",
 }  # fmt: skip
 ENDINGS = ("_initializer", "_regularizer", "_constraint")
 HARMLESS = (None, False, 1, "", [], {})
@@ -90,7 +91,7 @@ def _modern(layer: Layer, source: Source) -> list[Layer]:
     """The layers that do the same, usually one."""
     kind, config = layer["class_name"], layer["config"]
     if kind in AUGMENTATIONS:
-        return [_layer("Identity", name=_name(config["name"]))]
+        return [_layer("Identity", name=usable_name(config["name"]))]
     if kind == "Sequential":
         return _sequential(config, source)
     if kind in MODELS:
@@ -98,6 +99,9 @@ def _modern(layer: Layer, source: Source) -> list[Layer]:
     if source.version < 2:
         kind, config = from_keras_1(kind, config)
     kind = KINDS.get(kind, kind)
+    if kind == "RandomCrop" and source.version < 3:  # when it predicts, the largest centre of these proportions
+        kind, config = "Resizing", {key: config[key] for key in ("name", "height", "width")}
+        config["crop_to_aspect_ratio"] = True
     if kind == "InputLayer":
         return [_input(config.get("batch_input_shape") or config.get("batch_shape"), config.get("name"), source)]
     known = _options_of(kind)
@@ -112,8 +116,11 @@ def _modern(layer: Layer, source: Source) -> list[Layer]:
             raise refused("unknown_option", source.name, layer=repr(config.get("name", kind)), kind=key)
         del options[key]
     # The file has the weights: random ones would take time, and several times their memory.
-    options |= {"dtype": "float32"} | {key: "zeros" for key in known if key.endswith("_initializer")}
-    return [*_before(kind, config, source), {"class_name": kind, "config": options}, *after]
+    options |= {key: "zeros" for key in known if key.endswith("_initializer")}
+    options |= {"dtype": "float32"} if "dtype" in known else {}
+    # Keras takes axes from layers that do not say where they are from, and takes some of their texts for functions.
+    own = {"module": "keras.layers", "registered_name": kind if kind in of_applications() else None}
+    return [*_before(kind, config, source), {"class_name": kind, "config": options, **own}, *after]
 
 
 def _is_irrelevant(key: str) -> bool:
@@ -143,7 +150,7 @@ def _special(kind: str, config: dict[str, Any], source: Source) -> tuple[dict[st
     """Options whose names or meanings changed, and layers that must follow."""
     new, after = dict(config), []
     if "name" in new:
-        new["name"] = _name(new["name"])
+        new["name"] = usable_name(new["name"])
     if "activation" in new:
         new["activation"] = _activation(new["activation"], source)
         recurrent = new.get("recurrent_activation")
@@ -170,15 +177,15 @@ def _special(kind: str, config: dict[str, Any], source: Source) -> tuple[dict[st
     for key in ("layer", "backward_layer", "cell"):
         if isinstance(new.get(key), dict):
             new[key] = _inner(new[key], source)
-    if "cells" in new:
-        new["cells"] = [_inner(cell, source) for cell in new["cells"]]
+    for key in new.keys() & {"cells", "layers"}:
+        new[key] = [_inner(each, source) for each in new[key]]
     return new, after
 
 
 def _inner(layer: Layer, source: Source) -> Layer:
     """A layer within the config of another, where Keras wants to know that it is one of its own."""
     (found,) = _modern(layer, source)
-    return found | {"module": "keras.layers", "registered_name": None}
+    return {"module": "keras.layers", "registered_name": None} | found
 
 
 def _before(kind: str, config: dict[str, Any], source: Source) -> list[Layer]:
@@ -219,8 +226,9 @@ def _layer(kind: str, **config: Any) -> Layer:
     return {"class_name": kind, "config": config}
 
 
-def _name(name: str) -> str:
-    return name.replace("/", "_")
+def usable_name(name: str) -> str:
+    """The name of a layer as TensorFlow takes it: letters beyond ASCII become their codes."""
+    return re.sub(r"[^A-Za-z0-9_.>-]", lambda letter: f"{ord(letter[0]):x}", name.replace("/", "_"))
 
 
 def _input(shape: Any, name: str | None, source: Source) -> Layer:
@@ -229,7 +237,8 @@ def _input(shape: Any, name: str | None, source: Source) -> Layer:
     rest = shape[1:]
     if source.channels_first and len(rest) == 3:
         rest = [*rest[1:], rest[0]]
-    return _layer("InputLayer", batch_shape=[None, *rest], dtype="float32", **({"name": _name(name)} if name else {}))
+    named = {"name": usable_name(name)} if name else {}
+    return _layer("InputLayer", batch_shape=[None, *rest], dtype="float32", **named)
 
 
 def _sequential(config: Any, source: Source) -> list[Layer]:
@@ -238,7 +247,7 @@ def _sequential(config: Any, source: Source) -> list[Layer]:
     if len(new) > MOST_IN_A_ROW:
         raise refused("absurd_size", source.name, reason=f"{len(new)} layers in a row")
     shape = _first_shape({"class_name": "Sequential", "config": config}, source)
-    model = {"class_name": "Sequential", "config": {"name": _name(name or "sequential"), "layers": new}}
+    model = {"class_name": "Sequential", "config": {"name": usable_name(name or "sequential"), "layers": new}}
     return [_with_input(model, shape) if shape else model]
 
 
@@ -266,26 +275,25 @@ def _first_shape(layer: Layer, source: Source) -> list[int | None] | None:
 
 def _functional(config: dict[str, Any], source: Source) -> list[Layer]:
     """A graph in which arithmetic is layers."""
-    ends, new = {}, []
+    ends, chains = {}, []
     if len(config["layers"]) > MOST_LAYERS:
         raise refused("absurd_size", source.name, reason=f"{len(config['layers'])} layers")
     for entry in config["layers"]:
         name, nodes = entry["name"], entry["inbound_nodes"]
         found = [_operation(entry, source)] if is_operation(entry) else _modern(entry, source)
-        new += _chain(found, name, found[0].pop("inbound_nodes", nodes), source)
-        ends[name] = new[-1]["name"]
-    shift = _counted_from_1(new, [*(layer["inbound_nodes"] for layer in new), config["output_layers"]])
+        chains.append(_chain(found, name, found[0].pop("inbound_nodes", nodes), source))
+        ends[name] = chains[-1][-1]["name"]
+    layers = [*itertools.chain(*chains)]
+    shift = _counted_from_1(layers, [*(layer["inbound_nodes"] for layer in layers), config["output_layers"]])
 
     def target(ref: list) -> list:
         name, call, output = ref[:3]
-        return [ends.get(name, _name(name)), call - (name in shift), output]
+        return [ends.get(name, usable_name(name)), call - (name in shift), output]
 
-    layers = [
-        layer | {"inbound_nodes": [_call(_redirected(node, target)) for node in layer["inbound_nodes"]]}
-        for layer in new
-    ]
+    for first, *_ in chains:  # the others of a chain refer to their own
+        first["inbound_nodes"] = [_call(_redirected(node, target)) for node in first["inbound_nodes"]]
     ports = {key: _single(_redirected(config[key], target)) for key in ("input_layers", "output_layers")}
-    return [_layer("Functional", name=_name(config.get("name") or "model"), layers=layers, **ports)]
+    return [_layer("Functional", name=usable_name(config.get("name") or "model"), layers=layers, **ports)]
 
 
 def _counted_from_1(layers: list[Layer], nodes: list) -> set[str]:
@@ -295,7 +303,7 @@ def _counted_from_1(layers: list[Layer], nodes: list) -> set[str]:
         for layer in layers
         if layer["class_name"] in ("Sequential", "Functional")
     }
-    return {name for name, call, *_ in _refs(nodes) if call >= calls.get(_name(name), call + 1)}
+    return {name for name, call, *_ in _refs(nodes) if call >= calls.get(usable_name(name), call + 1)}
 
 
 def _single(ports: list) -> list:
@@ -308,7 +316,7 @@ def _operation(entry: Layer, source: Source) -> Layer:
     if layer is None:
         kind = operation_of(entry) if entry["class_name"] in OPERATION_LAYERS else entry["class_name"]
         raise refused("unknown_operation", source.name, layer=repr(entry["name"]), kind=kind)
-    layer["config"]["name"] = _name(layer["config"]["name"])
+    layer["config"]["name"] = usable_name(layer["config"]["name"])
     return layer
 
 
@@ -318,10 +326,9 @@ def _chain(layers: list[Layer], name: str, nodes: list, source: Source) -> list[
         raise refused("unknown_operation", source.name, layer=repr(name), kind="a layer that is used twice")
     entries = []
     for number, layer in enumerate(layers):
-        own = _name(name) if number == 0 else f"{_name(name)}_then_{number}"
+        own = usable_name(name) if number == 0 else f"{usable_name(name)}_then_{number}"
         inbound = nodes if number == 0 else [[[entries[-1]["name"], 0, 0, {}]]]
-        config = layer["config"] | {"name": own}
-        entries.append({"class_name": layer["class_name"], "name": own, "config": config, "inbound_nodes": inbound})
+        entries.append(layer | {"name": own, "config": layer["config"] | {"name": own}, "inbound_nodes": inbound})
     return entries
 
 

@@ -14,10 +14,10 @@ NAMES = {
     "truediv": "divide", "realdiv": "divide", "truedivide": "divide", "divide": "divide", "div": "divide",
     "multiply": "multiply", "mul": "multiply", "add": "add", "addv2": "add", "bias_add": "add", "biasadd": "add",
     "subtract": "subtract", "sub": "subtract", "negative": "negative", "neg": "negative", "cast": "cast",
-    "identity": "cast",
+    "identity": "cast", "stop_gradient": "cast", "stopgradient": "cast",
 }  # fmt: skip
 MERGES = {"add": "Add", "multiply": "Multiply", "subtract": "Subtract"}
-ACTIVATIONS = ("relu", "sigmoid", "softmax", "tanh")
+ACTIVATIONS = ("relu", "relu6", "sigmoid", "softmax", "tanh", "silu", "swish", "selu", "softplus", "softsign")
 
 
 def is_operation(entry: Entry) -> bool:
@@ -26,7 +26,7 @@ def is_operation(entry: Entry) -> bool:
     """
     if entry["class_name"] in OPERATION_LAYERS or ".ops." in (entry.get("module") or ""):
         return True
-    return entry["config"].keys() <= {"name"}
+    return entry["config"].keys() <= {"name"} or entry["class_name"] == "Cast"
 
 
 def operation_of(entry: Entry) -> str:
@@ -107,12 +107,14 @@ def _operands(entry: Entry) -> list[Any]:
 
 
 def _plain(value: Any) -> Any:
-    """A reference, a number or a list of numbers, however it is wrapped."""
+    """A reference, a number or a list of numbers for the channels, however it is wrapped."""
     if isinstance(value, dict):
         config = value.get("config")
         if value.get("class_name") == "__keras_tensor__":
             return list(config["keras_history"])
-        return config.get("value") if isinstance(config, dict) else None
+        value = config.get("value") if isinstance(config, dict) else None
+    while isinstance(value, list) and len(value) == 1 and isinstance(value[0], list):  # (1, 1, 1, 3)
+        (value,) = value
     return value
 
 

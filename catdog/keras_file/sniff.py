@@ -12,11 +12,11 @@ HEAD = 4096
 HDF5 = b"\x89HDF\r\n\x1a\n"
 ZIP = b"PK\x03\x04"
 ARCHIVES = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"7z\xbc\xaf\x27\x1c", b"Rar!", b"PK\x05\x06")
-PAGE = (b"<!doctype", b"<html", b"<head", b"<?xml", b"<script")
+PAGE = (b"<!doctype", b"<!--", b"<html", b"<head", b"<?xml", b"<script")
 # What is known by its name, and no model of Keras.
 OTHERS = {
     "saved_model.pb": "saved_model", "keras_metadata.pb": "saved_model", ".tflite": "tensorflow_lite", ".pkl": "pickle",
-    ".pickle": "pickle", ".pth": "pickle", ".pt": "pickle",
+    ".pickle": "pickle", ".joblib": "pickle", ".pth": "pickle", ".pt": "pickle",
 }  # fmt: skip
 KERAS = {"config.json", "model.weights.h5"}
 

@@ -8,6 +8,7 @@ import h5py
 import numpy as np
 
 from catdog.keras_file.hdf5 import strings
+from catdog.keras_file.modernise import usable_name
 from catdog.keras_file.refusals import refused
 
 if TYPE_CHECKING:
@@ -30,9 +31,7 @@ def load_legacy_weights(
 
     Raises Refused where names or shapes do not fit.
     """
-    saved = {
-        layer.replace("/", "_"): found for layer in strings(group, "layer_names") if (found := _arrays(group[layer]))
-    }
+    saved = {usable_name(layer): found for layer in strings(group, "layer_names") if (found := _arrays(group[layer]))}
     # Keras saves those that are trained first.
     layers = {layer: layer.trainable_weights + layer.non_trainable_weights for layer in model.layers if layer.weights}
     if len(saved) != len(layers):

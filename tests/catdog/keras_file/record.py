@@ -65,6 +65,7 @@ def models() -> Iterator[tuple[str, Any]]:
         layers.RNN([layers.LSTMCell(3), layers.LSTMCell(2)]), pooled=False,
     )  # fmt: skip
     yield "attention", attentive()
+    yield "gated", gated()
 
 
 def head():
@@ -99,6 +100,17 @@ def attentive():
     x = layers.LayerNormalization()(layers.MultiHeadAttention(2, 3)(x, x) + x)
     x = convnext.StochasticDepth(0.2)(convnext.LayerScale(0.1, 4)(x))
     return keras.Model(photo, head()(layers.GlobalAveragePooling1D()(x)))
+
+
+def gated():
+    """A graph in which one layer becomes several, axes are lists, and functions of TensorFlow are called."""
+    photo = keras.Input((SIDE + 4, SIDE + 8, 3))
+    x = layers.RandomCrop(SIDE, SIDE)(photo) - tf.constant([[[[0.4, 0.5, 0.6]]]])
+    x = layers.BatchNormalization(renorm=True)(layers.Conv2D(4, 3, activation="hard_sigmoid")(x))
+    gate = layers.Softmax(axis=[1, 2])(layers.Activation("hard_sigmoid")(tf.nn.relu6(x)))
+    x = layers.LayerNormalization(axis=[1, 2, 3])(layers.Multiply()([tf.nn.silu(x), tf.stop_gradient(gate)]))
+    keys = layers.Reshape((-1, 4))(x)
+    return keras.Model(photo, head()(layers.Flatten()(layers.Attention()([keys, keys]))))
 
 
 def arithmetic():

@@ -62,6 +62,27 @@ def test_logits_get_a_sigmoid_where_the_loss_or_the_user_says_so(tmp_path):
         assert np.abs(answers - 1 / (1 + np.exp(-np.array(RECORDS[name]["answers"])))).max() < EXACT
 
 
+def test_two_logits_that_were_trained_each_by_itself_get_sigmoids(tmp_path):
+    import keras
+
+    model = keras.Sequential([keras.Input((12, 12, 3)), keras.layers.Flatten(), keras.layers.Dense(2)])
+    model.compile(loss=keras.losses.BinaryCrossentropy(from_logits=True))
+    model.save(path := tmp_path / "model.h5")
+    assert refusal(path) == "several_sigmoids"
+    logits = model.predict_on_batch(recorded.photos((12, 12, 3)))
+    assert np.abs(probabilities(path, (12, 12, 3), sigmoids=True) - 1 / (1 + np.exp(-logits))).max() < EXACT
+
+
+def test_names_of_layers_may_be_in_any_language(tmp_path):
+    record = copy.deepcopy(RECORDS["no input layer"])
+    first = record["config"]["config"]["layers"][0]["config"]
+    names = {first["name"]: "Faltung für 猫"}
+    first["name"] = names[first["name"]]
+    record["weights"] = {names.get(layer, layer): weights for layer, weights in record["weights"].items()}
+    answers = probabilities(recorded.write(record, tmp_path / "model.h5"), record["shape"])
+    assert np.abs(answers - record["answers"]).max() < EXACT
+
+
 def test_several_sigmoids_are_accepted_on_request(tmp_path):
     path = recorded.write(RECORDS["two sigmoids"], tmp_path / "model.h5")
     assert np.abs(probabilities(path, (12, 12, 3), sigmoids=True) - RECORDS["two sigmoids"]["answers"]).max() < EXACT
@@ -118,7 +139,8 @@ def test_arithmetic_and_augmentations_of_keras_3_become_layers_or_go(suffix, tmp
 
     photo = keras.Input((12, 12, 3))
     augmentation = keras.Sequential([layers.RandomFlip(), layers.RandomRotation(0.1)])
-    x = layers.Conv2D(4, 3)(1 - augmentation(photo) / 127.5)
+    augmented = layers.Pipeline([layers.RandomZoom(0.1)])(augmentation(photo))
+    x = layers.Conv2D(4, 3)(1 - keras.ops.cast(augmented, "float32") / 127.5)
     x = layers.GlobalAveragePooling2D()(x * 0.5 + layers.Conv2D(4, 1)(x))
     model = keras.Model(photo, layers.Dense(2, activation="softmax")(x))
     model.save(path := tmp_path / f"model{suffix}")
