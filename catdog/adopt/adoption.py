@@ -21,7 +21,7 @@ from catdog.errors import InvalidSettings, NotWritten
 from catdog.files import whole
 from catdog.keras_file.head import head_of, with_probabilities
 from catdog.keras_file.read import Read, read, workspace
-from catdog.keras_file.refusals import refused
+from catdog.keras_file.refusals import first_line, refused
 from catdog.models.locate import ORDER
 from catdog.models.spec import ModelSpec, sha256_of, usual_name
 from catdog.photo.array import Shape, scaled, size_of
@@ -89,7 +89,11 @@ def adopt(
         model = with_probabilities(found.model, source.model.name, found.loss, logits=logits, sigmoids=True)
         names, certain = _classes(model, source, given, labelled, source.model.name)
         facts = _facts(path, source, found, model)
-    shapes, seconds = _shapes(array, source), seconds_of(model, array)
+    shapes = _shapes(array, source)
+    try:
+        seconds = seconds_of(model, array)
+    except Exception as error:  # TensorFlow raises many kinds
+        raise refused("not_loaded", source.model.name, reason=first_line(error)) from error
     scaling, known = ("symmetric", True) if source.teachable else usual_scaling(model)
     wanted = Option(scaling, shapes[0], tuple(range(len(names))))
     assumed = (() if certain else ("order",)) + (() if known else ("scaling",))

@@ -13,6 +13,7 @@ from catdog.errors import CatDogError, InvalidSettings
 from catdog.folder.walk import find
 from catdog.models.spec import USUAL_NAMES, usual_name
 from catdog.photo.array import Shape, resized
+from catdog.photo.decode import EXTENSIONS
 from catdog.photo.reader import Reader
 
 # Of these folders the first one with two classes is used, best one that the model was not trained on.
@@ -67,8 +68,8 @@ def find_labelled(folder: Path, known: Sequence[str] = ()) -> Labelled:
 
 
 def _unwrapped(folder: Path) -> Path:
-    """The folder itself, or the one in it that is alone there, as zips often hold one."""
-    inside = _inside(folder)
+    """The folder itself, or the one in it that is alone there but for a README and the like, as in many zips."""
+    inside = [path for path in _inside(folder) if path.is_dir() or path.name.lower().endswith(EXTENSIONS)]
     return _unwrapped(inside[0]) if len(inside) == 1 and inside[0].is_dir() else folder
 
 

@@ -18,10 +18,11 @@ from catdog.keras_file.sniff import kind_of, other
 from catdog.models.spec import usual_name
 
 MODELS = (".h5", ".hdf5", ".keras")
-LABELS = "labels.txt"
+LABELS = re.compile(r"labels?( ?\(\d+\))?\.txt", re.IGNORECASE)  # as browsers name a second download
 LARGEST_LABELS = 2**20  # bytes
 LARGEST_TEXT = LARGEST_CONFIG + 1  # bytes unpacked of what is no model's file
-TEACHABLE = "keras_model"  # the name in an export of Teachable Machine, which some write otherwise
+TEACHABLE = re.compile(r"keras_model( ?\(\d+\))?", re.IGNORECASE)  # the name in an export of Teachable Machine
+NUMBERED = re.compile(r"(\d{1,6})[ :,.)\t]+(.+)")
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Source:
 
     @property
     def teachable(self) -> bool:
-        return self.model.stem.lower() == TEACHABLE and self.labels is not None
+        return bool(TEACHABLE.fullmatch(self.model.stem)) and self.labels is not None
 
 
 def find_source(path: Path, workspace: Path) -> Source:
@@ -48,12 +49,12 @@ def find_source(path: Path, workspace: Path) -> Source:
     if not path.is_dir() and kind_of(path) == "zip":
         path = _unpacked(path, workspace)
     model, weights = _in_folder(path) if path.is_dir() else _with_partner(path)
-    labels = model.with_name(LABELS)
-    return Source(model, weights, read_labels(labels) if labels.is_file() else None)
+    labels = [other for other in _files(model.parent) if LABELS.fullmatch(other.name)]
+    return Source(model, weights, read_labels(labels[0]) if len(labels) == 1 else None)
 
 
 def read_labels(path: Path) -> tuple[str, ...]:
-    """The names in a file: one a line, maybe after their number, or a JSON object of names and numbers.
+    """The names in a file: one a line, maybe after their numbers from 0 or 1, or a JSON object of names and numbers.
 
     Raises InvalidSettings where it cannot be read, or is larger than LARGEST_LABELS.
     """
@@ -61,15 +62,20 @@ def read_labels(path: Path) -> tuple[str, ...]:
         with path.open("rb") as file:
             content = file.read(LARGEST_LABELS + 1)
         text = content.decode("utf-8-sig") if len(content) <= LARGEST_LABELS else None
-    except (OSError, ValueError) as error:
-        raise InvalidSettings(f"The labels in {path.name} cannot be read: {type(error).__name__}.") from error
+    except OSError as error:
+        raise InvalidSettings(f"The labels in {path.name} cannot be read: {error.strerror}.") from error
+    except ValueError as error:
+        raise InvalidSettings(f"The labels in {path.name} cannot be read: save it as text in UTF-8.") from error
     if text is None:
         raise InvalidSettings(f"The labels in {path.name} cannot be read: they are larger than 1 MB.")
     if text.lstrip().startswith("{"):
         return _from_json(text, path.name)
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    numbered = all(re.match(rf"{number}[ :,\t]", line) for number, line in enumerate(lines))
-    return tuple(usual_name(re.sub(r"^\d+[ :,\t]+", "", line) if numbered else line) for line in lines)
+    lines = ["".join(letter for letter in line if letter.isprintable() or letter == "\t") for line in text.splitlines()]
+    lines = [line.strip() for line in lines if line.strip()]
+    found = {int(match[1]): match[2] for line in lines if (match := NUMBERED.fullmatch(line))}
+    if len(found) == len(lines) and sorted(found) in ([*range(len(found))], [*range(1, len(found) + 1)]):
+        lines = [found[number] for number in sorted(found)]
+    return tuple(map(usual_name, lines))
 
 
 def _from_json(text: str, name: str) -> tuple[str, ...]:
@@ -126,6 +132,7 @@ def _in_folder(folder: Path) -> tuple[Path, Path | None]:
     files = [path for path in _files(folder) if not path.name.startswith(".")]
     described = [path for path in files if path.suffix.lower() == ".json" and describes_model(path)]
     models = [path for path in files if path.suffix.lower() in MODELS]
+    inside = []
     if not models and not described:  # as in many repositories, two folders down at most
         inside = sorted({*folder.glob("*/*"), *folder.glob("*/*/*")})
         models = [path for path in inside if path.suffix.lower() in MODELS and path.is_file()]
@@ -137,7 +144,7 @@ def _in_folder(folder: Path) -> tuple[Path, Path | None]:
     if described:
         return described[0], None
     scripts = [path for path in files if path.name == "model.json"]  # of TensorFlow.js
-    raise refused("tensorflow_js" if scripts else _other(files) or "not_a_model", folder.name)
+    raise refused("tensorflow_js" if scripts else _other([*files, *inside]) or "not_a_model", folder.name)
 
 
 def _with_partner(path: Path) -> tuple[Path, Path | None]:

@@ -25,6 +25,7 @@ from catdog.adopt.table import report
 from catdog.engine import load_engine
 from catdog.errors import NotWritten
 from catdog.keras_file.refusals import Refused
+from catdog.keras_file.sniff import HDF5
 from catdog.models.spec import sha256_of
 from catdog.photo.array import to_array
 from tests.catdog.engine.test_models import spec_of
@@ -239,6 +240,56 @@ def test_a_file_is_no_folder_to_write_to(tmp_path):
         adopt(path, path)
 
 
+def test_a_model_that_does_not_run_is_refused(tmp_path):
+    import keras
+    from keras import layers
+
+    made = [layers.RandomCrop(8, 8), layers.Flatten(), layers.Dense(2, "softmax")]  # Keras crops only when it trains
+    keras.Sequential([keras.Input((16, 16, 3)), *made]).save(tmp_path / "model.h5")
+    with pytest.raises(Refused) as caught:
+        adopt(tmp_path / "model.h5", tmp_path / "mine")
+    assert caught.value.code == "not_loaded" and not (tmp_path / "mine").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("0 Cats\r\n1 Big dog 2\r\n", ("cat", "Big dog 2")),
+        ("\ufeff1. Dog\n0. Cat\n", ("cat", "dog")),
+        ("1) Cat\n2) Dog", ("cat", "dog")),
+        ("Dog\x1b\nCat", ("dog", "cat")),
+        ("3 Cat\n7 Dog", ("3 Cat", "7 Dog")),
+        ("", ()),
+    ],
+)
+def test_labels_are_read_with_or_without_numbers(text, names, tmp_path):
+    (tmp_path / "labels.txt").write_text(text, newline="")
+    assert source.read_labels(tmp_path / "labels.txt") == names
+
+
+@pytest.mark.parametrize(
+    ("model", "labels", "teachable"),
+    [
+        ("keras_Model.h5", "Labels.txt", True),
+        ("keras_model (1).h5", "labels (1).txt", True),
+        ("keras_model.h5", "requirements.txt", False),
+        ("model.h5", "labels.txt", False),
+    ],
+)
+def test_an_export_of_teachable_machine_is_known_by_its_names(model, labels, teachable, tmp_path):
+    (tmp_path / model).write_bytes(HDF5)
+    (tmp_path / labels).write_text("0 Cat\n1 Dog")
+    found = source.find_source(tmp_path, tmp_path)
+    assert found.teachable == teachable
+    assert found.labels == (("cat", "dog") if labels != "requirements.txt" else None)
+
+
+def test_a_read_me_beside_the_folder_of_the_photos_is_no_photo(photos, tmp_path):
+    shutil.copytree(photos, tmp_path / "download" / "pets")
+    (tmp_path / "download" / "README.md").touch()
+    assert find_labelled(tmp_path).classes == ("cat", "dog")
+
+
 @pytest.mark.parametrize("with_photos", [True, False])
 def test_answers_that_are_no_numbers_are_refused(with_photos, photos, tmp_path):
     path = colours(tmp_path / "model.h5", factor=np.nan)
@@ -271,6 +322,7 @@ def test_what_does_not_fit_is_refused_and_nothing_is_written(options, said, tmp_
     ("names", "code"),
     [
         (["saved_model.pb"], "saved_model"),
+        (["model.savedmodel/saved_model.pb", "labels.txt"], "saved_model"),
         (["export.pkl"], "pickle"),
         (["model_unquant.tflite", "labels.txt"], "tensorflow_lite"),
         (["a.h5", "b.h5"], "several_files"),
@@ -280,6 +332,7 @@ def test_what_does_not_fit_is_refused_and_nothing_is_written(options, said, tmp_
 def test_a_folder_without_a_model_says_what_is_in_it(names, code, tmp_path):
     (tmp_path / "export").mkdir()
     for name in names:
+        (tmp_path / "export" / name).parent.mkdir(exist_ok=True)
         (tmp_path / "export" / name).write_text("x")
     with pytest.raises(Refused) as caught:
         adopt(tmp_path / "export", tmp_path / "mine")
