@@ -1,4 +1,4 @@
-"""The page in a real Chromium, on models that look at colours alone, in every width and colour scheme."""
+"""The pages in a real Chromium, on models that look at colours alone or are tiny."""
 
 from __future__ import annotations
 
@@ -132,11 +132,11 @@ def stepwise():
 
 @pytest.fixture
 def open_page(chromium):
-    """open_page(url, width, scheme) -> the page."""
+    """open_page(url, **options) -> the page in a browser of its own."""
     with watched(chromium, EXPECTED, kinds=("error",)) as opened:
 
-        def opened_whole(url: str, width: int = DESKTOP, scheme: str = "light", **options):
-            page = opened(url, width, color_scheme=scheme, **options)
+        def opened_whole(url: str, **options):
+            page = opened(url, DESKTOP, **options)
             page.wait_for_selector(".cd-card", state="attached")
             return page
 

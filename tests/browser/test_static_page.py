@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.catdog.photos import huge_png
+from tests.catdog.photos import encoded, huge_png, noise
 from tests.conftest import EXAMPLES, ROOT, WAIT
 from tests.servers import served_folder
 from train.export.static_page import service_worker
@@ -59,7 +59,7 @@ def test_a_photo_can_be_chosen_saved_pasted_and_replaced_by_a_bad_one(page, cat)
     expect(page.locator(".cd-map")).to_have_count(0)
     page.set_input_files("#file", {"name": "x.jpg", "mimeType": "image/jpeg", "buffer": b"%PDF-1.7"})
     expect_error(page, "PDF")
-    page.evaluate(PASTE, list(cat.read_bytes()))
+    page.evaluate(PASTE, list(encoded(noise(), "JPEG")))
     expect(page.locator(DONE)).to_have_count(3)
     page.set_input_files("#file", {"name": "x.pdf", "mimeType": "application/pdf", "buffer": b"%PDF-1.7"})
     expect(page.locator("#headline [role=alert]")).to_contain_text("x.pdf")
