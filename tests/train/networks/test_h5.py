@@ -8,7 +8,7 @@ from train.networks import architectures, h5
 
 
 def test_compact_h5_opens_anywhere_and_is_rounded(tmp_path):
-    model = architectures.build("scratch_cnn", image_size=32, width=0.5)
+    model = architectures.build("scratch_cnn", image_size=32)
     model.save(tmp_path / "plain.h5")
     h5.save(model, tmp_path / "exact.h5")
     h5.save(model, tmp_path / "rounded.h5", bits=11)
