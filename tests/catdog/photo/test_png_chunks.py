@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import time
+import tracemalloc
 import zlib
 
 import numpy as np
@@ -150,6 +151,14 @@ def test_an_interlaced_photo_may_be_black_but_lacks_no_pass(passes):
         return
     with pytest.raises(InvalidImage, match="damaged"):
         decode(data)
+
+
+def test_what_follows_the_pixels_is_not_unpacked():
+    data = b"\x89PNG\r\n\x1a\n" + png_chunk(b"IHDR", struct.pack(">2I5B", 24, 16, 8, 0, 0, 0, 0))
+    tracemalloc.start()
+    assert not decode(data + png_chunk(b"IDAT", BOMB) + png_chunk(b"IEND", b"")).getbbox()
+    assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    tracemalloc.stop()
 
 
 def test_what_follows_the_end_does_not_count():
