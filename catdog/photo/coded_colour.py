@@ -41,7 +41,8 @@ def of_gamma(gamma: float, chromaticities: tuple[float, ...] = PRIMARIES[1]) -> 
 def profile(chromaticities: tuple[float, ...], gamma: float | None) -> bytes | None:
     """LittleCMS's profile of sRGB with other primaries and another gamma; None for primaries that cannot be."""
     try:
-        colours = _under_d50(*np.reshape(chromaticities, (4, 2)))
+        with np.errstate(divide="raise", over="raise", invalid="raise"):
+            colours = _under_d50(*np.reshape(chromaticities, (4, 2)))
         values = dict(zip((b"rXYZ", b"gXYZ", b"bXYZ"), colours, strict=True))
         data = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
         for entry in range(132, 132 + 12 * int.from_bytes(data[128:132]), 12):
@@ -50,7 +51,7 @@ def profile(chromaticities: tuple[float, ...], gamma: float | None) -> bytes | N
                 struct.pack_into(">3i", data, start + 8, *_fixed(values[name]))
             elif name == b"rTRC" and gamma is not None:  # green and blue share it
                 struct.pack_into(">5i", data, start + 12, *_fixed([gamma, 1, 0, 0, 0]))
-    except (ValueError, struct.error, np.linalg.LinAlgError):
+    except (ValueError, ArithmeticError, struct.error, np.linalg.LinAlgError):
         return None
     return bytes(data)
 
@@ -65,5 +66,5 @@ def _under_d50(red, green, blue, white) -> np.ndarray:
 
 
 def _fixed(values) -> list[int]:
-    """Numbers with 16 bits after the point; raises ValueError for what is none."""
+    """Numbers with 16 bits after the point; raises ValueError or OverflowError for what is none."""
     return [round(65536 * float(value)) for value in values]

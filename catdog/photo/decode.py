@@ -62,7 +62,7 @@ def decode(data: bytes, *, max_pixels: int = MAX_PIXELS, min_side: int | None = 
     """Decode an encoded photo to an upright RGB image.
 
     1. Refuse an empty file, a format not in FORMATS, more than `max_pixels` pixels (read from the header, before any
-       pixel is decoded), and a JPEG that is lossless or would keep its decoder busy for minutes.
+       pixel is decoded), and a JPEG of a kind that is not decoded here, or that would take minutes.
     2. Decode the first frame, or in a TIFF the first page that is no thumbnail: completely or not at all. Only a JPEG
        may lack its end, as `completed` says. Chunks of a PNG and segments of a JPEG that may be skipped never matter.
     3. Turn it upright and convert it to RGB, as `to_rgb` says.
@@ -77,7 +77,7 @@ def decode(data: bytes, *, max_pixels: int = MAX_PIXELS, min_side: int | None = 
         raise InvalidImage(f"The file is empty: 0 bytes were received. Send {unreadable.ACCEPTED}.")
     if has_too_many_scans(data):
         raise InvalidImage("The JPEG file has more scans than any photo needs. Save it again, and send that file.")
-    if is_of_unknown_kind(data):  # reducing a lossless one while it is decoded, libjpeg would write where it must not
+    if is_of_unknown_kind(data):  # libjpeg, asked for a lossless one in a smaller size, writes beyond its memory
         raise unreadable.unsupported("JPEG")
     try:
         return _decoded(data, max_pixels, min_side)

@@ -43,13 +43,14 @@ def test_numbers_in_a_png(chunks, expected):
     assert np.abs(found - PIXELS).max() > 5
 
 
+@pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize(
     "chunks",
     [
         [gamma(2.2)], [PRIMARIES], [png_chunk(b"sRGB", b"\0"), gamma(1), PRIMARIES], [png_chunk(b"gAMA", bytes(4))],
         [gamma(1)[:-1] + b"?"], [png_chunk(b"gAMA", b"\1")], [gamma(1), png_chunk(b"cHRM", bytes(32))],
         [png_chunk(b"cICP", bytes([9, 16, 0, 1]))], [png_chunk(b"cICP", bytes([1, 13, 0, 1])), gamma(1)],
-        [gamma(1), png_chunk(b"cHRM", b"\xff" * 32)],
+        [gamma(1), png_chunk(b"cHRM", b"\xff" * 32)], [gamma(1), png_chunk(b"cHRM", struct.pack(">8I", 0, 0, *P3))],
     ],
 )  # fmt: skip
 def test_numbers_that_mean_srgb_or_nothing_change_no_pixel(chunks):
