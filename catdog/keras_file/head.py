@@ -95,19 +95,21 @@ def through(model: keras.Model, inputs: Any, operation: Callable[[Any], Callable
 
 def are_logits(loss: Any) -> bool:
     """Whether the config of a loss says that it takes logits."""
-    while isinstance(loss, list | tuple) and len(loss) == 1:
-        (loss,) = loss
-    if not isinstance(loss, dict):
-        return False
-    config = loss.get("config")
-    if isinstance(config, dict):
-        return config.get("from_logits") is True
-    return len(loss) == 1 and are_logits(next(iter(loss.values())))  # by the name of the output
+    loss = _alone(loss)
+    config = loss.get("config") if isinstance(loss, dict) else None
+    return isinstance(config, dict) and config.get("from_logits") is True
 
 
 def _is_binary(loss: Any) -> bool:
     """Whether a loss that takes logits asks about each output by itself."""
-    return "binary" in str(loss).lower()
+    return "binary" in str(_alone(loss)).lower()
+
+
+def _alone(loss: Any) -> Any:
+    """The loss of the only output, out of a list, or of a dictionary with the output's name."""
+    while isinstance(loss, list | tuple | dict) and len(loss) == 1:
+        (loss,) = loss.values() if isinstance(loss, dict) else loss
+    return loss
 
 
 def _count_of_outputs(model: keras.Model, name: str) -> int:

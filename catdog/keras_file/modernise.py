@@ -227,7 +227,7 @@ def _layer(kind: str, **config: Any) -> Layer:
 
 
 def usable_name(name: str) -> str:
-    """The name of a layer as TensorFlow takes it: letters beyond ASCII become their codes."""
+    """The name of a layer as TensorFlow takes it: other characters become their codes, and slashes underscores."""
     return re.sub(r"[^A-Za-z0-9_.>-]", lambda letter: f"{ord(letter[0]):x}", name.replace("/", "_"))
 
 

@@ -65,9 +65,12 @@ def test_logits_get_a_sigmoid_where_the_loss_or_the_user_says_so(tmp_path):
 def test_two_logits_that_were_trained_each_by_itself_get_sigmoids(tmp_path):
     import keras
 
-    model = keras.Sequential([keras.Input((12, 12, 3)), keras.layers.Flatten(), keras.layers.Dense(2)])
-    model.compile(loss=keras.losses.BinaryCrossentropy(from_logits=True))
+    model = keras.Sequential([keras.Input((12, 12, 3)), keras.layers.Flatten(), keras.layers.Dense(2, name="binary")])
+    model.compile(loss={"binary": keras.losses.CategoricalCrossentropy(from_logits=True)})
     model.save(path := tmp_path / "model.h5")
+    assert probabilities(path, (12, 12, 3)).sum(axis=1) == pytest.approx(1)  # whatever the name of the output
+    model.compile(loss=keras.losses.BinaryCrossentropy(from_logits=True))
+    model.save(path)
     assert refusal(path) == "several_sigmoids"
     logits = model.predict_on_batch(recorded.photos((12, 12, 3)))
     assert np.abs(probabilities(path, (12, 12, 3), sigmoids=True) - 1 / (1 + np.exp(-logits))).max() < EXACT
