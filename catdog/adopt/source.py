@@ -18,10 +18,11 @@ from catdog.keras_file.sniff import kind_of, other
 from catdog.models.spec import usual_name
 
 MODELS = (".h5", ".hdf5", ".keras")
-LABELS = re.compile(r"labels?( ?\(\d+\))?\.txt", re.IGNORECASE)  # as browsers name a second download
+COPY = r"( ?\(\d+\))?"  # as browsers name a second download
+LABELS = re.compile(rf"labels?{COPY}\.txt", re.IGNORECASE)
 LARGEST_LABELS = 2**20  # bytes
 LARGEST_TEXT = LARGEST_CONFIG + 1  # bytes unpacked of what is no model's file
-TEACHABLE = re.compile(r"keras_model( ?\(\d+\))?", re.IGNORECASE)  # the name in an export of Teachable Machine
+TEACHABLE = re.compile(rf"keras_model{COPY}", re.IGNORECASE)  # the name in an export of Teachable Machine
 NUMBERED = re.compile(r"(\d{1,6})[ :,.)\t]+(.+)")
 
 
@@ -49,8 +50,15 @@ def find_source(path: Path, workspace: Path) -> Source:
     if not path.is_dir() and kind_of(path) == "zip":
         path = _unpacked(path, workspace)
     model, weights = _in_folder(path) if path.is_dir() else _with_partner(path)
-    labels = [other for other in _files(model.parent) if LABELS.fullmatch(other.name)]
+    labels = [file for file in _files(model.parent) if LABELS.fullmatch(file.name)]
+    if len(labels) > 1:
+        labels = [file for file in labels if _copy(file) == _copy(model)]
     return Source(model, weights, read_labels(labels[0]) if len(labels) == 1 else None)
+
+
+def _copy(path: Path) -> str:
+    """The number of a download in its name, or nothing."""
+    return re.search(f"{COPY}$", path.stem)[0].strip()
 
 
 def read_labels(path: Path) -> tuple[str, ...]:

@@ -284,6 +284,14 @@ def test_an_export_of_teachable_machine_is_known_by_its_names(model, labels, tea
     assert found.labels == (("cat", "dog") if labels != "requirements.txt" else None)
 
 
+def test_of_several_labels_those_of_the_same_download_count(tmp_path):
+    for copy, names in (("", "Cat\nDog"), (" (1)", "Dog\nCat")):
+        (tmp_path / f"keras_model{copy}.h5").write_bytes(HDF5)
+        (tmp_path / f"labels{copy}.txt").write_text(names)
+    for copy, names in (("", ("cat", "dog")), (" (1)", ("dog", "cat"))):
+        assert source.find_source(tmp_path / f"keras_model{copy}.h5", tmp_path).labels == names
+
+
 def test_a_read_me_beside_the_folder_of_the_photos_is_no_photo(photos, tmp_path):
     shutil.copytree(photos, tmp_path / "download" / "pets")
     (tmp_path / "download" / "README.md").touch()
