@@ -265,8 +265,8 @@ def _with_proxy(http: ModuleType, value: str) -> Any:
 
 
 _PROXY = "like http://proxy:3128 (socks5:// needs `pip install httpx[socks]`)", _with_proxy
-# Variables that clients of HTTP read, in small letters -> what each must be, and what fails if it is not, but those
-# above are.
+# Variables that HTTP clients read, in small letters -> what each must be, and what fails if it is not. They are tried
+# in this order, as an attempt may also fail for one above it.
 HTTP_VARIABLES: dict[str, tuple[str, Callable[[ModuleType, str], Any]]] = {
     "sslkeylogfile": ("a file that can be written", lambda _, path: open(path, "a").close()),
     "ssl_cert_file": ("a file of certificates", lambda http, _: http.create_ssl_context()),
