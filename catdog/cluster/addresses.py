@@ -61,7 +61,7 @@ def _system(address: str) -> tuple[fs.FileSystem, str]:
         try:
             return fs.FileSystem.from_uri(f"fsspec+{address}")
         except Exception as error:  # what it needs is not installed, or its own
-            raise InvalidSettings(f"Neither pyarrow nor fsspec opens {address}: {error}") from error
+            raise InvalidSettings(f"Neither pyarrow nor fsspec opens {without_secrets(address)}: {error}") from error
 
 
 def join(base: str, path: str) -> str:

@@ -30,7 +30,7 @@ def data_url(image: Image.Image, quality: int = 80, kind: str = "jpeg") -> str:
 
 def lasting_url(image: Image.Image) -> str:
     """As `data_url`, for a picture that is made once and sent to every visitor: half of the bytes or less."""
-    return data_url(image, quality=60, kind="webp")
+    return data_url(image, quality=50, kind="webp")
 
 
 def overlays(comparison: Comparison, photo: Image.Image, specs: Sequence[ModelSpec]) -> dict[str, Image.Image]:
