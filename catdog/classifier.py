@@ -34,15 +34,14 @@ class Classifier:
             return outputs._replace(probabilities=calibrated(outputs.probabilities, self.spec.temperature))
         return Outputs(
             probabilities=calibrated(outputs.probabilities[:, :-1], self.spec.temperature),
-            features=outputs.features,
             maps=None if outputs.maps is None else outputs.maps[..., :-1],
             neither=log_odds(outputs.probabilities),
         )
 
     def verdict(self, row: Outputs, seconds: float, *, explain: bool = False) -> Verdict:
         """The verdict on one photo, from its row of `outputs` and the seconds that it took."""
-        probabilities, features, maps, odds = row
-        sureness, novelty, neither = self.spec.sureness, self.spec.novelty, self.spec.neither
+        probabilities, maps, odds = row
+        sureness, neither = self.spec.sureness, self.spec.neither
         best = int(probabilities.argmax())
         confidence = float(probabilities[best])
         return Verdict(
@@ -52,7 +51,6 @@ class Classifier:
             probabilities=dict(zip(self.spec.classes, map(float, probabilities), strict=True)),
             milliseconds=round(seconds * 1000, 2),
             error_rate=sureness.at(confidence) if sureness else None,
-            strangeness=novelty.strangeness(features) if novelty and features is not None else None,
             neither=round(neither.score(float(odds)), 4) if neither else None,
             heatmap=heatmap(maps, best, self.spec.temperature) if explain and maps is not None else None,
             cost=self.spec.cost,

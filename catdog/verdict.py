@@ -16,6 +16,7 @@ from catdog.models.spec import Cost, ModelSpec, Source
 
 # `verdict` of a Comparison when the photo probably shows none of the classes.
 NEITHER = "neither"
+REFUSED = 0.5  # a model refuses a photo when `neither` is above it
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 
@@ -42,11 +43,7 @@ class Verdict(BaseModel):
         ),
     ] = None
     strangeness: Annotated[
-        float | None,
-        Field(
-            description="Distance of the photo from the training photos. Above 1 for at most 2 % of photos of its "
-            "classes. Null when the model has no statistics for it."
-        ),
+        None, Field(deprecated=True, description="Always null. Kept for clients: `neither` took its place.")
     ] = None
     neither: Annotated[
         Probability | None,
@@ -64,11 +61,6 @@ class Verdict(BaseModel):
         ),
     ] = None
     cost: Annotated[Cost | None, Field(description="What the model takes besides time.")] = None
-
-    @property
-    def refusal(self) -> float | None:
-        """Score for a photo of none of the classes, 0 or more; above 1 the photo is refused. None when unknown."""
-        return self.strangeness if self.neither is None else 2 * self.neither
 
 
 class UsuallyRight(TypedDict):
@@ -120,7 +112,7 @@ class Comparison(BaseModel):
         leading, labels = by_name[leader], {name: verdict.label for name, verdict in by_name.items()}
         keen = keenest(specs)
         # A model that knows neither horse nor cow cannot say that a photo shows no horse.
-        refusal = by_name[keen.name].refusal if keen and leading.label in keen.classes else None
+        refused = keen and leading.label in keen.classes and by_name[keen.name].neither > REFUSED
         return cls(
             prediction=leading.label.capitalize(),
             confidence=leading.confidence,
@@ -128,7 +120,7 @@ class Comparison(BaseModel):
             models=tuple(verdicts),
             agree=len(set(labels.values())) == 1,
             source=source,
-            verdict=NEITHER if refusal is not None and refusal > 1 else leading.label,
+            verdict=NEITHER if refused else leading.label,
             usually_right=usually_right(labels, specs),
         )
 
@@ -148,17 +140,12 @@ def default_of(specs: Iterable[ModelSpec]) -> ModelSpec:
 
 
 def keenest(specs: Sequence[ModelSpec]) -> ModelSpec | None:
-    """The model that decides which photos show none of the classes; None if no model can.
+    """The model that decides which photos show none of the classes; None if no model has an output for neither.
 
-    Among models with an output for neither, it is the one with the highest AUROC on validation photos. If there are
-    none, it is the one whose novelty statistics have the most axes: the features of a network that learned only its
-    classes collapse to a few directions (Papyan, Han and Donoho 2020), and those of one that learned more keep many.
-    On a tie, it is the model with the higher validation accuracy.
+    It is the one with the highest AUROC on validation photos; on a tie, the one with the higher validation accuracy.
     """
-    if able := [spec for spec in specs if spec.neither]:
-        return max(able, key=lambda spec: (spec.neither.auroc or 0.0, spec.validation_accuracy))
-    able = [spec for spec in specs if spec.novelty]
-    return max(able, key=lambda spec: (len(spec.novelty.variances), spec.validation_accuracy), default=None)
+    able = [spec for spec in specs if spec.neither]
+    return max(able, key=lambda spec: (spec.neither.auroc or 0.0, spec.validation_accuracy), default=None)
 
 
 def usually_right(labels: Mapping[str, str], specs: Sequence[ModelSpec]) -> UsuallyRight | None:

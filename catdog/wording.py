@@ -201,7 +201,7 @@ def stance(verdict: Verdict, neither: bool) -> str:
     """What a card says below a label; on a photo of none of the classes, nothing of how often it is right."""
     confidence = percent(verdict.confidence)
     if neither:
-        return say("always chooses" if verdict.refusal is None else "had to choose", confidence=confidence)
+        return say("always chooses" if verdict.neither is None else "had to choose", confidence=confidence)
     return say("own account", confidence=confidence) if verdict.error_rate is None else certainty(verdict).capitalize()
 
 
@@ -257,11 +257,6 @@ def measured(spec: ModelSpec) -> str:
             count = f"{figures['images']:,} " if isinstance(figures.get("images"), int) else ""
             return f"Right on {percent(figures['accuracy'])} of {count}{name}"
     return "Never measured on labelled photos"
-
-
-def refuses(spec: ModelSpec) -> bool:
-    """Whether a model can say that a photo shows none of its classes."""
-    return bool(spec.neither or spec.novelty)
 
 
 def foremost(spec: ModelSpec, verdict: Verdict | None = None) -> list[str]:

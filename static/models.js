@@ -1,7 +1,7 @@
 // The models: fetched once, verified, kept for the next visit, and run by onnxruntime-web.
 
 import {asRefusal, refusal} from "./wording.js";
-import {unpacked, verdictOf, widened} from "./verdict.js";
+import {verdictOf, widened} from "./verdict.js";
 
 const HERE = new URL("./", import.meta.url);
 // Several pages may share a host, and so its caches. The service worker deletes what is of an old version.
@@ -138,7 +138,7 @@ class Model {
   // did when it was exported.
   async open(file) {
     const {spec, check, network} = parts(await unzipped(file));
-    this.spec ??= unpacked(spec);
+    this.spec ??= spec;
     for (;;) {
       try {
         const {provider, ort} = this.ways[0], options = {executionProviders: [provider], logSeverityLevel: 3};
@@ -166,8 +166,8 @@ class Model {
     });
     const input = new ort.Tensor("float32", values, [1, ...shape]);
     const results = await this.session.run({[this.session.inputNames[0]]: input});
-    const {probabilities, features, maps} = results;
-    return {probabilities: probabilities.data, features: features?.data, maps: maps?.data, shape: maps?.dims.slice(1)};
+    const {probabilities, maps} = results;
+    return {probabilities: probabilities.data, maps: maps?.data, shape: maps?.dims.slice(1)};
   }
 
   // As `run`; a graphics card that is lost leaves the processor.

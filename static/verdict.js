@@ -3,27 +3,16 @@
 
 import {fixed} from "./digits.js";
 
-const LEAST = 1e-7, TINY = 1e-12, FEWEST_PHOTOS = 10;
+const LEAST = 1e-7, TINY = 1e-12, FEWEST_PHOTOS = 10, REFUSED = 0.5;
 
-// What the JSON of a spec packs into strings -> rows of numbers. Once per model, because it takes a while.
-export function unpacked(spec) {
-  const matrix = ({steps, int8}) => {
-    const whole = new Int8Array(Uint8Array.from(atob(int8), (c) => c.charCodeAt(0)).buffer);
-    const columns = whole.length / steps.length;
-    return steps.map((step, i) => Float64Array.from(whole.subarray(i * columns, (i + 1) * columns), (n) => n * step));
-  };
-  const {novelty} = spec;
-  return novelty ? {...spec, novelty: {...novelty, means: matrix(novelty.means), axes: matrix(novelty.axes)}} : spec;
-}
-
-// outputs: {probabilities, features, maps} of one photo as typed arrays; maps has the shape (h, w, columns) of `shape`.
-export function verdictOf(spec, {probabilities, features, maps, shape}, milliseconds) {
+// outputs: {probabilities, maps} of one photo as typed arrays; maps has the shape (h, w, columns) of `shape`.
+export function verdictOf(spec, {probabilities, maps, shape}, milliseconds) {
   const columns = widened(probabilities);
   if (!columns.every((value) => value >= -1e-4 && value <= 1.0001)) throw new Error(`${spec.name}: no probabilities`);
   const known = columns.slice(0, spec.classes.length); // the rest is the output for neither
   const calibrated = softmax(known.map((value) => Math.log(Math.min(Math.max(value, TINY), 1)) / spec.temperature));
   const best = calibrated.indexOf(Math.max(...calibrated)), confidence = calibrated[best];
-  const {sureness, novelty, neither} = spec;
+  const {sureness, neither} = spec;
   return {
     model: spec.name,
     label: spec.classes[best],
@@ -31,13 +20,11 @@ export function verdictOf(spec, {probabilities, features, maps, shape}, millisec
     probabilities: Object.fromEntries(spec.classes.map((name, i) => [name, calibrated[i]])),
     milliseconds,
     error_rate: sureness ? errorRate(sureness, confidence) : null,
-    strangeness: novelty && features ? rounded(strangeness(novelty, features)) : null,
-    neither: neither ? rounded(refusalScore(neither, columns.at(-1), sum(known))) : null,
+    strangeness: null,
+    neither: neither ? Number(fixed(refusalScore(neither, columns.at(-1), sum(known)), 4)) : null,
     heatmap: maps ? heatmap(maps, shape, best, spec) : null,
   };
 }
-
-const rounded = (value) => value === null ? null : Number(fixed(value, 4));
 
 // One sigmoid is the probability of the second of two classes.
 export const widened = (columns) => columns.length === 1 ? [1 - columns[0], columns[0]] : [...columns];
@@ -57,19 +44,6 @@ function refusalScore({threshold}, last, others) {
   return 1 / (1 + Math.exp(Math.log(threshold / (1 - threshold)) - odds));
 }
 
-// Mahalanobis distance to the nearest class mean, in units of the threshold: see catdog/models/novelty.py.
-function strangeness({means, axes, variances, rest, threshold}, features) {
-  const length = Math.max(Math.hypot(...features), TINY);
-  const squares = means.map((mean) => {
-    const offset = mean.map((value, i) => features[i] / length - value);
-    const along = axes.map((axis) => axis.reduce((total, value, i) => total + value * offset[i], 0) ** 2);
-    const beside = Math.max(offset.reduce((total, value) => total + value * value, 0) - sum(along), 0);
-    return sum(along.map((square, i) => square / variances[i])) / along.length + beside / rest;
-  });
-  const distance = Math.sqrt(Math.min(...squares)) / threshold;
-  return Number.isFinite(distance) ? Math.min(distance, 1e6) : null;
-}
-
 // Rows of what each place adds to the label's logit, less the mean of the other classes. One column is the logit of the
 // second of two classes; those beyond the classes are for neither.
 function heatmap(maps, [height, width, columns], best, {classes, temperature}) {
@@ -81,8 +55,6 @@ function heatmap(maps, [height, width, columns], best, {classes, temperature}) {
   return Array.from({length: height}, (_row, y) => Array.from({length: width}, (_, x) => value(y * width + x)));
 }
 
-const refusalOf = (verdict) => verdict.neither === null ? verdict.strangeness : 2 * verdict.neither;
-
 // The first of the largest; keys are compared number by number.
 function largest(items, key) {
   const above = (a, b) => {
@@ -93,11 +65,8 @@ function largest(items, key) {
 }
 
 // Which model decides what shows none of the classes: see `keenest` in catdog/verdict.py.
-function keenest(specs) {
-  const able = specs.filter((spec) => spec.neither);
-  if (able.length) return largest(able, (spec) => [spec.neither.auroc ?? 0, spec.accuracy]);
-  return largest(specs.filter((spec) => spec.novelty), (spec) => [spec.novelty.variances.length, spec.accuracy]);
-}
+const keenest = (specs) =>
+  largest(specs.filter((spec) => spec.neither), (spec) => [spec.neither.auroc ?? 0, spec.accuracy]);
 
 // Verdicts on one photo, and the specs of the models that gave them, in the same order.
 export function compared(verdicts, specs) {
@@ -110,7 +79,7 @@ export function compared(verdicts, specs) {
     leader: leading.model,
     models: verdicts,
     agree: new Set(verdicts.map((verdict) => verdict.label)).size === 1,
-    verdict: decides && refusalOf(by[decides.name]) > 1 ? "neither" : leading.label,
+    verdict: decides && by[decides.name].neither > REFUSED ? "neither" : leading.label,
     usually_right: usuallyRight(by, specs),
   };
 }

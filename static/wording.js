@@ -20,7 +20,6 @@ export const asRefusal = (error, code, values = {}) =>
 const UNSURE = site.unsure;
 export const FEW_CLASSES = site.fewClasses;
 export const measured = (spec) => spec.measured;
-export const refuses = (spec) => spec.refuses;
 export const classesOf = (specs) => [...new Set(specs.flatMap((spec) => spec.classes))];
 export const is_neither = (comparison) => comparison.models.every(({label}) => label !== comparison.verdict);
 export const accent = (label, classes) =>
@@ -72,7 +71,7 @@ function certainty({error_rate: rate, confidence}) {
 }
 
 export function stance(verdict, neither) {
-  const confidence = percent(verdict.confidence), always = (verdict.neither ?? verdict.strangeness) === null;
+  const confidence = percent(verdict.confidence), always = verdict.neither === null;
   if (neither) return say(always ? "always chooses" : "had to choose", {confidence});
   if (verdict.error_rate === null) return say("own account", {confidence});
   const sure = certainty(verdict);

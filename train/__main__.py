@@ -236,7 +236,7 @@ def calibrate(data: Data, more: More = (), weights: Sources = "weights", overwri
     require_told(weights, overwrite)
     for name, spec in calibrate.calibrate(weights, data, more).items():
         learned = spec.model_dump()
-        sizes = {field: len(json.dumps(learned[field])) for field in ("sureness", "novelty", "disagreement")}
+        sizes = {field: len(json.dumps(learned[field])) for field in ("sureness", "disagreement")}
         told = {field: learned[field] for field in ("temperature", "clear", "neither")}
         _print_json({"model": name, "characters": sizes} | told)
 

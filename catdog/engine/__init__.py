@@ -1,4 +1,4 @@
-"""One `.h5` file -> a callable from pixels to probabilities, features and activation maps.
+"""One `.h5` file -> a callable from pixels to probabilities and activation maps.
 
 OpenVINO runs a converted copy of the `.h5`, kept in a cache and compared with Keras when it is made. Where OpenVINO
 cannot run a model, Keras on TensorFlow does. Once the cache is filled neither Keras nor TensorFlow is imported.

@@ -1,4 +1,4 @@
-"""Features and class activation maps of a network, as further outputs of its layers."""
+"""Class activation maps of a network, as a further output of its layers."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 MOST_WEIGHTS = 2**24  # of a layer after Flatten, which are kept a second time for its map
 
 
-def with_features_and_maps(model: keras.Model) -> keras.Model:
-    """The same layers with the outputs `probabilities` and, where the model has them, `features` and `maps`."""
+def with_maps(model: keras.Model) -> keras.Model:
+    """The same layers with the outputs `probabilities` and, where they can be had, `maps`."""
     import keras
     from keras import layers
 
@@ -29,8 +29,6 @@ def with_features_and_maps(model: keras.Model) -> keras.Model:
         maps = _at_places(last)
     elif isinstance(made_by(last), layers.Dense):
         maps = _dense_at_places(last)
-    if isinstance(made_by(last), layers.Dense):
-        outputs["features"] = _before_dropout(seen_by(last))
     if maps is not None and tuple(maps.shape[1:3]) != (1, 1):  # one cell would say nothing of places
         outputs["maps"] = maps
     _name_apart(list(outputs.values()))

@@ -16,7 +16,6 @@ class Outputs(NamedTuple):
 
     probabilities  (N, classes), each row adds up to 1; from an engine not calibrated, from `Classifier` calibrated and
                    float64
-    features       (N, F) input of the last layer, or None for a model whose last layer is not dense
     maps           (N, h, w, classes) class activation maps: what each place adds to the logit of each class; their mean
                    over places is the logit. None where `class_maps` finds none
     neither        (N,) float64, set by `Classifier`, not by an engine: log odds of the output for photos of none of
@@ -24,14 +23,11 @@ class Outputs(NamedTuple):
     """
 
     probabilities: np.ndarray
-    features: np.ndarray | None = None
     maps: np.ndarray | None = None
     neither: np.ndarray | None = None
 
     @classmethod
-    def from_model(
-        cls, probabilities: np.ndarray, features: np.ndarray | None = None, maps: np.ndarray | None = None
-    ) -> Outputs:
+    def from_model(cls, probabilities: np.ndarray, maps: np.ndarray | None = None) -> Outputs:
         """Outputs of a network with one column per class, or with one sigmoid for the second of two classes.
 
         A sigmoid becomes two columns, whose logits are 0 and that of the network.
@@ -39,7 +35,7 @@ class Outputs(NamedTuple):
         if probabilities.shape[1:] == (1,):
             probabilities = np.concatenate([1 - probabilities, probabilities], axis=1)
             maps = None if maps is None else np.concatenate([np.zeros_like(maps), maps], axis=-1)
-        return cls(probabilities, features, maps)
+        return cls(probabilities, maps)
 
     def of(self, index: int) -> Outputs:
         """The outputs for one photo: each array without its first axis."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from catdog.engine.class_maps import with_features_and_maps
+from catdog.engine.class_maps import with_maps
 from catdog.engine.interface import Outputs
 from catdog.errors import ModelMismatch, ModelUnavailable, NotConverted, NotWritten
 from catdog.keras_file.head import with_probabilities
@@ -26,7 +26,7 @@ class KerasEngine:
     def __init__(self, model: keras.Model, *, problem: str = ""):
         import keras
 
-        self.model, self.problem, self.process = with_features_and_maps(model), problem, os.getpid()
+        self.model, self.problem, self.process = with_maps(model), problem, os.getpid()
         self.runtime = f"Keras {keras.__version__} on {keras.backend.backend()}, float32"
 
     def __call__(self, batch: np.ndarray) -> Outputs:

@@ -226,7 +226,7 @@ def _check(engine: Engine, path: Path, spec: ModelSpec) -> None:
     photo = np.zeros((1, *spec.input.array), np.float32)
     engine = getattr(engine, "fast", engine)  # an uncertain answer would make a CascadeEngine compile float32 now
     try:
-        probabilities, features, *_ = engine(photo)
+        probabilities = engine(photo).probabilities
     except Exception as error:
         raise ModelMismatch(
             f"{path.name} does not turn pixels of shape {photo.shape} into one array: {first_line(error)}"
@@ -242,9 +242,4 @@ def _check(engine: Engine, path: Path, spec: ModelSpec) -> None:
         raise ModelMismatch(
             f"{path.name} returns values that are not probabilities from 0 to 1: {probabilities[0].tolist()}. "
             "Its last layer must be a sigmoid or a softmax, and its weights numbers."
-        )
-    if spec.novelty and features is not None and features.shape[1] != spec.novelty.means.shape[1]:
-        raise ModelMismatch(
-            f"{path.name} has {features.shape[1]} features; the novelty statistics in its spec have "
-            f"{spec.novelty.means.shape[1]}: run `python -m train calibrate` again."
         )

@@ -144,7 +144,7 @@ def identity_of(folder: str, specs: Sequence[ModelSpec]) -> dict:
     rare = {"image_width": None, "channels": 3}
     models = [
         spec.model_dump(mode="json", include=fields | {key for key in rare if getattr(spec, key) != rare[key]})
-        | {"refuses_by": hashlib.sha256(spec.model_dump_json(include={"novelty", "neither"}).encode()).hexdigest()}
+        | {"refuses_by": hashlib.sha256(spec.model_dump_json(include={"neither"}).encode()).hexdigest()}
         for spec in specs
     ]
     return {"format": FORMAT, "folder": folder, "leader": default_of(specs).name, "models": models}

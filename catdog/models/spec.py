@@ -20,7 +20,6 @@ from catdog.files import whole
 from catdog.models.disagreement import Case
 from catdog.models.error_rate import ErrorRates, Share
 from catdog.models.neither import Neither
-from catdog.models.novelty import Novelty
 from catdog.models.training_runs import steps_to
 from catdog.photo.array import OF_COLOUR, Input, Resize, Scaling, size_of
 
@@ -92,7 +91,6 @@ class ModelSpec(BaseModel):
     metrics       measured figures per split, each with the number of images behind it
     training      provenance: data, base weights, epochs, seconds, backend, seed, command, ...
     sureness      how often answers of a given confidence are wrong, or None
-    novelty       statistics of the features of the training photos, or None
     disagreement  how often the model is right where others disagree
     neither       threshold and figures of the last output, if that is for photos of none of the classes, or None
     clear         `int8` or `bfloat16` -> uncalibrated probability of the label below which a photo is computed again in
@@ -117,7 +115,6 @@ class ModelSpec(BaseModel):
     metrics: Annotated[dict[str, Record], AfterValidator(_with_shares)] = {}
     training: Record = {}
     sureness: ErrorRates | None = None
-    novelty: Novelty | None = None
     disagreement: Annotated[tuple[Case, ...], Field(max_length=10_000)] = ()
     clear: dict[str, Share] = {}
     neither: Neither | None = None

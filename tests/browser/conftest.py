@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import threading
 
-import numpy as np
 import pytest
 from filelock import FileLock
 
@@ -13,7 +12,6 @@ from catdog import Settings
 from catdog.classifier import Classifier
 from catdog.comparator import Comparator
 from catdog.errors import Busy
-from catdog.models.novelty import Novelty, unit
 from tests.catdog import fakes
 from tests.catdog.photos import encoded
 from tests.conftest import EXAMPLES, PATIENCE, WAIT
@@ -54,13 +52,9 @@ def url():
 def write_static_weights(folder) -> None:
     """Three tiny models: one that knows all but neither, one that knows nothing, one with an output for neither."""
     folder.mkdir()
-    random = np.random.default_rng(0)
-    novelty = Novelty(
-        means=unit(random.random((2, 8))), axes=np.eye(8)[:3], variances=(0.1, 0.2, 0.3), rest=0.5, threshold=0.4
-    )
     sureness = {"confidence": [0.0, 0.6], "error_rate": [0.3, 0.02]}
     spec = write_tiny_model(folder, "scratch_cnn", seed=1)
-    spec.replace(novelty=novelty, sureness=sureness, temperature=0.5).write(folder / "scratch_cnn.json")
+    spec.replace(sureness=sureness, temperature=0.5).write(folder / "scratch_cnn.json")
     spec = write_tiny_model(folder, "xception", image_size=40, seed=2, accuracy=0.95, convolutions=2, filters=64)
     spec.replace(scaling="caffe", resize="crop").write(folder / "xception.json")
     spec = write_tiny_model(folder, "mobilenet_v2", classes=("cat", "dog", "neither"), seed=3, convolutions=2)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 from PIL import Image
+from scipy.special import softmax
 
 from catdog import ModelSpec, Settings
 from catdog.classifier import Classifier
 from catdog.comparator import Comparator
 from catdog.engine import Outputs
-from catdog.models.novelty import Novelty, unit
 from catdog.verdict import Comparison, Verdict
 from tests.specs import minimal
 
@@ -17,13 +17,10 @@ from tests.specs import minimal
 CAT, DOG, DISPUTED, NEITHER = (200, 40, 40), (40, 200, 40), (200, 200, 40), (40, 40, 200)
 NAMES = {"scratch_cnn": "CNN from scratch", "xception": "Xception", "mobilenet_v2": "MobileNetV2"}
 SHA = {name: f"{number:064x}" for number, name in enumerate(NAMES)}
-NOVELTY = Novelty(
-    means=unit(np.array([CAT, DOG])), axes=np.array([[0.0, 0.0, 1.0]]), variances=[0.01], rest=0.1, threshold=3.0
-)
 
 
 class Colours:
-    """Red is a cat, green a dog; with as much of both, the sign of `bias` decides."""
+    """Red is a cat, green a dog, blue neither; with as much of red and green, the sign of `bias` decides."""
 
     runtime, problem = "fake", ""
 
@@ -31,10 +28,10 @@ class Colours:
         self.bias = bias
 
     def __call__(self, batch: np.ndarray) -> Outputs:
-        places = batch[:, 4::8, 4::8] / 255
-        maps = 8 * (places[..., 1:2] - places[..., 0:1])
-        logits = maps.mean(axis=(1, 2)) + self.bias
-        return Outputs.from_model(1 / (1 + np.exp(-logits)), places.mean(axis=(1, 2)), maps)
+        red, green, blue = np.moveaxis(batch[:, 4::8, 4::8] / 255, -1, 0)
+        maps = np.stack([np.zeros_like(red), 8 * (green - red), 20 * (blue - np.maximum(red, green))], axis=-1)
+        logits = maps.mean(axis=(1, 2)) + np.array([0, self.bias, 0])
+        return Outputs.from_model(softmax(logits, axis=1), maps)
 
 
 class Fixed:
@@ -64,7 +61,8 @@ def spec(name: str, **changes) -> ModelSpec:
     values = {
         "name": name, "title": NAMES.get(name, name.upper()), "architecture": name, "file": f"{name}.h5",
         "sha256": SHA.get(name, "f" * 64),
-        "bytes": 6_500_000, "image_size": 32, "classes": ("cat", "dog"), "novelty": NOVELTY,
+        "bytes": 6_500_000, "image_size": 32, "classes": ("cat", "dog"),
+        "neither": {"threshold": 0.5, "auroc": 0.99},
         "metrics": {"val": {"accuracy": 0.97, "images": 2000}}, "disagreement": [disputes],
         "sureness": {"confidence": [0.0, 0.9], "error_rate": [0.3, 0.02]},
         "training": {"parameters": 2_900_000, "seconds": 1260},

@@ -8,7 +8,6 @@ import pytest
 from catdog.classifier import Classifier, calibrated
 from catdog.engine import Outputs
 from catdog.errors import ModelMismatch
-from catdog.models.novelty import Novelty
 from catdog.verdict import Verdict
 from tests.catdog.fakes import fixed
 
@@ -76,28 +75,18 @@ def test_a_verdict_says_what_its_model_costs():
 
 
 class Insightful:
-    """An engine that also gives features and maps."""
+    """An engine that also gives maps."""
 
-    def __init__(self, features: tuple[float, ...], maps: list | None = None):
-        self.features, self.maps = features, maps
+    def __init__(self, maps: list):
+        self.maps = maps
 
     def __call__(self, batch: np.ndarray) -> Outputs:
-        outputs = np.array([[0.2]]), np.array([self.features]), None if self.maps is None else np.array([self.maps])
-        return Outputs.from_model(*outputs)
+        return Outputs.from_model(np.array([[0.2]]), np.array([self.maps]))
 
 
 def test_a_map_comes_when_it_is_asked_for_and_is_calibrated():
-    model = Classifier(fixed("m", temperature=2.0).spec, Insightful((1,), [[[3.0], [1.0]], [[-2.0], [0.0]]]))
+    model = Classifier(fixed("m", temperature=2.0).spec, Insightful([[[3.0], [1.0]], [[-2.0], [0.0]]]))
     assert said(model).heatmap is None
     verdict = said(model, explain=True)
     assert (verdict.label, verdict.heatmap) == ("cat", [[-1.5, -0.5], [1.0, 0.0]])
     assert said(fixed("m", 0.2), explain=True).heatmap is None
-
-
-@pytest.mark.parametrize(("features", "strangeness"), [((1.0, 0.0, 0.0), 0), ((0.0, 0.0, 1.0), 4)])
-def test_strangeness_is_that_of_the_features(features, strangeness):
-    """The animals have features along the first two directions."""
-    novelty = Novelty(means=np.eye(3)[:2], axes=np.eye(3)[1:2], variances=[1.0], rest=1.0, threshold=np.sqrt(2) / 4)
-    spec = fixed("m", novelty=novelty).spec
-    assert said(Classifier(spec, Insightful(features))).strangeness == pytest.approx(strangeness, abs=0.01)
-    assert said(Classifier(fixed("m").spec, Insightful(features))).strangeness is None

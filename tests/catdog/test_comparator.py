@@ -30,7 +30,6 @@ from catdog.errors import (
     Unforeseen,
     UnknownModel,
 )
-from catdog.models.novelty import Novelty
 from catdog.models.spec import ModelSpec
 from catdog.photo.array import Pixels, to_array
 from tests.catdog.conftest import Held
@@ -275,18 +274,6 @@ def test_other_batches_are_judged_while_photos_are_read_again_and_the_order_stay
         for answers in bright.compare_batches(batches(), bright.chosen())
     ]
     assert shades == pytest.approx([153, *range(60, 60 + 2 * WAITING)])
-
-
-# --- more than a label --------------------------------------------------------------------------
-
-
-def test_features_that_are_not_those_of_the_spec_are_found_when_loading(two_models):
-    path = two_models / "xception.json"
-    novelty = Novelty(means=np.zeros((2, 5)), axes=np.eye(5)[:1], variances=[1.0], rest=1.0, threshold=1.0)
-    ModelSpec.read(path).replace(novelty=novelty).write(path)
-    with contextlib.closing(catdog.load(Settings(weights=two_models, engine="tensorflow"))) as comparator:
-        assert list(comparator.models) == ["scratch_cnn"]
-        assert "8 features" in comparator.problems[0] and "calibrate" in comparator.problems[0]
 
 
 # --- the answer ---------------------------------------------------------------------------------

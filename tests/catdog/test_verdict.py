@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 
-from catdog.models.novelty import Novelty
 from catdog.models.spec import ModelSpec
 from catdog.verdict import Comparison
 from tests.catdog.fakes import verdict
 from tests.specs import minimal
 
 
-def spec(name: str, accuracy: float = 0.9, axes: int = 0, **changes) -> ModelSpec:
-    """A spec, with statistics of features that have so many axes."""
-    if axes:
-        changes["novelty"] = Novelty(
-            means=np.eye(3)[:2], axes=np.eye(3)[:axes], variances=[1.0] * axes, rest=1.0, threshold=1.0
-        )
+def spec(name: str, accuracy: float = 0.9, auroc: float | None = None, **changes) -> ModelSpec:
+    """A spec, with an output for neither if its AUROC is given."""
+    if auroc is not None:
+        changes["neither"] = {"threshold": 0.5, "auroc": auroc}
     return minimal(name, metrics={"val": {"accuracy": accuracy}}, **changes)
 
 
@@ -45,22 +41,23 @@ def test_models_agree_when_all_labels_are_the_same():
 
 
 @pytest.mark.parametrize(
-    ("strangeness", "expected"),
-    [([2], "neither"), ([0.5], "cat"), ([2, 0.5], "neither"), ([None, 2], "neither"), ([None], "cat"), ([1], "cat")],
-)
-def test_a_strange_photo_is_neither(strangeness, expected):
+    ("scores", "expected"),
+    [([0.9], "neither"), ([0.4], "cat"), ([0.9, 0.2], "neither"), ([None, 0.9], "neither"), ([None], "cat"),
+     ([0.5], "cat")],
+)  # fmt: skip
+def test_a_photo_that_a_model_refuses_is_neither(scores, expected):
     pairs = [
-        (verdict(name, strangeness=value), spec(name, axes=0 if value is None else 1))
-        for name, value in zip("ab", strangeness, strict=False)
+        (verdict(name, neither=value), spec(name, auroc=None if value is None else 0.9))
+        for name, value in zip("ab", scores, strict=False)
     ]
     comparison = compared(*pairs)
     assert (comparison.verdict, comparison.prediction) == (expected, "Cat")
 
 
-def test_the_model_whose_features_vary_most_decides_what_is_strange():
-    strange, known = verdict("a", strangeness=2.0), verdict("b", strangeness=0.5)
-    assert compared((strange, spec("a", axes=1)), (known, spec("b", axes=2))).verdict == "cat"
-    assert compared((strange, spec("a", axes=2)), (known, spec("b", axes=1))).verdict == "neither"
+def test_the_model_that_is_best_at_it_decides_what_is_neither():
+    refused, known = verdict("a", neither=0.9), verdict("b", neither=0.2)
+    assert compared((refused, spec("a", auroc=0.8)), (known, spec("b", auroc=0.9))).verdict == "cat"
+    assert compared((refused, spec("a", auroc=0.9)), (known, spec("b", auroc=0.8))).verdict == "neither"
     # Of equals, the more accurate one; and alone, each decides for itself.
-    assert compared((strange, spec("a", axes=1)), (known, spec("b", 0.95, axes=1))).verdict == "cat"
-    assert compared((strange, spec("a", axes=1))).verdict == "neither"
+    assert compared((refused, spec("a", auroc=0.9)), (known, spec("b", 0.95, auroc=0.9))).verdict == "cat"
+    assert compared((refused, spec("a", auroc=0.9))).verdict == "neither"

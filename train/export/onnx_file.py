@@ -22,7 +22,6 @@ from train.export.compact import LADDER, compact
 
 OPSET = 17
 LARGEST_DIFFERENCE = 0.01  # of a calibrated probability from that of Keras
-LARGEST_SHIFT = 0.05  # of a strangeness that passes 1, from where a photo may count as neither
 
 
 class NotExported(CatDogError, RuntimeError):
@@ -54,7 +53,7 @@ def exported(
     """The smallest model of LADDER that answers as Keras does, or with `exact` one that loses nothing; and its figures.
 
     No label of the photos may change, no calibrated probability nor score for neither may move by more than
-    LARGEST_DIFFERENCE (with `exact`, by what a conversion may), and no strangeness past 1 by more than LARGEST_SHIFT.
+    LARGEST_DIFFERENCE (with `exact`, by what a conversion may).
     Raises NotExported if one does all the same, and ModelMismatch for a file that is not the one of its spec.
     """
     ladder, limit = ((None,), convert.LARGEST_DIFFERENCE) if exact else (LADDER, LARGEST_DIFFERENCE)
@@ -80,45 +79,35 @@ def exported(
             }
     raise NotExported(
         f"{spec.name} is not exported: of {len(photos)} photos the ONNX file changes a label, or a probability by more "
-        f"than {limit:g}, or what counts as neither."
+        f"than {limit:g}."
     )
 
 
 class _Answer(NamedTuple):
-    """To one photo: calibrated probabilities, and what may refuse it; NaN where the model has no such score."""
+    """To one photo: calibrated probabilities, and the score for neither, 0 for a model without one."""
 
     probabilities: np.ndarray
     neither: float
-    strangeness: float
 
 
 def _answer(classifier: Classifier, photo: Path) -> _Answer:
     spec = classifier.spec
     pixels = resized(decode(photo.read_bytes()), *spec.input.shape)
     outputs = classifier.outputs(scaled(pixels[None], spec.scaling)).of(0)
-    neither = spec.neither.score(float(outputs.neither)) if spec.neither else math.nan
-    known = spec.novelty and outputs.features is not None
-    strangeness = spec.novelty.strangeness(outputs.features) if known else None
-    return _Answer(outputs.probabilities, neither, math.nan if strangeness is None else strangeness)
+    return _Answer(outputs.probabilities, spec.neither.score(float(outputs.neither)) if spec.neither else 0.0)
 
 
 def _largest_difference(pairs: Iterable[tuple[_Answer, _Answer]], limit: float) -> float:
-    """Of a probability or the score for neither, up to the first above `limit`; infinite for another verdict."""
+    """Of a probability or the score for neither, up to the first above `limit`; infinite for another label."""
     largest = 0.0
     for found, expected in pairs:
-        if found.probabilities.argmax() != expected.probabilities.argmax() or _other_side(found, expected):
+        if found.probabilities.argmax() != expected.probabilities.argmax():
             return math.inf
-        moved = np.abs([*found.probabilities - expected.probabilities, np.nan_to_num(found.neither - expected.neither)])
+        moved = np.abs([*found.probabilities - expected.probabilities, found.neither - expected.neither])
         largest = max(largest, float(moved.max()))
         if not largest <= limit:
             break
     return largest
-
-
-def _other_side(found: _Answer, expected: _Answer) -> bool:
-    """Whether the strangeness passed 1 by more than rounding may move it."""
-    crossed = (found.strangeness > 1) != (expected.strangeness > 1)
-    return crossed and not abs(found.strangeness - expected.strangeness) <= LARGEST_SHIFT
 
 
 def ramp(spec: ModelSpec) -> np.ndarray:

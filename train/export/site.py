@@ -48,8 +48,7 @@ def shown(spec: ModelSpec) -> dict[str, Any]:
     """What the page shows of a model, and what it needs to prepare a photo for it: words may change at any time."""
     fields = spec.model_dump(include={"name", "title", "classes", "resize", "sureness", "neither"})
     known = {"accuracy": spec.validation_accuracy, "measured": wording.measured(spec), "costs": wording.costs(spec)}
-    known |= {"refuses": wording.refuses(spec), "tried": wording.tried(spec)}
-    return fields | known | {"shape": spec.input.array}
+    return fields | known | {"tried": wording.tried(spec), "shape": spec.input.array}
 
 
 def scaling(spec: ModelSpec) -> dict[str, Any]:

@@ -152,7 +152,7 @@ def _model(folder: Path, onnx: Path, entry: dict[str, Any], spec: ModelSpec) -> 
     changes with its content, so that no cache holds an old one, and does not end in `.gz`: some servers would tell the
     browser to decompress it.
     """
-    names = {"name", "classes", "temperature", "sureness", "novelty", "neither", "disagreement", "sha256"}
+    names = {"name", "classes", "temperature", "sureness", "neither", "disagreement", "sha256"}
     known = spec.model_dump(include=names) | {"accuracy": spec.validation_accuracy}  # no words, which change more often
     known |= {"shape": spec.input.array, "scaling": scaling(spec), "resize": spec.resize}
     check = {"probabilities": entry["ramp"], "tolerance": RAMP_TOLERANCE}

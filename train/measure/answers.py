@@ -38,7 +38,7 @@ def predict(classifiers: Sequence[Classifier], split: Split) -> dict[str, np.nda
 def outputs_of(
     classifiers: Sequence[Classifier], split: Split, change: Change | None = None, progress: str = "photos"
 ) -> dict[str, Outputs]:
-    """Model -> its Outputs on all photos: probabilities before the temperature, float64, and features; no maps.
+    """Model -> its Outputs on all photos: probabilities before the temperature, float64; no maps.
 
     Probabilities have columns as the split has classes. Photos are read as `Comparator.compare` reads them: a large
     one reduced, and a second time as a whole when any of the models is in doubt. `change` is what is done to each

@@ -13,7 +13,7 @@ from catdog.comparator import Comparator
 from catdog.errors import CatDogError, InvalidSettings
 from catdog.pages.pictures import overlay_urls
 from catdog.photo.array import to_array
-from catdog.verdict import Comparison, Verdict, keenest
+from catdog.verdict import REFUSED, Comparison, Verdict, keenest
 from train.data.dataset import DatasetError, find, find_elsewhere, is_photo, visible_folders
 from train.data.kinds import by_kind
 from train.data.neither_photos import ABOUT
@@ -170,7 +170,7 @@ def neither(
 ) -> dict[str, Any]:
     """How many photos of the classes are refused and of other things caught, if each model decided alone."""
     keen = keenest([classifier.spec for classifier in classifiers])
-    names = [verdict.model for verdict in pets[0].models if verdict.refusal is not None]
+    names = [verdict.model for verdict in pets[0].models if verdict.neither is not None]
     sure = {
         c.spec.name: [_verdict(c.spec.name, row).confidence >= SURE for rows in others.values() for row in rows]
         for c in classifiers
@@ -188,14 +188,14 @@ def neither(
 
 
 def _rule(pets: Sequence[float], others: Mapping[str, Sequence[float]]) -> dict[str, Any]:
-    """What a refusal above 1 as the rule refuses and catches."""
+    """What the threshold refuses and catches."""
     every = [value for values in others.values() for value in values]
     return {
-        "refused_pets": share([value > 1 for value in pets]),
-        "caught": share([value > 1 for value in every]),
+        "refused_pets": share([value > REFUSED for value in pets]),
+        "caught": share([value > REFUSED for value in every]),
         "auroc": auroc(pets, every),
         "kinds": {
-            kind: {"caught": share([value > 1 for value in values]), "auroc": auroc(pets, values)}
+            kind: {"caught": share([value > REFUSED for value in values]), "auroc": auroc(pets, values)}
             for kind, values in others.items()
         },
     }
@@ -234,4 +234,4 @@ def _verdict(name: str, comparison: Comparison) -> Verdict:
 
 
 def _refusals(name: str, comparisons: Sequence[Comparison]) -> list[float]:
-    return [_verdict(name, comparison).refusal for comparison in comparisons]
+    return [_verdict(name, comparison).neither for comparison in comparisons]

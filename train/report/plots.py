@@ -21,12 +21,12 @@ from PIL import Image, ImageOps
 from sklearn.metrics import ConfusionMatrixDisplay
 
 from catdog.files import whole
+from catdog.verdict import REFUSED
 from train.measure.faithfulness import CURVES
 from train.measure.statistics import wilson
 
 WIDTH, GALLERY_DPI = 8.0, 130
 THUMBNAIL = 260
-STRANGEST = 2.0  # the right end of the histograms
 INK, MUTED, GRID, PALE = "#1f2937", "#6b7280", "#e5e7eb", "#f3f4f6"
 RIGHT, WRONG = "#15803d", "#b91c1c"
 MARKERS = "osD^v"
@@ -207,15 +207,15 @@ def error_rates(levels: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
 
 
 def refusals(values: Mapping[str, Sequence[float]], model: str) -> Figure:
-    """Histograms of how strongly a model refuses photos: kind -> values; "" are photos of the classes."""
+    """Histograms of `neither` of a model: kind -> values; "" are photos of the classes."""
     figure, grid = _panels(1, height=4.5)
     axes = grid[0, 0]
     for number, (kind, found) in enumerate(values.items()):
         label = kind.replace("_", " ") or "photos of the classes"
         look = {"histtype": "step", "lw": 1.5, "color": f"C{number}"} if kind else {"color": GRID}
-        share, bins = np.full(len(found), 1 / len(found)), np.linspace(0, STRANGEST, 51)
-        axes.hist(np.clip(found, 0, STRANGEST), bins, weights=share, label=f"{label} ({len(found):,})", **look)
-    axes.set_xlabel(f"how strongly {model} refuses a photo; more than 1 is a refusal")
+        share, bins = np.full(len(found), 1 / len(found)), np.linspace(0, 1, 51)
+        axes.hist(found, bins, weights=share, label=f"{label} ({len(found):,})", **look)
+    axes.set_xlabel(f"how likely none of the classes, by {model}; above {REFUSED} it refuses the photo")
     axes.set_ylabel("share of photos per bin")
     _legend(figure, axes)
     return figure

@@ -21,7 +21,7 @@ class Fake:
     def __call__(self, batch: np.ndarray) -> Outputs:
         self.asked.append(len(batch))
         value = batch[:, 0, 0, :1] + np.float32(self.shift)
-        return Outputs.from_model(*[value, value * 10, value[:, None, None] * 100][: 1 if self.bare else 3])
+        return Outputs.from_model(*[value, value[:, None, None] * 100][: 1 if self.bare else 2])
 
 
 def photos(*values: float) -> np.ndarray:
@@ -37,7 +37,6 @@ def test_only_uncertain_photos_are_asked_about_again():
     outputs = engine(photos(0.99, 0.5, 0.01, 0.9))
     expected = np.array([0.99, 0.501, 0.01, 0.901], np.float32)
     np.testing.assert_allclose(outputs.probabilities[:, -1], expected, atol=1e-6)
-    np.testing.assert_allclose(outputs.features[:, 0], expected * 10, atol=1e-5)
     np.testing.assert_allclose(outputs.maps[:, 0, 0, 1], expected * 100, atol=1e-4)
     assert engine.exact.asked == [1, 1]  # each size of batch would take memory for good
 
@@ -56,9 +55,9 @@ def test_what_is_surely_neither_of_the_classes_is_asked_about_again():
     assert engine(photos(0, 1)).probabilities.tolist() == [[0.02, 0.01, 0.97], [0.97, 0.02, 0.01]]
 
 
-def test_models_without_features_work():
+def test_models_without_maps_work():
     outputs = cascade(only_probabilities=True)(photos(0.5))
-    assert outputs.features is None and outputs.maps is None
+    assert outputs.maps is None
     np.testing.assert_allclose(outputs.probabilities, [[0.499, 0.501]], atol=1e-6)
 
 

@@ -67,17 +67,17 @@ def headed():
 
 
 MAPS = (10, PLACES, PLACES, 2)
-# Layers after the convolution, and the shapes of probabilities, features and maps of 10 photos.
+# Layers after the convolution, and the shapes of probabilities and maps of 10 photos.
 HEADS = {
-    "sigmoid": (lambda: [average(), dense(1, "sigmoid")], [(10, 2), (10, 6), MAPS]),
-    "softmax": (lambda: [average(), dense(3, "softmax")], [(10, 3), (10, 6), (10, PLACES, PLACES, 3)]),
-    "dropout": (lambda: [average(), layer("Dropout", 0.5), dense(1, "sigmoid")], [(10, 2), (10, 6), MAPS]),
-    "no average": (lambda: [layer("GlobalMaxPooling2D"), dense(1, "sigmoid")], [(10, 2), (10, 6), None]),
-    "hidden layer": (lambda: [layer("Flatten"), dense(5, "relu"), dense(2, "softmax")], [(10, 2), (10, 5), MAPS]),
-    "hidden curve": (lambda: [average(), dense(5, "tanh"), dense(2, "softmax")], [(10, 2), (10, 5), None]),
+    "sigmoid": (lambda: [average(), dense(1, "sigmoid")], [(10, 2), MAPS]),
+    "softmax": (lambda: [average(), dense(3, "softmax")], [(10, 3), (10, PLACES, PLACES, 3)]),
+    "dropout": (lambda: [average(), layer("Dropout", 0.5), dense(1, "sigmoid")], [(10, 2), MAPS]),
+    "no average": (lambda: [layer("GlobalMaxPooling2D"), dense(1, "sigmoid")], [(10, 2), None]),
+    "hidden layer": (lambda: [layer("Flatten"), dense(5, "relu"), dense(2, "softmax")], [(10, 2), MAPS]),
+    "hidden curve": (lambda: [average(), dense(5, "tanh"), dense(2, "softmax")], [(10, 2), None]),
     "other order": (
         lambda: [layer("Permute", (3, 1, 2)), layer("Flatten"), dense(1, "sigmoid")],
-        [(10, 2), (10, 96), None],
+        [(10, 2), None],
     ),
     "average of a window": (
         lambda: [
@@ -87,16 +87,16 @@ HEADS = {
             layer("ReLU"),
             dense(1, "sigmoid"),
         ],
-        [(10, 2), (10, 5), MAPS],
+        [(10, 2), MAPS],
     ),
-    "model in the model": (lambda: [pooled(), layer("Dropout", 0.5), dense(1, "sigmoid")], [(10, 2), (10, 5), MAPS]),
-    "models in a row": (lambda: [pooled(), headed()], [(10, 2), (10, 9), MAPS]),
+    "model in the model": (lambda: [pooled(), layer("Dropout", 0.5), dense(1, "sigmoid")], [(10, 2), MAPS]),
+    "models in a row": (lambda: [pooled(), headed()], [(10, 2), MAPS]),
     "one place": (
         lambda: [layer("AveragePooling2D", PLACES), average(), dense(1, "sigmoid")],
-        [(10, 2), (10, 6), None],
+        [(10, 2), None],
     ),
-    "no head": (lambda: [layer("Conv2D", 2, 1), average(), layer("Softmax")], [(10, 2), None, MAPS]),
-    "answers of places": (lambda: [layer("Conv2D", 2, 1, activation="softmax"), average()], [(10, 2), None, None]),
+    "no head": (lambda: [layer("Conv2D", 2, 1), average(), layer("Softmax")], [(10, 2), MAPS]),
+    "answers of places": (lambda: [layer("Conv2D", 2, 1, activation="softmax"), average()], [(10, 2), None]),
     "two activations": (
         lambda: [
             layer("AveragePooling2D", PLACES),
@@ -105,9 +105,9 @@ HEADS = {
             dense(2, "tanh"),
             layer("Softmax"),
         ],
-        [(10, 2), (10, 6), None],
+        [(10, 2), None],
     ),
-    "activation last": (lambda: [average(), dense(1, None), layer("Activation", "sigmoid")], [(10, 2), (10, 6), MAPS]),
+    "activation last": (lambda: [average(), dense(1, None), layer("Activation", "sigmoid")], [(10, 2), MAPS]),
 }
 
 
@@ -124,7 +124,7 @@ def test_the_conversion_answers_as_keras_does(tmp_path, head, shapes):
     assert attempt(job) is None
     batch = np.random.default_rng(0).uniform(0, 255, (10, SIZE, SIZE, 3)).astype(np.float32)
     expected, actual = KerasEngine(load_model(job.path, job.spec))(batch), OpenVINOEngine(job.out)(batch)
-    assert [values if values is None else values.shape for values in actual[:3]] == shapes
+    assert [values if values is None else values.shape for values in actual[:2]] == shapes
     for ours, theirs in zip(actual, expected, strict=True):
         assert (ours is None) == (theirs is None)
         if ours is not None:
@@ -161,7 +161,7 @@ def test_photos_are_computed_in_parts_of_few_sizes(tmp_path):
     def sizes(photos: int) -> set[int]:
         """What an engine computes at a time when it is asked about so many photos."""
         engine = OpenVINOEngine(job.out)
-        for ours, theirs in zip(engine(batch[:photos])[:3], expected[:3], strict=True):
+        for ours, theirs in zip(engine(batch[:photos])[:2], expected[:2], strict=True):
             assert np.allclose(ours, theirs[:photos], atol=1e-5)
         return {shape[0] for shape in engine.requests}
 

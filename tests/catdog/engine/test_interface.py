@@ -10,11 +10,10 @@ from catdog.engine.interface import Outputs, are_probabilities
 
 def test_one_sigmoid_becomes_two_columns():
     maps = np.array([[[[3.0], [-1.0]]]], np.float32)
-    outputs = Outputs.from_model(np.array([[0.25]], np.float32), np.ones((1, 4), np.float32), maps)
+    outputs = Outputs.from_model(np.array([[0.25]], np.float32), maps)
     assert outputs.probabilities.tolist() == [[0.75, 0.25]]
     assert outputs.maps.tolist() == [[[[0, 3], [0, -1]]]]
-    assert outputs.features.shape == (1, 4)
-    assert all(part.dtype == np.float32 for part in outputs[:3])
+    assert all(part.dtype == np.float32 for part in outputs[:2])
     assert Outputs.from_model(np.array([[1.0]])).maps is None
 
 

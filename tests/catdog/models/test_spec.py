@@ -8,10 +8,6 @@ from catdog.errors import ModelMismatch
 from catdog.models.spec import MOST_BYTES, MOST_LEVELS, ModelSpec, respelt, sha256_of
 from tests.specs import minimal
 
-NOVELTY = {
-    "means": {"steps": [0.01, 0.01], "int8": "fwAAAH8A"}, "axes": {"steps": [0.01], "int8": "AAB/"},
-    "variances": [2.0], "rest": 0.5, "threshold": 3.0,
-}  # fmt: skip
 CONTENT = {
     "name": "xception", "title": "Xception", "architecture": "xception", "file": "xception.h5", "sha256": "a" * 64,
     "bytes": 123, "image_size": 112, "classes": ["cat", "dog"],
@@ -19,7 +15,7 @@ CONTENT = {
 FULL = CONTENT | {
     "resize": "crop", "scaling": "symmetric", "temperature": 1.5,
     "metrics": {"val": {"accuracy": 0.98, "images": 1000}}, "training": {"epochs": 3, "data": "Katzen & Hündchen"},
-    "sureness": {"confidence": [0.0, 0.9], "error_rate": [0.2, 0.01]}, "novelty": NOVELTY,
+    "sureness": {"confidence": [0.0, 0.9], "error_rate": [0.2, 0.01]},
     "disagreement": [{"others": {"b": "b" * 64}, "same": [], "photos": 20, "right": 15}], "clear": {"int8": 0.9},
     "neither": {"threshold": 0.2, "auroc": 0.99, "caught": 0.98, "photos": 200, "refused": 0.01},
 }  # fmt: skip
@@ -90,10 +86,9 @@ BAD = [
     ("training", "yes"), ("training", nested(MOST_LEVELS + 1, "base")),
     ("training", nested(MOST_LEVELS + 1, list=True)),
     ("clear", {"int8": "0.9"}), ("clear", {"int8": 1.1}), ("clear", {"int8": True}),
-    ("sureness", []), ("sureness", {"confidence": [0.0], "error_rate": [2.0]}), ("novelty", "strange"),
+    ("sureness", []), ("sureness", {"confidence": [0.0], "error_rate": [2.0]}),
     ("neither", 0.5), ("neither", {}), ("neither", {"threshold": 0}), ("neither", {"threshold": 1.0}),
     ("neither", {"threshold": 0.5, "auroc": 2}), ("neither", {"threshold": 0.5, "photos": "many"}),
-    ("novelty", NOVELTY | {"rest": 0}), ("novelty", NOVELTY | {"axes": {"steps": [0.01], "int8": "?"}}),
     ("disagreement", {}), ("disagreement", None), ("disagreement", [5]),
     ("disagreement", FULL["disagreement"] * 20_000),
     ("disagreement", [{"others": {}, "same": [], "photos": 1, "right": 2}]),

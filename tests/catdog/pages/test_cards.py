@@ -45,7 +45,7 @@ def test_a_card_says_what_nobody_measured_and_what_the_model_cannot_do():
     for text in ("own account: 94.0%", "was never measured", "Never measured", "every photo", "cd-mapless"):
         assert text in html
     assert "cd-mapless" not in cards.filled(compared(verdict("foreign", "cat", CAT)), [foreign], None)
-    others = compared(verdict("xception", "cat", CAT, strangeness=2), verdict("foreign", "cat", CAT), verdict="neither")
+    others = compared(verdict("xception", "cat", CAT, neither=0.9), verdict("foreign", "cat", CAT), verdict="neither")
     html = words(cards.filled(others, [fakes.spec("xception"), foreign], None))
     assert "had to choose: 94.0%" in html and "always chooses: 94.0%" in html
 

@@ -58,7 +58,7 @@ def test_a_server_needs_no_tensorflow_for_it(made, expected, without_tensorflow,
     for precision in ("float32", "int8"):
         engine = load_engine(folder / spec.file, spec, settings, precision=precision)
         outputs = engine(convert.check_batch(spec))
-        for name in ("probabilities", "features", "maps"):
+        for name in ("probabilities", "maps"):
             tolerance = 1e-5 if precision == "float32" else 0.2
             np.testing.assert_allclose(getattr(outputs, name), getattr(expected, name), atol=tolerance, err_msg=name)
     assert engine.runtime.startswith("OpenVINO") and not engine.problem

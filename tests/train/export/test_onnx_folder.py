@@ -8,7 +8,6 @@ import pytest
 
 from catdog.engine.keras_engine import KerasEngine, load_model
 from catdog.errors import InvalidSettings, ModelMismatch
-from catdog.models.novelty import Novelty, unit
 from catdog.models.spec import ModelSpec, sha256_of
 from tests.conftest import EXAMPLES
 from tests.tiny import write_tiny_model
@@ -16,14 +15,13 @@ from train.export import onnx_file, onnx_folder
 
 LADDER = (8, 9, None)
 PHOTOS = sorted(EXAMPLES.glob("*.jpg"))
-# To this, every photo is strange.
-NOVELTY = Novelty(means=unit(np.eye(8)[:2]), axes=np.eye(8)[:3], variances=(0.1, 0.2, 0.3), rest=0.5, threshold=0.001)
 
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
     folder = tmp_path_factory.mktemp("weights")
-    write_tiny_model(folder, "two").replace(novelty=NOVELTY).write(folder / "two.json")
+    spec = write_tiny_model(folder, "two", classes=("cat", "dog", "neither"))
+    spec.replace(classes=("cat", "dog"), neither={"threshold": 0.3}).write(folder / "two.json")
     write_tiny_model(folder, "three", classes=("cat", "dog", "owl"), convolutions=2, filters=64)
     return folder
 
@@ -62,7 +60,7 @@ def test_every_output_is_that_of_keras(weights, exported):
         batch = np.random.default_rng(1).integers(0, 256, (3, 32, 32, 3)).astype(np.float32)
         keras = KerasEngine(load_model(weights / spec.file, spec))(batch)
         found = onnx_file.OnnxEngine(onnx.load(folder / entry["file"]))(batch)
-        for name in ("probabilities", "features", "maps"):
+        for name in ("probabilities", "maps"):
             np.testing.assert_allclose(getattr(found, name), getattr(keras, name), atol=0.02, err_msg=name)
 
 
@@ -103,9 +101,9 @@ def export_changed(converted, monkeypatch):
 
 
 CHANGES = {
-    "labels": lambda outputs: outputs._replace(probabilities=outputs.probabilities[:, ::-1]),
-    "probabilities": lambda outputs: outputs._replace(probabilities=outputs.probabilities * 0.9 + [[0.1, 0]]),
-    "what is strange": lambda outputs: outputs._replace(features=NOVELTY.means[:1]),
+    "labels": lambda outputs: outputs._replace(probabilities=outputs.probabilities[:, [1, 0, 2]]),
+    "probabilities": lambda outputs: outputs._replace(probabilities=outputs.probabilities * [[1, 0.9, 1]]),
+    "neither": lambda outputs: outputs._replace(probabilities=outputs.probabilities * [[1, 1, 0.9]]),
 }
 
 

@@ -21,7 +21,7 @@ class Corner:
         light = batch[:, :8, :8].mean(axis=(1, 2, 3)) / 255
         of_dog = 1 / (1 + np.exp(-12 * (light - 0.5)))
         maps = np.stack([np.zeros_like(self.map), self.map], axis=-1)
-        return Outputs(np.stack([1 - of_dog, of_dog], axis=1), None, np.repeat(maps[None], len(batch), axis=0))
+        return Outputs(np.stack([1 - of_dog, of_dog], axis=1), np.repeat(maps[None], len(batch), axis=0))
 
 
 def bright_corner(random: np.random.Generator) -> np.ndarray:

@@ -13,6 +13,7 @@ from catdog.errors import InvalidSettings
 from catdog.verdict import Comparison
 from tests.catdog import fakes
 from tests.specs import minimal
+from tests.tiny import write_tiny_model
 from tests.train.conftest import disc, waves, write_pictures
 from train.__main__ import main
 from train.data.dataset import DatasetError
@@ -40,6 +41,9 @@ def test_one_command_writes_page_figures_and_drawings(
     tiny_data, tiny_weights, two_folders, strangers, tmp_path, capsys
 ):
     weights = shutil.copytree(tiny_weights, tmp_path / "weights")
+    for name in ("scratch_cnn", "xception"):
+        able = write_tiny_model(weights, name, classes=("cat", "dog", "neither"))
+        able.replace(classes=("cat", "dog"), neither={"threshold": 0.3}).write(weights / f"{name}.json")
     assert main(["calibrate", "--data", str(tiny_data), "--weights", str(weights)]) == 0
     command = ["insight", "--data", str(tiny_data), "--weights", str(weights), "--strangers", str(strangers)]
     more = ["--more", str(two_folders[1]), "--photos", "5"]
@@ -126,23 +130,22 @@ def test_promises_are_held_against_what_was_wrong():
 
 
 def test_refused_and_caught_are_counted():
-    pets = [answer("cat", strangeness=value) for value in (0.1, 0.2, 1.5, 0.3)]
-    others = {"owls": [answer("cat", strangeness=value) for value in (1.1, 0.5)]}
+    pets = [answer("cat", neither=value) for value in (0.05, 0.1, 0.7, 0.2)]
+    others = {"owls": [answer("cat", neither=value) for value in (0.6, 0.3)]}
     figures = insight_figures.neither([classifier()], pets, others)
     rule = figures["rules"]["m"]
     assert (rule["refused_pets"]["count"], rule["refused_pets"]["of"]) == (1, 4)
     assert (rule["caught"]["count"], rule["caught"]["of"]) == (1, 2)
     assert rule["auroc"]["area"] == rule["kinds"]["owls"]["auroc"]["area"] == pytest.approx(6 / 8)
     assert figures["sure_of_others"]["m"]["share"] == 1
-    assert figures["decided_by"] is None  # its spec has no statistics
+    assert figures["decided_by"] is None  # its spec knows no such output
 
 
-def test_the_best_output_for_neither_decides_before_the_strangeness_of_any_model():
+def test_the_best_output_for_neither_decides_and_each_has_its_figures():
     pets, others = (
-        [fakes.compared(fakes.verdict("a", strangeness=0.2, neither=share), fakes.verdict("b", strangeness=3.0))]
-        for share in (0.4, 0.6)
+        [fakes.compared(fakes.verdict("a", neither=share), fakes.verdict("b", neither=0.9))] for share in (0.4, 0.6)
     )
-    specs = [minimal("a", neither={"threshold": 0.3}), minimal("b", novelty=fakes.NOVELTY)]
+    specs = [minimal(name, neither={"threshold": 0.3, "auroc": auroc}) for name, auroc in (("a", 0.99), ("b", 0.9))]
     models = [Classifier(spec, None) for spec in specs]
     figures = insight_figures.neither(models, pets, {"owls": others})
     assert figures["decided_by"] == "a"

@@ -17,7 +17,7 @@ from train.data.dataset import Split, find, find_elsewhere
 from train.measure.answers import outputs_of
 from train.measure.calibration.fit_clear import fit_clear
 from train.measure.calibration.fit_disagreement import fit_disagreement
-from train.measure.calibration.fit_refusal import fit_neither, fit_novelty
+from train.measure.calibration.fit_refusal import fit_neither
 from train.measure.metrics import measure
 from train.measure.served import amend, files_of, in_precisions, on_openvino, served
 
@@ -32,8 +32,6 @@ def calibrate(weights: str | Path, data: Path, more: Sequence[Path] = ()) -> dic
                   are measured again, and those of other photos that it would change are dropped. Those of the photos
                   that a model was adopted with give way to those of val
     sureness      how often answers of a given confidence are wrong
-    novelty       what the features of the training animals look like; None for a model with an output for neither, or
-                  without features, or with fewer than LEAST_PHOTOS of a class
     disagreement  how often the model is right where others disagree
     neither       from where on the output for neither refuses, and how well it tells the photos of neither in val from
                   those of the classes, of `data` and of the further folders `more`; None for a model without it. Where
@@ -73,7 +71,6 @@ def learn(classifiers: Sequence[Classifier], split: Split, elsewhere: Split) -> 
             "temperature": temperatures[name],
             "metrics": _metrics(specs[name], temperatures[name], raw[name], split),
             "sureness": fit_error_rate(rows.max(axis=1), predicted[name] == split.labels),
-            "novelty": None if specs[name].neither else fit_novelty(outputs[name].features, split.labels),
             "neither": known
             if (known := specs[name].neither) and known.photos and not len(elsewhere.of_neither)
             else refusal(outputs[name].neither, others[name].neither if name in others else None, elsewhere),

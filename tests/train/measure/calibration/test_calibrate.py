@@ -29,14 +29,14 @@ def test_calibrate_writes_what_serving_uses_and_can_be_run_again(tiny_data, weig
     assert {path.name: path.read_bytes() for path in weights.iterdir()} == written
     for name, old in before.items():
         spec = ModelSpec.read(weights / f"{name}.json")
-        fields = ("temperature", "metrics", "sureness", "novelty", "disagreement", "clear")
+        fields = ("temperature", "metrics", "sureness", "disagreement", "clear")
         learned = {field: getattr(spec, field) for field in fields}
         assert spec == old.replace(**learned)
-        assert learned["sureness"] and learned["novelty"]
+        assert learned["sureness"]
     comparator = load(Settings(weights=weights))
     comparison = comparator.compare(tiny_data / "test" / "cats" / "cats.0.png")
     comparator.close()
-    assert all(0 < verdict.error_rate <= 1 and verdict.strangeness > 0 for verdict in comparison.models)
+    assert all(0 < verdict.error_rate <= 1 for verdict in comparison.models)
 
 
 @pytest.mark.parametrize(("moved", "left"), [(0.0, {"int8": 0.5, "bfloat16": 0.7}), (0.3, {"bfloat16": 0.7})])
@@ -86,7 +86,7 @@ def test_a_temperature_is_fitted_where_none_was_and_what_it_changes_is_measured_
     assert spec.metrics["test"] == {"images": 30, "accuracy": 0.8}
     assert spec.metrics["val"]["images"] == 16 and spec.validation_accuracy > 0.5
     assert spec.metrics["val"]["calibration_error"] < spec.metrics["val"]["calibration_error_uncalibrated"]
-    assert spec.sureness and spec.novelty
+    assert spec.sureness
     assert main(["evaluate", "--split", "val", *command[1:]]) == 0
     assert ModelSpec.read(tmp_path / "weights" / "mine.json").metrics["val"].items() >= spec.metrics["val"].items()
 

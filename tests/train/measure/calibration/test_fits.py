@@ -8,7 +8,7 @@ from catdog.adopt.fit_confidence import fit_error_rate, fit_temperature
 from catdog.classifier import calibrated
 from train.measure.calibration.fit_clear import MOST_DOUBTFUL, fit_clear
 from train.measure.calibration.fit_disagreement import fit_disagreement
-from train.measure.calibration.fit_refusal import fit_neither, fit_novelty
+from train.measure.calibration.fit_refusal import fit_neither
 from train.measure.calibration.fit_shift import fit_shift
 
 # --- temperature and shift ----------------------------------------------------------------------
@@ -84,47 +84,6 @@ def test_few_answers_make_one_level(count):
 def test_answers_of_equal_confidence_are_of_one_level():
     right = np.r_[np.zeros(100, bool), np.ones(100, bool)]
     assert fit_error_rate(np.full(200, 0.9), right).confidence == (0.0,)
-
-
-# --- novelty ------------------------------------------------------------------------------------
-
-
-def features(random: np.random.Generator, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Two classes in 40 dimensions, of which few vary much."""
-    labels = random.integers(2, size=count)
-    spread = np.r_[np.full(5, 0.5), np.full(35, 0.05)]
-    return (np.eye(40)[labels] * 3 + random.normal(size=(count, 40)) * spread).astype(np.float32), labels
-
-
-def test_at_most_two_in_a_hundred_of_new_animals_are_strange_and_other_things_are():
-    random = np.random.default_rng(0)
-    learned = fit_novelty(*features(random, 1000))
-    fresh = learned.distances(features(random, 5000)[0]) / learned.threshold
-    assert 0.002 < (fresh > 1).mean() < 0.025
-    other = np.eye(40)[np.full(200, 20)] * 3 + random.normal(size=(200, 40)) * 0.05
-    assert (learned.distances(other) / learned.threshold > 1).all()
-
-
-@pytest.mark.parametrize(
-    "values", [np.zeros((20, 6)), np.ones((20, 6)), np.eye(6)[np.arange(20) % 6], np.ones((20, 2))]
-)
-def test_features_that_hardly_vary_make_usable_statistics(values):
-    learned = fit_novelty(values.astype(np.float32), np.arange(20) % 2)
-    assert learned.rounded() == learned
-    assert learned.strangeness(np.zeros(values.shape[1])) is not None
-
-
-def test_few_photos_have_few_axes():
-    """As many as a fold can have: a quarter of the photos that are left without it."""
-    learned = fit_novelty(np.random.default_rng(0).normal(size=(40, 60)), np.arange(40) % 2)
-    assert len(learned.axes) == 8
-
-
-def test_too_few_photos_teach_nothing_of_what_is_strange():
-    labels, values = np.repeat([0, 1], 3), np.random.default_rng(0).random((6, 5), np.float32)
-    assert fit_novelty(values, labels) is not None
-    assert fit_novelty(values[1:], labels[1:]) is None
-    assert fit_novelty(None, labels) is None
 
 
 # --- disagreement -------------------------------------------------------------------------------
