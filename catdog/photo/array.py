@@ -49,7 +49,7 @@ class Input(NamedTuple):
     @property
     def array(self) -> tuple[int, int, int]:
         """Height, width and channels."""
-        return array_shape(self.size)
+        return (self.size, self.size, 3) if isinstance(self.size, int) else self.size
 
     @property
     def aspect(self) -> float:
@@ -85,11 +85,6 @@ def to_array(image: Image.Image, wanted: Input) -> np.ndarray:
     return scaled(resized(image, wanted.size, wanted.resize), wanted.scaling)
 
 
-def array_shape(size: Size) -> tuple[int, int, int]:
-    """Height, width and channels of an Input of this size."""
-    return (size, size, 3) if isinstance(size, int) else size
-
-
 def size_of(height: int, width: int, channels: int) -> Size:
     """The size of an Input that takes arrays of this shape."""
     return height if height == width and channels == 3 else (height, width, channels)
@@ -97,7 +92,7 @@ def size_of(height: int, width: int, channels: int) -> Size:
 
 def resized(image: Image.Image, size: Size, resize: Resize) -> np.ndarray:
     """Resize an RGB image, bilinear and antialiased: uint8 (height, width, channels)."""
-    height, width, channels = array_shape(size)
+    height, width, channels = Input(size).array
     if resize == "crop":
         image = ImageOps.fit(image, (width, height), Image.Resampling.BILINEAR)
     else:

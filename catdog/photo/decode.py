@@ -139,7 +139,9 @@ def to_rgb(image: Image.Image, *, min_side: int | None = None, may_share: bool =
         image = image.convert("RGBA")
     elif image.mode not in ("RGB", "L", "CMYK"):
         image = image.convert("L" if grey else "RGB")
-    image = in_srgb(_reduced(image, min_side), profile, grey=grey)
+    if min_side and (factor := min(image.size) // min_side) > 1:
+        image = image.reduce(1 << factor.bit_length() - 1)
+    image = in_srgb(image, profile, grey=grey)
     if image.mode == "RGBA":
         white = Image.new("RGBA", image.size, "white")
         image = Image.alpha_composite(white, image)
@@ -187,11 +189,6 @@ def _ends_black(image: Image.Image) -> bool:
     image.load()
     rows = range(max(image.height - 2, 0), image.height)
     return not all(image.crop((0, row, image.width, row + 1)).getbbox(alpha_only=False) for row in rows)
-
-
-def _reduced(image: Image.Image, min_side: int | None) -> Image.Image:
-    factor = max(1, min(image.size) // min_side) if min_side else 1
-    return image.reduce(1 << factor.bit_length() - 1) if factor > 1 else image
 
 
 def _only_if_large(image: Image.Image, min_side: int | None) -> int | None:

@@ -17,7 +17,8 @@ from collections.abc import Callable, Iterable, Sequence
 import httpcore
 import httpx
 
-from catdog.errors import AddressRefused, ImageTooLarge, NotFetched
+from catdog.errors import AddressRefused, NotFetched
+from catdog.photo.unreadable import too_many_bytes
 
 SECONDS = 15.0  # for all of it, except that the system takes its own time to resolve a name
 CONNECTING = 5.0  # seconds for each of the addresses of a name
@@ -62,7 +63,9 @@ def fetch(
                         continue
                     return _content(response, headers, max_bytes, deadline)
     except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException) as error:
-        raise _late(seconds) if time.monotonic() >= deadline else _unreached(url.host) from error
+        late = f"The site took longer than {seconds:g} s. Save the photo, and send it as a file."
+        lost = f"{url.host!r} cannot be reached, or broke off. Check the address, or send the photo as a file."
+        raise NotFetched(late if time.monotonic() >= deadline else lost) from error
     finally:
         network.close()
     raise NotFetched(f"The address redirects more than {REDIRECTS} times. Use the address of the photo itself.")
@@ -167,17 +170,7 @@ def _content(response: httpcore.Response, headers: httpx.Headers, max_bytes: int
     for chunk in response.iter_stream():
         content += chunk
         if len(content) > max_bytes:
-            raise ImageTooLarge(
-                f"The file is larger than the {max_bytes / 2**20:g} MB that are accepted. Send a smaller copy."
-            )
+            raise too_many_bytes(max_bytes)
     if time.monotonic() >= deadline:  # what was broken off may look like an end
         raise httpcore.ReadTimeout
     return bytes(content)
-
-
-def _late(seconds: float) -> NotFetched:
-    return NotFetched(f"The site took longer than {seconds:g} s. Save the photo, and send it as a file.")
-
-
-def _unreached(host: str) -> NotFetched:
-    return NotFetched(f"{host!r} cannot be reached, or broke off. Check the address, or send the photo as a file.")

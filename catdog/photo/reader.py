@@ -12,9 +12,10 @@ from typing import IO, NamedTuple
 
 from PIL import Image
 
-from catdog.errors import ImageTooLarge, InvalidImage
+from catdog.errors import InvalidImage
 from catdog.photo.array import Input
 from catdog.photo.decode import decode, from_pillow, pixels_of
+from catdog.photo.unreadable import too_many_bytes
 from catdog.settings import Settings
 
 # A large photo keeps at least this many times the sides of the largest model's input. With 1.5, a confident answer to a
@@ -94,9 +95,7 @@ class Reader:
     def _bytes_of(self, photo: Photo) -> bytes:
         data = _read_bytes(photo, self.max_bytes + 1)
         if len(data) > self.max_bytes:
-            raise ImageTooLarge(
-                f"The file is larger than the {self.max_bytes / 2**20:g} MB that are accepted. Send a smaller copy."
-            )
+            raise too_many_bytes(self.max_bytes)
         return data
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from catdog.errors import InvalidImage
+from catdog.errors import ImageTooLarge, InvalidImage
 
 ACCEPTED = "JPEG, PNG, WebP, GIF, BMP, TIFF, HEIC or AVIF"
 
@@ -53,6 +53,10 @@ OTHER_PHOTOS = {
     "a QOI image": rb"qoif",
     "a DDS texture": rb"DDS ",
 }
+
+
+def too_many_bytes(limit: int) -> ImageTooLarge:
+    return ImageTooLarge(f"The file is larger than the {limit / 2**20:g} MB that are accepted. Send a smaller copy.")
 
 
 def unsupported(kind: str) -> InvalidImage:
