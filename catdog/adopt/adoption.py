@@ -24,7 +24,7 @@ from catdog.keras_file.read import Read, read, workspace
 from catdog.keras_file.refusals import first_line, refused
 from catdog.models.locate import ORDER
 from catdog.models.spec import ModelSpec, sha256_of, usual_name
-from catdog.photo.array import Shape, scaled, size_of
+from catdog.photo.array import scaled, size_of
 
 if TYPE_CHECKING:
     import keras
@@ -89,7 +89,8 @@ def adopt(
         model = with_probabilities(found.model, source.model.name, found.loss, logits=logits, sigmoids=True)
         names, certain = _classes(model, source, given, labelled, source.model.name)
         facts = _facts(path, source, found, model)
-    shapes = _shapes(array, source)
+    modes = ("crop", "stretch") if source.teachable else ("stretch", "crop")  # the usual one first
+    shapes = [(size_of(*array), mode) for mode in modes]
     try:
         seconds = seconds_of(model, array)
     except Exception as error:  # TensorFlow raises many kinds
@@ -105,8 +106,16 @@ def adopt(
         facts["chosen_on"] = {"photos": counts[0], "agreement": {k: round(v, 3) for k, v in choice.shares.items()}}
     elif unsaid := (*assumed, *(() if source.teachable else ("shape",))):
         facts["assumed"] = [*unsaid]
-    spec = _write(model, _spec(target, array, wanted, names, figures, facts), target)
-    return Adopted(spec, out, head_of(model), choice, assumed, seconds, counts)
+    height, width, channels = array
+    spec = ModelSpec(
+        name=target.stem, title=target.stem.replace("_", " "), architecture="adopted", file=target.name,
+        sha256="0" * 64, bytes=0,  # until it is written
+        image_size=height, image_width=None if width == height else width, channels=channels,
+        classes=tuple(names[place] for place in wanted.order), resize=wanted.shape[1], scaling=wanted.scaling,
+        training=facts, **figures,
+    )  # fmt: skip
+    spec = _write(model, spec, target)
+    return Adopted(spec, out, head_of(model.outputs[0]), choice, assumed, seconds, counts)
 
 
 def _target(out: Path, name: str, overwrite: bool) -> Path:
@@ -170,7 +179,7 @@ def _folded(names: Sequence[str]) -> set[str]:
 
 def _facts(path: Path, source: Source, found: Read, model: keras.Model) -> dict[str, Any]:
     """What the spec keeps of where the model is from."""
-    head, file = head_of(model), source.weights or source.model
+    head, file = head_of(model.outputs[0]), source.weights or source.model
     several = {"head": "sigmoids"} if head == "sigmoid" and model.outputs[0].shape[1] > 1 else {}
     return several | {
         "adopted_from": file.name if path in (source.model, source.weights) else f"{path.absolute().name}/{file.name}",
@@ -179,30 +188,6 @@ def _facts(path: Path, source: Source, found: Read, model: keras.Model) -> dict[
         "parameters": model.count_params(),
         "date": datetime.date.today().isoformat(),
     }
-
-
-def _shapes(array: tuple[int, int, int], source: Source) -> list[Shape]:
-    """The shapes of pixels that a model may want, the usual one first."""
-    return [(size_of(*array), mode) for mode in (("crop", "stretch") if source.teachable else ("stretch", "crop"))]
-
-
-def _spec(
-    target: Path,
-    array: tuple[int, int, int],
-    wanted: Option,
-    names: tuple[str, ...],
-    figures: dict[str, Any],
-    facts: dict[str, Any],
-) -> ModelSpec:
-    """A spec of a file that is not yet written."""
-    height, width, channels = array
-    return ModelSpec(
-        name=target.stem, title=target.stem.replace("_", " "), architecture="adopted", file=target.name,
-        sha256="0" * 64, bytes=0, image_size=height,
-        image_width=None if width == height else width, channels=channels,
-        classes=tuple(names[place] for place in wanted.order), resize=wanted.shape[1], scaling=wanted.scaling,
-        training=facts, **figures,
-    )  # fmt: skip
 
 
 def _write(model: keras.Model, spec: ModelSpec, target: Path) -> ModelSpec:

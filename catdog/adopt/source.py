@@ -23,6 +23,7 @@ LABELS = re.compile(rf"labels?{COPY}\.txt", re.IGNORECASE)
 LARGEST_LABELS = 2**20  # bytes
 LARGEST_TEXT = LARGEST_CONFIG + 1  # bytes unpacked of what is no model's file
 TEACHABLE = re.compile(rf"keras_model{COPY}", re.IGNORECASE)  # the name in an export of Teachable Machine
+HIDDEN = re.compile(r"(^|/)(\.|__)")  # a part of a path, such as .git or __MACOSX
 NUMBERED = re.compile(r"(\d{1,6})[ :,.)\t]+(.+)")
 
 
@@ -101,7 +102,9 @@ def _from_json(text: str, name: str) -> tuple[str, ...]:
 def _unpacked(path: Path, workspace: Path) -> Path:
     """The folder with the files of a zip that could be wanted; folders in it are dropped."""
     with zipfile.ZipFile(path) as archive:
-        wanted = [info for info in archive.infolist() if not info.is_dir() and _is_wanted(Path(info.filename))]
+        files = [info for info in archive.infolist() if not info.is_dir()]
+        wanted = [info for info in files if Path(info.filename).suffix.lower() in (*MODELS, ".json", ".txt")]
+        wanted = [info for info in wanted if not Path(info.filename).name.startswith((".", "_"))]
         if len({Path(info.filename).name.casefold() for info in wanted}) < len(wanted):
             raise refused("several_files", path.name, reason=", ".join(info.filename for info in wanted))
         models = [info for info in wanted if Path(info.filename).suffix.lower() in MODELS]
@@ -123,14 +126,6 @@ def _unpacked(path: Path, workspace: Path) -> Path:
     return workspace
 
 
-def _is_wanted(path: Path) -> bool:
-    return path.suffix.lower() in (*MODELS, ".json", ".txt") and not path.name.startswith((".", "_"))
-
-
-def _is_hidden(path: Path) -> bool:
-    return any(part.startswith((".", "__")) for part in path.parts)
-
-
 def _other(paths: Sequence[Path]) -> str | None:
     """The code for what lies in a folder instead of a model of Keras."""
     return next(filter(None, map(other, paths)), None)
@@ -144,7 +139,7 @@ def _in_folder(folder: Path) -> tuple[Path, Path | None]:
     if not models and not described:  # as in many repositories, two folders down at most
         inside = sorted({*folder.glob("*/*"), *folder.glob("*/*/*")})
         models = [path for path in inside if path.suffix.lower() in MODELS and path.is_file()]
-        models = [path for path in models if not _is_hidden(path.relative_to(folder))]
+        models = [path for path in models if not HIDDEN.search(path.relative_to(folder).as_posix())]
     if len(models) == 1:
         return _with_partner(models[0])
     if len(models) > 1:

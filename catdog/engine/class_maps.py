@@ -74,7 +74,8 @@ def _at_places(tensor: Tensor) -> Tensor | None:
 
     tensor = _before_dropout(tensor)
     layer = made_by(tensor)
-    if isinstance(layer, layers.GlobalAveragePooling2D) or _pools_all(layer, tensor):
+    pools_all = isinstance(layer, layers.AveragePooling2D) and layer.pool_size == tuple(seen_by(tensor).shape[1:3])
+    if pools_all or isinstance(layer, layers.GlobalAveragePooling2D):
         return seen_by(tensor) if layer.data_format == "channels_last" else None
     if isinstance(layer, layers.Flatten) and math.prod(seen_by(tensor).shape[1:-1]) == 1:
         return _at_places(seen_by(tensor))
@@ -87,13 +88,6 @@ def _at_places(tensor: Tensor) -> Tensor | None:
         same = layers.BatchNormalization(epsilon=layer.epsilon, center=layer.center, scale=layer.scale)
         return None if places is None else _with_weights(same, layer.get_weights(), places)
     return None
-
-
-def _pools_all(layer: Any, tensor: Tensor) -> bool:
-    """Whether it takes the mean of a whole map, (N, 1, 1, F)."""
-    from keras import layers
-
-    return isinstance(layer, layers.AveragePooling2D) and layer.pool_size == tuple(seen_by(tensor).shape[1:3])
 
 
 def _dense_at_places(tensor: Tensor) -> Tensor | None:

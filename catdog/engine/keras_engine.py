@@ -81,7 +81,3 @@ def _check_input(model: keras.Model, path: Path, spec: ModelSpec) -> None:
         or any(size not in (None, want) for size, want in zip(declared[0], wanted, strict=True))
     ):
         raise ModelMismatch(f"{path.name} takes inputs of shape {declared}; its spec says {wanted}.")
-    if len(model.outputs) != 1:
-        raise ModelMismatch(
-            f"{path.name} does not turn pixels of shape {wanted} into one array: it has {len(model.outputs)} outputs."
-        )

@@ -27,7 +27,7 @@ def with_probabilities(
     Raises Refused for every other head, because its numbers would be taken for probabilities.
     """
     count = _count_of_outputs(model, name)
-    match head_of(model):
+    match head_of(model.outputs[0]):
         case "softmax" if count == 1:
             raise refused("one_softmax_output", name)
         case "softmax":
@@ -36,8 +36,8 @@ def with_probabilities(
             return model
         case "sigmoid":
             raise refused("several_sigmoids", name, count=count)
-        case "linear" if logits or are_logits(loss):
-            binary = count == 1 or _is_binary(loss)
+        case "linear" if logits or _are_logits(loss):
+            binary = count == 1 or "binary" in str(_alone(loss)).lower()  # it asks about each output by itself
             return with_probabilities(_activated(model, "sigmoid" if binary else "softmax"), name, sigmoids=sigmoids)
         case "linear":
             raise refused("linear_head", name)
@@ -45,19 +45,15 @@ def with_probabilities(
             raise refused("unknown_head", name, kind=other)
 
 
-def head_of(model: keras.Model) -> str:
-    """What a model with one output does last: the name of an activation, or of a layer that has none."""
-    return _head_of(model.outputs[0])
-
-
-def _head_of(tensor: keras.KerasTensor) -> str:
+def head_of(tensor: keras.KerasTensor) -> str:
+    """What made the output of a model: the name of an activation, or of a layer that has none."""
     import keras
 
     layer, call, place = tensor._keras_history
     if isinstance(layer, keras.Model):
-        return _head_of(layer.outputs[place])
+        return head_of(layer.outputs[place])
     own = activation_of(layer)
-    given = {_head_of(each) for each in layer._inbound_nodes[call].input_tensors} if own in PASSING else ()
+    given = {head_of(each) for each in layer._inbound_nodes[call].input_tensors} if own in PASSING else ()
     if len(given) == 1 and (own != "Concatenate" or "sigmoid" in given):
         return given.pop()
     return own
@@ -93,16 +89,11 @@ def through(model: keras.Model, inputs: Any, operation: Callable[[Any], Callable
     return (model._functional if isinstance(model, keras.Sequential) else model)._run_through_graph(inputs, operation)
 
 
-def are_logits(loss: Any) -> bool:
+def _are_logits(loss: Any) -> bool:
     """Whether the config of a loss says that it takes logits."""
     loss = _alone(loss)
     config = loss.get("config") if isinstance(loss, dict) else None
     return isinstance(config, dict) and config.get("from_logits") is True
-
-
-def _is_binary(loss: Any) -> bool:
-    """Whether a loss that takes logits asks about each output by itself."""
-    return "binary" in str(_alone(loss)).lower()
 
 
 def _alone(loss: Any) -> Any:

@@ -107,7 +107,7 @@ def _modern(layer: Layer, source: Source) -> list[Layer]:
     known = _options_of(kind)
     if known is None:
         raise refused("own_code", source.name, layer=repr(config.get("name", kind)), kind=kind)
-    relevant = {key: value for key, value in config.items() if not _is_irrelevant(key)}
+    relevant = {key: value for key, value in config.items() if key not in IRRELEVANT and not key.endswith(ENDINGS)}
     options, after = _special(kind, _plain(relevant), source)
     kind = options.pop("class_name", kind)
     for key in [key for key in options if key not in known]:
@@ -120,11 +120,10 @@ def _modern(layer: Layer, source: Source) -> list[Layer]:
     options |= {"dtype": "float32"} if "dtype" in known else {}
     # Keras takes axes from layers that do not say where they are from, and takes some of their texts for functions.
     own = {"module": "keras.layers", "registered_name": kind if kind in of_applications() else None}
-    return [*_before(kind, config, source), {"class_name": kind, "config": options, **own}, *after]
-
-
-def _is_irrelevant(key: str) -> bool:
-    return key in IRRELEVANT or key.endswith(ENDINGS)
+    # A Flatten that is to keep the order of a photo whose channels came first needs them first again.
+    turned = kind == "Flatten" and source.channels_first and config.get("data_format") != "channels_first"
+    before = [_layer("Permute", dims=[3, 1, 2])] if turned else []
+    return [*before, {"class_name": kind, "config": options, **own}, *after]
 
 
 def _options_of(kind: str) -> set[str] | None:
@@ -188,13 +187,6 @@ def _inner(layer: Layer, source: Source) -> Layer:
     return {"module": "keras.layers", "registered_name": None} | found
 
 
-def _before(kind: str, config: dict[str, Any], source: Source) -> list[Layer]:
-    """A Flatten that is to keep the order of a photo whose channels came first needs them first again."""
-    if kind == "Flatten" and source.channels_first and config.get("data_format") != "channels_first":
-        return [_layer("Permute", dims=[3, 1, 2])]
-    return []
-
-
 def _activation(value: Any, source: Source) -> Any:
     """A name of Keras, or the config of a layer that is used as an activation."""
     import keras
@@ -247,7 +239,7 @@ def _sequential(config: Any, source: Source) -> list[Layer]:
     if len(new) > MOST_IN_A_ROW:
         raise refused("absurd_size", source.name, reason=f"{len(new)} layers in a row")
     shape = _first_shape({"class_name": "Sequential", "config": config}, source)
-    model = {"class_name": "Sequential", "config": {"name": usable_name(name or "sequential"), "layers": new}}
+    model = _layer("Sequential", name=usable_name(name or "sequential"), layers=new)
     return [_with_input(model, shape) if shape else model]
 
 

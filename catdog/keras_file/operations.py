@@ -49,7 +49,8 @@ def as_layer(entry: Entry) -> Entry | None:
     if len(refs) == 2 == len(operands) and name in MERGES:
         return _entry(entry, MERGES[name], {}, refs)
     if name in ACTIVATIONS:
-        usual = len(refs) == 1 == len(operands) and _axis(entry) in (None, -1)
+        axis = _called_with(entry).get("axis", entry["config"].get("axis"))
+        usual = len(refs) == 1 == len(operands) and axis in (None, -1)
         return _entry(entry, "Activation", {"activation": name}, refs) if usual else None
     affine = _affine(name, operands) if len(refs) == 1 else None
     return affine and _entry(entry, "Rescaling", dict(zip(("scale", "offset"), affine, strict=True)), refs)
@@ -61,10 +62,6 @@ def _called_with(entry: Entry) -> dict[str, Any]:
     if isinstance(node, dict):
         return node["kwargs"]
     return node[3] if len(node) > 3 and isinstance(node[3], dict) else {}
-
-
-def _axis(entry: Entry) -> Any:
-    return _called_with(entry).get("axis", entry["config"].get("axis"))
 
 
 def _rounds(entry: Entry) -> bool:

@@ -226,15 +226,11 @@ def _renamed(weights: Path) -> Iterator[Path]:
         try:
             shutil.copyfile(weights, copy)
             with h5py.File(copy, "r+") as file:
-                for group in [file, *_groups(file)]:
+                groups: list[h5py.Group] = [file]
+                file.visititems(lambda _, item: groups.append(item) if isinstance(item, h5py.Group) else None)
+                for group in groups:
                     if LINK in group and "layers" not in group:
                         group["layers"] = group[LINK]
         except OSError as error:  # of HDF5 without a number
             raise NotWritten(f"{weights.name} cannot be copied: {error.strerror or first_line(error)}.") from error
         yield copy
-
-
-def _groups(file: h5py.File) -> list[h5py.Group]:
-    found: list[h5py.Group] = []
-    file.visititems(lambda _, item: found.append(item) if isinstance(item, h5py.Group) else None)
-    return found

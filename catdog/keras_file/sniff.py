@@ -67,7 +67,11 @@ def other(path: Path) -> str | None:
 
 
 def _kind_of_zip(path: Path) -> Kind:
-    names = names_in(path)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = {*archive.namelist()}
+    except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError) as error:  # its directory is at the end
+        raise refused("truncated", path.name) from error
     if names >= KERAS:
         return "keras"
     endings = {name.rpartition("/")[2] for name in names}
@@ -76,12 +80,3 @@ def _kind_of_zip(path: Path) -> Kind:
     if names and all(name.endswith(".npy") for name in names):
         raise refused("arrays", path.name)
     return "zip"
-
-
-def names_in(path: Path) -> set[str]:
-    """The names in a zip file; raises Refused where its directory, which is at the end, cannot be read."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return set(archive.namelist())
-    except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError) as error:
-        raise refused("truncated", path.name) from error

@@ -6,7 +6,6 @@ import os.path
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 from catdog.errors import ModelMismatch, ModelUnavailable
 from catdog.models import hub
@@ -34,14 +33,14 @@ class ModelFile:
 
 @dataclass(frozen=True)
 class Located:
-    """What `locate` found.
+    """What `locate` found, or found in one place.
 
     models    usable models, in the order in which they are shown
     problems  one sentence or two per model that is not used, and per fallback that was taken; pages show
               them to the public, so they name files and never say where on this machine those lie
     """
 
-    models: tuple[ModelFile, ...]
+    models: tuple[ModelFile, ...] = ()
     problems: tuple[str, ...] = ()
 
     @property
@@ -75,19 +74,15 @@ def locate(settings: Settings) -> Located:
     be read.
     """
     if settings.hub_repo is None:
-        return _from_weights(settings)
-    return _from_hub(settings, settings.hub_repo, settings.hub_revision)
+        return _usable(_in_weights(settings))
+    found, unreachable = _of_repository(settings.hub_repo, settings.hub_revision)
+    if unreachable and not found.models:
+        instead = _in_weights(settings, f" (Hub unreachable: {settings.hub_repo})")
+        found = Located(instead.models, found.problems + instead.problems)
+    return _usable(found)
 
 
-class _Found(NamedTuple):
-    """What a folder holds: usable models, why others are not, and the names of existing files that may be to blame."""
-
-    models: tuple[ModelFile, ...] = ()
-    problems: tuple[str, ...] = ()
-    suspects: tuple[str, ...] = ()
-
-
-def _from_weights(settings: Settings, note: str = "", problems: tuple[str, ...] = ()) -> Located:
+def _in_weights(settings: Settings, note: str = "") -> Located:
     """The models of the folders and repositories in `weights`; `note` is added to the source of the former."""
     several = len(settings.sources) > 1
     found = [
@@ -97,41 +92,34 @@ def _from_weights(settings: Settings, note: str = "", problems: tuple[str, ...] 
         else _in_folder(source, note, source.name if several else str(source))
         for source in settings.sources
     ]
-    problems += tuple(problem for each in found for problem in each.problems)
-    return _located(_Found(tuple(model for each in found for model in each.models)), problems)
+    models = tuple(model for each in found for model in each.models)
+    return Located(models, tuple(problem for each in found for problem in each.problems))
 
 
-def _in_folder(folder: Path, note: str, shown: str) -> _Found:
+def _in_folder(folder: Path, note: str, shown: str) -> Located:
     advice = "Put the models' files there again, or set CATDOG_WEIGHTS to another folder."
     if not os.path.isdir(folder):  # Path.is_dir would raise for some that cannot be looked at
-        return _Found(problems=(f"The weights folder {shown} does not exist or cannot be read. {advice}",))
+        return Located(problems=(f"The weights folder {shown} does not exist or cannot be read. {advice}",))
     if not find_specs(folder):
-        return _Found(problems=(f"The weights folder {shown} holds no model spec (.json). {advice}",))
+        return Located(problems=(f"The weights folder {shown} holds no model spec (.json). {advice}",))
     name = folder.resolve().name
     source = "bundled" if folder.resolve() == BUNDLED_WEIGHTS.resolve() else f"folder {name}"
     return _read(folder, name, source + note, advice)
 
 
-def _from_hub(settings: Settings, repo: str, revision: str) -> Located:
-    found, unreachable = _of_repository(repo, revision)
-    if found.models or not unreachable:
-        return _located(found)
-    return _from_weights(settings, f" (Hub unreachable: {repo})", found.problems)
-
-
-def _in_repository(repo: str, revision: str) -> _Found:
+def _in_repository(repo: str, revision: str) -> Located:
     """The models of a repository as one source of several: what is wrong with it concerns no other."""
     try:
         found, _ = _of_repository(repo, revision)
     except ModelUnavailable as error:
-        found = _Found(problems=(str(error),))
+        found = Located(problems=(str(error),))
     if found.models:
         return found
-    first, *others = found.problems or (f"The Hub repository {repo} holds no usable model.",)
-    return found._replace(problems=(f"There is no folder {repo} here. {first}", *others))
+    first, *others = found.problems
+    return Located(problems=(f"There is no folder {repo} here. {first}", *others))
 
 
-def _of_repository(repo: str, revision: str) -> tuple[_Found, bool]:
+def _of_repository(repo: str, revision: str) -> tuple[Located, bool]:
     """What the Hub has of a revision; or if it cannot be reached, which the latter says, what its cache has.
 
     Raises ModelUnavailable when the repository or its revision is missing or may not be read.
@@ -140,24 +128,24 @@ def _of_repository(repo: str, revision: str) -> tuple[_Found, bool]:
         return _downloaded(repo, revision), False
     except hub.HubUnreachable as error:
         unreachable = f"The Hub repository {repo} cannot be reached ({error.reason})"
-    again = "Check the connection and start again."
-    folder = hub.cached(repo, revision)
-    advice = "Start again when the Hub can be reached, to repair the cached copy."
-    found = _Found()
-    if folder:
+    found = Located()
+    if folder := hub.cached(repo, revision):
         name = _name(repo, folder)
+        advice = "Start again when the Hub can be reached, to repair the cached copy."
         found = _read(folder, name, f"hub cache {name} (Hub unreachable)", advice)
     used = "so its copy in the Hub cache is used" if found.models else "and it has no usable copy in the Hub cache"
-    return found._replace(problems=(f"{unreachable}, {used}. {again}", *found.problems)), True
+    problem = f"{unreachable}, {used}. Check the connection and start again."
+    return Located(found.models, (problem, *found.problems)), True
 
 
-def _downloaded(repo: str, revision: str) -> _Found:
+def _downloaded(repo: str, revision: str) -> Located:
     """Fetch a revision; a cached file that differs from the Hub's is fetched once more."""
     advice = "Publish its files again, or set CATDOG_HUB_REVISION to another commit."
     folder = hub.download(repo, revision)
     place = _name(repo, folder)
     found = _read(folder, place, f"hub {place}", advice)
-    if damaged := [name for name in found.suspects if hub.is_damaged(folder / name)]:
+    files = [*folder.glob("*.json"), *folder.glob("*.h5")] if found.problems else []
+    if damaged := [path.name for path in files if hub.is_damaged(path)]:
         hub.download(repo, folder.name, damaged)
         found = _read(folder, place, f"hub {place}", advice)
     return found
@@ -168,9 +156,9 @@ def _name(repo: str, folder: Path) -> str:
     return f"{repo}@{folder.name[:12]}"
 
 
-def _located(found: _Found, problems: tuple[str, ...] = ()) -> Located:
-    """Of models of one name, the first is used."""
-    problems += found.problems
+def _usable(found: Located) -> Located:
+    """Of models of one name the first, in the order in which they are shown; raises ModelUnavailable without any."""
+    problems = found.problems
     if not found.models:
         raise ModelUnavailable(f"No usable model. {' '.join(problems)}")
     named: dict[str, ModelFile] = {}
@@ -182,21 +170,18 @@ def _located(found: _Found, problems: tuple[str, ...] = ()) -> Located:
     return Located(tuple(sorted(named.values(), key=lambda model: _order(model.spec.name))), problems)
 
 
-def _read(folder: Path, place: str, source: str, advice: str) -> _Found:
+def _read(folder: Path, place: str, source: str, advice: str) -> Located:
     """Verify every model whose spec lies in the folder, which messages call `place`; `source` is that of its models."""
-    models, problems, suspects = [], [], []
-    for spec_path in sorted(find_specs(folder), key=lambda path: _order(path.stem)):
-        suspect = spec_path
+    models, problems = [], []
+    for spec_path in find_specs(folder):
         try:
             spec = ModelSpec.read(spec_path)
-            suspect = spec_path.with_name(spec.file)
-            _verify(suspect, spec)
-            models.append(ModelFile(spec, suspect, spec_path, source))
+            path = spec_path.with_name(spec.file)
+            _verify(path, spec)
+            models.append(ModelFile(spec, path, spec_path, source))
         except ModelMismatch as error:
             problems.append(f"{place}, {spec_path.name}: {error} {advice}")
-            if suspect.exists():
-                suspects.append(suspect.name)
-    return _Found(tuple(models), tuple(problems), tuple(suspects))
+    return Located(tuple(models), tuple(problems))
 
 
 def _verify(path: Path, spec: ModelSpec) -> None:

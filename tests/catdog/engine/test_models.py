@@ -71,7 +71,7 @@ def test_a_wrong_input_is_refused(tmp_path, inputs, size):
         load(path, image_size=size)
 
 
-@pytest.mark.parametrize(("inputs", "outputs", "said"), [(2, 1, "takes inputs"), (1, 2, "into one array")])
+@pytest.mark.parametrize(("inputs", "outputs", "said"), [(2, 1, "takes inputs"), (1, 2, "2 outputs")])
 def test_a_model_with_two_inputs_or_outputs_is_refused(tmp_path, inputs, outputs, said):
     import keras
 
