@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from catdog.adopt.choose import MOST_TO_ORDER, Choice, Option
-from catdog.adopt.guess import usual_scaling
 from catdog.adopt.labelled import Labelled, find_labelled
 from catdog.adopt.measured import measured, seconds_of
 from catdog.adopt.source import Source, find_source
@@ -95,6 +94,8 @@ def adopt(
         seconds = seconds_of(model, array)
     except Exception as error:  # TensorFlow raises many kinds
         raise refused("not_loaded", source.model.name, reason=first_line(error)) from error
+    from catdog.adopt.guess import usual_scaling  # it imports Keras, which many files are refused without
+
     scaling, known = ("symmetric", True) if source.teachable else usual_scaling(model)
     wanted = Option(scaling, shapes[0], tuple(range(len(names))))
     assumed = (() if certain else ("order",)) + (() if known else ("scaling",))

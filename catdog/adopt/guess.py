@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+import keras
 import numpy as np
 
 from catdog.photo.array import Scaling
-
-if TYPE_CHECKING:
-    import keras
 
 # How the networks of keras.applications were trained, by the beginnings of their names and, for a network that is part
 # of a larger one, of a layer's name. The first that is found counts: names of several networks come last.
@@ -26,10 +22,10 @@ LARGEST_SCALE = 0.1  # of a layer that takes 0 to 255, far above 1 / 127.5
 
 def usual_scaling(model: keras.Model) -> tuple[Scaling, bool]:
     """The scaling that a model probably wants, and whether that is certain, as it scales pixels itself."""
-    import keras
-
     for layer in _in_order(model):
-        if isinstance(layer, keras.layers.Normalization) or _makes_small(layer):
+        # A cast or a shift is a Rescaling as well, and says nothing.
+        makes_small = isinstance(layer, keras.layers.Rescaling) and np.abs(layer.scale).max() < LARGEST_SCALE
+        if makes_small or isinstance(layer, keras.layers.Normalization):
             return "none", True
         if layer.weights:
             break
@@ -38,17 +34,8 @@ def usual_scaling(model: keras.Model) -> tuple[Scaling, bool]:
     return next(found, USUAL), False
 
 
-def _makes_small(layer: keras.layers.Layer) -> bool:
-    """Whether a layer scales 0 to 255 down. A cast or a shift is a Rescaling as well, and says nothing."""
-    import keras
-
-    return isinstance(layer, keras.layers.Rescaling) and np.abs(layer.scale).max() < LARGEST_SCALE
-
-
 def _in_order(model: keras.Model):
     """The layers of a model and of those in it, from the photos on."""
-    import keras
-
     for layer in model.layers:
         if isinstance(layer, keras.Model):
             yield from _in_order(layer)

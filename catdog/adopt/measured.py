@@ -16,7 +16,6 @@ from catdog.adopt.labelled import Labelled, read_pixels
 from catdog.classifier import calibrated
 from catdog.engine import Outputs
 from catdog.errors import InvalidSettings, NotWritten
-from catdog.keras_file.footprint import photos_at_once
 from catdog.photo.array import Input, Scaling, Shape, scaled
 from catdog.photo.reader import Reader
 from catdog.settings import Settings
@@ -42,6 +41,8 @@ def measured(
     seconds: float,
 ) -> tuple[Choice, dict[str, Any], tuple[int, int]]:
     """What labelled photos say: the choice, fields of the spec, and how many photos could be read and how many not."""
+    from catdog.keras_file.footprint import photos_at_once  # it imports Keras
+
     labelled = labelled.of(names)
     if len(labelled.classes) < 2:
         raise InvalidSettings(

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import keras
+from keras import layers, ops
 
 from catdog.keras_file.head import activation_of, made_by, seen_by, through
 
-if TYPE_CHECKING:
-    import keras
-
-    Tensor = keras.KerasTensor
+Tensor = keras.KerasTensor
 
 MOST_WEIGHTS = 2**24  # of a layer after Flatten, which are kept a second time for its map
 
 
 def with_maps(model: keras.Model) -> keras.Model:
     """The same layers with the outputs `probabilities` and, where they can be had, `maps`."""
-    import keras
-    from keras import layers
-
     photo = model.inputs[0]
     photos = [keras.Input(photo.shape[1:], dtype=photo.dtype, name=photo.name)]  # as OpenVINO gives them
     (last,) = keras.tree.flatten(through(model, photos, _without_models))
@@ -49,14 +46,10 @@ def _name_apart(tensors: list[Tensor]) -> None:
 
 def _without_models(layer: Any) -> Any:
     """A layer, or in the place of a model what calls its layers one by one."""
-    import keras
-
     return (lambda photos, **_: through(layer, photos, _without_models)) if isinstance(layer, keras.Model) else layer
 
 
 def _before_dropout(tensor: Tensor) -> Tensor:
-    from keras import layers
-
     while isinstance(made_by(tensor), layers.Dropout | layers.Identity):
         tensor = seen_by(tensor)
     return tensor
@@ -70,8 +63,6 @@ def _at_places(tensor: Tensor) -> Tensor | None:
     places what it lets through of their mean: with what it does to this photo, the layers are linear, as in Grad-CAM
     (Selvaraju et al. 2017).
     """
-    from keras import layers
-
     tensor = _before_dropout(tensor)
     layer = made_by(tensor)
     pools_all = isinstance(layer, layers.AveragePooling2D) and layer.pool_size == tuple(seen_by(tensor).shape[1:3])
@@ -92,8 +83,6 @@ def _at_places(tensor: Tensor) -> Tensor | None:
 
 def _dense_at_places(tensor: Tensor) -> Tensor | None:
     """As `_at_places`, for what a Dense layer makes before its activation."""
-    from keras import layers
-
     dense, seen = made_by(tensor), _before_dropout(seen_by(tensor))
     bias = [dense.bias] if dense.use_bias else []
     places = _at_places(seen)
@@ -121,8 +110,6 @@ def _with_weights(layer: Any, weights: list, tensor: Tensor) -> Tensor:
 
 def _activated(activation: str, tensor: Tensor, places: Tensor | None) -> Tensor | None:
     """What each place adds after an activation that made `tensor`; None for one that is not linear for this photo."""
-    from keras import layers, ops
-
     if places is None or activation == "linear":
         return places
     if activation != "relu":

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from catdog.engine.class_maps import with_maps
 from catdog.engine.interface import Outputs
 from catdog.errors import ModelMismatch, ModelUnavailable, NotConverted, NotWritten
 from catdog.keras_file.head import with_probabilities
@@ -25,6 +24,8 @@ class KerasEngine:
 
     def __init__(self, model: keras.Model, *, problem: str = ""):
         import keras
+
+        from catdog.engine.class_maps import with_maps
 
         self.model, self.problem, self.process = with_maps(model), problem, os.getpid()
         self.runtime = f"Keras {keras.__version__} on {keras.backend.backend()}, float32"

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
+
+import keras
+from keras import layers
 
 from catdog.keras_file.head import through
 from catdog.keras_file.refusals import refused
-
-if TYPE_CHECKING:
-    import keras
 
 # Numbers that layers hold at once for one photo, 4 bytes each. EfficientNetB7 holds 52 million for its 600 pixels.
 MOST_HELD = 2**27
@@ -45,8 +45,6 @@ def held_for(model: keras.Model, size: tuple[int, int] | None) -> int | None:
 
     None where the size of a photo is not known.
     """
-    import keras
-
     photos = [_of_one_photo(tensor, size) for tensor in model.inputs]
     if any(None in photo.shape for photo in photos):
         return None
@@ -69,8 +67,6 @@ def held_for(model: keras.Model, size: tuple[int, int] | None) -> int | None:
 
 
 def _of_one_photo(tensor: keras.KerasTensor, size: tuple[int, int] | None) -> keras.KerasTensor:
-    import keras
-
     sides = [side or given for side, given in zip(tensor.shape[1:3], size or (None, None), strict=False)]
     return keras.KerasTensor((1, *sides, *tensor.shape[3:]), tensor.dtype)
 
@@ -97,8 +93,6 @@ def _most_held(steps: Sequence[Step]) -> int:
 
 def _inside(layer: Any, taken: Sequence[keras.KerasTensor], made: Sequence[keras.KerasTensor]) -> int:
     """The numbers between inputs and outputs of layers that can make far more of them than they hand on."""
-    from keras import layers
-
     first, second = taken[0].shape, taken[min(1, len(taken) - 1)].shape
     pairs = math.prod(first[:-1]) * math.prod(second[1:-1])
     match layer:

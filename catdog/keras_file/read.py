@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 import h5py
 
 from catdog.errors import NotWritten
-from catdog.keras_file.footprint import require_small
 from catdog.keras_file.hdf5 import LARGEST, config_of, numbers_in, opened, parsed
 from catdog.keras_file.modernise import mentions, modernised, of_applications
 from catdog.keras_file.refusals import Refused, first_line, refused
@@ -172,6 +171,8 @@ def _built(config: dict[str, Any], version: str, name: str, size: tuple[int, int
     import keras
     from keras.src.backend.common import global_state
     from keras.src.saving.serialization_lib import SafeModeScope
+
+    from catdog.keras_file.footprint import require_small
 
     number = version.split(".")[0]
     # tf_keras counts as TensorFlow does.
