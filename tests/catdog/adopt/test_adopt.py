@@ -11,8 +11,10 @@ import shutil
 import zipfile
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
+from keras import layers
 from PIL import Image
 
 from catdog import InvalidSettings, ModelSpec, Settings, load
@@ -28,7 +30,6 @@ from catdog.keras_file.refusals import Refused
 from catdog.keras_file.sniff import HDF5
 from catdog.models.spec import sha256_of
 from catdog.photo.array import to_array
-from tests.catdog.engine.test_models import spec_of
 from tests.catdog.keras_file import recorded
 
 RECORDS = recorded.records()
@@ -51,11 +52,7 @@ def photos(tmp_path_factory):
 
 def colours(path, *, cat_first=True, factor=1.0, shape=(16, 16, 3)):
     """A model of Keras 3 that says cat, its first output, to red photos whose values reach `factor`."""
-    import keras
-
-    model = keras.Sequential(
-        [keras.Input(shape), keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(2, activation="softmax")]
-    )
+    model = keras.Sequential([keras.Input(shape), layers.GlobalAveragePooling2D(), layers.Dense(2, "softmax")])
     kernel = np.zeros((shape[2], 2), np.float32)
     kernel[0], kernel[-1] = (8, -8), (-8, 8)
     model.set_weights([kernel[:, :: 1 if cat_first else -1] / factor, np.zeros(2)])
@@ -105,10 +102,8 @@ def test_photos_overrule_classes_that_were_named_the_wrong_way_round(photos, tmp
 
 def of_colours(path, count):
     """A model of Keras 3 with `count` outputs, which say nothing of a photo."""
-    import keras
-
-    layers = [keras.Input((16, 16, 3)), keras.layers.GlobalAveragePooling2D()]
-    keras.Sequential([*layers, keras.layers.Dense(count, activation="softmax")]).save(path)
+    photo = keras.Input((16, 16, 3))
+    keras.Sequential([photo, layers.GlobalAveragePooling2D(), layers.Dense(count, "softmax")]).save(path)
     return path
 
 
@@ -148,19 +143,15 @@ def test_two_classes_must_be_readable(photos, tmp_path):
 
 
 def first_layers(*made):
-    import keras
-
     photo = keras.Input((16, 16, 3))
-    return keras.Sequential([photo, *made, keras.layers.Flatten(), keras.layers.Dense(2, "softmax")])
+    return keras.Sequential([photo, *made, layers.Flatten(), layers.Dense(2, "softmax")])
 
 
 @pytest.mark.parametrize(
     ("scales", "known"), [([1 / 127.5], True), ([1.0, [1 / 255] * 3], True), ([1.0], False), ([2.0], False)]
 )
 def test_only_a_layer_that_makes_pixels_small_says_that_they_are_wanted_as_they_are(scales, known):
-    import keras
-
-    model = first_layers(*(keras.layers.Rescaling(scale) for scale in scales))
+    model = first_layers(*(layers.Rescaling(scale) for scale in scales))
     assert usual_scaling(model) == (("none", True) if known else ("unit", False))
 
 
@@ -176,9 +167,7 @@ def test_only_a_layer_that_makes_pixels_small_says_that_they_are_wanted_as_they_
     ],
 )
 def test_layers_tell_the_network_that_they_are_of(names, scaling):
-    import keras
-
-    assert usual_scaling(first_layers(*(keras.layers.Conv2D(2, 1, name=name) for name in names))) == (scaling, False)
+    assert usual_scaling(first_layers(*(layers.Conv2D(2, 1, name=name) for name in names))) == (scaling, False)
 
 
 def test_grey_and_wide_photos_are_served(photos, tmp_path):
@@ -241,9 +230,6 @@ def test_a_file_is_no_folder_to_write_to(tmp_path):
 
 
 def test_a_model_that_does_not_run_is_refused(tmp_path):
-    import keras
-    from keras import layers
-
     made = [layers.RandomCrop(8, 8), layers.Flatten(), layers.Dense(2, "softmax")]  # Keras crops only when it trains
     keras.Sequential([keras.Input((16, 16, 3)), *made]).save(tmp_path / "model.h5")
     with pytest.raises(Refused) as caught:
@@ -465,24 +451,6 @@ def test_weights_find_their_description_beside_them(tmp_path):
     (tmp_path / "model.json").write_text(json.dumps(record["config"] | {"keras_version": record["version"]}))
     for number, given in enumerate((tmp_path, tmp_path / "model.json", tmp_path / "weights.h5")):
         assert adopt(given, tmp_path / "mine", name=f"m{number}").spec.image_size == 12
-
-
-@pytest.mark.parametrize(
-    ("name", "code"), [("linear", "linear_head"), ("two sigmoids", "several_sigmoids"), ("lambda", "own_code")]
-)
-def test_a_file_with_a_spec_written_by_hand_is_refused_rather_than_wrong(name, code, tmp_path):
-    path = recorded.write(RECORDS[name], tmp_path / "model.h5")
-    with pytest.raises(Refused) as caught:
-        load_engine(path, spec_of(path, image_size=12), Settings())
-    assert caught.value.code == code
-
-
-def test_a_file_of_keras_2_with_a_spec_written_by_hand_is_served(tmp_path):
-    record = RECORDS["nested, trained"]
-    path = recorded.write(record, tmp_path / "model.h5")
-    engine = load_engine(path, spec_of(path, image_size=12), Settings())
-    assert np.abs(engine(recorded.photos((12, 12, 3))).probabilities - record["answers"]).max() < 1e-4
-    assert engine.runtime.startswith("OpenVINO")
 
 
 def test_two_sigmoids_are_adopted_and_divided_by_their_sum(tmp_path, capfd):

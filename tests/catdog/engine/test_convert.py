@@ -9,8 +9,12 @@ import sys
 import time
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
+from keras import layers
+from keras.layers import Dense
+from keras.layers import GlobalAveragePooling2D as Average
 
 from catdog.engine import class_maps, convert
 from catdog.engine.cache import CONVERTED, MANIFEST, QUANTIZED
@@ -18,7 +22,7 @@ from catdog.engine.convert import Job, NotStored, attempt, check_batch
 from catdog.engine.keras_engine import KerasEngine, load_model
 from catdog.engine.openvino_engine import OpenVINOEngine
 from catdog.errors import DifferentAnswers, ModelMismatch, NotConverted
-from tests.catdog.engine.test_models import SIZE, dense, spec_of
+from tests.catdog.engine.test_models import SIZE, spec_of
 from tests.conftest import PATIENCE, ROOT
 from tests.servers import running
 from tests.tiny import write_tiny_model
@@ -28,9 +32,6 @@ PLACES = 4  # the maps are so many places high and wide
 
 def saved(folder: Path, *head) -> Path:
     """A `.h5` with a strided convolution and the given layers."""
-    import keras
-    from keras import layers
-
     keras.utils.set_random_seed(3)
     features = layers.Conv2D(6, 3, strides=SIZE // PLACES, padding="same", activation="relu")
     model = keras.Sequential([keras.Input((SIZE, SIZE, 3)), layers.Rescaling(1 / 255), features, *head])
@@ -40,74 +41,54 @@ def saved(folder: Path, *head) -> Path:
     return folder / "model.h5"
 
 
-def layer(name: str, *arguments, **options):
-    from keras import layers
-
-    return getattr(layers, name)(*arguments, **options)
-
-
-def average():
-    return layer("GlobalAveragePooling2D")
-
-
 def pooled():
     """A model inside the model that ends in its average, as `include_top=False, pooling="avg"` makes one."""
-    import keras
-
     pixels = keras.Input((PLACES, PLACES, 6))
-    return keras.Model(pixels, average()(layer("Conv2D", 5, 1)(pixels)))
+    return keras.Model(pixels, Average()(layers.Conv2D(5, 1)(pixels)))
 
 
 def headed():
     """A model inside the model that is its head, as Teachable Machine makes one."""
-    import keras
-
-    hidden = [dense(9, "relu"), layer("BatchNormalization"), layer("Dropout", 0.5)]
-    return keras.Sequential([keras.Input((5,)), *hidden, dense(2, "softmax", use_bias=False)])
+    hidden = [Dense(9, "relu"), layers.BatchNormalization(), layers.Dropout(0.5)]
+    return keras.Sequential([keras.Input((5,)), *hidden, Dense(2, "softmax", use_bias=False)])
 
 
 MAPS = (10, PLACES, PLACES, 2)
 # Layers after the convolution, and the shapes of probabilities and maps of 10 photos.
 HEADS = {
-    "sigmoid": (lambda: [average(), dense(1, "sigmoid")], [(10, 2), MAPS]),
-    "softmax": (lambda: [average(), dense(3, "softmax")], [(10, 3), (10, PLACES, PLACES, 3)]),
-    "dropout": (lambda: [average(), layer("Dropout", 0.5), dense(1, "sigmoid")], [(10, 2), MAPS]),
-    "no average": (lambda: [layer("GlobalMaxPooling2D"), dense(1, "sigmoid")], [(10, 2), None]),
-    "hidden layer": (lambda: [layer("Flatten"), dense(5, "relu"), dense(2, "softmax")], [(10, 2), MAPS]),
-    "hidden curve": (lambda: [average(), dense(5, "tanh"), dense(2, "softmax")], [(10, 2), None]),
+    "sigmoid": (lambda: [Average(), Dense(1, "sigmoid")], [(10, 2), MAPS]),
+    "softmax": (lambda: [Average(), Dense(3, "softmax")], [(10, 3), (10, PLACES, PLACES, 3)]),
+    "dropout": (lambda: [Average(), layers.Dropout(0.5), Dense(1, "sigmoid")], [(10, 2), MAPS]),
+    "no average": (lambda: [layers.GlobalMaxPooling2D(), Dense(1, "sigmoid")], [(10, 2), None]),
+    "hidden layer": (lambda: [layers.Flatten(), Dense(5, "relu"), Dense(2, "softmax")], [(10, 2), MAPS]),
+    "hidden curve": (lambda: [Average(), Dense(5, "tanh"), Dense(2, "softmax")], [(10, 2), None]),
     "other order": (
-        lambda: [layer("Permute", (3, 1, 2)), layer("Flatten"), dense(1, "sigmoid")],
+        lambda: [layers.Permute((3, 1, 2)), layers.Flatten(), Dense(1, "sigmoid")],
         [(10, 2), None],
     ),
     "average of a window": (
-        lambda: [
-            layer("AveragePooling2D", PLACES),
-            layer("Flatten"),
-            dense(5, None),
-            layer("ReLU"),
-            dense(1, "sigmoid"),
-        ],
+        lambda: [layers.AveragePooling2D(PLACES), layers.Flatten(), Dense(5), layers.ReLU(), Dense(1, "sigmoid")],
         [(10, 2), MAPS],
     ),
-    "model in the model": (lambda: [pooled(), layer("Dropout", 0.5), dense(1, "sigmoid")], [(10, 2), MAPS]),
+    "model in the model": (lambda: [pooled(), layers.Dropout(0.5), Dense(1, "sigmoid")], [(10, 2), MAPS]),
     "models in a row": (lambda: [pooled(), headed()], [(10, 2), MAPS]),
     "one place": (
-        lambda: [layer("AveragePooling2D", PLACES), average(), dense(1, "sigmoid")],
+        lambda: [layers.AveragePooling2D(PLACES), Average(), Dense(1, "sigmoid")],
         [(10, 2), None],
     ),
-    "no head": (lambda: [layer("Conv2D", 2, 1), average(), layer("Softmax")], [(10, 2), MAPS]),
-    "answers of places": (lambda: [layer("Conv2D", 2, 1, activation="softmax"), average()], [(10, 2), None]),
+    "no head": (lambda: [layers.Conv2D(2, 1), Average(), layers.Softmax()], [(10, 2), MAPS]),
+    "answers of places": (lambda: [layers.Conv2D(2, 1, activation="softmax"), Average()], [(10, 2), None]),
     "two activations": (
         lambda: [
-            layer("AveragePooling2D", PLACES),
-            layer("BatchNormalization", axis=1),
-            layer("Flatten"),
-            dense(2, "tanh"),
-            layer("Softmax"),
+            layers.AveragePooling2D(PLACES),
+            layers.BatchNormalization(axis=1),
+            layers.Flatten(),
+            Dense(2, "tanh"),
+            layers.Softmax(),
         ],
         [(10, 2), None],
     ),
-    "activation last": (lambda: [average(), dense(1, None), layer("Activation", "sigmoid")], [(10, 2), MAPS]),
+    "activation last": (lambda: [Average(), Dense(1, None), layers.Activation("sigmoid")], [(10, 2), MAPS]),
 }
 
 
@@ -138,22 +119,20 @@ def test_the_conversion_answers_as_keras_does(tmp_path, head, shapes):
 
 def test_layers_of_one_name_have_maps_too(tmp_path):
     """One of a model within the model; those that are added for maps have any name as well."""
-    from keras import Input, Model, layers
-
-    pixels = Input((PLACES, PLACES, 6))
-    inner = Model(pixels, average()(layers.Conv2D(5, 1, name="same")(pixels)))
-    path = saved(tmp_path, inner, layers.Dense(1, "sigmoid", name="same"))
+    pixels = keras.Input((PLACES, PLACES, 6))
+    inner = keras.Model(pixels, Average()(layers.Conv2D(5, 1, name="same")(pixels)))
+    path = saved(tmp_path, inner, Dense(1, "sigmoid", name="same"))
     assert KerasEngine(load_model(path, spec_of(path)))(check_batch(spec_of(path))).maps.shape == MAPS
 
 
 def test_a_large_layer_is_not_kept_twice_for_maps(tmp_path, monkeypatch):
     monkeypatch.setattr(class_maps, "MOST_WEIGHTS", PLACES * PLACES * 6 - 1)
-    path = saved(tmp_path, layer("Flatten"), dense(1, "sigmoid"))
+    path = saved(tmp_path, layers.Flatten(), Dense(1, "sigmoid"))
     assert KerasEngine(load_model(path, spec_of(path)))(check_batch(spec_of(path))).maps is None
 
 
 def test_photos_are_computed_in_parts_of_few_sizes(tmp_path):
-    job = job_of(saved(tmp_path, average(), dense(1, "sigmoid")), tmp_path)
+    job = job_of(saved(tmp_path, Average(), Dense(1, "sigmoid")), tmp_path)
     assert attempt(job) is None
     batch = np.random.default_rng(0).uniform(0, 255, (11, SIZE, SIZE, 3)).astype(np.float32)
     expected = KerasEngine(load_model(job.path, job.spec))(batch)

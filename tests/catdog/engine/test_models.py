@@ -5,17 +5,23 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
+import tensorflow
+from keras.layers import Dense
 
 from catdog.engine import FOLDER_BATCH, load_engine
 from catdog.engine.keras_engine import limit_threads
 from catdog.errors import ModelMismatch
+from catdog.keras_file.refusals import Refused
 from catdog.models.spec import ModelSpec, sha256_of
 from catdog.settings import Settings
+from tests.catdog.keras_file import recorded
 from tests.specs import minimal
 from tests.tiny import write_tiny_model
 
+RECORDS = recorded.records()
 SIZE = 16
 
 
@@ -26,8 +32,6 @@ def spec_of(path: Path, **changes) -> ModelSpec:
 
 def saved(folder: Path, *head, inputs=(SIZE, SIZE, 3)) -> Path:
     """A `.h5` of mean colour plus the given layers."""
-    import keras
-
     path = folder / "model.h5"
     keras.Sequential([keras.Input(inputs), keras.layers.GlobalAveragePooling2D(), *head]).save(path)
     return path
@@ -35,12 +39,6 @@ def saved(folder: Path, *head, inputs=(SIZE, SIZE, 3)) -> Path:
 
 def load(path: Path, **changes):
     return load_engine(path, spec_of(path, **changes), Settings())
-
-
-def dense(units: int, activation: str | None, **options):
-    from keras import layers
-
-    return layers.Dense(units, activation=activation, **options)
 
 
 def test_threads_can_be_limited(tmp_path):
@@ -53,8 +51,6 @@ def test_threads_can_be_limited(tmp_path):
 
 
 def test_threads_of_tensorflow_can_be_limited(monkeypatch):
-    import tensorflow
-
     told = []
     for kind in ("intra", "inter"):
         monkeypatch.setattr(tensorflow.config.threading, f"set_{kind}_op_parallelism_threads", told.append)
@@ -65,7 +61,7 @@ def test_threads_of_tensorflow_can_be_limited(monkeypatch):
 
 @pytest.mark.parametrize(("inputs", "size"), [((SIZE, SIZE, 3), 24), ((SIZE, SIZE, 1), SIZE)], ids=["size", "grey"])
 def test_a_wrong_input_is_refused(tmp_path, inputs, size):
-    path = saved(tmp_path, dense(1, "sigmoid"), inputs=inputs)
+    path = saved(tmp_path, Dense(1, "sigmoid"), inputs=inputs)
     declared, wanted = re.escape(str([(None, *inputs)])), re.escape(str((None, size, size, 3)))
     with pytest.raises(ModelMismatch, match=rf"takes .* {declared}; its spec says {wanted}"):
         load(path, image_size=size)
@@ -73,23 +69,19 @@ def test_a_wrong_input_is_refused(tmp_path, inputs, size):
 
 @pytest.mark.parametrize(("inputs", "outputs", "said"), [(2, 1, "takes inputs"), (1, 2, "2 outputs")])
 def test_a_model_with_two_inputs_or_outputs_is_refused(tmp_path, inputs, outputs, said):
-    import keras
-
     photos = [keras.Input((SIZE, SIZE, 3)) for _ in range(inputs)]
     mean = keras.layers.GlobalAveragePooling2D()(keras.layers.add(photos) if inputs > 1 else photos[0])
-    keras.Model(photos, [dense(units + 1, "sigmoid")(mean) for units in range(outputs)]).save(tmp_path / "model.h5")
+    keras.Model(photos, [Dense(units + 1, "sigmoid")(mean) for units in range(outputs)]).save(tmp_path / "model.h5")
     with pytest.raises(ModelMismatch, match=said):
         load(tmp_path / "model.h5")
 
 
 def test_a_model_without_an_input_layer_or_a_fixed_input_size_is_accepted(tmp_path):
-    import keras
-
     photos = np.zeros((2, SIZE, SIZE, 3), np.float32)
-    engine = load(saved(tmp_path, dense(1, "sigmoid"), inputs=(None, None, 3)))
+    engine = load(saved(tmp_path, Dense(1, "sigmoid"), inputs=(None, None, 3)))
     assert engine(photos).probabilities.shape == (2, 2)
 
-    model = keras.Sequential([keras.layers.GlobalAveragePooling2D(), dense(1, "sigmoid")])
+    model = keras.Sequential([keras.layers.GlobalAveragePooling2D(), Dense(1, "sigmoid")])
     model.build((None, SIZE, SIZE, 3))
     model.save(tmp_path / "model.h5")
     assert load(tmp_path / "model.h5")(photos).probabilities.shape == (2, 2)
@@ -100,26 +92,30 @@ def test_a_model_without_an_input_layer_or_a_fixed_input_size_is_accepted(tmp_pa
     [(3, 3, ("cat", "dog")), (1, 2, ("cat", "dog", "owl"))],
 )
 def test_a_wrong_number_of_outputs_is_refused(tmp_path, units, columns, classes):
-    path = saved(tmp_path, dense(units, "sigmoid" if units == 1 else "softmax"))
+    path = saved(tmp_path, Dense(units, "sigmoid" if units == 1 else "softmax"))
     needed = rf"\(1, {columns}\), .* names {len(classes)} classes, which needs \(1, {len(classes)}\)"
     with pytest.raises(ModelMismatch, match=needed):
         load(path, classes=classes)
 
 
 def test_outputs_that_are_no_probabilities_are_refused(tmp_path):
-    from keras import initializers
-
-    for bias in (3.0, 0.0):
-        path = saved(tmp_path, dense(1, None, bias_initializer=initializers.Constant(bias)))
-        with pytest.raises(ModelMismatch, match="logits"):
-            load(path)
-    path = saved(tmp_path, dense(1, "sigmoid", bias_initializer=initializers.Constant(float("nan"))))
+    path = saved(tmp_path, Dense(1, "sigmoid", bias_initializer=keras.initializers.Constant(float("nan"))))
     with pytest.raises(ModelMismatch, match="not probabilities from 0 to 1"):
         load(path)
 
 
-def test_a_softmax_by_itself_leaves_maps(tmp_path):
-    from keras import layers
+@pytest.mark.parametrize(
+    ("name", "code"), [("linear", "linear_head"), ("two sigmoids", "several_sigmoids"), ("lambda", "own_code")]
+)
+def test_a_file_with_a_spec_written_by_hand_is_refused_rather_than_wrong(name, code, tmp_path):
+    path = recorded.write(RECORDS[name], tmp_path / "model.h5")
+    with pytest.raises(Refused) as caught:
+        load(path, image_size=12)
+    assert caught.value.code == code
 
-    outputs = load(saved(tmp_path, dense(2, None), layers.Softmax()))(np.ones((1, SIZE, SIZE, 3), np.float32))
-    assert outputs.maps.shape == (1, SIZE, SIZE, 2)
+
+def test_a_file_of_keras_2_with_a_spec_written_by_hand_is_served(tmp_path):
+    record = RECORDS["nested, trained"]
+    engine = load(recorded.write(record, tmp_path / "model.h5"), image_size=12)
+    assert np.abs(engine(recorded.photos((12, 12, 3))).probabilities - record["answers"]).max() < 1e-4
+    assert engine.runtime.startswith("OpenVINO")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import keras
 import pytest
+from keras import layers
 
 from catdog.keras_file import footprint
 from catdog.keras_file.footprint import held_for, photos_at_once, require_small
@@ -13,42 +15,28 @@ PHOTO = 8 * 8 * 3
 
 def row(count):
     """Layers of which each needs only the one before."""
-    import keras
-
     photo = tensor = keras.Input((8, 8, 3))
     for _ in range(count):
-        tensor = keras.layers.Activation("relu")(tensor)
+        tensor = layers.Activation("relu")(tensor)
     return keras.Model(photo, tensor)
 
 
 def fan(count):
     """Layers that can all begin at once, and are needed one after the other."""
-    import keras
-
     photo = keras.Input((8, 8, 3))
-    first, *others = [keras.layers.Activation("relu")(photo) for _ in range(count)]
+    first, *others = [layers.Activation("relu")(photo) for _ in range(count)]
     for other in others:
-        first = keras.layers.Add()([first, other])
+        first = layers.Add()([first, other])
     return keras.Model(photo, first)
 
 
-def one(layer, shape=(8, 8, 3)):
-    import keras
-
-    return keras.Sequential([keras.Input(shape), layer])
+def one(layer):
+    return keras.Sequential([keras.Input((8, 8, 3)), layer])
 
 
 def attention():
-    import keras
-
     tokens = keras.Input((50, 4))
-    return keras.Model(tokens, keras.layers.MultiHeadAttention(6, 2)(tokens, tokens))
-
-
-def separable():
-    import keras
-
-    return one(keras.layers.SeparableConv2D(1, 1, depth_multiplier=9))
+    return keras.Model(tokens, layers.MultiHeadAttention(6, 2)(tokens, tokens))
 
 
 @pytest.mark.parametrize(
@@ -59,7 +47,7 @@ def separable():
         (lambda: one(row(30)), 2 * PHOTO),
         (lambda: fan(10), 11 * PHOTO),
         (attention, 2 * 50 * 4 + 2 * 6 * 50 * 50),
-        (separable, PHOTO + 64 + 9 * PHOTO),
+        (lambda: one(layers.SeparableConv2D(1, 1, depth_multiplier=9)), PHOTO + 64 + 9 * PHOTO),
     ],
     ids=["layer", "row", "model", "fan", "attention", "separable"],
 )

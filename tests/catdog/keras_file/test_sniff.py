@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pickle
-import sys
 import zipfile
 
 import h5py
@@ -45,10 +44,6 @@ def scrambled(path):
     path.write_bytes(data)
 
 
-def nested(file):
-    file.attrs["model_config"] = "[" * 20000
-
-
 BAD = {
     "empty_file": lambda path: path.touch(),
     "git_lfs_pointer": lambda path: path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\n"),
@@ -70,7 +65,7 @@ MORE = [
     ("arrays", lambda path: np.savez(path.open("wb"), x=1)),
     ("pickle", zipped("archive/data.pkl", "archive/version")),
     ("outside_data", hdf5(lambda file: file.create_dataset("x", (4,), "f4", external=[("elsewhere.bin", 0, 16)]))),
-    ("damaged", hdf5(nested)),
+    ("damaged", hdf5(lambda file: file.attrs.create("model_config", "[" * 20000))),
     ("weights_only", hdf5(lambda file: file.create_group("layers"))),
 ]
 
@@ -92,4 +87,3 @@ def test_it_is_found_out_without_keras(tmp_path):
         "except ValueError as error: print(error.code, 'keras' in sys.modules)"
     )
     assert python(code).stdout == "arrays False\n"
-    assert "h5py" in sys.modules
