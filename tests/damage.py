@@ -1,7 +1,8 @@
-"""What can happen to a file on disk."""
+"""What can happen to a file, and to the disk."""
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -18,3 +19,7 @@ def flip_a_bit(path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[-1] ^= 1  # the last byte: JSON is none any more
     path.write_bytes(content)
+
+
+def full(*_: object, **__: object) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")

@@ -6,12 +6,11 @@ import json
 import re
 import shutil
 import zipfile
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from catdog.errors import InvalidSettings
-from catdog.keras_file.hdf5 import LARGEST
+from catdog.keras_file.hdf5 import LARGEST, opened
 from catdog.keras_file.read import LARGEST_CONFIG, describes_model, unpacking
 from catdog.keras_file.refusals import refused
 from catdog.keras_file.sniff import kind_of, other
@@ -113,7 +112,7 @@ def _unpacked(path: Path, workspace: Path) -> Path:
         names = archive.namelist()
         if not models:
             script = any(name.endswith("model.json") for name in names) and any(name.endswith(".bin") for name in names)
-            raise refused("tensorflow_js" if script else _other([*map(Path, names)]) or "zip_file", path.name)
+            raise refused("tensorflow_js" if script else other(*map(Path, names)) or "zip_file", path.name)
         if any(info.flag_bits & 1 for info in wanted):  # with a password
             raise refused("archive", path.name)
         for info in wanted:
@@ -124,11 +123,6 @@ def _unpacked(path: Path, workspace: Path) -> Path:
                 else:  # of a larger one the first part: reading it says that it is too large
                     out.write(stream.read(LARGEST_TEXT))
     return workspace
-
-
-def _other(paths: Sequence[Path]) -> str | None:
-    """The code for what lies in a folder instead of a model of Keras."""
-    return next(filter(None, map(other, paths)), None)
 
 
 def _in_folder(folder: Path) -> tuple[Path, Path | None]:
@@ -147,22 +141,22 @@ def _in_folder(folder: Path) -> tuple[Path, Path | None]:
     if described:
         return described[0], None
     scripts = [path for path in files if path.name == "model.json"]  # of TensorFlow.js
-    raise refused("tensorflow_js" if scripts else _other([*files, *inside]) or "not_a_model", folder.name)
+    raise refused("tensorflow_js" if scripts else other(*files, *inside) or "not_a_model", folder.name)
 
 
 def _with_partner(path: Path) -> tuple[Path, Path | None]:
     """A model's file, or a description and the weights beside it, whichever of the two was named."""
-    beside = [other for other in _files(path.parent) if other != path]
+    beside = [file for file in _files(path.parent) if file != path]
     if path.suffix.lower() == ".json":
-        weights = [other for other in beside if other.suffix.lower() in MODELS[:2]]
-        alike = [other for other in weights if other.name.split(".")[0] == path.stem]
+        weights = [file for file in beside if file.suffix.lower() in MODELS[:2]]
+        alike = [file for file in weights if file.name.split(".")[0] == path.stem]
         if len(weights) > 1 and len(alike) != 1:
-            raise refused("several_files", path.name, reason=", ".join(other.name for other in weights))
+            raise refused("several_files", path.name, reason=", ".join(file.name for file in weights))
         return path, (alike or weights or [None])[0]
     if _holds_model(path):
         return path, None
-    described = [other for other in beside if other.suffix.lower() == ".json" and describes_model(other)]
-    alike = [other for other in described if other.stem == path.name.split(".")[0]] or described
+    described = [file for file in beside if file.suffix.lower() == ".json" and describes_model(file)]
+    alike = [file for file in described if file.stem == path.name.split(".")[0]] or described
     return (alike[0], path) if len(alike) == 1 else (path, None)
 
 
@@ -176,12 +170,7 @@ def _files(folder: Path) -> list[Path]:
 
 def _holds_model(path: Path) -> bool:
     """Whether a file is more than weights; raises Refused."""
-    import h5py
-
     if kind_of(path) != "h5":
         return True
-    try:
-        with h5py.File(path, "r") as file:
-            return "model_config" in file.attrs
-    except OSError:  # reading it says what is wrong
-        return True
+    with opened(path) as file:
+        return "model_config" in file.attrs

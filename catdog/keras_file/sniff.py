@@ -61,9 +61,9 @@ def _problem(head: bytes, path: Path) -> str:
     return other(path) or "not_a_model"
 
 
-def other(path: Path) -> str | None:
-    """The code of a file whose name says that it is no model of Keras."""
-    return OTHERS.get(path.name) or OTHERS.get(path.suffix.lower())
+def other(*paths: Path) -> str | None:
+    """The code of the first file whose name says that it is no model of Keras."""
+    return next((OTHERS[key] for path in paths for key in (path.name, path.suffix.lower()) if key in OTHERS), None)
 
 
 def _kind_of_zip(path: Path) -> Kind:

@@ -27,7 +27,7 @@ from catdog.errors import DifferentAnswers, ModelMismatch, ModelUnavailable, Not
 from catdog.models.spec import ModelSpec
 from catdog.settings import Settings
 from tests.conftest import ROOT
-from tests.damage import truncate
+from tests.damage import full, truncate
 from tests.processes import python
 from tests.tiny import write_tiny_model
 
@@ -132,19 +132,15 @@ def test_a_cache_that_cannot_be_written_ends_in_a_working_start(tiny, copies, ex
 
 def test_a_disk_that_stays_full_ends_in_a_working_start(tiny, copies, expected, tmp_path, monkeypatch):
     copies.full = tmp_path / "cache"
-    monkeypatch.setattr(cache.os, "rename", refuse)
+    monkeypatch.setattr(cache.os, "rename", full)
     engine = load_engine(*tiny, Settings(cache=tmp_path / "cache"))
     assert probability(engine) == pytest.approx(expected, abs=1e-6)
     assert "CATDOG_CACHE" in engine.problem
     assert list((tmp_path / "cache").iterdir()) == []
 
 
-def refuse(*_):
-    raise OSError(28, "No space left on device")
-
-
 def test_without_any_folder_to_write_tensorflow_runs_the_model(tiny, copies, expected, tmp_path, monkeypatch):
-    monkeypatch.setattr(cache.tempfile, "TemporaryDirectory", lambda **_: refuse())
+    monkeypatch.setattr(cache.tempfile, "TemporaryDirectory", full)
     engine = load_engine(*tiny, Settings(cache=tmp_path))
     assert probability(engine) == pytest.approx(expected, abs=1e-6)
     assert "tiny.h5 runs on TensorFlow" in engine.problem and "No space left on device" in engine.problem
@@ -266,7 +262,7 @@ def test_without_both_the_sentence_says_so(tiny, tmp_path, monkeypatch):
 
 
 def test_a_tensorflow_that_does_not_start_is_a_sentence(tiny, different, tmp_path, monkeypatch):
-    monkeypatch.setattr(loading, "limit_threads", refuse)
+    monkeypatch.setattr(loading, "limit_threads", full)
     with pytest.raises(NotConverted, match=r"TensorFlow .*\(OSError\).* tiny\.h5 .* OpenVINO answers otherwise\."):
         load_engine(*tiny, Settings(cache=tmp_path))
 

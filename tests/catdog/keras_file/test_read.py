@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import copy
-import errno
 import json
+import pickle
 import warnings
 import zipfile
 
@@ -22,6 +22,7 @@ from catdog.keras_file.read import read
 from catdog.keras_file.refusals import Refused
 from tests.catdog.engine.test_models import spec_of
 from tests.catdog.keras_file import recorded
+from tests.damage import full
 
 RECORDS = recorded.records()
 REFUSED = {
@@ -43,6 +44,7 @@ def refusal(path, *more) -> str:
         probabilities(path, (12, 12, 3)) if not more else read(path, *more)
     assert str(caught.value).startswith(path.name) and str(path.parent) not in str(caught.value)
     assert "\n" not in str(caught.value) and len(str(caught.value)) < 500
+    assert pickle.loads(pickle.dumps(caught.value)).code == caught.value.code
     return caught.value.code
 
 
@@ -281,10 +283,6 @@ def test_an_early_archive_is_read(early):
     pixels = recorded.photos((12, 12, 3))
     found = read(path).model
     assert np.abs(found.predict_on_batch(pixels) - model.predict_on_batch(pixels)).max() < EXACT
-
-
-def full(*_, **__):
-    raise OSError(errno.ENOSPC, "No space left on device")
 
 
 @pytest.mark.parametrize("step", ["shutil.copyfile", "shutil.copyfileobj", "tempfile.TemporaryDirectory"])
