@@ -206,22 +206,7 @@ def _load(model: keras.Model, group: h5py.Group, version: str, name: str, config
 
 
 def _load_by_path(model: keras.Model, weights: Path) -> None:
-    """Load what Keras 3 writes; `weights` is a copy, or is left as it is."""
-    with _renamed(weights) as path:
-        try:
-            model.load_weights(path)
-        except Exception as error:
-            raise refused("not_loaded", weights.name, reason=first_line(error)) from error
-
-
-@contextlib.contextmanager
-def _renamed(weights: Path) -> Iterator[Path]:
-    """A file whose groups have the names of Keras 3, and its name the ending that Keras wants."""
-    with opened(weights) as file:
-        early = LINK in file
-    if not early and weights.name.endswith(".weights.h5"):
-        yield weights
-        return
+    """Load what Keras 3 writes, from a copy whose name and groups are called as it wants them."""
     with workspace(weights.name) as folder:
         copy = folder / "model.weights.h5"
         try:
@@ -234,4 +219,7 @@ def _renamed(weights: Path) -> Iterator[Path]:
                         group["layers"] = group[LINK]
         except OSError as error:  # of HDF5 without a number
             raise NotWritten(f"{weights.name} cannot be copied: {error.strerror or first_line(error)}.") from error
-        yield copy
+        try:
+            model.load_weights(copy)
+        except Exception as error:
+            raise refused("not_loaded", weights.name, reason=first_line(error)) from error

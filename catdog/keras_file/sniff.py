@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
 from pathlib import Path
 from typing import Literal
@@ -11,8 +12,16 @@ from catdog.keras_file.refusals import refused
 HEAD = 4096
 HDF5 = b"\x89HDF\r\n\x1a\n"
 ZIP = b"PK\x03\x04"
-ARCHIVES = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"7z\xbc\xaf\x27\x1c", b"Rar!", b"PK\x05\x06")
-PAGE = (b"<!doctype", b"<!--", b"<html", b"<head", b"<?xml", b"<script")
+# How files begin that are none of the kinds below, by the code of their refusal.
+BEGINNINGS = {
+    "empty_file": rb"\Z",
+    "git_lfs_pointer": rb"(?i)(\xef\xbb\xbf)?\s*version https://git-lfs",
+    "web_page": rb"(?i)(\xef\xbb\xbf)?\s*<(!doctype|!--|html|head|\?xml|script)",
+    "archive": rb"\x1f\x8b|BZh|\xfd7zXZ|7z\xbc\xaf\x27\x1c|Rar!|PK\x05\x06|.{257}ustar",
+    "arrays": rb"\x93NUMPY",
+    "tensorflow_lite": rb".{4}TFL3",
+    "pickle": rb"\x80[\0-\5]",
+}
 # What is known by its name, and no model of Keras.
 OTHERS = {
     "saved_model.pb": "saved_model", "keras_metadata.pb": "saved_model", ".tflite": "tensorflow_lite", ".pkl": "pickle",
@@ -38,27 +47,8 @@ def kind_of(path: Path) -> Kind:
         return _kind_of_zip(path)
     if head.lstrip()[:1] == b"{":
         return "json"
-    raise refused(_problem(head, path), path.name)
-
-
-def _problem(head: bytes, path: Path) -> str:
-    """The code of a file that is none of the kinds."""
-    text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    if not head:
-        return "empty_file"
-    if text.startswith(b"version https://git-lfs"):
-        return "git_lfs_pointer"
-    if text.startswith(PAGE):
-        return "web_page"
-    if head.startswith(ARCHIVES) or head[257:262] == b"ustar":
-        return "archive"
-    if head.startswith(b"\x93NUMPY"):
-        return "arrays"
-    if head[4:8] == b"TFL3":
-        return "tensorflow_lite"
-    if head[0] == 0x80 and head[1:2] <= b"\x05":
-        return "pickle"
-    return other(path) or "not_a_model"
+    found = (code for code, pattern in BEGINNINGS.items() if re.match(pattern, head, re.DOTALL))
+    raise refused(next(found, None) or other(path) or "not_a_model", path.name)
 
 
 def other(*paths: Path) -> str | None:
