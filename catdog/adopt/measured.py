@@ -23,8 +23,8 @@ from catdog.settings import Settings
 if TYPE_CHECKING:
     import keras
 
-# Photos that the choice is made with, and that a model is measured on. Fewer where that would take long, or as pixels
-# take more than MOST_BYTES.
+# How many photos the choice is made with, and how many a model is measured on: fewer, down to LEAST, where these would
+# take more than MOST_SECONDS, or pixels to choose with more than MOST_BYTES.
 MOST_TO_CHOOSE, MOST_TO_MEASURE, LEAST = 200, 2000, 40
 MOST_SECONDS, MOST_BYTES = 60, 2**28
 LEAST_TO_CALIBRATE = 20

@@ -33,7 +33,7 @@ def with_maps(model: keras.Model) -> keras.Model:
 
 
 def _name_apart(tensors: list[Tensor]) -> None:
-    """Rename layers of equal names: Keras wants none in a network, and those that were added may have one of a file."""
+    """Rename layers of equal names, which Keras refuses: an added layer may have the name of one in the file."""
     called, names = set(), {}
     while tensors:
         layer, call, _ = tensors.pop()._keras_history

@@ -10,8 +10,8 @@ from catdog.keras_file.refusals import refused
 if TYPE_CHECKING:
     import keras
 
-# They move numbers or take means, so that probabilities stay probabilities, and logits logits. Of what lies side by
-# side that is true only of sigmoids.
+# Layers that move numbers or take means: probabilities stay probabilities, and logits stay logits. Concatenate keeps
+# sigmoids only, as several softmaxes side by side do not add up to 1.
 PASSING = ("Flatten", "Reshape", "Dropout", "Identity", "GlobalAveragePooling2D", "Average", "Concatenate")
 
 

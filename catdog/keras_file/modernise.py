@@ -338,7 +338,7 @@ def _refs(node: Any) -> list[list]:
 
 
 def _call(node: Any) -> Any:
-    """A call as Keras 3 writes it, where an option is a tensor: from the older form it would take that for a list."""
+    """A call with a tensor as an option, as Keras 3 writes it: it would take the older form of that for a list."""
     if not isinstance(node, list) or not any(is_ref(ref) and _refs(ref[3:]) for ref in node):
         return node
 

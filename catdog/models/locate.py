@@ -120,7 +120,7 @@ def _in_repository(repo: str, revision: str) -> Located:
 
 
 def _of_repository(repo: str, revision: str) -> tuple[Located, bool]:
-    """What the Hub has of a revision; or if it cannot be reached, which the latter says, what its cache has.
+    """What the Hub has of a revision, and False; or if it cannot be reached, what its cache has, and True.
 
     Raises ModelUnavailable when the repository or its revision is missing or may not be read.
     """

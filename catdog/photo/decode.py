@@ -34,8 +34,8 @@ _TOO_LARGE_FOR_PILLOW = (Image.DecompressionBombError, Image.DecompressionBombWa
 
 _DEEP = ("I", "F")  # modes of more than 8 bits: I, I;16, I;16B, F
 _GREY = ("1", "L", "LA", "La")
-# What may be white in 32 bits, by the kind of a numpy array, with the least that the brightest pixel must have: of a
-# photo without any pixel above a quarter, the maker may have meant another white.
+# What white may be in 32 bits, by the kind of a numpy array, each with how bright the brightest pixel must be at least:
+# a photo without any pixel above a quarter may mean another white.
 _WHITES = {"f": ((0, 1), (64, 255))} | dict.fromkeys("iu", ((0, 255), (0x4000, 0xFFFF)))
 
 _TURNS = {
@@ -48,7 +48,7 @@ _TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 
-# Orientation in these is not what browsers turn a photo by, but Pillow does.
+# Pillow also turns photos by an orientation in these, and browsers do not.
 _NOT_EXIF = ("xmp", "XML:com.adobe.xmp", "Raw profile type exif")
 # What decoders of several formats say when they know a file is valid.
 _UNSUPPORTED = re.compile("(?i)unsupported|not (yet )?supported|no codec")
@@ -185,7 +185,7 @@ def _opened(data: bytes) -> Image.Image:
 
 
 def _ends_black(image: Image.Image) -> bool:
-    """Whether one of the last two rows is 0, as where rows are missing; an interlaced PNG may end with either."""
+    """Whether one of the last two rows is 0, as missing rows are; of an interlaced PNG, it may be either."""
     image.load()
     rows = range(max(image.height - 2, 0), image.height)
     return not all(image.crop((0, row, image.width, row + 1)).getbbox(alpha_only=False) for row in rows)

@@ -23,8 +23,8 @@ _BAND = 256  # rows that are compared at a time: a comparison takes the memory o
 def completed(data: bytes) -> bytes | None:
     """A JPEG that breaks off, with an end marker; None for other files, and where more than MOST_MISSING is missing.
 
-    A row is missing from where it matters what follows the data: nothing, or anything. A progressive JPEG must have
-    begun its last scan.
+    Rows are missing from the first one that looks different when other data follow: nothing, or anything. A progressive
+    JPEG must have begun its last scan.
     """
     if not has_all_scans(data):
         return None

@@ -59,7 +59,7 @@ def essential_chunks(data: bytes) -> bytes:
 
 
 def has_all_rows(data: bytes) -> bool:
-    """Whether the pixels of a PNG are as many as its size says, unpacked; Pillow takes missing ones for 0."""
+    """Whether a PNG holds as many pixels as its size says; Pillow takes missing ones for 0."""
     unpacker, wanted, found = zlib.decompressobj(), 0, 0
     for name, chunk in _chunks(data):
         rest = chunk[8 : 8 + int.from_bytes(chunk[:4])]  # of the last one, the checksum may be missing
