@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from catdog.engine.cascade import CascadeEngine, warm_up
+from catdog.engine.cascade import CascadeEngine
 from catdog.engine.interface import Outputs
 
 
@@ -59,12 +59,3 @@ def test_models_without_maps_work():
     outputs = cascade(only_probabilities=True)(photos(0.5))
     assert outputs.maps is None
     np.testing.assert_allclose(outputs.probabilities, [[0.499, 0.501]], atol=1e-6)
-
-
-def test_a_warm_up_asks_both_for_one_photo():
-    engine = cascade()
-    warm_up(engine, (2, 2, 3))
-    assert (engine.fast.asked, engine.exact.asked) == ([1], [1])
-    alone = Fake("Engine 1", 0.0)
-    warm_up(alone, (2, 2, 3))
-    assert alone.asked == [1]

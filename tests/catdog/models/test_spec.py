@@ -1,11 +1,10 @@
-import hashlib
 import json
 
 import pytest
 from pydantic import ValidationError
 
 from catdog.errors import ModelMismatch
-from catdog.models.spec import MOST_BYTES, MOST_LEVELS, ModelSpec, respelt, sha256_of
+from catdog.models.spec import MOST_BYTES, MOST_LEVELS, ModelSpec, respelt
 from tests.specs import minimal
 
 CONTENT = {
@@ -176,11 +175,6 @@ def test_what_training_took_counts_what_it_went_on_from(training, parameters, se
 def test_a_spec_cannot_be_changed():
     with pytest.raises(ValidationError, match="frozen"):
         ModelSpec(**CONTENT).temperature = 2.0
-
-
-def test_sha256_of(tmp_path):
-    (tmp_path / "x").write_bytes(b"cat" * 100_000)
-    assert sha256_of(tmp_path / "x") == hashlib.sha256(b"cat" * 100_000).hexdigest()
 
 
 def test_a_scaling_of_colours_is_not_for_grey_photos():
