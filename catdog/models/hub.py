@@ -68,16 +68,15 @@ def download(repo: str, revision: str, damaged: Sequence[str] = ()) -> Path:
     commit, silent = _commit(repo, revision), {"tqdm_class": functools.partial(tqdm, disable=True)}
     files = {"revision": commit, "etag_timeout": PATIENCE} | MODEL_FILES
 
-    def is_missing(file: str) -> bool:
-        return hf_hub_download(repo, file, revision=commit, etag_timeout=PATIENCE, dry_run=True).will_download
-
     def lacks_a_file() -> bool:
         """Whether the cache lacks a file; if so, the Hub has answered for one, and may take its time for the rest."""
         try:
             listed = get_cached_repo_tree(repo, revision=commit)
         except CachedRepoTreeNotFoundError:
             listed = HfApi().list_repo_tree(repo, revision=commit)
-        return any(map(is_missing, filter_repo_objects([file.path for file in listed], **MODEL_FILES)))
+        asked = {"revision": commit, "etag_timeout": PATIENCE, "dry_run": True}
+        wanted = filter_repo_objects([file.path for file in listed], **MODEL_FILES)
+        return any(hf_hub_download(repo, name, **asked).will_download for name in wanted)
 
     with _translated_errors(repo, revision):
         progress = {} if _patiently(repo, lacks_a_file) else silent

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import io
 import re
 import struct
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from PIL import ExifTags, Image
@@ -30,7 +32,6 @@ FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF")
 EXTENSIONS = (
     ".jpg", ".jpeg", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".heic", ".heif", ".avif",
 )  # fmt: skip
-_TOO_LARGE_FOR_PILLOW = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 
 _DEEP = ("I", "F")  # modes of more than 8 bits: I, I;16, I;16B, F
 _GREY = ("1", "L", "LA", "La")
@@ -94,14 +95,8 @@ def from_pillow(image: Image.Image, *, max_pixels: int = MAX_PIXELS, min_side: i
     `min_side` and errors as in `decode`.
     """
     _check_size(image, max_pixels)
-    try:
+    with _errors_of_pillow(lambda error: _failed(image.format, error)):
         return to_rgb(image, min_side=_only_if_large(image, min_side))
-    except CatDogError:
-        raise
-    except MemoryError as error:
-        raise _out_of_memory() from error
-    except Exception as error:
-        raise _failed(image.format, error) from error
 
 
 def pixels_of(data: bytes) -> int:
@@ -153,24 +148,28 @@ def to_rgb(image: Image.Image, *, min_side: int | None = None, may_share: bool =
 
 def _decoded(data: bytes, max_pixels: int, min_side: int | None) -> Image.Image:
     """As `decode`, for a file that is as it should be or is refused."""
+    with _errors_of_pillow(lambda error: _refusal(data, error, max_pixels)), _opened(data) as image:
+        _check_size(image, max_pixels)
+        min_side = _only_if_large(image, min_side)
+        if image.format == "PNG" and _ends_black(image) and not has_all_rows(data):
+            raise unreadable.damaged("PNG")
+        if min_side:
+            image.draft(None, (min_side, min_side))
+        return to_rgb(image, min_side=min_side, may_share=True)
+
+
+@contextlib.contextmanager
+def _errors_of_pillow(refusal: Callable[[Exception], CatDogError]) -> Iterator[None]:
+    """Raise OutOfMemory, or what `refusal` makes of any other error that is none of ours."""
     try:
-        with _opened(data) as image:
-            _check_size(image, max_pixels)
-            min_side = _only_if_large(image, min_side)
-            if image.format == "PNG" and _ends_black(image) and not has_all_rows(data):
-                raise unreadable.damaged("PNG")
-            if min_side:
-                image.draft(None, (min_side, min_side))
-            return to_rgb(image, min_side=min_side, may_share=True)
+        yield
     except CatDogError:
         raise
     except MemoryError as error:
-        raise _out_of_memory() from error
-    except _TOO_LARGE_FOR_PILLOW as error:
-        limit = 2 * (Image.MAX_IMAGE_PIXELS or 0)
-        raise _too_large(f"more than {limit / 1e6:.0f} megapixels", max_pixels) from error
-    except Exception as error:  # Pillow's plugins raise many kinds on broken files
-        raise _refusal(data, error) from error
+        message = "There is too little memory for this photo now. Try again shortly, or send a smaller copy."
+        raise OutOfMemory(message) from error
+    except Exception as error:  # its plugins raise many kinds on broken files
+        raise refusal(error) from error
 
 
 def _opened(data: bytes) -> Image.Image:
@@ -272,12 +271,10 @@ def _too_large(received: str, max_pixels: int) -> ImageTooLarge:
     )
 
 
-def _out_of_memory() -> OutOfMemory:
-    return OutOfMemory("There is too little memory for this photo now. Try again shortly, or send a smaller copy.")
-
-
-def _refusal(data: bytes, error: Exception) -> InvalidImage:
+def _refusal(data: bytes, error: Exception, max_pixels: int) -> CatDogError:
     """The error for a file that Pillow could not open."""
+    if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
+        return _too_large(f"more than {2 * (Image.MAX_IMAGE_PIXELS or 0) / 1e6:.0f} megapixels", max_pixels)
     kind = unreadable.photo_kind(data)
     if not kind:
         return unreadable.unknown(data)
