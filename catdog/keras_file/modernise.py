@@ -70,7 +70,13 @@ def modernised(model: Layer, name: str, version: int, size: tuple[int, int] | No
         found = _modern(model, source)
         if len(found) != 1 or found[0]["class_name"] not in ("Sequential", "Functional"):
             raise refused("own_code", name, layer=str(model.get("class_name")), kind="a model")
-        return _with_input(found[0], _first_shape(model, source) or (size and [None, *size, 3]), name)
+        (model,) = found
+        layers = model["config"]["layers"]
+        if model["class_name"] == "Sequential" and layers[0]["class_name"] != "InputLayer":
+            if size is None:
+                raise refused("unknown_input", name)
+            layers.insert(0, _layer("InputLayer", batch_shape=[None, *size, 3], dtype="float32"))
+        return model
     except (KeyError, TypeError, AttributeError, IndexError, ValueError, RecursionError) as error:
         if hasattr(error, "code"):
             raise
@@ -102,6 +108,8 @@ def _modern(layer: Layer, source: Source) -> list[Layer]:
     if kind == "RandomCrop" and source.version < 3:  # when it predicts, the largest centre of these proportions
         kind, config = "Resizing", {key: config[key] for key in ("name", "height", "width")}
         config["crop_to_aspect_ratio"] = True
+    if kind == "ThresholdedReLU":
+        kind, config = "ReLU", {"name": config["name"], "threshold": config["theta"]}
     if kind == "InputLayer":
         return [_input(config.get("batch_input_shape") or config.get("batch_shape"), config.get("name"), source)]
     known = _options_of(kind)
@@ -109,7 +117,6 @@ def _modern(layer: Layer, source: Source) -> list[Layer]:
         raise refused("own_code", source.name, layer=repr(config.get("name", kind)), kind=kind)
     relevant = {key: value for key, value in config.items() if key not in IRRELEVANT and not key.endswith(ENDINGS)}
     options, after = _special(kind, _plain(relevant), source)
-    kind = options.pop("class_name", kind)
     for key in [key for key in options if key not in known]:
         harmless = any(type(options[key]) is type(value) and options[key] == value for value in HARMLESS)
         if not harmless and key != "trainable":  # of any layer; a few do not take it
@@ -132,7 +139,7 @@ def _options_of(kind: str) -> set[str] | None:
 
     cls = of_applications().get(kind) or getattr(keras.layers, kind, None)
     if kind in OWN_CODE or not (inspect.isclass(cls) and issubclass(cls, keras.layers.Layer)):
-        return {"theta"} | _options_of("ReLU") if kind == "ThresholdedReLU" else None
+        return None
     own, of_all = (inspect.signature(c.__init__).parameters for c in (cls, keras.layers.Layer))
     return {*own, *(of_all if "kwargs" in own else ())} - {"self", "args", "kwargs"}
 
@@ -161,8 +168,6 @@ def _special(kind: str, config: dict[str, Any], source: Source) -> tuple[dict[st
             after = [_layer("Rescaling", scale=0.2, offset=0.5), _layer("ReLU", max_value=1.0)]
     if kind == "LeakyReLU" and "alpha" in new:
         new["negative_slope"] = new.pop("alpha")
-    if kind == "ThresholdedReLU":
-        new |= {"class_name": "ReLU", "threshold": new.pop("theta")}
     if source.channels_first:
         if kind in CHANNELS_LAST_ONLY:
             raise refused("unknown_option", source.name, layer=repr(config.get("name", kind)), kind="channels_first")
@@ -238,31 +243,17 @@ def _sequential(config: Any, source: Source) -> list[Layer]:
     new = [found for layer in layers for found in _modern(layer, source)]
     if len(new) > MOST_IN_A_ROW:
         raise refused("absurd_size", source.name, reason=f"{len(new)} layers in a row")
-    shape = _first_shape({"class_name": "Sequential", "config": config}, source)
-    model = _layer("Sequential", name=usable_name(name or "sequential"), layers=new)
-    return [_with_input(model, shape) if shape else model]
+    shape = _first_shape(config)
+    if shape and new[0]["class_name"] != "InputLayer":
+        new.insert(0, _input(shape, None, source))
+    return [_layer("Sequential", name=usable_name(name or "sequential"), layers=new)]
 
 
-def _with_input(model: Layer, shape: Any, name: str | None = None) -> Layer:
-    """A Sequential that begins with an InputLayer; raises Refused, with the file's name, where no shape is known."""
-    layers = model["config"]["layers"]
-    if model["class_name"] != "Sequential" or layers[0]["class_name"] == "InputLayer":
-        return model
-    if shape is None:
-        raise refused("unknown_input", name)
-    layers = [_layer("InputLayer", batch_shape=shape, dtype="float32"), *layers]
-    return model | {"config": model["config"] | {"layers": layers}}
-
-
-def _first_shape(layer: Layer, source: Source) -> list[int | None] | None:
-    """The shape that a layer's config gives for its input, without the batch; None if it gives none."""
-    config = layer["config"]
-    own = {} if isinstance(config, list) else config
+def _first_shape(config: Any) -> Any:
+    """The shape that a layer's config gives for its input; None if it gives none."""
+    own, layers = ({}, config) if isinstance(config, list) else (config, config.get("layers"))
     shape = own.get("batch_input_shape") or own.get("batch_shape") or own.get("build_input_shape")
-    if shape:
-        return _input(shape, None, source)["config"]["batch_shape"]
-    layers = config if isinstance(config, list) else config.get("layers")
-    return _first_shape(layers[0], source) if layers else None
+    return shape or (_first_shape(layers[0]["config"]) if layers else None)
 
 
 def _functional(config: dict[str, Any], source: Source) -> list[Layer]:
