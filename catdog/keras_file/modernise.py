@@ -295,12 +295,10 @@ def _single(ports: list) -> list:
 
 
 def _operation(entry: Layer, source: Source) -> Layer:
-    layer = as_layer(entry)
-    if layer is None:
-        kind = operation_of(entry) if entry["class_name"] in OPERATION_LAYERS else entry["class_name"]
-        raise refused("unknown_operation", source.name, layer=repr(entry["name"]), kind=kind)
-    layer["config"]["name"] = usable_name(layer["config"]["name"])
-    return layer
+    if layer := as_layer(entry):
+        return layer
+    kind = operation_of(entry) if entry["class_name"] in OPERATION_LAYERS else entry["class_name"]
+    raise refused("unknown_operation", source.name, layer=repr(entry["name"]), kind=kind)
 
 
 def _chain(layers: list[Layer], name: str, nodes: list, source: Source) -> list[Layer]:

@@ -25,15 +25,8 @@ SIDE = 12
 
 def models() -> Iterator[tuple[str, Any]]:
     """One small model for each thing that later versions of Keras do not know any more."""
-    yield (
-        "layers",
-        sequential(
-            layers.DepthwiseConv2D(3),
-            layers.SeparableConv2D(5, 3),
-            layers.BatchNormalization(),
-            layers.Conv2DTranspose(3, 2),
-        ),
-    )
+    convolutions = [layers.DepthwiseConv2D(3), layers.SeparableConv2D(5, 3), layers.Conv2DTranspose(3, 2)]
+    yield "layers", sequential(*convolutions[:2], layers.BatchNormalization(), convolutions[2])
     yield "activations", sequential(
         layers.LeakyReLU(0.2), layers.ThresholdedReLU(0.01), layers.ELU(0.5), layers.Activation("hard_sigmoid"),
         layers.Conv2D(3, 1, activation="hard_sigmoid"), layers.Conv2D(3, 1, activation=tf.nn.leaky_relu),
