@@ -66,7 +66,7 @@ def download(repo: str, revision: str, damaged: Sequence[str] = ()) -> Path:
     from tqdm import tqdm
 
     commit, silent = _commit(repo, revision), {"tqdm_class": functools.partial(tqdm, disable=True)}
-    files = {"revision": commit, "etag_timeout": PATIENCE} | MODEL_FILES
+    at = {"revision": commit, "etag_timeout": PATIENCE}
 
     def lacks_a_file() -> bool:
         """Whether the cache lacks a file; if so, the Hub has answered for one, and may take its time for the rest."""
@@ -74,15 +74,14 @@ def download(repo: str, revision: str, damaged: Sequence[str] = ()) -> Path:
             listed = get_cached_repo_tree(repo, revision=commit)
         except CachedRepoTreeNotFoundError:
             listed = HfApi().list_repo_tree(repo, revision=commit)
-        asked = {"revision": commit, "etag_timeout": PATIENCE, "dry_run": True}
         wanted = filter_repo_objects([file.path for file in listed], **MODEL_FILES)
-        return any(hf_hub_download(repo, name, **asked).will_download for name in wanted)
+        return any(hf_hub_download(repo, name, dry_run=True, **at).will_download for name in wanted)
 
     with _translated_errors(repo, revision):
         progress = {} if _patiently(repo, lacks_a_file) else silent
-        folder = Path(snapshot_download(repo, **files, **progress))
+        folder = Path(snapshot_download(repo, **at, **MODEL_FILES, **progress))
         if damaged:
-            snapshot_download(repo, **files | {"allow_patterns": damaged}, force_download=True)
+            snapshot_download(repo, **at, allow_patterns=damaged, force_download=True)
         if not find_specs(folder):
             raise ModelUnavailable(
                 f"The Hub repository {repo} has no model spec, a .json beside each .h5, at revision {revision}. "
