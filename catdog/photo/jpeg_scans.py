@@ -19,8 +19,8 @@ _PROGRESSIVE = {0xC2, 0xC6, 0xCA, 0xCE}
 _DECODED = {0xC0, 0xC1, 0xC2, 0xC9, 0xCA}  # kinds of frames: not lossless, not hierarchical
 _COEFFICIENTS = 64
 _SKIPPED = {*range(0xE0, 0xF0), 0xFE, _STANDALONE}  # APP0 to APP15 and comments: a decoder need not know them
-# Those that say how to read the colours and which way up: marker, first bytes, and the least length.
-_USED = ((0xE0, b"JFIF\0", 16), (0xE1, b"Exif\0\0", 8), (0xE2, b"ICC_PROFILE\0", 16), (0xEE, b"Adobe", 14))
+# Those that say how to read the colours and which way up, by their marker: first bytes, and the least length.
+_USED = {0xE0: (b"JFIF\0", 16), 0xE1: (b"Exif\0\0", 8), 0xE2: (b"ICC_PROFILE\0", 16), 0xEE: (b"Adobe", 14)}
 
 
 def essential_segments(data: bytes) -> bytes:
@@ -32,15 +32,10 @@ def essential_segments(data: bytes) -> bytes:
     for marker, segment, start in _segments(data):
         if marker == _SCAN:
             return b"".join([*parts, data[start:]])
-        if marker not in _SKIPPED or _is_used(marker, segment):
+        name, least = _USED.get(marker, (b"", 0))
+        if marker not in _SKIPPED or (name and segment.startswith(name, 2) and len(segment) >= least):
             parts += [bytes([0xFF, marker]), segment]
     return data
-
-
-def _is_used(marker: int, segment: bytes) -> bool:
-    return any(
-        marker == wanted and segment.startswith(name, 2) and len(segment) >= least for wanted, name, least in _USED
-    )
 
 
 def has_too_many_scans(data: bytes) -> bool:
