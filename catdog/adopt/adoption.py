@@ -35,24 +35,15 @@ LARGEST_DIFFERENCE = 1e-5  # between probabilities of the model as it was read a
 
 @dataclass(frozen=True)
 class Adopted:
-    """What was written, and how it came about.
+    """What was written, and how it came about."""
 
-    spec     as written
-    folder   where it and the `.h5` are
-    head     what the last layer is
-    choice   what the photos said, or None without photos
-    assumed  fields of Option that nothing but the photos told: `scaling`, `order`
-    seconds  that one photo takes, the median
-    photos   how many photos could be read, and how many not
-    """
-
-    spec: ModelSpec
-    folder: Path
-    head: str
-    choice: Choice | None
-    assumed: tuple[str, ...]
-    seconds: float
-    photos: tuple[int, int]
+    spec: ModelSpec  # as written
+    folder: Path  # where it and the `.h5` are
+    head: str  # what the last layer is
+    choice: Choice | None  # what the photos said, or None without photos
+    assumed: tuple[str, ...]  # fields of Option that nothing but the photos told: `scaling`, `order`
+    seconds: float  # that one photo takes, the median
+    photos: tuple[int, int]  # how many could be read, and how many not
 
 
 def adopt(

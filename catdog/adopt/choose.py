@@ -22,28 +22,23 @@ MOST_TO_ORDER = 4  # classes whose order is looked for
 
 
 class Option(NamedTuple):
-    """One way to ask a model: the scaling, the shape of its pixels, and which class each output is."""
+    """One way to ask a model."""
 
     scaling: Scaling
-    shape: Shape
-    order: tuple[int, ...]
+    shape: Shape  # of its pixels
+    order: tuple[int, ...]  # which class each output is
 
 
 @dataclass(frozen=True)
 class Choice:
-    """The option with the lowest log loss, and how sure that is.
-
-    option  the chosen one
-    shares  field of Option -> share of resamples of the photos whose best option has the same value, 0 to 1; without
-            the fields of which only one value was tried
-    kept    the fields that have their usual value because the photos do not tell
-    few     whether there are too few photos for the shares to mean much
-    """
+    """The option with the lowest log loss, and how sure that is."""
 
     option: Option
+    # Field of Option -> share of resamples of the photos whose best option has the same value, 0 to 1; without the
+    # fields of which only one value was tried.
     shares: dict[str, float]
-    kept: tuple[str, ...] = ()
-    few: bool = False
+    kept: tuple[str, ...]  # the fields that have their usual value because the photos do not tell
+    few: bool  # whether there are too few photos for the shares to mean much
 
 
 def choose(

@@ -23,12 +23,9 @@ NO_CLASSES = ("neither", "unlabelled")
 
 
 class Labelled(NamedTuple):
-    """Photos and the names of their classes, as many of each as can be, in turn.
+    """Photos and the names of their classes, as many of each as can be, in turn."""
 
-    folder  where they are
-    """
-
-    folder: Path
+    folder: Path  # where they are
     paths: tuple[Path, ...]
     names: tuple[str, ...]
 

@@ -28,20 +28,15 @@ NUMBERED = re.compile(r"(\d{1,6})[ :,.)\t]+(.+)")
 
 @dataclass(frozen=True)
 class Source:
-    """What there is to adopt.
+    """What there is to adopt."""
 
-    model      a `.h5`, a `.keras`, or a JSON file that describes a model
-    weights    a `.h5` with its weights, for a JSON file
-    labels     the names in labels.txt beside it, in the order of the outputs, or None
-    teachable  whether it is an export of Teachable Machine, whose way to prepare photos is known
-    """
-
-    model: Path
-    weights: Path | None = None
-    labels: tuple[str, ...] | None = None
+    model: Path  # a `.h5`, a `.keras`, or a JSON file that describes a model
+    weights: Path | None  # a `.h5` with its weights, for a JSON file
+    labels: tuple[str, ...] | None  # the names in labels.txt beside it, in the order of the outputs
 
     @property
     def teachable(self) -> bool:
+        """Whether it is an export of Teachable Machine, whose way to prepare photos is known."""
         return bool(TEACHABLE.fullmatch(self.model.stem)) and self.labels is not None
 
 

@@ -17,13 +17,10 @@ log = logging.getLogger(__name__)
 
 
 class Exported(NamedTuple):
-    """An ONNX file with the outputs of an engine, and what Keras answers to the photos that conversions are checked on.
-
-    answers  (N, columns) float32, uncalibrated
-    """
+    """An ONNX file with the outputs of an engine, and Keras's answers to the photos that conversions are checked on."""
 
     path: Path
-    answers: np.ndarray
+    answers: np.ndarray  # (N, columns) float32, uncalibrated
 
 
 def find(path: Path, spec: ModelSpec) -> Exported | None:

@@ -48,16 +48,11 @@ CHANNELS_LAST_ONLY = {"Reshape", "Permute", "PReLU", "LayerNormalization"}
 
 @dataclass(frozen=True)
 class Source:
-    """Where a config is from.
+    """Where a config is from."""
 
-    name            of the file, for messages
-    version         of Keras: the first number
-    channels_first  whether its photos are (3, height, width)
-    """
-
-    name: str
-    version: int
-    channels_first: bool = False
+    name: str  # of the file, for messages
+    version: int  # of Keras: the first number
+    channels_first: bool  # whether its photos are (3, height, width)
 
 
 def modernised(model: Layer, name: str, version: int, size: tuple[int, int] | None = None) -> Layer:

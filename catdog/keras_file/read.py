@@ -32,16 +32,11 @@ LINK = "_layer_checkpoint_dependencies"  # what early `.keras` files call `layer
 
 @dataclass(frozen=True)
 class Read:
-    """A model and what its file says besides.
+    """A model and what its file says besides."""
 
-    model    computes in float32
-    version  of Keras, as the file names it
-    loss     the config or name of the loss that it was trained with, or None
-    """
-
-    model: keras.Model
-    version: str
-    loss: Any = None
+    model: keras.Model  # computes in float32
+    version: str  # of Keras, as the file names it
+    loss: Any = None  # config or name of the loss that it was trained with, if the file has it
 
 
 def read(path: Path, weights: Path | None = None, size: tuple[int, int] | None = None) -> Read:

@@ -13,20 +13,14 @@ Count = Annotated[int, Field(strict=True, ge=0, lt=2**53)]
 
 
 class Case(BaseModel):
-    """One way in which a model and others can disagree, and how often the model was right then.
-
-    others  name -> sha256 of the other models
-    same    names of those that gave the same label as this model; the rest gave other labels
-    photos  number of validation photos on which this happened
-    right   number of these on which this model was right
-    """
+    """One way in which a model and others can disagree, and how often the model was right then."""
 
     model_config = ConfigDict(frozen=True)
 
-    others: dict[str, str]
-    same: frozenset[str]
-    photos: Count
-    right: Count
+    others: dict[str, str]  # name -> sha256 of the other models
+    same: frozenset[str]  # names of those that gave the same label as this model; the rest gave other labels
+    photos: Count  # validation photos on which this happened
+    right: Count  # those of them on which this model was right
 
     @model_validator(mode="after")
     def _check(self) -> Case:

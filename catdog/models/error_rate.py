@@ -12,16 +12,12 @@ Shares = Annotated[tuple[Share, ...], Field(min_length=1, max_length=1000)]
 
 
 class ErrorRates(BaseModel):
-    """Error rates of a model by level of confidence.
-
-    confidence  lower ends of the levels, ascending from 0
-    error_rate  share of the answers in each level that were wrong, 0 to 1
-    """
+    """Error rates of a model by level of confidence."""
 
     model_config = ConfigDict(frozen=True)
 
-    confidence: Shares
-    error_rate: Shares
+    confidence: Shares  # lower ends of the levels, ascending from 0
+    error_rate: Shares  # share of the answers in each level that were wrong
 
     @model_validator(mode="after")
     def _check(self) -> ErrorRates:

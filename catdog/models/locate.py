@@ -15,32 +15,23 @@ from catdog.settings import BUNDLED_WEIGHTS, Repository, Settings
 
 @dataclass(frozen=True)
 class ModelFile:
-    """A `.h5` file whose bytes match its spec, and the file of that spec.
-
-    source  whose it is, for people: one of
-            `bundled`
-            `folder mine`
-            `hub user/name@0123456789ab`
-            `hub cache user/name@0123456789ab (Hub unreachable)`
-            and the first two with ` (Hub unreachable: user/name)`
-    """
+    """A `.h5` file whose bytes match its spec, and the file of that spec."""
 
     spec: ModelSpec
     path: Path
     spec_path: Path
+    # Whose it is, for people: `bundled`, `folder mine`, each of them also with ` (Hub unreachable: user/name)`,
+    # `hub user/name@0123456789ab`, or `hub cache user/name@0123456789ab (Hub unreachable)`.
     source: str
 
 
 @dataclass(frozen=True)
 class Located:
-    """What `locate` found, or found in one place.
+    """What `locate` found, or found in one place."""
 
-    models    usable models, in the order in which they are shown
-    problems  one sentence or two per model that is not used, and per fallback that was taken; pages show
-              them to the public, so they name files and never say where on this machine those lie
-    """
-
-    models: tuple[ModelFile, ...] = ()
+    models: tuple[ModelFile, ...] = ()  # that are usable, in the order in which they are shown
+    # One sentence or two per model that is not used, and per fallback that was taken. Pages show them to the public, so
+    # they name files and never say where on this machine those lie.
     problems: tuple[str, ...] = ()
 
     @property

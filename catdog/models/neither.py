@@ -16,22 +16,16 @@ LEAST = 1e-7  # smaller probabilities are rounding errors of float32
 class Neither(BaseModel):
     """What is known of the last output of a model that has one for photos of none of its classes.
 
-    threshold  probability above which a photo is refused, 0 to 1
-    auroc      how often a photo of neither gets a higher probability than a photo of the classes, 0 to 1
-    caught     share of the photos of neither above the threshold, 0 to 1
-    photos     number of photos of neither behind these figures
-    refused    share of the photos of the classes above the threshold, 0 to 1
-
     All but the threshold are None until they are measured.
     """
 
     model_config = ConfigDict(frozen=True)
 
-    threshold: Annotated[float, Field(strict=True, gt=0, lt=1)]
-    auroc: Share | None = None
-    caught: Share | None = None
-    photos: Annotated[int, Field(strict=True, ge=0)] | None = None
-    refused: Share | None = None
+    threshold: Annotated[float, Field(strict=True, gt=0, lt=1)]  # probability above which a photo is refused
+    auroc: Share | None = None  # how often a photo of neither gets a higher probability than a photo of the classes
+    caught: Share | None = None  # of the photos of neither, above the threshold
+    photos: Annotated[int, Field(strict=True, ge=0)] | None = None  # of neither, behind these figures
+    refused: Share | None = None  # of the photos of the classes, above the threshold
 
     def score(self, log_odds: float) -> float:
         """The probability, 0 to 1, of log odds as from `log_odds`, shifted so that the threshold becomes 0.5."""

@@ -73,51 +73,34 @@ Record = Annotated[dict[str, Any], AfterValidator(_not_deep)]
 
 
 class ModelSpec(BaseModel):
-    """Everything needed to serve one `.h5` file. A value that is not valid raises ModelMismatch.
-
-    name          short identifier, e.g. `xception`
-    title         name shown to people
-    architecture  name of the network in the registry of the training package
-    file          file name of the `.h5`, in the same folder
-    sha256        hex digest of that file
-    bytes         size of that file
-    image_size    height of the model's input, pixels
-    image_width   its width, pixels, or None for a square
-    channels      3, or 1 for a model of grey photos
-    classes       names in the order of the model's outputs; a single sigmoid is the probability of the second of two
-    resize        as in `Input`
-    scaling       as in `Input`
-    temperature   logits are divided by it before they become probabilities (Guo et al. 2017)
-    metrics       measured figures per split, each with the number of images behind it
-    training      provenance: data, base weights, epochs, seconds, backend, seed, command, ...
-    sureness      how often answers of a given confidence are wrong, or None
-    disagreement  how often the model is right where others disagree
-    neither       threshold and figures of the last output, if that is for photos of none of the classes, or None
-    clear         `int8` or `bfloat16` -> uncalibrated probability of the label below which a photo is computed again in
-                  float32, 0 to 1
-    """
+    """Everything needed to serve one `.h5` file. A value that is not valid raises ModelMismatch."""
 
     model_config = ConfigDict(frozen=True)
 
-    name: FileName
-    title: str
-    architecture: str
-    file: FileName
-    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-    bytes: Annotated[int, Field(strict=True, ge=0)]
-    image_size: Side
+    name: FileName  # short, e.g. `xception`
+    title: str  # shown to people
+    architecture: str  # name of the network in the registry of the training package
+    file: FileName  # of the `.h5`, in the same folder
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]  # of that file
+    bytes: Annotated[int, Field(strict=True, ge=0)]  # of that file
+    image_size: Side  # height of the model's input, pixels
+    # Names in the order of the model's outputs; a single sigmoid is the probability of the second of two.
     classes: Annotated[tuple[ClassName, ...], Field(min_length=2), AfterValidator(_all_different)]
-    image_width: Side | None = None
-    channels: Literal[1, 3] = 3
-    resize: Resize = "stretch"
-    scaling: Scaling = "none"
+    image_width: Side | None = None  # of the input, pixels; None for a square
+    channels: Literal[1, 3] = 3  # 1 for a model of grey photos
+    resize: Resize = "stretch"  # as in `Input`
+    scaling: Scaling = "none"  # as in `Input`
+    # Logits are divided by it before they become probabilities (Guo et al. 2017).
     temperature: Annotated[float, Field(strict=True, ge=1e-6, le=1e6)] = 1.0
+    # Measured figures per split, each with the number of images behind it.
     metrics: Annotated[dict[str, Record], AfterValidator(_with_shares)] = {}
-    training: Record = {}
-    sureness: ErrorRates | None = None
+    training: Record = {}  # provenance: data, base weights, epochs, seconds, backend, seed, command, ...
+    sureness: ErrorRates | None = None  # how often answers of a given confidence are wrong
+    # How often the model is right where others disagree.
     disagreement: Annotated[tuple[Case, ...], Field(max_length=10_000)] = ()
+    # `int8` or `bfloat16` -> uncalibrated probability of the label below which a photo is computed again in float32.
     clear: dict[str, Share] = {}
-    neither: Neither | None = None
+    neither: Neither | None = None  # of a model whose last output is for photos of none of the classes
 
     def __init__(self, /, **values: Any) -> None:
         try:

@@ -8,15 +8,11 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Step:
-    """One step on the way to a model's weights.
+    """One step on the way to a model's weights."""
 
-    record  of a training run or of an averaging of weights; else what is known of weights that came from elsewhere
-    is_run  whether it is a run or an averaging
-    parts   positions of the steps whose weights went into it: those averaged, if any, then those it started from
-    """
-
-    record: Any
-    is_run: bool
+    record: Any  # of a training run or an averaging of weights; else what is known of weights from elsewhere
+    is_run: bool  # whether it is a run or an averaging
+    # Positions of the steps whose weights went into it: those averaged, if any, then those it started from.
     parts: tuple[int, ...] = ()
 
 

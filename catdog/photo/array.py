@@ -30,16 +30,13 @@ Shape = tuple[Size, str]  # size and resize of an Input
 
 
 class Input(NamedTuple):
-    """What a model takes. Models with equal inputs can share an array.
+    """What a model takes. Models with equal inputs can share an array."""
 
-    size     height and width in pixels of a square RGB input, or else its height, width and channels: 3, or 1 for grey
-    resize   `stretch` (aspect ratio not kept) or `crop` (the largest centred part of the photo that has the ratio)
-    scaling  of the values, as in SCALINGS: `none` (0 to 255), `unit` (0 to 1), `symmetric` (-1 to 1), `caffe`, `torch`
-    """
-
+    # Height and width in pixels of a square RGB input, or else its height, width and channels: 3, or 1 for grey.
     size: Size
+    # `stretch` (aspect ratio not kept) or `crop` (the largest centred part of the photo that has the ratio).
     resize: Resize = "stretch"
-    scaling: Scaling = "none"
+    scaling: Scaling = "none"  # of the values, as in SCALINGS: `none` is 0 to 255, `unit` 0 to 1, `symmetric` -1 to 1
 
     @property
     def shape(self) -> Shape:
@@ -58,16 +55,11 @@ class Input(NamedTuple):
 
 
 class Pixels(NamedTuple):
-    """A photo in the shapes that models take, not yet scaled.
+    """A photo in the shapes that models take, not yet scaled."""
 
-    arrays   shape -> uint8 (height, width, channels)
-    seconds  shape -> how long resizing took
-    reduced  whether the photo has more pixels than were read
-    """
-
-    arrays: dict[Shape, np.ndarray]
-    seconds: dict[Shape, float]
-    reduced: bool = False
+    arrays: dict[Shape, np.ndarray]  # uint8 (height, width, channels)
+    seconds: dict[Shape, float]  # that resizing took
+    reduced: bool = False  # whether the photo has more pixels than were read
 
     @classmethod
     def of(cls, image: Image.Image, shapes: Iterable[Shape], *, reduced: bool = False) -> Pixels:

@@ -36,14 +36,10 @@ def is_address(photo: object) -> bool:
 
 
 class Read(NamedTuple):
-    """A photo for models to look at.
+    """A photo for models to look at."""
 
-    image    upright, RGB
-    reduced  whether it has fewer pixels than the file
-    """
-
-    image: Image.Image
-    reduced: bool
+    image: Image.Image  # upright, RGB
+    reduced: bool  # whether it has fewer pixels than the file
 
 
 @dataclass(frozen=True)
@@ -52,15 +48,11 @@ class Reader:
 
     Large photos are reduced, which saves most of the time to decode them. Where `needs_whole` says that an answer to a
     reduced photo is not certain enough, the caller reads it again with `whole`.
-
-    max_bytes   largest accepted file
-    max_pixels  largest accepted photo, width x height
-    min_side    pixels that reduced photos keep at least on both sides, as in `decode`
     """
 
-    max_bytes: int
-    max_pixels: int
-    min_side: int
+    max_bytes: int  # of the largest accepted file
+    max_pixels: int  # of the largest accepted photo, width x height
+    min_side: int  # pixels that reduced photos keep at least on both sides, as in `decode`
 
     @classmethod
     def of(cls, inputs: Iterable[Input], settings: Settings) -> Reader:
