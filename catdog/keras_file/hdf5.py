@@ -55,12 +55,9 @@ def parsed(text: str | bytes, name: str) -> dict[str, Any]:
 
 def strings(group: h5py.Group, name: str) -> list[str]:
     """A list of names, which Keras cuts into `name0`, `name1`, ... where it is long."""
-    parts = (
-        [name]
-        if name in group.attrs
-        else [key for i in range(len(group.attrs)) if (key := f"{name}{i}") in group.attrs]
-    )
-    return [text.decode() if isinstance(text, bytes) else str(text) for part in parts for text in group.attrs[part]]
+    parts = [name, *(f"{name}{number}" for number in range(len(group.attrs)))]
+    found = [text for part in parts if part in group.attrs for text in group.attrs[part]]
+    return [text.decode() if isinstance(text, bytes) else str(text) for text in found]
 
 
 def numbers_in(file: h5py.File) -> int:

@@ -313,11 +313,9 @@ def _refs(node: Any) -> list[list]:
     if is_ref(node):
         return [node]
     if isinstance(node, dict):
-        return (
-            [list(node["config"]["keras_history"])]
-            if node.get("class_name") == "__keras_tensor__"
-            else _refs(list(node.values()))
-        )
+        if node.get("class_name") == "__keras_tensor__":
+            return [list(node["config"]["keras_history"])]
+        node = list(node.values())
     return [ref for item in node for ref in _refs(item)] if isinstance(node, list) else []
 
 

@@ -12,7 +12,7 @@ import ipaddress
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 import httpcore
 import httpx
@@ -99,14 +99,7 @@ class _PublicNetwork(httpcore.NetworkBackend):
         self.resolve, self.connect, self.deadline = resolve, connect, deadline
         self._timers: list[tuple[threading.Timer, socket.socket]] = []
 
-    def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable | None = None,
-    ) -> httpcore.NetworkStream:
+    def connect_tcp(self, host: str, port: int, **_: object) -> httpcore.NetworkStream:
         addresses = self._public(host, port)
         for address in addresses:
             left = self.deadline - time.monotonic()
