@@ -10,6 +10,7 @@ from catdog import ModelSpec, Settings
 from catdog.classifier import Classifier
 from catdog.comparator import Comparator
 from catdog.engine import Outputs
+from catdog.engine.openvino_engine import OpenVINOEngine
 from catdog.verdict import Comparison, Verdict
 from tests.specs import minimal
 
@@ -44,6 +45,14 @@ class Fixed:
 
     def __call__(self, batch: np.ndarray) -> Outputs:
         return Outputs.from_model(np.array([self.outputs] * len(batch), np.float32))
+
+
+class NonsenseInInt8(OpenVINOEngine):
+    """Answers in int8 with what is no number, and else as the model does."""
+
+    def __call__(self, batch: np.ndarray) -> Outputs:
+        outputs = super().__call__(batch)
+        return outputs._replace(probabilities=outputs.probabilities * (np.nan if "int8" in self.runtime else 1))
 
 
 def fixed(name: str, *outputs: float, accuracy: float = 0.9, **changes) -> Classifier:

@@ -23,6 +23,7 @@ from catdog.engine.keras_engine import KerasEngine, load_model
 from catdog.engine.openvino_engine import OpenVINOEngine
 from catdog.errors import DifferentAnswers, ModelMismatch, NotConverted
 from tests.catdog.engine.test_models import SIZE, spec_of
+from tests.catdog.fakes import NonsenseInInt8
 from tests.conftest import PATIENCE, ROOT
 from tests.servers import running
 from tests.tiny import write_tiny_model
@@ -168,15 +169,7 @@ def job(tmp_path) -> Job:
     return Job(tmp_path / spec.file, spec, tmp_path / "out")
 
 
-class Nonsense(OpenVINOEngine):
-    """Answers in int8 with what is no probability."""
-
-    def __call__(self, batch):
-        outputs = super().__call__(batch)
-        return outputs._replace(probabilities=outputs.probabilities + ("int8" in self.runtime) * 2)
-
-
-@pytest.mark.parametrize(("name", "stand_in"), [("quantized", lambda *_: 1 / 0), ("OpenVINOEngine", Nonsense)])
+@pytest.mark.parametrize(("name", "stand_in"), [("quantized", lambda *_: 1 / 0), ("OpenVINOEngine", NonsenseInInt8)])
 def test_a_model_that_cannot_be_quantized_is_converted_all_the_same(job, monkeypatch, name, stand_in):
     monkeypatch.setattr(convert, name, stand_in)
     assert attempt(job) is None

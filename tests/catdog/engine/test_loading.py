@@ -26,6 +26,7 @@ from catdog.engine import (
 from catdog.errors import DifferentAnswers, ModelMismatch, ModelUnavailable, NotConverted
 from catdog.models.spec import ModelSpec
 from catdog.settings import Settings
+from tests.catdog.fakes import NonsenseInInt8
 from tests.conftest import ROOT
 from tests.damage import full, truncate
 from tests.processes import python
@@ -394,19 +395,11 @@ def test_two_arithmetics_are_two_engines_on_one_conversion(tiny, copies, tmp_pat
         load_engine(tiny[0], spec.replace(image_size=2 * SIZE), settings)
 
 
-class Nonsense(loading.OpenVINOEngine):
-    """Answers in int8 with what is no number."""
-
-    def __call__(self, batch):
-        outputs = super().__call__(batch)
-        return outputs._replace(probabilities=outputs.probabilities * (np.nan if "int8" in self.runtime else 1))
-
-
 @pytest.mark.parametrize("how", ["missing", "broken", "nonsense"])
 def test_fast_arithmetic_that_fails_leaves_the_next_one(tiny, copies, conversion, tmp_path, monkeypatch, caplog, how):
     monkeypatch.setattr(precision, "fast_here", lambda: FAST)
     if how == "nonsense":
-        monkeypatch.setattr(loading, "OpenVINOEngine", Nonsense)
+        monkeypatch.setattr(loading, "OpenVINOEngine", NonsenseInInt8)
     copies.conversion = tmp_path / "copy"
     shutil.copytree(conversion, copies.conversion)
     if how == "missing":  # such as of a model that cannot be quantized
