@@ -6,8 +6,6 @@ need both, so the average is 6.3 ms.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from catdog.engine.interface import Engine, Outputs
@@ -34,11 +32,12 @@ class CascadeEngine:
     def __call__(self, batch: np.ndarray) -> Outputs:
         outputs = self.fast(batch)
         certainty = outputs.probabilities[:, : self.classes].max(axis=1)
-        uncertain = np.flatnonzero(~(certainty >= self.threshold))  # NaN is uncertain too
-        if not len(uncertain):
-            return outputs
-        exact = zip(*(self.exact(batch[i : i + 1]) for i in uncertain), strict=True)
-        return Outputs(*(_with_rows(values, uncertain, rows) for values, rows in zip(outputs, exact, strict=True)))
+        for row in np.flatnonzero(~(certainty >= self.threshold)):  # NaN is uncertain too
+            exact = self.exact(batch[row : row + 1])
+            outputs.probabilities[row] = exact.probabilities[0]
+            if outputs.maps is not None:
+                outputs.maps[row] = exact.maps[0]
+        return outputs
 
 
 def warm_up(engine: Engine, shape: tuple[int, int, int]) -> None:
@@ -47,12 +46,3 @@ def warm_up(engine: Engine, shape: tuple[int, int, int]) -> None:
     if isinstance(engine, CascadeEngine):
         engine.exact(black)
     engine(black)
-
-
-def _with_rows(values: np.ndarray | None, rows: np.ndarray, new: Sequence[np.ndarray | None]) -> np.ndarray | None:
-    """A copy of values (N, ...) in which `new`, M arrays (1, ...), replace M rows; None if there are no values."""
-    if values is None:
-        return None
-    values = values.copy()
-    values[rows] = np.concatenate(new)
-    return values

@@ -12,18 +12,14 @@ FOLDER_BATCH = 8
 
 
 class Outputs(NamedTuple):
-    """What a model returns for N photos; from an engine, each array is float32.
+    """What a model returns for N photos; from an engine, each array is float32, and made anew."""
 
-    probabilities  (N, classes), each row adds up to 1; from an engine not calibrated, from `Classifier` calibrated and
-                   float64
-    maps           (N, h, w, classes) class activation maps: what each place adds to the logit of each class; their mean
-                   over places is the logit. None where `class_maps` finds none
-    neither        (N,) float64, set by `Classifier`, not by an engine: log odds of the output for photos of none of
-                   the classes; None for a model without one
-    """
-
+    # (N, classes), each row adds up to 1; from an engine not calibrated, from `Classifier` calibrated and float64.
     probabilities: np.ndarray
+    # (N, h, w, classes) class activation maps: what each place adds to the logit of each class; their mean over places
+    # is the logit. None where `class_maps` finds none.
     maps: np.ndarray | None = None
+    # (N,) float64, set by `Classifier`, not by an engine: log odds of the output for photos of none of the classes.
     neither: np.ndarray | None = None
 
     @classmethod
