@@ -28,7 +28,7 @@ SIGNIFICANT_BITS = (11, 12, 13, 14, 24)
 def finish(trained: keras.Model, product: Product, val: Split, training: dict) -> ModelSpec:
     """Balance, round, calibrate and measure a trained network; write its `.h5`, then its spec.
 
-    1. Balance the last layer on `val`, and save the network unrounded in the folder of the run.
+    1. Balance the last layer on `val`.
     2. Save the `.h5` with rounded weights, and load it as serving does. Where a label of `val` changed, save it again
        with one bit more, up to full precision.
     3. Fit the temperature and measure on `val`, and on the validation photos of further folders and of neither.
@@ -54,8 +54,6 @@ def finish(trained: keras.Model, product: Product, val: Split, training: dict) -
     exact = Classifier(spec, KerasEngine(model))
     _balance(model, _outputs(exact, val).probabilities, val.labels)
     require_own(product)
-    record(product.run, spec.sha256)  # that it is the folder of a run
-    h5.save(model, product.run / product.file.name)
     labels = _outputs(exact, val).probabilities.argmax(axis=1)
     with whole(product.file) as partial:
         for bits in SIGNIFICANT_BITS:

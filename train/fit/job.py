@@ -32,10 +32,7 @@ class Product:
     data: Data
     more: More = ()
     out: Annotated[Path, Option(help="Folder for the model.")] = Path("weights")
-    run: Annotated[
-        Path | None,
-        Option(help="Folder of the checkpoints and of the model before rounding. Default: one in runs for this --out."),
-    ] = None
+    run: Annotated[Path | None, Option(help="Folder of the checkpoints. Default: one in runs for this --out.")] = None
     image_size: Annotated[int | None, Option(help="Input size of the served model, pixels.")] = None
     width: Annotated[float, Option(help="What the channels of all layers are multiplied with.")] = 1.0
     depth: Annotated[float, Option(help="What the blocks of each stage are multiplied with.")] = 1.0

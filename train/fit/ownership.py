@@ -17,17 +17,12 @@ def require_own(product: Product) -> None:
     So the same command may be repeated, with --restart as well. `product.overwrite` allows all.
     """
     own = _made(product.run)
-    is_run = (product.run / MADE).exists() or any(product.run.glob("epoch-*"))
-    unrounded = product.run / product.file.name
-    others = [unrounded] if unrounded.exists() and not is_run else []
-    others += [
-        path for path in (product.file, product.file.with_suffix(".json")) if path.exists() and _of(path) not in own
-    ]
-    if others and not product.overwrite:
-        raise InvalidSettings(
-            f"{others[0]} was not made by this run, and would be replaced. Choose another --out or --run, or say "
-            "--overwrite."
-        )
+    for path in (product.file, product.file.with_suffix(".json")):
+        if path.exists() and _of(path) not in own and not product.overwrite:
+            raise InvalidSettings(
+                f"{path} was not made by this run, and would be replaced. Choose another --out or --run, or say "
+                "--overwrite."
+            )
 
 
 def record(run: Path, sha256: str) -> None:

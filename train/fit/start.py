@@ -60,10 +60,9 @@ def decoded(job: Job, recipe: Recipe, train: dataset.Split, val: dataset.Split) 
 
 def require_other(product: Product, *sources: str | Path | None) -> None:
     """Raise InvalidSettings where a run would overwrite one of the files that it reads."""
-    written = {file.resolve() for file in (product.file, product.run / product.file.name)}
     for source in filter(None, sources):
-        if Path(source).resolve() in written:
-            raise InvalidSettings(f"The run would replace {source}, which it reads: choose another --out or --run.")
+        if Path(source).resolve() == product.file.resolve():
+            raise InvalidSettings(f"The run would replace {source}, which it reads: choose another --out.")
 
 
 def require_same_classes(product: Product, classes: tuple[str, ...]) -> None:

@@ -60,10 +60,10 @@ def test_resnet50_trains_its_head_on_a_frozen_base(tiny_data, tmp_path, capsys):
     assert fit(tiny_data, tmp_path, *frozen, name="resnet50") == 0
     spec = spec_in(tmp_path, "resnet50")
     assert json.loads(capsys.readouterr().out.splitlines()[-1])["val_accuracy"] == spec.validation_accuracy
-    trained = keras.models.load_model(tmp_path / "run" / "resnet50.h5", compile=False).get_weights()
+    trained = keras.models.load_model(tmp_path / "weights" / "resnet50.h5", compile=False).get_weights()
     before = architectures.build_base("resnet50", weights=str(base)).get_weights()
     for one, other in zip(trained[:-2], before, strict=True):
-        np.testing.assert_array_equal(one, other)
+        np.testing.assert_allclose(one, other, rtol=2**-11)  # rounded
     assert spec.training["recipe"]["frozen_stages"] == 1
     assert spec.training["base"] == {"file": "base.h5", "sha256": sha256_of(base)}
 
@@ -165,12 +165,6 @@ def test_a_run_replaces_what_it_made_and_what_it_is_told_to(tiny_data, finished,
     assert fit(tiny_data, finished, *TRAINED, "--overwrite") == 0
 
 
-def test_a_folder_of_models_is_no_folder_of_a_run(tiny_data, finished, tmp_path, capsys):
-    options = ["--run", str(finished / "weights"), "--out", str(tmp_path / "new")]
-    assert fit(tiny_data, finished, *TRAINED, *options) == 1
-    assert "weights/scratch_cnn.h5" in capsys.readouterr().err
-
-
 def test_a_model_that_is_no_better_than_guessing_is_said_to_be_so(monkeypatch, capsys):
     figures = {"images": 4, "accuracy": 0.5, "accuracy_interval": [0.1, 0.9], "confusion": [[1, 1], [1, 1]]}
     monkeypatch.setattr("train.fit.supervised.fit", lambda job: minimal("scratch_cnn", metrics={"val": figures}))
@@ -205,7 +199,6 @@ REFUSED = {
     "fit scratch_cnn --out file/weights": "file/weights",
     # What a run would replace, it must not read.
     "fit scratch_cnn --start weights/scratch_cnn.h5": "choose another --out",
-    "fit scratch_cnn --start runs/fit-scratch_cnn/scratch_cnn.h5": "--run",
     "fit xception --base weights/xception.h5": "replace weights/xception.h5",
     "distill xception --teacher weights/xception.h5": "replace weights/xception.h5",
     "distill xception --teacher nowhere.h5": "nowhere.h5",
@@ -218,7 +211,7 @@ REFUSED = {
 @pytest.mark.parametrize("command", REFUSED)
 def test_wrong_arguments_are_told_in_one_sentence(tiny_data, tmp_path, monkeypatch, capsys, command):
     monkeypatch.chdir(tmp_path)
-    for name in ("file", "weights/scratch_cnn.h5", "weights/xception.h5", "runs/fit-scratch_cnn/scratch_cnn.h5"):
+    for name in ("file", "weights/scratch_cnn.h5", "weights/xception.h5"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("not a model")
     name, *words = command.split()
