@@ -5,7 +5,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from train.export.compact import MOST_BITS, USUAL, compact
+from train.export.compact import LADDER, MOST_BITS, USUAL, compact
 from train.export.onnx_file import OnnxEngine
 
 SHAPE = (64, 80)
@@ -57,6 +57,16 @@ def test_arrays_of_four_times_as_many_numbers_get_a_bit_less(model):
         kept = {tensor.name: numpy_helper.to_array(tensor) for tensor in compact(model, EIGHT).graph.initializer}
         largest.append(np.abs(kept["weights.small"]).max())
     assert largest == [127, 63]
+
+
+def test_each_step_of_the_ladder_is_as_near_as_the_one_before_or_nearer_and_the_last_one_loses_nothing(model):
+    exact = numpy_helper.to_array(model.graph.initializer[0])
+    errors = []
+    for bits in LADDER:
+        found = OnnxEngine(compact(model, bits))(np.eye(SHAPE[0], dtype=np.float32)).probabilities - 1
+        errors.append(float(np.square(found - exact).mean()))
+    assert errors == sorted(errors, reverse=True)
+    assert errors[0] > 1000 * errors[-2] and errors[-1] < 1e-12
 
 
 def test_weights_of_few_bits_stay_exact_though_a_normalisation_was_multiplied_into_them(model):
