@@ -1,4 +1,7 @@
-"""Make, measure and publish the models."""
+"""Make, measure and publish the models.
+
+The last line that a command prints is JSON, for programs.
+"""
 
 import contextlib
 import dataclasses
@@ -13,7 +16,6 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType
 from typing import Annotated, Any, Literal
 
 import typer
@@ -87,19 +89,16 @@ def _told(if_stopped: str) -> Iterator[None]:
     """End the command with a sentence on an error, or on Ctrl-C."""
     try:
         yield
-    except (CatDogError, OSError) as error:
-        print(f"error: {_sentence(error)}", file=sys.stderr)
-        raise typer.Exit(1) from None
+        return
+    except CatDogError as error:
+        code, said = 1, f"error: {error}"
+    except OSError as error:
+        what = f"{error.filename}: {error.strerror}" if error.filename else error
+        code, said = 1, f"error: A file cannot be read or written: {what}."
     except KeyboardInterrupt:
-        print(f"\nstopped; {if_stopped}", file=sys.stderr)
-        raise typer.Exit(130) from None
-
-
-def _sentence(error: CatDogError | OSError) -> str:
-    if isinstance(error, CatDogError):
-        return str(error)
-    what = f"{error.filename}: {error.strerror}" if error.filename else error
-    return f"A file cannot be read or written: {what}."
+        code, said = 130, f"\nstopped; {if_stopped}"
+    print(said, file=sys.stderr)
+    raise typer.Exit(code)
 
 
 @command(if_stopped=NOTHING_WRITTEN)
@@ -117,17 +116,12 @@ def prepare(
 
     report = prepare.prepare(sources, out, val=val, test=test, by_kind=by_kind)
     print(prepare.describe(report))
-    _print_json({"out": str(out), "kept": report["kept"]})
+    print(json.dumps({"out": str(out), "kept": report["kept"]}))
 
 
-def _tuning() -> ModuleType:
-    """The package `train.tune`; raises InvalidSettings where Optuna is not installed."""
+def _require_optuna() -> None:
     if importlib.util.find_spec("optuna") is None:
         raise InvalidSettings("A search needs Optuna: `pip install -r requirements-tune.txt`.")
-    from train import tune
-    from train.tune import search, study_file, study_report  # noqa: F401
-
-    return tune
 
 
 def _as_the_best(context: typer.Context, trial: Path | None) -> Path | None:
@@ -135,7 +129,9 @@ def _as_the_best(context: typer.Context, trial: Path | None) -> Path | None:
     if trial is not None:
         with _told(CONTINUES):
             load_keras()
-            study_file = _tuning().study_file
+            _require_optuna()
+            from train.tune import study_file
+
             context.default_map = study_file.best_options(study_file.loaded(trial))
     return trial
 
@@ -159,7 +155,8 @@ def fit(
 
     job = _complete(job, context)
     if trial is not None:
-        study_file = _tuning().study_file
+        from train.tune import study_file
+
         job = dataclasses.replace(job, command=study_file.command(study_file.options(job)))
     _print_trained(supervised.fit(job), job)
 
@@ -175,13 +172,15 @@ def tune(
     grid: Annotated[bool, Option("--grid", help="Try all combinations of the space.")] = False,
 ) -> None:
     """Search for a better recipe of `fit` on train and val; write a table, drawings and the best command."""
-    tuning = _tuning()
+    _require_optuna()
+    from train.tune import search, study_report
+
     job = _complete(job, context)
-    study = tuning.search.search(job, trials=trials, space=space, as_grid=grid)
-    found = tuning.study_report.report(study, job.run)
+    study = search.search(job, trials=trials, space=space, as_grid=grid)
+    found = study_report.report(study, job.run)
     print(found["summary"])
     best = {name: found[name] for name in ("trial", "log_loss", "command")}
-    _print_json({"study": str(job.run), "ended": found["ended"], "stopped": found["stopped"], "best": best})
+    print(json.dumps({"study": str(job.run), "ended": found["ended"], "stopped": found["stopped"], "best": best}))
 
 
 @command(if_stopped=CONTINUES)
@@ -224,7 +223,7 @@ def evaluate(data: Data, split: Split = "test", weights: Sources = "weights", ov
     print(figures_table([(name, split, figures) for name, figures in results.items()]))
     tell(filter(None, (doubt(name, split, figures) for name, figures in results.items())))
     accuracy = {name: figures["accuracy"] for name, figures in results.items()}
-    _print_json({"split": split, "accuracy": accuracy})
+    print(json.dumps({"split": split, "accuracy": accuracy}))
 
 
 @command(if_stopped="nothing was recorded")
@@ -238,7 +237,7 @@ def calibrate(data: Data, more: More = (), weights: Sources = "weights", overwri
         learned = spec.model_dump()
         sizes = {field: len(json.dumps(learned[field])) for field in ("sureness", "disagreement")}
         told = {field: learned[field] for field in ("temperature", "clear", "neither")}
-        _print_json({"model": name, "characters": sizes} | told)
+        print(json.dumps({"model": name, "characters": sizes} | told))
 
 
 @command(if_stopped=NOTHING_WRITTEN)
@@ -257,7 +256,7 @@ def insight(
     figures = insight(weights, data, strangers, out, split_name=split, photos=photos, more=more)
     rules = figures["neither"]["rules"]
     caught = {name: {key: rule[key]["share"] for key in ("refused_pets", "caught")} for name, rule in rules.items()}
-    _print_json({"out": str(out), "neither": caught, "cost": figures["cost"]["ratio_explained"]})
+    print(json.dumps({"out": str(out), "neither": caught, "cost": figures["cost"]["ratio_explained"]}))
 
 
 @command(if_stopped="the same command starts again")
@@ -268,7 +267,7 @@ def strangers(
     """Make a folder of photos of neither out of Debian's package gcompris-qt-data."""
     from train.data import neither_photos
 
-    _print_json({"out": str(out)} | neither_photos.assemble(package, out))
+    print(json.dumps({"out": str(out)} | neither_photos.assemble(package, out)))
 
 
 @command(if_stopped=NOTHING_WRITTEN, keras=False)
@@ -279,7 +278,7 @@ def compare(weights: Sources = "weights") -> None:
     specs, problems = results.ranked(weights)
     tell(problems)
     print(results.figures_table(results.recorded(specs)))
-    _print_json(results.summary(specs))
+    print(json.dumps(results.summary(specs)))
 
 
 @command(if_stopped="the same command continues with the answers it has")
@@ -301,7 +300,7 @@ def report(
         weights, data, split, out=out, limit=limit, dataset=dataset, resamples=resamples, more=more, command=context.obj
     )
     accuracy = {name: model["figures"]["accuracy"] for name, model in found["models"].items()}
-    _print_json({"report": str(out / "README.md"), "split": split, "accuracy": accuracy})
+    print(json.dumps({"report": str(out / "README.md"), "split": split, "accuracy": accuracy}))
 
 
 def _repository(name: str | None) -> str | None:
@@ -325,13 +324,6 @@ Repo = Annotated[
 Revision = Annotated[str, Option(help="Commit, tag or branch of that repository.")]
 
 
-def _pulled(repo: str | None, revision: str) -> Path | None:
-    """The folder of a Hub repository's models in the Hub's cache; None without a repository."""
-    from catdog.models import hub
-
-    return hub.download(repo, revision) if repo else None
-
-
 @command(if_stopped=NOTHING_WRITTEN)
 def export(
     weights: Weights = Path("weights"),
@@ -341,22 +333,23 @@ def export(
         Path | None, Option(help="Its val photos check the files, as the examples do. Default: data, if it exists.")
     ] = None,
     limit: Limit = None,
-    format: Annotated[Literal["onnx"], Option(help="Kind of files.")] = "onnx",
     exact: Annotated[bool, Option("--exact", help="Lose nothing, for servers: they need no TensorFlow then.")] = False,
     out: Annotated[
         Path | None, Option(help="Folder of the ONNX files. Default: build/onnx; with --exact that of the models.")
     ] = None,
 ) -> None:
     """Write the models as ONNX files that answer as Keras does: small ones for browsers, or exact ones for servers."""
+    from catdog.models import hub
     from train.export import onnx_folder
 
-    weights = _pulled(repo, revision) or weights
+    weights = hub.download(repo, revision) if repo else weights
     if exact and repo and not out:
         raise typer.BadParameter("With --exact and --repo, name a folder with --out.")
     out = out or (weights if exact else Path("build/onnx"))
     manifest = onnx_folder.export(weights, onnx_folder.photos(data, limit), out, exact=exact)
     figures = ("file", "bytes", "bits", "largest_difference", "photos")
-    _print_json({"out": str(out), "models": [{name: entry[name] for name in figures} for entry in manifest["models"]]})
+    models = [{name: entry[name] for name in figures} for entry in manifest["models"]]
+    print(json.dumps({"out": str(out), "models": models}))
 
 
 @command(if_stopped=NOTHING_WRITTEN, keras=False)
@@ -369,11 +362,12 @@ def static(
     address: Annotated[str, Option(help="Where it will be served, for the preview of links.", metavar="URL")] = "",
 ) -> None:
     """Build the app as static files, whose models run in the visitor's browser."""
+    from catdog.models import hub
     from train.export import static_page
 
-    weights = _pulled(repo, revision) or weights
+    weights = hub.download(repo, revision) if repo else weights
     address = address and f"{address.rstrip('/')}/"
-    _print_json({"out": str(out)} | static_page.build(onnx, weights, out, address=address))
+    print(json.dumps({"out": str(out)} | static_page.build(onnx, weights, out, address=address)))
 
 
 @command(if_stopped=NOTHING_WRITTEN, keras=False)
@@ -427,8 +421,8 @@ def publish(
         if not (data or unmeasured) and Path("data").is_dir():
             data = Path("data")  # where the other commands put it
         _require_report(context, report)
-        how = {"replace_card": replace_card, "overwrite": overwrite, "dry_run": dry_run, "private": private}
-        commands.publish_models(repo, weights, report, data, **how)
+        how = {"replace_card": replace_card, "overwrite": overwrite}
+        commands.publish_models(repo, weights, report, data, dry_run=dry_run, private=private, **how)
     else:
         raise InvalidSettings("Say what to publish: the models with --repo USER/NAME, the app with --space USER/NAME.")
 
@@ -440,7 +434,6 @@ def _require_report(context: typer.Context, report: Path) -> None:
 
 
 def _refuse(context: typer.Context, what: str, *options: str) -> None:
-    """Raise InvalidSettings when one of these options was given."""
     given = (name for name in options if context.get_parameter_source(name).name == "COMMANDLINE")
     if named := ", ".join(f"--{name.replace('_', '-')}" for name in given):
         raise InvalidSettings(f"Not for {what}: {named}. Publish the models with --repo, the app with --space.")
@@ -465,12 +458,7 @@ def _print_trained(spec: ModelSpec, product: Product) -> None:
     if spec.neither:
         figures["neither"] = spec.neither.model_dump()
     made = {"model": spec.name, "file": str(product.file), "run": str(product.run), "bytes": spec.bytes}
-    _print_json(made | figures)
-
-
-def _print_json(result: dict[str, Any]) -> None:
-    """The last line of every command, for programs."""
-    print(json.dumps(result))
+    print(json.dumps(made | figures))
 
 
 if __name__ == "__main__":

@@ -31,17 +31,12 @@ def card(weights: Path, report: Path) -> None:
 
 
 def publish_models(
-    repo: str,
-    weights: Path,
-    report: Path,
-    data: Path | None,
-    *,
-    replace_card: bool,
-    overwrite: bool,
-    dry_run: bool,
-    private: bool,
+    repo: str, weights: Path, report: Path, data: Path | None, *, dry_run: bool, private: bool, **how: bool
 ) -> None:
-    """Publish the models in `weights` once they are verified, on `data` where given. Raises PublishError."""
+    """Publish the models in `weights` once they are verified, on `data` where given. Raises PublishError.
+
+    `how` are the options of `models_upload`.
+    """
     with bounded_waits():
         repository = _looked_at(Repository(repo), dry_run)
         load_keras()
@@ -49,7 +44,6 @@ def publish_models(
 
         specs, findings = verification.verify(weights, data)
         print(*findings, sep="\n", flush=True)
-        how = {"replace_card": replace_card, "overwrite": overwrite}
         upload = model_card.models_upload(repository, specs, weights, report, **how)
         if done := _carried_out(upload, dry_run, private):
             command = f"python -m train publish --space USER/NAME --repo {repo} --revision {done['commit']}"
