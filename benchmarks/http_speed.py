@@ -2,8 +2,8 @@
 
 import base64
 import contextlib
+import functools
 import http.client
-import itertools
 import json
 import statistics
 import subprocess
@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from .plan import EXAMPLES, Plan, in_turns, milliseconds, versus
+from .plan import EXAMPLES, Plan, in_turns, milliseconds, times, versus
 from .processes import PATIENCE, Failed, free_port, peak_memory, python, started, wait_until_it_answers
 
 THREADS = 16  # of gunicorn, so that 16 clients are served at once
@@ -90,20 +90,14 @@ def _load(server: Server, photos: list[bytes], clients: int, requests: int) -> t
 
     def client(number: int) -> list[float]:
         connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE)
+        first = number % len(photos)
         with contextlib.closing(connection):
-            mine = itertools.islice(itertools.cycle(photos), number, number + requests)
-            return [_timed(lambda photo=photo: server.ask(connection, photo)) for photo in mine]
+            return times(functools.partial(server.ask, connection), photos[first:] + photos[:first], requests)
 
     start = time.perf_counter()
     with ThreadPoolExecutor(clients) as pool:
         seconds = [value for values in pool.map(client, range(clients)) for value in values]
     return time.perf_counter() - start, seconds
-
-
-def _timed(ask: Callable[[], None]) -> float:
-    start = time.perf_counter()
-    ask()
-    return time.perf_counter() - start
 
 
 def _post_form(connection: http.client.HTTPConnection, photo: bytes) -> None:

@@ -16,7 +16,8 @@ FLAGS = re.compile(r"avx\S*|amx\S*|fma|asimd\S*|sve\S*|bf16|i8mm")
 
 def describe() -> dict[str, Any]:
     """Processor, cores, system, versions, and how busy it was in the minute before."""
-    cpuinfo = _cpuinfo()
+    path = Path("/proc/cpuinfo")
+    cpuinfo = path.read_text() if path.is_file() else ""
     flags = re.search(r"^(?:flags|Features)\s*:(.*)", cpuinfo, re.MULTILINE)
     model = re.search(r"^model name\s*: (.*)", cpuinfo, re.MULTILINE)
     return {
@@ -34,13 +35,6 @@ def describe() -> dict[str, Any]:
 def load() -> float | None:
     """Processes that ran or waited to run, on average over the last minute."""
     return round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
-
-
-def _cpuinfo() -> str:
-    try:
-        return Path("/proc/cpuinfo").read_text()
-    except OSError:
-        return ""
 
 
 def _version(library: str) -> str | None:

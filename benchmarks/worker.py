@@ -7,7 +7,7 @@ import io
 import multiprocessing
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -23,20 +23,10 @@ from catdog.photo.reader import CONFIDENT
 
 from . import plain
 from .large import agreement
+from .plan import times
 from .processes import PATIENCE, Failed, cores
 
 BATCH = 32
-
-
-def times(judge: Callable[[bytes], Any], photos: Sequence[str], count: int) -> list[float]:
-    """Seconds that each of `count` photos took, one after the other; encoded bytes to answer."""
-    contents = [Path(path).read_bytes() for path in photos]
-    seconds = []
-    for number in range(count):
-        start = time.perf_counter()
-        judge(contents[number % len(contents)])
-        seconds.append(time.perf_counter() - start)
-    return seconds
 
 
 class Catdog:
@@ -59,7 +49,7 @@ class Catdog:
         return {v.model: {"label": v.label, "confidence": v.confidence} for v in verdicts}
 
     def compare(self, photos: list[str], count: int) -> list[float]:
-        return times(self.comparator.compare, photos, count)
+        return times(self.comparator.compare, [Path(path).read_bytes() for path in photos], count)
 
     def bare(self, photos: list[str]) -> float:
         """Seconds for photos that are decoded already: what OpenVINO takes for the converted models by itself."""
@@ -113,7 +103,8 @@ class Plain:
             return plain.judge(self.models, stream)
 
     def compare(self, photos: list[str], count: int) -> list[float]:
-        return times(lambda content: plain.judge(self.models, io.BytesIO(content)), photos, count)
+        contents = [Path(path).read_bytes() for path in photos]
+        return times(lambda content: plain.judge(self.models, io.BytesIO(content)), contents, count)
 
     def batches(self, photos: list[str]) -> float:
         """Seconds for files in batches, decoded by threads while TensorFlow computes."""

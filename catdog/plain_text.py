@@ -22,7 +22,7 @@ def answer(path: str, comparison: Comparison, specs: Sequence[ModelSpec], *, col
         shares = [_share(verdict.probabilities.get(name)) for name in classes]
         time = f"{verdict.milliseconds:.1f} ms"
         rows.append((verdict.model, verdict.label, _share(verdict.confidence), *shares, time))
-    header, *lines = [f"  {line}" for line in (*_aligned(rows, left=2), *_remarks(comparison, specs))]
+    header, *lines = [f"  {line}" for line in (*aligned(rows, left=2), *_remarks(comparison, specs))]
     bold, faint, normal = ("\x1b[1m", "\x1b[2m", "\x1b[0m") if colour else ("", "", "")
     return "\n".join([f"{bold}{printable(path)}{normal}", f"{faint}{header}{normal}", *lines])
 
@@ -53,7 +53,7 @@ def table(specs: Sequence[ModelSpec], runtimes: Sequence[str]) -> str:
         )
         for spec, runtime in zip(specs, runtimes, strict=True)
     ]
-    return "\n".join(_aligned([header, *rows], left=len(header)))
+    return "\n".join(aligned([header, *rows], left=len(header)))
 
 
 def printable(path: str) -> str:
@@ -90,7 +90,7 @@ def _share(share: float | None) -> str:
     return "-" if share is None else wording.percent(share)
 
 
-def _aligned(rows: Sequence[Sequence[str]], left: int) -> Iterator[str]:
+def aligned(rows: Sequence[Sequence[str]], left: int) -> Iterator[str]:
     """Rows as lines of aligned columns: the first `left` of them to the left, the others to the right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:

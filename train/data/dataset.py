@@ -170,16 +170,12 @@ def _longer_side(path: Path) -> int:
 
 def visible_folders(folder: Path) -> list[Path]:
     """The folders in a folder, sorted, without hidden ones; none where there is no such folder."""
-    return sorted(p for p in folder.iterdir() if is_visible(p) and p.is_dir()) if folder.is_dir() else []
-
-
-def is_visible(path: Path) -> bool:
-    return not path.name.startswith(".")
+    return sorted(p for p in folder.iterdir() if not p.name.startswith(".") and p.is_dir()) if folder.is_dir() else []
 
 
 def is_photo(path: Path) -> bool:
     """Whether a path is a visible file with the extension of a photo."""
-    return path.suffix.lower() in EXTENSIONS and is_visible(path) and path.is_file()
+    return path.suffix.lower() in EXTENSIONS and not path.name.startswith(".") and path.is_file()
 
 
 def digest(*splits: Split) -> str:

@@ -222,7 +222,8 @@ def service_worker(folder: Path) -> str:
     """The script that keeps the page, but for the runtime for graphics cards; models only for those who had some."""
     files = (path for path in sorted(folder.rglob("*")) if path.is_file() and path != folder / WORKER)
     paths = {path.relative_to(folder).as_posix(): path for path in files}
-    digests = {name: _integrity(path) for name, path in paths.items()}
+    sha256 = {name: hashlib.sha256(path.read_bytes()).digest() for name, path in paths.items()}
+    digests = {name: f"sha256-{base64.b64encode(digest).decode()}" for name, digest in sha256.items()}
     kept = {name: digest for name, digest in digests.items() if not name.endswith(".bin") and "jspi" not in name}
     facts = {
         "VERSION": hashlib.sha256(json.dumps(digests).encode()).hexdigest()[:12],
@@ -233,10 +234,6 @@ def service_worker(folder: Path) -> str:
     }
     script = (SOURCE / WORKER).read_text(encoding="utf-8")
     return "".join(f"const {name} = {json.dumps(fact)};\n" for name, fact in facts.items()) + f"\n{script}"
-
-
-def _integrity(path: Path) -> str:
-    return f"sha256-{base64.b64encode(hashlib.sha256(path.read_bytes()).digest()).decode()}"
 
 
 def _write(path: Path, text: str) -> None:

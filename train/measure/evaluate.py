@@ -42,11 +42,14 @@ def evaluate(weights: str | Path, data: Path, split_name: str = "test") -> dict[
 def _figures(spec: ModelSpec, raw: dict[str, np.ndarray], split: Split, split_name: str) -> dict[str, Any]:
     """Measure a model by its probabilities before the temperature: arithmetic -> float64 (N, classes)."""
     answers = {key: calibrated(rows, spec.temperature) for key, rows in raw.items()}
-    changes = {
-        key: {"images": len(split), "clear": spec.clear[key], **_changes(answers[EXACT], answers[key])}
-        for key in FAST
-        if key in answers
-    }
+    exact, changes = answers[EXACT], {}
+    for key in (key for key in FAST if key in answers):
+        changes[key] = {
+            "images": len(split),
+            "clear": spec.clear[key],
+            "labels_changed": int((exact.argmax(axis=1) != answers[key].argmax(axis=1)).sum()),
+            "largest_change_of_probability": rounded(np.abs(exact - answers[key]).max()),
+        }
     chosen = EXACT
     if changes:
         measured = spec.replace(metrics={**spec.metrics, split_name: changes})
@@ -63,11 +66,6 @@ def _in_all_precisions(comparator: Comparator, files: Mapping[str, ModelFile]) -
         # Without such, it is served in float32 anyway.
         models[name] = in_precisions(learned, classifier.spec, files[name].path) if learned else {EXACT: classifier}
     return models
-
-
-def _changes(before: np.ndarray, after: np.ndarray) -> dict[str, Any]:
-    changed = int((before.argmax(axis=1) != after.argmax(axis=1)).sum())
-    return {"labels_changed": changed, "largest_change_of_probability": rounded(np.abs(before - after).max())}
 
 
 def _record(figures: dict[str, Any], split_name: str, measured: ModelSpec, path: Path) -> None:

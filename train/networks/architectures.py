@@ -11,7 +11,7 @@ from pathlib import Path
 
 import keras
 import numpy as np
-from keras import layers
+from keras import applications, layers
 
 from catdog.errors import InvalidSettings
 
@@ -269,14 +269,11 @@ def _multiple_of_8(filters: float) -> int:
 
 
 # He et al. 2016 (ResNet), Chollet 2017 (Xception), Sandler et al. 2018 (MobileNetV2, width 1.0)
-_XCEPTION = _published(keras.applications.Xception, symmetric)
-_MOBILENET = _published(keras.applications.MobileNetV2, symmetric)
-_RESNET = _published(keras.applications.ResNet50, _centred_bgr)
 ARCHITECTURES = {
     "scratch_cnn": Architecture("CNN from scratch", 192, _scratch_features, pretrained=False, dropout=0.3),
-    "xception": Architecture("Xception", 160, _XCEPTION, published=True),
-    "mobilenet_v2": Architecture("MobileNetV2", 224, _MOBILENET, published=True),
+    "xception": Architecture("Xception", 160, _published(applications.Xception, symmetric), published=True),
+    "mobilenet_v2": Architecture("MobileNetV2", 224, _published(applications.MobileNetV2, symmetric), published=True),
     "efficientnet_lite0": Architecture("EfficientNet-Lite0", 224, _efficientnet_lite(1.0, 1.0)),
     "efficientnet_lite2": Architecture("EfficientNet-Lite2", 224, _efficientnet_lite(1.1, 1.2)),
-    "resnet50": Architecture("ResNet50", 160, _RESNET, published=True),
+    "resnet50": Architecture("ResNet50", 160, _published(applications.ResNet50, _centred_bgr), published=True),
 }

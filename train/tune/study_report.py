@@ -18,6 +18,7 @@ from optuna.trial import FrozenTrial, TrialState
 from optuna.visualization.matplotlib import plot_optimization_history, plot_parallel_coordinate
 
 from catdog.files import whole
+from catdog.plain_text import aligned
 from train.report import markdown, plots
 from train.tune.search import short
 from train.tune.study_file import JOINED, PAGE, best_options, command
@@ -65,10 +66,7 @@ def report(study: optuna.Study, folder: Path) -> dict[str, Any]:
 def _summary(found: dict[str, Any]) -> str:
     """The best trials as a table for a terminal, and the command of the best."""
     header = ["trial", "log loss", "accuracy", "trained", "minutes", *found["searched"]]
-    lines = [header, *found["rows"][:SHOWN]]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    table = ("  ".join(map(str.rjust, line, widths)) for line in lines)
-    return "\n".join([*table, "", found["command"]])
+    return "\n".join([*aligned([header, *found["rows"][:SHOWN]], left=0), "", found["command"]])
 
 
 def _row(trial: FrozenTrial, searched: list[str]) -> list[str]:
@@ -97,11 +95,12 @@ def comparable(trials: list[FrozenTrial]) -> tuple[list[FrozenTrial], int]:
     common = set.intersection(*(set(trial.intermediate_values) for trial in tried)) if stopped else ()
     if not common:
         return [trial for trial in tried if trial not in stopped], 100
-    return [_with_value(trial, trial.intermediate_values[max(common)]) for trial in tried], max(common)
-
-
-def _with_value(trial: FrozenTrial, value: float) -> FrozenTrial:
-    return optuna.create_trial(value=value, params=trial.params, distributions=trial.distributions)
+    percentage = max(common)
+    alike = [
+        optuna.create_trial(value=t.intermediate_values[percentage], params=t.params, distributions=t.distributions)
+        for t in tried
+    ]
+    return alike, percentage
 
 
 def importance(trials: list[FrozenTrial]) -> dict[str, tuple[float, float, float]]:
