@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import functools
+import json
 from pathlib import Path
 
 import numpy as np
@@ -96,6 +97,19 @@ def trained(tiny_data, tmp_path_factory) -> Path:
     with small_instead():
         assert fit(tiny_data, folder, *TRAINED) == 0
     return folder
+
+
+@pytest.fixture
+def command(capsys):
+    """Run a command of train; its exit code, what it printed, and the JSON of its last line if it ended well."""
+    from train.__main__ import main
+
+    def run(*words: str) -> tuple[int, str, dict | None]:
+        code = main([*words])
+        out, err = capsys.readouterr()
+        return code, out + err, json.loads(out.splitlines()[-1]) if code == 0 else None
+
+    return run
 
 
 @pytest.fixture

@@ -113,13 +113,6 @@ def test_restart_forgets_checkpoints_once_there_are_new_ones_and_nothing_else(ti
     assert (finished / "run" / "photos").is_dir()
 
 
-def test_a_run_starts_from_the_model_of_another(tiny_data, trained, tmp_path):
-    start = ["--start", str(trained / "weights" / "scratch_cnn.h5"), *SHORT, "--limit", "4"]
-    assert fit(tiny_data, tmp_path, *start) == 0
-    base = spec_in(tmp_path).training["base"]
-    assert (base["file"], base["training"]) == ("scratch_cnn.h5", spec_in(trained).training)
-
-
 def test_a_model_of_other_classes_goes_elsewhere(tiny_data, tmp_path, capsys):
     (tmp_path / "weights").mkdir()
     minimal("xception", classes=("cow", "horse")).write(tmp_path / "weights" / "xception.json")

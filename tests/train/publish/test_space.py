@@ -22,7 +22,6 @@ from tests.conftest import PATIENCE, ROOT
 from tests.hub.metadata import problems_of
 from tests.servers import free_port, running, until_it_answers
 from tests.train.conftest import files_of
-from train.__main__ import main
 from train.publish import space
 
 pytestmark = pytest.mark.long
@@ -38,13 +37,9 @@ def models(stand_in, tiny_weights):
 
 
 @pytest.fixture
-def publish(capsys):
-    """Run the command; returns its exit code, what it printed, and the JSON of the last line."""
-
+def publish(command):
     def run(*more: str, repo: str | None = MODELS):
-        code = main(["publish", "--space", SPACE, *(["--repo", repo] if repo else []), *more])
-        out, err = capsys.readouterr()
-        return code, out + err, json.loads(out.splitlines()[-1]) if code == 0 else None
+        return command("publish", "--space", SPACE, *(["--repo", repo] if repo else []), *more)
 
     return run
 

@@ -1,5 +1,6 @@
 """The page without a server to a static Space."""
 
+import functools
 import hashlib
 import json
 
@@ -9,7 +10,6 @@ from huggingface_hub.repocard import SpaceCard
 from tests.hub.metadata import problems_of
 from tests.hub.store import Account
 from tests.train.conftest import files_of
-from train.__main__ import main
 
 SPACE = "user/cat-or-dog"
 KEY = f"spaces/{SPACE}"
@@ -39,13 +39,8 @@ def stand_in(stand_in):
 
 
 @pytest.fixture
-def publish(capsys, folder):
-    def run(*more: str):
-        code = main(["publish", "--space", SPACE, *more])
-        out, err = capsys.readouterr()
-        return code, out + err, json.loads(out.splitlines()[-1]) if code == 0 else None
-
-    return run
+def publish(command):
+    return functools.partial(command, "publish", "--space", SPACE)
 
 
 def test_a_static_space_is_the_page_and_is_free(stand_in, publish, folder):
