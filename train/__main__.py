@@ -39,7 +39,7 @@ NOTHING_WRITTEN = "nothing was written"
 Weights = Annotated[Path, Option(help="Folder of the models.")]
 Sources = Annotated[str, Option(metavar="FOLDER", help="Folder of the models, or several as in PATH: mine:weights.")]
 Report = Annotated[Path, Option(help="Folder of the report.")]
-Overwrite = Annotated[bool, Option("--overwrite", help="Also in the specs of the models that ship with catdog.")]
+Overwrite = Annotated[bool, Option("--overwrite", help="Change the specs of the models that ship with catdog, too.")]
 Split = Annotated[Literal["val", "test"], Option(help="Photos to measure on.")]
 
 
@@ -146,7 +146,7 @@ def fit(
             metavar="STUDY",
             is_eager=True,
             callback=_as_the_best,
-            help="Train as the best trial of this folder of `tune` was, but for what else is said here.",
+            help="Train as the best trial of this folder of `tune` was trained. Other options count more.",
         ),
     ] = None,
 ) -> None:
@@ -188,7 +188,7 @@ def distill(
     job: Job,
     context: typer.Context,
     teacher: Annotated[Path, Option(help="A classifier's .h5, or one whose first layer extracts features.")],
-    answers: Annotated[Path | None, Option(help="An .h5 whose last layer says what the teacher knew before.")] = None,
+    answers: Annotated[Path | None, Option(help="An .h5 with the last layer that the teacher had first.")] = None,
     teacher_size: Annotated[int, Option(help="Size of the crops that the teacher sees, pixels.")] = TEACHER_SIZE,
     imitation: Annotated[float, Option(help="Weight of the teacher, where the labels count 1.")] = 1.0,
 ) -> None:
@@ -395,7 +395,7 @@ def publish(
     ] = None,
     revision: Annotated[str | None, Option(help="Commit, tag or branch of the models for the Space.")] = None,
     static: Annotated[
-        Path | None, Option(help="Make it a static Space, which is free, of this folder: build/static.")
+        Path | None, Option(help="Make it a static Space, which is free, with the page in this folder: build/static.")
     ] = None,
     weights: Weights = Path("weights"),
     report: Report = Path("docs/report"),

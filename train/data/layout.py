@@ -106,7 +106,10 @@ def plan(sources: Sequence[Source]) -> tuple[list[list[Place]], list[str]]:
 def _without_annotations(
     sources: Sequence[Source], places: Sequence[list[Place]]
 ) -> tuple[list[Source], list[list[Place]]]:
-    """The sources, and their photos, but for those that are the annotations of another, whose `why` it sets."""
+    """The sources without those that are annotations of another one, and their photos.
+
+    Sets `why` of the photos of annotations.
+    """
     names = {key(source.name) for source in sources}
     kept = [source for source in sources if not (names & _OF_PHOTOS and key(source.name) in _OF_ANNOTATIONS)]
     for source, found in zip(sources, places, strict=True):
@@ -121,10 +124,10 @@ def _labels(places: Iterable[Iterable[Place]]) -> set[str]:
 
 
 def _read(source: Source, own: str | None) -> list[Place]:
-    """The photos of a source with their splits, if no folder in it says one its `own`, and `in_table`.
+    """Photos of a source with their splits and `in_table`. If no folder of the source is a split, theirs is `own`.
 
-    `why` is BESIDE_SPLITS for those of no split, where splits lie beside them or hold at least half of all photos.
-    Where none of the splits is for training, what lies beside them is.
+    `why` is BESIDE_SPLITS for photos of no split, where splits lie beside them or hold at least half of all photos.
+    Where no split is for training, photos beside the splits are.
     """
     paths = [PurePosixPath(path) for path in source.paths]
     splits = find_splits({folder.parts for path in paths for folder in path.parents} - {()})
@@ -233,7 +236,7 @@ def _label_whole(sources: Sequence[tuple[Source, list[Place]]], known: set[str],
 
 
 def _said(source: Source, places: Sequence[Place], least: int = 2) -> tuple[dict[Place, str], str]:
-    """Labels by names of photos, else by CSV files, and by which; empty unless they are of at least so many classes."""
+    """Labels of photos, and what says them: their names, or else CSV files. Empty for fewer than `least` classes."""
     by_name = {place: label for place in places if (label := pet_in(place.path.stem))}
     if len(set(by_name.values())) >= least:
         return by_name, "the names of the photos"
@@ -265,7 +268,7 @@ def _look_up(table: PurePosixPath, labels: Mapping[str, str], places: Sequence[P
 
 
 def _complete(source: Source, places: Sequence[Place], known: set[str], by_folder: bool) -> None:
-    """Label what lies in folders of known classes that are beside splits, and what splits without class folders say.
+    """Label photos beside splits by folders of known classes, and photos in splits without class folders by `_said`.
 
     Sets `why` of all others.
     """

@@ -64,7 +64,8 @@ def prepare(sources: list[Path], out: Path, *, val: float = 0.1, test: float = 0
                 f"No photo found in {', '.join(map(str, sources))}; accepted are {', '.join(EXTENSIONS)}."
             )
         photos = [photo for photo in found if photo.label]
-        _require_classes(photos, found, [_left_out(photo, photo.problem) for photo in found if not photo.label])
+        unlabelled = [_left_out(photo, photo.problem) for photo in found if not photo.label]
+        _require_classes(photos, found, unlabelled)
         notes += _without_test(photos, test)
         tell(notes)
         with ThreadPoolExecutor() as pool:
@@ -77,7 +78,7 @@ def prepare(sources: list[Path], out: Path, *, val: float = 0.1, test: float = 0
         leaked = {id(train) for train, _, _ in leaks}
         kept = [photo for photo in photos if id(photo) not in leaked]
         left_out = [
-            *(_left_out(photo, photo.problem) for photo in found if not photo.label),
+            *unlabelled,
             *(_left_out(photo, UNDECODABLE, photo.problem) for photo in unusable),
             *(_left_out(photo, DISPUTED) for photo in disputed),
             *(_left_out(photo, COPY, f"as {other.source}") for photo, other in copies),

@@ -29,11 +29,11 @@ def mentioned_split(name: str) -> str | None:
 
 
 def find_splits(folders: Iterable[tuple[str, ...]]) -> dict[tuple[str, ...], tuple[str, str]]:
-    """The splits among folders, all of a tree: folder -> split, and what else its name says.
+    """Which of the folders of a tree are splits: folder -> split, and the rest of its name.
 
-    That is empty for `train`, and cats for `cats_train`. Names like the latter count where at least two folders beside
-    each other differ in the split alone, as steam_train and beagle do not. Of splits in splits the inner one counts;
-    but test/train/, with no folder in it and test/bus/ beside it, is a class of vehicles.
+    The rest is empty for `train`, and cats for `cats_train`. Names like cats_train count where two folders beside each
+    other differ in the split alone, such as cats_train and cats_test, but not steam_train and beagle. Of splits in
+    splits the inner one counts. But test/train/ is a class of vehicles if test/bus/ lies beside it and no folder in it.
     """
     beside = defaultdict(set)
     for folder in folders:
@@ -53,7 +53,7 @@ def find_splits(folders: Iterable[tuple[str, ...]]) -> dict[tuple[str, ...], tup
 
 
 def _joined(names: Iterable[str]) -> dict[str, tuple[str, str]]:
-    """Those of the names that join a split and something else, with both."""
+    """Names that join a split and something else, as cats_train does: name -> split and the rest."""
     found = defaultdict(dict)
     for name in names:
         if match := next(filter(None, (form.fullmatch(name.casefold()) for form in _JOINED)), None):

@@ -79,17 +79,17 @@ class Job(Product):
     frozen_stages: Annotated[int | None, Option(help="How many of the first stages keep the base as it is.")] = None
     batch_size: Annotated[int | None, Option(help="Photos per step.")] = None
     learning_rate: Annotated[float | None, Option(help="Peak learning rate.")] = None
-    head_learning_rate: Annotated[float | None, Option(help="That of frozen stages.")] = None
+    head_learning_rate: Annotated[float | None, Option(help="Peak learning rate of frozen stages.")] = None
     warmup_steps: Annotated[int | None, Option(help="Steps up to the peak; at most a quarter of all.")] = None
-    weight_decay: Annotated[float | None, Option(help="Share of the weights that decays, times the rate.")] = None
-    label_smoothing: Annotated[float | None, Option(help="Share of each label that all classes get.")] = None
+    weight_decay: Annotated[float | None, Option(help="Weight decay per step, times the learning rate.")] = None
+    label_smoothing: Annotated[float | None, Option(help="Share of each label that is spread over all classes.")] = None
     crop: Annotated[float | None, Option(help="Least share of a photo that a random crop keeps.")] = None
     cutmix: Annotated[float | None, Option(help="Share of photos with a box of another pasted in.")] = None
     jitter: Annotated[float | None, Option(help="Largest change of brightness, contrast, saturation.")] = None
     degrade: Annotated[float | None, Option(help="Share of photos that are blurred, shrunk, tilted, ...")] = None
     steps: Annotated[int | None, Option(help="Batches per epoch. Default: every photo once.")] = None
     settled: Annotated[
-        bool | None, Option("--settled/--no-settled", help="Keep batch norm's statistics, depthwise kernels.")
+        bool | None, Option("--settled/--no-settled", help="Keep the statistics of batch norm and depthwise kernels.")
     ] = None
     ema: Annotated[float | None, Option(help="Momentum of the moving average of the weights; 0 for none.")] = None
     seed: Annotated[int | None, Option(help="Seed of all random numbers.")] = None

@@ -50,8 +50,11 @@ def space_upload(repository: Repository, models: Repository) -> Upload:
     preloaded = sorted(filter(PRELOADED.fullmatch, models.files))
     if not {Path(name).suffix for name in preloaded} >= {".h5", ".json"}:
         raise PublishError(f"{models.name} holds no models at {models.commit}. {NOTHING_PUBLISHED}")
+    specs, (usual, _) = list(models.specs().values()), readme.load(ROOT / README)
+    front = {key: usual[key] for key in OWNED if key in usual} | {"models": [models.name]}
+    front |= {"preload_from_hub": [f"{models.name} {','.join(preloaded)} {models.commit}"]}
     files: dict[str, bytes | Path] = dict(_app_files())
-    files[README] = _readme(repository, models, preloaded).encode()
+    files[README] = readme_of(repository, models, len(specs), class_names(specs), front).encode()
     owned = tuple(f"{folder}/" for folder in FOLDERS)
     secret = f"{models.name} is private: give the Space a secret HF_TOKEN that may read it, in its settings."
     return Upload(
@@ -76,15 +79,22 @@ def _app_files() -> Iterator[tuple[str, Path]]:
     yield from ((name, names[name]) for name in filter_repo_objects(names, ignore_patterns=LEFT_OUT))
 
 
-def written(repository: Repository, models: int, classes: Sequence[str] = ()) -> tuple[list[dict[str, Any]], str]:
-    """The front matter of a Space's README.md, if people wrote one, then that of this project; and its text.
+def readme_of(
+    repository: Repository,
+    models: Repository | None,
+    count: int,
+    classes: Sequence[str],
+    owned: Mapping[str, Any],
+    without: Sequence[str] = (),
+) -> str:
+    """The README.md of a Space that shows so many models of these classes, and leads to their repository, if any.
 
-    It describes the Space by the number of its models, and by the classes that they know, where given.
+    What people wrote there is kept, but for the front matter in `owned`. Front matter `without` is left out.
     """
     usual, _ = readme.load(ROOT / README)
-    described = _described(usual, models, classes)
-    front = usual | described
-    fronts, text = [front], NEW_TEXT.format(title=front.get("title", repository.name))
+    described = _described(usual, count, classes)
+    fronts = [usual | described]
+    text = NEW_TEXT.format(title=fronts[0].get("title", repository.name))
     if (current := repository.readme()) is not None:
         front_there, text_there = readme.parse(current, f"{README} of {repository.name}")
         by_hand = readme.hand_written(text_there)
@@ -95,20 +105,12 @@ def written(repository: Repository, models: int, classes: Sequence[str] = ()) ->
                 made.add("short_description")
             fronts.insert(0, front_there | {key: described[key] for key in made & described.keys()})
             text = text_there if by_hand else text
-    return fronts, text
+    front = readme.merged_front(fronts, {}, owned)
+    kept = {key: value for key, value in front.items() if key not in without}
+    return readme.render(kept, readme.with_blocks(text, {"models": _pinned(models) if models else ""}))
 
 
-def _readme(repository: Repository, models: Repository, preloaded: list[str]) -> str:
-    """The README.md of the Space: front matter of this project's, and of the one that the Space has."""
-    specs = list(models.specs().values())
-    fronts, text = written(repository, len(specs), class_names(specs))
-    owned = {key: fronts[-1][key] for key in OWNED if key in fronts[-1]}
-    owned |= {"models": [models.name], "preload_from_hub": [f"{models.name} {','.join(preloaded)} {models.commit}"]}
-    return readme.render(readme.merged_front(fronts, {}, owned), readme.with_blocks(text, {"models": pinned(models)}))
-
-
-def pinned(models: Repository) -> str:
-    """A sentence that leads to the models of a repository at its commit."""
+def _pinned(models: Repository) -> str:
     url = f"{constants.ENDPOINT}/{models.name}/tree/{models.commit}"
     return f"The models are those of [{models.name}]({url}), at commit `{models.commit}`."
 

@@ -4,10 +4,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from train.publish import readme
 from train.publish.hub_client import NOTHING_PUBLISHED, PublishError
 from train.publish.hub_repository import README, Repository, Upload
-from train.publish.space import pinned, written
+from train.publish.space import readme_of
 
 # Front matter that makes a Space static, and lets its page use threads.
 STATIC = {
@@ -39,8 +38,11 @@ def static_upload(repository: Repository, folder: Path, models: Repository | Non
     listed = json.loads((folder / "models" / "models.json").read_text(encoding="utf-8"))
     if models:
         _require_models(folder, listed, models)
+    classes = sorted({name.lower() for model in listed for name in model["classes"]})
+    front = STATIC | ({"models": [models.name]} if models else {})
+    without = OF_GRADIO if models else (*OF_GRADIO, "models")  # other models than the page's
     files: dict[str, bytes | Path] = {name: folder / name for name in names}
-    files[README] = _readme(repository, models, listed).encode()
+    files[README] = readme_of(repository, models, len(listed), classes, front, without).encode()
     deleted = [name for name in repository.files if name.startswith(OWNED) and name not in files]
     return Upload(repository, files, "Serve the page without a server", deleted=deleted, sdk="static")
 
@@ -54,14 +56,3 @@ def _require_models(folder: Path, listed: list[dict[str, Any]], models: Reposito
             f"{folder} holds models that are not in {place}: {', '.join(missing)}. Publish them first, or export those "
             f"of the repository: python -m train export --repo {models.name}. {NOTHING_PUBLISHED}"
         )
-
-
-def _readme(repository: Repository, models: Repository | None, listed: list[dict[str, Any]]) -> str:
-    """The README.md of the Space: front matter of this project's, and of the one that the Space has."""
-    classes = sorted({name.lower() for model in listed for name in model["classes"]})
-    fronts, text = written(repository, len(listed), classes)
-    front = readme.merged_front(fronts, {}, STATIC | ({"models": [models.name]} if models else {}))
-    link = pinned(models) if models else ""
-    gone = OF_GRADIO if models else (*OF_GRADIO, "models")  # other models than the page's
-    kept = {key: value for key, value in front.items() if key not in gone}
-    return readme.render(kept, readme.with_blocks(text, {"models": link}))

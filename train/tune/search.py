@@ -96,7 +96,7 @@ def _is_more_to_do(study: optuna.Study, wanted: int, combinations: float) -> boo
 
 
 def _fail_unborn_trials(study: optuna.Study) -> None:
-    """Fail what a process began and did not live to say more about, which Optuna takes for running for ever."""
+    """Fail the trials of processes that were killed as soon as they began: for Optuna, these run for ever."""
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
         age = datetime.datetime.now() - trial.datetime_start
         if not trial.params and age > datetime.timedelta(seconds=GRACE):
