@@ -6,15 +6,10 @@ from train.data.layout import BESIDE_PHOTOS, BESIDE_SPLITS, NO_LABEL, NOT_IN_TRA
 from train.data.name_labels import CONTRADICTED, pet_in, read_table
 
 
-def planned(*sources: Source | list[str]) -> dict[str, tuple[str | None, str] | str]:
-    """Path -> (split, class), or why it is left out."""
-    sources = [source if isinstance(source, Source) else Source("pets", source) for source in sources]
-    places, _ = plan(sources)
-    return {
-        path: place.why or (place.split, place.label)
-        for source, found in zip(sources, places, strict=True)
-        for path, place in zip(source.paths, found, strict=True)
-    }
+def planned(sources: dict[str, list[str]]) -> list[tuple[str | None, str] | str]:
+    """The split and the class of each photo of each source, or why it is left out."""
+    places, _ = plan([Source(name, paths) for name, paths in sources.items()])
+    return [place.why or (place.split, place.label) for found in places for place in found]
 
 
 CAT, DOG = (None, "cats"), (None, "dogs")
@@ -102,50 +97,38 @@ LAYOUTS = {
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_layouts(layout):
-    assert planned(list(LAYOUTS[layout])) == LAYOUTS[layout]
+    paths = list(LAYOUTS[layout])
+    assert dict(zip(paths, planned({"pets": paths}), strict=True)) == LAYOUTS[layout]
+
+
+COW, HORSE = (None, "cow"), (None, "horse")
+PETS = ["cats/1.jpg", "dogs/1.jpg"]
 
 
 @pytest.mark.parametrize(
-    ("sources", "labels"),
+    ("sources", "expected"),
     [
-        ({"Cat": ["many/000/1.jpg", "many/001/1.jpg"], "Dog": ["many/000/2.jpg"]}, ["cats", "cats", "dogs"]),
-        ({"horse": ["1.jpg"], "Cow": ["2.jpg"]}, ["horse", "Cow"]),
-        ({"horse": ["many/1.jpg"], "cow": ["many/2.jpg"]}, ["horse", "cow"]),
-        ({"a": ["horse/1.jpg"], "b": ["cow/2.jpg"]}, ["horse", "cow"]),
-        ({"a": ["cats/1.jpg", "dogs/1.jpg"], "b": ["Cat/2.jpg"], "c": ["cats/3.jpg", "DOGS/3.jpg"]},
-         ["cats", "dogs", "cats", "cats", "dogs"]),
-        ({"kaggle": ["train/cat.1.jpg", "train/dog.1.jpg"], "owls": ["3.jpg"]}, ["cats", "dogs", "owls"]),
-        ({"pets": ["cats/1.jpg", "dogs/1.jpg"], "unlabelled": ["a.jpg"], "x": ["neither/b.jpg"]},
-         ["cats", "dogs", "unlabelled", "neither"]),
+        ({"Cat": ["many/000/1.jpg", "many/001/1.jpg"], "Dog": ["many/000/2.jpg"]}, [CAT, CAT, DOG]),
+        ({"horse": ["1.jpg"], "Cow": ["2.jpg"]}, [HORSE, (None, "Cow")]),
+        ({"horse": ["many/1.jpg"], "cow": ["many/2.jpg"]}, [HORSE, COW]),
+        ({"a": ["horse/1.jpg"], "b": ["cow/2.jpg"]}, [HORSE, COW]),
+        ({"a": PETS, "b": ["Cat/2.jpg"], "c": ["cats/3.jpg", "DOGS/3.jpg"]}, [CAT, DOG, CAT, CAT, DOG]),
+        ({"kaggle": ["train/cat.1.jpg", "train/dog.1.jpg"], "owls": ["3.jpg"]},
+         [("train", "cats"), ("train", "dogs"), (None, "owls")]),
+        ({"pets": PETS, "unlabelled": ["a.jpg"], "x": ["neither/b.jpg"]},
+         [CAT, DOG, (None, "unlabelled"), (None, "neither")]),
+        # Sources that are splits
+        ({"train": PETS}, [("train", "cats"), ("train", "dogs")]),
+        ({"Test_Set": PETS}, [("test", "cats"), ("test", "dogs")]),
+        ({"train": ["cat.1.jpg", "dog.1.jpg"], "test1": ["1.jpg"]}, [("train", "cats"), ("train", "dogs"), NO_LABEL]),
+        ({"sea_train": ["1.jpg"], "sea_test": ["1.jpg"], "ice_train": ["1.jpg"], "ice_test": ["1.jpg"]},
+         [("train", "sea"), ("test", "sea"), ("train", "ice"), ("test", "ice")]),
+        # A source of annotations
+        ({"images": ["beagle_1.jpg", "Bombay_2.jpg"], "annotations": ["beagle_1.jpg"]}, [DOG, CAT, BESIDE_PHOTOS]),
     ],
 )  # fmt: skip
-def test_several_sources_are_one_data_set(sources, labels):
-    places, _ = plan([Source(name, paths) for name, paths in sources.items()])
-    assert [place.label for found in places for place in found] == labels
-
-
-def test_sources_may_be_splits():
-    places, _ = plan([Source("train", ["cat.1.jpg", "dog.1.jpg"]), Source("test1", ["1.jpg"])])
-    assert [(p.split, p.label) for found in places for p in found] == [
-        ("train", "cats"), ("train", "dogs"), ("test", ""),
-    ]  # fmt: skip
-    places, _ = plan([Source(f"{kind}_{split}", ["1.jpg"]) for kind in ("sea", "ice") for split in ("train", "test")])
-    assert [(p.split, p.label) for found in places for p in found] == [
-        ("train", "sea"), ("test", "sea"), ("train", "ice"), ("test", "ice"),
-    ]  # fmt: skip
-
-
-def test_a_source_may_be_annotations():
-    images, trimaps = (Source(name, ["beagle_1.jpg", "Bombay_2.jpg"]) for name in ("images", "annotations"))
-    (photos, masks), _ = plan([images, trimaps])
-    assert [place.label for place in photos] == ["dogs", "cats"]
-    assert {place.why for place in masks} == {BESIDE_PHOTOS}
-
-
-@pytest.mark.parametrize("name", ["train", "Test_Set", "valid"])
-def test_a_source_may_be_a_split(name):
-    ((one, other),), _ = plan([Source(name, ["cats/1.jpg", "dogs/1.jpg"])])
-    assert one.split == other.split == {"t": "train", "T": "test", "v": "val"}[name[0]]
+def test_several_sources_are_one_data_set_and_may_be_splits_or_annotations(sources, expected):
+    assert planned(sources) == expected
 
 
 LABELS = {"1": "cat", "2": "dog"}

@@ -26,6 +26,11 @@ def folder(measured, tmp_path):
     return shutil.copytree(measured, tmp_path / "weights")
 
 
+def change(folder, name="xception", **fields):
+    path = folder / f"{name}.json"
+    ModelSpec.read(path).replace(**fields).write(path)
+
+
 def record(folder, split="val", name="xception", **figures):
     path = folder / f"{name}.json"
     content = json.loads(path.read_text())
@@ -60,24 +65,22 @@ def test_a_figure_that_was_not_measured_is_refused(folder, tiny_data, figures):
 
 
 def test_a_temperature_that_was_changed_afterwards_is_refused(folder, tiny_data):
-    path = folder / "scratch_cnn.json"
-    ModelSpec.read(path).replace(temperature=0.02).write(path)
+    change(folder, "scratch_cnn", temperature=0.02)
     with pytest.raises(NotReproduced, match=r"scratch_cnn does not measure .* log_loss"):
         verification.verify(folder, tiny_data)
 
 
 def test_without_recorded_figures_there_is_nothing_to_reproduce(tmp_path, tiny_data):
-    spec = write_tiny_model(tmp_path, "xception")
-    spec.replace(metrics={}).write(tmp_path / "xception.json")
+    write_tiny_model(tmp_path, "xception")
+    change(tmp_path, metrics={})
     with pytest.raises(NotReproduced, match=r"records no figures.*train evaluate"):
         verification.verify(tmp_path, tiny_data)
     verification.verify(tmp_path)
 
 
 def test_an_adopted_model_without_such_figures_may_be_published(folder, tiny_data):
-    path = folder / "xception.json"
     figures = {"photos": {"images": 60, "accuracy": 0.9}}
-    ModelSpec.read(path).replace(metrics=figures, training={"adopted_from": "theirs.h5"}).write(path)
+    change(folder, metrics=figures, training={"adopted_from": "theirs.h5"})
     specs, report = verification.verify(folder, tiny_data)
     assert [spec.adopted for spec in specs] == [False, True]
     assert any(line.startswith("xception: adopted, and not measured again") for line in report)
@@ -85,33 +88,22 @@ def test_an_adopted_model_without_such_figures_may_be_published(folder, tiny_dat
 
 def test_test_photos_are_read_only_if_there_are_no_others(folder, tiny_data):
     for name in ("scratch_cnn", "xception"):
-        path = folder / f"{name}.json"
-        spec = ModelSpec.read(path)
-        spec.replace(metrics={"test": spec.metrics["val"] | {"log_loss": None}}).write(path)
+        val = ModelSpec.read(folder / f"{name}.json").metrics["val"]
+        change(folder, name, metrics={"test": val | {"log_loss": None}})
     with pytest.raises(NotReproduced, match=r"data.*test") as caught:  # recorded on val, measured on test
         verification.verify(folder, tiny_data)
     assert "calibration_error" in str(caught.value)
 
 
-def damage(folder):
-    (folder / "xception.h5").write_bytes(b"damaged")
-
-
-def lose_the_spec(folder):
-    (folder / "xception.json").unlink()
-
-
-def describe_another_input(folder):
-    path = folder / "xception.json"
-    ModelSpec.read(path).replace(image_size=50).write(path)
-
-
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
-        (damage, "xception.h5 is damaged"),
-        (lose_the_spec, r"holds xception\.h5 without a spec"),
-        (describe_another_input, r"xception\.h5 (takes inputs|does not turn pixels) of shape .*50"),
+        (lambda folder: (folder / "xception.h5").write_bytes(b"damaged"), "xception.h5 is damaged"),
+        (lambda folder: (folder / "xception.json").unlink(), r"holds xception\.h5 without a spec"),
+        (
+            lambda folder: change(folder, image_size=50),
+            r"xception\.h5 (takes inputs|does not turn pixels) of shape .*50",
+        ),
     ],
 )
 def test_one_bad_model_is_enough_to_refuse_a_folder(folder, spoil, said):
