@@ -15,10 +15,8 @@ from catdog.models.spec import ModelSpec
 from train.data import dataset
 from train.fit.finish import finish
 from train.fit.job import Product
-from train.fit.ownership import require_own
 from train.fit.provenance import averaged, spec_beside
-from train.fit.start import require_other, require_same_classes
-from train.folders import require_writable
+from train.fit.start import require_free, require_same_classes
 from train.networks import architectures
 
 
@@ -31,28 +29,20 @@ def average(product: Product, files: Sequence[Path]) -> ModelSpec:
     """
     if len(files) < 2:
         raise InvalidSettings("An average needs at least two .h5 files.")
-    require_other(product, *files)
-    require_own(product)
-    require_writable(product.out)
+    require_free(product, *files)
     _, val = dataset.find_training(product.data, product.limit)
     require_same_classes(product, val.classes)
-    spec = spec_beside(files[-1])
-    neither = spec is not None and spec.neither is not None
+    specs = [spec_beside(file) for file in files]
+    neither = specs[-1] is not None and specs[-1].neither is not None
     network = product.network(len(val.classes), neither)
     weights = []
-    for file in files:
-        _require_classes(file, val.classes)
+    for file, spec in zip(files, specs, strict=True):
+        if spec and spec.classes != val.classes:
+            raise InvalidSettings(
+                f"{file} knows the classes {', '.join(spec.classes)}; the data folder has {', '.join(val.classes)}."
+            )
         architectures.load_classifier(network, file)
         weights.append(network.get_weights())
     network.set_weights([np.mean(same, axis=0) for same in zip(*weights, strict=True)])
     product.run.mkdir(parents=True, exist_ok=True)
     return finish(network, product, val, averaged(files, product, len(val)))
-
-
-def _require_classes(file: Path, classes: tuple[str, ...]) -> None:
-    """Raise InvalidSettings where the spec beside a file names other classes."""
-    spec = spec_beside(file)
-    if spec and spec.classes != classes:
-        raise InvalidSettings(
-            f"{file} knows the classes {', '.join(spec.classes)}; the data folder has {', '.join(classes)}."
-        )

@@ -27,9 +27,7 @@ def prepared(job: Job, recipe: Recipe, teacher: Path | None = None) -> tuple[dat
 
     Photos without a label are left out unless there is a `teacher`.
     """
-    require_other(job, job.start, job.base, teacher)
-    require_own(job)
-    require_writable(job.out)
+    require_free(job, job.start, job.base, teacher)
     train, val = listed(job, unlabelled=bool(teacher))
     require_same_classes(job, val.classes)
     return val, decoded(job, recipe, train, val)
@@ -58,11 +56,16 @@ def decoded(job: Job, recipe: Recipe, train: dataset.Split, val: dataset.Split) 
     )
 
 
-def require_other(product: Product, *sources: str | Path | None) -> None:
-    """Raise InvalidSettings where a run would overwrite one of the files that it reads."""
+def require_free(product: Product, *sources: str | Path | None) -> None:
+    """Raise InvalidSettings where a run would overwrite one of the `sources` that it reads, or as `require_own` does.
+
+    Raises OSError where `product.out` cannot be written to.
+    """
     for source in filter(None, sources):
         if Path(source).resolve() == product.file.resolve():
             raise InvalidSettings(f"The run would replace {source}, which it reads: choose another --out.")
+    require_own(product)
+    require_writable(product.out)
 
 
 def require_same_classes(product: Product, classes: tuple[str, ...]) -> None:

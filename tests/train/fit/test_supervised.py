@@ -23,8 +23,6 @@ from train.fit import finish
 from train.fit.provenance import origin_of
 from train.networks import architectures
 
-SHORT = ["--stages", "24x1"]
-
 pytestmark = [pytest.mark.long, pytest.mark.usefixtures("small_runs")]
 
 
@@ -108,7 +106,7 @@ def test_restart_forgets_checkpoints_once_there_are_new_ones_and_nothing_else(ti
     for options in broken:
         assert fit(tiny_data, finished, "--seed", "5", "--restart", *options) == 1
         assert state_of(finished).read_text() == before
-    assert fit(tiny_data, finished, *SHORT, "--seed", "5", "--restart") == 0
+    assert fit(tiny_data, finished, "--stages", "24x1", "--seed", "5", "--restart") == 0
     assert json.loads(state_of(finished).read_text())["recipe"]["seed"] == 5
     assert (finished / "run" / "photos").is_dir()
 
