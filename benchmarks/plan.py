@@ -30,7 +30,7 @@ class Plan:
     folder_rounds   turns of a folder
     ray             photos that are classified on Ray per turn
     ray_rounds      turns of them
-    large           photos that are enlarged to compare ways to decode them, chosen as those that it can move most
+    large           photos that are enlarged to compare ways to decode them: those whose answers may move most
     megapixels      of a large photo
     browser_photos  photos on which the static page is compared with Python
     """

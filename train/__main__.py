@@ -105,8 +105,8 @@ def _told(if_stopped: str) -> Iterator[None]:
 def prepare(
     sources: Annotated[list[Path], Argument(metavar="ZIP_OR_FOLDER...")],
     out: Annotated[Path, Option(help="Folder to make.")],
-    val: Annotated[float, Option(help="Share of the photos without a split.")] = 0.1,
-    test: Annotated[float, Option(help="Share of the photos without a split.")] = 0.1,
+    val: Annotated[float, Option(help="Share for validation of the photos without a split.")] = 0.1,
+    test: Annotated[float, Option(help="Share for test of the photos without a split.")] = 0.1,
     by_kind: Annotated[
         bool, Option("--by-kind", help="Split photos whose names begin alike (a_1.jpg, a_2.jpg) kind by kind.")
     ] = False,
@@ -262,7 +262,7 @@ def insight(
 @command(if_stopped="the same command starts again")
 def strangers(
     out: Annotated[Path, Option(help="Folder to make.")],
-    package: Annotated[Path, Option(help="Installed package.")] = Path("/usr/share/gcompris-qt/rcc"),
+    package: Annotated[Path, Option(help="Folder of its files.")] = Path("/usr/share/gcompris-qt/rcc"),
 ) -> None:
     """Make a folder of photos of neither out of Debian's package gcompris-qt-data."""
     from train.data import neither_photos

@@ -60,7 +60,7 @@ class Place:
     split     train, val or test, or None where no folder says one
     label     the folder of its class; empty where it is left out
     why       it is left out; empty where it is not
-    beside    names of the folders that it lies in, of those that are beside splits, or that hold splits
+    beside    names of the folders around it that lie beside splits, or hold splits
     in_table  its class by the CSV files, CONTRADICTED where they name several, or None where they name none
     """
 
@@ -76,12 +76,12 @@ class Place:
 def plan(sources: Sequence[Source]) -> tuple[list[list[Place]], list[str]]:
     """The place of each photo of each source, in their order, and sentences on what a person should know of it.
 
-    1. Find the folders that are splits, by their names. What lies beside them is of no split, and counts only in
-       folders directly beside them that are named like a class, as long as one of the splits is for training.
-    2. In each source, go down from its top past folders that have no other beside them. The first that have are the
-       classes. Where cats and dogs are in each of them, those are.
-    3. A source whose folders never part is one class, by the name of a folder or by its own; or the names of its photos
-       or its CSV files say the classes, if they say at least two.
+    1. Find the folders that are splits, by their names. A photo beside them is of no split. Where one of the splits is
+       for training, it counts only if the folder beside the splits is named like a class.
+    2. In each source, go down from the top to the first folders that lie side by side: these are the classes. If each
+       of them holds cats and dogs, those are.
+    3. A source without folders side by side is one class, named by a folder or by the source. If the names of its
+       photos, or its CSV files, tell at least two classes apart, these count instead.
     4. Classes that differ in case alone are one.
     """
     alone = len(sources) == 1

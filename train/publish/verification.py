@@ -9,8 +9,8 @@ from catdog import load
 from catdog.classifier import Classifier
 from catdog.comparator import Comparator
 from catdog.errors import ModelMismatch
+from catdog.files import bundled
 from catdog.models.spec import ModelSpec
-from catdog.settings import BUNDLED_WEIGHTS
 from train.data.dataset import DatasetError, find
 from train.fit.lineage import is_number
 from train.measure.answers import predict
@@ -18,7 +18,7 @@ from train.measure.metrics import measure
 from train.measure.served import settings_for
 from train.report.results import doubt
 
-EXAMPLES = BUNDLED_WEIGHTS.parent / "examples"
+EXAMPLES = bundled("examples")
 COMPARED = ("accuracy", "log_loss", "roc_auc", "calibration_error")
 TOLERANCE = 0.005  # by how much a figure may differ between processors and engines
 
@@ -58,7 +58,7 @@ def verify(weights: Path, data: Path | None = None) -> tuple[tuple[ModelSpec, ..
 
 
 def _measured_again(classifiers: Sequence[Classifier], data: Path, again: str) -> Iterator[str]:
-    """Measure models on the validation photos; on the test photos those whose figures are recorded for these alone.
+    """Measure models on the validation photos, or on the test photos where only figures of these are recorded.
 
     Every recorded figure must come out again, within TOLERANCE; an accuracy within one photo in any case.
     """
@@ -87,7 +87,7 @@ def _measured_again(classifiers: Sequence[Classifier], data: Path, again: str) -
 
 
 def _measured_split(spec: ModelSpec, again: str) -> str | None:
-    """The split to measure on; None for an adopted model that was measured, if at all, where it was adopted."""
+    """The split whose figures are measured again; None for an adopted model without any of val or test."""
     for name in ("val", "test"):
         if {"images", "accuracy"} <= spec.metrics.get(name, {}).keys():
             return name
@@ -105,6 +105,5 @@ def _differences(figures: dict[str, Any], recorded: dict[str, Any]) -> Iterator[
 
 def _on_examples(comparator: Comparator) -> Iterator[str]:
     for path in (EXAMPLES / "cat.jpg", EXAMPLES / "dog.jpg"):
-        if path.is_file():
-            answers = (f"{v.model} says {v.label} ({v.confidence:.1%})" for v in comparator.compare(path).models)
-            yield f"On the bundled {path.name}: {', '.join(answers)}."
+        answers = (f"{v.model} says {v.label} ({v.confidence:.1%})" for v in comparator.compare(path).models)
+        yield f"On the bundled {path.name}: {', '.join(answers)}."

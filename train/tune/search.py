@@ -43,8 +43,8 @@ def search(job: Job, *, trials: int | None, space: Path | None, as_grid: bool) -
     space    a file as of `search_space.read`; None for the usual space
     as_grid  try all combinations, in random order
 
-    A trial is trained as `fit` trains, but nothing is rounded or written. Its value is the log loss on val, 0 and more,
-    as `fit` would record it. It is stopped when that is worse than the median of the finished trials were at the same
+    A trial is trained as `fit` trains, but nothing is rounded or written. Its value is the log loss on val, as `fit`
+    would record it. It is stopped when that is worse than the median of the finished trials were at the same
     percentage of their training, and when its loss is no number. Several processes may search the same study. Raises
     InvalidSettings for what cannot be searched, and where the folder holds a study of something else.
     """

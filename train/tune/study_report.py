@@ -57,16 +57,12 @@ def report(study: optuna.Study, folder: Path) -> dict[str, Any]:
         "drawn": len(ended) > 1,
         "rows": [_row(trial, list(space)) for trial in trials],
     }
-    found["summary"] = _summary(found)
+    header = ["trial", "log loss", "accuracy", "trained", "minutes", *space]
+    table = aligned([header, *found["rows"][:SHOWN]], left=0)
+    found["summary"] = "\n".join([*table, "", found["command"]])
     _draw(study, shares, folder, several=len(ended) > 1)
     _write(folder / PAGE, lambda path: path.write_text(markdown.render("study.md.j2", **found), encoding="utf-8"))
     return found
-
-
-def _summary(found: dict[str, Any]) -> str:
-    """The best trials as a table for a terminal, and the command of the best."""
-    header = ["trial", "log loss", "accuracy", "trained", "minutes", *found["searched"]]
-    return "\n".join([*aligned([header, *found["rows"][:SHOWN]], left=0), "", found["command"]])
 
 
 def _row(trial: FrozenTrial, searched: list[str]) -> list[str]:

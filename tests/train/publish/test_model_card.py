@@ -154,8 +154,7 @@ def test_the_shipped_card_is_up_to_date(tmp_path):
     weights, report = tmp_path / "weights", tmp_path / "docs" / "report"
     weights.mkdir()
     shutil.copy(BUNDLED_WEIGHTS / "README.md", weights)
-    if (ROOT / "docs" / "report").is_dir():
-        shutil.copytree(ROOT / "docs" / "report", report)
+    shutil.copytree(ROOT / "docs" / "report", report)
     specs = [model.spec for model in locate(Settings()).models]
     assert not model_card.write(weights, specs, report)
 
