@@ -1,5 +1,7 @@
 """Decoded photos and labels -> shuffled batches for training."""
 
+from dataclasses import KW_ONLY, dataclass
+
 import keras
 import numpy as np
 
@@ -7,6 +9,7 @@ from train.data.dataset import UNKNOWN
 from train.data.degrade import degraded
 
 
+@dataclass(eq=False, repr=False)
 class Batches(keras.utils.PyDataset):
     """Batches of ({"photos": uint8 images, "shares": float32 (B, 1)}, targets as of `targets`, float32 (B,) weights).
 
@@ -22,34 +25,30 @@ class Batches(keras.utils.PyDataset):
     clean         add "clean" to the inputs: the same photos before they lost quality; always with `degrade`
     """
 
-    def __init__(
-        self,
-        images,
-        labels,
-        classes: int,
-        batch_size: int,
-        *,
-        neither: bool = False,
-        shuffle_seed: int | None = None,
-        epoch: int = 0,
-        cutmix: float = 0.0,
-        steps: int = 0,
-        chances: np.ndarray | None = None,
-        degrade: float = 0.0,
-        clean: bool = False,
-    ):
+    images: np.ndarray
+    labels: np.ndarray
+    classes: int
+    batch_size: int
+    _: KW_ONLY
+    neither: bool = False
+    shuffle_seed: int | None = None
+    epoch: int = 0
+    cutmix: float = 0.0
+    steps: int = 0
+    chances: np.ndarray | None = None
+    degrade: float = 0.0
+    clean: bool = False
+
+    def __post_init__(self) -> None:
         super().__init__(workers=1)
-        self.images, self.labels, self.classes, self.batch_size = images, labels, classes, batch_size
-        self.seed, self.epoch, self.cutmix, self.degrade = shuffle_seed, epoch, cutmix, degrade
-        self.steps, self.chances, self.neither = steps, chances, neither
-        self.clean = clean or degrade > 0
-        self.weighted = bool((np.asarray(labels) == UNKNOWN).any())
+        self.clean = self.clean or self.degrade > 0
+        self.weighted = bool((np.asarray(self.labels) == UNKNOWN).any())
         self._shuffle()
 
     def __len__(self) -> int:
         count = len(self.order)
         # Training drops the last partial batch: one more compiled shape for a handful of photos.
-        return max(1, count // self.batch_size) if self.seed is not None else -(-count // self.batch_size)
+        return max(1, count // self.batch_size) if self.shuffle_seed is not None else -(-count // self.batch_size)
 
     def __getitem__(self, index: int):
         rows = self.order[index * self.batch_size : (index + 1) * self.batch_size]
@@ -70,8 +69,8 @@ class Batches(keras.utils.PyDataset):
     def _shuffle(self) -> None:
         self.order = np.arange(len(self.labels))
         self.shares = np.ones((len(self.labels), 1), np.float32)
-        if self.seed is not None:
-            random = np.random.default_rng((self.seed, self.epoch))
+        if self.shuffle_seed is not None:
+            random = np.random.default_rng((self.shuffle_seed, self.epoch))
             random.shuffle(self.order)
             mixed = random.random(self.shares.shape) < self.cutmix
             self.shares[mixed] = random.random(mixed.sum())
@@ -88,7 +87,7 @@ class Batches(keras.utils.PyDataset):
     def _degraded(self, rows: np.ndarray, photos: np.ndarray) -> dict[str, np.ndarray]:
         clean, worse = np.array(photos), np.array(photos)
         for place, row in enumerate(rows if self.degrade else ()):
-            random = np.random.default_rng((self.seed, self.epoch, int(row)))
+            random = np.random.default_rng((self.shuffle_seed, self.epoch, int(row)))
             if random.random() < self.degrade:
                 clean[place], worse[place] = degraded(photos[place], random)
         return {"clean": clean, "photos": worse}

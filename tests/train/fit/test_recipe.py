@@ -155,6 +155,6 @@ def test_training_photos_come_in_the_batches_of_the_recipe_and_validation_photos
     images, labels = np.zeros((50, 8, 8, 3), np.uint8), np.arange(50) % 2
     training, validation = trainer._batches(Data(images, labels, images, labels, 2), RECIPE, 1)
     assert (len(training), len(validation)) == (10, 10)
-    assert (training.seed, training.epoch) == (4, 1)
+    assert (training.shuffle_seed, training.epoch) == (4, 1)
     assert 0.2 < (training.shares < 1).mean() < 0.6
     assert (validation.shares == 1).all() and (validation.order == np.arange(50)).all()

@@ -180,8 +180,6 @@ REFUSED = {
     "fit xception": "--base imagenet",
     "fit xception --base nowhere.h5": "nowhere.h5",
     "fit mobilenet_v2 --frozen-stages 1": "--frozen-stages needs --base or --start",
-    "fit scratch_cnn --stages 96": "SIZExEPOCHS",
-    "fit scratch_cnn --seed -1": "Received: -1",
     "fit scratch_cnn --crop 1.5": "Received: (1.5, 1.0)",
     "fit scratch_cnn --limit 0": "at least 1",
     "fit scratch_cnn --image-size 5": "8 to 2048",

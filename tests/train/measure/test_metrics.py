@@ -48,8 +48,3 @@ def test_calibration_bins_hold_every_photo_once():
     assert low == Bin(pytest.approx(0.625), 1, 2)
     assert high == Bin(pytest.approx(0.995), 1, 2)
     assert calibration_error(probabilities, labels, bins=5) == pytest.approx((0.125 + 0.495) / 2)
-
-
-def test_confidence_that_is_kept_has_no_calibration_error():
-    labels = np.array([0, 0, 0, 1])
-    assert calibration_error(np.tile([0.75, 0.25], (4, 1)), labels) == pytest.approx(0)
