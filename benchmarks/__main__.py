@@ -66,6 +66,8 @@ def run(
     large: Annotated[int | None, Option(min=1, help="Photos to enlarge, to compare ways to decode them.")] = None,
 ) -> None:
     """Measure catdog beside the plain way."""
+    if of_browser and ray:
+        raise typer.BadParameter("--browser and --ray exclude each other.")
     plan = QUICK if quick else Plan()
     plan = dataclasses.replace(plan, ray=ray or plan.ray, large=large or plan.large)
     weights = weights.resolve()

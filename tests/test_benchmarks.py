@@ -63,7 +63,14 @@ def test_a_run_without_models_says_why(tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    "options", [["--data", "missing"], ["--page", "missing/page.md"], ["--large", "0"], ["--large", "-1"]]
+    "options",
+    [
+        ["--data", "missing"],
+        ["--page", "missing/page.md"],
+        ["--large", "0"],
+        ["--large", "-1"],
+        ["--browser", "--ray=1"],
+    ],
 )
 def test_what_cannot_be_measured_is_said_before_it_is_tried(options, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)

@@ -324,8 +324,24 @@ Repo = Annotated[
 Revision = Annotated[str, Option(help="Commit, tag or branch of that repository.")]
 
 
+def _folder_of(context: typer.Context, weights: Path, repo: str | None, revision: str) -> Path:
+    """Where the models are: `weights`, or the Hub's cache of a repository. Refuses options that would do nothing."""
+    from catdog.models import hub
+
+    if repo and _is_given(context, "weights"):
+        raise typer.BadParameter("--weights and --repo exclude each other.")
+    if not repo and _is_given(context, "revision"):
+        raise typer.BadParameter("--revision needs --repo.")
+    return hub.download(repo, revision) if repo else weights
+
+
+def _is_given(context: typer.Context, option: str) -> bool:
+    return context.get_parameter_source(option).name == "COMMANDLINE"
+
+
 @command(if_stopped=NOTHING_WRITTEN)
 def export(
+    context: typer.Context,
     weights: Weights = Path("weights"),
     repo: Repo = None,
     revision: Revision = "main",
@@ -339,10 +355,9 @@ def export(
     ] = None,
 ) -> None:
     """Write the models as ONNX files that answer as Keras does: small ones for browsers, or exact ones for servers."""
-    from catdog.models import hub
     from train.export import onnx_folder
 
-    weights = hub.download(repo, revision) if repo else weights
+    weights = _folder_of(context, weights, repo, revision)
     if exact and repo and not out:
         raise typer.BadParameter("With --exact and --repo, name a folder with --out.")
     out = out or (weights if exact else Path("build/onnx"))
@@ -354,6 +369,7 @@ def export(
 
 @command(if_stopped=NOTHING_WRITTEN, keras=False)
 def static(
+    context: typer.Context,
     onnx: Annotated[Path, Option(help="Folder made by `export`.")] = Path("build/onnx"),
     weights: Weights = Path("weights"),
     repo: Repo = None,
@@ -362,10 +378,9 @@ def static(
     address: Annotated[str, Option(help="Where it will be served, for the preview of links.", metavar="URL")] = "",
 ) -> None:
     """Build the app as static files, whose models run in the visitor's browser."""
-    from catdog.models import hub
     from train.export import static_page
 
-    weights = hub.download(repo, revision) if repo else weights
+    weights = _folder_of(context, weights, repo, revision)
     address = address and f"{address.rstrip('/')}/"
     print(json.dumps({"out": str(out)} | static_page.build(onnx, weights, out, address=address)))
 
@@ -413,6 +428,8 @@ def publish(
 
     if data and unmeasured:
         raise typer.BadParameter("--data and --unmeasured exclude each other.")
+    if static and not repo and _is_given(context, "revision"):
+        raise typer.BadParameter("--revision needs --repo.")
     if space:
         _refuse(context, "a Space", "weights", "report", "data", "unmeasured", "replace_card", "overwrite")
         commands.publish_space(space, repo, revision or "main", static, dry_run=dry_run, private=private)
@@ -429,13 +446,12 @@ def publish(
 
 def _require_report(context: typer.Context, report: Path) -> None:
     """Raise InvalidSettings for a folder of a report that was named and is not there."""
-    if context.get_parameter_source("report").name == "COMMANDLINE" and not report.is_dir():
+    if _is_given(context, "report") and not report.is_dir():
         raise InvalidSettings(f"There is no folder {report}: `python -m train report --out {report}` makes it.")
 
 
 def _refuse(context: typer.Context, what: str, *options: str) -> None:
-    given = (name for name in options if context.get_parameter_source(name).name == "COMMANDLINE")
-    if named := ", ".join(f"--{name.replace('_', '-')}" for name in given):
+    if named := ", ".join(f"--{name.replace('_', '-')}" for name in options if _is_given(context, name)):
         raise InvalidSettings(f"Not for {what}: {named}. Publish the models with --repo, the app with --space.")
 
 
