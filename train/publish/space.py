@@ -50,10 +50,10 @@ def space_upload(repository: Repository, models: Repository) -> Upload:
     preloaded = sorted(filter(PRELOADED.fullmatch, models.files))
     if not {Path(name).suffix for name in preloaded} >= {".h5", ".json"}:
         raise PublishError(f"{models.name} holds no models at {models.commit}. {NOTHING_PUBLISHED}")
+    files: dict[str, bytes | Path] = dict(_app_files())
     specs, (usual, _) = list(models.specs().values()), readme.load(ROOT / README)
     front = {key: usual[key] for key in OWNED if key in usual} | {"models": [models.name]}
     front |= {"preload_from_hub": [f"{models.name} {','.join(preloaded)} {models.commit}"]}
-    files: dict[str, bytes | Path] = dict(_app_files())
     files[README] = readme_of(repository, models, len(specs), class_names(specs), front).encode()
     owned = tuple(f"{folder}/" for folder in FOLDERS)
     secret = f"{models.name} is private: give the Space a secret HF_TOKEN that may read it, in its settings."
