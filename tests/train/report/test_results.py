@@ -2,13 +2,11 @@
 
 import json
 import shutil
-import subprocess
-import sys
 
 import pytest
 
 from catdog import ModelSpec
-from tests.conftest import ROOT
+from tests.processes import python
 from tests.train.recorded import spec
 from train.__main__ import main
 from train.measure.statistics import wilson
@@ -62,9 +60,8 @@ def test_a_model_that_cannot_be_used_is_named_and_one_that_was_never_measured_is
 
 
 def test_it_needs_no_keras(weights):
-    code = f"import sys, train.__main__ as t; t.main(['compare', '--weights', {str(weights)!r}]); print(*sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert not {"keras", "tensorflow"} & set(done.stdout.splitlines()[-1].split())
+    code = "import sys, train.__main__ as t; t.main(['compare', '--weights', sys.argv[1]]); print(*sys.modules)"
+    assert not {"keras", "tensorflow"} & set(python(code, weights).stdout.splitlines()[-1].split())
 
 
 def test_the_table_says_what_was_recorded_and_nothing_else():
