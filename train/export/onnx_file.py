@@ -4,7 +4,7 @@ import math
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import onnx
@@ -53,14 +53,14 @@ def exported(
     """The smallest model of LADDER that answers as Keras does, or with `exact` one that loses nothing; and its figures.
 
     No label of the photos may change, no calibrated probability nor score for neither may move by more than
-    LARGEST_DIFFERENCE (with `exact`, by what a conversion may).
-    Raises NotExported if one does all the same, and ModelMismatch for a file that is not the one of its spec.
+    LARGEST_DIFFERENCE (with `exact`, by what a conversion may). Raises NotExported if one does all the same, and
+    ModelMismatch for a file that is not the one of its spec.
     """
     ladder, limit = ((None,), convert.LARGEST_DIFFERENCE) if exact else (LADDER, LARGEST_DIFFERENCE)
     engine = KerasEngine(load_model(path, spec))
     expected = [_answer(Classifier(spec, engine), one) for one in tqdm(photos, f"{spec.name} with Keras", leave=False)]
     # The least sure first, because rounding moves them most.
-    pairs = sorted(zip(photos, expected, strict=True), key=lambda pair: pair[1].probabilities.max())
+    pairs = sorted(zip(photos, expected, strict=True), key=lambda pair: pair[1][:-1].max())
     answers = engine(convert.check_batch(spec)).probabilities
     whole, kernels = _converted(engine), [*_kernels(engine)]
     for bits in ladder:
@@ -83,28 +83,21 @@ def exported(
     )
 
 
-class _Answer(NamedTuple):
-    """To one photo: calibrated probabilities, and the score for neither, 0 for a model without one."""
-
-    probabilities: np.ndarray
-    neither: float
-
-
-def _answer(classifier: Classifier, photo: Path) -> _Answer:
+def _answer(classifier: Classifier, photo: Path) -> np.ndarray:
+    """Calibrated probabilities of the classes, then the score for neither, 0 for a model without one."""
     spec = classifier.spec
     pixels = resized(decode(photo.read_bytes()), *spec.input.shape)
     outputs = classifier.outputs(scaled(pixels[None], spec.scaling)).of(0)
-    return _Answer(outputs.probabilities, spec.neither.score(float(outputs.neither)) if spec.neither else 0.0)
+    return np.append(outputs.probabilities, spec.neither.score(float(outputs.neither)) if spec.neither else 0.0)
 
 
-def _largest_difference(pairs: Iterable[tuple[_Answer, _Answer]], limit: float) -> float:
-    """Of a probability or the score for neither, up to the first above `limit`; infinite for another label."""
+def _largest_difference(pairs: Iterable[tuple[np.ndarray, np.ndarray]], limit: float) -> float:
+    """The largest difference between two answers, up to the first above `limit`; infinite for another label."""
     largest = 0.0
     for found, expected in pairs:
-        if found.probabilities.argmax() != expected.probabilities.argmax():
+        if found[:-1].argmax() != expected[:-1].argmax():
             return math.inf
-        moved = np.abs([*found.probabilities - expected.probabilities, found.neither - expected.neither])
-        largest = max(largest, float(moved.max()))
+        largest = max(float(np.abs(found - expected).max()), largest)
         if not largest <= limit:
             break
     return largest

@@ -66,23 +66,29 @@ def learn(classifiers: Sequence[Classifier], split: Split, elsewhere: Split) -> 
     probabilities = {name: calibrated(raw[name], temperature) for name, temperature in temperatures.items()}
     predicted = {name: rows.argmax(axis=1) for name, rows in probabilities.items()}
     sha256 = {name: spec.sha256 for name, spec in specs.items()}
-    return {
-        name: {
+    learned = {}
+    for name, rows in probabilities.items():
+        neither = specs[name].neither
+        if len(elsewhere.of_neither) or not (neither and neither.photos):
+            neither = refusal(outputs[name].neither, others[name].neither if name in others else None, elsewhere)
+        learned[name] = {
             "temperature": temperatures[name],
             "metrics": _metrics(specs[name], temperatures[name], raw[name], split),
             "sureness": fit_error_rate(rows.max(axis=1), predicted[name] == split.labels),
-            "neither": known
-            if (known := specs[name].neither) and known.photos and not len(elsewhere.of_neither)
-            else refusal(outputs[name].neither, others[name].neither if name in others else None, elsewhere),
+            "neither": neither,
             "disagreement": fit_disagreement(name, predicted, split.labels, sha256),
         }
-        for name, rows in probabilities.items()
-    }
+    return learned
 
 
 def refusal(of_classes: np.ndarray | None, odds: np.ndarray | None, elsewhere: Split) -> Neither | None:
-    """As `fit_neither`, from log odds of photos of the classes (N,) and of all photos of `elsewhere` (M,) or None."""
-    if of_classes is None or odds is None:
+    """As `fit_neither`, from log odds of photos of the classes (N,) and of all photos of `elsewhere` (M,) or None.
+
+    None for a model without an output for neither.
+    """
+    if of_classes is None:
+        return None
+    if odds is None:
         return fit_neither(of_classes, np.zeros(0))
     others = elsewhere.labels == len(elsewhere.classes)
     return fit_neither(np.concatenate([of_classes, odds[~others]]), odds[others])

@@ -10,15 +10,13 @@ from catdog.models.neither import LEAST, Neither
 REFUSED = 0.015
 
 
-def fit_neither(of_classes: np.ndarray | None, of_neither: np.ndarray) -> Neither | None:
+def fit_neither(of_classes: np.ndarray, of_neither: np.ndarray) -> Neither:
     """Threshold and figures of an output for neither, from its log odds for photos of the classes (N,) and others (M,).
 
     The threshold is where the share of others that it refuses is most above the share of the classes that it refuses
     (Youden 1950). Without others, it is where REFUSED of the photos of the classes are refused, and nothing else is
-    known. None for a model without that output.
+    known.
     """
-    if of_classes is None:
-        return None
     if not len(of_neither):
         return Neither(threshold=_threshold(np.quantile(of_classes, 1 - REFUSED)))
     truth = np.repeat([0, 1], [len(of_classes), len(of_neither)])
