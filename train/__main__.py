@@ -350,6 +350,7 @@ def export(
     ] = None,
     limit: Limit = None,
     exact: Annotated[bool, Option("--exact", help="Lose nothing, for servers: they need no TensorFlow then.")] = False,
+    format: Annotated[Literal["onnx"], Option(help="Kind of files.")] = "onnx",
     out: Annotated[
         Path | None, Option(help="Folder of the ONNX files. Default: build/onnx; with --exact that of the models.")
     ] = None,
