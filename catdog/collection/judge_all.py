@@ -9,16 +9,13 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextvars import copy_context
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+
+from PIL import Image
 
 from catdog.collection.intake import NamedPhoto
+from catdog.comparator import Comparator
 from catdog.errors import Busy, CatDogError
-
-if TYPE_CHECKING:
-    from PIL import Image
-
-    from catdog.comparator import Comparator
-    from catdog.verdict import Comparison
+from catdog.verdict import Comparison
 
 WORKERS = 4  # photos that are read and judged at a time
 THUMBNAIL = 192  # pixels, largest side

@@ -5,21 +5,19 @@ from __future__ import annotations
 import logging
 import time
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 from flask import Flask, Response, g, json, request
 from werkzeug.exceptions import HTTPException
 
 from catdog import load
+from catdog.comparator import Comparator, Listener
 from catdog.errors import ModelUnavailable
 from catdog.flask_app.blueprint import create_blueprint, harden
 from catdog.memory import limit_malloc
+from catdog.models.spec import ModelSpec
 from catdog.monitoring import request_log
 from catdog.settings import Settings
-
-if TYPE_CHECKING:
-    from catdog.comparator import Comparator, Listener
-    from catdog.models.spec import ModelSpec
 
 
 def create_app(comparator: Comparator | None = None, settings: Settings | None = None) -> Flask:

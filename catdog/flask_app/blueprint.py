@@ -5,11 +5,12 @@ from __future__ import annotations
 import functools
 import reprlib
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
 
 from flask import Blueprint, Response, render_template, request, send_from_directory, url_for
 
 from catdog import __version__
+from catdog.comparator import Comparator
 from catdog.errors import Busy, CatDogError, ModelUnavailable
 from catdog.flask_app.form import YES, Upload, read_upload
 from catdog.flask_app.openapi import description
@@ -21,9 +22,6 @@ from catdog.pages.opening import Opening
 from catdog.pages.pictures import data_url, overlay_urls, reduced
 from catdog.verdict import default_of
 from catdog.wording import question, scope
-
-if TYPE_CHECKING:
-    from catdog.comparator import Comparator
 
 HEADERS = {
     "Content-Security-Policy": (

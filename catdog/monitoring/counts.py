@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 from prometheus_client.exposition import choose_encoder
 
+from catdog.comparator import Answer, Comparator
 from catdog.errors import CatDogError
-
-if TYPE_CHECKING:
-    from catdog.comparator import Answer, Comparator
 
 # Upper limits in seconds, from a small model on a fast machine to what a proxy waits for.
 BUCKETS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from catdog.comparator import Comparator
 from catdog.errors import ModelUnavailable
 from catdog.models.spec import Source
-
-if TYPE_CHECKING:
-    from catdog.comparator import Comparator
 
 Problems = Annotated[list[str], Field(description="One sentence per model that is not used and per fallback taken.")]
 

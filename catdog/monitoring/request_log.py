@@ -9,13 +9,10 @@ import uuid
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
+from catdog.comparator import Answer, Comparator
 from catdog.errors import CatDogError
 from catdog.settings import Settings
-
-if TYPE_CHECKING:
-    from catdog.comparator import Answer, Comparator
 
 HEADER = "X-Request-ID"
 WELL_FORMED = re.compile(r"[A-Za-z0-9._:+/=@-]{1,128}")

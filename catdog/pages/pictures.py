@@ -6,16 +6,13 @@ import base64
 import functools
 import io
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
 
+from catdog.models.spec import ModelSpec
 from catdog.pages.overlay import overlay, scale_of
-
-if TYPE_CHECKING:
-    from catdog.models.spec import ModelSpec
-    from catdog.verdict import Comparison
+from catdog.verdict import Comparison
 
 LARGEST_SIDE = 512  # pixels: no more than twice a card on a page, for dense displays
 GREY = (214, 214, 214)
