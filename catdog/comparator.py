@@ -55,7 +55,8 @@ class Comparator:
     """All models, ready to judge photos; safe to share between threads.
 
     models    name -> Classifier, in the order of display; a class has one spelling in all of their specs
-    problems  one sentence per model that could not be used and per fallback taken
+    problems  one sentence per model that could not be used and per fallback taken; without any model, why each photo is
+              an error
     waiting   number of photos that are being judged or waiting, without those of `compare_batches`
     read      any accepted form of a photo -> RGB image, within the limits of the settings
     """
@@ -67,8 +68,6 @@ class Comparator:
         problems: Sequence[str] = (),
         settings: Settings | None = None,
     ):
-        if not classifiers:
-            raise ModelUnavailable(f"No model could be loaded. {' '.join(problems)}".strip())
         specs = respelt(classifier.spec for classifier in classifiers)
         self.models = {
             spec.name: Classifier(spec, classifier.engine, classifier.source)
@@ -99,6 +98,8 @@ class Comparator:
             classifiers.append(Classifier(model.spec, engine, model.source))
             if engine.problem:
                 problems.append(engine.problem)
+        if not classifiers:
+            raise ModelUnavailable(" ".join(["No model could be loaded.", *problems]))
         return cls(classifiers, problems=problems, settings=settings)
 
     @property
@@ -113,7 +114,7 @@ class Comparator:
     @property
     def source(self) -> str:
         """Whose the models are, in one line."""
-        return joined(self.sources)
+        return joined(self.sources) or "none"
 
     def listen(self, listener: Listener) -> None:
         """Call `listener(answer, seconds)` for each photo from now on, in the thread that judged it.
@@ -132,7 +133,7 @@ class Comparator:
 
         Raises InvalidImage, ImageTooLarge, UnknownModel, the errors of `fetch`, ModelMismatch for a model whose answer
         cannot be used, Busy when `settings.max_waiting` other photos are being judged or waiting, OutOfMemory,
-        ModelUnavailable after `close`, or Unforeseen for any other error of a model.
+        ModelUnavailable after `close` or without models, or Unforeseen for any other error of a model.
         """
         return self._compared(photo, model, explain)[0]
 
@@ -252,6 +253,8 @@ class Comparator:
         """As `_compared`, which tells listeners; adds what decoding took to `seconds`."""
         if self._closed:
             raise ModelUnavailable("The models have been closed. Load them again.")
+        if not self.models:
+            raise ModelUnavailable(" ".join(self.problems))
         classifiers = self.chosen([model] if isinstance(model, str) else model or ())
         shapes = {classifier.spec.input.shape for classifier in classifiers}
         shown = None

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import logging
 import time
-from types import MappingProxyType
-from typing import NoReturn
 
 from flask import Flask, Response, g, json, request
 from werkzeug.exceptions import HTTPException
 
 from catdog import load
-from catdog.comparator import Comparator, Listener
+from catdog.comparator import Comparator
 from catdog.errors import ModelUnavailable
 from catdog.flask_app.blueprint import create_blueprint, harden
 from catdog.memory import limit_malloc
-from catdog.models.spec import ModelSpec
 from catdog.monitoring import request_log
 from catdog.settings import Settings
 
@@ -41,39 +38,14 @@ def create_app(comparator: Comparator | None = None, settings: Settings | None =
     return app
 
 
-class NoModels:
-    """Takes the place of the Comparator when no model could be loaded: every photo is an error."""
-
-    specs: tuple[ModelSpec, ...] = ()
-    sources, source = MappingProxyType({}), "none"
-    waiting = 0
-    # The error itself may name folders of the server, so it goes only to the log.
-    problems = ("No model could be loaded. The log of the server says why.",)
-
-    def __init__(self, settings: Settings):
-        self.settings = settings
-        self._listeners: list[Listener] = []
-
-    def listen(self, listener: Listener) -> None:
-        self._listeners.append(listener)
-
-    def compare(self, photo: object, *, model: str | None = None, explain: bool = False) -> NoReturn:
-        error = ModelUnavailable(self.problems[0])
-        for listener in self._listeners:
-            listener(error, {})
-        raise error
-
-    look = compare
-
-
-def _loaded(settings: Settings, log: logging.Logger) -> Comparator | NoModels:
+def _loaded(settings: Settings, log: logging.Logger) -> Comparator:
     limit_malloc()
     try:
         comparator = load(settings)
         comparator.warm_up()
     except ModelUnavailable as error:
-        log.error("%s", error)
-        return NoModels(settings)
+        log.error("%s", error)  # it may name folders of the server
+        return Comparator([], problems=["No model could be loaded. The log of the server says why."], settings=settings)
     for problem in comparator.problems:
         log.warning("%s", problem)
     return comparator

@@ -18,8 +18,31 @@ _FONT = [
 _MONO = [gr.themes.Font(name) for name in ("ui-monospace", "Consolas", "DejaVu Sans Mono", "monospace")]
 
 
+# A part of the page -> its colour in light and in dark, as in verdicts.css.
+_COLOURS = {
+    "body_background_fill": ("#faf7f2", "#171412"),
+    "block_background_fill": ("#ffffff", "#221e1b"),
+    "block_border_color": ("#e4dcd1", "#3b342e"),
+    "body_text_color": ("#2b241d", "#f5efe8"),
+    "body_text_color_subdued": ("#6a5f54", "#b8aca0"),
+    "block_label_text_color": ("#6a5f54", "#b8aca0"),
+    "link_text_color": ("#2b241d", "#f5efe8"),
+    "link_text_color_hover": ("#6a5f54", "#b8aca0"),
+    "link_text_color_active": ("#2b241d", "#f5efe8"),
+    "link_text_color_visited": ("#2b241d", "#f5efe8"),
+    "button_secondary_background_fill": ("#ffffff", "#221e1b"),
+    "button_secondary_background_fill_hover": ("#efe8de", "#39322c"),
+    "button_secondary_border_color": ("#e4dcd1", "#3b342e"),
+    "button_primary_background_fill": ("#2b241d", "#f5efe8"),
+    "button_primary_background_fill_hover": ("#463c32", "#ffffff"),
+    "button_primary_text_color": ("#ffffff", "#171412"),
+}
+
+
 def theme() -> gr.themes.Base:
     """Warm greys alone, for light and dark: colours are for what the models say."""
+    light = {part: colour for part, (colour, _) in _COLOURS.items()}
+    dark = {f"{part}_dark": colour for part, (_, colour) in _COLOURS.items()}
     return gr.themes.Base(
         primary_hue="stone",
         secondary_hue="stone",
@@ -27,39 +50,4 @@ def theme() -> gr.themes.Base:
         radius_size="lg",
         font=_FONT,
         font_mono=_MONO,
-    ).set(
-        body_background_fill="#faf7f2",
-        body_background_fill_dark="#171412",
-        block_background_fill="#ffffff",
-        block_background_fill_dark="#221e1b",
-        block_border_color="#e4dcd1",
-        block_border_color_dark="#3b342e",
-        block_radius="18px",
-        body_text_color="#2b241d",
-        body_text_color_dark="#f5efe8",
-        body_text_color_subdued="#6a5f54",
-        body_text_color_subdued_dark="#b8aca0",
-        block_label_text_color="#6a5f54",
-        block_label_text_color_dark="#b8aca0",
-        link_text_color="#2b241d",
-        link_text_color_dark="#f5efe8",
-        link_text_color_hover="#6a5f54",
-        link_text_color_hover_dark="#b8aca0",
-        link_text_color_active="#2b241d",
-        link_text_color_active_dark="#f5efe8",
-        link_text_color_visited="#2b241d",
-        link_text_color_visited_dark="#f5efe8",
-        button_secondary_background_fill="#ffffff",
-        button_secondary_background_fill_dark="#221e1b",
-        button_secondary_background_fill_hover="#efe8de",
-        button_secondary_background_fill_hover_dark="#39322c",
-        button_secondary_border_color="#e4dcd1",
-        button_secondary_border_color_dark="#3b342e",
-        button_border_width="1px",
-        button_primary_background_fill="#2b241d",
-        button_primary_background_fill_dark="#f5efe8",
-        button_primary_background_fill_hover="#463c32",
-        button_primary_background_fill_hover_dark="#ffffff",
-        button_primary_text_color="#ffffff",
-        button_primary_text_color_dark="#171412",
-    )
+    ).set(button_border_width="1px", block_radius="18px", **light, **dark)

@@ -57,7 +57,7 @@ class Reader:
     @classmethod
     def of(cls, inputs: Iterable[Input], settings: Settings) -> Reader:
         """For models with these inputs and the limits of the settings."""
-        largest = max(max(wanted.array) for wanted in inputs)
+        largest = max((max(wanted.array) for wanted in inputs), default=1)
         return cls(settings.max_upload_bytes, settings.max_pixels, min_side_for(largest))
 
     def __call__(self, photo: Photo, *, whole: bool = False) -> Read:
