@@ -11,8 +11,7 @@ export const classes = classesOf(specs);
 export const banner = (title, text, accent) => templates["banner.html"]({title, text, accent, button: ""});
 
 // An alert above what a board shows.
-export const refuse = (board, message) =>
-  object(board, document.getElementById("objection").content.firstElementChild.cloneNode(true), message);
+export const refuse = (board, message) => object(board, document.getElementById("objection").innerHTML, message);
 
 // The banner and the cards. `maps` has the address of each model's heat map, and is null if none are wanted; with
 // `busy`, cards wait for the models that have not answered; `answer` is the JSON that can be saved.

@@ -81,7 +81,7 @@ def description(root: str) -> dict[str, Any]:
         "/models": {"get": _json("models", "What is loaded, from where, and within which limits", Models)},
         "/healthz": {"get": _json("healthz", "Whether the process lives", Health)},
         "/readyz": {"get": _json("readyz", "Whether at least one model answers", Readiness, "Unavailable")},
-        "/metrics": {"get": _metrics()},
+        "/metrics": {"get": _operation("metrics", "Counts for Prometheus, or OpenMetrics", _FIGURES, {})},
         "/openapi.json": {"get": _json("openapi", "This description, in OpenAPI 3.1", None)},
     }
     components = {"responses": {name: _error(name) for name in ERRORS}, "schemas": _schemas()}
@@ -90,24 +90,21 @@ def description(root: str) -> dict[str, Any]:
 
 def _page(name: str, summary: str, errors: list[str], **more: Any) -> dict[str, Any]:
     """An operation that answers with a page, also for errors."""
-    responses = {"200": {"description": "The page.", "content": _PAGE}}
-    responses |= {ERRORS[error][0]: _error(error) | {"content": _PAGE} for error in errors}
-    responses["default"] = {"$ref": "#/components/responses/OtherError"}
-    return {"operationId": name, "summary": summary, **more, "responses": responses}
-
-
-def _metrics() -> dict[str, Any]:
-    """An operation that answers with text for Prometheus."""
-    answer = {"description": "The figures; OpenMetrics for who accepts it.", "content": _FIGURES}
-    responses = {"200": answer, "default": {"$ref": "#/components/responses/OtherError"}}
-    return {"operationId": "metrics", "summary": "Counts for Prometheus", "responses": responses}
+    pages = {ERRORS[error][0]: _error(error) | {"content": _PAGE} for error in errors}
+    return _operation(name, summary, _PAGE, pages) | more
 
 
 def _json(name: str, summary: str, answer: type | None, *errors: str) -> dict[str, Any]:
     """An operation that answers with JSON, also for errors."""
     schema = {"$ref": f"#/components/schemas/{answer.__name__}"} if answer else {"type": "object"}
-    responses = {"200": {"description": "The answer.", "content": {"application/json": {"schema": schema}}}}
-    responses |= {ERRORS[error][0]: {"$ref": f"#/components/responses/{error}"} for error in (*errors, "OtherError")}
+    answers = {ERRORS[error][0]: {"$ref": f"#/components/responses/{error}"} for error in errors}
+    return _operation(name, summary, {"application/json": {"schema": schema}}, answers)
+
+
+def _operation(name: str, summary: str, content: dict[str, Any], errors: dict[str, Any]) -> dict[str, Any]:
+    """An operation that answers with this content, and with these errors, by status, or any other."""
+    others = {"default": {"$ref": "#/components/responses/OtherError"}}
+    responses = {"200": {"description": "The answer.", "content": content}} | errors | others
     return {"operationId": name, "summary": summary, "responses": responses}
 
 

@@ -6,11 +6,7 @@ const isShown = () => document.querySelector('#cd-files')?.getClientRects().leng
 const megabytes = (bytes) => `${+(bytes / 2 ** 20).toFixed(2)} MB`;
 const MOST_NAMES = 5;
 
-function refuse(message) {
-  const banner = document.createElement('template');
-  banner.innerHTML = refusal;
-  object(element, banner.content.firstElementChild, message);
-}
+const refuse = (message) => object(element, refusal, message);
 
 async function fitting(files) {
   element.replaceChildren();

@@ -15,11 +15,7 @@ document.addEventListener('error', (event) => {
   if (photo) photo.src = drawing;
 }, true);
 
-function refuse(message) {
-  const banner = document.createElement('template');
-  banner.innerHTML = refusal;
-  object(element, banner.content.firstElementChild, message);
-}
+const refuse = (message) => object(element, refusal, message);
 
 // Gradio would drop without a word what it does not take, and what it shows as well. So it is given photos alone.
 async function take(files) {

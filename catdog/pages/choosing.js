@@ -27,9 +27,12 @@ export const obstacle = async (files, largest) => objection(files, largest) || (
 const FIELDS = 'input:not([type=file], [type=checkbox], [type=radio]), textarea';
 export const isTyping = ({target}) => Boolean(target.closest?.(FIELDS));
 
-// Show an alert, a clone of `banner`, above the verdict in `headline`, which stays as its photo does. It takes the
+// Show an alert, the banner in `html`, above the verdict in `headline`, which stays as its photo does. It takes the
 // place of a headline without a verdict.
-export function object(headline, banner, message) {
+export function object(headline, html, message) {
+  const made = document.createElement('template');
+  made.innerHTML = html;
+  const banner = made.content.firstElementChild;
   headline.querySelectorAll('[data-objection]').forEach((old) => old.remove());
   banner.dataset.objection = '';
   banner.querySelector('p').textContent = message;
