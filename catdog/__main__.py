@@ -41,7 +41,6 @@ MOST_WORKERS = 1024
 STDIN = "-"
 
 app = typer.Typer(
-    help="Cat or dog? Several models answer.",
     epilog="Exit codes: 0 done, 1 some inputs failed or no model could be loaded, 2 wrong usage, 130 interrupted.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -127,24 +126,19 @@ def _code_of(function: Callable[..., int], given: dict[str, Any]) -> int:
         return FAILED
 
 
+def _tell_version(asked: bool) -> None:
+    if asked:
+        print(f"catdog {__version__}")
+        raise typer.Exit()
+
+
 @app.callback()
 def _options(
     version: Annotated[
-        bool,
-        Option(
-            "--version",
-            is_eager=True,
-            callback=lambda asked: _tell_version() if asked else None,
-            help="Print the version.",
-        ),
+        bool, Option("--version", is_eager=True, callback=_tell_version, help="Print the version.")
     ] = False,
 ) -> None:
     """Cat or dog? Several models answer."""
-
-
-def _tell_version() -> None:
-    print(f"catdog {__version__}")
-    raise typer.Exit()
 
 
 @command
@@ -178,17 +172,16 @@ def predict(
                 if isinstance(photo, CatDogError):
                     raise photo
                 comparison = comparator.compare(photo, model=model, explain=explain)
+                if as_json:
+                    _print_json({"path": path, **comparison.to_dict()})
+                else:
+                    print(plain_text.answer(path, comparison, comparator.specs, colour=_in_colour()), flush=True)
             except CatDogError as error:
                 code = FAILED
                 if as_json:
                     _print_json({"path": path, "error": error.to_dict()})
                 else:
                     _complain(f"{plain_text.printable(path)}: {error}")
-                continue
-            if as_json:
-                _print_json({"path": path, **comparison.to_dict()})
-            else:
-                print(plain_text.answer(path, comparison, comparator.specs, colour=_in_colour()), flush=True)
     return code
 
 

@@ -43,8 +43,8 @@ from catdog.cluster.source_parts import (
 )
 from catdog.errors import CatDogError, InvalidSettings
 from catdog.folder import walk
-from catdog.folder.journal import digest_of
-from catdog.folder.rows import to_text
+from catdog.folder.journal import digest_of, require_same
+from catdog.folder.rows import ADVICE, to_text
 from catdog.folder.walk import Found
 from catdog.photo.decode import EXTENSIONS
 
@@ -117,7 +117,6 @@ def prepare(out: str, identity: dict, source: Source, *, restart: bool) -> None:
     versions = {file.path: [file.size, file.modified] for file in files}
     about = identity | {"folder": without_secrets(source.base), "kind": source.kind}
     system, folder = at(out)
-    advice = "Choose another --out, or --restart to write it anew."
     try:
         present, ours = listed(out, recursive=False), _is_ours(system, folder)
         before = None if restart and ours else _state(out)
@@ -125,16 +124,16 @@ def prepare(out: str, identity: dict, source: Source, *, restart: bool) -> None:
     except CatDogError:
         raise
     except (OSError, ValueError, TypeError, KeyError) as error:
-        raise InvalidSettings(f"{out} cannot be used ({error}). {advice}") from error
+        raise InvalidSettings(f"{out} cannot be used ({error}). {ADVICE}") from error
     if present and not ours:
         raise InvalidSettings(f"{out} holds files that this command did not write. Choose another --out.")
     if restart and ours:
         source.check()  # answers are not given up for a source without any
         _empty(system, folder, present)
-    if before and (differs := [name for name, value in about.items() if before.get(name) != value]):
-        raise InvalidSettings(f"{out} holds answers of a run that differs in {', '.join(differs)}. {advice}")
+    if before:
+        require_same(out, before, about)
     if changed := [path for path, version in versions.items() if known.get(path, version) != version]:
-        raise InvalidSettings(f"{out} holds answers to {changed[0]} as it was before it changed. {advice}")
+        raise InvalidSettings(f"{out} holds answers to {changed[0]} as it was before it changed. {ADVICE}")
     try:
         system.create_dir(f"{folder}/{STATE}")
         _remove_leftovers(system, folder)
@@ -294,8 +293,6 @@ class _Known:
         self._digests, self._left = np.unique(np.fromiter(digests, np.uint64), return_counts=True)
 
     def take(self, path: str) -> bool:
-        if not len(self._digests):
-            return False
         digest = digest_of(to_text(path))
         place = np.searchsorted(self._digests, digest)
         if place == len(self._digests) or self._digests[place] != digest or not self._left[place]:

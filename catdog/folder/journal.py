@@ -13,15 +13,16 @@ import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from catdog.comparator import Answer
 from catdog.errors import CatDogError, InvalidSettings, NotWritten
 from catdog.files import whole
-from catdog.folder.rows import Columns, read_groups, to_csv, to_text
+from catdog.folder.rows import ADVICE, Columns, read_groups, to_csv, to_text
 from catdog.models.spec import ModelSpec
 from catdog.verdict import default_of
 
@@ -86,7 +87,7 @@ class Journal:
         if restart:
             os.truncate(self._file, 0)
         if os.fstat(self._file).st_size:
-            _require_same(self.path, state, identity)
+            require_same(self.path, _recorded(self.path, state), identity)
             self._recover()
         if not os.fstat(self._file).st_size:
             with whole(state) as partial:
@@ -150,14 +151,17 @@ def identity_of(folder: str, specs: Sequence[ModelSpec]) -> dict:
     return {"format": FORMAT, "folder": folder, "leader": default_of(specs).name, "models": models}
 
 
-def _require_same(path: Path, state: Path, identity: dict) -> None:
-    """Raise InvalidSettings unless the rows in a file are those of this run."""
-    advice = "Choose another --out, or --restart to write it anew."
+def require_same(out: object, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """Raise InvalidSettings unless the rows in `out` are those of this run, by what is recorded of them."""
+    if differs := [name for name, value in now.items() if before.get(name) != value]:
+        raise InvalidSettings(f"{out} holds answers of a run that differs in {', '.join(differs)}. {ADVICE}")
+
+
+def _recorded(path: Path, state: Path) -> dict:
+    """What the state file says of the rows in a file. Raises InvalidSettings where it cannot be read."""
     try:
-        before = dict(json.loads(state.read_text(encoding="utf-8")))
+        return dict(json.loads(state.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError, RecursionError) as error:
         raise InvalidSettings(
-            f"{path} exists already, and {state.name}, which records what it holds, cannot be read. {advice}"
+            f"{path} exists already, and {state.name}, which records what it holds, cannot be read. {ADVICE}"
         ) from error
-    if differs := [name for name, value in identity.items() if before.get(name) != value]:
-        raise InvalidSettings(f"{path} holds answers of a run that differs in {', '.join(differs)}. {advice}")

@@ -17,6 +17,8 @@ from catdog.errors import CatDogError, InvalidSettings
 from catdog.models.spec import ModelSpec, classes_of
 
 LONGEST_ERROR = 1000  # characters
+# What to do about an --out that holds something else.
+ADVICE = "Choose another --out, or --restart to write it anew."
 
 
 class Columns:
@@ -118,6 +120,4 @@ def _records(path: Path) -> Iterator[tuple[list[str], int]]:
 
 
 def _foreign(path: Path, reason: str) -> InvalidSettings:
-    return InvalidSettings(
-        f"{path} is not as this command wrote it ({reason}). Choose another --out, or --restart to write it anew."
-    )
+    return InvalidSettings(f"{path} is not as this command wrote it ({reason}). {ADVICE}")
