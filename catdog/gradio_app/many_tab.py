@@ -50,13 +50,6 @@ _HOW = "Choose photos, a zip or our examples, then press “Judge them”. The l
 _Upload = list[tuple[str, Path]]
 
 
-class NoPhotos(CatDogError, ValueError):
-    """The visitor pressed the button before choosing photos."""
-
-    code = "no_photos"
-    status = 400
-
-
 @dataclass
 class Run:
     """One visitor's run; the button Stop sets `stopped`."""
@@ -168,9 +161,9 @@ def _refused(message: str) -> Markup:
 
 
 def _progress(comparator: Comparator, files: _Upload, run: Run) -> Iterator[str]:
-    """Progress now and then, and the results at the end; raises NoPhotos or TooMuch."""
+    """Progress now and then, and the results at the end; raises InvalidImage or TooMuch."""
     if not files:
-        raise NoPhotos("No photos were sent. Choose some, or a zip, and then press the button.")
+        raise InvalidImage("No photos were sent. Choose some, or a zip, and then press the button.")
     specs = comparator.specs
     with collect(files, classes_of(specs), comparator.settings.max_upload_bytes) as found:
         done = [Judged(name, None, error=error) for name, error in found.refused]

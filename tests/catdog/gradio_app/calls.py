@@ -16,10 +16,14 @@ META = {"meta": {"_type": "gradio.FileData"}}
 
 def call(url: str, payload, endpoint: str = "predict") -> tuple[str, object]:
     """One raw request: (event, data), as a client that wrote it by hand would see them."""
-    address = f"{url}/gradio_api/call/{endpoint}"
-    start = httpx.post(address, json={"data": [payload]}, timeout=PATIENCE)
+    start = httpx.post(f"{url}/gradio_api/call/{endpoint}", json={"data": [payload]}, timeout=PATIENCE)
     assert start.status_code == 200, start.text
-    reply = httpx.get(f"{address}/{start.json()['event_id']}", timeout=PATIENCE).text
+    return answer_of(url, endpoint, start)
+
+
+def answer_of(url: str, endpoint: str, start: httpx.Response) -> tuple[str, object]:
+    """What a request to an endpoint comes to, which was taken: (event, data)."""
+    reply = httpx.get(f"{url}/gradio_api/call/{endpoint}/{start.json()['event_id']}", timeout=PATIENCE).text
     event, data = reply.strip().splitlines()[-2:]
     return event.removeprefix("event: "), json.loads(data.removeprefix("data: "))
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import http.server
 import json
-import threading
+import socket
 from pathlib import Path
 
 import httpx
@@ -51,25 +50,12 @@ def outside(tmp_path) -> Path:
 
 @pytest.fixture
 def other_site():
-    """A photo on a web server of this machine; `hits` counts the requests it saw."""
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        hits = 0
-
-        def do_GET(self):
-            Handler.hits += 1
-            self.send_response(200)
-            self.end_headers()
-            self.wfile.write(GOOD["no-suffix"])
-
-        def log_message(self, *_):
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield Handler, f"http://127.0.0.1:{server.server_port}/cat.png"
-    server.shutdown()
-    server.server_close()
+    """The address of a photo on this machine, of which nobody may ask; a test fails that connects to it."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"http://127.0.0.1:{server.getsockname()[1]}/cat.png"
+        server.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            server.accept()
 
 
 @pytest.fixture

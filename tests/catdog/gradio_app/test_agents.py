@@ -15,7 +15,7 @@ from mcp.client.streamable_http import streamable_http_client
 
 from tests.conftest import PATIENCE
 
-from .calls import GOOD, META, data_url, without_times
+from .calls import GOOD, META, answer_of, data_url, without_times
 
 PHOTO = GOOD["large.jpg"]
 
@@ -102,10 +102,7 @@ def named(url: str, endpoint: str, body) -> httpx.Response:
 
 
 def answer(url: str, body) -> tuple[str, object]:
-    event = named(url, "predict", body).raise_for_status().json()["event_id"]
-    reply = httpx.get(f"{url}/gradio_api/call/predict/{event}", timeout=PATIENCE).text
-    event, data = reply.strip().splitlines()[-2:]
-    return event.removeprefix("event: "), json.loads(data.removeprefix("data: "))
+    return answer_of(url, "predict", named(url, "predict", body).raise_for_status())
 
 
 def test_a_call_with_named_parameters_takes_a_photo_in_every_form(url, comparator):
