@@ -408,26 +408,19 @@ def test_later_visits_need_no_network_and_a_new_version_comes_whole_or_not_at_al
     assert len(kept) == len(models)
 
 
-@pytest.fixture
-def site(static_page, tmp_path):
-    """A copy of the page, for changes, and its address."""
+def test_trying_again_leaves_a_version_whose_models_are_gone(visitor, static_page, tmp_path, cat):
     folder = shutil.copytree(static_page, tmp_path / "page")
     with served_folder(folder) as url:
-        yield folder, url
-
-
-def test_trying_again_leaves_a_version_whose_models_are_gone(visitor, site, cat):
-    folder, url = site
-    visit(visitor, url, cat)
-    visitor.evaluate("caches.keys().then((names) => caches.delete(names.find((name) => name.includes('models'))))")
-    renamed_models(folder)
-    visitor.context.new_cdp_session(visitor).send("Network.clearBrowserCache")
-    visitor.goto(url)
-    expect_error(visitor, "No model")
-    visitor.get_by_role("button", name="Try again").click()
-    expect(visitor.locator("#headline [data-accent=idle]")).to_be_visible()
-    visitor.set_input_files("#file", cat)
-    expect(visitor.locator(DONE)).to_have_count(3)
+        visit(visitor, url, cat)
+        visitor.evaluate("caches.keys().then((names) => caches.delete(names.find((name) => name.includes('models'))))")
+        renamed_models(folder)
+        visitor.context.new_cdp_session(visitor).send("Network.clearBrowserCache")
+        visitor.goto(url)
+        expect_error(visitor, "No model")
+        visitor.get_by_role("button", name="Try again").click()
+        expect(visitor.locator("#headline [data-accent=idle]")).to_be_visible()
+        visitor.set_input_files("#file", cat)
+        expect(visitor.locator(DONE)).to_have_count(3)
 
 
 def test_a_file_over_the_limits_is_refused_and_never_shown(page, tmp_path):

@@ -26,6 +26,7 @@ from catdog.models.spec import ModelSpec
 from catdog.verdict import NEITHER
 from tests.catdog import fakes
 from tests.conftest import PATIENCE, ROOT
+from tests.processes import python
 from tests.tiny import write_tiny_model
 
 
@@ -211,14 +212,6 @@ def test_an_adopted_model_stands_beside_the_others(tiny_weights, tmp_path, cat, 
     assert [model["classes"] for model in models] == [["cat", "dog"], ["cat", "dog"], ["dog", "owl", "cat"]]
     assert [model["source"] for model in models] == [f"folder {tiny_weights.name}"] * 2 + ["folder mine"]
 
-    (tmp_path / "photos").mkdir()
-    shutil.copy(cat, tmp_path / "photos")
-    out = tmp_path / "out.csv"
-    assert main(["classify", str(tmp_path / "photos"), "--out", str(out), "--workers", "1", *beside]) == DONE
-    header, *rows = (line.split(",") for line in out.read_text().splitlines())
-    assert header[:8] == ["path", "model", "label", "verdict", "confidence", "p_cat", "p_dog", "p_owl"]
-    assert [(bool(row[5] and row[6]), bool(row[7])) for row in rows] == [(True, False), (True, False), (True, True)]
-
 
 @pytest.mark.parametrize(("stopped", "code"), [(True, INTERRUPTED), (False, FAILED)])
 def test_a_run_on_ray_that_was_interrupted_says_so_whatever_else_is_wrong(monkeypatch, capsys, stopped, code):
@@ -319,8 +312,7 @@ def test_only_a_terminal_that_wants_it_gets_colour(weights, cat, capsys, monkeyp
 def test_the_shell_completes_names_of_models(environment):
     asked = {"_CATDOG_COMPLETE": "complete_bash", "COMP_WORDS": "catdog predict --model x", "COMP_CWORD": "3"}
     code = "import sys; sys.argv = ['catdog']; from catdog.__main__ import run; run()"
-    options = {"cwd": ROOT, "env": environment | asked, "capture_output": True, "text": True, "timeout": PATIENCE}
-    assert subprocess.run([sys.executable, "-c", code], **options).stdout.split() == ["xception"]
+    assert python(code, **environment | asked).stdout.split() == ["xception"]
 
 
 def test_maps_come_as_json_when_they_are_asked_for(weights, cat, capsys):

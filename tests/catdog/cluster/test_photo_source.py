@@ -11,7 +11,7 @@ import time
 import fsspec
 import pyarrow
 import pytest
-from pyarrow import fs, parquet
+from pyarrow import csv, fs, parquet
 
 from catdog.cluster import addresses, source_parts
 from catdog.cluster.addresses import at, join, listed, opened, parent, put
@@ -112,14 +112,13 @@ def test_a_path_named_twice_is_judged_twice_and_one_that_is_missing_has_an_error
     assert sum(photo.path == "a.jpg" for photos in again.values() for photo in photos) == 3
 
 
-def test_paths_in_lists_begin_at_the_folder_of_their_list(greys, tmp_path, out):
-    photo = next(greys(1).iterdir())
+@pytest.mark.parametrize(("form", "write"), [("csv", csv.write_csv), ("parquet", parquet.write_table)])
+def test_paths_in_lists_begin_at_the_folder_of_their_list(greys, tmp_path, out, form, write):
+    photo, folder = next(greys(1).iterdir()), tmp_path / "lists"
     for name in ("a", "a/b"):
-        (tmp_path / "lists" / name).mkdir(parents=True)
-        paths = ["x.jpg", str(photo), photo.as_uri(), None]
-        parquet.write_table(pyarrow.table({"path": paths}), tmp_path / "lists" / name / "list.parquet")
-    (given,) = read(Source.of(str(tmp_path / "lists")), out).values()
-    folder = tmp_path / "lists"
+        (folder / name).mkdir(parents=True)
+        write(pyarrow.table({"path": ["x.jpg", str(photo), photo.as_uri(), ""]}), folder / name / f"list.{form}")
+    (given,) = read(Source.of(str(folder)), out).values()
     assert [(one.path, one.address) for one in given if one.path.endswith("x.jpg")] == [
         ("a/b/x.jpg", f"{folder}/a/b/x.jpg"), ("a/x.jpg", f"{folder}/a/x.jpg"),
     ]  # fmt: skip
@@ -278,17 +277,6 @@ def test_what_may_lie_beside_photos(greys, out):
     prepare(answers, {}, source, restart=False)
     put(answers, source.parts(answers)[0].name, b"rows")
     assert Source.of(str(folder)) == source and source.kind == "photos"
-
-
-def test_a_folder_of_lists(greys, tmp_path, out):
-    folder = greys(2)
-    (tmp_path / "lists").mkdir()
-    for number, file in enumerate(sorted(folder.iterdir())):
-        (tmp_path / "lists" / f"{number}.csv").write_text(f"path\n{file}\n")
-    source = Source.of(str(tmp_path / "lists"))
-    assert source.kind == "manifest" and [found.path for found in source.paths()] == list(
-        map(str, sorted(folder.iterdir()))
-    )
 
 
 def test_a_table_without_photos_names_its_columns(tmp_path):

@@ -75,10 +75,11 @@ def test_what_systems_add_is_left_out_and_nothing_is_written(zipped, tmp_path):
     assert not (tmp_path.parent.parent / "evil.jpg").exists()
 
 
-def encrypted(path: Path) -> Path:
-    """Let the index of a zip say that its first member is."""
+def indexed(path: Path, place: int, content: bytes) -> Path:
+    """Let the index of a zip say something else of its first member: these bytes at this place."""
     data = bytearray(path.read_bytes())
-    data[data.index(b"PK\x01\x02") + 8] |= 1
+    start = data.index(b"PK\x01\x02") + place
+    data[start : start + len(content)] = content
     path.write_bytes(data)
     return path
 
@@ -99,7 +100,7 @@ def encrypted(path: Path) -> Path:
 def test_a_bad_member_is_refused_alone(zipped, files, options, words):
     path = zipped(files, **options)
     if words == "encrypted":
-        encrypted(path)
+        indexed(path, 8, b"\x01")
     contents, _, refused = collected(zipped({"good.jpg": b"1"}, "good.zip"), path)
     assert list(contents) == ["good.jpg"]
     (sentence,) = refused.values()
@@ -154,12 +155,7 @@ def test_too_many_photos_are_refused_together(zipped, monkeypatch):
 
 
 def with_declared_size(path: Path, size: int) -> Path:
-    """Let the index of a zip say another size of its first member."""
-    data = bytearray(path.read_bytes())
-    start = data.index(b"PK\x01\x02")
-    data[start + 24 : start + 28] = struct.pack("<I", size)
-    path.write_bytes(data)
-    return path
+    return indexed(path, 24, struct.pack("<I", size))
 
 
 def test_a_zip_bomb_is_refused_before_it_is_read(zipped):

@@ -16,6 +16,7 @@ import pytest
 from catdog.__main__ import DONE, FAILED, INTERRUPTED, WRONG_USAGE, main
 from catdog.folder.run import BATCH
 from tests.conftest import PATIENCE, ROOT
+from tests.processes import python
 
 from .conftest import read_csv
 
@@ -115,19 +116,7 @@ def test_memory_does_not_grow_with_the_number_of_photos(greys, tmp_path):
         folder = tmp_path / str(copies)
         for number in range(copies):
             shutil.copytree(one, folder / f"{number:05}", copy_function=os.link)
-        command = [
-            sys.executable,
-            "-c",
-            code,
-            "classify",
-            str(folder),
-            "--out",
-            f"{folder}.csv",
-            "--workers",
-            "1",
-            "--json",
-        ]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE, check=True)
+        done = python(code, "classify", folder, "--out", f"{folder}.csv", "--workers", 1, "--json")
         summary, kilobytes = done.stdout.splitlines()[-2:]
         assert json.loads(summary)["photos"] == copies
         return int(kilobytes)
