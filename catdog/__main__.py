@@ -75,7 +75,6 @@ AsJson = Annotated[bool, Option("--json", help="Print JSON.")]
 
 
 def _settings(weights: Sequence[str]) -> Settings:
-    """Those of the environment, with the folders of `--weights` if there are any."""
     settings = Settings.from_env()
     return dataclasses.replace(settings, weights=os.pathsep.join(weights), hub_repo=None) if weights else settings
 
@@ -186,7 +185,7 @@ def predict(
 
 
 def _photos(images: Sequence[str]) -> Iterator[tuple[str, str | IO[bytes] | CatDogError]]:
-    """What is to be asked about: how it is called, and the photo, or why there is none."""
+    """Each photo with its name for the output; the error in its place where there is none."""
     for path in images:
         if path == STDIN:
             yield path, sys.stdin.buffer
@@ -283,7 +282,7 @@ def _classify_here(folder: Path, out: Path, settings: Settings, **options: Any) 
 
 
 def _classify_on_ray(source: str, out: str, settings: Settings, **options: Any) -> tuple[Summary, list[str], bool]:
-    """What was done, problems, and whether somebody stopped it."""
+    """What was done, a sentence for each problem, and whether somebody stopped the run."""
     missing = [name for name in ("ray", "pyarrow") if find_spec(name) is None]
     if missing:
         raise InvalidSettings(f"--on ray needs {' and '.join(missing)}: `pip install 'catdog[ray]'`.")

@@ -47,7 +47,6 @@ def hidden_stderr(formatter: logging.Formatter | None = None) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _logging_to(descriptor: int, formatter: logging.Formatter | None) -> Iterator[None]:
-    """Also write this package's log to an open file descriptor."""
     logger = logging.getLogger(__package__)
     with open(descriptor, "w", closefd=False) as stream:
         handler = logging.StreamHandler(stream)

@@ -36,9 +36,9 @@ class AddressDecoder(Decoder):
         return self.read(found.content, whole=whole) if found.content is not None else super()._read(found, whole)
 
     def _fetched(self, found: Given) -> bytes:
-        """The bytes of a file elsewhere, of one that is too large only as many as show it.
+        """The bytes of a file elsewhere; of a file over the limit, one byte more than the limit.
 
-        Raises NotFetched where another try may have them, such as after a network or a login failed.
+        Raises NotFetched where a later try may succeed, such as after a network or a login failed.
         """
         signal.setitimer(signal.ITIMER_REAL, 0)  # a slow network must not look like a photo that takes too long
         thread = ThreadPoolExecutor(1)

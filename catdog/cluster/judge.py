@@ -110,7 +110,7 @@ def _given(path: str | None, content: bytes | None) -> Given:
 
 
 def _as_table(batch: Mapping[str, Any] | pandas.DataFrame) -> pyarrow.Table:
-    """Those of its columns that are of use, whatever they are made of."""
+    """The columns `path` and `bytes`, whether they are lists, arrays or series."""
     columns = {name: batch[name] for name in ("path", "bytes") if name in batch}
     return pyarrow.table({name: pyarrow.array(list(column), from_pandas=True) for name, column in columns.items()})
 

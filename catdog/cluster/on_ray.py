@@ -55,8 +55,8 @@ def classify(
     workers  tasks at a time, by default as many as there are cores for
     threads  cores of each
 
-    Parts that have their file are left out, so that a run goes on after any end. Returns what was done, and sentences
-    on parts that could not be judged. Raises InvalidSettings or UnknownModel before anything is written, and NoWorker.
+    Parts that have their file are not judged again, so a run can go on however it ended. Returns what was done, and
+    sentences on parts that could not be judged. Raises InvalidSettings or UnknownModel before anything is written, and NoWorker.
     """
     stop, told, out = stop or threading.Event(), out, absolute(out)
     source = Source.of(address)
@@ -136,9 +136,10 @@ def _task(job: Job, parts: pyarrow.Table) -> pyarrow.Table:
 
 @contextlib.contextmanager
 def _connected(address: str | None, threads: int, workers: int | None) -> Iterator[int]:
-    """A cluster, and how many workers it is to have, by default as many of so many cores as it has room for.
+    """Connect to a cluster, or start one on this machine; yields the number of workers.
 
-    Raises InvalidSettings where there is no room.
+    It is `workers`, or else how many workers with that many cores (`threads`) have room. Raises InvalidSettings where
+    none has.
     """
     configure_ray()
     options = {} if address else {"num_cpus": cores(), "object_store_memory": LOCAL_STORE, "include_dashboard": False}
@@ -173,7 +174,7 @@ def _specs(settings: Settings, models: Collection[str]) -> tuple[list[ModelSpec]
 
 
 def _refuse_inside(address: str, out: str) -> None:
-    """The next run would take rows in the folder of the source for a part of it."""
+    """Refuse an `out` in the folder of the source, where the next run would take answers for photos."""
     (_, source), (_, results) = at(absolute(address)), at(absolute(out))
     if is_remote(address) == is_remote(out) and f"{results}/".startswith(f"{source}/"):
         raise InvalidSettings(f"--out must not be in the folder of the photos. Received: {out}.")

@@ -205,7 +205,7 @@ def _of_folder(address: str) -> Source:
 
 
 def _kinds_in(address: str) -> dict[str, str]:
-    """The kinds of files in a folder, each with one of them.
+    """Kind of file -> the path of one, for the kinds in a folder.
 
     Beside photos, a .csv file may be anything, such as their labels, and answers of this command are no source.
     """
@@ -225,7 +225,7 @@ def _kinds_in(address: str) -> dict[str, str]:
 
 
 def _paths_in(address: str) -> Iterator[str]:
-    """The files in a folder, of many photos on this machine only the first."""
+    """The files in a folder; on this machine only the first of the photos, as there may be millions."""
     if is_remote(address):
         yield from (file.path for file in listed(address))
         return
@@ -272,7 +272,7 @@ def _of_manifest(address: str) -> Iterator[Found]:
 
 
 def _recorded(source: Source, out: str) -> list[Part]:
-    """The parts of the lists in OUT, after what they lack was added in further ones."""
+    """Write the paths that the lists in OUT lack into further lists; returns the parts of all."""
     state = join(out, STATE)
     lists = [join(state, file.path) for file in listed(state) if _ending(file.path) == ".arrow"]
     known = _Known(lists)

@@ -189,7 +189,6 @@ def _of_list(part: Part) -> Iterator[Given]:
 
 
 def _of_parquet(address: str, base: str, group: int) -> Iterator[Place]:
-    """The rows of a row group."""
     with opened(address) as stream:
         # Buffered, as a column of a row group may be larger than memory.
         file = parquet.ParquetFile(stream, buffer_size=2**20, pre_buffer=False)
@@ -212,7 +211,7 @@ def _of_cells(base: str, name: str, image: Any, path: str | None) -> Given:
 
 
 def _of_tar(address: str, limit: int) -> Iterator[Place]:
-    """The photos by the bytes at which their headers begin. What cannot be read is an error in the place of a photo."""
+    """Each photo with the byte at which its header begins; a photo with a problem for what cannot be read."""
     tar = None
     with opened(address) as stream:
         try:

@@ -52,13 +52,11 @@ def _loaded(settings: Settings, log: logging.Logger) -> Comparator:
 
 
 def _begin() -> None:
-    """Give the request an id."""
     g.start = time.perf_counter()
     request_log.request_id.set(request_log.id_for(request.headers.get(request_log.HEADER)))
 
 
 def _end(response: Response) -> Response:
-    """Log the request, and tell the client its id."""
     request_log.log_request(request.method, request.path, response.status_code, time.perf_counter() - g.start)
     response.headers[request_log.HEADER] = request_log.request_id.get()
     return response

@@ -109,8 +109,6 @@ def _add_missing(
     workers: int,
     stop: threading.Event,
 ) -> None:
-    """Judge the photos that have no rows yet."""
-
     def missing() -> Iterator[Found]:
         wanted = itertools.takewhile(lambda _: not stop.is_set(), find(folder))
         return (found for found in wanted if found.path not in journal)

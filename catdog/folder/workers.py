@@ -83,7 +83,6 @@ class Workers:
         return decoded
 
     def _worker(self) -> _Worker:
-        """An idle worker, or a new one."""
         if self._closed:
             raise NoWorker("The processes that decode photos were ended.")
         try:

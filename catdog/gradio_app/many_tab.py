@@ -148,7 +148,6 @@ def _add_closer(comparator: Comparator, files: FilesInput, board: gr.HTML, dialo
 
 
 def _buttons(*, busy: bool) -> tuple[dict, dict]:
-    """Updates of the buttons to start and to stop."""
     return gr.update(interactive=not busy), gr.update(interactive=busy)
 
 
