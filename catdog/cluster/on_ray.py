@@ -56,7 +56,8 @@ def classify(
     threads  cores of each
 
     Parts that have their file are not judged again, so a run can go on however it ended. Returns what was done, and
-    sentences on parts that could not be judged. Raises InvalidSettings or UnknownModel before anything is written, and NoWorker.
+    sentences on parts that could not be judged. Raises InvalidSettings or UnknownModel before anything is written, and
+    NoWorker.
     """
     stop, told, out = stop or threading.Event(), out, absolute(out)
     source = Source.of(address)

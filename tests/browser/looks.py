@@ -13,6 +13,7 @@ from tests.conftest import WAIT
 PHONE, DESKTOP, HEIGHT = 360, 1440, 800
 
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs axe-playwright-python")
+expect = pytest.importorskip("playwright.sync_api", reason="needs Playwright: pip install playwright").expect
 
 
 @contextlib.contextmanager
@@ -47,6 +48,26 @@ def watched(chromium, expected: tuple[str, ...], *, kinds: tuple[str, ...] = ())
 
 def is_local(url: str) -> bool:
     return re.match(r"(https?|ws)://127\.0\.0\.1[:/]|data:|blob:", url) is not None
+
+
+# Drops or pastes files made in the page, as the browser would.
+TRANSFER = """([kind, place, files]) => {
+  const data = new DataTransfer();
+  for (const [name, type, content] of files) {
+    const bytes = typeof content === 'number' ? new Uint8Array(content) : Uint8Array.from(content);
+    data.items.add(new File([bytes], name, {type}));
+  }
+  const options = {bubbles: true, cancelable: true};
+  const event = kind === 'paste' ? new ClipboardEvent(kind, {...options, clipboardData: data})
+    : new DragEvent(kind, {...options, dataTransfer: data});
+  document.querySelector(place).dispatchEvent(event);
+}"""
+
+
+def transfer(page, kind: str, *files: tuple[str, str, bytes | int], place: str = "body") -> None:
+    """`drop` or `paste` files, each (name, type, content or how many bytes)."""
+    content = [[name, type, data if isinstance(data, int) else list(data)] for name, type, data in files]
+    page.evaluate(TRANSFER, [kind, place, content])
 
 
 # From now on, whatever is chosen or dropped is a folder: nothing in it can be read.

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from .looks import assert_looks_right, opened_anew, wait_until
+from .looks import assert_looks_right, expect, opened_anew, wait_until
 
 pytestmark = pytest.mark.browser
-expect = pytest.importorskip("playwright.sync_api", reason="needs Playwright: pip install playwright").expect
 
 START, STOP = "Start the camera", "Stop the camera"
 LIVE = "document.querySelector('.cd-live video').srcObject?.active ?? false"

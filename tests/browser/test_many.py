@@ -12,10 +12,9 @@ from catdog import Settings
 from tests.catdog import fakes
 from tests.catdog.photos import encoded
 
-from .looks import assert_looks_right
+from .looks import assert_looks_right, expect
 
 pytestmark = pytest.mark.browser
-expect = pytest.importorskip("playwright.sync_api", reason="needs Playwright: pip install playwright").expect
 
 
 @pytest.fixture

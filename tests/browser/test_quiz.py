@@ -8,10 +8,9 @@ import pytest
 
 from tests.catdog import fakes
 
-from .looks import assert_looks_right
+from .looks import assert_looks_right, expect
 
 pytestmark = pytest.mark.browser
-expect = pytest.importorskip("playwright.sync_api", reason="needs Playwright: pip install playwright").expect
 
 # In the order of the buttons.
 CLASSES = ("cat", "dog")

@@ -15,10 +15,9 @@ from tests.catdog import fakes
 from tests.catdog.photos import heic, noise
 
 from .conftest import launched
-from .looks import DESKTOP, FOLDERS, PHONE, assert_looks_right, wait_until
+from .looks import DESKTOP, FOLDERS, PHONE, assert_looks_right, expect, transfer, wait_until
 
 pytestmark = pytest.mark.browser
-expect = pytest.importorskip("playwright.sync_api", reason="needs Playwright: pip install playwright").expect
 
 
 def choose(page, path) -> None:
@@ -75,28 +74,12 @@ def choose_again(page, path) -> None:
     choose(page, path)
 
 
-# Drops or pastes files made in the page, as the browser would.
-TRANSFER = """([kind, place, files]) => {
-  const data = new DataTransfer();
-  for (const [name, type, content] of files) {
-    const bytes = typeof content === 'number' ? new Uint8Array(content) : Uint8Array.from(content);
-    data.items.add(new File([bytes], name, {type}));
-  }
-  const options = {bubbles: true, cancelable: true};
-  const event = kind === 'paste' ? new ClipboardEvent(kind, {...options, clipboardData: data})
-    : new DragEvent(kind, {...options, dataTransfer: data});
-  document.querySelector(place).dispatchEvent(event);
-}"""
-
-
-def paste(page, path, kind: str = "image/png") -> None:
-    page.evaluate(TRANSFER, ["paste", "body", [["pasted", kind, list(path.read_bytes())]]])
+def paste(page, path) -> None:
+    transfer(page, "paste", ("pasted", "image/png", path.read_bytes()))
 
 
 def drop(page, *files, place: str = "#cd-photo .upload-container") -> None:
-    """Drop files, each (name, type, bytes or how many of them)."""
-    content = [[name, kind, data if isinstance(data, int) else list(data)] for name, kind, data in files]
-    page.evaluate(TRANSFER, ["drop", place, content])
+    transfer(page, "drop", *files, place=place)
 
 
 TOO_LARGE = Settings().max_upload_bytes + 1

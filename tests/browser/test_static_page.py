@@ -17,16 +17,10 @@ from tests.conftest import EXAMPLES, ROOT, WAIT
 from tests.servers import served_folder
 from train.export.static_page import service_worker
 
-from .looks import FOLDERS, assert_looks_right, opened_anew, wait_until
+from .looks import FOLDERS, assert_looks_right, expect, opened_anew, transfer, wait_until
 
 pytestmark = pytest.mark.browser
-expect = pytest.importorskip("playwright.sync_api", reason="needs Playwright: pip install playwright").expect
 
-PASTE = """(bytes) => {
-  const clipboardData = new DataTransfer();
-  if (bytes) clipboardData.items.add(new File([new Uint8Array(bytes)], "cat.jpg", {type: "image/jpeg"}));
-  document.body.dispatchEvent(new ClipboardEvent("paste", {bubbles: true, clipboardData}));
-}"""
 DONE = ".cd-cards[data-state=done] .cd-card"
 # The worker answers in turns, so that what it was asked before is answered, too.
 ALL_ANSWERED = "import('./asking.js').then(({answerTo}) => answerTo(new File([], 'empty')))"
@@ -59,14 +53,14 @@ def test_a_photo_can_be_chosen_saved_pasted_and_replaced_by_a_bad_one(page, cat)
     expect(page.locator(".cd-map")).to_have_count(0)
     page.set_input_files("#file", {"name": "x.jpg", "mimeType": "image/jpeg", "buffer": b"%PDF-1.7"})
     expect_error(page, "PDF")
-    page.evaluate(PASTE, list(encoded(noise(), "JPEG")))
+    transfer(page, "paste", ("cat.jpg", "image/jpeg", encoded(noise(), "JPEG")))
     expect(page.locator(DONE)).to_have_count(3)
     page.set_input_files("#file", {"name": "x.pdf", "mimeType": "application/pdf", "buffer": b"%PDF-1.7"})
     expect(page.locator("#headline [role=alert]")).to_contain_text("x.pdf")
-    page.evaluate(PASTE, None)
+    transfer(page, "paste")
     expect(page.locator("#headline [role=alert]")).to_contain_text("no file")
     page.evaluate(FOLDERS)
-    page.evaluate(PASTE, [0])
+    transfer(page, "paste", ("cat.jpg", "image/jpeg", 1))
     expect(page.locator("#headline [role=alert]")).to_contain_text("If it is a folder, open it")
     expect(page.locator("#headline .cd-banner")).to_have_count(2)
     expect(page.locator(DONE)).to_have_count(3)

@@ -6,27 +6,15 @@ import re
 
 import pytest
 
-from tests.browser.looks import DESKTOP, FOLDERS, assert_looks_right, opened_anew, watched
+from tests.browser.looks import DESKTOP, FOLDERS, assert_looks_right, expect, opened_anew, transfer, watched
 from tests.catdog import fakes
 from tests.catdog.photos import encoded, heic, noise
 
 from .conftest import served
 
 pytestmark = pytest.mark.browser
-expect = pytest.importorskip("playwright.sync_api", reason="needs Playwright: pip install playwright").expect
 
-# Fires a drop or a paste with files made in the page, as the browser would.
-TRANSFER = """([kind, bytes, count]) => {
-  const data = new DataTransfer();
-  for (let i = 0; i < count; i++) data.items.add(new File([new Uint8Array(bytes)], `${i}.jpg`, {type: "image/jpeg"}));
-  const options = {bubbles: true, cancelable: true};
-  document.body.dispatchEvent(kind === "drop"
-    ? new DragEvent("drop", {...options, dataTransfer: data})
-    : new ClipboardEvent("paste", {...options, clipboardData: data}));
-}"""
-
-
-PHOTO = list(encoded(fakes.photo(fakes.CAT), "JPEG"))
+PHOTO = "0.jpg", "image/jpeg", encoded(fakes.photo(fakes.CAT), "JPEG")
 # It says that it is a photo.
 NO_PHOTO = {"name": "x.jpg", "mimeType": "image/jpeg", "buffer": b"%PDF-1.7"}
 
@@ -102,16 +90,16 @@ def test_one_photo_can_be_dropped_or_pasted_and_what_is_none_leaves_it_and_its_v
     sent = []
     page.on("request", lambda request: sent.append(request.method))
     alert = page.locator("#headline .cd-banner[role=alert]")
-    page.evaluate(TRANSFER, ["drop", PHOTO, 0])
+    transfer(page, "drop")
     expect(alert).to_contain_text("no file")
     expect(page.locator("#headline .cd-banner")).to_have_count(1)
     for kind in ("drop", "paste"):
-        page.evaluate(TRANSFER, [kind, PHOTO, 1])
+        transfer(page, kind, PHOTO)
         expect_verdicts(page)
         expect(alert).to_have_count(0)
     for count, words in ((0, "no file"), (2, "one photo at a time")):
         for kind in ("drop", "paste"):
-            page.evaluate(TRANSFER, [kind, PHOTO, count])
+            transfer(page, kind, *[PHOTO] * count)
             expect(alert).to_contain_text(words)
     for name, mime, size in (("large.jpg", "image/jpeg", 2**20 + 1), ("notes.txt", "text/plain", 9)):
         page.set_input_files("#file", {"name": name, "mimeType": mime, "buffer": bytes(size)})
@@ -120,7 +108,7 @@ def test_one_photo_can_be_dropped_or_pasted_and_what_is_none_leaves_it_and_its_v
         expect_verdicts(page)
         expect(page.locator("#preview")).to_have_attribute("alt", "The photo 0.jpg")
     page.evaluate(FOLDERS)
-    page.evaluate(TRANSFER, ["drop", PHOTO, 1])
+    transfer(page, "drop", PHOTO)
     expect(alert).to_contain_text("If it is a folder, open it")
     expect_verdicts(page)
     assert sent.count("POST") == 2
