@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from catdog.collection.judge_all import Judged
+from catdog.folder.rows import cells_of
 from catdog.models.spec import ModelSpec, classes_of
 
 # Spreadsheets run a cell that begins like this as a formula, so a visitor's file name must not.
@@ -64,9 +65,5 @@ def to_csv(judged: Iterable[Judged], specs: Sequence[ModelSpec]) -> str:
         if not entry.comparison:
             writer.writerow(row | {"error": entry.error})
             continue
-        for verdict in entry.comparison.models:
-            told = {"model": verdict.model, "label": verdict.label, "confidence": f"{verdict.confidence:.6f}"}
-            shares = {f"p_{name}": f"{value:.6f}" for name, value in verdict.probabilities.items()}
-            neither = "" if verdict.neither is None else f"{verdict.neither:.6f}"
-            writer.writerow(row | told | shares | {"verdict": entry.comparison.verdict, "neither": neither})
+        writer.writerows(row | cells_of(verdict, entry.comparison) for verdict in entry.comparison.models)
     return stream.getvalue()

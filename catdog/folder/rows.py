@@ -15,6 +15,7 @@ from pathlib import Path
 from catdog.comparator import Answer
 from catdog.errors import CatDogError, InvalidSettings
 from catdog.models.spec import ModelSpec, classes_of
+from catdog.verdict import Comparison, Verdict
 
 LONGEST_ERROR = 1000  # characters
 # What to do about an --out that holds something else.
@@ -26,24 +27,27 @@ class Columns:
 
     def __init__(self, specs: Sequence[ModelSpec]):
         self.models = [spec.name for spec in specs]  # whose rows a photo has, in this order
-        self.classes = classes_of(specs)
-        self.numbers = ["confidence", *(f"p_{name}" for name in self.classes), "neither"]
+        self.numbers = ["confidence", *(f"p_{name}" for name in classes_of(specs)), "neither"]
         self.names = ["path", "model", "label", "verdict", *self.numbers, "error"]
 
     def rows(self, path: str, answer: Answer) -> list[list[str]]:
-        """The rows of a photo as texts: one per model, or a single one with an error and no model.
-
-        Numbers have six decimals: further ones depend on which photos were in the batch.
-        """
+        """The rows of a photo as texts: one per model, or a single one with an error and no model."""
         if isinstance(answer, CatDogError):
-            error = " ".join(str(answer).split())[:LONGEST_ERROR]
-            return [[to_text(path), *[""] * (len(self.names) - 2), error]]
-        return [
-            [to_text(path), verdict.model, verdict.label, answer.verdict, f"{verdict.confidence:.6f}"]
-            + [f"{verdict.probabilities[name]:.6f}" if name in verdict.probabilities else "" for name in self.classes]
-            + ["" if verdict.neither is None else f"{verdict.neither:.6f}", ""]
-            for verdict in answer.models
-        ]
+            rows = [{"error": " ".join(str(answer).split())[:LONGEST_ERROR]}]
+        else:
+            rows = [cells_of(verdict, answer) for verdict in answer.models]
+        return [[to_text(path), *(row.get(name, "") for name in self.names[1:])] for row in rows]
+
+
+def cells_of(verdict: Verdict, comparison: Comparison) -> dict[str, str]:
+    """Column -> cell, of what one model says of a photo; without what it does not know.
+
+    Numbers have six decimals: further ones depend on which photos were in the batch.
+    """
+    shares = {f"p_{name}": share for name, share in verdict.probabilities.items()}
+    numbers = {"confidence": verdict.confidence, **shares, "neither": verdict.neither}
+    texts = {"model": verdict.model, "label": verdict.label, "verdict": comparison.verdict}
+    return texts | {name: f"{number:.6f}" for name, number in numbers.items() if number is not None}
 
 
 def to_text(path: str) -> str:
