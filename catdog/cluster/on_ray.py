@@ -26,7 +26,6 @@ from catdog.cluster.schemes import is_remote
 from catdog.cluster.source_parts import Part
 from catdog.errors import InvalidSettings, NoWorker
 from catdog.folder.run import Summary, cores, progress_of
-from catdog.models.spec import ModelSpec
 from catdog.settings import configure_ray
 
 # A worker that dies takes its part with it, which is judged again; one that a part kills would be started forever.
@@ -63,17 +62,16 @@ def classify(
     source = Source.of(address)
     if source.kind != "photos":
         _refuse_inside(address, out)
-    specs, problems = _specs(settings, models)
-    identity = models_of(specs)
+    with contextlib.closing(load(settings)) as comparator:  # which converts the models, once for this machine
+        identity = models_of([classifier.spec for classifier in comparator.chosen(models)])
     with contextlib.ExitStack() as stack:
         connect = functools.cache(lambda: stack.enter_context(_connected(cluster, threads, workers)))
         if restart:
             connect()  # before answers are removed
         prepare(out, json.loads(identity), source, restart=restart)
         parts = source.parts(out)
-        names = {part.name for part in parts}
-        written = [file.path for file in listed(out, recursive=False) if file.path in names]
-        missing = [part for part in parts if part.name not in set(written)]
+        written = {file.path for file in listed(out, recursive=False)} & {part.name for part in parts}
+        missing = [part for part in parts if part.name not in written]
         before = Done(*counted(out, written))
         job = Job(out, settings_to_send(settings), tuple(models), identity, threads)
         start = time.time()
@@ -81,10 +79,12 @@ def classify(
     # As for one machine, loading the models does not count.
     seconds = time.time() - max(start, min((done.began for done in new if done.began), default=start))
     judged, failed = sum(done.photos for done in new), before.failed + sum(done.failed for done in new)
-    finished = len(new) == len(missing) and not any(done.problem for done in new)
-    photos = before.photos + judged
-    summary = Summary.of(photos, failed, judged, finished=finished, seconds=seconds, out=told)
-    return summary, [*problems, *_first(dict.fromkeys(done.problem for done in new if done.problem))]
+    problems = list(dict.fromkeys(done.problem for done in new if done.problem))
+    finished = len(new) == len(missing) and not problems
+    summary = Summary.of(before.photos + judged, failed, judged, finished=finished, seconds=seconds, out=told)
+    if (more := len(problems) - MOST_PROBLEMS) > 0:
+        problems[MOST_PROBLEMS:] = [f"There are {more} more such problems."]
+    return summary, [*comparator.problems, *problems]
 
 
 def _run(job: Job, parts: Sequence[Part], before: Done, workers: int, stop: threading.Event) -> list[Done]:
@@ -160,18 +160,6 @@ def _connected(address: str | None, threads: int, workers: int | None) -> Iterat
         yield workers or room
     finally:
         ray.shutdown()
-
-
-def _first(problems: Collection[str]) -> list[str]:
-    told, more = list(problems)[:MOST_PROBLEMS], len(problems) - MOST_PROBLEMS
-    return [*told, f"There are {more} more such problems."] if more > 0 else told
-
-
-def _specs(settings: Settings, models: Collection[str]) -> tuple[list[ModelSpec], Sequence[str]]:
-    """The specs of the models, and problems with some. Loading them converts them, once for this machine."""
-    comparator = load(settings)
-    with contextlib.closing(comparator):
-        return [classifier.spec for classifier in comparator.chosen(models)], comparator.problems
 
 
 def _refuse_inside(address: str, out: str) -> None:
