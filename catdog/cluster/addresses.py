@@ -106,6 +106,11 @@ def is_folder(address: str) -> bool:
     return system.get_file_info(path).type == fs.FileType.Directory
 
 
+def is_file(address: str) -> bool:
+    system, path = at(address)
+    return system.get_file_info(path).type == fs.FileType.File
+
+
 def _as_listed(info: fs.FileInfo, path: str) -> Listed:
     return Listed(path, info.size or 0, (info.mtime_ns or 0) // 10**9)
 

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pyarrow
-from pyarrow import fs, parquet
+from pyarrow import parquet
 
-from catdog.cluster.addresses import at, put
+from catdog.cluster.addresses import is_file, join, put
 from catdog.cluster.judge import Judge, made_once
-from catdog.cluster.photo_source import STATE, counted
+from catdog.cluster.photo_source import RECORD, counted
 from catdog.cluster.schemes import is_remote
 from catdog.cluster.source_parts import Part
 from catdog.errors import CatDogError, FolderLost, ModelMismatch, NotFetched, NotWritten
@@ -60,10 +60,9 @@ def do(job: Job, part: Part) -> Done:
     try:
         judge = _judge(job)
         began = time.time()
-        system, folder = at(job.out)
-        if system.get_file_info(f"{folder}/{STATE}/run.json").type != fs.FileType.File:
+        if not is_file(join(job.out, RECORD)):
             raise NotWritten(f"{job.out} is not the same folder on all machines: name one that they share.")
-        if system.get_file_info(f"{folder}/{part.name}").type == fs.FileType.File:
+        if is_file(join(job.out, part.name)):
             return Done(*counted(job.out, [part.name]), began)
         photos, failed, content = _rows(judge, part)
         if failed and part.base and not is_remote(part.base) and not Path(part.base).is_dir():

@@ -20,6 +20,7 @@ from catdog.cluster.addresses import (
     Listed,
     absolute,
     at,
+    is_file,
     is_folder,
     join,
     listed,
@@ -49,6 +50,7 @@ from catdog.folder.walk import Found
 from catdog.photo.decode import EXTENSIONS
 
 STATE = "_catdog"  # folder in OUT with what a later run needs; readers of Parquet folders leave it out
+RECORD = f"{STATE}/run.json"  # what the answers in OUT are of
 LIST = 2**20  # paths in one file of a list
 AT_A_TIME = 16  # footers that are read at a time
 _FILES = {".parquet": "Parquet files", ".tar": "tars", ".csv": "lists"}  # kinds of files that hold many photos
@@ -118,7 +120,7 @@ def prepare(out: str, identity: dict, source: Source, *, restart: bool) -> None:
     about = identity | {"folder": without_secrets(source.base), "kind": source.kind}
     system, folder = at(out)
     try:
-        present, ours = listed(out, recursive=False), _is_ours(system, folder)
+        present, ours = listed(out, recursive=False), is_file(join(out, RECORD))
         before = None if restart and ours else _state(out)
         known = dict(before["files"]) if before else {}
     except CatDogError:
@@ -140,7 +142,7 @@ def prepare(out: str, identity: dict, source: Source, *, restart: bool) -> None:
     except OSError as error:
         raise InvalidSettings(f"--out must be a folder that can be made. Received: {out} ({error}).") from error
     state = about | {"files": known | versions}
-    put(out, f"{STATE}/run.json", json.dumps(state, indent=1).encode())
+    put(out, RECORD, json.dumps(state, indent=1).encode())
 
 
 def counted(out: str, names: Iterable[str]) -> tuple[int, int]:
@@ -160,7 +162,7 @@ def counted(out: str, names: Iterable[str]) -> tuple[int, int]:
 
 def _state(out: str) -> dict | None:
     try:
-        with opened(join(out, f"{STATE}/run.json")) as stream:
+        with opened(join(out, RECORD)) as stream:
             return dict(json.loads(stream.read()))
     except FileNotFoundError:
         return None
@@ -174,13 +176,9 @@ def _remove_leftovers(system: fs.FileSystem, folder: str) -> None:
                 system.delete_file(info.path)
 
 
-def _is_ours(system: fs.FileSystem, folder: str) -> bool:
-    return system.get_file_info(f"{folder}/{STATE}/run.json").type == fs.FileType.File
-
-
 def _empty(system: fs.FileSystem, folder: str, present: Sequence[Listed]) -> None:
     """Remove what this command wrote, and nothing else."""
-    system.delete_file(f"{folder}/{STATE}/run.json")  # first: without it nothing is taken for complete
+    system.delete_file(f"{folder}/{RECORD}")  # first: without it nothing is taken for complete
     system.delete_dir(f"{folder}/{STATE}")
     for file in present:
         if PART.fullmatch(file.path):
@@ -209,8 +207,7 @@ def _kinds_in(address: str) -> dict[str, str]:
 
     Beside photos, a .csv file may be anything, such as their labels, and answers of this command are no source.
     """
-    system, folder = at(address)
-    are_answers = functools.cache(lambda place: _is_ours(system, str(PurePosixPath(folder, place))))
+    are_answers = functools.cache(lambda place: is_file(join(address, posixpath.join(place, RECORD))))
     kinds: dict[str, str] = {}
     for path in _paths_in(address):
         if kind := "photos" if _ending(path) in EXTENSIONS else _FILES.get(_ending(path)):
