@@ -163,24 +163,23 @@ def predict(
     with hidden_stderr():
         comparator = ending_at_once(lambda: load(_settings(weights)))
     code = DONE
-    with contextlib.closing(comparator):
-        _complain(*comparator.problems)
-        comparator.chosen(model)  # raises UnknownModel before any photo is read
-        for path, photo in _photos(images):
-            try:
-                if isinstance(photo, CatDogError):
-                    raise photo
-                comparison = comparator.compare(photo, model=model, explain=explain)
-                if as_json:
-                    _print_json({"path": path, **comparison.to_dict()})
-                else:
-                    print(plain_text.answer(path, comparison, comparator.specs, colour=_in_colour()), flush=True)
-            except CatDogError as error:
-                code = FAILED
-                if as_json:
-                    _print_json({"path": path, "error": error.to_dict()})
-                else:
-                    _complain(f"{plain_text.printable(path)}: {error}")
+    _complain(*comparator.problems)
+    comparator.chosen(model)  # raises UnknownModel before any photo is read
+    for path, photo in _photos(images):
+        try:
+            if isinstance(photo, CatDogError):
+                raise photo
+            comparison = comparator.compare(photo, model=model, explain=explain)
+            if as_json:
+                _print_json({"path": path, **comparison.to_dict()})
+            else:
+                print(plain_text.answer(path, comparison, comparator.specs, colour=_in_colour()), flush=True)
+        except CatDogError as error:
+            code = FAILED
+            if as_json:
+                _print_json({"path": path, "error": error.to_dict()})
+            else:
+                _complain(f"{plain_text.printable(path)}: {error}")
     return code
 
 
@@ -276,7 +275,7 @@ def _classify_here(folder: Path, out: Path, settings: Settings, **options: Any) 
     check(folder, out)
     with hidden_stderr():
         comparator = ending_at_once(lambda: load(settings))
-    with contextlib.closing(comparator), stopping() as stop:
+    with stopping() as stop:
         _complain(*comparator.problems)
         return classify(folder, out, comparator, stop=stop, **options)
 
@@ -316,9 +315,10 @@ def models(weights: Weights = (), as_json: AsJson = False) -> int:
 def convert(weights: Weights = ()) -> int:
     """Convert the models for OpenVINO now rather than at the first start."""
     settings = dataclasses.replace(_settings(weights), engine="openvino")
-    with hidden_stderr(), contextlib.closing(ending_at_once(lambda: load(settings))) as comparator:
-        runtimes = {name: classifier.engine.runtime for name, classifier in comparator.models.items()}
-    print(*(f"{name} is ready to run on {runtime}." for name, runtime in runtimes.items()), sep="\n")
+    with hidden_stderr():
+        comparator = ending_at_once(lambda: load(settings))
+    for name, classifier in comparator.models.items():
+        print(f"{name} is ready to run on {classifier.engine.runtime}.")
     _complain(*comparator.problems)
     return FAILED if comparator.problems else DONE
 

@@ -122,9 +122,7 @@ def tiny_comparator(tiny_weights):
     """A Comparator on `tiny_weights`, shared by all tests that only read from it."""
     from catdog import Settings, load
 
-    comparator = load(Settings(weights=tiny_weights))
-    yield comparator
-    comparator.close()
+    return load(Settings(weights=tiny_weights))
 
 
 @pytest.fixture(scope="session")
@@ -132,9 +130,7 @@ def bundled_comparator():
     """A Comparator on the shipped models, and their conversions in the cache of all tests."""
     from catdog import load
 
-    comparator = load()
-    yield comparator
-    comparator.close()
+    return load()
 
 
 @pytest.fixture

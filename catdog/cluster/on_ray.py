@@ -62,8 +62,8 @@ def classify(
     source = Source.of(address)
     if source.kind != "photos":
         _refuse_inside(address, out)
-    with contextlib.closing(load(settings)) as comparator:  # which converts the models, once for this machine
-        identity = models_of([classifier.spec for classifier in comparator.chosen(models)])
+    comparator = load(settings)  # which converts the models, once for this machine
+    identity = models_of([classifier.spec for classifier in comparator.chosen(models)])
     with contextlib.ExitStack() as stack:
         connect = functools.cache(lambda: stack.enter_context(_connected(cluster, threads, workers)))
         if restart:

@@ -27,7 +27,7 @@ EXPECTED = ("the server responded with a status of 503", "Server stopped unexpec
 @contextlib.contextmanager
 def launched(comparator, **queue):
     """The address of the page of a comparator."""
-    with contextlib.closing(comparator), served_page(comparator, **queue) as (_, url):
+    with served_page(comparator, **queue) as (_, url):
         yield f"{url}/"
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import io
 import itertools
 import json
@@ -135,8 +134,7 @@ def test_bad_files_are_refused_for_what_they_are(page):
 
 @pytest.fixture(scope="module")
 def comparator(static_weights):
-    with contextlib.closing(load(Settings(weights=static_weights))) as comparator:
-        yield comparator
+    return load(Settings(weights=static_weights))
 
 
 def test_verdicts_are_those_of_python(page, comparator):

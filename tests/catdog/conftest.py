@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -36,7 +35,7 @@ def busy(cat):
     """A Comparator whose only place is taken, and a way to free it: (comparator, free)."""
     engine = Held()
     comparator = Comparator([Classifier(minimal(), engine)], settings=Settings(max_waiting=1))
-    with contextlib.closing(comparator), ThreadPoolExecutor(1) as pool:
+    with ThreadPoolExecutor(1) as pool:
         first = pool.submit(comparator.compare, cat)
 
         def free() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import threading
 import time
@@ -45,15 +44,7 @@ API = Path(__file__).parents[2] / "docs" / "api.md"
 @pytest.fixture
 def compare():
     """Compare a black photo with the given classifiers."""
-    comparators = []
-
-    def run(*classifiers, **options):
-        comparators.append(Comparator(classifiers))
-        return comparators[-1].compare(Image.new("RGB", (4, 4)), **options)
-
-    yield run
-    for comparator in comparators:
-        comparator.close()
+    return lambda *classifiers, **options: Comparator(classifiers).compare(Image.new("RGB", (4, 4)), **options)
 
 
 def test_one_model_can_be_asked(compare):
@@ -71,16 +62,16 @@ def test_an_unknown_model_is_refused_by_name_in_short(compare, name):
 
 def test_listeners_are_told_of_each_photo_once(tiny_comparator):
     told = []
-    with contextlib.closing(Comparator(tiny_comparator.models.values())) as comparator:
-        comparator.listen(lambda answer, seconds: told.append((answer, set(seconds))))
-        answer, large = comparator.compare(grey(9)), Image.effect_noise((2000, 2000), 90)
-        looked, _ = comparator.look(large)  # which is read twice if a model is not sure
-        for photo, options in ((b"no photo", {}), (grey(9), {"model": "nobody"})):
-            with pytest.raises(CatDogError):
-                comparator.compare(photo, **options)
-        shape = comparator.chosen(["xception"])[0].spec.input.shape
-        batch = Batch([InvalidImage("none"), Pixels.of(grey(9), {shape})], no_second_reading)
-        ((error, judged),) = comparator.compare_batches([batch], comparator.chosen(["xception"]))
+    comparator = Comparator(tiny_comparator.models.values())
+    comparator.listen(lambda answer, seconds: told.append((answer, set(seconds))))
+    answer, large = comparator.compare(grey(9)), Image.effect_noise((2000, 2000), 90)
+    looked, _ = comparator.look(large)  # which is read twice if a model is not sure
+    for photo, options in ((b"no photo", {}), (grey(9), {"model": "nobody"})):
+        with pytest.raises(CatDogError):
+            comparator.compare(photo, **options)
+    shape = comparator.chosen(["xception"])[0].spec.input.shape
+    batch = Batch([InvalidImage("none"), Pixels.of(grey(9), {shape})], no_second_reading)
+    ((error, judged),) = comparator.compare_batches([batch], comparator.chosen(["xception"]))
     known = {"decode", "total"}
     assert told[:2] == [(answer, known), (looked, known)]
     assert [answer.code for answer, seconds in told[2:4] if not seconds] == ["invalid_image", "unknown_model"]
@@ -109,7 +100,7 @@ def test_no_more_photos_are_in_memory_than_it_can_hold():
             return b""
 
     comparator = Comparator([classifier("a", 0.5)])
-    with contextlib.closing(comparator), ThreadPoolExecutor(12) as pool:
+    with ThreadPoolExecutor(12) as pool:
         answers = [pool.submit(comparator.compare, Slow()) for _ in range(24)]
     assert {type(answer.exception()) for answer in answers} == {InvalidImage}
     assert max(most) == DECODED_AT_ONCE
@@ -130,12 +121,11 @@ def test_past_the_limit_it_is_busy_and_answers_again_when_a_place_is_free(busy):
 def test_every_end_gives_the_place_back():
     engine = Fixed(float("nan"))
     comparator = Comparator([Classifier(classifier("a", 0.5).spec, engine)], settings=Settings(max_waiting=1))
-    with contextlib.closing(comparator):
-        for photo, error in [(b"", InvalidImage), (None, InvalidImage), (grey(0), ModelMismatch)] * 2:
-            with pytest.raises(error):
-                comparator.compare(photo)
-        engine.outputs = (0.25,)
-        assert comparator.compare(grey(0)).models
+    for photo, error in [(b"", InvalidImage), (None, InvalidImage), (grey(0), ModelMismatch)] * 2:
+        with pytest.raises(error):
+            comparator.compare(photo)
+    engine.outputs = (0.25,)
+    assert comparator.compare(grey(0)).models
 
 
 class Seeing(Fixed):
@@ -153,8 +143,8 @@ def test_each_model_sees_what_its_spec_says():
         for i, (size, resize) in enumerate(inputs)
     ]
     image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (20, 33, 3), np.uint8))
-    with contextlib.closing(Comparator(models)) as comparator:
-        comparator.compare(image)
+    comparator = Comparator(models)
+    comparator.compare(image)
     for model in models:
         np.testing.assert_array_equal(model.engine.seen, to_array(image, model.spec.input)[None])
 
@@ -170,7 +160,7 @@ def test_after_close_there_is_an_error():
 def test_waiting_for_photos_of_other_threads_is_no_part_of_the_time():
     engine = Held()
     comparator = Comparator([Classifier(minimal(), engine)])
-    with contextlib.closing(comparator), ThreadPoolExecutor(3) as pool:
+    with ThreadPoolExecutor(3) as pool:
         answers = [pool.submit(comparator.compare, grey(0)) for _ in range(3)]
         assert engine.reached.wait(PATIENCE)
         time.sleep(0.5)
@@ -282,9 +272,9 @@ def test_other_batches_are_judged_while_photos_are_read_again_and_the_order_stay
 def test_a_class_is_one_whatever_its_case_and_each_answer_says_whose_the_models_are():
     ours, theirs = classifier("a", 0.2), classifier("b", 0.9, accuracy=0.99, classes=("Dog", "CAT"))
     theirs.source = "folder mine"
-    with contextlib.closing(Comparator([ours, theirs])) as comparator:
-        photo = Image.new("RGB", (4, 4))
-        both, one = comparator.compare(photo), comparator.compare(photo, model="b")
+    comparator = Comparator([ours, theirs])
+    photo = Image.new("RGB", (4, 4))
+    both, one = comparator.compare(photo), comparator.compare(photo, model="b")
     assert (both.prediction, both.verdict, both.agree) == ("Cat", "cat", True)
     assert [{*verdict.probabilities} for verdict in both.models] == [{"cat", "dog"}] * 2
     assert (one.models[0].label, one.source) == ("cat", "folder mine")
@@ -304,8 +294,8 @@ def test_looking_gives_the_same_answer_and_the_photo(tiny_comparator, name):
 @pytest.mark.parametrize(("sure", "size"), [(0.999, (100, 57)), (0.5, (LARGEST_SIDE, 450))])
 def test_the_photo_that_was_looked_at_is_small_and_the_given_one_is_left_alone(sure, size):
     given = Image.new("RGB", (1600, 900), "red")
-    with contextlib.closing(Comparator([classifier("a", sure, image_size=32)])) as comparator:
-        assert comparator.look(given)[1].size == size
+    comparator = Comparator([classifier("a", sure, image_size=32)])
+    assert comparator.look(given)[1].size == size
     assert given.size == (1600, 900)
 
 
@@ -373,12 +363,11 @@ def test_a_file_over_the_limit_is_refused(cat, form):
     size = cat.stat().st_size
     for limit, fits in ((size, True), (size - 1, False)):
         comparator = Comparator([classifier("a", 0.5)], settings=Settings(max_upload_bytes=limit))
-        with contextlib.closing(comparator):
-            if fits:
-                assert comparator.compare(form(cat)).models
-            else:
-                with pytest.raises(ImageTooLarge, match="MB"):
-                    comparator.compare(form(cat))
+        if fits:
+            assert comparator.compare(form(cat)).models
+        else:
+            with pytest.raises(ImageTooLarge, match="MB"):
+                comparator.compare(form(cat))
 
 
 # --- loading ------------------------------------------------------------------------------------
@@ -401,7 +390,6 @@ def test_a_bad_model_is_left_out_and_named_and_the_other_answers(two_models, cat
     describe_wrongly(two_models, "xception")
     comparator = catdog.load(Settings(weights=two_models))
     comparison = comparator.compare(cat)
-    comparator.close()
     assert [verdict.model for verdict in comparison.models] == ["scratch_cnn"]
     (problem,) = comparator.problems
     assert "xception" in problem
@@ -467,40 +455,40 @@ def test_the_map_of_a_label_leaves_neither_out(compare):
 
 
 def test_a_photo_at_an_address_is_fetched_before_it_takes_a_place(monkeypatch, cat):
-    with contextlib.closing(Comparator([classifier("a", 0.9)])) as comparator:
-        waiting = []
+    comparator = Comparator([classifier("a", 0.9)])
+    waiting = []
 
-        def fetch(address: str) -> bytes:
-            waiting.append(comparator.waiting)
-            return {"HTTPS://example.org/cat.jpg": cat.read_bytes()}[address]
+    def fetch(address: str) -> bytes:
+        waiting.append(comparator.waiting)
+        return {"HTTPS://example.org/cat.jpg": cat.read_bytes()}[address]
 
-        monkeypatch.setattr(comparator, "fetch", fetch)
-        assert comparator.compare("HTTPS://example.org/cat.jpg").prediction == comparator.compare(cat).prediction
-        assert waiting == [0]
+    monkeypatch.setattr(comparator, "fetch", fetch)
+    assert comparator.compare("HTTPS://example.org/cat.jpg").prediction == comparator.compare(cat).prediction
+    assert waiting == [0]
 
 
 def test_only_public_addresses_are_fetched_few_at_a_time_and_only_where_it_is_on(monkeypatch):
     heard = []
-    with contextlib.closing(Comparator([classifier("a", 0.9)])) as comparator:
-        comparator.listen(lambda answer, seconds: heard.append(answer.code))
-        with pytest.raises(AddressRefused):
-            comparator.compare("http://127.0.0.1/cat.jpg")
-        reached, leave = threading.Semaphore(0), threading.Event()
+    comparator = Comparator([classifier("a", 0.9)])
+    comparator.listen(lambda answer, seconds: heard.append(answer.code))
+    with pytest.raises(AddressRefused):
+        comparator.compare("http://127.0.0.1/cat.jpg")
+    reached, leave = threading.Semaphore(0), threading.Event()
 
-        def held(address: str, most: int) -> bytes:
-            reached.release()
-            leave.wait(PATIENCE)
-            return b""
+    def held(address: str, most: int) -> bytes:
+        reached.release()
+        leave.wait(PATIENCE)
+        return b""
 
-        monkeypatch.setattr("catdog.photo.fetch.fetch", held)
-        with ThreadPoolExecutor() as pool:
-            fetching = [pool.submit(comparator.fetch, "http://a.test/") for _ in range(FETCHED_AT_ONCE)]
-            assert all(reached.acquire(timeout=PATIENCE) for _ in fetching)
-            with pytest.raises(Busy):
-                comparator.fetch("http://a.test/")
-            leave.set()
-            assert [future.result() for future in fetching] == [b""] * FETCHED_AT_ONCE
+    monkeypatch.setattr("catdog.photo.fetch.fetch", held)
+    with ThreadPoolExecutor() as pool:
+        fetching = [pool.submit(comparator.fetch, "http://a.test/") for _ in range(FETCHED_AT_ONCE)]
+        assert all(reached.acquire(timeout=PATIENCE) for _ in fetching)
+        with pytest.raises(Busy):
+            comparator.fetch("http://a.test/")
+        leave.set()
+        assert [future.result() for future in fetching] == [b""] * FETCHED_AT_ONCE
     assert heard == ["address_refused"]
     offline = Comparator([classifier("a", 0.9)], settings=Settings(fetch="off"))
-    with contextlib.closing(offline), pytest.raises(AddressRefused):
+    with pytest.raises(AddressRefused):
         offline.compare("https://example.org/cat.jpg")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import json
 import os
@@ -274,10 +273,10 @@ def test_people_are_told_how_far_to_trust_an_answer(tmp_path, cat, capsys, monke
 
 
 def test_nobody_is_vouched_for_on_a_photo_of_neither():
-    with contextlib.closing(fakes.comparator()) as comparator:
-        disputed = comparator.compare(fakes.photo(fakes.DISPUTED))
-        assert "When they disagreed" in plain_text.answer("x.jpg", disputed, comparator.specs)
-        report = plain_text.answer("x.jpg", disputed.model_copy(update={"verdict": NEITHER}), comparator.specs)
+    comparator = fakes.comparator()
+    disputed = comparator.compare(fakes.photo(fakes.DISPUTED))
+    assert "When they disagreed" in plain_text.answer("x.jpg", disputed, comparator.specs)
+    report = plain_text.answer("x.jpg", disputed.model_copy(update={"verdict": NEITHER}), comparator.specs)
     assert "agree" not in report
     assert report.endswith("\n  Probably neither a cat nor a dog: do not trust the answers above.")
 

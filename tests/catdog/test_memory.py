@@ -31,7 +31,6 @@ before = megabytes()
 with ThreadPoolExecutor(16) as pool:
     list(pool.map(comparator.compare, [photo] * 32))
     print(megabytes() - before)
-comparator.close()
 """
 
 

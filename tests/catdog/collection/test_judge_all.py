@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
 from contextvars import copy_context
 
@@ -21,8 +20,7 @@ from tests.conftest import PATIENCE
 
 @pytest.fixture
 def comparator():
-    with contextlib.closing(fakes.comparator()) as comparator:
-        yield comparator
+    return fakes.comparator()
 
 
 def photo(name: str, colour: tuple[int, int, int] = fakes.CAT) -> NamedPhoto:
@@ -87,8 +85,8 @@ def test_closing_leaves_out_what_was_not_begun_and_waits_for_nothing(comparator)
 
 
 def test_photos_wait_while_others_take_the_places():
-    with contextlib.closing(fakes.comparator(Settings(max_waiting=1))) as comparator:
-        judged = list(judge(comparator, [photo(str(i)) for i in range(12)]))
+    comparator = fakes.comparator(Settings(max_waiting=1))
+    judged = list(judge(comparator, [photo(str(i)) for i in range(12)]))
     assert all(entry.comparison for entry in judged) and len(judged) == 12
 
 

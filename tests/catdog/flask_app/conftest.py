@@ -34,7 +34,7 @@ def send(client):
 @contextlib.contextmanager
 def served(comparator):
     """The port of a server on a comparator, which is closed at the end."""
-    with contextlib.closing(comparator), served_app(create_app(comparator)) as port:
+    with served_app(create_app(comparator)) as port:
         yield port
 
 

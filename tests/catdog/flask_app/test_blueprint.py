@@ -6,25 +6,10 @@ import pytest
 from flask import Flask, request
 from jinja2 import StrictUndefined
 
-from catdog import Settings
 from catdog.comparator import Comparator
 from catdog.flask_app import create_blueprint
 from tests.catdog import fakes
 from tests.catdog.photos import CAT, photo_form
-
-
-class Broken:
-    """Stands where a Comparator would whose code has a mistake."""
-
-    source, problems, settings, specs = "bundled", (), Settings(), ()
-
-    def listen(self, listener):
-        pass
-
-    def compare(self, photo, *, model: str | None = None, explain: bool = False):
-        raise RuntimeError("a mistake")
-
-    look = compare
 
 
 @pytest.fixture
@@ -44,7 +29,9 @@ def host(tiny_comparator):
     app.register_blueprint(create_blueprint(tiny_comparator), url_prefix="/pets")
     other = Comparator([fakes.fixed("other", 0.0)])
     app.register_blueprint(create_blueprint(other, name="second"), url_prefix="/second")
-    app.register_blueprint(create_blueprint(Broken(), name="third"), url_prefix="/broken")
+    broken = Comparator(tiny_comparator.models.values())
+    broken.compare = broken.look = lambda *_, **options: 1 / 0  # as if its code had a mistake
+    app.register_blueprint(create_blueprint(broken, name="third"), url_prefix="/broken")
     return app.test_client()
 
 

@@ -46,9 +46,7 @@ def test_models_of_other_classes_are_asked_about_those():
 @pytest.fixture
 def knowing():
     """A client of models that know everything that models can know."""
-    comparator = fakes.comparator()
-    yield create_app(comparator).test_client()
-    comparator.close()
+    return create_app(fakes.comparator()).test_client()
 
 
 def post(client, colour: tuple[int, int, int], **fields: str) -> str:

@@ -169,8 +169,7 @@ def small_client(tiny_comparator):
     comparator = Comparator(tiny_comparator.models.values(), settings=settings)
     app = create_app(comparator)
     app.testing = True
-    yield app.test_client()
-    comparator.close()
+    return app.test_client()
 
 
 @pytest.mark.parametrize("path", ["/predict", "/"])

@@ -19,9 +19,7 @@ from .calls import GOOD, LIMIT
 
 @pytest.fixture(scope="package")
 def comparator(tiny_weights):
-    comparator = load(Settings(weights=tiny_weights, max_upload_bytes=LIMIT))
-    yield comparator
-    comparator.close()
+    return load(Settings(weights=tiny_weights, max_upload_bytes=LIMIT))
 
 
 @pytest.fixture(scope="package")

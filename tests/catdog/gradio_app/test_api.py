@@ -95,7 +95,6 @@ def test_missing_model_leaves_its_label_empty(tmp_path, cat):
     with served_page(comparator) as (_, url):
         event, (first, second, comparison) = call(url, photo)
         _, (alone,) = call(url, photo, "compare")
-    comparator.close()
     assert event == "complete" and not first and second["label"] in ("cat", "dog")
     assert [verdict["model"] for verdict in comparison["models"]] == ["xception", "many"]
     assert without_times(alone) == without_times(comparison)

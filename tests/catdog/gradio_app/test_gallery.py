@@ -23,9 +23,7 @@ LABELS = {"cat": "cat", "dog": "cat", "strange": "dog"}
 
 @pytest.fixture(scope="module")
 def comparator():
-    comparator = fakes.comparator()
-    yield comparator
-    comparator.close()
+    return fakes.comparator()
 
 
 @pytest.fixture(scope="module")

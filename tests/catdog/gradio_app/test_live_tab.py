@@ -44,4 +44,3 @@ def test_few_frames_are_judged_at_a_time_within_the_limits_of_photos():
         assert code(FRAME) == (429, "busy")
         model.open.set()
         assert all("m leans towards cat" in frame.result().text for frame in frames)
-    comparator.close()

@@ -40,7 +40,6 @@ def test_each_question_has_its_truth_and_the_answers_of_the_models(tmp_path):
     asked = [
         quiz_tab.Question("data:,", label, comparator.compare(path)) for path, label in questions(tmp_path).items()
     ]
-    comparator.close()
     html = quiz_tab.quiz(asked, comparator.specs)
     assert re.findall(r'data-truth="(\w+)"', html) == ["cat", "cat", "dog"]
     assert re.findall(r'data-label="(\w+)"', html) == ["cat", "dog"] * 3

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -14,8 +12,7 @@ from tests.catdog import fakes
 
 @pytest.fixture
 def comparator():
-    with contextlib.closing(fakes.comparator()) as comparator:
-        yield comparator
+    return fakes.comparator()
 
 
 def test_answers_errors_and_seconds_are_counted_from_the_start_on(comparator):

@@ -27,7 +27,6 @@ def test_each_model_has_its_map_over_the_photo():
     comparator = fakes.comparator()
     comparison, photo = comparator.look(fakes.photo(fakes.CAT, (900, 600)), explain=True)
     plain = comparator.look(fakes.photo(fakes.CAT, (900, 600)))[0]
-    comparator.close()
     urls = overlay_urls(comparison, photo, comparator.specs)
     assert list(urls) == list(fakes.NAMES)
     assert decoded(urls["xception"]).size == (512, 341), "no larger than a page needs"
