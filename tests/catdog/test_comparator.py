@@ -31,6 +31,7 @@ from catdog.errors import (
 )
 from catdog.models.spec import ModelSpec
 from catdog.photo.array import Pixels, to_array
+from catdog.verdict import Comparison
 from tests.catdog.conftest import Held
 from tests.catdog.fakes import Fixed
 from tests.catdog.fakes import fixed as classifier
@@ -41,13 +42,12 @@ from tests.tiny import write_tiny_model
 API = Path(__file__).parents[2] / "docs" / "api.md"
 
 
-@pytest.fixture
-def compare():
-    """Compare a black photo with the given classifiers."""
-    return lambda *classifiers, **options: Comparator(classifiers).compare(Image.new("RGB", (4, 4)), **options)
+def compare(*classifiers: Classifier, **options) -> Comparison:
+    """What these models say of a black photo."""
+    return Comparator(classifiers).compare(Image.new("RGB", (4, 4)), **options)
 
 
-def test_one_model_can_be_asked(compare):
+def test_one_model_can_be_asked():
     comparison = compare(classifier("a", 0.1, accuracy=0.8), classifier("b", 0.7), model="a")
     assert [verdict.model for verdict in comparison.models] == ["a"]
     assert comparison.prediction == "Cat"
@@ -55,7 +55,7 @@ def test_one_model_can_be_asked(compare):
 
 
 @pytest.mark.parametrize("name", ["resnet", "", "x" * 100_000])
-def test_an_unknown_model_is_refused_by_name_in_short(compare, name):
+def test_an_unknown_model_is_refused_by_name_in_short(name):
     with pytest.raises(UnknownModel, match=r"^There is no model '.{0,40}'; choose one of a, b\.$"):
         compare(classifier("a", 0.1), classifier("b", 0.1), model=name)
 
@@ -143,8 +143,7 @@ def test_each_model_sees_what_its_spec_says():
         for i, (size, resize) in enumerate(inputs)
     ]
     image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (20, 33, 3), np.uint8))
-    comparator = Comparator(models)
-    comparator.compare(image)
+    Comparator(models).compare(image)
     for model in models:
         np.testing.assert_array_equal(model.engine.seen, to_array(image, model.spec.input)[None])
 
@@ -294,8 +293,7 @@ def test_looking_gives_the_same_answer_and_the_photo(tiny_comparator, name):
 @pytest.mark.parametrize(("sure", "size"), [(0.999, (100, 57)), (0.5, (LARGEST_SIDE, 450))])
 def test_the_photo_that_was_looked_at_is_small_and_the_given_one_is_left_alone(sure, size):
     given = Image.new("RGB", (1600, 900), "red")
-    comparator = Comparator([classifier("a", sure, image_size=32)])
-    assert comparator.look(given)[1].size == size
+    assert Comparator([classifier("a", sure, image_size=32)]).look(given)[1].size == size
     assert given.size == (1600, 900)
 
 
@@ -389,8 +387,7 @@ def describe_wrongly(folder: Path, name: str) -> None:
 def test_a_bad_model_is_left_out_and_named_and_the_other_answers(two_models, cat):
     describe_wrongly(two_models, "xception")
     comparator = catdog.load(Settings(weights=two_models))
-    comparison = comparator.compare(cat)
-    assert [verdict.model for verdict in comparison.models] == ["scratch_cnn"]
+    assert [verdict.model for verdict in comparator.compare(cat).models] == ["scratch_cnn"]
     (problem,) = comparator.problems
     assert "xception" in problem
 
@@ -409,7 +406,7 @@ def refusing(name: str, *outputs: float, threshold: float = 0.5, auroc: float | 
     return classifier(name, *outputs, neither={"threshold": threshold, "auroc": auroc}, **changes)
 
 
-def test_the_probabilities_are_those_given_that_it_is_one_of_the_classes(compare):
+def test_the_probabilities_are_those_given_that_it_is_one_of_the_classes():
     (verdict,) = compare(refusing("m", 0.1, 0.3, 0.6, temperature=2)).models
     root = 3**0.5
     assert verdict.probabilities == pytest.approx({"cat": 1 / (1 + root), "dog": root / (1 + root)})
@@ -423,13 +420,13 @@ def test_the_probabilities_are_those_given_that_it_is_one_of_the_classes(compare
         ((0.4, 0.4, 0.2), 0.9, 1 / 37), ((0, 0, 1), 0.01, 1), ((1, 0, 0), 0.01, 0),
     ],
 )  # fmt: skip
-def test_half_is_the_threshold(compare, outputs, threshold, expected):
+def test_half_is_the_threshold(outputs, threshold, expected):
     (verdict,) = compare(refusing("m", *outputs, threshold=threshold)).models
     assert verdict.neither == pytest.approx(expected, abs=1e-4)
     assert sum(verdict.probabilities.values()) == pytest.approx(1)
 
 
-def test_the_verdict_follows_the_model_that_tells_neither_best(compare):
+def test_the_verdict_follows_the_model_that_tells_neither_best():
     yes, no = (0.1, 0.1, 0.8), (0.8, 0.1, 0.1)
     plain = classifier("plain", 0.1, accuracy=0.99)
     assert compare(plain, refusing("a", *yes, auroc=0.99), refusing("b", *no, auroc=0.9)).verdict == "neither"
@@ -439,14 +436,14 @@ def test_the_verdict_follows_the_model_that_tells_neither_best(compare):
     assert compare(plain, refusing("a", *yes, auroc=0.9)).models[0].neither is None
 
 
-def test_only_a_model_that_knows_the_label_can_refuse_it(compare):
+def test_only_a_model_that_knows_the_label_can_refuse_it():
     horses = classifier("horses", 0.9, 0.1, accuracy=0.99, classes=("horse", "cat"))
     refused = compare(horses, refusing("a", 0.1, 0.1, 0.8))
     assert (refused.leader, refused.verdict, refused.models[1].neither) == ("horses", "horse", pytest.approx(0.8))
     assert compare(horses, refusing("a", 0.1, 0.1, 0.8, classes=("horse", "dog"))).verdict == "neither"
 
 
-def test_the_map_of_a_label_leaves_neither_out(compare):
+def test_the_map_of_a_label_leaves_neither_out():
     one = refusing("m", 0.6, 0.3, 0.1)
     maps = np.array([[[[3.0, 1.0, 50.0]]]], np.float32)
     engine = one.engine
@@ -489,6 +486,5 @@ def test_only_public_addresses_are_fetched_few_at_a_time_and_only_where_it_is_on
         leave.set()
         assert [future.result() for future in fetching] == [b""] * FETCHED_AT_ONCE
     assert heard == ["address_refused"]
-    offline = Comparator([classifier("a", 0.9)], settings=Settings(fetch="off"))
     with pytest.raises(AddressRefused):
-        offline.compare("https://example.org/cat.jpg")
+        Comparator([classifier("a", 0.9)], settings=Settings(fetch="off")).compare("https://example.org/cat.jpg")

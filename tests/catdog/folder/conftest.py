@@ -58,10 +58,9 @@ def decoded_here(monkeypatch):
     monkeypatch.setattr("catdog.folder.run.Workers", Here)
 
 
-@pytest.fixture
-def comparator():
-    """Make a Comparator of the given classifiers, by default one that tells brightness."""
-    return lambda *classifiers: Comparator(classifiers or [brightness()])
+def comparator(*classifiers: Classifier) -> Comparator:
+    """Of these models, by default of one that tells brightness."""
+    return Comparator(classifiers or [brightness()])
 
 
 def read_csv(path: Path) -> list[dict[str, str]]:

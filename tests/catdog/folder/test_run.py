@@ -19,7 +19,7 @@ from catdog.folder.workers import Workers
 from catdog.photo.array import to_array
 from tests.catdog.photos import noise
 
-from .conftest import Brightness, brightness, grey_row, read_csv
+from .conftest import Brightness, brightness, comparator, grey_row, read_csv
 
 pytestmark = pytest.mark.usefixtures("decoded_here")
 
@@ -38,7 +38,7 @@ class Then:
         return self.brightness(batch)
 
 
-def test_every_photo_gets_its_own_answers_in_order_from_two_processes(greys, comparator, tmp_path, monkeypatch):
+def test_every_photo_gets_its_own_answers_in_order_from_two_processes(greys, tmp_path, monkeypatch):
     monkeypatch.setattr(run, "Workers", Workers)
     folder, out = greys(BATCH + 3), tmp_path / "out.csv"
     summary = classify(folder, out, comparator(), workers=2)
@@ -61,7 +61,7 @@ def test_the_numbers_are_those_of_compare(cat, dog, tiny_comparator, tmp_path):
         assert numbers == pytest.approx([one.confidence, *one.probabilities.values()], abs=1e-6)
 
 
-def test_large_photos_that_models_are_in_doubt_of_are_judged_as_a_whole_and_stay_in_order(greys, comparator, tmp_path):
+def test_large_photos_that_models_are_in_doubt_of_are_judged_as_a_whole_and_stay_in_order(greys, tmp_path):
     class Corner(Brightness):
         def __call__(self, batch):
             return super().__call__(batch[:, :1, :1])
@@ -82,7 +82,7 @@ def test_large_photos_that_models_are_in_doubt_of_are_judged_as_a_whole_and_stay
     assert rows[5]["p_cat"] == f"{expected.probabilities['cat']:.6f}" != f"{reduced[0]:.6f}"
 
 
-def test_models_may_differ_in_input_scaling_and_classes(greys, comparator, tmp_path):
+def test_models_may_differ_in_input_scaling_and_classes(greys, tmp_path):
     class Unit(Brightness):
         def __call__(self, batch):
             assert batch.shape[1:] == (12, 12, 3) and batch.max() <= 1
@@ -99,7 +99,7 @@ def test_models_may_differ_in_input_scaling_and_classes(greys, comparator, tmp_p
     assert (rows[5]["label"], rows[5]["p_cat"]) == ("owl", f"{2 / 255:.6f}")
 
 
-def test_bad_files_and_odd_names_are_rows(greys, comparator, tmp_path, cat):
+def test_bad_files_and_odd_names_are_rows(greys, tmp_path, cat):
     folder = greys(2)
     bad = {"empty.jpg": b"", "pdf.jpg": b"%PDF-1.7", "torn.jpg": cat.read_bytes()[:5000], "zero.png": bytes(99)}
     for name, content in bad.items():
@@ -121,7 +121,7 @@ def test_bad_files_and_odd_names_are_rows(greys, comparator, tmp_path, cat):
         assert error.endswith(".") and set(rows[name].values()) == {name, ""}
 
 
-def test_a_photo_that_a_model_cannot_answer_is_a_row_and_spoils_no_others(greys, comparator, tmp_path):
+def test_a_photo_that_a_model_cannot_answer_is_a_row_and_spoils_no_others(greys, tmp_path):
     class Picky(Brightness):
         def __call__(self, batch):
             outputs = super().__call__(batch)
@@ -137,7 +137,7 @@ def test_a_photo_that_a_model_cannot_answer_is_a_row_and_spoils_no_others(greys,
     assert rows == [grey_row(grey, model) for grey in (0, 1, 3) for model in ("grey", "picky")]
 
 
-def test_a_later_run_asks_about_new_photos_only(greys, comparator, tmp_path):
+def test_a_later_run_asks_about_new_photos_only(greys, tmp_path):
     out, models = tmp_path / "out.csv", comparator()
     folder = greys(2)
     (folder / "bad.png").touch()
@@ -153,7 +153,7 @@ def test_a_later_run_asks_about_new_photos_only(greys, comparator, tmp_path):
     assert [row["path"] for row in read_csv(out)] == ["000.png", "000a.png", "001.png", "bad.png"]
 
 
-def test_a_run_that_is_stopped_looks_no_further_and_goes_on_to_the_same_rows(greys, comparator, tmp_path, monkeypatch):
+def test_a_run_that_is_stopped_looks_no_further_and_goes_on_to_the_same_rows(greys, tmp_path, monkeypatch):
     folder, stop, seen = greys(10 * BATCH), threading.Event(), []
     part, whole = tmp_path / "part.csv", tmp_path / "whole.csv"
     with monkeypatch.context() as patch:
@@ -167,7 +167,7 @@ def test_a_run_that_is_stopped_looks_no_further_and_goes_on_to_the_same_rows(gre
     assert part.read_bytes() == whole.read_bytes()
 
 
-def test_a_folder_that_goes_away_makes_no_rows_of_errors(greys, comparator, tmp_path):
+def test_a_folder_that_goes_away_makes_no_rows_of_errors(greys, tmp_path):
     folder, out = greys(8 * BATCH), tmp_path / "out.csv"
     gone = Then(lambda: folder.rename(tmp_path / "elsewhere"))
     with pytest.raises(FolderLost, match="is gone"):
@@ -178,7 +178,7 @@ def test_a_folder_that_goes_away_makes_no_rows_of_errors(greys, comparator, tmp_
 
 
 @pytest.mark.parametrize("left", ["nothing", "another", "empty"])
-def test_a_folder_that_goes_away_while_photos_are_counted_is_not_done(greys, comparator, tmp_path, monkeypatch, left):
+def test_a_folder_that_goes_away_while_photos_are_counted_is_not_done(greys, tmp_path, monkeypatch, left):
     folder, out = greys(2), tmp_path / "out.csv"
     walks = []
 
@@ -199,7 +199,7 @@ def test_a_folder_that_goes_away_while_photos_are_counted_is_not_done(greys, com
 # --- Parquet ------------------------------------------------------------------------------------
 
 
-def test_parquet_holds_what_csv_holds(greys, comparator, tmp_path):
+def test_parquet_holds_what_csv_holds(greys, tmp_path):
     folder = greys(3)
     (folder / "bad\n.png").touch()
     (folder / os.fsdecode(b"\xff.png")).symlink_to("002.png")
@@ -221,7 +221,7 @@ def test_parquet_holds_what_csv_holds(greys, comparator, tmp_path):
     assert (tmp_path / "out.parquet.csv").read_bytes() == (tmp_path / "out.csv").read_bytes()
 
 
-def test_parquet_appears_when_all_is_done(greys, comparator, tmp_path):
+def test_parquet_appears_when_all_is_done(greys, tmp_path):
     folder, out, stop = greys(2 * BATCH), tmp_path / "out.parquet", threading.Event()
     out.write_bytes(b"of an earlier run")
     first = brightness(engine=Then(stop.set))
@@ -232,7 +232,7 @@ def test_parquet_appears_when_all_is_done(greys, comparator, tmp_path):
     assert parquet.read_table(out).num_rows == 2 * BATCH
 
 
-def test_without_pyarrow_parquet_is_refused_at_once(greys, comparator, tmp_path, monkeypatch):
+def test_without_pyarrow_parquet_is_refused_at_once(greys, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(InvalidSettings, match=r"needs pyarrow: `pip install pyarrow`, or let --out end in \.csv\."):
         classify(greys(1), tmp_path / "out.parquet", comparator())
