@@ -1,7 +1,5 @@
 """All models on one photo: the one way to an answer, for every surface."""
 
-from __future__ import annotations
-
 import contextlib
 import logging
 import reprlib
@@ -10,7 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 from PIL import Image
@@ -83,7 +81,7 @@ class Comparator:
         self._closed = False
 
     @classmethod
-    def from_settings(cls, settings: Settings) -> Comparator:
+    def from_settings(cls, settings: Settings) -> Self:
         """Locate, verify and load every model; one that fails is left out and named in `problems`.
 
         Raises ModelUnavailable when none is left.

@@ -1,7 +1,5 @@
 """Files that appear whole or not at all, and the folders that are shipped with catdog."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Return to the system the memory that glibc or the kernel would keep for this process."""
 
-from __future__ import annotations
-
 import contextlib
 import ctypes
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Answers and models as aligned plain text, for the command line."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 
 from catdog import wording

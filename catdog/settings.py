@@ -1,7 +1,5 @@
 """Settings: the only place that reads the environment."""
 
-from __future__ import annotations
-
 import contextlib
 import difflib
 import logging
@@ -14,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from catdog.errors import InvalidSettings
 from catdog.files import bundled
@@ -89,7 +87,7 @@ class Settings:
         return Repository(repository[1], repository[2] or self.hub_revision)
 
     @classmethod
-    def from_env(cls, environ: Mapping[str, str] = os.environ) -> Settings:
+    def from_env(cls, environ: Mapping[str, str] = os.environ) -> Self:
         """Read CATDOG_* variables. An empty one counts as not set; one that looks misspelt is logged.
 
         Raises InvalidSettings, which names the variable and the value received.

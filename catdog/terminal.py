@@ -1,7 +1,5 @@
 """Terminal handling that the command lines and app.py share: stderr, Ctrl-C and odd characters."""
 
-from __future__ import annotations
-
 import atexit
 import contextlib
 import logging

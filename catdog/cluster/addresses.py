@@ -1,7 +1,5 @@
 """Files and folders by address: a local path, or whatever pyarrow or fsspec opens, such as s3://, gs:// and hf://."""
 
-from __future__ import annotations
-
 import fnmatch
 import functools
 import os

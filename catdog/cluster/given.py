@@ -1,7 +1,5 @@
 """Photos by address or as bytes, and how processes decode them, which import little."""
 
-from __future__ import annotations
-
 import signal
 from concurrent.futures import ThreadPoolExecutor
 from typing import IO, NamedTuple

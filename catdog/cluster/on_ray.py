@@ -1,7 +1,5 @@
 """`classify` on Ray: parts of a source are tasks of Ray Data, on this machine or a cluster."""
 
-from __future__ import annotations
-
 import contextlib
 import dataclasses
 import functools

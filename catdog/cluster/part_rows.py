@@ -1,7 +1,5 @@
 """One part of a source -> its file of rows, in any process of a cluster."""
 
-from __future__ import annotations
-
 import json
 import time
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """What `classify` was given -> its kind and files, and the parts of it that have no rows yet."""
 
-from __future__ import annotations
-
 import functools
 import itertools
 import json
@@ -9,7 +7,7 @@ import posixpath
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 import pyarrow
@@ -69,7 +67,7 @@ class Source(NamedTuple):
     files: list[Listed]
 
     @classmethod
-    def of(cls, address: str) -> Source:
+    def of(cls, address: str) -> Self:
         """Find out what an address holds. Raises InvalidSettings for nothing of use."""
         try:
             return _of_folder(address) if is_folder(address) else _of_files(parent(address), matching(address), address)

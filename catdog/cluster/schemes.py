@@ -1,7 +1,5 @@
 """What an address says of itself."""
 
-from __future__ import annotations
-
 import re
 from urllib.parse import unquote, urlsplit
 

@@ -3,8 +3,6 @@
 A part is named after where it begins, so that each run of the same source has the same parts.
 """
 
-from __future__ import annotations
-
 import functools
 import hashlib
 import itertools

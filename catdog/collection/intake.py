@@ -1,7 +1,5 @@
 """Uploaded photos and zips of labelled folders -> a list of photos, read in memory."""
 
-from __future__ import annotations
-
 import contextlib
 import functools
 import zipfile

@@ -1,7 +1,5 @@
 """Photos -> what the models say of each, several at a time."""
 
-from __future__ import annotations
-
 import random
 import threading
 import time

@@ -1,7 +1,5 @@
 """Judged photos -> how often each model was right, and a CSV file."""
 
-from __future__ import annotations
-
 import csv
 import io
 from collections import Counter

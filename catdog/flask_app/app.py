@@ -1,7 +1,5 @@
 """The Flask application: settings, models and the blueprint joined."""
 
-from __future__ import annotations
-
 import logging
 import time
 

@@ -1,7 +1,5 @@
 """The routes, as a blueprint that can be mounted in any Flask application."""
 
-from __future__ import annotations
-
 import functools
 import reprlib
 from pathlib import Path

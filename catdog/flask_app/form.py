@@ -1,7 +1,5 @@
 """The multipart form of a request -> one photo and what to ask about it, with an error for each mistake."""
 
-from __future__ import annotations
-
 import reprlib
 from typing import IO, NamedTuple
 

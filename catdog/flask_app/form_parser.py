@@ -1,7 +1,5 @@
 """werkzeug's parser of forms, which besides says when a form ended early, and reads names that are not UTF-8."""
 
-from __future__ import annotations
-
 from typing import IO, Any
 
 from werkzeug.datastructures import FileStorage, Headers

@@ -1,7 +1,5 @@
 """The OpenAPI description of the routes; its schemas are made from the pydantic models of the answers."""
 
-from __future__ import annotations
-
 import functools
 from typing import Any
 

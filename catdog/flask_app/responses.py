@@ -1,7 +1,5 @@
 """What the JSON routes answer besides a Comparison, as pydantic models: the answers and their description in one."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field

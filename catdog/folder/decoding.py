@@ -1,7 +1,5 @@
 """Files -> the pixels that models take, a chunk of photos at a time."""
 
-from __future__ import annotations
-
 import os
 import signal
 import stat

@@ -3,8 +3,6 @@
 The CSV is that of RFC 4180: UTF-8, commas, quotes where needed, lines that end with CR LF, a header first.
 """
 
-from __future__ import annotations
-
 import csv
 import io
 import os

@@ -1,7 +1,5 @@
 """A run: walk a folder, decode its photos in other processes, judge them and write the rows."""
 
-from __future__ import annotations
-
 import itertools
 import os
 import sys
@@ -9,7 +7,7 @@ import threading
 import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from tqdm import tqdm
 
@@ -41,7 +39,7 @@ class Summary(NamedTuple):
     out: str  # the file of answers
 
     @classmethod
-    def of(cls, photos: int, failed: int, judged: int, *, finished: bool, seconds: float, out: object) -> Summary:
+    def of(cls, photos: int, failed: int, judged: int, *, finished: bool, seconds: float, out: object) -> Self:
         speed = judged / seconds if seconds else 0.0
         return cls(photos, failed, judged, finished, round(seconds, 3), round(speed, 1), str(out))
 

@@ -1,7 +1,5 @@
 """The photos of a folder and of all folders in it."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Container, Iterator
 from pathlib import Path

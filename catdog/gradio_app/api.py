@@ -1,7 +1,5 @@
 """What programs can call: `/predict`, `/explain` and `/compare`, with no trigger on the page."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any, TypeVar
 

@@ -1,7 +1,5 @@
 """The gallery of the tab for many photos, with its summary and its tables."""
 
-from __future__ import annotations
-
 import base64
 from collections.abc import Sequence
 

@@ -1,7 +1,5 @@
 """The preview of links to the page: Gradio's template has one of Gradio."""
 
-from __future__ import annotations
-
 import functools
 import re
 from collections.abc import Sequence

@@ -4,8 +4,6 @@ The page sends a frame to `/live` when the one before has its answer. An event o
 hold a place in the queue for as long as somebody films.
 """
 
-from __future__ import annotations
-
 import threading
 
 from starlette.concurrency import run_in_threadpool

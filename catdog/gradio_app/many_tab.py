@@ -1,7 +1,5 @@
 """The tab for many photos at once."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import time

@@ -1,7 +1,5 @@
 """What the server of the page tells the people who run it: `/metrics`, `/readyz`, and the log with request ids."""
 
-from __future__ import annotations
-
 import time
 
 import gradio as gr

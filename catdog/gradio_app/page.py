@@ -1,7 +1,5 @@
 """The page: its tabs, and the arguments of `launch` that it needs."""
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What several tabs use: HTML of our own, and the options of events."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The tab with the quiz: a visitor and the models guess the same hard photos."""
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

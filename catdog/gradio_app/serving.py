@@ -1,7 +1,5 @@
 """Serve the page until it is told to stop, then finish the requests in flight."""
 
-from __future__ import annotations
-
 import signal
 import threading
 import time

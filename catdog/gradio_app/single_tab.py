@@ -1,7 +1,5 @@
 """The tab for one photo."""
 
-from __future__ import annotations
-
 import secrets
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Delete the uploads that Gradio's own sweep leaves behind: incomplete ones, and those of servers that were killed."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import os

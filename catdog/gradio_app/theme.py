@@ -1,7 +1,5 @@
 """Gradio's theme in the colours of the pages, and the stylesheets of the Gradio page."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import gradio as gr

@@ -1,7 +1,5 @@
 """What visitors may send: photos as uploads or data: URLs of limited size or as addresses, no files of the server."""
 
-from __future__ import annotations
-
 import base64
 import contextlib
 from html import escape

@@ -1,8 +1,6 @@
 """Which models answer, as `/readyz` of every server says it."""
 
-from __future__ import annotations
-
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -24,7 +22,7 @@ class Readiness(BaseModel):
     problems: Problems
 
     @classmethod
-    def of(cls, comparator: Comparator) -> Readiness:
+    def of(cls, comparator: Comparator) -> Self:
         """Raises ModelUnavailable when there is no model."""
         if not comparator.specs:
             raise ModelUnavailable(" ".join(comparator.problems))

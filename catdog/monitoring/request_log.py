@@ -1,7 +1,5 @@
 """The log of a server in JSON, each line with the id of the request that it belongs to."""
 
-from __future__ import annotations
-
 import json
 import logging
 import re

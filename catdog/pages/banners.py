@@ -1,7 +1,5 @@
 """The banner above the cards, in each of its states."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from markupsafe import Markup

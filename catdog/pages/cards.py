@@ -1,7 +1,5 @@
 """The cards: one per model, with its verdict or still waiting for it."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping, Sequence
 

@@ -1,7 +1,5 @@
 """Example photos that come with the project."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 

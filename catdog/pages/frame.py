@@ -1,7 +1,5 @@
 """The top and the bottom of a page: its heading, and the note about the models."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping, Sequence
 

@@ -1,7 +1,5 @@
 """The live camera: the tab, and what it shows of a frame."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from markupsafe import Markup

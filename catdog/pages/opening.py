@@ -1,7 +1,5 @@
 """What a page shows before any photo: what the models say of an example."""
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Sequence
 

@@ -1,7 +1,5 @@
 """Heat maps drawn over photos."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Photos and heat maps as data: URLs, which a page shows without another request."""
 
-from __future__ import annotations
-
 import base64
 import functools
 import io

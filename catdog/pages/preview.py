@@ -1,7 +1,5 @@
 """What other sites show of a link to a page: its question and a picture, as tags of the Open Graph protocol."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Sequence
 

@@ -3,8 +3,6 @@
 An accent is a name for colours in verdicts.css and for a drawing in templates/icons.
 """
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Sequence
 from pathlib import Path

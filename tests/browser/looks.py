@@ -1,7 +1,5 @@
 """Pages in a browser, and what each must keep to, in every state."""
 
-from __future__ import annotations
-
 import contextlib
 import re
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """The live camera, on the page of the server and on the page without one."""
 
-from __future__ import annotations
-
 import pytest
 
 from .looks import assert_looks_right, expect, opened_anew, wait_until

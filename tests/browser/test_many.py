@@ -1,7 +1,5 @@
 """Many photos at once: progress, the gallery, tables, the download, and stopping."""
 
-from __future__ import annotations
-
 import csv
 import os
 import zipfile

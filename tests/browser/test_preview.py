@@ -1,7 +1,5 @@
 """What the models see of a photo is what the browser shows of it: colours, orientation, and what is missing."""
 
-from __future__ import annotations
-
 import base64
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The quiz, by mouse and by keyboard."""
 
-from __future__ import annotations
-
 import re
 
 import pytest

@@ -1,7 +1,5 @@
 """One photo: what a visitor sees and does."""
 
-from __future__ import annotations
-
 import io
 import os
 import re

@@ -1,7 +1,5 @@
 """The page without a server in Chromium: what a visitor does, what can fail, and the visit without a network."""
 
-from __future__ import annotations
-
 import csv
 import io
 import itertools

@@ -1,7 +1,5 @@
 """What `make bench` measures of the page without a server."""
 
-from __future__ import annotations
-
 import json
 
 import pytest

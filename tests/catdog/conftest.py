@@ -1,7 +1,5 @@
 """A Comparator that has no room for another photo, and folders of plain grey photos."""
 
-from __future__ import annotations
-
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path

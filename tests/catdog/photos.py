@@ -1,7 +1,5 @@
 """Image files of every kind, good and odd, made in memory."""
 
-from __future__ import annotations
-
 import io
 import struct
 import zlib

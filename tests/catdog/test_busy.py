@@ -1,7 +1,5 @@
 """More photos at once than the settings allow: every page and API says so, and answers when there is room again."""
 
-from __future__ import annotations
-
 from catdog.flask_app import create_app
 from catdog.wording import BUSY
 from tests.catdog.gradio_app.calls import call, data_url, refused

@@ -1,7 +1,5 @@
 """What importing catdog loads, and which module reads the environment."""
 
-from __future__ import annotations
-
 import ast
 
 import pytest

@@ -1,7 +1,5 @@
 """Neither photos nor weights that have been read leave memory behind."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

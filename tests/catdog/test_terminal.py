@@ -4,8 +4,6 @@ That in a process of its own: OpenVINO, which other tests load here, gives the m
 and takes its memory back from whichever thread unloads it.
 """
 
-from __future__ import annotations
-
 import logging
 import os
 

@@ -1,7 +1,5 @@
 """Photos as folders, lists, Parquet files and tars."""
 
-from __future__ import annotations
-
 import tarfile
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Batches of photos in every kind of table, and the rows of one part."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import pickle

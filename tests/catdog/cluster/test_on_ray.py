@@ -1,7 +1,5 @@
 """`classify --on ray` on a local cluster of two nodes: the rows of plain `classify`, whatever is killed meanwhile."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os

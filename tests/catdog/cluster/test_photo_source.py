@@ -1,7 +1,5 @@
 """What a source holds, and its parts: every photo in one of them, the same ones in each run."""
 
-from __future__ import annotations
-
 import gzip
 import itertools
 import os

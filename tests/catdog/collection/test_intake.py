@@ -1,7 +1,5 @@
 """What is taken out of an upload, and what no zip can do."""
 
-from __future__ import annotations
-
 import struct
 import tracemalloc
 import zipfile

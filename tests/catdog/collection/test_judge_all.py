@@ -1,7 +1,5 @@
 """Many photos are judged, each for itself, until somebody stops."""
 
-from __future__ import annotations
-
 import threading
 from contextvars import copy_context
 

@@ -1,7 +1,5 @@
 """Accuracy, confusion and CSV of judged photos."""
 
-from __future__ import annotations
-
 import csv
 import io
 

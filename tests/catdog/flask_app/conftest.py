@@ -1,7 +1,5 @@
 """An application on the tiny models, a client for it, and real servers."""
 
-from __future__ import annotations
-
 import contextlib
 
 import pytest

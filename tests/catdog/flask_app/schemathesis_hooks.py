@@ -3,8 +3,6 @@
 No schema can say which bytes are a photo. These are, so that what must be accepted can be.
 """
 
-from __future__ import annotations
-
 import schemathesis
 from hypothesis import strategies as st
 

@@ -1,7 +1,5 @@
 """create_app: what it joins, and how it answers what is not a prediction."""
 
-from __future__ import annotations
-
 import logging
 
 import pytest

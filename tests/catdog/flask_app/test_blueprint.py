@@ -1,7 +1,5 @@
 """The blueprint in somebody else's application: it works there and leaves that application alone."""
 
-from __future__ import annotations
-
 import pytest
 from flask import Flask, request
 from jinja2 import StrictUndefined

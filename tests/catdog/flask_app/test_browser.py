@@ -1,7 +1,5 @@
 """The page in a real Chromium: what the script adds, what works without it, and how it fits a screen."""
 
-from __future__ import annotations
-
 import re
 
 import pytest

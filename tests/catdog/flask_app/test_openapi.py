@@ -1,7 +1,5 @@
 """/openapi.json describes exactly what the routes do."""
 
-from __future__ import annotations
-
 import json
 import re
 from typing import Any

@@ -1,7 +1,5 @@
 """The page: what it says with any number of models and classes, and without a script."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

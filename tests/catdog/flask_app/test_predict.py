@@ -1,7 +1,5 @@
 """POST /predict: what comes back for good photos, and the right error for everything else."""
 
-from __future__ import annotations
-
 import io
 
 import pytest

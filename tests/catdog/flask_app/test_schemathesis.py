@@ -1,7 +1,5 @@
 """openapi.json is valid OpenAPI 3.1, and nothing that schemathesis makes of it surprises the running application."""
 
-from __future__ import annotations
-
 import os
 import re
 import shutil

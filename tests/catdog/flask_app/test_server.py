@@ -1,7 +1,5 @@
 """Raw requests to a real server: what a client library would never send."""
 
-from __future__ import annotations
-
 import socket
 from concurrent.futures import ThreadPoolExecutor
 

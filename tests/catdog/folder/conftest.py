@@ -1,7 +1,5 @@
 """Models that tell how bright a photo is, and decoding without further processes."""
 
-from __future__ import annotations
-
 import csv
 from concurrent.futures import Future
 from pathlib import Path

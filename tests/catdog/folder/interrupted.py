@@ -4,8 +4,6 @@ When the last model is asked about that batch of photos, all processes of the ru
 and SIGKILL goes to the main one, or SIGINT to all, as from a terminal.
 """
 
-from __future__ import annotations
-
 import multiprocessing
 import os
 import signal

@@ -1,7 +1,5 @@
 """`python -m catdog classify`, in this process and as real processes that are killed."""
 
-from __future__ import annotations
-
 import json
 import os
 import select

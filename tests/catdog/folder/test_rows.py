@@ -1,7 +1,5 @@
 """Rows as CSV: names of all kinds, and what is read back."""
 
-from __future__ import annotations
-
 import os
 
 import pytest

@@ -1,7 +1,5 @@
 """A folder of photos -> rows. How processes decode is tested in test_workers.py."""
 
-from __future__ import annotations
-
 import os
 import sys
 import threading

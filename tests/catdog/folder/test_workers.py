@@ -1,7 +1,5 @@
 """Decoding in processes: results in order, files that end their process, processes that do not start."""
 
-from __future__ import annotations
-
 import functools
 import multiprocessing
 import os

@@ -1,7 +1,5 @@
 """Raw requests to the page's API, and photos to send."""
 
-from __future__ import annotations
-
 import base64
 import json
 

@@ -1,7 +1,5 @@
 """The page of the tiny models on a real server, and what must never reach it."""
 
-from __future__ import annotations
-
 import json
 import socket
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What agents use: tools over MCP, and calls with named parameters."""
 
-from __future__ import annotations
-
 import ast
 import asyncio
 import json

@@ -1,7 +1,5 @@
 """The endpoints over real HTTP: the same verdicts as elsewhere, and errors in plain words."""
 
-from __future__ import annotations
-
 import json
 from concurrent.futures import ThreadPoolExecutor
 from html import escape

@@ -1,7 +1,5 @@
 """What is shown of many judged photos."""
 
-from __future__ import annotations
-
 import base64
 import csv
 import io

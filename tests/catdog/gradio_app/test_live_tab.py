@@ -1,7 +1,5 @@
 """What the page's server says of the frames of cameras."""
 
-from __future__ import annotations
-
 import time
 from concurrent.futures import ThreadPoolExecutor
 

@@ -1,7 +1,5 @@
 """What the server of the page tells its operators, over real HTTP."""
 
-from __future__ import annotations
-
 import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families

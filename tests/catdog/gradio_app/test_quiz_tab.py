@@ -1,7 +1,5 @@
 """The quiz as the server writes it."""
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 

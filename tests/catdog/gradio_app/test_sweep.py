@@ -1,7 +1,5 @@
 """No upload stays for good, also one that broke off or whose server was killed; other files are left alone."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 import time

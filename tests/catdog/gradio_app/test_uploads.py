@@ -1,7 +1,5 @@
 """No way round the limits of uploads: no other file of the server, no address, nothing too large, nothing kept."""
 
-from __future__ import annotations
-
 import os
 import socket
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Ids of requests, and lines of JSON."""
 
-from __future__ import annotations
-
 import json
 import logging
 

@@ -1,7 +1,5 @@
 """The banner, in every state."""
 
-from __future__ import annotations
-
 import pytest
 
 from catdog.errors import Busy, InvalidImage, ModelMismatch

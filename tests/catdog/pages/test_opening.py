@@ -1,7 +1,5 @@
 """What a page shows before any photo."""
 
-from __future__ import annotations
-
 from catdog.comparator import Comparator
 from catdog.pages import banners, cards
 from catdog.pages.opening import Opening

@@ -1,7 +1,5 @@
 """Heat maps drawn over photos."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from PIL import Image

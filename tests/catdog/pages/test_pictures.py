@@ -1,7 +1,5 @@
 """Heat maps and examples as pictures that a page can show at once."""
 
-from __future__ import annotations
-
 import base64
 import io
 import shutil

@@ -1,7 +1,5 @@
 """The colours that both pages share are strong enough to read."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 
