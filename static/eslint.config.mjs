@@ -21,6 +21,7 @@ export default [
   given(["catdog/gradio_app/{many,single}_tab.js"], "isReadable", "isTyping", "object", "objection", "obstacle"),
   given(["catdog/gradio_app/{live,single}_tab.js"], "NO_CAMERA_HERE", "cameraFails", "startLive"),
   given(["catdog/gradio_app/quiz_tab.js"], "shuffled"),
+  given(["catdog/gradio_app/live_region.js"], "props"),
   given(["catdog/gradio_app/many_tab.js"], "refusal", "largest", "together"),
   given(["catdog/gradio_app/single_tab.js"], "refusal", "largest", "drawing"),
 ];

@@ -15,7 +15,7 @@ from catdog.collection import MOST_PHOTOS, Judged, collect, judge
 from catdog.comparator import Comparator
 from catdog.errors import CatDogError, InvalidImage
 from catdog.gradio_app.gallery import closer, no_closer, results
-from catdog.gradio_app.parts import LIVE, ONE_PHOTO, PRIVATE, html, on_failure, script
+from catdog.gradio_app.parts import LIVE_REGION, ONE_PHOTO, PRIVATE, html, on_failure, script
 from catdog.gradio_app.uploads import LARGEST_PHOTOS, FilesInput
 from catdog.models.spec import classes_of
 from catdog.pages import CHOOSING, banners
@@ -27,22 +27,6 @@ from catdog.wording import UNANSWERED, say
 AT_ONCE = 2  # visitors who are served at a time; others wait in the queue
 EVERY = 0.2  # seconds between two reports of progress
 
-# Photos of the gallery are buttons. One whose dialog is there already is shown again.
-_BOARD_ON_LOAD = """
-element.addEventListener('click', (event) => {
-  const button = event.target.closest('button[data-place]');
-  if (!button) return;
-  const dialog = document.querySelector(`#cd-closer dialog[data-place="${button.dataset.place}"]`);
-  if (dialog) dialog.showModal();
-  else trigger('click', {place: Number(button.dataset.place)});
-});
-"""
-_DIALOG_ON_LOAD = """
-watch('value', () => element.querySelector('dialog')?.showModal());
-element.addEventListener('click', ({target}) => {
-  if (target.matches('dialog, dialog > header > button')) target.closest('dialog').close();
-});
-"""
 _HOW = "Choose photos, a zip or our examples, then press “Judge them”. The least certain answers come first."
 
 _Upload = list[tuple[str, Path]]
@@ -71,8 +55,8 @@ def add(comparator: Comparator) -> None:
                 start = gr.Button("Judge them", variant="primary", elem_id="cd-start")
                 stop = gr.Button("Stop", interactive=False, elem_id="cd-stop")
         with gr.Column(scale=8, min_width=280):
-            board = html(_waiting(), js_on_load=LIVE + _BOARD_ON_LOAD, elem_id="cd-many")
-    dialog = html("", js_on_load=_DIALOG_ON_LOAD, elem_id="cd-closer")
+            board = html(_waiting(), js_on_load=script("many_board.js", LIVE_REGION), elem_id="cd-many")
+    dialog = html("", js_on_load=script("many_closer.js"), elem_id="cd-closer")
     run = _add_events(comparator, files, start, stop, board)
     _add_closer(comparator, files, board, dialog)
     # In the browser, at once: the photos of what is shown are always those that are chosen.

@@ -26,14 +26,7 @@ KEPT = 3600  # seconds between two sweeps: uploads are kept for that long at lea
 SESSIONS = 1000  # visitors and calls over plain HTTP whose state Gradio keeps, at least 50 kB each
 
 _PRIVACY = "Photos are deleted within two hours and never used for anything else."
-# Gradio translates its few words and declares the whole page to be in that language: screen readers would misread it.
-_ENGLISH = """
-const page = document.documentElement;
-const english = () => { if (page.lang !== 'en') page.lang = 'en'; };
-new MutationObserver(english).observe(page, {attributeFilter: ['lang']});
-english();
-"""
-_SCRIPTS = (ACTIONS, Path(__file__).with_name("addresses.js"))
+_SCRIPTS = (ACTIONS, *(Path(__file__).with_name(name) for name in ("english.js", "addresses.js")))
 
 
 def build(comparator: Comparator) -> gr.Blocks:
@@ -58,7 +51,7 @@ def build(comparator: Comparator) -> gr.Blocks:
 
 def _scripts() -> str:
     """What the page does besides Gradio's own, each script with names of its own."""
-    return "".join(f"{{\n{text}\n}}\n" for text in (_ENGLISH, *(path.read_text(encoding="utf-8") for path in _SCRIPTS)))
+    return "".join(f"{{\n{path.read_text(encoding='utf-8')}\n}}\n" for path in _SCRIPTS)
 
 
 def launch_options(page: gr.Blocks, comparator: Comparator) -> dict[str, Any]:

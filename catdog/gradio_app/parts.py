@@ -10,18 +10,7 @@ import gradio as gr
 ONE_PHOTO = "one photo"
 # Options of an event that only the page may trigger, and that shows its progress itself.
 PRIVATE = {"show_progress": "hidden", "api_visibility": "private"}
-
-# For an element whose content changes. Screen readers read out what is new. On a phone, where the element may lie below
-# the screen, it scrolls into view when its accent changes.
-LIVE = """
-element.setAttribute('aria-live', 'polite');
-let shown;
-watch('value', () => {
-  const kind = /data-accent="([^"]*)"/.exec(props.value)?.[1];
-  if (kind !== shown && innerWidth < 640) element.scrollIntoView({block: 'nearest'});
-  shown = kind;
-});
-"""
+LIVE_REGION = Path(__file__).with_name("live_region.js")  # for an element whose content changes
 
 
 def html(value: str, js_on_load: str | None = None, **options) -> gr.HTML:

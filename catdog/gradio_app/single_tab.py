@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from catdog.comparator import Comparator
 from catdog.errors import CatDogError
-from catdog.gradio_app.parts import LIVE, ONE_PHOTO, PRIVATE, html, on_failure, script
+from catdog.gradio_app.parts import LIVE_REGION, ONE_PHOTO, PRIVATE, html, on_failure, script
 from catdog.gradio_app.uploads import PhotoInput, Sent
 from catdog.pages import CAMERA, CHOOSING, banners, cards
 from catdog.pages.examples import fitting, thumbnails
@@ -19,7 +19,6 @@ from catdog.pages.pictures import overlay_urls
 from catdog.pages.render import icon_url, render
 from catdog.wording import UNANSWERED, scope
 
-_EXAMPLES_ON_LOAD = Path(__file__).with_name("example_row.js").read_text(encoding="utf-8")
 # Runs when the photo is no longer the example that the address of the page names.
 _FORGET_EXAMPLE = """() => {
   const address = new URL(location.href);
@@ -45,7 +44,7 @@ def add(comparator: Comparator) -> PhotoInput:
             address = _address_input() if comparator.settings.fetch == "on" else None
             files = fitting(specs)
             row = render("example_row.html", thumbnails=thumbnails(files), scope=scope(specs))
-            examples = html(row, js_on_load=_EXAMPLES_ON_LOAD if files else None)
+            examples = html(row, js_on_load=script("example_row.js") if files else None)
         with gr.Column(scale=8, min_width=280):
             headline = html(banner, js_on_load=_headline_on_load(comparator.settings.max_upload_bytes))
             maps = gr.Checkbox(True, label="Show what the models looked at", container=False, elem_id="cd-maps")
@@ -61,7 +60,7 @@ def add(comparator: Comparator) -> PhotoInput:
 def _headline_on_load(largest: int) -> str:
     """The script of the headline, for photos of at most `largest` bytes."""
     constants = {"drawing": icon_url("paw", "#b5a999"), "refusal": banners.objection(), "largest": largest}
-    return LIVE + script("single_tab.js", CHOOSING, CAMERA, **constants)
+    return script("single_tab.js", LIVE_REGION, CHOOSING, CAMERA, **constants)
 
 
 def _photo_input() -> PhotoInput:
