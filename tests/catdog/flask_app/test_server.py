@@ -27,13 +27,9 @@ def head(*lines: str, path: str = "/predict") -> bytes:
     return ("\r\n".join(fields) + "\r\n\r\n").encode()
 
 
-def multipart(content: bytes = CAT, name: bytes = b"cat.jpg") -> bytes:
-    disposition = b'--b\r\nContent-Disposition: form-data; name="file"; filename="%s"\r\n\r\n' % name
+def multipart(content: bytes = CAT) -> bytes:
+    disposition = b'--b\r\nContent-Disposition: form-data; name="file"; filename="cat.jpg"\r\n\r\n'
     return disposition + content + b"\r\n--b--\r\n"
-
-
-def with_length(body: bytes) -> list[bytes]:
-    return [head(f"Content-Length: {len(body)}"), body]
 
 
 def chunked(body: bytes, size: int = 5000) -> bytes:
@@ -52,7 +48,6 @@ CHUNKED = "Transfer-Encoding: chunked"
 REQUESTS = {
     "plain": ([head(LENGTH), BODY], 200, b'"prediction"'),
     "chunked, no length": ([head(CHUNKED), chunked(BODY)], 200, b'"prediction"'),
-    "path as file name": (with_length(multipart(name=b"../../etc/passwd")), 200, b'"prediction"'),
     "neither length nor chunks": ([head(), BODY], 400, b"missing_file"),
     "length too small": ([head("Content-Length: 200"), BODY], 400, b"bad_request"),
     "length too large": ([head(f"Content-Length: {len(BODY) + 500}"), BODY[:-500]], 400, b"bad_request"),
@@ -63,11 +58,9 @@ REQUESTS = {
     "nonsense chunks": ([head(CHUNKED), b"zz\r\nhello\r\n"], 400, b"bad_request"),
     "chunks that stop": ([head(CHUNKED), chunked(BODY)[:-3000]], 400, b"bad_request"),
     "chunk that ends early": ([head(CHUNKED), b"fff\r\nabc"], 400, b"bad_request"),
-    "oversize": (with_length(multipart(bytes(3_000_000))), 413, b"image_too_large"),
     "oversize in chunks": ([head(CHUNKED), chunked(multipart(bytes(3_000_000)))], 413, b"image_too_large"),
     "compressed body": ([head(LENGTH, "Content-Encoding: gzip"), BODY], 200, b'"prediction"'),
     "range": ([head(LENGTH, "Range: bytes=0-3"), BODY], 200, b'"prediction"'),
-    "name that is not UTF-8": (with_length(multipart(name=b"\xff.jpg")), 200, b'"prediction"'),
     "page with a lying length": ([head(f"Content-Length: {len(BODY) + 500}", path="/"), BODY], 400, b'role="alert"'),
 }
 
