@@ -44,7 +44,7 @@ def about(specs: Sequence[ModelSpec], sources: Mapping[str, str], problems: Sequ
     )
 
 
-def _origins(specs: Sequence[ModelSpec], sources: Mapping[str, str]) -> list[tuple[str, Markup]]:
+def _origins(specs: Sequence[ModelSpec], sources: Mapping[str, str]) -> list[tuple[str, dict[str, str]]]:
     """Who came from where: all models, or if they are of several sources, the titles of those of each."""
     titles: dict[str, list[str]] = {}
     for spec in specs:
@@ -54,21 +54,13 @@ def _origins(specs: Sequence[ModelSpec], sources: Mapping[str, str]) -> list[tup
     return [(listed(names, "and"), _told(source)) for source, names in titles.items()]
 
 
-def _told(source: str) -> Markup:
-    """Where a model came from, with a link to the repository if it came from the Hub."""
+def _told(source: str) -> dict[str, str]:
+    """The parts of the words about a source; of one on the Hub, with the address of its repository."""
     kind, name, note = re.fullmatch(f"({'|'.join(_ORIGINS)})(.*?)( \\(.*\\))?", source, re.DOTALL).groups("")
-    return Markup("{}{}{}").format(_ORIGINS[kind], _linked(name) if "hub" in kind else _strong(name), note)
-
-
-def _strong(name: str) -> Markup:
-    return Markup("<strong>{}</strong>").format(name) if name else Markup("")
-
-
-def _linked(place: str) -> Markup:
-    """A repository of the Hub with its commit, `user/name@0123456789ab`, as a link to the repository."""
+    told = {"begins": _ORIGINS[kind], "name": name, "note": note}
+    if "hub" not in kind:
+        return told
     from huggingface_hub import constants  # knows which Hub; loaded already where models came from one
 
-    name, at, commit = place.partition("@")
-    # In a new tab: a Space is shown in a frame, in which the Hub refuses to be shown.
-    link = '<strong><a href="{}" target="_blank" rel="noopener">{}</a>{}</strong>'
-    return Markup(link).format(f"{constants.ENDPOINT}/{name}", name, at + commit)
+    repository, at, commit = name.partition("@")
+    return told | {"name": repository, "commit": at + commit, "address": f"{constants.ENDPOINT}/{repository}"}
