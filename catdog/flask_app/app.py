@@ -27,7 +27,7 @@ def create_app(comparator: Comparator | None = None, settings: Settings | None =
     settings = comparator.settings if comparator else settings or Settings.from_env()
     request_log.configure(settings)
     comparator = comparator or _loaded(settings, app.logger)
-    request_log.log_photos(comparator)
+    comparator.listen(request_log.log_photo)
     app.register_blueprint(create_blueprint(comparator))
     app.register_error_handler(HTTPException, _json_error)
     app.before_request(_begin)

@@ -38,8 +38,10 @@ class Workers:
         self._decoder, self._count = decoder, count
         # Spawning would start the tracker in one of the threads, and starting it there unblocks Ctrl-C again.
         resource_tracker.ensure_running()
-        # One thread per worker, which sends it chunks and waits for the results.
-        self._threads = ThreadPoolExecutor(count, "catdog-decoding", initializer=_block_interrupts)
+        # One thread per worker, which sends it chunks and waits for the results. A process that such a thread starts
+        # ignores Ctrl-C, which the main process handles.
+        without_interrupts = signal.SIG_BLOCK, {signal.SIGINT}
+        self._threads = ThreadPoolExecutor(count, "catdog-decoding", signal.pthread_sigmask, without_interrupts)
         self._idle: queue.SimpleQueue[_Worker] = queue.SimpleQueue()
         self._alive: set[_Worker] = set()
         self._closed = False
@@ -132,8 +134,3 @@ def _work(line: Connection, decoder: Decoder) -> None:
         while True:
             chunk, whole = line.recv()
             line.send(decoder.decode(chunk, whole=whole))
-
-
-def _block_interrupts() -> None:
-    """Let the processes that this thread starts ignore Ctrl-C, which the main process handles."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})

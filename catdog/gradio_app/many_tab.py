@@ -3,7 +3,7 @@
 import contextlib
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,7 +50,9 @@ def add(comparator: Comparator) -> None:
             files = FilesInput(label="Photos, or a zip", file_count="multiple", height=220, elem_id="cd-files")
             html("", script("many_tab.js", CHOOSING, refusal=banners.objection(), **sizes), elem_id="cd-left-out")
             html(render("many_hint.html", classes=classes, **limits))
-            _add_samples(files, [str(path) for path in fitting(comparator.specs).values()])
+            if examples := [str(path) for path in fitting(comparator.specs).values()]:  # for who has no photos at hand
+                samples = gr.Button("Or fill in our examples", variant="secondary")
+                samples.click(lambda: examples, None, files, queue=False, **PRIVATE)
             with gr.Row():
                 start = gr.Button("Judge them", variant="primary", elem_id="cd-start")
                 stop = gr.Button("Stop", interactive=False, elem_id="cd-stop")
@@ -72,13 +74,6 @@ def _waiting(ready: bool = False) -> Markup:
     return banner("Waiting for photos", _HOW, "idle")
 
 
-def _add_samples(files: FilesInput, paths: Sequence[str]) -> None:
-    """A button that fills `files` with the examples, for visitors without photos at hand."""
-    if paths:
-        button = gr.Button("Or fill in our examples", variant="secondary")
-        button.click(lambda: paths, None, files, queue=False, **PRIVATE)
-
-
 def _add_events(
     comparator: Comparator, files: FilesInput, start: gr.Button, stop: gr.Button, board: gr.HTML
 ) -> Dependency:
@@ -88,7 +83,7 @@ def _add_events(
 
     def begin(run: Run) -> tuple:
         run.stopped = False
-        return _progress_bar(0, 1, "Waiting for a turn…"), *_buttons(busy=True)
+        return render("progress.html", done=0, count=1, text="Waiting for a turn…"), *_buttons(busy=True)
 
     def work(files: _Upload, run: Run) -> Iterator[tuple]:
         try:
@@ -133,10 +128,6 @@ def _buttons(*, busy: bool) -> tuple[dict, dict]:
     return gr.update(interactive=not busy), gr.update(interactive=busy)
 
 
-def _progress_bar(done: int, count: int, text: str) -> Markup:
-    return render("progress.html", done=done, count=count, text=text)
-
-
 def _refused(message: str) -> Markup:
     return banner(say("nothing judged"), message, "error")
 
@@ -157,5 +148,5 @@ def _progress(comparator: Comparator, files: _Upload, run: Run) -> Iterator[str]
                 if time.monotonic() - reported > EVERY:
                     reported = time.monotonic()
                     said = say("judged", done=f"{len(done):,}", photos=f"{planned:,}")
-                    yield _progress_bar(len(done), planned, said)
+                    yield render("progress.html", done=len(done), count=planned, text=said)
     yield results(done, specs, planned=planned if len(done) < planned else None)

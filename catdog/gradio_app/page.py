@@ -61,7 +61,7 @@ def launch_options(page: gr.Blocks, comparator: Comparator) -> dict[str, Any]:
     @asynccontextmanager
     async def lifespan(app: object) -> AsyncIterator[None]:
         request_log.configure(settings, operators.current_id)  # now, as uvicorn has just set up its loggers
-        request_log.log_photos(comparator)
+        comparator.listen(request_log.log_photo)
         async with sweeping(2 * KEPT)(app):
             yield
 

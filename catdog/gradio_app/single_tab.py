@@ -38,6 +38,8 @@ def add(comparator: Comparator) -> PhotoInput:
     """Build the content of the current `gr.Tab`; returns its photo input."""
     specs, opening = comparator.specs, Opening(comparator)
     banner, example = opening()
+    largest = comparator.settings.max_upload_bytes
+    constants = {"drawing": icon_url("paw", "#b5a999"), "refusal": banners.objection(), "largest": largest}
     with gr.Row(elem_classes="cd-main"):
         with gr.Column(scale=4, min_width=280):
             photo = _photo_input()
@@ -46,7 +48,7 @@ def add(comparator: Comparator) -> PhotoInput:
             row = render("example_row.html", thumbnails=thumbnails(files), scope=scope(specs))
             examples = html(row, js_on_load=script("example_row.js") if files else None)
         with gr.Column(scale=8, min_width=280):
-            headline = html(banner, js_on_load=_headline_on_load(comparator.settings.max_upload_bytes))
+            headline = html(banner, script("single_tab.js", LIVE_REGION, CHOOSING, CAMERA, **constants))
             maps = gr.Checkbox(True, label="Show what the models looked at", container=False, elem_id="cd-maps")
             shown = html(example)
     if files:
@@ -55,12 +57,6 @@ def add(comparator: Comparator) -> PhotoInput:
         _add_address_events(comparator, address, photo, [headline, shown])
     _add_events(comparator, opening, photo, maps, [headline, shown])
     return photo
-
-
-def _headline_on_load(largest: int) -> str:
-    """The script of the headline, for photos of at most `largest` bytes."""
-    constants = {"drawing": icon_url("paw", "#b5a999"), "refusal": banners.objection(), "largest": largest}
-    return script("single_tab.js", LIVE_REGION, CHOOSING, CAMERA, **constants)
 
 
 def _photo_input() -> PhotoInput:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from datetime import UTC, datetime
 
-from catdog.comparator import Answer, Comparator
+from catdog.comparator import Answer
 from catdog.errors import CatDogError
 from catdog.settings import Settings
 
@@ -65,12 +65,8 @@ def configure(settings: Settings, find_id: Callable[[], str | None] = request_id
     return formatter
 
 
-def log_photos(comparator: Comparator) -> None:
-    """Log a line for each photo of a comparator from now on: what became of it, and how long that took."""
-    comparator.listen(_log_photo)
-
-
-def _log_photo(answer: Answer, seconds: Mapping[str, float]) -> None:
+def log_photo(answer: Answer, seconds: Mapping[str, float]) -> None:
+    """Log a line for a photo, as a listener of a Comparator: what became of it, and how long that took."""
     if isinstance(answer, CatDogError):
         fields = {"code": answer.code}
     else:
