@@ -57,16 +57,18 @@ def create_blueprint(comparator: Comparator, *, name: str = "catdog") -> Bluepri
     blueprint = Blueprint(
         name, __name__, template_folder="templates", static_folder="static", static_url_path="/assets"
     )
-    blueprint.add_url_rule("/", view_func=views.page, methods=["GET", "POST"])
     names = ", ".join(path.name for path in (STYLE, ICON, CHOOSING, ACTIONS))
-    blueprint.add_url_rule(f"/assets/<any({names}):name>", "shared", view_func=views.shared)
-    blueprint.add_url_rule(f"/assets/{preview.PICTURE}", view_func=views.preview)
-    blueprint.add_url_rule("/predict", view_func=views.predict, methods=["POST"])
-    blueprint.add_url_rule("/models", view_func=views.models)
-    blueprint.add_url_rule("/healthz", view_func=views.healthz)
-    blueprint.add_url_rule("/readyz", view_func=views.readyz)
-    blueprint.add_url_rule("/metrics", view_func=views.metrics)
-    blueprint.add_url_rule("/openapi.json", view_func=views.openapi)
+    picture = functools.cache(lambda: preview.picture(comparator.specs))
+    route = blueprint.add_url_rule
+    route("/", "page", views.page, methods=["GET", "POST"])
+    route(f"/assets/<any({names}):name>", "shared", lambda name: send_from_directory(STYLE.parent, name))
+    route(f"/assets/{preview.PICTURE}", "preview", lambda: Response(picture(), content_type="image/jpeg"))
+    route("/predict", "predict", views.predict, methods=["POST"])
+    route("/models", "models", views.models)
+    route("/healthz", "healthz", lambda: Health(version=__version__).model_dump())
+    route("/readyz", "readyz", lambda: Readiness.of(comparator).model_dump())
+    route("/metrics", "metrics", views.metrics)
+    route("/openapi.json", "openapi", lambda: description(url_for(".page").rstrip("/") or "/"))
     blueprint.register_error_handler(CatDogError, _json_error)
     blueprint.after_request(harden)
     return blueprint
@@ -86,20 +88,13 @@ class _Views:
         self.comparator, self.counts = comparator, Counts(comparator)
         self.examples = examples.find()
         self.opening = Opening(comparator, "Choose, drop or paste one")
-        self.picture = functools.cache(lambda: preview.picture(comparator.specs))
         self.thumbnails = examples.thumbnails(examples.fitting(comparator.specs))
 
     def page(self) -> tuple[str, int, dict[str, str]]:
         specs = self.comparator.specs
         status, example = 200 if specs else ModelUnavailable.status, request.args.get("example", "")
-        shown = {
-            "headline": banners.refused("No model is loaded."),
-            "cards": cards.blank(specs),
-            "example": example,
-            "explain": True,
-            "photo": "",
-            "picture": "",
-        }
+        shown = {"headline": banners.refused("No model is loaded."), "cards": cards.blank(specs)}
+        shown |= {"example": example, "explain": True, "photo": "", "picture": ""}
         try:
             if request.method == "POST":
                 upload = self._upload()
@@ -115,12 +110,6 @@ class _Views:
             shown["headline"] = banners.failed(error)
         return self._render(shown), status, _retry(status)
 
-    def shared(self, name: str) -> Response:
-        return send_from_directory(STYLE.parent, name)
-
-    def preview(self) -> Response:
-        return Response(self.picture(), content_type="image/jpeg")
-
     def predict(self) -> dict[str, Any]:
         upload = self._upload()
         return self.comparator.compare(upload.photo, model=upload.model, explain=upload.explain).to_dict()
@@ -135,18 +124,9 @@ class _Views:
             models=[spec.public(comparator.sources[spec.name]) for spec in comparator.specs],
         ).model_dump()
 
-    def healthz(self) -> dict[str, Any]:
-        return Health(version=__version__).model_dump()
-
-    def readyz(self) -> dict[str, Any]:
-        return Readiness.of(self.comparator).model_dump()
-
     def metrics(self) -> Response:
         figures, content_type = self.counts.exposition(request.headers.get("Accept", ""))
         return Response(figures, content_type=content_type)
-
-    def openapi(self) -> dict[str, Any]:
-        return description(url_for(".page").rstrip("/") or "/")
 
     def _upload(self) -> Upload:
         try:

@@ -24,10 +24,8 @@ def routes(page: gr.Blocks, comparator: Comparator) -> list[Route]:
         figures, content_type = counts.exposition(request.headers.get("Accept", ""))
         return Response(figures, headers={"Content-Type": content_type})
 
-    def readyz(request: Request) -> Response:
-        return JSONResponse(Readiness.of(comparator).model_dump())
-
-    return [Route("/metrics", metrics), Route("/readyz", readyz)]
+    readyz = Route("/readyz", lambda request: JSONResponse(Readiness.of(comparator).model_dump()))
+    return [Route("/metrics", metrics), readyz]
 
 
 class RequestIds:
