@@ -15,9 +15,8 @@ THUMBNAIL = 144  # pixels; twice the size on screen, for dense displays
 
 def find(folder: Path = FOLDER) -> dict[str, Path]:
     """Name -> file of every example, a cat and a dog first; empty when there is no such folder."""
-    found = {path.stem: path for path in sorted(folder.glob("*.jpg"))}
-    first = [name for name in ("cat", "dog") if name in found]
-    return {name: found[name] for name in [*first, *(name for name in found if name not in first)]}
+    found = sorted(folder.glob("*.jpg"), key=lambda path: (path.stem not in ("cat", "dog"), path))
+    return {path.stem: path for path in found}
 
 
 def fitting(specs: Sequence[ModelSpec]) -> dict[str, Path]:
