@@ -1,7 +1,5 @@
 """One model: its engine and its spec -> a verdict."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from catdog.engine import Engine, Outputs, are_probabilities

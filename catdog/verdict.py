@@ -3,10 +3,8 @@
 Both are pydantic models. Their JSON is the same everywhere, and their JSON Schema describes it to clients.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import TypedDict  # pydantic needs it before Python 3.12
@@ -105,7 +103,7 @@ class Comparison(BaseModel):
     ] = None
 
     @classmethod
-    def of(cls, verdicts: Sequence[Verdict], specs: Sequence[ModelSpec], source: str) -> Comparison:
+    def of(cls, verdicts: Sequence[Verdict], specs: Sequence[ModelSpec], source: str) -> Self:
         """Compare verdicts on one photo; `specs` are those of the models that gave them, in the same order."""
         leader = default_of(specs).name
         by_name = {verdict.model: verdict for verdict in verdicts}

@@ -1,7 +1,5 @@
 """What the pages say about models and their verdicts, in plain text."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from catdog.models.spec import ModelSpec, classes_of

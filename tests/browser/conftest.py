@@ -1,7 +1,5 @@
 """The pages in a real Chromium, on models that look at colours alone or are tiny."""
 
-from __future__ import annotations
-
 import contextlib
 import threading
 

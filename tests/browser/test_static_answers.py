@@ -1,7 +1,5 @@
 """The page without a server says what Python says: the same pixels, verdicts, sentences and HTML."""
 
-from __future__ import annotations
-
 import base64
 import io
 import itertools

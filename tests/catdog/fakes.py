@@ -1,7 +1,5 @@
 """Comparators around engines of a few lines that look at nothing but colour: every kind of verdict, at once."""
 
-from __future__ import annotations
-
 import numpy as np
 from PIL import Image
 from scipy.special import softmax

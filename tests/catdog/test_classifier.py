@@ -1,7 +1,5 @@
 """One model: calibrated probabilities, and what else its verdict says."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

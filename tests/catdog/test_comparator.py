@@ -1,7 +1,5 @@
 """All models on one photo: numbers, forms of input, and what happens when models are bad."""
 
-from __future__ import annotations
-
 import io
 import threading
 import time

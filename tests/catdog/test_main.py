@@ -1,7 +1,5 @@
 """The command line: in this process through `main`, and as real processes."""
 
-from __future__ import annotations
-
 import io
 import json
 import os

@@ -1,7 +1,5 @@
 """Verdicts compared: who leads, whether they agree, and what is neither."""
 
-from __future__ import annotations
-
 import pytest
 
 from catdog.models.spec import ModelSpec

@@ -1,7 +1,5 @@
 """The words and figures of all pages. What a whole banner or card says is in tests/catdog/pages."""
 
-from __future__ import annotations
-
 import pytest
 
 from catdog import wording

@@ -1,7 +1,5 @@
 """The growing file of results: going on, refusing, and disks that fill up."""
 
-from __future__ import annotations
-
 import resource
 
 import pytest

@@ -1,7 +1,5 @@
 """The cards, the top and the bottom of a page, and that no text of others is ever HTML."""
 
-from __future__ import annotations
-
 import re
 
 import pytest
