@@ -42,7 +42,7 @@ def finish(trained: keras.Model, product: Product, val: Split, training: dict) -
     model.set_weights(trained.get_weights())
     spec = ModelSpec(
         name=product.name,
-        title=architectures.get(product.name).title,
+        title=_title(product.name, training),
         architecture=product.name,
         file=product.file.name,
         sha256="0" * 64,  # until there is a file
@@ -97,6 +97,13 @@ def _balance(model: keras.Model, probabilities: np.ndarray, labels: np.ndarray) 
     if bias.shape[0] > len(shift):  # the last output is for neither
         shift = np.append(shift - shift.mean(), 0.0)
     bias.assign_add(shift if bias.shape[0] > 1 else shift[1:])
+
+
+def _title(name: str, training: dict) -> str:
+    """That of the architecture, which says so where another model taught it."""
+    title = architectures.get(name).title
+    base = training.get("base")
+    return title if training.get("teacher", base) == base else f"Taught {title}"
 
 
 def _outputs(classifier: Classifier, split: Split) -> Outputs:

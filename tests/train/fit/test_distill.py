@@ -42,6 +42,7 @@ def test_a_distilled_classifier_continues_and_teaches(tiny_data, tmp_path, monke
         first = run("distill", "xception", tmp_path / "first", "--teacher", file, *few)
     assert first.training["teacher"] == {"file": "teacher.h5", "sha256": sha256}
     assert first.training["base"] == "random weights"
+    assert first.title == "Taught Xception"
     assert "weight_of_answers" not in first.training
     one = tmp_path / "first" / "xception.h5"
     capsys.readouterr()
@@ -62,11 +63,13 @@ def test_a_network_is_fine_tuned_beside_what_it_was(two_folders, tmp_path, monke
     keras.Model(base.input, keras.layers.Dense(5, activation="softmax")(base.output)).save(file)
     monkeypatch.setattr(distill, "load_teacher", lambda path, classes, neither: (small_base(path), None))
     data, more = two_folders
-    training = run(
+    spec = run(
         "distill", "efficientnet_lite2", tmp_path, "--data", data, "--more", more, "--base", file, "--teacher", file,
         "--answers", file, "--imitation", 0.1, "--teacher-size", 24, "--steps", 2, "--settled", "--degrade", 0.5,
         "--stages", "24x1,24x1", "--frozen-stages", 1,
-    ).training  # fmt: skip
+    )  # fmt: skip
+    training = spec.training
+    assert spec.title == "EfficientNet-Lite2"  # itself is no other teacher
     assert training["photos"]["train"] == 35  # with those that have no label
     assert training["weight_of_imitation"] == 0.1 and training["weight_of_earlier_answers"] == teacher.EARLIER
     assert training["base"]["sha256"] == training["teacher"]["sha256"] == training["answers"]["sha256"]
