@@ -92,7 +92,8 @@ def test_one_photo_can_be_dropped_or_pasted_and_what_is_none_leaves_it_and_its_v
     expect(alert).to_contain_text("no file")
     expect(page.locator("#headline .cd-banner")).to_have_count(1)
     for kind in ("drop", "paste"):
-        transfer(page, kind, PHOTO)
+        with page.expect_response(lambda response: response.request.method == "POST"):
+            transfer(page, kind, PHOTO)
         expect_verdicts(page)
         expect(alert).to_have_count(0)
     for count, words in ((0, "no file"), (2, "one photo at a time")):
