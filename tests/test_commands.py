@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import shlex
 
@@ -60,3 +61,8 @@ def test_links_within_the_repository_lead_somewhere(page):
         if heading:
             headings = re.findall(r"^#+ (.+)$", target.read_text(encoding="utf-8"), re.MULTILINE)
             assert heading in {re.sub(r"[^\w\- ]", "", name.lower()).replace(" ", "-") for name in headings}, link
+
+
+@pytest.mark.browser
+def test_the_command_for_screenshots_finds_what_it_needs():
+    assert importlib.import_module("docs.screenshots.take").__doc__
