@@ -40,8 +40,8 @@ def watched(chromium, expected: tuple[str, ...], *, kinds: tuple[str, ...] = ())
     yield opened
     for context in contexts:
         context.close()
-    assert strangers == []
-    assert [text for text in failures if not any(words in text for words in expected)] == []
+    unexpected = [text for text in failures if not any(words in text for words in expected)]
+    assert (strangers, unexpected) == ([], []), (strangers, unexpected)
 
 
 def is_local(url: str) -> bool:
