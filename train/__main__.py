@@ -146,7 +146,7 @@ def fit(
             metavar="STUDY",
             is_eager=True,
             callback=_as_the_best,
-            help="Train as the best trial of this folder of `tune` was trained. Other options count more.",
+            help="Train as the best trial of this folder of `tune` was trained. Options that are given here win.",
         ),
     ] = None,
 ) -> None:

@@ -100,7 +100,7 @@ def _balance(model: keras.Model, probabilities: np.ndarray, labels: np.ndarray) 
 
 
 def _title(name: str, training: dict) -> str:
-    """That of the architecture, which says so where another model taught it."""
+    """The title of the architecture, after "Taught" where another network was the teacher."""
     title = architectures.get(name).title
     base = training.get("base")
     return title if training.get("teacher", base) == base else f"Taught {title}"
