@@ -4,9 +4,10 @@ import contextlib
 import os
 import platform
 from collections.abc import Iterator
-from pathlib import Path
 
 import keras
+
+from catdog.engine.precision import FLAGS, processor_flags
 
 
 def gpus() -> list[str]:
@@ -21,12 +22,11 @@ def gpus() -> list[str]:
 
 
 def has_fast_bfloat16() -> bool:
-    """Whether the machine multiplies bfloat16 faster than float32: GPUs, and processors with AVX512-BF16."""
-    if gpus():
-        return True
-    with contextlib.suppress(OSError):
-        return "avx512_bf16" in Path("/proc/cpuinfo").read_text()
-    return False
+    """Whether the machine multiplies bfloat16 faster than float32: GPUs, and processors with AMX.
+
+    With AVX512-BF16 alone, a product of 4096 x 728 by 728 x 728 took 1.6 times as long in bfloat16, in TensorFlow.
+    """
+    return bool(gpus()) or not FLAGS["bfloat16"].isdisjoint(processor_flags())
 
 
 @contextlib.contextmanager

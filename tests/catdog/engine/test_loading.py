@@ -345,16 +345,23 @@ def test_the_fastest_that_the_processor_is_fast_at_is_chosen(tiny, monkeypatch, 
 
 
 @pytest.mark.parametrize(
-    ("flags", "int8"),
-    [("avx2 avx512_vnni", True), ("avx_vnni", True), ("amx_int8", True), ("avx2 avx512f", False), ("", False)],
+    ("flags", "fast"),
+    [
+        ("avx2 avx512_vnni", ("int8",)),
+        ("avx_vnni", ("int8",)),
+        ("amx_int8 amx_bf16", ("int8", "bfloat16")),
+        ("amx_bf16", ("bfloat16",)),
+        ("avx2 avx512f avx512_bf16", ()),
+        ("", ()),
+    ],
 )
-def test_int8_needs_instructions_that_cut_no_sum_off(tmp_path, monkeypatch, flags, int8):
+def test_fast_arithmetic_needs_instructions_that_are_fast_and_cut_no_sum_off(tmp_path, monkeypatch, flags, fast):
     """As Linux tells of them; a system that does not has none."""
     cpuinfo = tmp_path / "cpuinfo"
     monkeypatch.setattr(precision, "CPUINFO", cpuinfo)
-    assert "int8" not in fast_here()
+    assert fast_here() == ()
     cpuinfo.write_text(f"processor\t: 0\nbugs\t\t: avx_vnni\nflags\t\t: fpu {flags} sse\n\nprocessor\t: 1\n")
-    assert ("int8" in fast_here()) == int8
+    assert fast_here() == fast
 
 
 def test_the_arithmetic_is_described_as_it_is_loaded(tiny, copies, tmp_path):

@@ -71,18 +71,18 @@ def test_evaluate_measures_what_fast_arithmetic_changes(tiny_data, tmp_path, ser
             assert 0 < changes["largest_change_of_probability"] < 0.01
 
 
-@pytest.mark.skipif("bfloat16" not in fast_here(), reason="this processor is not fast at bfloat16")
-def test_the_figures_are_those_of_the_arithmetic_that_serves_from_then_on(tiny_data, weights, monkeypatch):
+@needs_fast
+def test_the_figures_are_those_of_the_arithmetic_that_serves_from_then_on(tiny_data, tmp_path, monkeypatch):
+    fast = fast_here()[0]
     for name in ("scratch_cnn", "xception"):
-        ModelSpec.read(weights / f"{name}.json").replace(metrics={}, clear={"bfloat16": 0.5}).write(
-            weights / f"{name}.json"
-        )
-    float32 = evaluate.evaluate(weights, tiny_data)
-    assert all(precisions_of(ModelSpec.read(weights / f"{name}.json")) == ["float32"] for name in float32)
+        spec = write_tiny_model(tmp_path, name, convolutions=4)
+        spec.replace(metrics={}, clear={fast: 0.5}).write(tmp_path / f"{name}.json")
+    float32 = evaluate.evaluate(tmp_path, tiny_data)
+    assert all(precisions_of(ModelSpec.read(tmp_path / f"{name}.json")) == ["float32"] for name in float32)
     monkeypatch.setattr("catdog.engine.precision.LEAST_PHOTOS", 16)
-    first, again = (evaluate.evaluate(weights, tiny_data) for _ in range(2))
+    first, again = (evaluate.evaluate(tmp_path, tiny_data) for _ in range(2))
     for name in first:
-        assert precisions_of(ModelSpec.read(weights / f"{name}.json"))[0] == "bfloat16"
+        assert precisions_of(ModelSpec.read(tmp_path / f"{name}.json"))[0] == fast
         assert first[name]["log_loss"] == again[name]["log_loss"] != float32[name]["log_loss"]
 
 
