@@ -121,7 +121,7 @@ def _code_of(function: Callable[..., int], given: dict[str, Any]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if isinstance(error, BrokenPipeError):
             return CLOSED_PIPE
-        _complain(f"{error}. Whatever was answered before holds.")
+        _complain(f"{error}. The answers before this are complete.")
         return FAILED
 
 
@@ -205,8 +205,8 @@ def classify(
         str,
         Argument(
             metavar="DIR",
-            help="A folder of photos; the folders in it count too. With --on ray also a .csv or .parquet file with a "
-            "column path, Parquet files with the bytes of photos, or .tar files, here or at an address like s3://.",
+            help="A folder of photos, with its subfolders. With --on ray also a .csv or .parquet file with a column "
+            "path, Parquet files with the bytes of photos, or .tar files, here or at an address like s3://.",
         ),
     ],
     out: Annotated[
@@ -220,15 +220,15 @@ def classify(
         Option(
             min=1,
             max=MOST_WORKERS,
-            help="Processes that decode; by default one per core, at most 16. With --on ray: workers, by default as "
-            "many as there are cores for.",
+            help="Processes that decode photos; by default one per core, at most 16. With --on ray: workers; by "
+            "default as many as there are cores for.",
         ),
     ] = None,
     restart: Annotated[bool, Option("--restart", help="Discard the answers that FILE holds.")] = False,
     as_json: AsJson = False,
     on: Annotated[str | None, Option(metavar="ray", help="Run on Ray, on this machine or on many.")] = None,
     address: Annotated[
-        str | None, Option(help="With --on ray: the cluster, such as auto; without it, this machine alone.")
+        str | None, Option(help="With --on ray: address of the cluster, or auto. Without it, Ray runs here alone.")
     ] = None,
     cpus_per_worker: Annotated[
         int | None, Option(min=1, max=MOST_WORKERS, help="With --on ray: cores of each worker, by default 1.")
@@ -236,7 +236,7 @@ def classify(
 ) -> int:
     """Ask the models about all photos of a folder, and write a row for each photo and model.
 
-    The same command goes on where it was interrupted. Examples:
+    Repeat the command to continue an interrupted run. Examples:
 
     catdog classify photos --out answers.csv
 
@@ -259,7 +259,7 @@ def classify(
     if summary.failed:
         _complain(f"{summary.failed} of {summary.photos} photos could not be judged: see the last column.")
     if not summary.finished:
-        _complain(f"Stopped after {summary.photos} photos. The same command, without --restart, goes on from there.")
+        _complain(f"Stopped after {summary.photos} photos. Repeat the command, without --restart, to continue.")
     if as_json:
         _print_json(summary._asdict())
     else:
@@ -332,14 +332,17 @@ def adopt(
     classes: Annotated[
         str, Option(metavar="CLASS,CLASS", help="The classes, in the order of the model's outputs.")
     ] = "",
-    labels: Annotated[Path | None, Option(metavar="FILE", help="A file that names them, one a line, or JSON.")] = None,
-    photos: Annotated[
-        Path | None, Option(metavar="DIR", help="Photos that it was not trained on, in a folder for each class.")
+    labels: Annotated[
+        Path | None, Option(metavar="FILE", help="A file with the names of the classes, one per line, or JSON.")
     ] = None,
-    out: Annotated[Path, Option(metavar="DIR", help="Where it goes.")] = Path("mine"),
-    name: Annotated[str | None, Option(help="Its name, by default that of the file.")] = None,
-    size: Annotated[str | None, Option(metavar="WxH", help="Size of its photos, where the file does not say.")] = None,
-    logits: Annotated[bool, Option("--logits", help="Its linear outputs are logits.")] = False,
+    photos: Annotated[
+        Path | None,
+        Option(metavar="DIR", help="Photos that the model was not trained on, in a folder for each class."),
+    ] = None,
+    out: Annotated[Path, Option(metavar="DIR", help="Folder for the adopted model.")] = Path("mine"),
+    name: Annotated[str | None, Option(help="Name of the model, by default that of the file.")] = None,
+    size: Annotated[str | None, Option(metavar="WxH", help="Size of the model's input, if FILE has none.")] = None,
+    logits: Annotated[bool, Option("--logits", help="The model's linear outputs are logits.")] = False,
     overwrite: Annotated[bool, Option("--overwrite", help="Replace a model of that name.")] = False,
 ) -> int:
     """Make a model of any Keras version ready to be served.
@@ -349,9 +352,9 @@ def adopt(
     catdog adopt keras_model.h5 --labels labels.txt --photos photos
     """
     if labels and classes:
-        raise typer.BadParameter("Name the classes by --classes or by --labels, not by both.")
+        raise typer.BadParameter("Name the classes with --classes or with --labels, not with both.")
     if find_spec("keras") is None:
-        raise ModelUnavailable("adopt needs TensorFlow and Keras: install what requirements.txt names.")
+        raise ModelUnavailable("adopt needs TensorFlow and Keras: `pip install -r requirements.txt`.")
     from catdog.adopt.adoption import adopt
     from catdog.adopt.source import read_labels
     from catdog.adopt.table import report

@@ -105,10 +105,10 @@ def _told(if_stopped: str) -> Iterator[None]:
 def prepare(
     sources: Annotated[list[Path], Argument(metavar="ZIP_OR_FOLDER...")],
     out: Annotated[Path, Option(help="Folder to make.")],
-    val: Annotated[float, Option(help="Share for validation of the photos without a split.")] = 0.1,
-    test: Annotated[float, Option(help="Share for test of the photos without a split.")] = 0.1,
+    val: Annotated[float, Option(help="Share of the photos without a split that becomes validation photos.")] = 0.1,
+    test: Annotated[float, Option(help="Share of the photos without a split that becomes test photos.")] = 0.1,
     by_kind: Annotated[
-        bool, Option("--by-kind", help="Split photos whose names begin alike (a_1.jpg, a_2.jpg) kind by kind.")
+        bool, Option("--by-kind", help="Split each kind by itself: a_1.jpg and a_2.jpg are of the kind a.")
     ] = False,
 ) -> None:
     """Turn zips or folders of photos into a clean data folder."""
@@ -125,7 +125,7 @@ def _require_optuna() -> None:
 
 
 def _as_the_best(context: typer.Context, trial: Path | None) -> Path | None:
-    """Let what the best trial of a study had be the default of every option."""
+    """Make the options of the best trial of a study the defaults."""
     if trial is not None:
         with _told(CONTINUES):
             load_keras()
@@ -146,7 +146,7 @@ def fit(
             metavar="STUDY",
             is_eager=True,
             callback=_as_the_best,
-            help="Train as the best trial of this folder of `tune` was trained. Options that are given here win.",
+            help="Train with the recipe of the best trial in this folder of `tune`. Options given here override it.",
         ),
     ] = None,
 ) -> None:
@@ -168,7 +168,9 @@ def tune(
     trials: Annotated[
         int | None, Option(help="Trials of the study, earlier ones included. Default: 20, with --grid all.")
     ] = None,
-    space: Annotated[Path | None, Option(help="TOML file of what to vary. Default: around the usual recipe.")] = None,
+    space: Annotated[
+        Path | None, Option(help="TOML file of the options to vary. Default: several, around the usual recipe.")
+    ] = None,
     grid: Annotated[bool, Option("--grid", help="Try all combinations of the space.")] = False,
 ) -> None:
     """Search for a better recipe of `fit` on train and val; write a table, drawings and the best command."""
@@ -187,10 +189,13 @@ def tune(
 def distill(
     job: Job,
     context: typer.Context,
-    teacher: Annotated[Path, Option(help="A classifier's .h5, or one whose first layer extracts features.")],
-    answers: Annotated[Path | None, Option(help="An .h5 with the last layer that the teacher had first.")] = None,
+    teacher: Annotated[Path, Option(help="An .h5: a classifier, or a model whose first layer extracts features.")],
+    answers: Annotated[
+        Path | None,
+        Option(help="The .h5 that the teacher began with: its answers are imitated too."),
+    ] = None,
     teacher_size: Annotated[int, Option(help="Size of the crops that the teacher sees, pixels.")] = TEACHER_SIZE,
-    imitation: Annotated[float, Option(help="Weight of the teacher, where the labels count 1.")] = 1.0,
+    imitation: Annotated[float, Option(help="Weight of the loss from the teacher; the labels have weight 1.")] = 1.0,
 ) -> None:
     """Train a classifier to imitate a teacher's features and answers; write its .h5 and its spec."""
     from train.fit import distill
@@ -205,7 +210,7 @@ def average(
     context: typer.Context,
     files: Annotated[list[Path], Argument(metavar="FILE...", help=".h5 files; the one trained longest last.")],
 ) -> None:
-    """Average the weights of classifiers that continued from the same ones."""
+    """Average the weights of classifiers that were trained from the same starting weights."""
     from train.fit import average
 
     _print_trained(average.average(_complete(product, context), files), product)
@@ -228,7 +233,7 @@ def evaluate(data: Data, split: Split = "test", weights: Sources = "weights", ov
 
 @command(if_stopped="nothing was recorded")
 def calibrate(data: Data, more: More = (), weights: Sources = "weights", overwrite: Overwrite = False) -> None:
-    """Learn on val how sure a model's answers are, how often they are right, and when it should refuse one."""
+    """Learn on val how often answers of each confidence are right, which model to believe, and what to refuse."""
     from train.measure.calibration import calibrate
     from train.measure.served import require_told
 
@@ -250,7 +255,7 @@ def insight(
     out: Report = Path("docs/report"),
     photos: Annotated[int, Option(help="Photos for heat maps.")] = 200,
 ) -> None:
-    """Measure heat maps, error rates and what is refused as neither."""
+    """Measure how faithful heat maps, error rates and refusals are."""
     from train.report.insight_figures import insight
 
     figures = insight(weights, data, strangers, out, split_name=split, photos=photos, more=more)
@@ -262,7 +267,7 @@ def insight(
 @command(if_stopped="the same command starts again")
 def strangers(
     out: Annotated[Path, Option(help="Folder to make.")],
-    package: Annotated[Path, Option(help="Folder of its files.")] = Path("/usr/share/gcompris-qt/rcc"),
+    package: Annotated[Path, Option(help="Folder of the package's files.")] = Path("/usr/share/gcompris-qt/rcc"),
 ) -> None:
     """Make a folder of photos of neither out of Debian's package gcompris-qt-data."""
     from train.data import neither_photos
@@ -304,7 +309,7 @@ def report(
 
 
 def _repository(name: str | None) -> str | None:
-    """The name of a Hub repository, once it is known to be one."""
+    """The name of a Hub repository, or None; raises BadParameter for what is none."""
     from huggingface_hub.errors import HFValidationError
     from huggingface_hub.utils import validate_repo_id
 
@@ -325,7 +330,7 @@ Revision = Annotated[str, Option(help="Commit, tag or branch of that repository.
 
 
 def _folder_of(context: typer.Context, weights: Path, repo: str | None, revision: str) -> Path:
-    """Where the models are: `weights`, or the Hub's cache of a repository. Refuses options that would do nothing."""
+    """Where the models are: `weights`, or the Hub's cache of a repository. Raises BadParameter for useless options."""
     from catdog.models import hub
 
     if repo and _is_given(context, "weights"):
@@ -346,7 +351,8 @@ def export(
     repo: Repo = None,
     revision: Revision = "main",
     data: Annotated[
-        Path | None, Option(help="Its val photos check the files, as the examples do. Default: data, if it exists.")
+        Path | None,
+        Option(help="Data folder whose val photos, like the examples, check the files. Default: data, if it exists."),,
     ] = None,
     limit: Limit = None,
     exact: Annotated[bool, Option("--exact", help="Lose nothing, for servers: they need no TensorFlow then.")] = False,
@@ -406,22 +412,23 @@ def publish(
         Option(
             metavar="USER/NAME",
             callback=_repository,
-            help="Publish the app to this Space. Without --repo it keeps its models, or takes those of its name.",
+            help="Publish the app to this Space. Without --repo, it keeps its models; a new one takes those of the "
+            "repository of its name.",
         ),
     ] = None,
     revision: Annotated[str | None, Option(help="Commit, tag or branch of the models for the Space.")] = None,
     static: Annotated[
-        Path | None, Option(help="Make it a static Space, which is free, with the page in this folder: build/static.")
+        Path | None, Option(help="Make it a static Space, which is free, of the page in this folder: build/static.")
     ] = None,
     weights: Weights = Path("weights"),
     report: Report = Path("docs/report"),
     data: Annotated[
-        Path | None, Option(help="Photos to measure the figures on again. Default: data, if it exists.")
+        Path | None, Option(help="Data folder to check the figures on before publishing. Default: data, if it exists.")
     ] = None,
-    unmeasured: Annotated[bool, Option("--unmeasured", help="Do not measure the figures again.")] = False,
-    replace_card: Annotated[bool, Option("--replace-card", help="Replace the text of the card there.")] = False,
-    overwrite: Annotated[bool, Option("--overwrite", help="Replace models of other classes there.")] = False,
-    dry_run: Annotated[bool, Option("--dry-run", help="Show what would go, and publish nothing.")] = False,
+    unmeasured: Annotated[bool, Option("--unmeasured", help="Publish the figures without checking them.")] = False,
+    replace_card: Annotated[bool, Option("--replace-card", help="Replace the text of the card on the Hub.")] = False,
+    overwrite: Annotated[bool, Option("--overwrite", help="Replace models on the Hub of other classes.")] = False,
+    dry_run: Annotated[bool, Option("--dry-run", help="Show what would be published, and publish nothing.")] = False,
     private: Annotated[bool, Option("--private", help="Make a new repository or Space private.")] = False,
 ) -> None:
     """Publish models to a Hub repository, or the app to a Space, as one commit."""
@@ -457,7 +464,7 @@ def _refuse(context: typer.Context, what: str, *options: str) -> None:
 
 
 def _complete(product: Product, context: typer.Context) -> Any:
-    """What was asked for, with the command line, and the folder of the run where none was named: one for each model."""
+    """`product` with the command line, and a folder of the run if it has none, named after the model and --out."""
     out = re.sub(r"[^\w.-]+", "-", os.path.relpath(product.out))[-100:].strip("-.")
     own = "" if out == "weights" else f"-{out}"
     run = product.run or Path("runs") / f"{context.info_name}-{product.name}{own}"

@@ -370,7 +370,7 @@ def test_an_answer_that_cannot_be_written_is_a_sentence(environment):
     with open("/dev/full", "w") as full:
         result = listed(environment, stdout=full)
     assert result.returncode == FAILED
-    assert result.stderr == "catdog: [Errno 28] No space left on device. Whatever was answered before holds.\n"
+    assert result.stderr == "catdog: [Errno 28] No space left on device. The answers before this are complete.\n"
 
 
 @pytest.mark.parametrize("closed", ["2>&-", ">&-"])

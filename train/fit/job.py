@@ -32,14 +32,14 @@ class Product:
     data: Data
     more: More = ()
     out: Annotated[Path, Option(help="Folder for the model.")] = Path("weights")
-    run: Annotated[Path | None, Option(help="Folder of the checkpoints. Default: one in runs for this --out.")] = None
+    run: Annotated[Path | None, Option(help="Folder of the checkpoints. Default: one in runs/ for this model.")] = None
     image_size: Annotated[int | None, Option(help="Input size of the served model, pixels.")] = None
-    width: Annotated[float, Option(help="What the channels of all layers are multiplied with.")] = 1.0
-    depth: Annotated[float, Option(help="What the blocks of each stage are multiplied with.")] = 1.0
-    dropout: Annotated[float | None, Option(help="Share of the features that training drops.")] = None
+    width: Annotated[float, Option(help="Multiplies the number of channels of all layers.")] = 1.0
+    depth: Annotated[float, Option(help="Multiplies the number of blocks of each stage.")] = 1.0
+    dropout: Annotated[float | None, Option(help="Share of the features that are dropped in training.")] = None
     limit: Limit = None
     dataset: DatasetName = ""
-    overwrite: Annotated[bool, Option("--overwrite", help="Replace a model of the name that another run made.")] = False
+    overwrite: Annotated[bool, Option("--overwrite", help="Replace a model in --out that another run made.")] = False
     command: str = ""
 
     def __post_init__(self) -> None:
@@ -72,24 +72,25 @@ class Product:
 class Job(Product):
     """A model to train; `fit` and `distill` take one. What is None is as in the usual recipe."""
 
-    base: Annotated[str | None, Option(help="Weights of the base: imagenet, none, or an .h5 with it.")] = None
+    base: Annotated[str | None, Option(help="Weights of the base: imagenet, none, or an .h5 that holds it.")] = None
     start: Annotated[Path | None, Option(help="An .h5 of the same architecture to continue from.")] = None
     restart: Annotated[bool, Option("--restart", help="Ignore the checkpoints of an earlier run.")] = False
     stages: Annotated[str | None, Option(metavar="SIZExEPOCHS,...", help="Photo sizes and epochs: 96x20,128x4.")] = None
-    frozen_stages: Annotated[int | None, Option(help="How many of the first stages keep the base as it is.")] = None
+    frozen_stages: Annotated[int | None, Option(help="How many of the first stages keep the base frozen.")] = None
     batch_size: Annotated[int | None, Option(help="Photos per step.")] = None
     learning_rate: Annotated[float | None, Option(help="Peak learning rate.")] = None
     head_learning_rate: Annotated[float | None, Option(help="Peak learning rate of frozen stages.")] = None
-    warmup_steps: Annotated[int | None, Option(help="Steps up to the peak; at most a quarter of all.")] = None
+    warmup_steps: Annotated[int | None, Option(help="Steps up to the peak rate; at most a quarter of all.")] = None
     weight_decay: Annotated[float | None, Option(help="Weight decay per step, times the learning rate.")] = None
     label_smoothing: Annotated[float | None, Option(help="Share of each label that is spread over all classes.")] = None
-    crop: Annotated[float | None, Option(help="Least share of a photo that a random crop keeps.")] = None
-    cutmix: Annotated[float | None, Option(help="Share of photos with a box of another pasted in.")] = None
+    crop: Annotated[float | None, Option(help="Smallest share of a photo that a random crop keeps.")] = None
+    cutmix: Annotated[float | None, Option(help="Share of photos into which a box of another one is pasted.")] = None
     jitter: Annotated[float | None, Option(help="Largest change of brightness, contrast, saturation.")] = None
     degrade: Annotated[float | None, Option(help="Share of photos that are blurred, shrunk, tilted, ...")] = None
     steps: Annotated[int | None, Option(help="Batches per epoch. Default: every photo once.")] = None
     settled: Annotated[
-        bool | None, Option("--settled/--no-settled", help="Keep the statistics of batch norm and depthwise kernels.")
+        bool | None,
+        Option("--settled/--no-settled", help="Do not change depthwise kernels and the statistics of batch norm."),
     ] = None
     ema: Annotated[float | None, Option(help="Momentum of the moving average of the weights; 0 for none.")] = None
     seed: Annotated[int | None, Option(help="Seed of all random numbers.")] = None
@@ -110,6 +111,6 @@ class Job(Product):
             changes["scale"] = (self.crop, 1.0)
         if not self.start and self.base in (None, "none"):
             if self.frozen_stages:
-                raise InvalidSettings("Random weights are not worth freezing: --frozen-stages needs --base or --start.")
+                raise InvalidSettings("--frozen-stages needs --base or --start: random weights are no use frozen.")
             changes["frozen_stages"] = 0
         return dataclasses.replace(usual, **changes)

@@ -142,7 +142,7 @@ def ending(trial: optuna.trial.FrozenTrial) -> str:
     if trial.state == TrialState.COMPLETE:
         return f"log loss {trial.value:.4f}"
     if why := trial.user_attrs.get("why"):
-        return f"broke off: {why}"
+        return f"failed: {why}"
     return f"stopped at {trial.last_step} %, log loss {trial.value:.4f}"
 
 

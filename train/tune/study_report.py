@@ -68,7 +68,7 @@ def report(study: optuna.Study, folder: Path) -> dict[str, Any]:
 def _row(trial: FrozenTrial, searched: list[str]) -> list[str]:
     trained = "to the end"
     if trial.state == TrialState.PRUNED:
-        trained = "broke off" if "why" in trial.user_attrs else f"to {trial.last_step} %"
+        trained = "failed" if "why" in trial.user_attrs else f"to {trial.last_step} %"
     accuracy = trial.user_attrs.get("accuracy")
     return [
         str(trial.number),

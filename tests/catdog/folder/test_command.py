@@ -149,7 +149,7 @@ def test_ctrl_c_finishes_cleanly_and_says_how_to_go_on(greys, tmp_path):
     stopped = run_until("SIGINT", 2, "classify", folder, "--out", out, "--json")
     assert stopped.returncode == INTERRUPTED
     assert (
-        f"catdog: Stopped after {2 * BATCH} photos. The same command, without --restart, goes on from there.\n"
+        f"catdog: Stopped after {2 * BATCH} photos. Repeat the command, without --restart, to continue.\n"
         in stopped.stderr
     )
     assert "Traceback" not in stopped.stderr
