@@ -352,7 +352,7 @@ def export(
     revision: Revision = "main",
     data: Annotated[
         Path | None,
-        Option(help="Data folder whose val photos, like the examples, check the files. Default: data, if it exists."),,
+        Option(help="Data folder whose val photos, like the examples, check the files. Default: data, if it exists."),
     ] = None,
     limit: Limit = None,
     exact: Annotated[bool, Option("--exact", help="Lose nothing, for servers: they need no TensorFlow then.")] = False,
