@@ -6,7 +6,7 @@ from catdog.models.spec import ModelSpec, classes_of
 from catdog.verdict import Comparison, Verdict, keenest
 
 DESCRIPTION = "Neural networks look at a photo and say side by side what it shows."
-# For an error that the page's server cannot explain: these are the causes that can be.
+# For an error that the page's server cannot explain: it names the possible causes.
 UNANSWERED = (
     "No answer came. The server may be busy, the connection lost, or the upload already deleted. Try again, or choose "
     "the photo again."
@@ -31,20 +31,20 @@ SENTENCES = {
     "leader is": "{title}, {which}, is {sure}.",
     "leader says": "{title}, {which}, says {label} and is {sure}.",
     "leader leans": "{title}, {which}, leans towards {label}.",
-    "leader claims": "{title}, {which}, says {label} by its own account ({confidence}).",
+    "leader claims": "{title}, {which}, says {label} with a claimed confidence of {confidence}.",
     "most accurate": "the most accurate of them",
     "first": "asked first",
     "unmeasured": "How often answers this sure are wrong was never measured.",
-    "own account": "By its own account: {confidence}",
+    "claimed": "Claimed confidence: {confidence}",
     "had to choose": "If it had to choose: {confidence}",
-    "always chooses": "It always chooses: {confidence}",
+    "always chooses": "Always picks a class: {confidence}",
     "always": "On {photos}, {wrong} of its answers were wrong.",
     "below": "On {photos}, {wrong} of its answers below {high} were wrong.",
     "between": "On {photos}, {wrong} of its answers from {low} to {high} were wrong.",
     "above": "On {photos}, {wrong} of its answers above {low} were wrong.",
     "unseen": "photos it had not seen",
     "set aside": "validation photos",
-    "adopted with": "the photos of its adoption",
+    "adopted with": "the photos it was adopted with",
     "share wrong": "about {share}",
     "half wrong": "about half",
     "rarely wrong": "fewer than 1 in {number}",
@@ -60,7 +60,7 @@ SENTENCES = {
     "none judged": "No photo could be judged",
     "reasons": "The reasons are below.",
     "stopped": "Stopped after {done} of {photos} photos",
-    "part": "These are {done} of {photos} photos, taken in mixed order.",
+    "part": "These are {done} of {photos} photos, taken in random order.",
     "counted": "{what}: {photos}. ",
     "order": "The least certain answers come first.",
 }
@@ -119,7 +119,7 @@ def any_class(specs: Sequence[ModelSpec]) -> str:
 
 
 def neither(specs: Sequence[ModelSpec]) -> str:
-    """The verdict on a photo of none of the classes, without a full stop; `specs` are those of the models asked."""
+    """The verdict on a photo of none of the classes, without a full stop; `specs` are of the models that were asked."""
     names = [name.lower() for name in (keenest(specs) or specs[0]).classes]
     if len(names) == 2:
         return say("neither", first=_with_article(names[0]), second=_with_article(names[1]))
@@ -185,7 +185,7 @@ def _leader_says(comparison: Comparison, specs: Sequence[ModelSpec]) -> str:
 
 
 def certainty(verdict: Verdict) -> str:
-    """How sure an answer is, in a word or two: by its confidence, or if that is less, by how often such were right.
+    """How sure an answer is, in a word or two: by its confidence or its error rate, whichever is less sure.
 
     Both are rounded as the page shows them.
     """
@@ -196,11 +196,11 @@ def certainty(verdict: Verdict) -> str:
 
 
 def stance(verdict: Verdict, neither: bool) -> str:
-    """What a card says below a label; on a photo of none of the classes, nothing of how often it is right."""
+    """What a card says below a label: how sure the model is, or the bare confidence on a photo of `neither`."""
     confidence = percent(verdict.confidence)
     if neither:
         return say("always chooses" if verdict.neither is None else "had to choose", confidence=confidence)
-    return say("own account", confidence=confidence) if verdict.error_rate is None else certainty(verdict).capitalize()
+    return say("claimed", confidence=confidence) if verdict.error_rate is None else certainty(verdict).capitalize()
 
 
 def reliability(verdict: Verdict, spec: ModelSpec) -> str:
@@ -214,10 +214,10 @@ def reliability(verdict: Verdict, spec: ModelSpec) -> str:
 
 
 def tried(spec: ModelSpec) -> str:
-    """The photos on which it was found out how often answers are wrong, for the middle of a sentence.
+    """The photos on which the error rates were measured, for the middle of a sentence.
 
-    An adopted model was also set up with its photos, until `calibrate` learns from others. Which ones it was trained
-    on, nobody knows.
+    For an adopted model these are the photos it was set up with, until `calibrate` measures it on others. It may have
+    been trained on any of them.
     """
     if not spec.adopted:
         return say("unseen")
@@ -248,8 +248,9 @@ def map_alt(verdict: Verdict) -> str:
 
 
 def measured(spec: ModelSpec) -> str:
-    """How often the model was right: on test photos, else on validation photos, else on those of its adoption."""
-    for split, name in (("test", "test photos"), ("val", "validation photos"), ("photos", "photos of its adoption")):
+    """How often the model was right: on test photos, else on validation photos, else on those it was adopted with."""
+    adopted = "photos it was adopted with"
+    for split, name in (("test", "test photos"), ("val", "validation photos"), ("photos", adopted)):
         figures = spec.metrics.get(split, {})
         if "accuracy" in figures:
             count = f"{figures['images']:,} " if isinstance(figures.get("images"), int) else ""
@@ -258,7 +259,7 @@ def measured(spec: ModelSpec) -> str:
 
 
 def foremost(spec: ModelSpec, verdict: Verdict | None = None) -> list[str]:
-    """The classes of a model that a card has bars for: all, or if they are many, the most probable ones."""
+    """The classes that get a bar on a model's card: all, or if there are many, the most probable ones."""
     if len(spec.classes) <= FEW_CLASSES:
         return list(spec.classes)
     shares = verdict.probabilities if verdict else {}

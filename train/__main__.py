@@ -355,7 +355,7 @@ def export(
         Option(help="Data folder whose val photos, like the examples, check the files. Default: data, if it exists."),
     ] = None,
     limit: Limit = None,
-    exact: Annotated[bool, Option("--exact", help="Lose nothing, for servers: they need no TensorFlow then.")] = False,
+    exact: Annotated[bool, Option("--exact", help="Round nothing, so that servers need no TensorFlow.")] = False,
     format: Annotated[Literal["onnx"], Option(help="Kind of files.")] = "onnx",
     out: Annotated[
         Path | None, Option(help="Folder of the ONNX files. Default: build/onnx; with --exact that of the models.")

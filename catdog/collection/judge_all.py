@@ -38,7 +38,7 @@ class Judged:
 def judge(comparator: Comparator, photos: Sequence[NamedPhoto]) -> Iterator[Judged]:
     """Ask all models about each photo; yields photos as they are done, those that failed with their error.
 
-    They are asked in mixed order, always the same, so that what is done when somebody stops is a fair part of all.
+    They are asked in a random order, always the same, so that a stopped run is a fair sample of all.
     Closing the iterator drops the photos that are still waiting, and does not wait for the others.
     """
     stopped = threading.Event()

@@ -31,7 +31,7 @@ def test_figures(write, texts):
         ({"val": {"accuracy": 0.9, "images": 2000}}, ["90.0% of 2,000 validation"]),
         ({"val": {"accuracy": 0.9}, "test": {"accuracy": 0.8, "images": 5}}, ["80.0% of 5 test"]),
         ({"val": {"accuracy": 0.9, "images": "many"}}, ["90.0% of validation"]),
-        ({"photos": {"accuracy": 0.9, "images": 60}}, ["90.0% of 60 photos of its adoption"]),
+        ({"photos": {"accuracy": 0.9, "images": 60}}, ["90.0% of 60 photos it was adopted with"]),
     ],
 )
 def test_what_was_measured(metrics, facts):

@@ -47,7 +47,7 @@ def test_a_class_that_the_default_model_does_not_know_has_a_colour():
 @pytest.mark.parametrize(("second", "accuracy"), [(("cat", CAT), 0.9), (("dog", DOG), 0.9), (("dog", DOG), 0)], ids=str)
 def test_it_says_what_the_default_model_says(second, accuracy):
     html = shown(("cat", CAT), second, accuracy=accuracy)
-    assert "A, " in html and "says cat by its own account (94.0%)" in html
+    assert "A, " in html and "says cat with a claimed confidence of 94.0%" in html
     assert ("most accurate" in html) == (accuracy > 0)
 
 

@@ -32,7 +32,7 @@ def test_a_card_shows_label_confidence_probabilities_and_costs():
     ):  # fmt: skip
         assert fact in words(html)
     assert 'data-state="done"' in html and 'data-accent="cat"' in html
-    assert not any(word in html for word in ("own account", "never", "every photo", "cd-map"))
+    assert not any(word in html for word in ("Claimed", "never", "Always picks", "cd-map"))
 
 
 def test_a_card_says_what_nobody_measured_and_what_the_model_cannot_do():
@@ -40,12 +40,12 @@ def test_a_card_says_what_nobody_measured_and_what_the_model_cannot_do():
     html = cards.filled(compared(verdict("foreign", "cat", CAT)), [foreign], {})
     for text in ("Parameters", "Training", "Right on", "<img", "cd-legend", "ure</span>"):
         assert text not in html
-    for text in ("own account: 94.0%", "was never measured", "Never measured", "every photo", "cd-mapless"):
+    for text in ("Claimed confidence: 94.0%", "was never measured", "Never measured", "Always picks", "cd-mapless"):
         assert text in html
     assert "cd-mapless" not in cards.filled(compared(verdict("foreign", "cat", CAT)), [foreign], None)
     others = compared(verdict("xception", "cat", CAT, neither=0.9), verdict("foreign", "cat", CAT), verdict="neither")
     html = words(cards.filled(others, [fakes.spec("xception"), foreign], None))
-    assert "had to choose: 94.0%" in html and "always chooses: 94.0%" in html
+    assert "had to choose: 94.0%" in html and "picks a class: 94.0%" in html
 
 
 def test_a_card_shows_how_likely_a_photo_is_neither_if_its_model_knows():
