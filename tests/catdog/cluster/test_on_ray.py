@@ -43,12 +43,12 @@ def weights(tiny_weights, monkeypatch) -> None:
 
 @pytest.fixture
 def photos(tmp_path) -> Path:
-    """A folder with photos, small and bad ones and some that take long."""
+    """A folder with photos for eight parts, small and bad ones and many that take long."""
     folder = tmp_path / "photos"
     folder.mkdir()
-    pixels = np.arange(1800 * 1800 * 3, dtype=np.uint32).reshape(1800, 1800, 3)
+    pixels = np.arange(800 * 800 * 3, dtype=np.uint32).reshape(800, 800, 3)
     Image.fromarray((pixels // 7919 % 256).astype(np.uint8)).save(folder / "000.png")
-    for number in range(1, 160):
+    for number in range(1, 960):
         os.link(folder / "000.png", folder / f"{number:03}.png")
     for name in ("cat.jpg", "dog.jpg", "owl.jpg"):
         shutil.copy(EXAMPLES / name, folder)
@@ -162,8 +162,8 @@ def test_a_worker_then_a_node_then_the_driver_is_killed_and_no_row_is_lost_or_do
     assert classify(*arguments[:1], out, *arguments[3:], "--json") == FAILED  # as one photo is bad
     stdout, stderr = capfd.readouterr()
     summary = json.loads(stdout.splitlines()[-1])
-    assert (summary["photos"], summary["failed"], summary["finished"]) == (164, 1, True)
-    assert 0 < summary["judged"] < 164 and "164/164" in stderr and "photos/s" in stderr
+    assert (summary["photos"], summary["failed"], summary["finished"]) == (964, 1, True)
+    assert 0 < summary["judged"] < 964 and "964/964" in stderr and "photos/s" in stderr
     assert partly.items() <= files(out).items() and not list(out.glob(".*"))
     assert classify(photos, plain) == FAILED
     same(out, plain)
@@ -173,7 +173,7 @@ def test_a_worker_then_a_node_then_the_driver_is_killed_and_no_row_is_lost_or_do
 
 
 def test_a_source_that_is_no_folder_has_its_rows(cluster, photos, pack, tmp_path):
-    for number in range(40, 160):
+    for number in range(40, 960):
         (photos / f"{number:03}.png").unlink()
     plain, out = tmp_path / "plain.csv", tmp_path / "out"
     assert classify(photos, plain) == FAILED
