@@ -152,14 +152,14 @@ def _classes(
     names = given or labels or seen or ASSUMED
     if len(names) != count or len(_folded(names)) != count:
         raise InvalidSettings(
-            f"{name} tells {count} classes apart; name so many different ones with --classes or --labels, in the order "
-            f"of its outputs. Received: {', '.join(names)}."
+            f"{name} has {count} classes. Name {count} different ones with --classes or --labels, in the order of its "
+            f"outputs. Received: {', '.join(names)}."
         )
     certain = bool(given or labels)
     if not certain and count > MOST_TO_ORDER:
         raise InvalidSettings(
-            f"{name} tells {count} classes apart, and photos tell the order of at most {MOST_TO_ORDER}: name them with "
-            f"--classes or --labels, in the order of its outputs. Found: {', '.join(names)}."
+            f"{name} has {count} classes, and photos can tell the order of at most {MOST_TO_ORDER}. Name the classes "
+            f"with --classes or --labels, in the order of its outputs. Found: {', '.join(names)}."
         )
     return names, certain
 

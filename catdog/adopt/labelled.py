@@ -23,7 +23,7 @@ NO_CLASSES = ("neither", "unlabelled")
 
 
 class Labelled(NamedTuple):
-    """Photos and the names of their classes, as many of each as can be, in turn."""
+    """Photos and the names of their classes. The classes take turns, as far as each has photos."""
 
     folder: Path  # where they are
     paths: tuple[Path, ...]
@@ -34,7 +34,7 @@ class Labelled(NamedTuple):
         return tuple(sorted({*self.names}))
 
     def of(self, classes: Sequence[str]) -> Labelled:
-        """Those of these classes, whatever their case, under the names given here."""
+        """The photos of these classes, in any case, with the class names spelt as here."""
         known = {name.casefold(): name for name in classes}
         kept = [(p, known[n.casefold()]) for p, n in zip(self.paths, self.names, strict=True) if n.casefold() in known]
         return Labelled(self.folder, tuple(path for path, _ in kept), tuple(name for _, name in kept))
@@ -43,7 +43,7 @@ class Labelled(NamedTuple):
 def find_labelled(folder: Path, known: Sequence[str] = ()) -> Labelled:
     """The labelled photos of a folder; raises InvalidSettings where no two classes are told apart.
 
-    known  classes that names of photos may begin with, besides cat and dog
+    known  classes that the names of photos may begin with, besides cat and dog
     """
     if not folder.is_dir():
         raise InvalidSettings(f"There is no folder {folder} of photos.")
@@ -54,9 +54,9 @@ def find_labelled(folder: Path, known: Sequence[str] = ()) -> Labelled:
     folder, classes = next((pair for pair in found if len(pair[1]) > 1), (folder, {}))
     if not classes:
         raise InvalidSettings(
-            f"{folder} must hold a folder of photos for each class, at least two, such as cat/ and dog/, or photos "
-            "named after their class, such as cat.1.jpg, or after one that --classes or --labels names. "
-            "`python -m train prepare` makes such a folder of other layouts. "
+            f"{folder} must hold a folder of photos for each of at least two classes, such as cat/ and dog/. Or its "
+            "photos must have names such as cat.1.jpg, which begin with cat, dog or a class of --classes or --labels. "
+            "`python -m train prepare` makes such folders of other layouts. "
             f"Looked into: {', '.join(each.name for each in folders)}."
         )
     # In turn, so that the first ones are of all classes alike.

@@ -89,7 +89,7 @@ def _from_json(text: str, name: str) -> tuple[str, ...]:
             for key, value in json.loads(text).items()
         }
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
-        raise InvalidSettings(f"The labels in {name} are no names and numbers.") from error
+        raise InvalidSettings(f'The labels in {name} must be like {{"cat": 0, "dog": 1}}.') from error
     return tuple(usual_name(numbers[number]) for number in sorted(numbers))
 
 

@@ -14,7 +14,7 @@ from catdog.wording import input_size, readable_size
 
 RANGES = {
     "none": "pixels as they are, 0 to 255", "unit": "pixels / 255", "symmetric": "pixels / 127.5 - 1",
-    "caffe": "caffe (blue first, means subtracted)", "torch": "torch (means subtracted, by deviations)",
+    "caffe": "caffe (blue first, means subtracted)", "torch": "torch (means subtracted, divided by deviations)",
 }  # fmt: skip
 MODES = {"stretch": "the whole photo, stretched", "crop": "the centre of the photo"}
 CHANCE = 0.05  # a model this near to guessing has learned something else
@@ -53,17 +53,17 @@ def _sure(adopted: Adopted, field: str) -> str:
     if adopted.choice is None or field not in adopted.choice.shares:
         return ""
     if field in adopted.choice.kept:
-        return " (as usual; the photos do not tell)"
+        return " (the usual; the photos do not decide it)"
     if adopted.choice.few:
-        return " (as far as few photos tell)"
-    return f" (so in {adopted.choice.shares[field]:.0%} of resamples of the photos)"
+        return " (not certain: few photos)"
+    return f" (wins in {adopted.choice.shares[field]:.0%} of resamples of the photos)"
 
 
 def _remarks(adopted: Adopted) -> Iterator[str]:
     spec, choice = adopted.spec, adopted.choice
     if choice is None:
         if "order" in adopted.assumed:
-            yield f"Assumed: the classes are {ASSUMED[0]} and {ASSUMED[1]}, in this order. --classes names others."
+            yield f"Assumed: the classes are {ASSUMED[0]} and {ASSUMED[1]}, in this order. Name others with --classes."
         if "scaling" in adopted.assumed:
             yield f"Assumed: {RANGES[spec.scaling]}. Nothing in the file says so."
         if "shape" in spec.training.get("assumed", ()):
@@ -73,11 +73,11 @@ def _remarks(adopted: Adopted) -> Iterator[str]:
             f"{', '.join(spec.classes)}."
         )
     elif "order" not in adopted.assumed and choice.option.order != (*range(len(spec.classes)),):
-        yield "The photos say that the classes come in another order than was named: this one is used."
+        yield "By the photos, the classes come in another order than was named. The order of the photos is used."
     if spec.training.get("head"):
-        yield "It has a sigmoid for each class. They need not add up to 1, so they are divided by their sum."
+        yield "It has a sigmoid for each class. These need not add up to 1, so they are divided by their sum."
     figures = spec.metrics.get("photos")
     if figures and figures["accuracy"] < 1 / len(spec.classes) + CHANCE:
-        yield "It is hardly better than guessing on these photos, whatever way it is asked."
+        yield "It is hardly better than guessing on these photos, with every scaling, crop and order of the classes."
     if choice and (choice.few or any(choice.shares[field] < CERTAIN for field in {*choice.shares} - {*choice.kept})):
-        yield "Some of this is not certain: more photos would tell."
+        yield "Some of this is not certain: more photos would decide it."

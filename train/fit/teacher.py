@@ -96,7 +96,7 @@ def load_teacher(
         try:
             base.set_weights(model.get_weights()[: len(base.weights)])
         except ValueError as error:
-            raise InvalidSettings(f"The teacher {path} is another network than {model.name} usually is.") from error
+            raise InvalidSettings(f"The weights in {path} do not fit a network {model.name}.") from error
         knows = spec is not None and spec.classes == classes and (spec.neither is not None) == neither
         return settled(up_to_last_map(base)), model.layers[-1] if knows else None
     base = next((layer for layer in model.layers if not isinstance(layer, layers.InputLayer)), None)

@@ -84,7 +84,7 @@ def build_base(
             raise
         reason = str(error).partition("\n")[0]
         raise InvalidSettings(
-            f"The ImageNet weights of {name} cannot be fetched; a file of them can be given instead: {reason}"
+            f"The ImageNet weights of {name} cannot be fetched. Name a file that has them, with --base. {reason}"
         ) from error
     network = _widened(keras.Model(inputs, features, name=f"{name}_base"), width)
     if weights not in (None, "none", "imagenet"):
@@ -100,9 +100,9 @@ def require_possible(name: str, weights: str | None, width: float, depth: float)
     if weights not in (None, "none") and not architecture.pretrained:
         raise InvalidSettings(f"{name} is trained from random weights and takes no base. Received: {weights!r}.")
     if architecture.published and depth != 1:
-        raise InvalidSettings(f"Networks as published have depth 1 only; received {depth:g}.")
+        raise InvalidSettings(f"Networks of keras.applications have only depth 1. Received: {depth:g}.")
     if weights == "imagenet" and not architecture.published:
-        raise InvalidSettings(f"keras.applications has no weights of {name}; a file of them is needed.")
+        raise InvalidSettings(f"keras.applications has no weights of {name}: name a file that has them, with --base.")
 
 
 def _widened(network: keras.Model, width: float) -> keras.Model:

@@ -79,7 +79,7 @@ def _distribution(name: str, entry: Any) -> BaseDistribution:
                 IntDistribution(low, high, log, step or 1) if kind is int else FloatDistribution(low, high, log, step)
             )
         except ValueError as error:
-            raise InvalidSettings(f"The range of {name} is none: {error}") from error
+            raise InvalidSettings(f"The range of {name} is not valid: {error}") from error
     raise InvalidSettings(
         f"{name} must be a list of values, or for numbers a range such as {{low = 1, high = 8}}, with a step or with "
         f"log = true. Received: {entry!r}."

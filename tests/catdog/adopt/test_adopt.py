@@ -296,7 +296,7 @@ def test_answers_that_are_no_numbers_are_refused(with_photos, photos, tmp_path):
         ({"classes": ("Owl", "owl")}, "2 classes"),
         ({"name": "../../x"}, "--name"),
         ({"photos": "nowhere"}, "no folder"),
-        ({"photos": "."}, "a folder of photos for each class"),
+        ({"photos": "."}, "a folder of photos for each of at least two classes"),
     ],
 )
 def test_what_does_not_fit_is_refused_and_nothing_is_written(options, said, tmp_path):
@@ -412,7 +412,7 @@ def test_names_of_photos_are_classes_only_if_these_are_known(files, known, class
     if classes:
         assert find_labelled(tmp_path, known).classes == classes
     else:
-        with pytest.raises(InvalidSettings, match="a folder of photos for each class"):
+        with pytest.raises(InvalidSettings, match="a folder of photos for each of at least two classes"):
             find_labelled(tmp_path, known)
 
 
