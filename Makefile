@@ -2,12 +2,13 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
+PROMISED = python3.11 python3.12 python3.13
 # Each process would compile all that it imports, where the machine's setting forbids to keep what was compiled.
 export PYTHONDONTWRITEBYTECODE =
 COMPILE = $(BIN)/uv pip compile --quiet $(UPGRADE) --universal --python-version 3.11 --generate-hashes --no-annotate \
   --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 
-.PHONY: demo web train-setup static test test-ray pythons check bench lock clean help
+.PHONY: demo web train-setup static test test-ray pythons $(PROMISED) check bench lock clean help
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/:/'
@@ -30,14 +31,14 @@ test: $(VENV)/.all ## all tests, in two processes
 test-ray: $(VENV)/.all $(VENV)/.ray ## the tests of `classify --on ray`, on a cluster of two nodes that they start
 	$(BIN)/python -m pytest tests/catdog/cluster
 
-pythons: ## the app in build/, for each other promised Python that is here: `make test` then asks it about a photo
-	@usual=$$($(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])'); \
-	for version in 3.11 3.12 3.13; do \
-	  python=python$$version; export PYENV_VERSION=$$version; \
-	  if [ $$version != $$usual ] && $$python -c 'import ensurepip, venv' 2>/dev/null; then \
-	    $(MAKE) PYTHON=$$python VENV=build/$$python build/$$python/.runtime || exit 1; \
-	  fi; \
-	done
+pythons: $(PROMISED) ## the app in build/, for each other promised Python that is here: `make test` then asks it about a photo
+
+$(PROMISED):
+	@usual=$$($(PYTHON) -c 'import sys; print("python%d.%d" % sys.version_info[:2])'); \
+	export PYENV_VERSION=$(@:python%=%); \
+	if [ $@ != $$usual ] && $@ -c 'import ensurepip, venv' 2>/dev/null; then \
+	  $(MAKE) PYTHON=$@ VENV=build/$@ build/$@/.runtime; \
+	fi
 
 check: $(VENV)/.all static/node_modules ## style and formatting; scripts need npm
 	$(BIN)/ruff check .
