@@ -11,7 +11,7 @@ from catdog.verdict import Verdict
 
 
 class Classifier:
-    """One model: what runs it, what its spec makes of its outputs, and whose it is, as in `ModelFile`."""
+    """One model: the engine that runs it, its spec, and its source as in `ModelFile`."""
 
     def __init__(self, spec: ModelSpec, engine: Engine, source: str = "bundled"):
         self.spec, self.engine, self.source = spec, engine, source

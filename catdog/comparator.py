@@ -1,4 +1,4 @@
-"""All models on one photo: the one way to an answer, for every surface."""
+"""All models on one photo. Every surface gets its answers here."""
 
 import contextlib
 import logging
@@ -53,8 +53,7 @@ class Comparator:
     """All models, ready to judge photos; safe to share between threads.
 
     models    name -> Classifier, in the order of display; a class has one spelling in all of their specs
-    problems  one sentence per model that could not be used and per fallback taken; without any model, why each photo is
-              an error
+    problems  one sentence per model that could not be used and per fallback taken; without any model they say why
     waiting   number of photos that are being judged or waiting, without those of `compare_batches`
     read      any accepted form of a photo -> RGB image, within the limits of the settings
     """
@@ -106,12 +105,12 @@ class Comparator:
 
     @property
     def sources(self) -> dict[str, str]:
-        """Whose each model is: name -> source, as in `ModelFile`."""
+        """Where each model came from: name -> source, as in `ModelFile`."""
         return {name: classifier.source for name, classifier in self.models.items()}
 
     @property
     def source(self) -> str:
-        """Whose the models are, in one line."""
+        """Where the models came from, in one line."""
         return joined(self.sources) or "none"
 
     def listen(self, listener: Listener) -> None:

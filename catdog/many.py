@@ -1,4 +1,4 @@
-"""The former name of `catdog.collection`; it will go in a later version."""
+"""The former name of `catdog.collection`; a later version will remove it."""
 
 import warnings
 

@@ -172,10 +172,10 @@ def configure_ray() -> None:
 
 
 def unusable_for_http(http: ModuleType) -> tuple[str, str] | None:
-    """The first variable with which a library makes no client, and a clause that names it and says what it must be.
+    """The first variable for proxies or certificates that keeps `http` from making a client, and what it must be.
 
-    http is httpx or httpx2; variables are those for proxies and certificates. The clause has nothing of a value, which
-    may hold a password.
+    http is httpx or httpx2. The second is a clause with the name of the variable, not its value, which may hold a
+    password. None if a client can be made.
     """
     # Backwards, as of http_proxy and HTTP_PROXY the former counts.
     given = [name for name in sorted(os.environ, reverse=True) if os.environ[name] and name.lower() in HTTP_VARIABLES]

@@ -1,4 +1,4 @@
-"""The former name of `catdog.flask_app`; it will go in a later version."""
+"""The former name of `catdog.flask_app`; a later version will remove it."""
 
 import warnings
 

@@ -1,4 +1,4 @@
-"""Folders that are writable."""
+"""A check that a folder is writable."""
 
 import tempfile
 from pathlib import Path

@@ -1,1 +1,1 @@
-"""Somebody's model and a few labelled photos -> an `.h5` and a spec that can be served beside the others."""
+"""A Keras model from elsewhere and a few labelled photos -> an `.h5` and a spec to serve beside the others."""

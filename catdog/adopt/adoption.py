@@ -1,4 +1,4 @@
-"""The command `adopt`: from somebody's file to an `.h5` and a spec, written whole or not at all."""
+"""The command `adopt`: a model file from elsewhere -> an `.h5` and a spec, written whole or not at all."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ LARGEST_DIFFERENCE = 1e-5  # between probabilities of the model as it was read a
 
 @dataclass(frozen=True)
 class Adopted:
-    """What was written, and how it came about."""
+    """What `adopt` wrote, and how it chose the input and the order of the classes."""
 
     spec: ModelSpec  # as written
     folder: Path  # where it and the `.h5` are
@@ -59,11 +59,11 @@ def adopt(
 ) -> Adopted:
     """Write `out`/NAME.h5 and its spec for the model in a file, a folder or a zip.
 
-    classes    the names of its outputs, in order; by default those of labels.txt beside it, or of `photos`
-    photos     a folder of labelled photos that it was not trained on
-    size       height and width of its photos, where the file does not say
+    classes    names of the model's outputs, in order; by default those of labels.txt beside it, or of `photos`
+    photos     a folder of labelled photos that the model was not trained on
+    size       height and width of its input, if the file does not say
     logits     whether its linear outputs are logits, even if the file does not say so
-    name       by default that of `path`
+    name       of the model; by default that of `path`
     overwrite  whether NAME.h5 and NAME.json may be replaced
 
     Raises Refused for a file that cannot be served, InvalidSettings for other arguments that cannot be used, and
@@ -111,7 +111,7 @@ def adopt(
 
 
 def _target(out: Path, name: str, overwrite: bool) -> Path:
-    """Where the `.h5` goes; raises InvalidSettings for a name that cannot be, and where one is there already."""
+    """Where the `.h5` goes; raises InvalidSettings for a name that is not allowed, or a file that exists already."""
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
         raise InvalidSettings(f"--name must be of letters, digits, dots, _ and -. Received: {name!r}.")
     target = out / f"{name}.h5"
@@ -122,7 +122,7 @@ def _target(out: Path, name: str, overwrite: bool) -> Path:
 
 
 def _name(path: Path) -> str:
-    """A file's name as a spec allows it, and none of a shipped model."""
+    """A model name made from a file's name: as a spec allows it, and not that of a shipped model."""
     name = re.sub(r"[^A-Za-z0-9_-]+", "_", path.name.split(".")[0]).lstrip("_-") or "model"
     return f"my_{name}" if name in ORDER else name
 
@@ -165,7 +165,7 @@ def _classes(
 
 
 def _folded(names: Sequence[str]) -> set[str]:
-    """Names that differ in case alone are one class."""
+    """The names without their case, in which two names of one class are equal."""
     return {name.casefold() for name in names}
 
 

@@ -1,4 +1,4 @@
-"""Find out from labelled photos how a model wants its photos, and in which order its classes are."""
+"""Find out from labelled photos which scaling and crop a model expects, and the order of its classes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MOST_TO_ORDER = 4  # classes whose order is looked for
 
 
 class Option(NamedTuple):
-    """One way to ask a model."""
+    """One way to prepare photos for a model and to read its outputs."""
 
     scaling: Scaling
     shape: Shape  # of its pixels
@@ -31,7 +31,7 @@ class Option(NamedTuple):
 
 @dataclass(frozen=True)
 class Choice:
-    """The option with the lowest log loss, and how sure that is."""
+    """The option with the lowest log loss, and how certain each of its fields is."""
 
     option: Option
     # Field of Option -> share of resamples of the photos whose best option has the same value, 0 to 1; without the
@@ -44,15 +44,16 @@ class Choice:
 def choose(
     predict: Predict, pixels: Mapping[Shape, np.ndarray], labels: np.ndarray, classes: int, usual: Mapping[str, Any]
 ) -> Choice:
-    """Ask about the same photos in every way, and compare the log losses.
+    """Try every option on the same photos and choose the one with the lowest log loss.
 
     predict  pixels (N, height, width, channels), uint8, and a scaling -> probabilities (N, classes)
     pixels   shape -> the photos in that shape, uint8
     labels   (N,) index of the true class
-    usual    field of Option -> the value to keep unless the photos are against it, for those that have one
+    usual    field of Option -> its known or usual value, for fields that have one: it stays unless at least CERTAIN of
+             the resamples choose another
 
-    Accuracy would mislead: a wrong scaling can be right about many photos, but is sure of its mistakes. How sure the
-    choice is, is the share of resamples of the photos (Efron 1979) that lead to the same one.
+    Accuracy would mislead: with a wrong scaling a model can still be right about many photos, but it is sure of its
+    mistakes. The certainty of a choice is the share of bootstrap resamples of the photos (Efron 1979) that lead to it.
     """
     losses = _losses(predict, pixels, labels, classes, usual)
     options, rows = [*losses], np.array([*losses.values()])

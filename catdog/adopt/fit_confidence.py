@@ -1,4 +1,4 @@
-"""Fit what makes confidence mean what it says: a temperature, and rates of errors."""
+"""Fit what calibrates confidence: a temperature, and error rates by level of confidence."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ GROUP = 50  # answers in a group: fewer say little about a rate
 def fit_temperature(probabilities: np.ndarray, labels: np.ndarray, before: float | None = None) -> float:
     """The temperature, LOWEST to HIGHEST, that minimises the log loss of uncalibrated probabilities (N, classes).
 
-    The one from `before` is kept if it is as good.
+    `before` is returned if it is as good.
 
     Guo et al. 2017, "On calibration of modern neural networks". Each label gets the weight 1 - 1 / (N + 2), and the
     other classes share the rest (Platt 1999, "Probabilistic outputs for support vector machines"): without that, a
@@ -63,7 +63,7 @@ def fit_error_rate(confidence: np.ndarray, right: np.ndarray) -> ErrorRates:
 
 
 def _minimum(function, low: float, high: float) -> float:
-    """Where a function has its only minimum: of some points the best one, and then of some between its neighbours."""
+    """Where a function with one minimum has it, by finer and finer grids around the best point."""
     for _ in range(STEPS):
         points = np.linspace(low, high, POINTS)
         best = int(np.argmin([function(point) for point in points]))

@@ -1,4 +1,4 @@
-"""How a network usually wants its pixels, by the layers and names in it."""
+"""The scaling of pixels that a network probably expects, by its layers and their names."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LARGEST_SCALE = 0.1  # of a layer that takes 0 to 255, far above 1 / 127.5
 
 
 def usual_scaling(model: keras.Model) -> tuple[Scaling, bool]:
-    """The scaling that a model probably wants, and whether that is certain, as it scales pixels itself."""
+    """The scaling that a model probably expects, and whether that is certain because it scales pixels itself."""
     for layer in _in_order(model):
         # A cast or a shift is a Rescaling as well, and says nothing.
         makes_small = isinstance(layer, keras.layers.Rescaling) and np.abs(layer.scale).max() < LARGEST_SCALE
@@ -35,7 +35,7 @@ def usual_scaling(model: keras.Model) -> tuple[Scaling, bool]:
 
 
 def _in_order(model: keras.Model):
-    """The layers of a model and of those in it, from the photos on."""
+    """The layers of a model and of the models in it, from the input on."""
     for layer in model.layers:
         if isinstance(layer, keras.Model):
             yield from _in_order(layer)

@@ -41,7 +41,7 @@ class Labelled(NamedTuple):
 
 
 def find_labelled(folder: Path, known: Sequence[str] = ()) -> Labelled:
-    """The labelled photos of a folder; raises InvalidSettings where no two classes are told apart.
+    """The labelled photos of a folder; raises InvalidSettings if they are not of at least two classes.
 
     known  classes that the names of photos may begin with, besides cat and dog
     """
@@ -65,13 +65,13 @@ def find_labelled(folder: Path, known: Sequence[str] = ()) -> Labelled:
 
 
 def _unwrapped(folder: Path) -> Path:
-    """The folder itself, or the one in it that is alone there but for a README and the like, as in many zips."""
+    """The folder itself, or its only subfolder if it holds no photos, as in many zips."""
     inside = [path for path in _inside(folder) if path.is_dir() or path.name.lower().endswith(EXTENSIONS)]
     return _unwrapped(inside[0]) if len(inside) == 1 and inside[0].is_dir() else folder
 
 
 def _inside(folder: Path) -> list[Path]:
-    """What lies in a folder, but for what is hidden; raises InvalidSettings where it cannot be read."""
+    """What a folder holds, without hidden files; raises InvalidSettings if it cannot be read."""
     try:
         return [path for path in folder.iterdir() if not path.name.startswith((".", "_"))]
     except OSError as error:

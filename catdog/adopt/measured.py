@@ -1,4 +1,4 @@
-"""What labelled photos say of a model: how to ask it, how good it is, and how far its confidence can be trusted."""
+"""What labelled photos tell about a model: its scaling and classes, its accuracy, its temperature and error rates."""
 
 from __future__ import annotations
 
@@ -77,8 +77,8 @@ def measured(
 def _figures(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
     """Fields of a spec from uncalibrated probabilities (N, classes), in the order of the labels (N,).
 
-    Few photos are no validation set, so the figures are kept under a name of their own, and such a model does not lead
-    others by them.
+    A few photos are no validation set, so the figures are kept under the key `photos`, where they do not make the model
+    the leader.
     """
     enough = len(labels) >= LEAST_TO_CALIBRATE
     temperature = fit_temperature(probabilities, labels) if enough else 1.0
@@ -94,7 +94,7 @@ def _figures(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
 
 
 def _affordable(most: int, seconds: float) -> int:
-    """How many photos can be asked about in MOST_SECONDS, at that many seconds each: LEAST to `most`."""
+    """How many photos can be judged in MOST_SECONDS, at that many seconds each: LEAST to `most`."""
     return int(np.clip(MOST_SECONDS / seconds, LEAST, most))
 
 

@@ -28,7 +28,7 @@ NUMBERED = re.compile(r"(\d{1,6})[ :,.)\t]+(.+)")
 
 @dataclass(frozen=True)
 class Source:
-    """What there is to adopt."""
+    """The files to adopt: a model, its weights and its labels."""
 
     model: Path  # a `.h5`, a `.keras`, or a JSON file that describes a model
     weights: Path | None  # a `.h5` with its weights, for a JSON file
@@ -36,7 +36,7 @@ class Source:
 
     @property
     def teachable(self) -> bool:
-        """Whether it is an export of Teachable Machine, whose way to prepare photos is known."""
+        """Whether it is an export of Teachable Machine, whose scaling and crop are known."""
         return bool(TEACHABLE.fullmatch(self.model.stem)) and self.labels is not None
 
 
@@ -57,9 +57,9 @@ def _copy(path: Path) -> str:
 
 
 def read_labels(path: Path) -> tuple[str, ...]:
-    """The names in a file: one a line, maybe after their numbers from 0 or 1, or a JSON object of names and numbers.
+    """The class names in a file: one per line, maybe after numbers from 0 or 1, or a JSON object of names and numbers.
 
-    Raises InvalidSettings where it cannot be read, or is larger than LARGEST_LABELS.
+    Raises InvalidSettings if it cannot be read, or is larger than LARGEST_LABELS.
     """
     try:
         with path.open("rb") as file:
@@ -94,7 +94,7 @@ def _from_json(text: str, name: str) -> tuple[str, ...]:
 
 
 def _unpacked(path: Path, workspace: Path) -> Path:
-    """The folder with the files of a zip that could be wanted; folders in it are dropped."""
+    """A folder with those files of a zip that may be models or labels, all in one level."""
     with zipfile.ZipFile(path) as archive:
         files = [info for info in archive.infolist() if not info.is_dir()]
         wanted = [info for info in files if Path(info.filename).suffix.lower() in (*MODELS, ".json", ".txt")]

@@ -46,7 +46,7 @@ def _without_options(address: str) -> tuple[str, str]:
 
 
 def _is_text(address: str) -> bool:
-    """Whether pyarrow takes it: no byte of a name that is not part of a character, and no NUL."""
+    """Whether a path is valid UTF-8 without NUL, as pyarrow requires."""
     return "\0" not in address and address == address.encode(errors="replace").decode()
 
 
@@ -84,12 +84,12 @@ def name_of(address: str) -> str:
 
 
 def without_secrets(address: str) -> str:
-    """An address as it may be recorded: without options and a name before `@`, which may hold keys."""
+    """An address without its options and without a name before `@`, which may hold keys: it can be recorded."""
     return re.sub(r"(?<=://)[^/@]*@", "", _without_options(address)[0])
 
 
 def absolute(address: str) -> str:
-    """As it is known to processes in other folders."""
+    """The address as processes in other folders need it: local paths become absolute."""
     return address if is_remote(address) else os.path.realpath(local_path(address))
 
 

@@ -1,4 +1,4 @@
-"""Photos by address or as bytes, and how processes decode them, which import little."""
+"""Photos by address or as bytes, and the decoder for them. Worker processes import this, so it imports little."""
 
 import signal
 from concurrent.futures import ThreadPoolExecutor
@@ -13,10 +13,10 @@ from catdog.photo.reader import Read
 class Given(NamedTuple):
     """A photo.
 
-    path     how its rows call it
-    address  of its file
-    content  or else its bytes
-    problem  or else why there are none, in one sentence
+    path     its name in the rows
+    address  of its file, unless there is `content`
+    content  its bytes, if they are given
+    problem  why there is neither, in one sentence
     """
 
     path: str
@@ -34,7 +34,7 @@ class AddressDecoder(Decoder):
         return self.read(found.content, whole=whole) if found.content is not None else super()._read(found, whole)
 
     def _fetched(self, found: Given) -> bytes:
-        """The bytes of a file elsewhere; of a file over the limit, one byte more than the limit.
+        """The bytes at a remote address; of a file over the limit, one byte more than the limit.
 
         Raises NotFetched where a later try may succeed, such as after a network or a login failed.
         """

@@ -33,22 +33,22 @@ Batch = TypeVar("Batch", pyarrow.Table, "pandas.DataFrame", Mapping[str, Any])
 class Judge:
     """Models in this process that answer batches of photos; make one per process, and keep it.
 
-    A batch is a pyarrow.Table, a pandas.DataFrame or a mapping of columns, and the result is of the same kind. It has
-    the columns `path`, the name or address of a photo, and where the photo is not to be fetched from there `bytes`,
-    its file. The result has the rows and columns of `classify`: one row per photo and model, with `path`, or for a
-    photo that cannot be read one row with its `error`. Orientation, formats and limits are those of everywhere else.
+    A batch is a pyarrow.Table, a pandas.DataFrame or a mapping of columns, and the result is of the same type. Its
+    column `path` has the names or addresses of photos, its column `bytes`, if there is one, their files: without
+    `bytes`, photos are read from `path`. The result has the rows and columns of `classify`: one row per photo and
+    model, or for a photo that cannot be read one row with its `error`.
 
         judge = Judge(threads=4)
         judge({"path": ["cat.jpg", "s3://bucket/dog.heic"]})["label"]
 
     settings  by default those of the environment
-    models    names of those asked, by default all
-    threads   cores that it may use: threads of OpenVINO, and processes that decode. Several workers on the same cores
-              with more threads than that are many times slower.
+    models    names of the models to ask, by default all
+    threads   cores to use: OpenVINO threads, and decoding processes. If the workers of a machine have more threads in
+              total than it has cores, they are many times slower.
 
-    An engine may send it to other processes: it goes there as its arguments, and each process loads the models once.
-    `schema` is that of a result. A script must make and use it under `if __name__ == "__main__":`, as processes that
-    decode import the script. Raises ModelUnavailable or UnknownModel, and KeyError for a batch without `path`.
+    A Judge can be pickled: only its arguments are sent, and each process loads the models once. `schema` is the Arrow
+    schema of a result. A script must make and use a Judge under `if __name__ == "__main__":`, because the processes
+    that decode import the script. Raises ModelUnavailable or UnknownModel, and KeyError for a batch without `path`.
     """
 
     def __init__(self, settings: Settings | None = None, *, models: Collection[str] = (), threads: int = 1):
@@ -94,7 +94,7 @@ def made_once(settings: tuple[tuple[str, Any], ...], models: tuple[str, ...], th
 
 
 def settings_to_send(settings: Settings) -> tuple[tuple[str, Any], ...]:
-    """The settings that are not at their defaults, which may differ between machines, by name; with absolute paths."""
+    """The settings that differ from the defaults, which every machine has: name and value, with absolute paths."""
     default = Settings(weights=str(BUNDLED_WEIGHTS))
     sources = [os.path.abspath(one) if isinstance(one, Path) else "@".join(one) for one in settings.sources]
     cache = Path(os.path.abspath(settings.cache))

@@ -48,13 +48,13 @@ def classify(
     """Ask the models about all photos of a source; the rows go to Parquet files in the folder `out`.
 
     address  a local path, or what pyarrow or fsspec opens: see `Source`
-    cluster  of Ray, as `ray.init` takes it; without one, Ray is started on this machine for the run
+    cluster  address of a Ray cluster, as `ray.init` takes it; None starts Ray on this machine for the run
     workers  tasks at a time, by default as many as there are cores for
-    threads  cores of each
+    threads  cores of each worker
 
-    Parts that have their file are not judged again, so a run can go on however it ended. Returns what was done, and
-    sentences on parts that could not be judged. Raises InvalidSettings or UnknownModel before anything is written, and
-    NoWorker.
+    Parts whose file exists are not judged again, so a run can continue however it ended. Returns what was done, and
+    a sentence for each part that could not be judged. Raises InvalidSettings or UnknownModel before anything is
+    written, and NoWorker.
     """
     stop, told, out = stop or threading.Event(), out, absolute(out)
     source = Source.of(address)
@@ -103,10 +103,10 @@ def _run(job: Job, parts: Sequence[Part], before: Done, workers: int, stop: thre
 
 
 def _judged(job: Job, parts: Sequence[Part], workers: int) -> Iterator[Done]:
-    """What became of each part, as they are done.
+    """What became of each part, in the order in which they are done.
 
-    A task loads the models when it is the first of its process. Tasks, not actors: an actor whose machine is lost waits
-    with its parts for other cores, for ever if there are none, and a task goes to the next one that is free.
+    The first task of a process loads the models. Tasks, not actors: an actor whose machine is lost waits with its parts
+    for other cores, for ever if there are none, while a task goes to the next core that is free.
     """
     rows = [{"part": json.dumps(dataclasses.asdict(part))} for part in parts]
     with warnings.catch_warnings():
@@ -137,8 +137,8 @@ def _task(job: Job, parts: pyarrow.Table) -> pyarrow.Table:
 def _connected(address: str | None, threads: int, workers: int | None) -> Iterator[int]:
     """Connect to a cluster, or start one on this machine; yields the number of workers.
 
-    It is `workers`, or else how many workers with that many cores (`threads`) have room. Raises InvalidSettings where
-    none has.
+    It is `workers`, or by default as many workers of `threads` cores as the cluster has room for. Raises
+    InvalidSettings if there is room for none.
     """
     configure_ray()
     options = {} if address else {"num_cpus": cores(), "object_store_memory": LOCAL_STORE, "include_dashboard": False}

@@ -27,8 +27,8 @@ class Job:
 
     out       address of the folder of results
     settings  as `settings_to_send` gives them
-    models    names of those asked; none for all
-    identity  of the models, as `models_of` tells it
+    models    names of the models to ask; empty for all
+    identity  of the models, from `models_of`
     threads   cores of each worker
     """
 
@@ -49,12 +49,12 @@ class Done(NamedTuple):
 
 
 def models_of(specs: Sequence[ModelSpec]) -> str:
-    """What the rows depend on, as text."""
+    """What the rows depend on in the models, as text."""
     return json.dumps(identity_of("", specs), sort_keys=True)
 
 
 def do(job: Job, part: Part) -> Done:
-    """Judge a part and write its file, unless it is there, as from a worker that was thought lost."""
+    """Judge a part and write its file, unless another worker, thought lost, has written it."""
     try:
         judge = _judge(job)
         began = time.time()

@@ -59,7 +59,7 @@ class Source(NamedTuple):
 
     kind   `photos` in a folder, `manifest` with their paths, `parquet` with their bytes, or `tar`
     base   address of the folder that holds them, where relative paths begin
-    files  what there is of manifests, Parquet files or tars, relative to the base
+    files  the manifests, Parquet files or tars, relative to the base; none for `photos`
     """
 
     kind: str
@@ -68,7 +68,7 @@ class Source(NamedTuple):
 
     @classmethod
     def of(cls, address: str) -> Self:
-        """Find out what an address holds. Raises InvalidSettings for nothing of use."""
+        """Find out what an address holds. Raises InvalidSettings if that is no source."""
         try:
             return _of_folder(address) if is_folder(address) else _of_files(parent(address), matching(address), address)
         except CatDogError:
@@ -97,7 +97,7 @@ class Source(NamedTuple):
             self._parts_of_files()
 
     def parts(self, out: str) -> list[Part]:
-        """All parts, those with rows included; the paths of a list are recorded in `out` before."""
+        """All parts, including those that have rows. The paths of a list are recorded in `out` first."""
         if self.kind in ("photos", "manifest"):
             return _recorded(self, out)
         return self._parts_of_files()

@@ -60,7 +60,7 @@ class Part:
     photos: int | None = None
 
     def read(self, limit: int) -> Iterator[Given]:
-        """The photos; of those in a tar at most so many bytes.
+        """The photos; of each in a tar, at most that many bytes.
 
         Raises OSError, or ArrowException for a damaged Parquet file.
         """
@@ -73,9 +73,9 @@ Place = tuple[int, Callable[[], Given]]  # a row or byte, and what gives the pho
 
 
 class Reader:
-    """A file that can only be read from its beginning, for parts of it that mostly follow each other.
+    """A file that can only be read from its beginning, kept open at the end of the last part.
 
-    So a process reads it once, and not again for each of its parts.
+    Parts mostly follow each other, so a process reads the file once, and not again for each part.
     """
 
     def __init__(self, places: Callable[[], Iterator[Place]]):
@@ -165,7 +165,7 @@ def _is_image(kind: pyarrow.DataType) -> bool:
 
 
 def part_size(photos: int) -> int:
-    """Photos of a part: a hundredth of so many, in whole batches of the models."""
+    """How many photos a part has: a hundredth of so many, in whole batches of the models."""
     return _within(PHOTOS, photos // 100 // FOLDER_BATCH * FOLDER_BATCH)
 
 
@@ -174,7 +174,7 @@ def _within(limits: tuple[int, int], size: int) -> int:
 
 
 def _name(path: str, start: int) -> str:
-    """For people the name of the file, and a digest for those of equal names."""
+    """The name of the file, for people, and a digest, because files in different folders may have one name."""
     digest = hashlib.blake2b(os.fsencode(path), digest_size=6).hexdigest()
     return f"{PurePosixPath(path).stem[:100]}-{digest}-{start:012}.parquet"
 

@@ -36,9 +36,9 @@ class Judged:
 
 
 def judge(comparator: Comparator, photos: Sequence[NamedPhoto]) -> Iterator[Judged]:
-    """Ask all models about each photo; yields photos as they are done, those that failed with their error.
+    """Ask all models about each photo; yields photos as they are done, failed ones with their error.
 
-    They are asked in a random order, always the same, so that a stopped run is a fair sample of all.
+    The order is random, but always the same, so that a stopped run is a fair sample of all photos.
     Closing the iterator drops the photos that are still waiting, and does not wait for the others.
     """
     stopped = threading.Event()
@@ -58,7 +58,7 @@ def judge(comparator: Comparator, photos: Sequence[NamedPhoto]) -> Iterator[Judg
 def doubt(comparison: Comparison) -> float:
     """How doubtful a verdict is, 0 to 1, for sorting.
 
-    It is 1 minus the smallest probability that any model gives to the verdict: above one half where two-class models
+    It is 1 minus the smallest probability that any model gives to the verdict: above one half if models of two classes
     disagree, and 1 for `neither`.
     """
     return 1 - min(verdict.probabilities.get(comparison.verdict, 0.0) for verdict in comparison.models)

@@ -14,11 +14,11 @@ NOTE = "; float32 when in doubt"  # added to the `runtime` of a fast engine
 
 
 class CascadeEngine:
-    """Asks `fast` about every photo, and then `exact` about those whose label gets less than `threshold`.
+    """Asks `fast` about every photo, and then `exact` about those whose label is less probable than `threshold`.
 
     threshold  uncalibrated probability, 0 to 1
-    classes    number of the first outputs that are classes; a last one for neither makes no answer certain, as those
-               of the classes may still be close to each other
+    classes    how many of the outputs, from the first, are classes. A last output for neither does not count: even if
+               it is sure, the classes may be close to each other
 
     `exact` computes one photo at a time, because a network for each size of batch takes memory.
     """

@@ -16,7 +16,7 @@ MOST_WEIGHTS = 2**24  # of a layer after Flatten, which are kept a second time f
 
 
 def with_maps(model: keras.Model) -> keras.Model:
-    """The same layers with the outputs `probabilities` and, where they can be had, `maps`."""
+    """A model of the same layers with the outputs `probabilities` and, if its last layers allow them, `maps`."""
     photo = model.inputs[0]
     photos = [keras.Input(photo.shape[1:], dtype=photo.dtype, name=photo.name)]  # as OpenVINO gives them
     (last,) = keras.tree.flatten(through(model, photos, _without_models))
@@ -58,9 +58,9 @@ def _before_dropout(tensor: Tensor) -> Tensor:
 def _at_places(tensor: Tensor) -> Tensor | None:
     """What each place of the last map of the network adds to a tensor (N, F), whose mean this is: (N, h, w, F).
 
-    None where that is not known. Right after global average pooling it is the map itself, so that for the logits it is
-    the class activation map (Zhou et al. 2016). Layers that follow are run for each place. A ReLU lets through at all
-    places what it lets through of their mean: with what it does to this photo, the layers are linear, as in Grad-CAM
+    None if that cannot be computed. For the output of global average pooling it is the map itself, so for the logits it
+    is the class activation map (Zhou et al. 2016). Dense layers that follow are applied to each place. A ReLU passes at
+    every place the units that it passes for the mean: for this photo the layers are then linear, as in Grad-CAM
     (Selvaraju et al. 2017).
     """
     tensor = _before_dropout(tensor)

@@ -170,7 +170,7 @@ def attempt(job: Job) -> CatDogError | None:
 def _convert(job: Job) -> None:
     """Convert one model, read it back and compare it with Keras on real photos.
 
-    What was exported of it is taken where that is possible, and Keras otherwise. Raises ModelMismatch for a file that
+    It is converted from its exact ONNX export if there is one, else from Keras. Raises ModelMismatch for a file that
     does not fit its spec, DifferentAnswers when the conversion's answers differ from Keras's, and OSError when it
     cannot be written.
     """

@@ -24,7 +24,7 @@ class Exported(NamedTuple):
 
 
 def find(path: Path, spec: ModelSpec) -> Exported | None:
-    """What was exported of a verified `.h5`, in its folder and without loss; None where that lacks or is damaged."""
+    """The exact export of a verified `.h5` in its folder; None if it is missing, damaged or rounded."""
     try:
         listed = json.loads(path.with_name(MANIFEST).read_text(encoding="utf-8"))["models"]
         entries = [entry for entry in listed if entry["h5_sha256"] == spec.sha256 and entry["exact"] is True]

@@ -41,8 +41,8 @@ class Outputs(NamedTuple):
 class Engine(Protocol):
     """Runs one model, for one caller at a time, as each call uses all cores.
 
-    Call it with float32 (N, H, W, channels), scaled as the spec says. `runtime` says what runs the model. `problem` is
-    a sentence on a fallback that was taken; it is empty otherwise.
+    Call it with float32 (N, H, W, channels), scaled as the spec says. `runtime` names what runs the model. `problem` is
+    a sentence about a fallback that was taken, or empty.
     """
 
     runtime: str

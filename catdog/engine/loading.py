@@ -1,4 +1,4 @@
-"""Choose the engine of each model, and take another where the one asked for cannot run it."""
+"""Load each model with the engine of the settings, or with another if that cannot run it."""
 
 from __future__ import annotations
 

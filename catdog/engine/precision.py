@@ -28,7 +28,7 @@ def precisions_of(spec: ModelSpec) -> list[str]:
 
 
 def fast_here() -> tuple[str, ...]:
-    """Those of FAST that OpenVINO computes faster than float32, and correctly, on this processor.
+    """The precisions of FAST that OpenVINO computes faster than float32, and correctly, on this processor.
 
     None but on Linux, where /proc/cpuinfo lists the instructions. Raises what a broken OpenVINO raises.
     """

@@ -138,7 +138,7 @@ def digest_of(text: str) -> np.uint64:
 
 
 def identity_of(folder: str, specs: Sequence[ModelSpec]) -> dict:
-    """What the rows depend on, except for the limits of the settings and the arithmetic."""
+    """What the rows depend on: folder, leader and models, but not the arithmetic and the limits of the settings."""
     fields = {"name", "sha256", "classes", "image_size", "resize", "scaling", "temperature"}
     rare = {"image_width": None, "channels": 3}
     models = [

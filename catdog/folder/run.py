@@ -28,7 +28,7 @@ ENDINGS = (".csv", ".parquet")
 
 
 class Summary(NamedTuple):
-    """What a run did."""
+    """What a run did, in numbers."""
 
     photos: int  # that have rows now
     failed: int  # those among them with an error

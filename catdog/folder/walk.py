@@ -9,16 +9,14 @@ from catdog.photo.decode import EXTENSIONS
 
 
 class Found(NamedTuple):
-    """A photo, or a folder that cannot be read."""
+    """A photo; or, if `problem` is set, a folder that cannot be read."""
 
     path: str  # relative to the folder of the walk, which itself is ""; with `/`, also at the end of a folder's
     problem: str = ""  # why the folder cannot be read, in one sentence; empty for a photo
 
 
 def find(folder: Path, extensions: Container[str] = EXTENSIONS) -> Iterator[Found]:
-    """Files with the extension of a photo, sorted by path as text, without hidden files and folders.
-
-    Other `extensions` are given in lower case, with their dot.
+    """Files with these extensions (lower case, with the dot), sorted by path as text, without hidden files and folders.
 
     Links are followed, except those to a folder that contains them. Only the names in the folders on the way to the
     current photo are held in memory. Pipes and other special files are found too; reading one is an error.

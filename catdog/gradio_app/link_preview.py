@@ -1,4 +1,4 @@
-"""The preview of links to the page: Gradio's template has one of Gradio."""
+"""The preview of links to the page, in place of that for Gradio in Gradio's template."""
 
 import functools
 import re

@@ -30,9 +30,9 @@ def add() -> None:
 
 
 def route(comparator: Comparator) -> Route:
-    """POST a photo: HTML with the verdicts on it, or JSON as of Flask's errors, with the error's status.
+    """The route to which the page posts a frame: HTML with the verdicts, or an error as JSON, as from Flask.
 
-    More than LARGEST bytes are cut off as `BodyLimits` does.
+    Bodies of more than LARGEST bytes are cut off, as `BodyLimits` does.
     """
     places = threading.BoundedSemaphore(AT_ONCE)
 

@@ -33,9 +33,9 @@ class Question:
 
 
 def find(specs: Sequence[ModelSpec], folder: Path = FOLDER) -> dict[Path, str]:
-    """The photos of the quiz -> their classes, from the file names (`cat-night.jpg`), which every model must know.
+    """The photos of the quiz -> their classes, from the file names (`cat-night.jpg`), if every model knows these.
 
-    Empty unless these are at least two classes: then there is nothing to guess.
+    Empty if these are fewer than two classes, because then there is nothing to guess.
     """
     known = {name.casefold(): name for name in specs[0].classes if all(name in spec.classes for spec in specs)}
     shown = {path: path.stem.partition("-")[0] for path in sorted(folder.glob("*.jpg"))}
@@ -63,7 +63,7 @@ def add(comparator: Comparator, photos: Mapping[Path, str]) -> None:
 
 
 def start(photos: Mapping[Path, str], specs: Sequence[ModelSpec]) -> Markup:
-    """Before the quiz begins; says of which classes there are no photos."""
+    """The start of the quiz, which names its classes if the models know more."""
     models, count = listed([spec.title for spec in specs], "and"), min(ROUND, len(photos))
     labels = [name for name in classes_of(specs) if name in photos.values()]
     shown = "" if len(labels) == len(classes_of(specs)) else listed(labels, "and")

@@ -51,10 +51,10 @@ class BodyLimits:
 
 
 class SentPhoto(ImageData):
-    """The photo of a request, which may also be a data: URL or a path alone; its dump leaves out long strings.
+    """The photo of a request, which may be just a data: URL or a path. `model_dump` leaves out long strings.
 
-    Gradio keeps the dumps of all sessions for links to a filled-in page, which this page does not offer. Each call
-    over plain HTTP is a session, so the photos would add up to gigabytes.
+    Gradio keeps the dumps of all sessions, for links to a filled-in page, which this page does not offer. Each call
+    over plain HTTP is a session, so data: URLs would add up to gigabytes.
     """
 
     @model_validator(mode="before")

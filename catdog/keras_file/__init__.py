@@ -1,1 +1,1 @@
-"""A file of Keras, of whatever version -> a model. What a file is, is found out without running any of it."""
+"""A file of any version of Keras -> a model, without running any code that is in the file."""

@@ -21,7 +21,7 @@ LEAST_STORED, ALWAYS_FITS = 1 / 1000, 64 * 2**20
 
 @contextlib.contextmanager
 def opened(path: Path) -> Iterator[h5py.File]:
-    """The file, once it is known that it can be read without surprises; raises Refused."""
+    """The open file, after a check that all its data lie in it and fit into memory; raises Refused."""
     try:
         with h5py.File(path, "r") as file:
             _check(file, path.name)

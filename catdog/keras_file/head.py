@@ -1,4 +1,4 @@
-"""What the last layer of a model says: probabilities, logits, or neither."""
+"""What the outputs of a model are: probabilities, logits, or neither."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def with_probabilities(
 
 
 def head_of(tensor: keras.KerasTensor) -> str:
-    """What made the output of a model: the name of an activation, or of a layer that has none."""
+    """The name of the activation that made the output of a model, or of the layer if that has none."""
     import keras
 
     layer, call, place = tensor._keras_history
@@ -77,7 +77,10 @@ def made_by(tensor: keras.KerasTensor) -> keras.layers.Layer:
 
 
 def seen_by(tensor: keras.KerasTensor) -> keras.KerasTensor:
-    """What a layer made a tensor of. A Sequential calls its layers again when it grows, so `layer.input` may differ."""
+    """The input from which a layer made this tensor.
+
+    `layer.input` may be another one: a Sequential calls its layers again when it grows.
+    """
     layer, call, _ = tensor._keras_history
     return layer._inbound_nodes[call].input_tensors[0]
 

@@ -18,7 +18,7 @@ FORMATS = {"tf": "channels_last", "th": "channels_first"}
 
 
 def from_keras_1(kind: str, config: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    """Class and config in the words of Keras 2. What has no word there is left for others to refuse."""
+    """The class and config with the names of Keras 2. What has no name there is kept, to be refused later."""
     if kind.startswith("BatchNorm") and config.get("mode", 0):  # statistics of each batch
         return kind, config
     new = {OPTIONS.get(key, key): value for key, value in config.items() if key not in DROPPED}

@@ -1,1 +1,1 @@
-"""What a model is and where it comes from: its spec, its files, and what it knows about itself."""
+"""What a model is and where it comes from: its spec, its files, its error rates and thresholds."""

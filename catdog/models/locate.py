@@ -44,7 +44,7 @@ ORDER = ("scratch_cnn", "xception", "efficientnet_lite2")
 
 
 def joined(sources: Mapping[str, str]) -> str:
-    """Whose several models are, from name -> source: the source, or if there are several, each with its models."""
+    """The sources of several models in one text, from name -> source: the only one, or each with its models."""
     by_source: dict[str, list[str]] = {}
     for name, source in sources.items():
         by_source.setdefault(source, []).append(name)

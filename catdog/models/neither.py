@@ -14,7 +14,7 @@ LEAST = 1e-7  # smaller probabilities are rounding errors of float32
 
 
 class Neither(BaseModel):
-    """What is known of the last output of a model that has one for photos of none of its classes.
+    """The threshold and figures of a model's last output, if that is for photos of none of its classes.
 
     All but the threshold are None until they are measured.
     """

@@ -20,12 +20,12 @@ def banner(title: str, text: str, accent: str, *, button: str = "") -> Markup:
 
 
 def waiting(how: str = HOW, *, examples: bool = True, told: str = "") -> Markup:
-    """Before any photo: `how` says how to send one. With `examples`, `told` describes the one that is shown."""
+    """The banner before any photo: `how` says how to send one; with `examples`, `told` describes the one below."""
     return banner("Waiting for a photo", f"{how}, or try an example. {told}".strip() if examples else f"{how}.", "idle")
 
 
 def looking() -> Markup:
-    """While the models work."""
+    """The banner while the models work."""
     return banner("Looking at your photo…", "", "busy")
 
 
@@ -35,22 +35,22 @@ def verdict(comparison: Comparison, specs: Sequence[ModelSpec]) -> Markup:
 
 
 def refused(message: str, button: str = "") -> Markup:
-    """Why there is no verdict."""
+    """The banner that says why there is no verdict."""
     return banner("No verdict on this one", message, "error", button=button)
 
 
 def objection() -> Markup:
-    """Why something was not taken at all, which choosing.js says in the place of the dots."""
+    """The banner for files that are not accepted; choosing.js puts the reason in place of the dots."""
     return banner("Not taken", "…", "error")
 
 
 def failed(error: CatDogError) -> Markup:
-    """Why there is no verdict, with a button to try again unless the photo is to blame."""
+    """The banner for an error, with a button to try again unless the photo is to blame."""
     if isinstance(error, Busy):
         return banner("Please wait a moment", BUSY, "error", button=AGAIN)
     return refused(str(error), AGAIN if error.status >= 500 else "")
 
 
 def unanswered(message: str = UNANSWERED) -> Markup:
-    """When the server did not say why there is no verdict."""
+    """The banner for when the server did not say why there is no verdict."""
     return refused(message, AGAIN)

@@ -20,7 +20,7 @@ def find(folder: Path = FOLDER) -> dict[str, Path]:
 
 
 def fitting(specs: Sequence[ModelSpec]) -> dict[str, Path]:
-    """As `find`, but nothing for models that know the class of no example."""
+    """As `find`, but empty if the models know none of the examples' classes."""
     known = {name.casefold() for name in classes_of(specs)}
     found = find()
     return found if any({name, f"{name}s"} & known for name in found) else {}

@@ -25,7 +25,7 @@ def heading(specs: Sequence[ModelSpec]) -> Markup:
 
 
 def about(specs: Sequence[ModelSpec], sources: Mapping[str, str], problems: Sequence[str], privacy: str) -> Markup:
-    """Whose the models are, what went wrong while loading them, what they cannot know, and what is kept.
+    """Where the models come from, what went wrong while loading them, who trained them on what, and what is kept.
 
     sources  model name -> source, as in `ModelFile`
     """

@@ -31,10 +31,10 @@ def overlay(
     resize: str = "stretch",
     aspect: float = 1.0,
 ) -> Image.Image:
-    """Draw a map over its RGB photo: FOR where it speaks for the label, AGAINST where against, transparent between.
+    """Draw a map over its RGB photo in the colour FOR where it speaks for the label, AGAINST where against it.
 
-    scale   value of the map that gets the strongest colour, as of `scale_of`
-    resize  of the model's spec: which part of the photo the map covers
+    scale   value of the map that gets the strongest colour, from `scale_of`; the colour of 0 is transparent
+    resize  the model's resize mode, which says what part of the photo the map covers
     aspect  width by height of the model's input
 
     Returns an RGB image of the same proportions, of at most LARGEST_SIDE pixels a side.

@@ -1,4 +1,4 @@
-"""The colours of files that name them by numbers instead of a profile -> an ICC profile."""
+"""A colour space that a file gives as numbers -> an ICC profile."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ _CONES = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389
 
 
 def of_numbers(primaries: int, transfer: int) -> bytes | None:
-    """The profile of the numbers that cICP of a PNG and nclx of HEIC and AVIF have; None for those not known here."""
+    """The profile for the code numbers of cICP in a PNG or nclx in HEIC and AVIF; None for codes not known here."""
     if primaries not in PRIMARIES or transfer not in GAMMAS:
         return None
     return profile(PRIMARIES[primaries], GAMMAS[transfer])
 
 
 def of_gamma(gamma: float, chromaticities: tuple[float, ...] = PRIMARIES[1]) -> bytes | None:
-    """The profile of what gAMA and cHRM of a PNG say; `gamma` is the exponent with which a display shows the photo."""
+    """The profile for gAMA and cHRM of a PNG; `gamma` is the exponent with which a display shows the photo."""
     return profile(chromaticities, None if abs(gamma - _SRGB_GAMMA) < _TOLERANCE * _SRGB_GAMMA else gamma)
 
 

@@ -1,4 +1,4 @@
-"""Colours of a photo's own space -> sRGB, which models are trained on and browsers show."""
+"""A photo's own colour space -> sRGB, which models are trained on and browsers show."""
 
 from __future__ import annotations
 

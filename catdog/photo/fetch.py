@@ -1,8 +1,8 @@
 """A photo from the web, within the limits of an upload, and never from a private network.
 
-Whoever names an address may mean a machine that only the server reaches. So every name is resolved here, all that it
-resolves to must be public, and the connection goes to one of those addresses: the name is not resolved again. The same
-holds for each redirect. Proxies of the environment are not used, as they would resolve names themselves.
+An address may lead to a machine that only the server can reach. So every host name is resolved here, all its IP
+addresses must be public, and the connection goes to one of these without resolving the name again. The same holds for
+each redirect. Proxies of the environment are not used, because they would resolve names themselves.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ Connect = Callable[[str, int, float], httpcore.NetworkStream]
 
 
 def resolved(host: str, port: int) -> list[str]:
-    """All addresses of a name, in the order to try them; raises OSError or UnicodeError."""
+    """All IP addresses of a host name, in the order to try them; raises OSError or UnicodeError."""
     return [found[4][0] for found in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
 
 
 def connected(address: str, port: int, seconds: float) -> httpcore.NetworkStream:
-    """A connection to an address that is no name."""
+    """A connection to an IP address."""
     return httpcore.SyncBackend().connect_tcp(address, port, seconds)
 
 
@@ -72,7 +72,7 @@ def fetch(
 
 
 def is_public(address: str) -> bool:
-    """Whether an address is one of a machine on the public internet, also where it wraps one of IPv4."""
+    """Whether an IP address is on the public internet; of an IPv6 address that embeds an IPv4 one, both must be."""
     found = ipaddress.ip_address(address.partition("%")[0])
     if any(found in network for network in _REFUSED):
         return False
@@ -93,7 +93,7 @@ _LOCAL = ipaddress.ip_network("64:ff9b:1::/48")  # the same, for private network
 
 
 class _PublicNetwork(httpcore.NetworkBackend):
-    """Connects to public addresses alone, and breaks every connection off at the deadline."""
+    """Connects only to public addresses, and ends every connection at the deadline."""
 
     def __init__(self, resolve: Resolve, connect: Connect, deadline: float):
         self.resolve, self.connect, self.deadline = resolve, connect, deadline

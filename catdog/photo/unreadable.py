@@ -1,4 +1,4 @@
-"""What a file is that cannot be read as a photo, as an error in words that the sender can use."""
+"""The errors for files that cannot be read as photos, in words that the sender can use."""
 
 from __future__ import annotations
 
@@ -60,19 +60,19 @@ def too_many_bytes(limit: int) -> ImageTooLarge:
 
 
 def unsupported(kind: str) -> InvalidImage:
-    """A photo of a kind that others may read."""
+    """The error for a photo of a kind that is not read here, though other programs may read it."""
     return InvalidImage(
         f"This kind of {kind} file is not supported. Save it as an ordinary JPEG or PNG, and send that."
     )
 
 
 def damaged(kind: str | None) -> InvalidImage:
-    """A photo that nobody could read."""
+    """The error for a photo that no program could read."""
     return InvalidImage(f"The {kind or 'image'} file is damaged or incomplete and cannot be read. Send another copy.")
 
 
 def unknown(data: bytes) -> InvalidImage:
-    """What is no photo of a kind that is read here; `data` is the file."""
+    """The error for a file that is no photo, or of a format that is not read here; `data` is the file."""
     if kind := _first_match(OTHER_PHOTOS, data):
         return InvalidImage(f"The file is {kind}, which is not supported. Send {ACCEPTED}.")
     if kind := _first_match(NOT_PHOTOS, data):
@@ -81,7 +81,7 @@ def unknown(data: bytes) -> InvalidImage:
 
 
 def photo_kind(data: bytes) -> str | None:
-    """The name of the format that a file begins as, if it is one of those that are read."""
+    """The format of a file by its first bytes, if it is one that is read here."""
     return _first_match(PHOTOS, data)
 
 

@@ -59,7 +59,7 @@ class Split:
         return self.at(np.concatenate([np.flatnonzero(self.labels == k)[:per_class] for k in labels]))
 
     def at(self, rows: np.ndarray) -> "Split":
-        """The photos at these indices, or where a boolean mask (len(self),) is true."""
+        """The photos at these indices, or at which a boolean mask (len(self),) is true."""
         rows = np.arange(len(self))[rows]
         return Split(self.classes, tuple(self.paths[i] for i in rows), self.labels[rows])
 

@@ -21,7 +21,7 @@ OTHER = "other things"
 
 
 def by_kind(paths: Iterable[Path]) -> dict[str, list[Path]]:
-    """The paths of each kind that there are photos of, in the order of KINDS; all others are OTHER."""
+    """Kind -> its paths, in the order of KINDS, then OTHER for all other photos; kinds without photos are left out."""
     kind_of = {identifier: kind for kind, identifiers in KINDS.items() for identifier in identifiers}
     found: dict[str, list[Path]] = {kind: [] for kind in (*KINDS, OTHER)}
     for path in paths:

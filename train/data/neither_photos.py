@@ -19,7 +19,7 @@ ABOUT = "ABOUT.md"
 
 
 def assemble(package: Path, out: Path) -> dict[str, int]:
-    """Write the photos of LIST to `out`, a folder for each kind, and ABOUT; return the number of each kind.
+    """Write the photos of LIST to `out`, a folder for each kind, and the file ABOUT; return kind -> number of photos.
 
     package  folder of the `.rcc` files of gcompris-qt-data, version 3.1
 

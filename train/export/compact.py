@@ -59,7 +59,7 @@ def _packed(
 
 
 def _bits(size: int, usual: float) -> float:
-    """For the weights of an array of so many numbers; `usual` for one of USUAL numbers.
+    """Bits for the weights of an array of that many numbers; `usual` for one of USUAL numbers.
 
     Rounded to as many bits, large arrays disturb the answer about as much as small ones. The file is then smallest for
     its noise if each number of each array adds as much noise (Shoham and Gersho 1988): half a bit less for twice as

@@ -1,4 +1,4 @@
-"""One `.h5` -> an ONNX file with the outputs of its engine, small, and as right as Keras."""
+"""One `.h5` -> a small ONNX file with the outputs of an engine, whose answers are close to those of Keras."""
 
 import math
 import tempfile
@@ -50,7 +50,7 @@ class OnnxEngine:
 def exported(
     path: Path, spec: ModelSpec, photos: Sequence[Path], *, exact: bool = False
 ) -> tuple[onnx.ModelProto, dict[str, Any]]:
-    """The smallest model of LADDER that answers as Keras does, or with `exact` one that loses nothing; and its figures.
+    """The smallest model of LADDER that answers as Keras does, or with `exact` one without rounding; and its figures.
 
     No label of the photos may change, no calibrated probability nor score for neither may move by more than
     LARGEST_DIFFERENCE (with `exact`, by what a conversion may). Raises NotExported if one does all the same, and
@@ -104,7 +104,7 @@ def _largest_difference(pairs: Iterable[tuple[np.ndarray, np.ndarray]], limit: f
 
 
 def ramp(spec: ModelSpec) -> np.ndarray:
-    """A picture that every runtime can make, by whose answer it shows that it computes rightly: uint8 (1, h, w, c)."""
+    """A picture that every runtime can make, to check by its answer that it computes correctly: uint8 (1, h, w, c)."""
     shape = spec.input.array
     return (np.arange(math.prod(shape)) * 7 % 256).astype(np.uint8).reshape(1, *shape)
 

@@ -22,7 +22,7 @@ DATA = Path("data")  # where the other commands put it
 def export(weights: Path, photos: Sequence[Path], out: Path, *, exact: bool = False) -> dict[str, Any]:
     """Export every model in `weights`, checked on photos; returns the manifest, which is written last.
 
-    With `exact` the files lose nothing. Servers take such files from beside the `.h5` files.
+    With `exact`, weights are not rounded. Servers use such files if they lie beside the `.h5` files.
 
     Raises ModelMismatch when one of the models cannot be used, InvalidSettings where a file would be replaced that no
     export made, and NotExported.

@@ -45,14 +45,17 @@ REFUSALS = {
 
 
 def shown(spec: ModelSpec) -> dict[str, Any]:
-    """What the page shows of a model, and what it needs to prepare a photo for it: words may change at any time."""
+    """What the page needs to show a model and to prepare a photo for it, sentences included.
+
+    It is not part of the model's file, so that words can change without fetching the models again.
+    """
     fields = spec.model_dump(include={"name", "title", "classes", "resize", "sureness", "neither"})
     known = {"accuracy": spec.validation_accuracy, "measured": wording.measured(spec), "costs": wording.costs(spec)}
     return fields | known | {"tried": wording.tried(spec), "shape": spec.input.array}
 
 
 def scaling(spec: ModelSpec) -> dict[str, Any]:
-    """How to scale pixels for a model: for each channel, which of the photo it is, a factor and an offset."""
+    """How to scale pixels for a model: for each channel, the photo's channel, a factor and an offset."""
     channels = spec.input.array[2]
     factor, offset = (np.broadcast_to(value, channels).tolist() for value in SCALINGS[spec.scaling])
     order = [*range(channels)]

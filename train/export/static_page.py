@@ -219,7 +219,7 @@ def _page(folder: Path, specs: Sequence[ModelSpec], comparator: Any, address: st
 
 
 def service_worker(folder: Path) -> str:
-    """The script that keeps the page, but for the runtime for graphics cards; models only for those who had some."""
+    """The service worker: it keeps the page, without the WebGPU runtime, and models if the visitor kept some before."""
     files = (path for path in sorted(folder.rglob("*")) if path.is_file() and path != folder / WORKER)
     paths = {path.relative_to(folder).as_posix(): path for path in files}
     sha256 = {name: hashlib.sha256(path.read_bytes()).digest() for name, path in paths.items()}

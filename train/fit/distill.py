@@ -42,13 +42,13 @@ from train.networks.recipes import DISTILLATION, Recipe
 
 
 def distill(job: Job, *, teacher: Path, answers: Path | None, teacher_size: int, imitation: float) -> ModelSpec:
-    """Train a student to imitate a teacher, and on the labels where the teacher has no answer; write it and its spec.
+    """Train a student to imitate a teacher's features and answers, or the labels if it has no answers; write the model.
 
     teacher       as in `load_teacher`
-    answers       an `.h5` whose last layer turns the teacher's features into the classes that it knew first: the file
-                  that the teacher began with
-    teacher_size  pixels of the crops that the teacher sees; larger where the student's crops are
-    imitation     weight of the loss from the teacher, where the labels count 1
+    answers       the `.h5` that the teacher was trained from: its last layer turns the teacher's features into answers
+                  for its original classes, which the student imitates too
+    teacher_size  pixels of the crops that the teacher sees, at least those of the student's crops
+    imitation     weight of the loss from the teacher, relative to that of the labels
     """
     if not architectures.get(job.name).pretrained:
         raise InvalidSettings(f"{job.name} is trained without pretrained knowledge: it takes no teacher.")

@@ -32,8 +32,8 @@ def finish(trained: keras.Model, product: Product, val: Split, training: dict) -
     2. Save the `.h5` with rounded weights, and load it as serving does. Where a label of `val` changed, save it again
        with one bit more, up to full precision.
     3. Fit the temperature and measure on `val`, and on the validation photos of further folders and of neither.
-    4. Put the `.h5` in its place, then the spec. If the process is killed in between, serving refuses the model by its
-       checksum, and the same command mends it without training again.
+    4. Put the `.h5` in its place, then the spec. If the process is killed in between, serving refuses the model because
+       of its checksum, and the same command completes it without training again.
 
     Raises InvalidSettings as `require_own` does.
     """
@@ -100,7 +100,7 @@ def _balance(model: keras.Model, probabilities: np.ndarray, labels: np.ndarray) 
 
 
 def _title(name: str, training: dict) -> str:
-    """The title of the architecture, after "Taught" where another network was the teacher."""
+    """The title of the architecture, with "Taught" before it if another network was the teacher."""
     title = architectures.get(name).title
     base = training.get("base")
     return title if training.get("teacher", base) == base else f"Taught {title}"

@@ -24,8 +24,8 @@ class Product:
     """A model to make, from which data, and where it goes; `average` takes one.
 
     image_size  None becomes that of the architecture
-    more        their train photos are learned from, their val photos measured by themselves
-    command     the command line that repeats this; no option
+    more        folders whose train photos are added to those of `data`, and whose val photos are measured separately
+    command     the command line that repeats this; not an option
     """
 
     name: Annotated[str, Argument(help="Architecture: scratch_cnn, xception, mobilenet_v2, ...")]
@@ -70,7 +70,7 @@ class Product:
 
 @dataclass(frozen=True, kw_only=True)
 class Job(Product):
-    """A model to train; `fit` and `distill` take one. What is None is as in the usual recipe."""
+    """A model to train; `fit` and `distill` take one. Options that are None are those of the usual recipe."""
 
     base: Annotated[str | None, Option(help="Weights of the base: imagenet, none, or an .h5 that holds it.")] = None
     start: Annotated[Path | None, Option(help="An .h5 of the same architecture to continue from.")] = None
@@ -102,7 +102,7 @@ class Job(Product):
             raise BadParameter("--base and --start exclude each other.")
 
     def recipe(self, usual: Recipe) -> Recipe:
-        """`usual` with what was asked for instead; raises InvalidSettings for what no recipe may be."""
+        """`usual` with the options of this job; raises InvalidSettings for values that no recipe may have."""
         names = {field.name for field in dataclasses.fields(Recipe)}
         changes = {name: value for name, value in vars(self).items() if name in names and value is not None}
         if self.stages is not None:

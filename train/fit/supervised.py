@@ -34,8 +34,8 @@ def fit(job: Job) -> ModelSpec:
 def recipe_of(job: Job) -> Recipe:
     """The recipe that a job asks for.
 
-    Raises InvalidSettings for what no recipe may be, and for an architecture with pretrained weights that is told
-    neither a base nor a start.
+    Raises InvalidSettings for values that no recipe may have, and for an architecture with pretrained weights if
+    neither base nor start is given.
     """
     recipe = job.recipe(RECIPES[job.name])
     if job.base is None and not job.start and architectures.get(job.name).pretrained:

@@ -38,7 +38,7 @@ class Teacher:
     original_head    kernel (F, N) and bias (N,) from pooled features to the logits of N other classes that the teacher
                      knew first, or None
     size             pixels of the crops that it sees
-    weight           factor of the whole loss
+    weight           factor of the whole loss from the teacher
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Several models on the same photos: who is right where they differ, which photos they get wrong, which labels may be.
+"""Several models on the same photos: which is right when they differ, which photos and which labels are wrong.
 
 `probabilities` are model -> calibrated (N, classes), and `labels` (N,) true classes.
 """

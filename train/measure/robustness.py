@@ -1,4 +1,4 @@
-"""Ways to make photos worse that happen to real photos, each defined to the pixel."""
+"""Ways in which real photos are degraded, each defined to the pixel."""
 
 import io
 from collections.abc import Callable

@@ -43,9 +43,9 @@ def middle(values: np.ndarray) -> tuple[float, float]:
 
 
 def middle_less_bias(values: np.ndarray, figure: float) -> tuple[float, float]:
-    """The same, shifted so that the mean of the resamples is the figure, and never below 0.
+    """As `middle`, with the interval shifted so that the mean of the resamples is `figure`, and never below 0.
 
-    For the calibration error: resampling adds noise to it that is always positive.
+    For the calibration error, to which resampling adds noise that is always positive.
     """
     low, high = middle(values - (values.mean() - figure))
     return max(0.0, low), max(0.0, high)

@@ -29,7 +29,7 @@ class Architecture:
                 `pretrained` networks, "imagenet"; depth as in `build`
     pretrained  whether keras.applications has ImageNet weights for it
     dropout     rate before the last layer
-    published   whether keras.applications builds it, in one depth
+    published   whether it is a network of keras.applications, which has only one depth
     """
 
     title: str
@@ -56,8 +56,8 @@ def build(
     `neither` adds a last output, for photos of none of the classes. `base` is as `weights` in `build_base`. The layers
     of the network are those of the model; none is a model of its own.
 
-    width    what the channels of all layers are multiplied with; multiples of 8 come out
-    depth    what the blocks of each stage are multiplied with, rounded up; not for networks as published
+    width    multiplies the channels of all layers, rounded to multiples of 8
+    depth    multiplies the blocks of each stage, rounded up; must be 1 for networks of keras.applications
     dropout  rate before the last layer; None for that of the architecture
     """
     network = build_base(name, image_size=image_size, weights=base, width=width, depth=depth)
@@ -93,7 +93,7 @@ def build_base(
 
 
 def require_possible(name: str, weights: str | None, width: float, depth: float) -> None:
-    """Raise InvalidSettings where there is no network of such weights, width and depth, as of `build_base`."""
+    """Raise InvalidSettings if `build_base` cannot build a network with these weights, width and depth."""
     architecture = get(name)
     if weights == "imagenet" and (width, depth) != (1, 1):
         raise InvalidSettings(f"ImageNet weights fit only width 1 and depth 1. Received: {width:g} and {depth:g}.")

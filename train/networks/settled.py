@@ -1,4 +1,4 @@
-"""Networks whose batch norm keeps its statistics, folded into the convolutions: for fine-tuning and for teachers."""
+"""Networks whose batch norm keeps its statistics and is folded into the convolutions: to fine-tune, and as teachers."""
 
 import keras
 from keras import layers, ops
@@ -37,7 +37,10 @@ class SettledConv2D(_Settled, layers.Conv2D):
 
 
 class SettledDepthwiseConv2D(_Settled, layers.DepthwiseConv2D):
-    """The kernels do not learn: they are few, and their gradient would double the time of a step on TensorFlow."""
+    """A depthwise convolution whose kernels are not trained.
+
+    They are few, and their gradient would double the time of a step on TensorFlow.
+    """
 
     def build(self, input_shape):
         super().build(input_shape)

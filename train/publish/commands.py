@@ -54,7 +54,7 @@ def publish_models(
 def publish_space(
     space: str, models: str | None, revision: str, static: Path | None, *, dry_run: bool, private: bool
 ) -> None:
-    """Publish the app with the models of a repository: the one named, else its own; or with `static`, the page in it.
+    """Publish the app with the models of the repository `models`, by default those it has; or the page in `static`.
 
     Raises PublishError.
     """

@@ -1,4 +1,4 @@
-"""The model card, generated parts from the specs between what people wrote, and the models' repository on the Hub.
+"""The model card, with parts generated from the specs between text by people, and the models' repository on the Hub.
 
 python -m train card                # brings weights/README.md up to date
 python -m train publish --repo ...  # the same for the card on the Hub

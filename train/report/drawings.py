@@ -39,8 +39,8 @@ def of_insight(
 ) -> None:
     """Write the drawings of `insight` to `out`.
 
-    refusals  kind -> those of its photos
-    mapped    the photos to show with their heat maps
+    refusals  kind of photo -> the field `neither` of the deciding model for each photo
+    mapped    paths of the photos to show with their heat maps
     """
     measured, levels, neither = figures["heat_maps"], figures["sureness"], figures["neither"]
     with plots.style():

@@ -1,4 +1,4 @@
-"""The command `insight`: how far heat maps, error rates and "neither" hold, as plain JSON, a page and drawings."""
+"""The command `insight`: how faithful heat maps, error rates and "neither" are, as plain JSON, a page and drawings."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -157,7 +157,7 @@ def _cost(comparator: Comparator, paths: Sequence[Path]) -> dict[str, Any]:
 
 
 def sureness(classifier: Classifier, pets: Sequence[Comparison], truth: Sequence[str]) -> list[dict[str, Any]]:
-    """Per level of confidence: the error rate that was promised, and the `share` of the answers that were wrong."""
+    """For each level of confidence, the error rate `promised` in the spec, and the `share` of wrong answers."""
     verdicts = [_verdict(classifier.spec.name, comparison) for comparison in pets]
     wrong = {rate: [] for rate in sorted(set(classifier.spec.sureness.error_rate), reverse=True)}
     for verdict, label in zip(verdicts, truth, strict=True):
@@ -168,7 +168,7 @@ def sureness(classifier: Classifier, pets: Sequence[Comparison], truth: Sequence
 def neither(
     classifiers: Sequence[Classifier], pets: Sequence[Comparison], others: Mapping[str, Sequence[Comparison]]
 ) -> dict[str, Any]:
-    """How many photos of the classes are refused and of other things caught, if each model decided alone."""
+    """How many photos of the classes are refused, and of other things caught, if each model alone decided."""
     keen = keenest([classifier.spec for classifier in classifiers])
     names = [verdict.model for verdict in pets[0].models if verdict.neither is not None]
     sure = {

@@ -26,10 +26,10 @@ def figures_table(measured: Sequence[tuple[str, str, Mapping[str, Any]]]) -> str
 
 
 def doubt(name: str, split: str, figures: Mapping[str, Any], temperature: float = 1.0) -> str:
-    """A sentence where figures, as of `metrics.measure`, are those of a model that is of no use; else empty.
+    """A sentence that a model is of no use, if its figures, from `metrics.measure`, say so; else empty.
 
-    It is of no use if always naming the commonest class does as well as the lower end of its accuracy's interval, or if
-    its temperature is the highest that is tried.
+    It is of no use if always naming the commonest class is as accurate as the lower end of the interval of its
+    accuracy, or if its temperature is the highest that is tried.
     """
     photos = f"{figures.get('images')} {SPLIT_NAMES.get(split, split)} photos"
     advice = "Train it for longer, on more photos or with another --learning-rate."

@@ -1,4 +1,4 @@
-"""Many short runs of `fit`, one after another, each with values that the ones before make promising."""
+"""Many short runs of `fit`, each with values that look promising after the earlier ones."""
 
 import contextlib
 import dataclasses
@@ -44,8 +44,8 @@ def search(job: Job, *, trials: int | None, space: Path | None, as_grid: bool) -
     as_grid  try all combinations, in random order
 
     A trial is trained as `fit` trains, but nothing is rounded or written. Its value is the log loss on val, as `fit`
-    would record it. It is stopped when that is worse than the median of the finished trials were at the same
-    percentage of their training, and when its loss is no number. Several processes may search the same study. Raises
+    would record it. It is stopped if that is worse than the median of the finished trials at the same percentage of
+    their training, or if the training loss is NaN. Several processes may search the same study. Raises
     InvalidSettings for what cannot be searched, and where the folder holds a study of something else.
     """
     if trials is not None and trials < 1:

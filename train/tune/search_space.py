@@ -1,4 +1,4 @@
-"""What a search varies, and between which values: the options of `fit` that change what is trained."""
+"""The space of a search: options of `fit` that change what is trained, and the values to try."""
 
 import dataclasses
 import itertools
@@ -32,7 +32,7 @@ def searchable() -> dict[str, type]:
 
 
 def usual(recipe: Recipe) -> Space:
-    """The space of a search that is told none: around the usual recipe."""
+    """The default space of a search, around the usual recipe."""
     rate = recipe.learning_rate
     return {
         "learning_rate": FloatDistribution(rate / 8, rate * 4, log=True),
@@ -111,7 +111,7 @@ def require_possible(job: Job, space: Space, usual: Recipe) -> None:
 
 
 def usual_values(job: Job, space: Space) -> dict[str, Any]:
-    """The values that a job without a search has; none where the space leaves one of them out."""
+    """The values that the job has without a search; empty if the space leaves one of them out."""
     recipe = job.recipe(RECIPES[job.name])
     architecture = architectures.get(job.name)
     usual = dataclasses.asdict(recipe) | {

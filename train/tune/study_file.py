@@ -144,7 +144,7 @@ def _require_same(study: optuna.Study, job: Job, settings: dict[str, Any]) -> bo
 
 
 def options(job: Job) -> dict[str, Any]:
-    """What of a job is not as usual, as JSON."""
+    """The options of a job that differ from the defaults, as JSON."""
     found = {}
     for field in dataclasses.fields(job):
         value = getattr(job, field.name)
@@ -170,7 +170,7 @@ def command(found: dict[str, Any]) -> str:
 
 
 def best_options(study: optuna.Study) -> dict[str, Any]:
-    """The options of `fit` that the best trial had, but for `limit`: what was found on few photos is for all of them.
+    """The options of `fit` of the best trial, without `limit`: the recipe is then trained on all photos.
 
     Raises InvalidSettings where no trial has ended.
     """

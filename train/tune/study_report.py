@@ -83,8 +83,8 @@ def _row(trial: FrozenTrial, searched: list[str]) -> list[str]:
 def comparable(trials: list[FrozenTrial]) -> tuple[list[FrozenTrial], int]:
     """The finished trials, each with its log loss at one percentage of its training, and that percentage.
 
-    It is the highest that all of them reached. Only with those that were trained to the end, what made the others bad
-    would seem not to matter.
+    It is the highest that all of them reached. If only trials that were trained to the end counted, the options that
+    made the others bad would seem not to matter.
     """
     tried = [trial for trial in trials if trial.value is not None]
     stopped = [trial for trial in tried if trial.state == TrialState.PRUNED]

@@ -1,1 +1,1 @@
-"""What a model learns about itself from validation photos: the command `calibrate`, and a `fit_` file for each part."""
+"""The command `calibrate`, which fits error rates and thresholds on validation photos, each in a `fit_` file."""

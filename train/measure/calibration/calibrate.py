@@ -1,4 +1,4 @@
-"""The command `calibrate`: what every model of a folder learns about itself from the validation photos."""
+"""The command `calibrate`: fit the temperature, error rates and thresholds of every model of a folder on val."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -26,17 +26,17 @@ MOVED = ("log_loss", "calibration_error", "roc_auc", "rounding", *FAST)
 
 
 def calibrate(weights: str | Path, data: Path, more: Sequence[Path] = ()) -> dict[str, ModelSpec]:
-    """Fit on `data`/val what the specs of all models in `weights` say about them; name -> spec, as written.
+    """Fit these fields of the specs of all models in `weights` on `data`/val; name -> spec, as written.
 
-    temperature   what makes confidence mean what it says; it stays if it is as good. With a new one, the figures of val
-                  are measured again, and those of other photos that it would change are dropped. Those of the photos
-                  that a model was adopted with give way to those of val
+    temperature   calibrates confidence; the old one stays if it is as good. With a new one, the figures of val are
+                  measured again, and figures of other photos that depend on it are dropped. For an adopted model,
+                  figures of val replace those of the photos it was adopted with
     sureness      how often answers of a given confidence are wrong
-    disagreement  how often the model is right where others disagree
-    neither       from where on the output for neither refuses, and how well it tells the photos of neither in val from
-                  those of the classes, of `data` and of the further folders `more`; None for a model without it. Where
-                  none of them holds photos of neither, what an earlier run learned from such photos stays
-    clear         per fast arithmetic, the uncalibrated probability from which its answer is trusted; unchanged for
+    disagreement  how often the model is right when others disagree with it
+    neither       the threshold above which the output for neither refuses a photo, and how well it separates the photos
+                  of neither in val from those of the classes, in `data` and the folders `more`; None for a model
+                  without that output. If no folder has photos of neither, the values of an earlier run stay
+    clear         for each fast arithmetic, the uncalibrated probability from which its answer is trusted; unchanged for
                   an arithmetic that this processor is not fast at
 
     Earlier values are replaced. A model that cannot be used is named on stderr and left as it is.
