@@ -69,10 +69,10 @@ class Settings:
 
     @property
     def sources(self) -> tuple[Path | Repository, ...]:
-        """What `weights` names: a Path one folder, a text several with os.pathsep between them.
+        """The folders and Hub repositories that `weights` names: a Path one folder, a string one or more.
 
-        In a text, `user/name` and `user/name@revision` are Hub repositories, unless there is a folder of that name.
-        What is written otherwise, such as `./user/name` and `user/name/`, is always a folder.
+        A string has os.pathsep between them. In it, `user/name` and `user/name@revision` are Hub repositories, unless
+        there is a folder of that name; other forms, such as `./user/name` and `user/name/`, are always folders.
         """
         whole = Path(os.path.expanduser(self.weights))
         if isinstance(self.weights, Path) or os.path.isdir(whole):  # Path.is_dir would raise for some
@@ -111,7 +111,8 @@ class Settings:
 def environment_with_tensorflow(root: Path) -> dict[str, str]:
     """The environment for a child process that finds catdog in `root`, and whose Keras runs on TensorFlow.
 
-    Whatever the backend of this process; and without PYTHONWARNINGS, which may turn warnings of libraries into errors.
+    The backend of this process does not matter. PYTHONWARNINGS is left out: it may turn warnings of libraries into
+    errors.
     """
     path = os.pathsep.join(filter(None, [str(root), os.environ.get("PYTHONPATH")]))
     kept = {name: value for name, value in os.environ.items() if name != "PYTHONWARNINGS"}
@@ -137,8 +138,8 @@ def check_gradio() -> None:
 def configure_gradio() -> None:
     """Set environment variables that Gradio reads when it is imported, unless they are set already.
 
-    Variables with which no client for HTTP can be made are taken away, with a warning: Gradio makes one when it is
-    imported, and the page fetches nothing with it.
+    Variables that keep an HTTP client from being made are removed, with a warning: Gradio makes a client when it is
+    imported, though the page fetches nothing with it.
 
     GRADIO_TEMP_DIR       a folder of this user: by default all users of a machine share one, and only the first of them
                           can write to it

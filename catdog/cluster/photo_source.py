@@ -89,7 +89,7 @@ class Source(NamedTuple):
             yield from walk.find(Path(self.base))
 
     def check(self) -> None:
-        """Raises InvalidSettings for files that do not hold what they should, as their first or last bytes tell."""
+        """Raise InvalidSettings if the first or last bytes of a file show that it is not of this kind."""
         if self.kind == "manifest":
             for file in self.files:
                 next(_of_manifest(join(self.base, file.path)), None)
@@ -144,7 +144,7 @@ def prepare(out: str, identity: dict, source: Source, *, restart: bool) -> None:
 
 
 def counted(out: str, names: Iterable[str]) -> tuple[int, int]:
-    """How many photos files of rows hold, and how many of them with an error. Raises InvalidSettings for others."""
+    """How many photos the files of rows hold, and how many of them failed. Raises InvalidSettings for other files."""
 
     def counts(name: str) -> tuple[int, int]:
         metadata = footer_of(join(out, name)).metadata or {}

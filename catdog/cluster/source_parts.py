@@ -83,7 +83,7 @@ class Reader:
         self._passed: float = math.inf  # where the next part may begin; beyond all, the file is opened anew
 
     def between(self, start: int, stop: int | None) -> Iterator[Given]:
-        """The photos from one place to before another, or to the end."""
+        """The photos from the place `start` up to `stop`, or to the end."""
         if start < self._passed:
             self._rest, self._next, self._passed = self._places(), None, 0
         try:

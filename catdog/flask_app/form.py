@@ -47,7 +47,7 @@ class Upload(NamedTuple):
 
 
 def read_upload(request: Request, max_bytes: int) -> Upload:
-    """Read the form of a request, whose photo may have `max_bytes`.
+    """Read the form of a request, with a photo of at most `max_bytes`.
 
     The limits are set on this request only: an application around the blueprint keeps its own. Raises MissingFile,
     TooManyFiles, TooManyModels, AddressRefused, IncompleteUpload, NotMultipart or ImageTooLarge.

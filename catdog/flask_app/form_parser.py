@@ -1,4 +1,4 @@
-"""werkzeug's parser of forms, which besides says when a form ended early, and reads names that are not UTF-8."""
+"""werkzeug's form parser, extended: it reports forms that end early, and reads names that are not UTF-8."""
 
 from typing import IO, Any
 
@@ -20,12 +20,12 @@ class IncompleteUpload(CatDogError, ValueError):
 
 
 class FormParser(FormDataParser):
-    """For multipart/form-data alone; set as `form_data_parser_class` of a request."""
+    """Parses multipart/form-data only; set it as `form_data_parser_class` of a request."""
 
     def parse(
         self, stream: IO[bytes], mimetype: str, content_length: int | None, options: dict[str, str] | None = None
     ) -> tuple[IO[bytes], Any, Any]:
-        """Return the stream, the fields and the files; a form of no known shape has neither.
+        """Return the stream, the fields and the files; fields and files are empty for a body of another type.
 
         Raises IncompleteUpload for a form without its final boundary, and RequestEntityTooLarge.
         """

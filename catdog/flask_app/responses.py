@@ -1,4 +1,4 @@
-"""What the JSON routes answer besides a Comparison, as pydantic models: the answers and their description in one."""
+"""The answers of the JSON routes other than a Comparison, as pydantic models, which also give their JSON Schema."""
 
 from typing import Annotated, Literal
 

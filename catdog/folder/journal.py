@@ -150,7 +150,7 @@ def identity_of(folder: str, specs: Sequence[ModelSpec]) -> dict:
 
 
 def require_same(out: object, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-    """Raise InvalidSettings unless the rows in `out` are those of this run, by what is recorded of them."""
+    """Raise InvalidSettings unless `before`, the identity recorded for the rows in `out`, equals `now`, this run's."""
     if differs := [name for name, value in now.items() if before.get(name) != value]:
         raise InvalidSettings(f"{out} holds answers of a run that differs in {', '.join(differs)}. {ADVICE}")
 

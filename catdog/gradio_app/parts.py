@@ -26,5 +26,5 @@ def script(name: str, *shared: Path, **constants: str | int) -> str:
 
 
 def on_failure(event, outputs: Sequence | gr.HTML, shown: Sequence | str) -> None:
-    """Show something when an event fails: queue full, connection lost or upload gone. No Python runs then."""
+    """Show something when an event fails: queue full, connection lost or upload gone. The browser does it."""
     event.failure(None, None, outputs, js=f"() => {json.dumps(shown)}", api_visibility="private")

@@ -62,7 +62,7 @@ class Activity:
 
 
 class Watch:
-    """ASGI middleware that counts requests in an Activity; not streams that last as long as a page or an agent."""
+    """ASGI middleware that counts requests in an Activity, except streams that last as long as a page or an agent."""
 
     def __init__(self, app: ASGIApp, activity: Activity):
         self.app, self.activity = app, activity

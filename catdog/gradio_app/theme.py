@@ -38,7 +38,7 @@ _COLOURS = {
 
 
 def theme() -> gr.themes.Base:
-    """Warm greys alone, for light and dark: colours are for what the models say."""
+    """Gradio's theme in warm greys, light and dark: other colours are only for what the models say."""
     light = {part: colour for part, (colour, _) in _COLOURS.items()}
     dark = {f"{part}_dark": colour for part, (_, colour) in _COLOURS.items()}
     return gr.themes.Base(

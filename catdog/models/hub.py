@@ -150,7 +150,7 @@ def _translated_errors(repo: str, revision: str) -> Iterator[None]:
 
 
 def translated(error: Exception, repo: str, revision: str) -> ModelUnavailable:
-    """What an error of the client means to somebody who reads from a repository."""
+    """The error of this package for an error of the client while a repository was read."""
     import httpx2
     from huggingface_hub import constants, errors
 

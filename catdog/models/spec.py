@@ -236,7 +236,7 @@ def classes_of(specs: Iterable[ModelSpec]) -> list[str]:
 
 
 def usual_name(name: str) -> str:
-    """A class's name as it is, except those of cats and dogs, which are the same everywhere."""
+    """The name of a class without spaces around it; `cats` and `dogs` become `cat` and `dog`, in any case."""
     return USUAL_NAMES.get(name.strip().lower(), name.strip())
 
 

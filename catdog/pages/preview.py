@@ -18,7 +18,7 @@ MARGIN, GAP, MOST = 60, 24, 4
 
 
 def tags(specs: Sequence[ModelSpec], address: str) -> Markup:
-    """Title, description and picture of the page, for its head; `address` is the whole one of the picture."""
+    """Title, description and picture of the page, for its head; `address` is the full URL of the picture."""
     width, height = SIZE
     return render("preview.html", specs=specs, picture=address, width=width, height=height)
 

@@ -30,7 +30,7 @@ _NO_TRUTH = re.compile(r"submission|sample|predict", re.IGNORECASE)
 
 
 def key(name: str) -> str:
-    """The same for names of one class, such as Horse and horse, or dog and Dogs (1)."""
+    """A key that is equal for names of one class, such as Horse and horse, or dog and Dogs (1)."""
     plain = unicodedata.normalize("NFC", name).casefold().strip()
     return _SAME.get(re.sub(r" \(\d+\)$", "", plain), plain)
 
@@ -86,7 +86,7 @@ def read_table(name: str, text: str) -> dict[str, str]:
 
 
 def agreed(before: str | None, label: str) -> str:
-    """The label of a photo that had another, or none, before: CONTRADICTED where these are of two classes."""
+    """The label of a photo that may have had one `before`; CONTRADICTED if the two are of different classes."""
     return label if before is None else before if before and key(before) == key(label) else CONTRADICTED
 
 

@@ -86,7 +86,7 @@ def _remove_abandoned(cache: Path) -> None:
 
 
 def fingerprint(split: Split, *what: object) -> str:
-    """A short name for something that is made of exactly these files, as they are now; `what` says of which kind."""
+    """A short name for what is made of exactly these files, as they are now, and of `what`."""
     name = hashlib.sha256(f"{CACHE_VERSION} {what}".encode())
     for path in split.paths:
         stat = path.stat()

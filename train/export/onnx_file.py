@@ -52,9 +52,9 @@ def exported(
 ) -> tuple[onnx.ModelProto, dict[str, Any]]:
     """The smallest model of LADDER that answers as Keras does, or with `exact` one without rounding; and its figures.
 
-    No label of the photos may change, no calibrated probability nor score for neither may move by more than
-    LARGEST_DIFFERENCE (with `exact`, by what a conversion may). Raises NotExported if one does all the same, and
-    ModelMismatch for a file that is not the one of its spec.
+    No label of the photos may change, and no calibrated probability or score for neither may move by more than
+    LARGEST_DIFFERENCE (with `exact`, by what a conversion may). Raises NotExported if one does in every model of the
+    LADDER, and ModelMismatch for a file that is not the one of its spec.
     """
     ladder, limit = ((None,), convert.LARGEST_DIFFERENCE) if exact else (LADDER, LARGEST_DIFFERENCE)
     engine = KerasEngine(load_model(path, spec))

@@ -34,7 +34,7 @@ def prepared(job: Job, recipe: Recipe, teacher: Path | None = None) -> tuple[dat
 
 
 def listed(job: Job, *, unlabelled: bool = False) -> tuple[dataset.Split, dataset.Split]:
-    """The training and validation photos of a job, with those without a label or not."""
+    """The training and validation photos of a job; photos without a label only if `unlabelled`."""
     train, val = dataset.find_training(job.data, job.limit, job.more)
     return train if unlabelled else train.at(train.labels != dataset.UNKNOWN), val
 

@@ -106,7 +106,7 @@ def _joined(batches: Sequence[Outputs]) -> Outputs:
 
 @dataclass(frozen=True)
 class Answers:
-    """Photos, models, and what these say of those.
+    """The answers of models to the photos of a split.
 
     specs    the models, in the order of display
     runtime  model -> what ran it
@@ -159,7 +159,10 @@ def ask(classifiers: Sequence[Classifier], split: Split, cache: Path) -> Answers
 def kept(
     classifiers: Sequence[Classifier], split: Split, cache: Path, condition: Condition = AS_THEY_ARE
 ) -> dict[str, np.ndarray]:
-    """Model -> probabilities before the temperature, float64 (N, classes), kept and raised as by `ask`."""
+    """Model -> probabilities before the temperature, float64 (N, classes), from `cache`, or asked for and kept there.
+
+    Raises as `ask`.
+    """
 
     def fill(array: np.ndarray) -> None:
         outputs = outputs_of(classifiers, split, condition.change, condition.title)

@@ -13,7 +13,7 @@ SPLIT_NAMES = {"test": "test", "val": "validation"}  # as specs name them -> as 
 
 
 class Metric(NamedTuple):
-    """How pages call a figure and write it."""
+    """The name of a figure on pages, and its number format."""
 
     name: str
     form: str

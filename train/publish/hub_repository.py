@@ -42,11 +42,11 @@ class Repository:
 
     @property
     def id(self) -> dict[str, str]:
-        """How the client's functions name it."""
+        """The arguments that name it to the client's functions."""
         return {"repo_id": self.name, "repo_type": self.kind}
 
     def at(self, revision: str = "main") -> "Repository":
-        """As the Hub shows it at a revision."""
+        """The repository as it is on the Hub at a revision."""
         with told_errors(self.name):
             try:
                 info = HfApi().repo_info(**self.id, revision=revision)
@@ -103,7 +103,7 @@ class Upload:
     """What a repository is to hold.
 
     files      path -> content
-    deleted    paths that go
+    deleted    paths to delete
     variables  of a Space
     sdk        of a Space that is new
     notes      sentences for whoever publishes

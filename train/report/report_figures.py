@@ -40,9 +40,9 @@ def report(
 ) -> dict[str, Any]:
     """Measure every model in `weights` on `data`/split_name; write README.md, report.json and drawings to `out`.
 
-    1. Ask each model about each photo, as it is and under each of `robustness.CONDITIONS`, as it is served; and about
-       the photos of the classes in the further folders `more`, of their val. The answers are kept in `data`/.cache, and
-       the same models are not asked again.
+    1. Ask each model, as it is served, about each photo, unchanged and under each of `robustness.CONDITIONS`, and about
+       the val photos of the classes in the further folders `more`. The answers are kept in `data`/.cache, so that the
+       same models are not asked again.
     2. Write everything, each file whole or not at all. Drawings of an earlier report that this one lacks are removed;
        nothing else in `out` is touched.
 

@@ -37,16 +37,16 @@ WAIT = 1.0  # seconds between two looks at what other processes do
 
 
 def search(job: Job, *, trials: int | None, space: Path | None, as_grid: bool) -> optuna.Study:
-    """Try recipes for a job until the study in `job.run` has so many finished trials; return it.
+    """Try recipes for a job until the study in `job.run` has `trials` finished trials; return it.
 
     trials   None for USUAL_TRIALS, or for all of a grid
-    space    a file as of `search_space.read`; None for the usual space
+    space    a file, see `search_space.read`; None for the usual space
     as_grid  try all combinations, in random order
 
     A trial is trained as `fit` trains, but nothing is rounded or written. Its value is the log loss on val, as `fit`
     would record it. It is stopped if that is worse than the median of the finished trials at the same percentage of
     their training, or if the training loss is NaN. Several processes may search the same study. Raises
-    InvalidSettings for what cannot be searched, and where the folder holds a study of something else.
+    InvalidSettings for a space that cannot be searched, and if the folder holds a study with other settings.
     """
     if trials is not None and trials < 1:
         raise InvalidSettings(f"--trials must be at least 1. Received: {trials}.")

@@ -101,14 +101,14 @@ def _storage(file: Path) -> RDBStorage:
 
 
 def again(study: optuna.Study, trial: FrozenTrial, *, at_most: int | None = None) -> None:
-    """Put what a trial tried into the queue of a study again, unless that was done `at_most` times before."""
+    """Queue the values of a trial in a study again, unless that was done `at_most` times before."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         RetryHeartbeatStaleTrialCallback(at_most, inherit_intermediate_values=True)(study, trial)
 
 
 def again_if_stale(study: optuna.Study, trial: FrozenTrial) -> None:
-    """`again` for a trial whose process died; what it tried may have killed it, so not without end."""
+    """`again` for a trial whose process died, but not without end: its values may be what killed it."""
     again(study, trial, at_most=RETRIES)
 
 
