@@ -28,12 +28,12 @@ def check(results: Mapping[str, Any]) -> list[Aim]:
     same = page.get("agreement", {})
     changes = [figures for by_model in large["agreement"].values() for figures in by_model.values()]
     return [
-        _at_least(8, "compare(), to the plain way", results["compare"]),
-        _at_least(6, f"Flask with {most} clients, photos/s to the plain way", http["flask"]),
-        _at_least(6, f"Gradio with {most} clients, photos/s to the plain way", http["gradio"]),
-        _at_least(2, "classify, photos/s to TensorFlow in batches", classify["to_tensorflow"]),
-        _at_least(0.8, "classify, photos/s to bare OpenVINO on decoded photos", classify["to_bare"]),
-        _at_least(0.85, "classify on Ray, photos/s to classify on the same two cores", on_ray["to_classify"]),
+        _at_least(8, "compare(), relative to the plain way", results["compare"]),
+        _at_least(6, f"Flask with {most} clients, photos/s relative to the plain way", http["flask"]),
+        _at_least(6, f"Gradio with {most} clients, photos/s relative to the plain way", http["gradio"]),
+        _at_least(2, "classify, photos/s relative to TensorFlow in batches", classify["to_tensorflow"]),
+        _at_least(0.8, "classify, photos/s relative to bare OpenVINO on decoded photos", classify["to_bare"]),
+        _at_least(0.85, "classify on Ray, photos/s relative to classify on the same two cores", on_ray["to_classify"]),
         _at_most(1.5, " s", "first answer of the command line, warm start", results["start"]["warm"]),
         _at_most(500, " MB", "peak memory, Flask", memory["flask"]),
         _at_most(500, " MB", "peak memory, Gradio", memory["gradio"]),
@@ -45,8 +45,8 @@ def check(results: Mapping[str, Any]) -> list[Aim]:
         _at_most(600, " ms", "static page, a further photo on one thread", page.get("photo")),
         _at_most(200, " kB", "static page without models and runtime", _times(1e-3, page.get("page_bytes"))),
         _at_most(28, " MB", "models of the static page", _times(1e-6, page.get("models_bytes"))),
-        _at_most(0.02, "", "static page, probability moved from Python's", same.get("largest_change")),
-        _at_most(0, "", "static page, labels and verdicts changed", same.get("labels_changed")),
+        _at_most(0.02, "", "static page, difference of a probability from Python's", same.get("largest_change")),
+        _at_most(0, "", "static page, labels and verdicts that differ", same.get("labels_changed")),
     ]
 
 

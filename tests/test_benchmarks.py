@@ -51,7 +51,7 @@ def test_aims_are_met_or_not():
 
     start = "first answer of the command line, warm start"
     assert [met(start={"warm": seconds})[start] for seconds in (1.5, 1.51)] == [True, False]
-    compare = "compare(), to the plain way"
+    compare = "compare(), relative to the plain way"
     assert [met(compare=plan.versus([ratio], [1]))[compare] for ratio in (8, 7.9)] == [True, False]
 
 
