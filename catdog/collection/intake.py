@@ -79,7 +79,7 @@ def collect(files: Sequence[tuple[str, Path]], classes: Sequence[str], max_bytes
     _require_few(len(files))
     zips = {path: _index_size(path) for _, path in files if _is_zip(path)}
     if sum(zips.get(path, 0) for _, path in files) > LARGEST_INDEX:
-        raise TooMuch(f"There are too many files in what was sent; at most {MOST_PHOTOS} photos are judged at once.")
+        raise TooMuch(f"The upload has too many files; at most {MOST_PHOTOS} photos are judged at once.")
     with contextlib.ExitStack() as archives:
         photos: list[NamedPhoto] = []
         refused: list[tuple[str, str]] = []

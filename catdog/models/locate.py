@@ -185,7 +185,7 @@ def _verify(path: Path, spec: ModelSpec) -> None:
         raise ModelMismatch(f"The model file {path.name} cannot be read: {error.strerror}.") from error
     if actual != spec.sha256:
         raise ModelMismatch(
-            f"The model file {path.name} is damaged or not the one described: "
+            f"The model file {path.name} is damaged or is not the one of its spec: "
             f"its sha256 is {actual}, expected {spec.sha256}."
         )
 

@@ -41,7 +41,7 @@ def refused(message: str, button: str = "") -> Markup:
 
 def objection() -> Markup:
     """The banner for files that are not accepted; choosing.js puts the reason in place of the dots."""
-    return banner("Not taken", "…", "error")
+    return banner("Not accepted", "…", "error")
 
 
 def failed(error: CatDogError) -> Markup:

@@ -106,7 +106,7 @@ def expect_objection(page, words: str, headline: str) -> None:
 def test_what_is_no_photo_is_named_and_leaves_the_photo_and_its_verdict(page, photo, tmp_path):
     drop(page, *NO_PHOTOS["notes.txt"])
     expect(page.locator(".cd-banner")).to_have_count(1)
-    expect_headline(page, "Not taken")
+    expect_headline(page, "Not accepted")
     choose(page, photo(fakes.CAT))
     expect(page.locator(".cd-banner[role=alert]")).to_have_count(0)
     expect_headline(page, "say cat")

@@ -33,9 +33,9 @@ REFUSALS = {
     "no example": "There is no such example. Choose one of those below the photo.",
     "no WebAssembly": "This browser has no WebAssembly, which the models need. Update it, or use another one.",
     "not secure": "The page must come over https://, or from this machine, so that it can verify the models.",
-    "worker": "This browser cannot start what runs the models. Update it, or use another one.",
+    "worker": "This browser cannot start the runtime of the models. Update it, or use another one.",
     "not fetched": "A file of this page cannot be fetched. Check the connection, and try again.",
-    "changed": "The file of {title} is damaged or not the one described. Reload the page; if that does not help, tell "
+    "changed": "The file of {title} is damaged or of another version. Reload the page; if that does not help, tell "
     "its owner.",
     "not kept": "There is no room to keep the models: they will be fetched again on the next visit.",
     "model fails": "{title} cannot run in this browser: {reason}.",
