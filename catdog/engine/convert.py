@@ -181,7 +181,7 @@ def _convert(job: Job) -> None:
         except OSError:  # the disk's fault
             raise
         except Exception as error:  # OpenVINO raises many kinds on what it cannot read
-            log.warning("What was exported of %s is not used (%s).", job.path.name, first_line(error))
+            log.warning("The ONNX file of %s is not used (%s).", job.path.name, first_line(error))
     if not has_keras():
         raise NotConverted("TensorFlow is not installed.")
     reference = KerasEngine(load_model(job.path, job.spec))

@@ -37,5 +37,5 @@ def find(path: Path, spec: ModelSpec) -> Exported | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
-        log.warning("What was exported of %s is not used (%s: %s).", path.name, type(error).__name__, error)
+        log.warning("The ONNX file of %s is not used (%s: %s).", path.name, type(error).__name__, error)
         return None

@@ -305,8 +305,8 @@ def _doubts(places: Sequence[Place]) -> list[str]:
         named = sum(bool(pet_in(place.path.stem)) for place in labelled)
         if 2 * named > len(labelled):
             notes.append(
-                "The photos are named as cats and dogs, and lie in folders of other names, which are the classes here. "
-                "To let the names count, put all photos into one folder."
+                "The photos are named after cats and dogs, but the folders around them have other names and are taken "
+                "as the classes. To use the names of the photos instead, put all photos into one folder."
             )
     inner = defaultdict(Counter)
     for place in labelled:
@@ -317,8 +317,9 @@ def _doubts(places: Sequence[Place]) -> list[str]:
     twice = [name for name, count in shared.items() if count > 1 or name in PETS]
     if len(twice) > 1:
         notes.append(
-            f"Each of {', '.join(sorted(inner))} holds folders, such as {' and '.join(sorted(twice)[:2])}, which count "
-            f"as part of it. If these are the classes, give each of {', '.join(sorted(inner))} as a source of its own."
+            f"The classes are {', '.join(sorted(inner))}, including the folders in them, such as "
+            f"{' and '.join(sorted(twice)[:2])}. If the folders in them are the classes, name each of "
+            f"{', '.join(sorted(inner))} as a source of its own."
         )
     return notes
 

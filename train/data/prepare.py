@@ -109,7 +109,7 @@ def _require_classes(photos: list[Photo], found: list[Photo], left_out: list[dic
     beginnings = Counter(match[0].lower() for match in unnamed if match)
     lines = [
         f"Photos of at least two classes are needed; found {', '.join(labels) or 'none'}. Put the photos of each class "
-        "into a folder that is named like it, such as cats/ and dogs/, side by side.",
+        "into a folder with its name, such as cats/ and dogs/, side by side.",
     ]
     if len(beginnings) > 1:
         counts = ", ".join(f"{name} ({count})" for name, count in beginnings.most_common(5))
@@ -118,18 +118,18 @@ def _require_classes(photos: list[Photo], found: list[Photo], left_out: list[dic
 
 
 def _without_test(photos: list[Photo], share: float) -> list[str]:
-    """A sentence on what is done for test where all folders are splits and none of them is test; else nothing."""
+    """A sentence on what is done for test if all photos are in splits and none of these is test; else nothing."""
     if not {photo.split for photo in photos if photo.label not in (NEITHER, UNLABELLED)} <= {"train", "val"}:
         return []
     done = "Put some into a folder test/ beside train/, or leave out --test 0."
     if share:
         done = (
-            f"The last {share:.0%} of the training photos of each class go there, with --test 0 none. To choose "
-            "others, put them into a folder test/ beside train/, and prepare again."
+            f"The last {share:.0%} of the training photos of each class become test photos (none with --test 0). To "
+            "choose others, put them into a folder test/ beside train/, and prepare again."
         )
     return [
-        f"No folder has photos for test, which `evaluate` and `report` need. {done} "
-        "With --split val, they measure on val, whose photos calibration has seen."
+        f"No folder has test photos, which `evaluate` and `report` need. {done} "
+        "With --split val they measure on val instead, on which the models were calibrated."
     ]
 
 

@@ -129,7 +129,7 @@ def _in_folder(folder: Path) -> Iterable[Photo]:
                 file.problem = "It is a link that leads nowhere."
             else:
                 if not path.is_file():
-                    file.problem = "It is no file."
+                    file.problem = "It is not a regular file."
                 elif real != path and real.is_relative_to(folder):
                     continue
         yield file

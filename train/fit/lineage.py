@@ -116,7 +116,7 @@ def _wrapped(text: str) -> str:
 
 
 def _adopted(training: dict[str, Any]) -> Iterator[str]:
-    """Where an adopted model is from, and how it was found out how to ask it."""
+    """Where an adopted model is from, and how its input and the order of its classes were chosen."""
     file = _file({"file": training["adopted_from"], "sha256": training.get("adopted_sha256")})
     version = f"Keras {training['keras_version']}" if training.get("keras_version") else "an unknown version of Keras"
     yield (
@@ -127,13 +127,13 @@ def _adopted(training: dict[str, Any]) -> Iterator[str]:
     if "photos" in chosen:
         shares = [f"{WORDS.get(name, name)} {number(share):.0%}" for name, share in _part(chosen, "agreement").items()]
         yield (
-            f"- How to ask it was chosen by the log loss on {_count(chosen['photos'])} labelled photos. The share of "
-            f"their resamples that choose the same: {', '.join(shares)}."
+            f"- Its input and the order of its classes were chosen by the log loss on {_count(chosen['photos'])} "
+            f"labelled photos. Share of resamples of these photos with the same choice: {', '.join(shares)}."
         )
     elif isinstance(assumed, list):
         yield f"- Assumed, as no labelled photos were given: {', '.join(WORDS.get(name, name) for name in assumed)}."
     if training.get("head") == "sigmoids":
-        yield "- It has a sigmoid for each class. They need not add up to 1, so they are divided by their sum."
+        yield "- It has a sigmoid for each class. These need not add up to 1, so they are divided by their sum."
 
 
 def _sentence(step: Step) -> str:

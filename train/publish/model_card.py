@@ -77,11 +77,14 @@ def models_upload(
             f"`python -m train export --exact --weights {weights}` writes these files."
         )
     if adopted := ", ".join(spec.name for spec in specs if spec.adopted):
-        notes.append(f"Somebody else trained {adopted}: publish it only where its licence allows, and name both there.")
+        notes.append(
+            f"Somebody else trained {adopted}: publish it only if its licence allows that, and name its author and "
+            "licence in the card."
+        )
     if differs:
         notes.append(
-            f"The text of the card on the Hub is kept; it is not that of {weights / CARD}, "
-            "which --replace-card would put in its place."
+            f"The text of the card on the Hub is kept. It differs from that of {weights / CARD}: --replace-card puts "
+            "the latter in its place."
         )
     others = [name for name in repository.files if re.fullmatch(r"[^/]+\.(h5|json|onnx)", name) and name not in files]
     if others:

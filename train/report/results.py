@@ -37,11 +37,11 @@ def doubt(name: str, split: str, figures: Mapping[str, Any], temperature: float 
         case [low, _] if is_number(low) and low <= (commonest := _share_of_commonest(figures.get("confusion"))):
             right = number(figures.get("accuracy"))
             return (
-                f"{name} cannot be told from guessing: it is right on {right:.1%} of {photos}, where always naming the "
-                f"commonest class is right on {commonest:.1%}. {advice}"
+                f"{name} is hardly better than guessing: it is right on {right:.1%} of {photos}; always naming the "
+                f"commonest class would be right on {commonest:.1%}. {advice}"
             )
     if temperature > 0.99 * HIGHEST:
-        return f"{name} knows nothing about {photos}: its temperature is {temperature:.3g}, the highest. {advice}"
+        return f"{name} is of no use on {photos}: its temperature is {temperature:.3g}, the highest tried. {advice}"
     return ""
 
 

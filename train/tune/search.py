@@ -114,7 +114,7 @@ def _try(study: optuna.Study, attempt: "_Attempt", wanted: int) -> None:
         study.optimize(attempt, n_trials=1)
     except BaseException:
         if attempt.is_lost:
-            print(f"trial {attempt.number} was silent for long, and another process took it over", flush=True)
+            print(f"trial {attempt.number} reported nothing for long, and another process took it over", flush=True)
             return
         if attempt.number is not None and (trial := study.trials[attempt.number]).state == TrialState.FAIL:
             study_file.again(study, trial)
