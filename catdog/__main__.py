@@ -228,7 +228,7 @@ def classify(
     as_json: AsJson = False,
     on: Annotated[str | None, Option(metavar="ray", help="Run on Ray, on this machine or on many.")] = None,
     address: Annotated[
-        str | None, Option(help="With --on ray: address of the cluster, or auto. Without it, Ray runs here alone.")
+        str | None, Option(help="With --on ray: address of the cluster, or auto. Without it, only this machine.")
     ] = None,
     cpus_per_worker: Annotated[
         int | None, Option(min=1, max=MOST_WORKERS, help="With --on ray: cores of each worker, by default 1.")

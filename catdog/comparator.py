@@ -125,7 +125,7 @@ class Comparator:
     def compare(self, photo: Photo, *, model: str | Collection[str] | None = None, explain: bool = False) -> Comparison:
         """Ask all models, or those named by `model`, about one photo; `explain` adds heat maps.
 
-        photo is encoded bytes, a path, an address as of `fetch`, a binary file or a Pillow image. A large photo is
+        photo is encoded bytes, a path, an address as in `fetch`, a binary file or a Pillow image. A large photo is
         first read at a reduced size, and again as a whole if a model is not confident.
 
         Raises InvalidImage, ImageTooLarge, UnknownModel, the errors of `fetch`, ModelMismatch for a model whose answer

@@ -178,7 +178,7 @@ def unusable_for_http(http: ModuleType) -> tuple[str, str] | None:
     http is httpx or httpx2. The second is a clause with the name of the variable, not its value, which may hold a
     password. None if a client can be made.
     """
-    # Backwards, as of http_proxy and HTTP_PROXY the former counts.
+    # Backwards, because http_proxy counts before HTTP_PROXY.
     given = [name for name in sorted(os.environ, reverse=True) if os.environ[name] and name.lower() in HTTP_VARIABLES]
     if not given or _works(http.Client):
         return None

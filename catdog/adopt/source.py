@@ -82,7 +82,7 @@ def read_labels(path: Path) -> tuple[str, ...]:
 
 
 def _from_json(text: str, name: str) -> tuple[str, ...]:
-    """`{"cats": 0, "dogs": 1}`, as of `class_indices`, or `{"0": "cat", "1": "dog"}`."""
+    """`{"cats": 0, "dogs": 1}`, as `class_indices` has it, or `{"0": "cat", "1": "dog"}`."""
     try:
         numbers = {
             int(value if isinstance(value, int) else key): str(key if isinstance(value, int) else value)

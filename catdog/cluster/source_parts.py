@@ -165,7 +165,7 @@ def _is_image(kind: pyarrow.DataType) -> bool:
 
 
 def part_size(photos: int) -> int:
-    """How many photos a part has: a hundredth of so many, in whole batches of the models."""
+    """How many of these photos a part has: a hundredth, in whole batches of the models."""
     return _within(PHOTOS, photos // 100 // FOLDER_BATCH * FOLDER_BATCH)
 
 

@@ -41,7 +41,7 @@ class Upload(NamedTuple):
     """One photo as sent, and what to ask about it."""
 
     photo: IO[bytes] | str  # encoded, or an address that begins with http:// or https://
-    name: str  # that the client gave: for display alone, never a path
+    name: str  # from the client: only for display, never a path
     model: str | None  # name of the one to ask, or None for all
     explain: bool  # whether heat maps are wanted
 

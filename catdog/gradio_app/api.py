@@ -38,7 +38,7 @@ _EXPLAIN = (
     f"the photo speaks for the label, null for a model without maps. {_PHOTOS}"
 )
 _COMPARE = (
-    "Ask every model about one photo, however many and whatever their names. Returns the comparison alone, as JSON: "
+    "Ask every model about one photo, however many and whatever their names. Returns only the comparison, as JSON: "
     f"{_FIELDS}. {_PHOTOS}"
 )
 

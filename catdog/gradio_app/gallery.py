@@ -43,7 +43,7 @@ def results(judged: Sequence[Judged], specs: Sequence[ModelSpec], *, planned: in
 
 
 def _kinds(good: Sequence[Judged]) -> dict[str, int]:
-    """Kind of photos that can be shown alone -> how many there are, if any. The verdict `neither` is not wrong."""
+    """Kind of photos that can be shown by itself -> how many there are, if any. The verdict `neither` is not wrong."""
     strange = [is_neither(entry.comparison) for entry in good]
     labelled = [entry for entry, neither in zip(good, strange, strict=True) if entry.label and not neither]
     counts = {

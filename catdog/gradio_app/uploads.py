@@ -128,7 +128,7 @@ class FilesInput(gr.File):
     async_move_resource_to_block_cache = _move_upload
 
     def preprocess(self, payload: ListFiles | None) -> list[tuple[str, Path]]:
-        """The name, for display alone, and the path of each upload; raises gr.Error for other files."""
+        """The name, only for display, and the path of each upload; raises gr.Error for other files."""
         files = payload.root if payload else []
         return [(file.orig_name or Path(file.path).name, _uploaded(file.path)) for file in files]
 

@@ -203,7 +203,7 @@ def _check_size(image: Image.Image, max_pixels: int) -> None:
 
 
 def _upright(image: Image.Image) -> Image.Image:
-    """Load and turn an image by its EXIF orientation alone."""
+    """Load and turn an image by its EXIF orientation, not that of XMP."""
     hidden = {key: image.info.pop(key) for key in _NOT_EXIF if key in image.info}
     try:
         image.load()  # here a TIFF turns itself

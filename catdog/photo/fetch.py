@@ -148,7 +148,7 @@ def _parsed(address: str, base: httpx.URL | None = None) -> httpx.URL:
     except (httpx.InvalidURL, ValueError, TypeError) as error:
         raise AddressRefused("That is not an address of the web. Use one that begins with https://.") from error
     if url.scheme not in PORTS or not host:
-        raise AddressRefused("Photos are fetched from addresses that begin with https:// or http:// alone.")
+        raise AddressRefused("Photos are only fetched from addresses that begin with https:// or http://.")
     if url.userinfo or url.port not in (None, PORTS[url.scheme]):
         raise AddressRefused("An address with a password or a port is not fetched. Send the photo as a file.")
     return url

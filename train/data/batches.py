@@ -11,9 +11,9 @@ from train.data.degrade import degraded
 
 @dataclass(eq=False, repr=False)
 class Batches(keras.utils.PyDataset):
-    """Batches of ({"photos": uint8 images, "shares": float32 (B, 1)}, targets as of `targets`, float32 (B,) weights).
+    """Batches of ({"photos": uint8 images, "shares": float32 (B, 1)}, targets as in `targets`, float32 (B,) weights).
 
-    An epoch depends on the seed and its number alone, so a run that continues sees the same batches as one that was
+    An epoch depends only on the seed and its number, so a run that continues sees the same batches as one that was
     never stopped. Weights are there only if some photos have no label: 0 for those, else 1.
 
     neither       whether some photos show none of the classes

@@ -82,7 +82,7 @@ def plan(sources: Sequence[Source]) -> tuple[list[list[Place]], list[str]]:
        of them holds cats and dogs, those are.
     3. A source without folders side by side is one class, named by a folder or by the source. If the names of its
        photos, or its CSV files, tell at least two classes apart, these count instead.
-    4. Classes that differ in case alone are one.
+    4. Classes that differ only in case are one.
     """
     alone = len(sources) == 1
     own = find_splits({(source.name,) for source in sources})

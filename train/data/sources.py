@@ -37,7 +37,7 @@ class Photo:
     split      train, val, test, or None until photos are divided
     label      the folder of its class; empty where it is left out
     digest     sha256 of the file
-    thumbnail  float32, as of `prepare.thumbnail`
+    thumbnail  float32, from `prepare.thumbnail`
     """
 
     origin: str
@@ -84,7 +84,7 @@ def find_photos(sources: list[Path], archives: contextlib.ExitStack) -> tuple[li
 
 
 def _tables(files: Iterable[Photo]) -> dict[str, dict[str, str]]:
-    """The CSV files that label photos: path -> as of `read_table`."""
+    """The CSV files that label photos: path -> what `read_table` returns."""
     tables = {}
     for file in files:
         if file.is_a((".csv",)) and file.size <= LARGEST_TABLE:

@@ -32,7 +32,7 @@ def find_splits(folders: Iterable[tuple[str, ...]]) -> dict[tuple[str, ...], tup
     """Which of the folders of a tree are splits: folder -> split, and the rest of its name.
 
     The rest is empty for `train`, and cats for `cats_train`. Names like cats_train count where two folders beside each
-    other differ in the split alone, such as cats_train and cats_test, but not steam_train and beagle. Of splits in
+    other differ only in the split, such as cats_train and cats_test, but not steam_train and beagle. Of splits in
     splits the inner one counts. But test/train/ is a class of vehicles if test/bus/ lies beside it and no folder in it.
     """
     beside = defaultdict(set)

@@ -113,7 +113,7 @@ def _cast(source: str, target: str) -> onnx.NodeProto:
 
 
 def _rounded(values: np.ndarray, axis: int, bits: float) -> tuple[np.ndarray, np.ndarray]:
-    """Whole numbers of so many bits, and the step between them for each place on an axis.
+    """Integers of that many bits, and the step between them for each place on an axis.
 
     The errors of one place add up to next to nothing, so that the layer's output is not shifted where its inputs are
     alike: as many numbers as that takes, those nearest to one half, are rounded the other way.

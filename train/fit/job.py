@@ -59,7 +59,7 @@ class Product:
         return self.out / f"{self.name}.h5"
 
     def network(self, classes: int, neither: bool, *, image_size: int | None = None, base: str | None = None) -> Any:
-        """The keras.Model to train or to write, as of `architectures.build`."""
+        """The keras.Model to train or to write, from `architectures.build`."""
         from train.networks import architectures
 
         size = {"width": self.width, "depth": self.depth, "dropout": self.dropout}

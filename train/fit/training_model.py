@@ -30,7 +30,7 @@ def augmented(size: int, recipe: Recipe) -> tuple[dict[str, keras.KerasTensor], 
 
 
 def cross_entropy(outputs: int, label_smoothing: float = 0.0) -> keras.losses.Loss:
-    """The loss of a network with so many outputs for the targets of `batches.targets`: binary for one."""
+    """The loss of a network with `outputs` outputs for the targets of `batches.targets`: binary for one."""
     kind = keras.losses.BinaryCrossentropy if outputs == 1 else keras.losses.CategoricalCrossentropy
     return kind(label_smoothing=label_smoothing)
 

@@ -52,7 +52,7 @@ def middle_less_bias(values: np.ndarray, figure: float) -> tuple[float, float]:
 
 
 def rounded(value: Any, places: int = 5) -> Any:
-    """Nested dicts, lists and tuples as plain JSON, in which every float has at most so many decimals."""
+    """Nested dicts, lists and tuples as plain JSON, in which every float has at most `places` decimals."""
     if isinstance(value, dict):
         return {key: rounded(entry, places) for key, entry in value.items()}
     if isinstance(value, list | tuple):

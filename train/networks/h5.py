@@ -14,7 +14,7 @@ FLOAT32_BITS = 24
 def save(model: keras.Model, path: Path, *, bits: int = FLOAT32_BITS) -> None:
     """Save `model` to `path` with shuffled, gzipped datasets; `keras.models.load_model` opens it.
 
-    With `bits` below 24, weights of two or more dimensions are rounded to so many significant bits (float16 has 11).
+    With `bits` below 24, weights of two or more dimensions are rounded to that many significant bits (float16 has 11).
     They are still stored as float32, but the zeroed bits compress to almost nothing. Biases and batch norm statistics,
     a thousandth of the bytes, keep full precision.
     """

@@ -22,7 +22,7 @@ class _Settled(layers.Layer):
         self.norm.build(self.compute_output_shape(input_shape))
 
     def scaled(self, kernel, axes: int):
-        """The kernel with the factors of the norm, and the bias; so many axes follow the kernel's channel axis."""
+        """The kernel with the factors of the norm, and the bias; `axes` axes follow the kernel's channel axis."""
         norm = self.norm
         scale = norm.gamma * ops.rsqrt(norm.moving_variance + norm.epsilon)
         kernel = kernel * ops.reshape(scale, (-1, *(1,) * axes))

@@ -87,9 +87,9 @@ def readme_of(
     owned: Mapping[str, Any],
     without: Sequence[str] = (),
 ) -> str:
-    """The README.md of a Space that shows so many models of these classes, and leads to their repository, if any.
+    """The README.md of a Space with `count` models of these classes, and a link to their repository, if any.
 
-    What people wrote there is kept, but for the front matter in `owned`. Front matter `without` is left out.
+    What people wrote there is kept, except the front matter in `owned`. Front matter `without` is left out.
     """
     usual, _ = readme.load(ROOT / README)
     described = _described(usual, count, classes)
@@ -116,7 +116,7 @@ def _pinned(models: Repository) -> str:
 
 
 def _described(front: Mapping[str, Any], models: int, classes: Sequence[str]) -> dict[str, Any]:
-    """The part of the front matter that says what so many models of these classes do; empty where there are none."""
+    """The part of the front matter that says what so many models of these classes do; empty for none."""
     if not models:
         return {}
     judges = "A neural network judges your photo"

@@ -123,7 +123,7 @@ def _series(rows: Sequence[Mapping[str, float]], key: str) -> list[float]:
 
 
 def _name_runs(axes: Axes, titles: Sequence[str], ends: Sequence[int], width: float) -> None:
-    """Write what each run was above its epochs, where there is more than one, and room for it in so many inches."""
+    """Write what each run was above its epochs, if there is more than one and `width` inches have room for it."""
     for title, (start, end) in zip(titles, pairwise([0, *ends]), strict=True):
         if len(titles) > 1 and (end - start) / ends[-1] * width >= 0.09 * len(title):
             place = {"xy": ((start + end + 1) / 2, 1.0), "xycoords": ("data", "axes fraction")}
@@ -232,7 +232,7 @@ class Tile:
 
 def gallery(tiles: Sequence[Tile], columns: int = 4) -> Figure:
     """Photos in a grid, not cropped but padded to squares, with a text each; long texts are shortened."""
-    margin, title, line, size = 0.06, 0.2, 0.165, 6.5  # inches, but for the size of the letters
+    margin, title, line, size = 0.06, 0.2, 0.165, 6.5  # inches, except the size of the letters
     side = WIDTH / columns
     step = title + side + 0.08 + line * max(len(tile.lines) for tile in tiles)
     width, height = side * min(columns, len(tiles)), step * math.ceil(len(tiles) / columns)

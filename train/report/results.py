@@ -21,7 +21,7 @@ SHOWN = ("log_loss", "calibration_error", "calibration_error_uncalibrated")
 
 
 def figures_table(measured: Sequence[tuple[str, str, Mapping[str, Any]]]) -> str:
-    """A Markdown table with a row for each (model, split, figures as of `metrics.measure`)."""
+    """A Markdown table with a row for each (model, split, figures from `metrics.measure`)."""
     return _rendered("figures", measured=measured)
 
 

@@ -75,7 +75,7 @@ def search(job: Job, *, trials: int | None, space: Path | None, as_grid: bool) -
 def _is_more_to_do(study: optuna.Study, wanted: int, combinations: float) -> bool:
     """Whether a trial is left to begin; waits while other processes run the last ones, which may fail yet.
 
-    Where there are only so many `combinations`, one that failed for good is not begun again.
+    In a grid of `combinations`, one that failed for good is not begun again.
     """
     told = False
     while True:

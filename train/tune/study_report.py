@@ -151,7 +151,7 @@ def _draw(study: optuna.Study, shares: dict[str, tuple[float, float, float]], fo
 
 
 def _bars(shares: dict[str, tuple[float, float, float]]) -> Figure:
-    """How much of the variance each option explains, with its interval, as of `importance`."""
+    """How much of the variance each option explains, with its interval, from `importance`."""
     figure, axes = pyplot.subplots(figsize=(plots.WIDTH, 0.7 + 0.3 * len(shares)))
     middle, low, high = np.array(list(shares.values())).T
     axes.barh(list(shares), middle, 0.6, xerr=(middle - low, high - middle), ecolor=plots.INK)

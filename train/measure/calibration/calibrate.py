@@ -55,7 +55,7 @@ def learn(classifiers: Sequence[Classifier], split: Split, elsewhere: Split) -> 
     """Model -> the fields of its spec but `clear`, from photos that it was not trained on.
 
     The photos of neither among `elsewhere` tell how well a model refuses, and those of the classes what it refuses by
-    mistake; all else comes from `split` alone.
+    mistake; all else comes from `split`.
     """
     specs = {classifier.spec.name: classifier.spec for classifier in classifiers}
     outputs = outputs_of(classifiers, split)
