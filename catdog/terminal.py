@@ -84,8 +84,8 @@ def stopping() -> Iterator[threading.Event]:
 def ending_at_once(work: Callable[[], T]) -> T:
     """The result of `work`; meanwhile Ctrl-C and SIGTERM end this process at once, with 130 or 143. Main thread only.
 
-    For what loads and runs native code, which would hold a signal up in the main thread, and which the exception of
-    Ctrl-C may crash. What is registered with `atexit` is done: children are ended and temporary folders removed.
+    For work that loads and runs native code: in the main thread this would delay a signal, and the exception of Ctrl-C
+    may crash it. What is registered with `atexit` is done: children are ended and temporary folders removed.
     """
 
     def end(number: int, _: object) -> None:

@@ -79,7 +79,7 @@ def modernised(model: Layer, name: str, version: int, size: tuple[int, int] | No
 
 
 def mentions(config: Any, *words: str) -> bool:
-    """Whether any layer in a config has one of these orders of axes."""
+    """Whether any layer in a config has one of these words as its order of axes (`data_format`, `dim_ordering`)."""
     if isinstance(config, dict):
         return any(
             (key in ("data_format", "dim_ordering") and value in words) or mentions(value, *words)

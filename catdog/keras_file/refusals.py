@@ -69,7 +69,7 @@ class Refused(ModelMismatch):
 
 
 def refused(code: str, name: str, **facts: Any) -> Refused:
-    """The error about a file of this name, which pages show: no folders in it."""
+    """The error about the file `name`, without its folders, because pages show the message."""
     sentence = REFUSALS[code].format(**facts)
     return Refused(code, f"{name} cannot be loaded as a Keras model: {sentence[0].lower()}{sentence[1:]}")
 

@@ -52,7 +52,7 @@ def kind_of(path: Path) -> Kind:
 
 
 def other(*paths: Path) -> str | None:
-    """The code of the first file whose name says that it is no model of Keras."""
+    """The refusal code for the first of these files whose name says that it is no Keras model, if any."""
     return next((OTHERS[key] for path in paths for key in (path.name, path.suffix.lower()) if key in OTHERS), None)
 
 

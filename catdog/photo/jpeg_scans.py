@@ -59,7 +59,7 @@ def has_too_many_scans(data: bytes) -> bool:
 
 
 def is_of_unknown_kind(data: bytes) -> bool:
-    """Whether a JPEG is valid and not decoded here.
+    """Whether a JPEG is of a valid kind that is not decoded here.
 
     It is lossless, hierarchical, of more than 8 bits or of two colours, or tells its height only behind its first scan.
     """
