@@ -61,7 +61,7 @@ def test_one_command_writes_page_figures_and_drawings(
     assert decides in figures["neither"]["rules"]
     assert figures["neither"]["rules"]["xception"]["caught"]["of"] == 5
     assert (figures["elsewhere"]["pets"], figures["elsewhere"]["others"]) == (6, {"other things": 6})
-    assert "The same for 6 photos of the classes and 6 of other things" in page
+    assert "about 6 photos of the classes and 6 of other things" in page
     assert figures["cost"]["photos"] == figures["heat_maps"]["xception"]["photos"] == 5
     assert sum(level["of"] for level in figures["sureness"]["xception"]) == 16
     area = figures["neither"]["rules"][decides]["auroc"]["area"]
