@@ -1,11 +1,13 @@
 """Weights of an ONNX graph in fewer bits, which any runtime turns into float32 when it loads the model."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import onnx
 from onnx import helper, numpy_helper
+
+from train.export.rounding import TINY, compensated, rounded
 
 # Of numbers with more than 8 bits, the lowest 5 are stored by themselves, so that the file compresses well; 8 hold the
 # rest of 13.
@@ -18,22 +20,27 @@ USUAL = 2**18
 FEWEST = 1024  # smaller arrays, and those with one axis, stay in float32
 # Largest error of weights that count as unchanged, in parts of the largest of their channel.
 EXACT = 2e-6
-TINY = np.float32(1e-12)
 
 
-def compact(model: onnx.ModelProto, bits: float | None, kernels: Sequence[np.ndarray] = ()) -> onnx.ModelProto:
+def compact(
+    model: onnx.ModelProto,
+    bits: float | None,
+    kernels: Sequence[np.ndarray] = (),
+    factors: Mapping[str, np.ndarray] | None = None,
+) -> onnx.ModelProto:
     """A copy of a float32 model with rounded weights; with None, in float16 where that loses nothing.
 
     bits     of the weights in arrays of USUAL numbers, 4 to 13; others get more or fewer, by their size
     kernels  weights of the network before its normalisations were multiplied into them, in the shapes of the graph:
              those that float16 holds stay exact
+    factors  by name of an array, what `layer_inputs.factors` gives: its rounding errors then make up for each other
     """
     model = onnx.ModelProto.FromString(model.SerializeToString())
     graph, initializers, nodes = model.graph, [], []
     for tensor in graph.initializer:
         values = numpy_helper.to_array(tensor)
         is_large = values.dtype == np.float32 and values.ndim > 1 and values.size >= FEWEST
-        packed = _packed(values, bits, kernels) if is_large else None
+        packed = _packed(values, bits, kernels, (factors or {}).get(tensor.name)) if is_large else None
         if packed is None:
             initializers.append(tensor)
             continue
@@ -49,12 +56,15 @@ def compact(model: onnx.ModelProto, bits: float | None, kernels: Sequence[np.nda
 
 
 def _packed(
-    values: np.ndarray, bits: float | None, kernels: Sequence[np.ndarray]
+    values: np.ndarray, bits: float | None, kernels: Sequence[np.ndarray], factor: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray] | None:
     """A smaller array, and what it is to be multiplied by, in place of `values`; None to keep these."""
     if bits is None:
         return next(filter(None, (_multiple(values, kernel) for kernel in (values, *kernels))), None)
-    ways = [_rounded(values, axis, _bits(values.size, bits)) for axis in (0, -1)]
+    bits = _bits(values.size, bits)
+    if factor is not None:
+        return compensated(values, factor, bits)
+    ways = [rounded(values, axis, bits) for axis in (0, -1)]
     return min(ways, key=lambda way: np.square(values - way[0] * way[1]).sum())
 
 
@@ -110,24 +120,3 @@ def _stored(name: str, small: np.ndarray, factor: np.ndarray) -> tuple[list[onnx
 
 def _cast(source: str, target: str) -> onnx.NodeProto:
     return helper.make_node("Cast", [source], [target], to=onnx.TensorProto.FLOAT)
-
-
-def _rounded(values: np.ndarray, axis: int, bits: float) -> tuple[np.ndarray, np.ndarray]:
-    """Integers of that many bits, and the step between them for each place on an axis.
-
-    The errors of one place add up to next to nothing, so that the layer's output is not shifted where its inputs are
-    alike: as many numbers as that takes, those nearest to one half, are rounded the other way.
-    """
-    most = round(2 ** (bits - 1)) - 1
-    rows = np.moveaxis(values, axis, 0).reshape(values.shape[axis], -1)
-    steps = np.maximum(np.abs(rows).max(axis=1, keepdims=True) / most, TINY)
-    exact = rows / steps
-    whole = np.rint(exact)
-    errors = exact - whole
-    shift = errors.sum(axis=1, keepdims=True)
-    rank = np.argsort(np.argsort(-errors * np.sign(shift), axis=1), axis=1)
-    whole += np.sign(shift) * (rank < np.rint(np.abs(shift)))
-    shape = np.moveaxis(values, axis, 0).shape
-    whole = np.moveaxis(np.clip(whole, -most, most).reshape(shape), 0, axis)
-    steps = np.moveaxis(steps.reshape(-1, *[1] * (values.ndim - 1)), 0, axis)
-    return whole.astype(np.int8 if most < 128 else np.int16), steps.astype(np.float32)

@@ -11,40 +11,25 @@ import onnx
 from tqdm import tqdm
 
 from catdog.classifier import Classifier
-from catdog.engine import Outputs, convert
+from catdog.engine import convert
 from catdog.engine.keras_engine import KerasEngine, load_model
-from catdog.engine.openvino_engine import import_openvino
 from catdog.errors import CatDogError
 from catdog.models.spec import ModelSpec
 from catdog.photo.array import resized, scaled
 from catdog.photo.decode import decode
 from train.export.compact import LADDER, compact
+from train.export.layer_inputs import factors
+from train.export.onnx_engine import OnnxEngine
 
 OPSET = 17
 LARGEST_DIFFERENCE = 0.01  # of a calibrated probability from that of Keras
+TYPICAL = 50  # photos that tell what the inputs of layers are like
 
 
 class NotExported(CatDogError, RuntimeError):
     """A model whose ONNX file would answer otherwise than its `.h5`."""
 
     code = "not_exported"
-
-
-class OnnxEngine:
-    """Runs an ONNX model with OpenVINO, which reads it without conversion."""
-
-    problem = ""
-
-    def __init__(self, model: onnx.ModelProto):
-        openvino = import_openvino()
-        core, self.runtime = openvino.Core(), f"OpenVINO {openvino.__version__} on ONNX"
-        read = core.read_model(model.SerializeToString(), b"")
-        self.network = core.compile_model(read, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-
-    def __call__(self, batch: np.ndarray) -> Outputs:
-        results = self.network([batch])
-        named = {name: np.array(values) for port, values in results.items() for name in port.names}
-        return Outputs.from_model(**{name: named[name] for name in Outputs._fields if name in named})
 
 
 def exported(
@@ -63,8 +48,10 @@ def exported(
     pairs = sorted(zip(photos, expected, strict=True), key=lambda pair: pair[1][:-1].max())
     answers = engine(convert.check_batch(spec)).probabilities
     whole, kernels = _converted(engine), [*_kernels(engine)]
+    typical = () if exact else photos[:: max(1, len(photos) // TYPICAL)]
+    known = factors(whole, (_input(spec, photo) for photo in typical))
     for bits in ladder:
-        model = compact(whole, bits, kernels)
+        model = compact(whole, bits, kernels, known)
         engine = OnnxEngine(model)
         found = ((_answer(Classifier(spec, engine), photo), answer) for photo, answer in pairs)
         difference = _largest_difference(tqdm(found, f"{spec.name} as ONNX", len(pairs), leave=False), limit)
@@ -86,9 +73,12 @@ def exported(
 def _answer(classifier: Classifier, photo: Path) -> np.ndarray:
     """Calibrated probabilities of the classes, then the score for neither, 0 for a model without one."""
     spec = classifier.spec
-    pixels = resized(decode(photo.read_bytes()), *spec.input.shape)
-    outputs = classifier.outputs(scaled(pixels[None], spec.scaling)).of(0)
+    outputs = classifier.outputs(_input(spec, photo)).of(0)
     return np.append(outputs.probabilities, spec.neither.score(float(outputs.neither)) if spec.neither else 0.0)
+
+
+def _input(spec: ModelSpec, photo: Path) -> np.ndarray:
+    return scaled(resized(decode(photo.read_bytes()), *spec.input.shape)[None], spec.scaling)
 
 
 def _largest_difference(pairs: Iterable[tuple[np.ndarray, np.ndarray]], limit: float) -> float:

@@ -6,7 +6,8 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from train.export.compact import LADDER, MOST_BITS, USUAL, compact
-from train.export.onnx_file import OnnxEngine
+from train.export.layer_inputs import factors
+from train.export.onnx_engine import OnnxEngine
 
 SHAPE = (64, 80)
 EIGHT = 8 + np.log2(SHAPE[0] * SHAPE[1] / USUAL) / 2  # with which an array of this shape gets 8 bits
@@ -57,6 +58,35 @@ def test_arrays_of_four_times_as_many_numbers_get_a_bit_less(model):
         kept = {tensor.name: numpy_helper.to_array(tensor) for tensor in compact(model, EIGHT).graph.initializer}
         largest.append(np.abs(kept["weights.small"]).max())
     assert largest == [127, 63]
+
+
+@pytest.mark.parametrize("bits", [EIGHT, EIGHT + 1])
+def test_errors_make_up_for_each_other_on_inputs_like_those_that_were_seen(bits):
+    """A convolution of 64 channels that vary together, as those of a network do."""
+    random = np.random.default_rng(0)
+    mixed = random.normal(size=(8, SHAPE[0])).astype(np.float32)
+    seen, new = (random.normal(size=(4, 100, 8)).astype(np.float32) @ mixed + 1 for _ in range(2))
+    seen, new = (np.moveaxis(places, 2, 1)[..., None] for places in (seen, new))  # (photos, channels, places, 1)
+    weights = random.normal(size=(SHAPE[1], SHAPE[0], 1, 1)).astype(np.float32)
+    graph = helper.make_graph(
+        [
+            helper.make_node("Conv", ["pixels", "weights"], ["product"]),
+            helper.make_node("Flatten", ["product"], ["probabilities"]),
+        ],
+        "test",
+        [helper.make_tensor_value_info("pixels", TensorProto.FLOAT, ["photos", SHAPE[0], 100, 1])],
+        [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["photos", SHAPE[1] * 100])],
+        [numpy_helper.from_array(weights, "weights")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    known = factors(model, [seen])
+    assert {name: factor.shape for name, factor in known.items()} == {"weights": (SHAPE[0], SHAPE[0])}
+    exact = OnnxEngine(model)(new).probabilities
+    alone, together = (
+        np.abs(OnnxEngine(compact(model, bits, factors=given))(new).probabilities - exact).mean()
+        for given in ({}, known)
+    )
+    assert 0 < together < alone / 2
 
 
 def test_each_step_of_the_ladder_is_as_near_as_the_one_before_or_nearer_and_the_last_one_loses_nothing(model):
