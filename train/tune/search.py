@@ -90,7 +90,7 @@ def _is_more_to_do(study: optuna.Study, wanted: int, combinations: float) -> boo
         if is_left and finished + running < wanted:
             return True
         if not told:
-            print(f"waiting for {running} trials that other processes run, or ran until they were killed", flush=True)
+            print(f"waiting for the trials of other processes: {running}, some of which may have been killed", flush=True)
             told = True
         time.sleep(WAIT)
 
@@ -133,7 +133,7 @@ def _progress(study: optuna.Study, number: int, wanted: int) -> str:
         parts.append(f"best {study.best_value:.4f} in trial {study.best_trial.number}")
     parts.append(f"{len(finished)} finished")
     if (left := wanted - len(finished)) > 0:
-        parts.append(f"{left} to go, about {left * seconds / 60 / (running + 1):.0f} minutes")
+        parts.append(f"{left} to go, about {left * seconds / 60 / (running + 1):.0f} min")
     return "; ".join(parts)
 
 

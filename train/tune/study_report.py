@@ -140,10 +140,14 @@ def _draw(study: optuna.Study, shares: dict[str, tuple[float, float, float]], fo
         warnings.simplefilter("ignore")  # that it is new, and that an option has one value alone
         figures["history.png"] = plot_optimization_history(study, target_name="log loss").figure
         figures["parallel.png"] = plot_parallel_coordinate(study, target_name="log loss").figure if several else None
+        options = len(study.best_trial.distributions)
         for name, figure in figures.items():
             if figure:
+                # Optuna leaves no room for the numbers beside each option.
+                figure.set_size_inches(3 + 1.3 * options if name == "parallel.png" else plots.WIDTH, 4)
                 for axes in figure.axes:  # in `parallel` those of all options lie on each other
                     axes.grid(False)
+                    axes.set(title="", facecolor="white")
                 _write(folder / name, functools.partial(figure.savefig, bbox_inches="tight", dpi=160))
                 pyplot.close(figure)
             else:  # an earlier study's
