@@ -90,7 +90,7 @@ def _is_more_to_do(study: optuna.Study, wanted: int, combinations: float) -> boo
         if is_left and finished + running < wanted:
             return True
         if not told:
-            print(f"waiting for the trials of other processes: {running}, some of which may have been killed", flush=True)
+            print(f"waiting for the trials of other processes, which may have been killed: {running}", flush=True)
             told = True
         time.sleep(WAIT)
 
