@@ -14,7 +14,8 @@ async function fitting(files) {
   const large = files.filter((file, i) => readable[i] && file.size > largest);
   const rest = files.filter((file) => !left.includes(file) && !large.includes(file));
   const size = rest.reduce((sum, file) => sum + file.size, 0);
-  if (size > together) refuse(`These files have ${megabytes(size)}; at most ${megabytes(together)} are accepted at once.`);
+  const most = megabytes(together);
+  if (size > together) refuse(`These files have ${megabytes(size)}; at most ${most} are accepted at once.`);
   else if (!files.length) refuse(objection([]));
   else if (large.length) refuse(`Left out, because they have more than ${megabytes(largest)}: ${named(large)}.`);
   else if (left.length) refuse(`Left out, because they cannot be read: ${named(left)}. Put folders into a zip.`);
