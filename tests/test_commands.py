@@ -13,7 +13,7 @@ import catdog.__main__
 import train.__main__
 from tests.conftest import ROOT
 
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
 TEXT = "\n".join(page.read_text(encoding="utf-8") for page in PAGES).replace("\\\n", " ")
 PROGRAMS = {
     name: typer.main.get_command(room.app) for name, room in (("catdog", catdog.__main__), ("train", train.__main__))
