@@ -42,7 +42,8 @@ def judge(models: list[Plain], photo: IO[bytes]) -> dict[str, dict[str, Any]]:
 def _ask(plain: Plain, image: Image.Image) -> dict[str, Any]:
     batch = np.asarray(image.resize((plain.size, plain.size), Image.Resampling.BILINEAR), dtype=np.float32)[None]
     outputs = plain.model.predict(batch, verbose=0)[0]
-    probabilities = [1 - outputs[0], outputs[0]] if len(outputs) == 1 else list(outputs)
+    known = outputs[: len(plain.classes)]  # one more may be for neither
+    probabilities = [1 - outputs[0], outputs[0]] if len(outputs) == 1 else known / known.sum()
     best = int(np.argmax(probabilities))
     return {"label": plain.classes[best], "confidence": float(probabilities[best])}
 

@@ -6,8 +6,11 @@ import sys
 
 import pytest
 
-from benchmarks import aims, comparing, markdown, plan, processes, worker
+from benchmarks import aims, comparing, markdown, plain, plan, processes, worker
 from benchmarks.__main__ import PAGE, RESULTS, main
+from catdog import Settings, load
+from tests.conftest import EXAMPLES
+from tests.tiny import write_tiny_model
 
 SHIPPED = json.loads(RESULTS.read_text())
 
@@ -35,6 +38,18 @@ def test_a_quick_run_measures_everything_and_replaces_no_figures(tiny_weights, t
     assert 0 < results["start"]["warm"] < results["start"]["cold"]
     for by_model in results["large"]["agreement"].values():
         assert all(row["photos"] == 2 and 0 < row["one_grey_level"] < 1 for row in by_model.values())
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_the_plain_way_gives_the_answers_of_a_model_with_an_output_for_neither(seed, tmp_path):
+    spec = write_tiny_model(tmp_path, "scratch_cnn", classes=("cat", "dog", "neither"), seed=seed)
+    spec.replace(classes=("cat", "dog"), neither={"threshold": 0.3}).write(tmp_path / "scratch_cnn.json")
+    (model,) = plain.load(tmp_path)
+    path = EXAMPLES / "cat.jpg"
+    with open(path, "rb") as photo:
+        answer = plain.judge([model], photo)["scratch_cnn"]
+    (verdict,) = load(Settings(weights=str(tmp_path), engine="tensorflow")).compare(path).models
+    assert (answer["label"], answer["confidence"]) == (verdict.label, pytest.approx(verdict.confidence, abs=0.02))
 
 
 def test_the_shipped_page_shows_the_shipped_figures():
