@@ -37,7 +37,7 @@ SENTENCES = {
     "unmeasured": "How often answers this sure are wrong was never measured.",
     "claimed": "Claimed confidence: {confidence}",
     "had to choose": "If it had to choose: {confidence}",
-    "always chooses": "Always picks a class: {confidence}",
+    "always picks": "Always picks a class: {confidence}",
     "always": "On {photos}, {wrong} of its answers were wrong.",
     "below": "On {photos}, {wrong} of its answers below {high} were wrong.",
     "between": "On {photos}, {wrong} of its answers from {low} to {high} were wrong.",
@@ -199,7 +199,7 @@ def stance(verdict: Verdict, neither: bool) -> str:
     """What a card says below a label: how sure the model is, or the bare confidence on a photo of `neither`."""
     confidence = percent(verdict.confidence)
     if neither:
-        return say("always chooses" if verdict.neither is None else "had to choose", confidence=confidence)
+        return say("always picks" if verdict.neither is None else "had to choose", confidence=confidence)
     return say("claimed", confidence=confidence) if verdict.error_rate is None else certainty(verdict).capitalize()
 
 

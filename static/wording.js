@@ -72,7 +72,7 @@ function certainty({error_rate: rate, confidence}) {
 
 export function stance(verdict, neither) {
   const confidence = percent(verdict.confidence), always = verdict.neither === null;
-  if (neither) return say(always ? "always chooses" : "had to choose", {confidence});
+  if (neither) return say(always ? "always picks" : "had to choose", {confidence});
   if (verdict.error_rate === null) return say("claimed", {confidence});
   const sure = certainty(verdict);
   return sure[0].toUpperCase() + sure.slice(1);

@@ -3,7 +3,7 @@
 // Why these files are not one photo that can be judged, in a sentence; empty if they may be. Nothing is read: what
 // calls itself a photo, or nothing at all (HEIC in most browsers), is judged by whoever decodes it.
 export function objection(files, largest) {
-  if (!files.length) return 'That is not a file. Choose, drop or paste a photo.';
+  if (!files.length) return 'There is no file here. Choose, drop or paste a photo.';
   if (files.length > 1) return `These are ${files.length} files. Choose one photo at a time.`;
   const [{name, size, type}] = files;
   const known = type && type !== 'application/octet-stream';

@@ -21,26 +21,27 @@ def factors(model: onnx.ModelProto, batches: Iterable[np.ndarray]) -> dict[str, 
     batches  inputs of the model, float32
     """
     inputs = _inputs(model)
-    run, sums = runner(_with_outputs(model, set(inputs.values()))), defaultdict(float)
+    run, sums = runner(_with_outputs(model, {name for _, name in inputs})), defaultdict(float)
     for batch in batches:
         found = run(batch) | {model.graph.input[0].name: batch}
-        for weights, name in inputs.items():
-            places = np.moveaxis(found[name], 1, 0).reshape(found[name].shape[1], -1)
-            sums[weights] += places @ places.T
-    return {weights: _factor(total) for weights, total in sums.items()}
+        for weights, name in inputs:
+            if name in found:  # not of a constant
+                places = np.moveaxis(found[name], 1, 0).reshape(found[name].shape[1], -1)
+                sums[weights] += places @ places.T
+    return {weights: _factor(total) for weights, total in sums.items() if np.isfinite(total).all()}
 
 
-def _inputs(model: onnx.ModelProto) -> dict[str, str]:
-    """The names of the inputs of the 1 x 1 convolutions that see all channels, by the name of their weights."""
+def _inputs(model: onnx.ModelProto) -> list[tuple[str, str]]:
+    """Weights and input, by name, of each 1 x 1 convolution that sees all channels."""
     arrays = {tensor.name: tensor for tensor in model.graph.initializer}
-    return {
-        node.input[1]: node.input[0]
+    return [
+        (node.input[1], node.input[0])
         for node in model.graph.node
         if node.op_type == "Conv"
         and (weights := arrays.get(node.input[1])) is not None
         and list(weights.dims[2:]) == [1, 1]
         and not any(attribute.name == "group" and attribute.i > 1 for attribute in node.attribute)
-    }
+    ]
 
 
 def _with_outputs(model: onnx.ModelProto, names: set[str]) -> onnx.ModelProto:

@@ -23,7 +23,7 @@ from train.export.onnx_engine import OnnxEngine
 
 OPSET = 17
 LARGEST_DIFFERENCE = 0.01  # of a calibrated probability from that of Keras
-TYPICAL = 50  # photos that tell what the inputs of layers are like
+TYPICAL = 50  # photos, or a few more, that tell what the inputs of layers are like
 
 
 class NotExported(CatDogError, RuntimeError):
@@ -48,8 +48,8 @@ def exported(
     pairs = sorted(zip(photos, expected, strict=True), key=lambda pair: pair[1][:-1].max())
     answers = engine(convert.check_batch(spec)).probabilities
     whole, kernels = _converted(engine), [*_kernels(engine)]
-    typical = () if exact else photos[:: max(1, len(photos) // TYPICAL)]
-    known = factors(whole, (_input(spec, photo) for photo in typical))
+    typical = photos[:: max(1, len(photos) // TYPICAL)]
+    known = {} if exact else factors(whole, (_input(spec, photo) for photo in typical))
     for bits in ladder:
         model = compact(whole, bits, kernels, known)
         engine = OnnxEngine(model)
