@@ -30,7 +30,7 @@ from catdog.photo.decode import EXTENSIONS
 
 # Photos and bytes of a part: a hundredth of a file, within these limits. A part is lost when its worker is. A worker
 # begins to decode a part when it has judged the one before, so small parts are slow: 1,000 photos took a fifteenth
-# longer in parts of 32 than in parts of 128. But a part is for one worker: 500 photos keep at most four busy.
+# longer in parts of 32 than of 128 (by hand). But a part is for one worker: 500 photos keep at most four busy.
 PHOTOS, BYTES = (128, 1024), (2**22, 2**27)
 ROWS_AT_ONCE = 16  # rows of encoded photos that are read at a time
 PART = re.compile(r"(photos-\d{5}-\d{6}|.+-[0-9a-f]{12}-\d{12})\.parquet")  # names of their files

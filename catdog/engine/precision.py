@@ -15,7 +15,8 @@ FAST = ("int8", "bfloat16")  # the fastest first
 LEAST_PHOTOS, LARGEST_CHANGE = 1000, 0.01
 # The x86 instructions that each of FAST needs, one of them; other processors were not tried. Those for int8 add up
 # products of 8 bits in 32 bits: without them OpenVINO adds in 16 bits, where large sums saturate. AVX512-BF16 is not
-# enough: on a processor with it, but without AMX, the shipped models took 1.4 to 1.7 times as long as in float32.
+# enough: on a processor with it, but without AMX, the shipped models took 1.4 to 1.7 times as
+# long as in float32 (measured by hand).
 FLAGS = {"int8": {"avx512_vnni", "avx_vnni", "amx_int8"}, "bfloat16": {"amx_bf16"}}
 CPUINFO = Path("/proc/cpuinfo")
 

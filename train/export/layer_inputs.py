@@ -16,7 +16,7 @@ DAMPING = 0.01
 def factors(model: onnx.ModelProto, batches: Iterable[np.ndarray]) -> dict[str, np.ndarray]:
     """For the 1 x 1 convolutions of a float32 model, by the name of their weights: float32 (n, n), upper triangular.
 
-    With x the n inputs of a convolution at one place of a photo, it is the U of UᵀU = (mean of x xᵀ, damped)⁻¹.
+    With x the n inputs of a convolution at one place of a photo, it is the U of UᵀU = (sum of x xᵀ, damped)⁻¹.
 
     batches  inputs of the model, float32
     """

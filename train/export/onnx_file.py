@@ -23,7 +23,7 @@ from train.export.onnx_engine import OnnxEngine
 
 OPSET = 17
 LARGEST_DIFFERENCE = 0.01  # of a calibrated probability from that of Keras
-TYPICAL = 50  # photos, or a few more, that tell what the inputs of layers are like
+TYPICAL = 50  # photos at least, and fewer than twice as many, that tell what the inputs of layers are like
 
 
 class NotExported(CatDogError, RuntimeError):

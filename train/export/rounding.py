@@ -12,10 +12,7 @@ def rounded(values: np.ndarray, axis: int, bits: float) -> tuple[np.ndarray, np.
     The errors of one place add up to next to nothing, so that the layer's output is not shifted where its inputs are
     alike: as many numbers as that takes, those nearest to one half, are rounded the other way.
     """
-    most = round(2 ** (bits - 1)) - 1
-    rows = np.moveaxis(values, axis, 0).reshape(values.shape[axis], -1)
-    steps = np.maximum(np.abs(rows).max(axis=1, keepdims=True) / most, TINY)
-    exact = rows / steps
+    exact, steps, most = _scaled(np.moveaxis(values, axis, 0).reshape(values.shape[axis], -1), bits)
     whole = np.rint(exact)
     errors = exact - whole
     shift = errors.sum(axis=1, keepdims=True)
@@ -24,7 +21,7 @@ def rounded(values: np.ndarray, axis: int, bits: float) -> tuple[np.ndarray, np.
     shape = np.moveaxis(values, axis, 0).shape
     whole = np.moveaxis(np.clip(whole, -most, most).reshape(shape), 0, axis)
     steps = np.moveaxis(steps.reshape(-1, *[1] * (values.ndim - 1)), 0, axis)
-    return whole.astype(np.int8 if most < 128 else np.int16), steps.astype(np.float32)
+    return _stored(whole, most), steps
 
 
 def compensated(values: np.ndarray, factor: np.ndarray, bits: float) -> tuple[np.ndarray, np.ndarray]:
@@ -33,17 +30,25 @@ def compensated(values: np.ndarray, factor: np.ndarray, bits: float) -> tuple[np
     The outputs of the layer then change least on inputs like those behind `factor` (n, n), n weights in each place on
     the first axis: see `layer_inputs.factors`. The method is GPTQ (Frantar et al. 2023).
     """
-    most = round(2 ** (bits - 1)) - 1
-    rows = values.reshape(len(values), -1)
-    steps = np.maximum(np.abs(rows).max(axis=1, keepdims=True) / most, TINY)
-    left, whole = rows / steps, np.empty_like(rows)
+    left, steps, most = _scaled(values.reshape(len(values), -1), bits)
+    whole = np.empty_like(left)
     for start in range(0, len(factor), BLOCK):
         stop = min(start + BLOCK, len(factor))
-        errors = np.empty((len(rows), stop - start), rows.dtype)
+        errors = np.empty((len(left), stop - start), left.dtype)
         for i in range(start, stop):
             whole[:, i] = np.clip(np.rint(left[:, i]), -most, most)
             errors[:, i - start] = (left[:, i] - whole[:, i]) / factor[i, i]
             left[:, i:stop] -= np.outer(errors[:, i - start], factor[i, i:stop])
         left[:, stop:] -= errors @ factor[start:stop, stop:]
-    steps = steps.reshape(-1, *[1] * (values.ndim - 1))
-    return whole.reshape(values.shape).astype(np.int8 if most < 128 else np.int16), steps.astype(np.float32)
+    return _stored(whole.reshape(values.shape), most), steps.reshape(-1, *[1] * (values.ndim - 1))
+
+
+def _scaled(rows: np.ndarray, bits: float) -> tuple[np.ndarray, np.ndarray, int]:
+    """Rows in units of their steps, the steps (rows, 1), and the largest integer."""
+    most = round(2 ** (bits - 1)) - 1
+    steps = np.maximum(np.abs(rows).max(axis=1, keepdims=True) / most, TINY).astype(np.float32)
+    return rows / steps, steps, most
+
+
+def _stored(whole: np.ndarray, most: int) -> np.ndarray:
+    return whole.astype(np.int8 if most < 128 else np.int16)

@@ -72,8 +72,8 @@ def test_evaluate_measures_what_fast_arithmetic_changes(tiny_data, tmp_path, ser
 
 
 @needs_fast
-def test_the_figures_are_those_of_the_arithmetic_that_serves_from_then_on(tiny_data, tmp_path, monkeypatch):
-    fast = fast_here()[0]
+@pytest.mark.parametrize("fast", fast_here())
+def test_the_figures_are_those_of_the_arithmetic_that_serves_from_then_on(tiny_data, tmp_path, monkeypatch, fast):
     for name in ("scratch_cnn", "xception"):
         spec = write_tiny_model(tmp_path, name, convolutions=4)
         spec.replace(metrics={}, clear={fast: 0.5}).write(tmp_path / f"{name}.json")
