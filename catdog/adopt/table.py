@@ -62,16 +62,7 @@ def _sure(adopted: Adopted, field: str) -> str:
 def _remarks(adopted: Adopted) -> Iterator[str]:
     spec, choice = adopted.spec, adopted.choice
     if choice is None:
-        if "order" in adopted.assumed:
-            yield f"Assumed: the classes are {ASSUMED[0]} and {ASSUMED[1]}, in this order. Name others with --classes."
-        if "scaling" in adopted.assumed:
-            yield f"Assumed: {RANGES[spec.scaling]}. Nothing in the file says so."
-        if "shape" in spec.training.get("assumed", ()):
-            yield f"Assumed: {MODES[spec.resize]}."
-        yield (
-            "To check: run it again with --overwrite --photos DIR, a folder with 20 or more photos for each of "
-            f"{', '.join(spec.classes)}."
-        )
+        yield from _assumptions(adopted)
     elif "order" not in adopted.assumed and choice.option.order != (*range(len(spec.classes)),):
         yield "By the photos, the classes come in another order than was named. The order of the photos is used."
     if spec.training.get("head"):
@@ -81,3 +72,18 @@ def _remarks(adopted: Adopted) -> Iterator[str]:
         yield "It is hardly better than guessing on these photos, with every scaling, crop and order of the classes."
     if choice and (choice.few or any(choice.shares[field] < CERTAIN for field in {*choice.shares} - {*choice.kept})):
         yield "Some of this is not certain: more photos would decide it."
+
+
+def _assumptions(adopted: Adopted) -> Iterator[str]:
+    """What was assumed of a model that was adopted without photos, and how to check it."""
+    spec = adopted.spec
+    if "order" in adopted.assumed:
+        yield f"Assumed: the classes are {ASSUMED[0]} and {ASSUMED[1]}, in this order. Name others with --classes."
+    if "scaling" in adopted.assumed:
+        yield f"Assumed: {RANGES[spec.scaling]}. Nothing in the file says so."
+    if "shape" in spec.training.get("assumed", ()):
+        yield f"Assumed: {MODES[spec.resize]}."
+    yield (
+        "To check: run it again with --overwrite --photos DIR, a folder with 20 or more photos for each of "
+        f"{', '.join(spec.classes)}."
+    )

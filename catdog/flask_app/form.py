@@ -4,6 +4,7 @@ import reprlib
 from typing import IO, NamedTuple
 
 from flask import Request
+from werkzeug.datastructures import FileStorage, MultiDict
 from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
 
 from catdog.errors import AddressRefused, CatDogError, ImageTooLarge
@@ -52,6 +53,21 @@ def read_upload(request: Request, max_bytes: int) -> Upload:
     The limits are set on this request only: an application around the blueprint keeps its own. Raises MissingFile,
     TooManyFiles, TooManyModels, AddressRefused, IncompleteUpload, NotMultipart or ImageTooLarge.
     """
+    form, files = _parsed(request, max_bytes)
+    photo, name = _only_photo(form, files)
+    models = form.getlist("model")
+    if len(models) > 1:
+        raise TooManyModels(f"Name one model, or none to ask all. Received: {reprlib.repr(models)}.")
+    return Upload(
+        photo=photo,
+        name=name,
+        model=next(filter(None, models), None),
+        explain=form.get("explain", "").lower() in YES,
+    )
+
+
+def _parsed(request: Request, max_bytes: int) -> tuple[MultiDict[str, str], MultiDict[str, FileStorage]]:
+    """The fields and the files of a request."""
     if request.mimetype != "multipart/form-data":
         raise NotMultipart(
             f"Send the photo as multipart/form-data. Received: {reprlib.repr(request.mimetype or 'no content type')}."
@@ -60,20 +76,24 @@ def read_upload(request: Request, max_bytes: int) -> Upload:
     request.max_form_parts = MAX_PARTS
     request.form_data_parser_class = FormParser
     try:
-        form, files = request.form, request.files.getlist(FIELD)
+        return request.form, request.files
     except RequestEntityTooLarge as error:
         raise ImageTooLarge(
             f"The upload is too large. A photo may have {max_bytes / 2**20:g} MB, a form {MAX_PARTS} fields."
         ) from error
     except BadRequest as error:
         raise IncompleteUpload from error
-    models = form.getlist("model")
+
+
+def _only_photo(form: MultiDict[str, str], files: MultiDict[str, FileStorage]) -> tuple[IO[bytes] | str, str]:
+    """The photo, a file or an address, and its name."""
+    sent = files.getlist(FIELD)
+    if len(sent) > 1:
+        raise TooManyFiles(f"Send one photo at a time. Received: {len(sent)} files.")
     addresses = [(text, text) for text in map(str.strip, form.getlist(ADDRESS)) if text]
-    if len(files) > 1:
-        raise TooManyFiles(f"Send one photo at a time. Received: {len(files)} files.")
-    photos = [(file.stream, file.filename) for file in files if file.filename] + addresses
+    photos = [(file.stream, file.filename) for file in sent if file.filename] + addresses
     if not photos:
-        received = reprlib.repr([*form, *request.files])
+        received = reprlib.repr([*form, *files])
         raise MissingFile(
             f"Send the photo as a file, with a file name, in a field named {FIELD!r}, or its address in one named "
             f"{ADDRESS!r}. Received fields: {received}."
@@ -83,11 +103,4 @@ def read_upload(request: Request, max_bytes: int) -> Upload:
     photo, name = photos[0]
     if isinstance(photo, str) and not is_address(photo):  # the Comparator would take it for a path
         raise AddressRefused("The address of a photo begins with https:// or http://.")
-    if len(models) > 1:
-        raise TooManyModels(f"Name one model, or none to ask all. Received: {reprlib.repr(models)}.")
-    return Upload(
-        photo=photo,
-        name=name,
-        model=next(filter(None, models), None),
-        explain=form.get("explain", "").lower() in YES,
-    )
+    return photo, name

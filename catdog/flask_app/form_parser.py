@@ -1,5 +1,6 @@
 """werkzeug's form parser, extended: it reports forms that end early, and reads names that are not UTF-8."""
 
+from collections.abc import Iterator
 from typing import IO, Any
 
 from werkzeug.datastructures import FileStorage, Headers
@@ -33,24 +34,32 @@ class FormParser(FormDataParser):
         decoder = _Decoder(boundary, max_parts=self.max_form_parts)
         fields, files = [], []
         try:
-            while boundary and (chunk := stream.read(CHUNK)):
-                decoder.receive_data(chunk)
-                while not isinstance(event := decoder.next_event(), NeedData):
-                    if isinstance(event, Field | File):
-                        part, content = event, default_stream_factory(content_length, None, None)
-                    elif isinstance(event, Data):
-                        content.write(event.data)
-                        if not event.more_data:
-                            content.seek(0)
-                            if isinstance(part, File):
-                                files.append((part.name, FileStorage(content, part.filename, part.name)))
-                            else:
-                                fields.append((part.name, content.read().decode(errors="replace")))
+            for part, content in _parts(stream, decoder, content_length) if boundary else ():
+                if isinstance(part, File):
+                    files.append((part.name, FileStorage(content, part.filename, part.name)))
+                else:
+                    fields.append((part.name, content.read().decode(errors="replace")))
         except ValueError:  # a part that does not say what it is
             return stream, self.cls(), self.cls()
         if decoder.state in (State.PART, State.DATA_START, State.DATA) and b"--%b--" % boundary not in decoder.buffer:
             raise IncompleteUpload
         return stream, self.cls(fields), self.cls(files)
+
+
+def _parts(
+    stream: IO[bytes], decoder: MultipartDecoder, content_length: int | None
+) -> Iterator[tuple[Field | File, IO[bytes]]]:
+    """Each complete part of a form, and its content from the start."""
+    while chunk := stream.read(CHUNK):
+        decoder.receive_data(chunk)
+        while not isinstance(event := decoder.next_event(), NeedData):
+            if isinstance(event, Field | File):
+                part, content = event, default_stream_factory(content_length, None, None)
+            elif isinstance(event, Data):
+                content.write(event.data)
+                if not event.more_data:
+                    content.seek(0)
+                    yield part, content
 
 
 class _Decoder(MultipartDecoder):

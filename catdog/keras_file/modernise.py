@@ -97,14 +97,7 @@ def _modern(layer: Layer, source: Source) -> list[Layer]:
         return _sequential(config, source)
     if kind in MODELS:
         return _functional(config, source)
-    if source.version < 2:
-        kind, config = from_keras_1(kind, config)
-    kind = KINDS.get(kind, kind)
-    if kind == "RandomCrop" and source.version < 3:  # when it predicts, the largest centre of these proportions
-        kind, config = "Resizing", {key: config[key] for key in ("name", "height", "width")}
-        config["crop_to_aspect_ratio"] = True
-    if kind == "ThresholdedReLU":
-        kind, config = "ReLU", {"name": config["name"], "threshold": config["theta"]}
+    kind, config = _renamed(kind, config, source)
     if kind == "InputLayer":
         return [_input(config.get("batch_input_shape") or config.get("batch_shape"), config.get("name"), source)]
     known = _options_of(kind)
@@ -112,10 +105,10 @@ def _modern(layer: Layer, source: Source) -> list[Layer]:
         raise refused("own_code", source.name, layer=repr(config.get("name", kind)), kind=kind)
     relevant = {key: value for key, value in config.items() if key not in IRRELEVANT and not key.endswith(ENDINGS)}
     options, after = _special(kind, _plain(relevant), source)
-    for key in [key for key in options if key not in known]:
+    for key in sorted(options.keys() - known):
         harmless = any(type(options[key]) is type(value) and options[key] == value for value in HARMLESS)
         if not harmless and key != "trainable":  # of any layer; a few do not take it
-            raise refused("unknown_option", source.name, layer=repr(config.get("name", kind)), kind=key)
+            raise _unknown_option(key, kind, config, source)
         del options[key]
     # The file has the weights: random ones would take time, and several times their memory.
     options |= {key: "zeros" for key in known if key.endswith("_initializer")}
@@ -126,6 +119,23 @@ def _modern(layer: Layer, source: Source) -> list[Layer]:
     turned = kind == "Flatten" and source.channels_first and config.get("data_format") != "channels_first"
     before = [_layer("Permute", dims=[3, 1, 2])] if turned else []
     return [*before, {"class_name": kind, "config": options, **own}, *after]
+
+
+def _renamed(kind: str, config: dict[str, Any], source: Source) -> tuple[str, dict[str, Any]]:
+    """The layer of today's Keras that does the same, and its config."""
+    if source.version < 2:
+        kind, config = from_keras_1(kind, config)
+    kind = KINDS.get(kind, kind)
+    if kind == "RandomCrop" and source.version < 3:  # when it predicts, the largest centre of these proportions
+        kept = {key: config[key] for key in ("name", "height", "width")}
+        return "Resizing", kept | {"crop_to_aspect_ratio": True}
+    if kind == "ThresholdedReLU":
+        return "ReLU", {"name": config["name"], "threshold": config["theta"]}
+    return kind, config
+
+
+def _unknown_option(option: str, kind: str, config: dict[str, Any], source: Source) -> Exception:
+    return refused("unknown_option", source.name, layer=repr(config.get("name", kind)), kind=option)
 
 
 def _options_of(kind: str) -> set[str] | None:
@@ -154,31 +164,38 @@ def _special(kind: str, config: dict[str, Any], source: Source) -> tuple[dict[st
         new["name"] = usable_name(new["name"])
     if "activation" in new:
         new["activation"] = _activation(new["activation"], source)
-        recurrent = new.get("recurrent_activation")
-        if recurrent and source.version < 3 and "hard_sigmoid" in (recurrent, new["activation"]):
-            layer = repr(config.get("name", kind))
-            raise refused("unknown_option", source.name, layer=layer, kind="hard_sigmoid of Keras 2")
-        if new["activation"] == "hard_sigmoid" and source.version < 3:  # another function since Keras 3
+        activations = new["activation"], new.get("recurrent_activation")
+        if "hard_sigmoid" in activations and source.version < 3:  # another function since Keras 3
+            if activations[1]:
+                raise _unknown_option("hard_sigmoid of Keras 2", kind, config, source)
             new["activation"] = "linear"
             after = [_layer("Rescaling", scale=0.2, offset=0.5), _layer("ReLU", max_value=1.0)]
     if kind == "LeakyReLU" and "alpha" in new:
         new["negative_slope"] = new.pop("alpha")
-    if source.channels_first:
-        if kind in CHANNELS_LAST_ONLY:
-            raise refused("unknown_option", source.name, layer=repr(config.get("name", kind)), kind="channels_first")
-        if "data_format" in new:
-            new["data_format"] = "channels_last"
-    axis = new.get("axis")
-    if isinstance(axis, list) and len(axis) == 1:
-        axis = new["axis"] = axis[0]
-    if source.channels_first and axis == 1:
-        new["axis"] = -1
-    for key in ("layer", "backward_layer", "cell"):
-        if isinstance(new.get(key), dict):
-            new[key] = _inner(new[key], source)
-    for key in new.keys() & {"cells", "layers"}:
-        new[key] = [_inner(each, source) for each in new[key]]
+    if isinstance(new.get("axis"), list) and len(new["axis"]) == 1:
+        (new["axis"],) = new["axis"]
+    if source.channels_first and kind in CHANNELS_LAST_ONLY:
+        raise _unknown_option("channels_first", kind, config, source)
+    new |= _channels_last(new) if source.channels_first else {}
+    new |= _inner_layers(new, source)
     return new, after
+
+
+def _channels_last(config: dict[str, Any]) -> dict[str, Any]:
+    """The options that said where the channels are, for channels that come last."""
+    axis = {"axis": -1} if config.get("axis") == 1 else {}
+    return axis | ({"data_format": "channels_last"} if "data_format" in config else {})
+
+
+def _inner_layers(config: dict[str, Any], source: Source) -> dict[str, Any]:
+    """The options that are layers themselves, rewritten."""
+    one = {
+        key: _inner(config[key], source)
+        for key in ("layer", "backward_layer", "cell")
+        if isinstance(config.get(key), dict)
+    }
+    several = {key: [_inner(each, source) for each in config[key]] for key in config.keys() & {"cells", "layers"}}
+    return one | several
 
 
 def _inner(layer: Layer, source: Source) -> Layer:

@@ -117,10 +117,8 @@ def _plain(value: Any) -> Any:
 
 def _affine(name: str, operands: list[Any]) -> tuple[Any, Any] | None:
     """Scale and offset of an operation on one tensor; None where it has none."""
-    if name == "cast" and len(operands) == 1:
-        return 1.0, 0.0
-    if name == "negative" and len(operands) == 1:
-        return -1.0, 0.0
+    if len(operands) == 1:
+        return {"cast": (1.0, 0.0), "negative": (-1.0, 0.0)}.get(name)
     if len(operands) != 2:
         return None
     first = is_ref(operands[0])

@@ -149,7 +149,7 @@ def _translated_errors(repo: str, revision: str) -> Iterator[None]:
         raise translated(error, repo, revision) from error
 
 
-def translated(error: Exception, repo: str, revision: str) -> ModelUnavailable:
+def translated(error: Exception, repo: str, revision: str) -> ModelUnavailable:  # noqa: C901 - one case, one sentence
     """The error of this package for an error of the client while a repository was read."""
     import httpx2
     from huggingface_hub import constants, errors

@@ -41,19 +41,17 @@ def essential_chunks(data: bytes) -> bytes:
         if name == b"IHDR":
             header = content
         if name in _CRITICAL:
-            if name == b"IDAT" and name not in seen:
-                parts.append(_profile(colours))
-            parts.append(chunk)
+            begins = name == b"IDAT" and name not in seen
+            parts += [_profile(colours), chunk] if begins else [chunk]
             seen.add(name)
         elif re.fullmatch(rb"[A-Z][A-Za-z]{3}", name):
             raise unsupported("PNG")
         elif name in _USED and not seen & {name, b"IDAT"} and zlib.crc32(chunk[4:-4]) == int.from_bytes(chunk[-4:]):
             seen.add(name)
+            colours[name] = content
             if name == b"tRNS":
                 parts.append(_transparency(header, content, palette=b"PLTE" in seen))
-            elif name != b"eXIf":
-                colours[name] = content
-            elif content.startswith(_TIFF):
+            if name == b"eXIf" and content.startswith(_TIFF):
                 parts.append(chunk)
     return b"".join(parts)
 

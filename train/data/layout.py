@@ -188,6 +188,11 @@ def _descend(places: list[Place], depth: int, alone: bool) -> None:
         if alone or name not in PETS:
             _descend(folders[name], depth + 1, alone)
         return
+    _part_by(classes, folders, depth, alone)
+
+
+def _part_by(classes: set[str], folders: dict[str, list[Place]], depth: int, alone: bool) -> None:
+    """Label photos by several folders at `depth`, or by cats and dogs within each of them."""
     deeper = {name: [place for place in folders[name] if len(place.folders) > depth + 1] for name in classes}
     below = {name: {key(place.folders[depth + 1]) for place in deeper[name]} for name in classes}
     if not classes & PETS and all(PETS & some for some in below.values()) and set().union(*below.values()) >= PETS:
