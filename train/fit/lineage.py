@@ -64,7 +64,7 @@ def _title(run: dict[str, Any], continued: bool) -> str:
     if "teacher" in run:
         return "distilled"
     if continued:
-        return "went on"
+        return "continued"
     return "trained" if run.get("base", RANDOM) == RANDOM else "fine-tuned"
 
 

@@ -225,12 +225,35 @@ def test_a_failure_leaves_what_was_there(photos, tmp_path):
     assert sha256_of(tmp_path / "mine" / "model.h5") == old.sha256
 
 
-def test_a_model_that_does_not_run_is_refused(tmp_path):
-    made = [layers.RandomCrop(8, 8), layers.Flatten(), layers.Dense(2, "softmax")]  # Keras crops only when it trains
-    keras.Sequential([keras.Input((16, 16, 3)), *made]).save(tmp_path / "model.h5")
+def classifier(*shapes, heads=1):
+    """A model of inputs of these shapes, with a softmax over two classes for each head."""
+    inputs = [keras.Input(shape) for shape in shapes]
+    flat = [layers.Flatten()(each) for each in inputs]
+    features = layers.Concatenate()(flat) if len(flat) > 1 else flat[0]
+    return keras.Model(inputs, [layers.Dense(2, "softmax")(features) for _ in range(heads)])
+
+
+def cropped_when_trained():
+    """A model that Keras crops photos for in training only, so that they do not fit when it predicts."""
+    return keras.Sequential([keras.Input((16, 16, 3)), layers.RandomCrop(8, 8), *classifier((8, 8, 3)).layers[1:]])
+
+
+@pytest.mark.parametrize(
+    ("model", "code"),
+    [
+        (cropped_when_trained, "not_loaded"),
+        (lambda: classifier((16, 16, 4)), "not_for_photos"),
+        (lambda: classifier((16,)), "not_for_photos"),
+        (lambda: classifier((4, 16, 3)), "not_for_photos"),
+        (lambda: classifier((16, 16, 3), (16, 16, 3)), "not_for_photos"),
+        (lambda: classifier((16, 16, 3), heads=2), "several_outputs"),
+    ],
+)
+def test_a_model_that_cannot_judge_a_photo_is_refused(model, code, tmp_path):
+    model().save(tmp_path / "model.h5")
     with pytest.raises(Refused) as caught:
         adopt(tmp_path / "model.h5", tmp_path / "mine")
-    assert caught.value.code == "not_loaded" and not (tmp_path / "mine").exists()
+    assert caught.value.code == code and not (tmp_path / "mine").exists()
 
 
 @pytest.mark.parametrize(

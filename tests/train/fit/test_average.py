@@ -81,7 +81,7 @@ def test_what_two_members_share_is_told_and_counted_once(tmp_path, members):
         assert spec.training_seconds == 90
         assert [(run["title"], run["epochs"][0]["seconds"]) for run in runs(spec.training)] == [
             ("trained", 60),
-            ("went on", 30),
+            ("continued", 30),
         ]
         text = described(spec)
         assert text.count("`fit one`") == text.count("`fit two`") == 1

@@ -25,7 +25,7 @@ def test_runs_are_found_through_all_that_a_model_began_with():
     fitted = {"history": epochs(0.9), "base": {"file": "x.h5", "sha256": "0", "training": distilled}}
     gone_on = {"history": epochs(0.95, 0.96), "base": {"went_on_from": "x.h5", "training": fitted}}
     chain = runs(gone_on)
-    assert [run["title"] for run in chain] == ["distilled", "went on", "went on"]
+    assert [run["title"] for run in chain] == ["distilled", "continued", "continued"]
     assert [len(run["epochs"]) for run in chain] == [2, 1, 2]
     assert [row["val_accuracy"] for run in chain for row in run["epochs"]] == [0.5, 0.8, 0.9, 0.95, 0.96]
     assert chain[0]["epochs"][0]["loss"] == 0.5
@@ -58,7 +58,7 @@ def test_runs_up_to_the_last_one_on_other_photos_are_of_another_task():
         ("random weights", ["trained"]),
         ("keras.applications, ImageNet", ["fine-tuned"]),
         ({"file": "x.h5"}, ["fine-tuned"]),
-        ({"history": epochs(0.5)}, ["trained", "went on"]),  # the record of a run itself
+        ({"history": epochs(0.5)}, ["trained", "continued"]),  # the record of a run itself
     ],
 )
 def test_a_run_is_called_by_what_it_began_with(base, titles):

@@ -8,7 +8,7 @@ from train.report import plots
 from train.report.plots import RIGHT, WIDTH, Tile
 
 EPOCHS = [{"seconds": 30.0, "accuracy": a, "loss": 1 - a, "val_accuracy": a, "val_loss": 1 - a} for a in (0.6, 0.8)]
-RUNS = [{"title": "trained", "epochs": EPOCHS}, {"title": "went on", "epochs": EPOCHS}]
+RUNS = [{"title": "trained", "epochs": EPOCHS}, {"title": "continued", "epochs": EPOCHS}]
 
 
 @pytest.fixture(autouse=True)
@@ -61,7 +61,7 @@ def test_curves_go_through_all_runs():
     validation = figure.axes[0].lines[0]
     assert list(validation.get_xdata()) == [1, 2, 3, 4]
     assert list(validation.get_ydata()) == [0.6, 0.8] * 2
-    assert {"trained", "went on", "epoch", "accuracy", "loss", "validation photos"} <= texts(figure)
+    assert {"trained", "continued", "epoch", "accuracy", "loss", "validation photos"} <= texts(figure)
 
 
 def test_convergence_is_by_minutes():
