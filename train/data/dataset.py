@@ -110,8 +110,15 @@ def _listed(classes: tuple[str, ...], folders: Iterable[tuple[Path, int]]) -> Sp
 def _others(data: Path, more: Sequence[Path], split: str, classes: tuple[str, ...]) -> Split:
     """The photos of neither in one split of `data`, and all photos of that split in the further folders `more`.
 
-    In train, also those without a label. Raises DatasetError for a further folder of another class.
+    In train, also those without a label. Raises DatasetError for a further folder of another class, and for one that is
+    no data folder.
     """
+    for folder in more:
+        if not any(visible_folders(folder / name) for name in SPLITS):
+            raise DatasetError(
+                f"{folder} is no data folder: it must hold train/ or {split}/, and in these folders of the classes or "
+                f"{NEITHER}/."
+            )
     labels = {NEITHER: len(classes)} | ({UNLABELLED: UNKNOWN} if split == "train" else {})
     found = [(path, labels[path.name]) for path in visible_folders(data / split) if path.name in labels]
     labels |= {name: label for label, name in enumerate(classes)}

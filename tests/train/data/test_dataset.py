@@ -92,6 +92,15 @@ def test_a_further_folder_of_another_class_is_refused(two_folders, tmp_path):
         dataset.find_training(two_folders[0], None, [tmp_path])
 
 
+def test_a_further_folder_that_is_no_data_folder_is_refused(two_folders):
+    data, more = two_folders
+    for wrong in (more / "train", more / "misspelt"):
+        with pytest.raises(DatasetError, match=wrong.name):
+            dataset.find_training(data, None, [wrong])
+        with pytest.raises(DatasetError, match=wrong.name):
+            dataset.find_elsewhere(data, "val", [more, wrong])
+
+
 def test_small_photos_of_neither_are_drawn_as_often_as_large_ones(tmp_path):
     sizes = {"small": (64, 3), "large": (200, 1)}
     paths, labels = [], []
