@@ -22,6 +22,7 @@ from train.data.name_labels import read_table
 UNREADABLE = (OSError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError)
 # Folders that systems add unasked: macOS, Synology, Windows.
 CLUTTER = ("__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Information")
+LISTED = (*EXTENSIONS, ".csv", ".zip")  # files that are looked at
 LARGEST_TABLE = 2**26  # bytes of a CSV file that is read
 
 
@@ -120,7 +121,7 @@ def _is_clutter(path: PurePosixPath) -> bool:
 
 def _in_folder(folder: Path) -> Iterable[Photo]:
     """Photos, CSV files and zips in a folder and its folders. What a link shows twice is listed once."""
-    for found in walk.find(folder, (*EXTENSIONS, ".csv", ".zip")):
+    for found in walk.find(folder, LISTED):
         path, file = folder / found.path, Photo(folder.name, found.path, problem=found.problem)
         if not file.problem:
             try:
@@ -130,9 +131,15 @@ def _in_folder(folder: Path) -> Iterable[Photo]:
             else:
                 if not path.is_file():
                     file.problem = "It is not a regular file."
-                elif real != path and real.is_relative_to(folder):
+                elif real != path and _is_listed(real, folder):
                     continue
         yield file
+
+
+def _is_listed(file: Path, folder: Path) -> bool:
+    """Whether a file is found in a folder without a link: data sets of git-annex link to hidden files, for example."""
+    inside = file.is_relative_to(folder) and not _is_clutter(PurePosixPath(file.relative_to(folder)))
+    return inside and file.suffix.lower() in LISTED
 
 
 def _in_zip(source: Path, archives: contextlib.ExitStack) -> Iterable[Photo]:
