@@ -227,14 +227,15 @@ def _natural(photo: Photo) -> list:
 def _without_copies(photos: list[Photo]) -> tuple[list[Photo], list[Photo], list[tuple[Photo, Photo]]]:
     """One photo of each file; photos whose copies are of several classes; and (dropped copy, kept one).
 
-    A copy in test is kept before one in val, and that before one in train.
+    A copy in test is kept before one in val, that before one in train, and there one with a label before one without.
     """
     same = defaultdict(list)
-    for photo in sorted(photos, key=lambda photo: -SPLITS.index(photo.split)):
+    for photo in sorted(photos, key=lambda photo: (-SPLITS.index(photo.split), photo.label == UNLABELLED)):
         same[photo.digest].append(photo)
-    labels = {digest: {photo.label for photo in group} for digest, group in same.items()}
+    # Without a label, a copy contradicts none.
+    labels = {digest: {photo.label for photo in group} - {UNLABELLED} for digest, group in same.items()}
     disputed = [photo for photo in photos if len(labels[photo.digest]) > 1]
-    agreed = [photo for photo in photos if len(labels[photo.digest]) == 1]
+    agreed = [photo for photo in photos if len(labels[photo.digest]) <= 1]
     kept = [photo for photo in agreed if photo is same[photo.digest][0]]
     copies = [photo for photo in agreed if photo is not same[photo.digest][0]]
     return kept, disputed, [(photo, same[photo.digest][0]) for photo in copies]

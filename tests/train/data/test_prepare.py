@@ -101,6 +101,17 @@ def test_folders_that_are_links_are_entered_once(prepared, tmp_path):
     assert report["kept"] == {"train": {"cats": 2, "dogs": 2, "owls": 2}}
 
 
+def test_photos_that_are_links_to_hidden_files_or_files_without_an_extension_are_found(prepared, tmp_path):
+    pets = write(tmp_path / "pets", {f".store/{name}": data for name, data in photos("cats", 2).items()})
+    write(pets, {f"store/{name.removesuffix('.png')}": data for name, data in photos("dogs", 2).items()})
+    for label, target in (("cats", ".store/cats/{}.png"), ("dogs", "store/dogs/{}")):
+        (pets / label).mkdir()
+        for i in range(2):
+            (pets / label / f"{i}.png").symlink_to(pets / target.format(i))
+    report = prepared({}, pets, val=0, test=0)
+    assert report["kept"] == {"train": {"cats": 2, "dogs": 2}}
+
+
 # How photos without a split are divided
 
 
@@ -197,6 +208,16 @@ def test_shares_must_leave_something_to_train_on(tmp_path, val, test):
 
 
 # Copies
+
+
+def test_a_copy_without_a_label_contradicts_no_label(prepared, tree):
+    files = photos("test/cats", 2) | photos("train/cats", 2) | photos("train/dogs", 2)
+    copies = {"train/unlabelled/a.png": png("test/cats", 1), "train/unlabelled/b.png": png("train/dogs", 0)}
+    report = prepared(files | copies | {"train/unlabelled/c.png": png("c")}, val=0)
+    assert {(row["photo"], row["why"]) for row in report["left_out"]} == {
+        (f"pets/train/unlabelled/{name}.png", preparation.COPY) for name in "ab"
+    }
+    assert tree() == sorted([*files, "train/unlabelled/c.png"])
 
 
 @pytest.mark.parametrize(
