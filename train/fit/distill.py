@@ -11,6 +11,7 @@ to the teacher's answers. This works without labels. A student that starts as it
 forgetting (Li and Hoiem 2016, "Learning without forgetting").
 """
 
+import math
 from pathlib import Path
 
 import keras
@@ -38,7 +39,7 @@ from train.fit.teacher import (
 from train.fit.training_model import Accuracy, accuracy, augmented, cross_entropy
 from train.networks import architectures
 from train.networks.hardware import gpus, precision
-from train.networks.recipes import DISTILLATION, Recipe
+from train.networks.recipes import DISTILLATION, LARGEST_SIZE, Recipe
 
 
 def distill(job: Job, *, teacher: Path, answers: Path | None, teacher_size: int, imitation: float) -> ModelSpec:
@@ -52,10 +53,14 @@ def distill(job: Job, *, teacher: Path, answers: Path | None, teacher_size: int,
     """
     if not architectures.get(job.name).pretrained:
         raise InvalidSettings(f"{job.name} is trained without pretrained knowledge: it takes no teacher.")
+    if not 0 <= imitation < math.inf:
+        raise InvalidSettings(f"--imitation must be a number of at least 0. Received: {imitation}.")
+    if not 8 <= teacher_size <= LARGEST_SIZE:
+        raise InvalidSettings(f"--teacher-size must be 8 to {LARGEST_SIZE} pixels. Received: {teacher_size}.")
     recipe = job.recipe(DISTILLATION)
     origins = {"base": beginning(job), "teacher": origin_of(teacher)}
     origins |= {"answers": origin_of(answers)} if answers else {}
-    val, photos = prepared(job, recipe, teacher)
+    val, photos = prepared(job, recipe, teacher, answers)
     with precision(recipe.precision) as used:
         # On processors, the depthwise convolutions of a teacher are slower in bfloat16.
         with precision(used if gpus() else "float32"):

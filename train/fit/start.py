@@ -22,13 +22,14 @@ from train.networks.settled import settled
 STORED_SIZE = 200
 
 
-def prepared(job: Job, recipe: Recipe, teacher: Path | None = None) -> tuple[dataset.Split, Data]:
+def prepared(job: Job, recipe: Recipe, *teachers: Path | None) -> tuple[dataset.Split, Data]:
     """The validation split of a job, and the decoded photos of both; raises before anything is trained.
 
-    Photos without a label are left out unless there is a `teacher`.
+    Photos without a label are left out unless there are `teachers`, files that are read too.
     """
-    require_free(job, job.start, job.base, teacher)
-    train, val = listed(job, unlabelled=bool(teacher))
+    require_free(job, job.start, job.base, *teachers)
+    train, val = listed(job, unlabelled=any(teachers))
+    dataset.find_elsewhere(job.data, "val", job.more)  # which `finish` measures on
     require_same_classes(job, val.classes)
     return val, decoded(job, recipe, train, val)
 

@@ -190,6 +190,12 @@ REFUSED = {
     "fit scratch_cnn --start weights/scratch_cnn.h5": "choose another --out",
     "fit xception --base weights/xception.h5": "replace weights/xception.h5",
     "distill xception --teacher weights/xception.h5": "replace weights/xception.h5",
+    "distill xception --teacher file --answers weights/xception.h5": "replace weights/xception.h5",
+    "distill xception --teacher file --imitation -1": "--imitation must be",
+    "distill xception --teacher file --imitation nan": "--imitation must be",
+    "distill xception --teacher file --teacher-size 0": "8 to 2048",
+    # Which is measured on only after the training.
+    "fit scratch_cnn --more more": "more/val/birds",
     "distill xception --teacher nowhere.h5": "nowhere.h5",
     "distill xception --teacher file": "teacher file cannot be loaded",
     "distill scratch_cnn --teacher file": "takes no teacher",
@@ -203,6 +209,7 @@ def test_wrong_arguments_are_told_in_one_sentence(tiny_data, tmp_path, monkeypat
     for name in ("file", "weights/scratch_cnn.h5", "weights/xception.h5"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("not a model")
+    (tmp_path / "more" / "val" / "birds").mkdir(parents=True)
     name, *words = command.split()
     assert main([name, "--data", str(tiny_data), "--overwrite", *words]) == 1
     error = capsys.readouterr().err.strip().splitlines()[-1]
