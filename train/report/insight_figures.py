@@ -14,7 +14,7 @@ from catdog.errors import CatDogError, InvalidSettings
 from catdog.pages.pictures import overlay_urls
 from catdog.photo.array import to_array
 from catdog.verdict import REFUSED, Comparison, Verdict, keenest
-from train.data.dataset import DatasetError, find, find_elsewhere, is_photo, visible_folders
+from train.data.dataset import DatasetError, Split, find, find_elsewhere, is_photo, visible_folders
 from train.data.kinds import by_kind
 from train.data.neither_photos import ABOUT
 from train.folders import require_writable
@@ -55,6 +55,7 @@ def insight(
         raise InvalidSettings(f"Heat maps are measured on at least one photo. Received: {photos}.")
     require_writable(out)
     split, others = find(data, split_name), find_strangers(strangers)
+    elsewhere = find_elsewhere(data, "val", more) if more else None
     chosen = np.sort(np.random.default_rng(0).permutation(len(split))[:photos])
     sample = [split.paths[i] for i in chosen]
     with served(weights) as comparator:
@@ -71,7 +72,7 @@ def insight(
             "cost": _cost(comparator, sample[:TIMED]),
             "sureness": {c.spec.name: sureness(c, pets, truth) for c in classifiers if c.spec.sureness},
             "neither": neither(classifiers, pets, kinds) | {"about": _about(strangers)},
-            "elsewhere": _elsewhere(classifiers, comparator, data, more),
+            "elsewhere": _elsewhere(classifiers, comparator, elsewhere),
             "disagreement": disagreement(list(comparator.models), pets, truth),
         }
         # Photos of the classes are of kind "": a folder may be called anything else.
@@ -82,11 +83,8 @@ def insight(
     return markdown.write("insight", figures, out)
 
 
-def _elsewhere(
-    classifiers: Sequence[Classifier], comparator: Comparator, data: Path, more: Sequence[Path]
-) -> dict[str, Any] | None:
+def _elsewhere(classifiers: Sequence[Classifier], comparator: Comparator, found: Split | None) -> dict[str, Any] | None:
     """As `neither`, for the photos in val of further data folders; None where these hold none of one sort."""
-    found = find_elsewhere(data, "val", more) if more else None
     if found is None or not len(found.of_classes) or not len(found.of_neither):
         return None
     others = {kind: _compared(comparator, paths) for kind, paths in by_kind(found.of_neither.paths).items()}

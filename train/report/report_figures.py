@@ -52,11 +52,11 @@ def report(
     if resamples < 0:
         raise InvalidSettings(f"The number of resamples must be 0 or more. Received: {resamples}.")
     split = find(data, split_name).head(limit)
+    elsewhere = find_elsewhere(data, "val", more).of_classes if more else split.at(np.zeros(0, int))
     require_writable(out)
     with served(weights) as comparator:
         classifiers = list(comparator.models.values())
         answers = ask(classifiers, split, data / ".cache")
-        elsewhere = find_elsewhere(data, "val", more).of_classes if more else split.at(np.zeros(0, int))
         said = kept(classifiers, elsewhere, data / ".cache") if len(elsewhere) else {}
     found = {
         "dataset": dataset,
