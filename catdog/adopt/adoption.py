@@ -150,7 +150,7 @@ def _classes(
     if len(seen) == count and not _folded(labels) & _folded(seen):
         labels = ()  # such as Teachable Machine's "Class 1": the photos have better names
     names = given or labels or seen or ASSUMED
-    if len(names) != count or len(_folded(names)) != count:
+    if len(names) != count or len(_folded(names) - {""}) != count:
         raise InvalidSettings(
             f"{name} has {count} classes. Name {count} different ones with --classes or --labels, in the order of its "
             f"outputs. Received: {', '.join(names)}."

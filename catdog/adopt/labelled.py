@@ -45,8 +45,6 @@ def find_labelled(folder: Path, known: Sequence[str] = ()) -> Labelled:
 
     known  classes that the names of photos may begin with, besides cat and dog
     """
-    if not folder.is_dir():
-        raise InvalidSettings(f"There is no folder {folder} of photos.")
     folder = _unwrapped(folder)
     inside = {path.name.casefold(): path for path in _inside(folder) if path.is_dir()}
     folders = [_unwrapped(inside[name]) for name in SPLITS if name in inside] or [folder]
@@ -80,13 +78,13 @@ def _inside(folder: Path) -> list[Path]:
 
 def _classes_in(folder: Path, known: Sequence[str]) -> dict[str, list[Path]]:
     """Class -> its photos."""
-    named = {*USUAL_NAMES, *(name.casefold() for name in known)}  # a camera's IMG_1.jpg and DSC_1.jpg are no classes
+    # Of several names the longest. A camera's IMG_1.jpg and DSC_1.jpg are no classes, nor is catalogue.jpg.
+    named = sorted(map(re.escape, (*USUAL_NAMES, *known)), key=len, reverse=True)
+    begins = re.compile(rf"({'|'.join(named)})(?![^\W\d_]|(?<=\d)\d)", re.IGNORECASE)
     paths = [found.path for found in find(folder) if not found.problem]
     by_folder = [path for path in paths if "/" in path]
     labelled = [(folder / path, path.split("/")[0]) for path in by_folder] or [
-        (folder / path, match.group())
-        for path in paths
-        if (match := re.match(r"[^\W\d_]+", path)) and match.group().casefold() in named
+        (folder / path, match.group()) for path in paths if (match := begins.match(path))
     ]
     classes: dict[str, list[Path]] = {}
     for path, name in labelled:

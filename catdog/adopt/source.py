@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os.path
 import re
 import shutil
 import zipfile
@@ -42,9 +43,9 @@ class Source:
 
 def find_source(path: Path, workspace: Path) -> Source:
     """The model in a file or folder; a zip is unpacked in `workspace`. Raises Refused or NotWritten."""
-    if not path.is_dir() and kind_of(path) == "zip":
+    if not os.path.isdir(path) and kind_of(path) == "zip":
         path = _unpacked(path, workspace)
-    model, weights = _in_folder(path) if path.is_dir() else _with_partner(path)
+    model, weights = _in_folder(path) if os.path.isdir(path) else _with_partner(path)
     labels = [file for file in _files(model.parent) if LABELS.fullmatch(file.name)]
     if len(labels) > 1:
         labels = [file for file in labels if _copy(file) == _copy(model)]

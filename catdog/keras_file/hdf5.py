@@ -28,6 +28,9 @@ def opened(path: Path) -> Iterator[h5py.File]:
             yield file
     except Refused:
         raise
+    except BlockingIOError as error:  # HDF5 locks what it writes
+        reason = "another program has it open for writing: close it there first"
+        raise refused("file_unreadable", path.name, reason=reason) from error
     except (OSError, RuntimeError, ValueError, LookupError, TypeError, AttributeError) as error:  # h5py's
         text = str(error)
         code = "truncated" if "truncated" in text else "damaged"

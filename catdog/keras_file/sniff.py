@@ -34,11 +34,11 @@ Kind = Literal["h5", "keras", "json", "zip"]
 
 def kind_of(path: Path) -> Kind:
     """HDF5, a `.keras` archive, JSON, or another zip file; raises Refused for anything else."""
-    if not path.exists():
-        raise refused("file_missing", path.name)
     try:
         with path.open("rb") as stream:
             head = stream.read(HEAD)
+    except FileNotFoundError as error:
+        raise refused("file_missing", path.name) from error
     except OSError as error:
         raise refused("file_unreadable", path.name, reason=error.strerror) from error
     if head.startswith(HDF5):

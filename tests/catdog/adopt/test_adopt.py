@@ -317,8 +317,10 @@ def test_answers_that_are_no_numbers_are_refused(with_photos, photos, tmp_path):
         ({"classes": ("cat", "dog", "owl")}, "2 classes"),
         ({"classes": ("cat", "cat")}, "2 classes"),
         ({"classes": ("Owl", "owl")}, "2 classes"),
+        ({"classes": ("cat", "")}, "2 classes"),
         ({"name": "../../x"}, "--name"),
-        ({"photos": "nowhere"}, "no folder"),
+        ({"photos": "nowhere"}, "No such file"),
+        ({"photos": "x" * 300}, "name too long"),
         ({"photos": "."}, "a folder of photos for each of at least two classes"),
     ],
 )
@@ -424,6 +426,12 @@ def test_the_first_split_with_two_classes_is_used(photos, tmp_path):
     [
         (("IMG_1.jpg", "DSC_1.jpg", "cat.1.jpg", "Dogs (2).png"), (), ("cat", "dog")),
         (("IMG_1.jpg", "rose1.jpg", "tulip_1.jpg"), ("Tulip", "Rose"), ("rose", "tulip")),
+        (("sea lion 1.jpg", "Sea_otter.2.jpg", "sea.jpg"), ("Sea lion", "Sea_otter"), ("Sea_otter", "sea lion")),
+        (
+            ("type 1.jpg", "type 12.jpg", "type 123.jpg", "cats.jpg"),
+            ("type 1", "type 12"),
+            ("cat", "type 1", "type 12"),
+        ),
         (("IMG_1.jpg", "DSC_1.jpg"), (), ()),
         (("IMG_1.jpg", "DSC_1.jpg"), ("Tulip", "Rose"), ()),
         (("rose1.jpg", "tulip_1.jpg"), (), ()),
@@ -440,6 +448,10 @@ def test_names_of_photos_are_classes_only_if_these_are_known(files, known, class
 
 
 def test_a_folder_that_cannot_be_read_is_named(tmp_path, monkeypatch):
+    with pytest.raises(Refused) as caught:
+        source.find_source(tmp_path / ("x" * 300), tmp_path)
+    assert caught.value.code == "file_unreadable"
+
     def closed(folder):
         raise PermissionError(errno.EACCES, "Permission denied", str(folder))
 

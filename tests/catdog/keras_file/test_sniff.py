@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import pickle
 import zipfile
 
@@ -77,6 +78,18 @@ def test_a_file_that_is_no_model_gets_its_own_code(code, make, tmp_path):
         read(path)
     assert caught.value.code == code and caught.value.code in REFUSALS
     assert str(caught.value).startswith("model.h5 ") and str(tmp_path) not in str(caught.value)
+
+
+def test_a_file_that_cannot_be_opened_is_no_damaged_one(tmp_path):
+    BAD["arrays"](path := tmp_path / "model.h5")
+    with path.open("rb") as writing:
+        fcntl.flock(writing, fcntl.LOCK_EX)  # as HDF5 does where it writes
+        with pytest.raises(Refused, match="another program") as caught:
+            read(path)
+    assert caught.value.code == "file_unreadable"
+    with pytest.raises(Refused) as caught:
+        read(tmp_path / ("x" * 300))  # longer than a name may be
+    assert caught.value.code == "file_unreadable"
 
 
 def test_it_is_found_out_without_keras(tmp_path):
