@@ -72,7 +72,8 @@ def put(made: Path, cache: Path, sha256: str) -> Path:
 
     Returns its folder in the cache, or `made` if the cache cannot be written.
     """
-    _remove_unused(cache)
+    with contextlib.suppress(OSError):  # of a cache that cannot even be looked into
+        _remove_unused(cache)
     place = folder_of(cache, sha256)
     # Renaming fails if another process was faster, or the cache cannot be written.
     with contextlib.suppress(OSError):

@@ -113,10 +113,11 @@ def test_versions_are_those_that_the_libraries_say_of_themselves():
     assert cache.installed("no-such-library") is None
 
 
-def test_a_place_that_cannot_be_taken_leaves_the_conversion_where_it_is(tmp_path):
-    (tmp_path / "cache").touch()  # a file: no folder can be made in it, whoever asks
+@pytest.mark.parametrize("name", ["file", "x" * 300])  # no folder can be made in these, whoever asks
+def test_a_place_that_cannot_be_taken_leaves_the_conversion_where_it_is(name, tmp_path):
+    (tmp_path / "file").touch()
     new = made(tmp_path / "work" / "0")
-    assert cache.put(new, tmp_path / "cache", SHA256) == new
+    assert cache.put(new, tmp_path / name, SHA256) == new
 
 
 def test_the_workspace_is_inside_the_cache_and_goes_with_all_that_is_in_it(tmp_path):
