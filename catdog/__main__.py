@@ -187,7 +187,8 @@ def _photos(images: Sequence[str]) -> Iterator[tuple[str, str | IO[bytes] | CatD
     """Each photo with its name for the output; the error in its place where there is none."""
     for path in images:
         if path == STDIN:
-            yield path, sys.stdin.buffer
+            # A service manager may have started this process without one.
+            yield path, sys.stdin.buffer if sys.stdin else InvalidImage("There is no stdin. Name the photo's file.")
         elif os.path.isdir(path):
             empty = True
             for found in walk.find(Path(path)):

@@ -291,6 +291,13 @@ def test_photos_come_from_folders_and_from_stdin(weights, cat, dog, tmp_path, ti
     assert found[-1]["confidence"] == pytest.approx(tiny_comparator.compare(dog).confidence, abs=1e-6)
 
 
+def test_without_stdin_the_other_photos_are_judged(weights, cat, capsys, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", None)  # as Python has it where it is closed
+    assert main(["predict", "--json", "-", str(cat)]) == FAILED
+    first, second = map(json.loads, capsys.readouterr().out.splitlines())
+    assert first["error"]["code"] == "invalid_image" and second["path"] == str(cat)
+
+
 def test_several_models_are_asked_in_the_order_of_display(weights, cat, capsys):
     assert main(["predict", "--json", "--model", "xception", "--model", "scratch_cnn", str(cat)]) == DONE
     assert [row["model"] for row in json.loads(capsys.readouterr().out)["models"]] == ["scratch_cnn", "xception"]
