@@ -314,7 +314,7 @@ def readable_count(count: int) -> str:
 
 
 def duration(seconds: float) -> str:
-    """A duration as text, e.g. `40 s`, `21 min`, `1 h 5 min`."""
+    """A duration as text, e.g. `4 s`, `21 min`, `1 h 5 min`."""
     minutes = round(seconds / 60)
     if minutes < 1:
         return f"{seconds:.0f} s"

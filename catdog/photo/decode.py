@@ -34,7 +34,7 @@ EXTENSIONS = (
 )  # fmt: skip
 
 _DEEP = ("I", "F")  # modes of more than 8 bits: I, I;16, I;16B, F
-_GREY = ("1", "L", "LA", "La")
+_GREY = ("1", "L", "LA")
 # What white may be in 32 bits, by the kind of a numpy array, each with how bright the brightest pixel must be at least:
 # a photo without any pixel above a quarter may mean another white.
 _WHITES = {"f": ((0, 1), (64, 255))} | dict.fromkeys("iu", ((0, 255), (0x4000, 0xFFFF)))
