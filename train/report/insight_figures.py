@@ -53,6 +53,7 @@ def insight(
     """
     if photos < 1:
         raise InvalidSettings(f"Heat maps are measured on at least one photo. Received: {photos}.")
+    markdown.require_free("insight", out)
     require_writable(out)
     split, others = find(data, split_name), find_strangers(strangers)
     elsewhere = find_elsewhere(data, "val", more) if more else None

@@ -8,6 +8,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from catdog.errors import InvalidSettings
 from catdog.files import whole
 from catdog.wording import duration, readable_size
 from train.fit.lineage import CONVERGED
@@ -33,6 +34,12 @@ WORDS = {
     "shown": SHOWN,
     "sure": SURE,
 }
+
+
+def require_free(name: str, folder: Path) -> None:
+    """Raise InvalidSettings where the page of a command would replace one that no such command wrote."""
+    if (page := folder / PAGES[name]).exists() and not (folder / f"{name}.json").exists():
+        raise InvalidSettings(f"{page} is not of a report, and would be replaced: choose another --out.")
 
 
 def write(name: str, figures: dict[str, Any], folder: Path) -> dict[str, Any]:

@@ -53,6 +53,7 @@ def report(
         raise InvalidSettings(f"The number of resamples must be 0 or more. Received: {resamples}.")
     split = find(data, split_name).head(limit)
     elsewhere = find_elsewhere(data, "val", more).of_classes if more else split.at(np.zeros(0, int))
+    markdown.require_free("report", out)
     require_writable(out)
     with served(weights) as comparator:
         classifiers = list(comparator.models.values())

@@ -119,13 +119,26 @@ def test_what_there_is_nothing_to_say_of_is_left_out(tiny_data, tiny_weights, tm
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [(["--resamples", "-1"], "Received: -1"), (["--out", "file/report"], "cannot be read or written")],
+    [
+        (["--resamples", "-1"], "Received: -1"),
+        (["--out", "file/report"], "cannot be read or written"),
+        (["--out", "card"], "card/README.md"),  # of somebody else
+        (["--more", "nowhere"], "nowhere"),
+    ],
 )
 def test_wrong_arguments_are_told(tiny_data, tiny_weights, tmp_path, monkeypatch, capsys, arguments, message):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "file").write_text("no folder")
+    (tmp_path / "card").mkdir()
+    (tmp_path / "card" / "README.md").write_text("of a model")
     assert report(tiny_data, tiny_weights, tmp_path / "out", *arguments) == 1
     assert message in capsys.readouterr().err
+    assert (tmp_path / "card" / "README.md").read_text() == "of a model"
+
+
+def test_pages_cannot_be_made_again_without_figures(tmp_path):
+    with pytest.raises(SystemExit, match="nowhere"):
+        write_again(tmp_path / "nowhere")
 
 
 def test_the_pages_of_the_repository_are_what_the_templates_make_of_its_figures(tmp_path):
