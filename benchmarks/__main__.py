@@ -83,7 +83,7 @@ def run(
             found = measure(plan, weights, **splits)
             found |= {"quick": quick, "command": context.obj, "date": datetime.date.today().isoformat()}
         if of_browser or ray:
-            found = json.loads(RESULTS.read_text()) | found
+            found = json.loads(RESULTS.read_text()) | {"quick": quick} | found
         _write(found, quick, results, page)
     except (Failed, OSError, HTTPException, SubprocessError) as error:
         print(f"error: {error}", file=sys.stderr)

@@ -40,6 +40,12 @@ def test_a_quick_run_measures_everything_and_replaces_no_figures(tiny_weights, t
         assert all(row["photos"] == 2 and 0 < row["one_grey_level"] < 1 for row in by_model.values())
 
 
+def test_a_quick_run_of_one_part_says_that_its_figures_mean_nothing(monkeypatch, capsys):
+    monkeypatch.setattr("benchmarks.browser.measure", lambda *_: SHIPPED["browser"])
+    assert main(["--quick", "--browser"]) == 0
+    assert "> A quick run" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_the_plain_way_gives_the_answers_of_a_model_with_an_output_for_neither(seed, tmp_path):
     spec = write_tiny_model(tmp_path, "scratch_cnn", classes=("cat", "dog", "neither"), seed=seed)
