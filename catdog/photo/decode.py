@@ -25,6 +25,9 @@ from catdog.settings import MAX_PIXELS
 # A photo is reduced when both sides are at least this many times `min_side`. Reducing smaller ones saves little time,
 # and a reduced photo may have to be read twice.
 LARGE = 2.5
+# Pixels of the longest accepted side, as of a JPEG. Pillow takes memory for each row and, to resize, for each column: a
+# photo of a single row or column would take far more than a square one of as many pixels.
+LONGEST_SIDE = 65_535
 # The only formats that are opened. Pillow would also open PDF, PostScript and other containers, with readers that start
 # programs or follow references. JPEG includes MPO.
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF")
@@ -62,8 +65,9 @@ _HEAD = 2**16  # bytes in which these are looked for
 def decode(data: bytes, *, max_pixels: int = MAX_PIXELS, min_side: int | None = None) -> Image.Image:
     """Decode an encoded photo to an upright RGB image.
 
-    1. Refuse an empty file, a format not in FORMATS, more than `max_pixels` pixels (read from the header, before any
-       pixel is decoded), and a JPEG of a kind that is not decoded here, or that would take minutes.
+    1. Refuse an empty file, a format not in FORMATS, more than `max_pixels` pixels or LONGEST_SIDE in a side (read from
+       the header, before any pixel is decoded), and a JPEG of a kind that is not decoded here, or that would take
+       minutes.
     2. Decode the first frame, or in a TIFF the first page that is no thumbnail: completely or not at all. Only a JPEG
        may lack its end, as `completed` says. Chunks of a PNG and segments of a JPEG that may be skipped never matter.
     3. Turn it upright and convert it to RGB, as `to_rgb` says.
@@ -200,6 +204,11 @@ def _check_size(image: Image.Image, max_pixels: int) -> None:
         raise InvalidImage(f"The photo has no pixels: its size is {width} x {height}.")
     if width * height > max_pixels:
         raise _too_large(f"{width} x {height}", max_pixels)
+    if max(width, height) > LONGEST_SIDE:
+        raise ImageTooLarge(
+            f"The photo is too long: {width} x {height} pixels; sides of at most {LONGEST_SIDE} are accepted. "
+            "Send a smaller copy."
+        )
 
 
 def _upright(image: Image.Image) -> Image.Image:

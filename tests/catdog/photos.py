@@ -129,5 +129,6 @@ BAD = {
     "ZIP": (b"PK\x03\x04" + bytes(200), 422, "invalid_image"),
     "HTML": (b"<script>alert(1)</script>", 422, "invalid_image"),
     "too many pixels": (png_of(60_000, 60_000), 413, "image_too_large"),
+    "a row of pixels that is too long": (png_of(65_536, 1), 413, "image_too_large"),
     "most pixels a PNG can claim": (png_of(2**31 - 1, 2**31 - 1), 413, "image_too_large"),
 }

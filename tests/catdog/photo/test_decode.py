@@ -18,7 +18,7 @@ from PIL import ExifTags, Image
 from catdog.errors import CatDogError, ImageTooLarge, InvalidImage, OutOfMemory
 from catdog.photo import decode as decode_module
 from catdog.photo.array import Input, to_array
-from catdog.photo.decode import decode, from_pillow, to_rgb
+from catdog.photo.decode import LONGEST_SIDE, decode, from_pillow, to_rgb
 from catdog.photo.reader import min_side_for
 from tests.catdog.photos import (
     BLUE,
@@ -374,6 +374,16 @@ def test_the_limit_of_pixels_is_the_callers():
     assert decode(data, max_pixels=32 * 24).size == (32, 24)
     with pytest.raises(ImageTooLarge, match="32 x 24"):
         decode(data, max_pixels=32 * 24 - 1)
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_side_may_be_as_long_as_that_of_a_jpeg(turned):
+    def strip(length):
+        return encoded(Image.new("L", (1, length) if turned else (length, 1)), "PNG")
+
+    assert max(decode(strip(LONGEST_SIDE)).size) == LONGEST_SIDE
+    with pytest.raises(ImageTooLarge, match="65536"):
+        decode(strip(LONGEST_SIDE + 1))
 
 
 PILLOW_RAISES = (struct.error, SyntaxError, EOFError, zlib.error, RecursionError, KeyError)
