@@ -27,6 +27,4 @@ def from_keras_1(kind: str, config: dict[str, Any]) -> tuple[str, dict[str, Any]
         new["kernel_size"] = [config["nb_row"], config["nb_col"]]
     if "data_format" in new:
         new["data_format"] = FORMATS.get(new["data_format"], "channels_last")
-    if kind == "GaussianNoise" and "sigma" in new:
-        new["stddev"] = new.pop("sigma")
     return KINDS.get(kind, kind), new
