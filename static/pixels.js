@@ -23,7 +23,7 @@ export async function decode(file) {
   if (!file.size) throw refusal("empty");
   if (file.size > limits.bytes) throw refusal("file too large", {megabytes: limits.bytes / 2 ** 20});
   const head = await text(file.slice(0, 1024)).catch(() => { throw refusal("unreadable"); });
-  requireFewPixels(...sizeOfPng(head));
+  requireAccepted(...sizeOfPng(head));
   const photo = first(photos, head);
   if (photo === "JPEG") file = await completed(file); // browsers show half of one without a word
   if (!file) throw refusal("damaged", {kind: photo});
@@ -46,7 +46,7 @@ export async function decode(file) {
 }
 
 function drawn(bitmap, turn) {
-  requireFewPixels(bitmap.width, bitmap.height);
+  requireAccepted(bitmap.width, bitmap.height);
   const [width, height] = turn > 4 ? [bitmap.height, bitmap.width] : [bitmap.width, bitmap.height];
   try {
     const canvas = new OffscreenCanvas(width, height);
@@ -61,10 +61,10 @@ function drawn(bitmap, turn) {
   }
 }
 
-function requireFewPixels(width, height) {
-  if (width * height > limits.pixels) {
-    throw refusal("too many pixels", {received: `${width} x ${height}`, megapixels: limits.pixels / 1e6});
-  }
+function requireAccepted(width, height) {
+  const received = `${width} x ${height}`;
+  if (width * height > limits.pixels) throw refusal("too many pixels", {received, megapixels: limits.pixels / 1e6});
+  if (Math.max(width, height) > limits.side) throw refusal("too long", {received, side: limits.side});
 }
 
 // A character for each byte.

@@ -12,6 +12,7 @@ from catdog.pages import overlay
 from catdog.pages.pictures import LARGEST_SIDE, legend_url
 from catdog.photo import unreadable
 from catdog.photo.array import SCALINGS
+from catdog.photo.decode import LONGEST_SIDE
 from catdog.photo.jpeg_end import MOST_MISSING
 from catdog.settings import Settings
 
@@ -21,6 +22,8 @@ REFUSALS = {
     "empty": "The file is empty. Choose another one.",
     "file too large": "The file is larger than the {megabytes} MB that are accepted. Choose a smaller copy.",
     "too many pixels": "The photo has too many pixels: {received}; at most {megapixels} megapixels are accepted. "
+    "Choose a smaller copy.",
+    "too long": "The photo is too long: {received} pixels; sides of at most {side} are accepted. "
     "Choose a smaller copy.",
     "damaged": "The {kind} file is damaged, incomplete, or of a kind that this browser cannot decode.",
     "not read here": "This browser cannot read {kind} photos. Save the photo as JPEG, and choose that file.",
@@ -81,7 +84,7 @@ def site(specs: Sequence[ModelSpec]) -> dict[str, Any]:
         "limits": {
             "bytes": limits.max_upload_bytes, "pixels": limits.max_pixels, "photos": intake.MOST_PHOTOS,
             "unpacked": intake.MOST_UNPACKED, "deepest": intake.DEEPEST, "index": intake.LARGEST_INDEX,
-            "missing": MOST_MISSING,
+            "missing": MOST_MISSING, "side": LONGEST_SIDE,
         },
         "photos": _patterns(unreadable.PHOTOS),
         "notPhotos": _patterns(unreadable.OTHER_PHOTOS | unreadable.NOT_PHOTOS),
