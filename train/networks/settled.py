@@ -1,5 +1,7 @@
 """Networks whose batch norm keeps its statistics and is folded into the convolutions: to fine-tune, and as teachers."""
 
+from collections import Counter
+
 import keras
 from keras import layers, ops
 
@@ -64,13 +66,15 @@ SETTLED = {layers.Conv2D: SettledConv2D, layers.DepthwiseConv2D: SettledDepthwis
 def settled(network: keras.Model) -> keras.Model:
     """A copy of a network, weights included, whose batch norm keeps its statistics while the rest learns.
 
-    Each batch norm right behind a plain or depthwise convolution is folded into it, as everywhere in EfficientNet-Lite
-    and MobileNetV2; depthwise kernels stay as they are. Other batch norm learns. Without training, this is the
-    fastest form of a network on TensorFlow.
+    Each batch norm that alone follows a plain or depthwise convolution is folded into it, as everywhere in
+    EfficientNet-Lite and MobileNetV2; depthwise kernels stay as they are. Other batch norm learns. Without training,
+    this is the fastest form of a network on TensorFlow.
     """
     norms = {}
+    taken = Counter(map(id, keras.tree.flatten([[layer.input for layer in network.layers], network.outputs])))
     for layer in network.layers:
-        if isinstance(layer, layers.BatchNormalization):
+        # What something else takes as well must stay what it is.
+        if isinstance(layer, layers.BatchNormalization) and taken[id(layer.input)] == 1:
             before = layer.input._keras_history.operation
             if type(before) in SETTLED and not before.use_bias and before.activation is keras.activations.linear:
                 norms[before.name] = layer

@@ -42,6 +42,17 @@ def test_a_settled_network_answers_as_before(unsettled, policy):
         np.testing.assert_array_equal(weight, same)
 
 
+def test_a_convolution_that_more_than_a_norm_takes_is_left_alone():
+    pixels = keras.Input((None, None, 3))
+    beside, out = (keras.layers.Conv2D(3, 1, use_bias=False)(pixels) for _ in range(2))
+    added = keras.layers.Add()([beside, keras.layers.BatchNormalization()(beside)])
+    network = keras.Model(pixels, [added, out, keras.layers.BatchNormalization()(out)])
+    random = np.random.default_rng(0)
+    network.set_weights([random.uniform(0.2, 1, weight.shape) for weight in network.get_weights()])
+    for found, expected in zip(settled(network)(PHOTOS), network.predict_on_batch(PHOTOS), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+
+
 def test_while_it_learns_norms_in_convolutions_keep_statistics_and_depthwise_kernels_stay(unsettled):
     copy = settled(unsettled)
     copy.compile(keras.optimizers.SGD(0.01), loss="mean_squared_error")
