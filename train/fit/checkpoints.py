@@ -54,10 +54,10 @@ class Checkpoints:
         state = {"recipe": self.recipe, "inputs": self.inputs, "history": history}
         (partial / "state.json").write_text(json.dumps(state, indent=1))
         while self.outdated:
-            shutil.rmtree(self.outdated.pop())
+            _remove(self.outdated.pop())
         os.replace(partial, folder)
         for old in self._folders()[:-1]:
-            shutil.rmtree(old)
+            _remove(old)
 
     def restore(self, model: keras.Model) -> None:
         """Load the newest state, if any, into a compiled model."""
@@ -66,12 +66,20 @@ class Checkpoints:
             model.load_weights(folders[-1] / "state.weights.h5")
 
     def _folders(self) -> list[Path]:
-        return sorted(p for p in self.run.glob("epoch-[0-9]*") if p.suffix != ".partial" and p not in self.outdated)
+        return sorted(p for p in self.run.glob("epoch-[0-9]*") if not p.suffix and p not in self.outdated)
 
     def _state(self) -> dict[str, Any]:
         """The newest state.json; empty where there is none."""
         folders = self._folders()
         return json.loads((folders[-1] / "state.json").read_text()) if folders else {}
+
+
+def _remove(folder: Path) -> None:
+    """Remove a state; half of one, which a kill may leave, is none that a run could continue from."""
+    gone = folder.with_suffix(".gone")
+    shutil.rmtree(gone, ignore_errors=True)
+    os.replace(folder, gone)
+    shutil.rmtree(gone)
 
 
 def _differences(before: dict, now: dict) -> list[str]:

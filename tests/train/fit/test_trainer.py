@@ -114,6 +114,30 @@ def test_the_head_has_a_schedule_of_its_own():
     assert rate(False, 8) > 1e-6
 
 
+def test_a_state_that_a_kill_left_half_removed_stops_no_run(tmp_path, monkeypatch):
+    class Model:
+        def save_weights(self, path):
+            path.write_text("weights")
+
+    recipe = dataclasses.asdict(Recipe(stages=((8, 2),)))
+    for epoch in (1, 2):
+        Checkpoints(tmp_path, recipe, {}).save(Model(), {"epoch": epoch})
+
+    def killed(folder, ignore_errors=False):
+        if (folder / "state.json").is_file():
+            (folder / "state.json").unlink()
+            raise KeyboardInterrupt
+
+    again = Checkpoints(tmp_path, recipe, {}, restart=True)
+    with monkeypatch.context() as patch:
+        patch.setattr("shutil.rmtree", killed)
+        with pytest.raises(KeyboardInterrupt):
+            again.save(Model(), {"epoch": 1})
+    for epochs in ([], [1], [1, 2]):
+        assert [row["epoch"] for row in Checkpoints(tmp_path, recipe, {}).history()] == epochs
+        Checkpoints(tmp_path, recipe, {}).save(Model(), {"epoch": len(epochs) + 1})
+
+
 @pytest.mark.parametrize("inputs", [{}, {"inputs": {}}, {"inputs": {"photos": 3}}])
 def test_a_run_of_an_earlier_version_goes_on_unless_it_would_change(tmp_path, inputs):
     recipe = dataclasses.asdict(Recipe(stages=((8, 1),)))
