@@ -21,6 +21,7 @@ from catdog.photo.decode import EXTENSIONS, decode
 from catdog.terminal import tell
 from train.data.dataset import NEITHER, SPLITS, UNLABELLED, DatasetError
 from train.data.sources import UNREADABLE, Photo, find_photos
+from train.folders import require_writable
 
 THUMBNAIL = 16
 # Correlation of two thumbnails above which photos count as copies. In Dogs vs. Cats, all pairs above it are re-encoded,
@@ -57,6 +58,7 @@ def prepare(sources: list[Path], out: Path, *, val: float = 0.1, test: float = 0
         raise InvalidSettings(f"{out} exists already. Remove it or choose another --out.")
     if not 0 <= val < 1 or not 0 <= test < 1 or val + test >= 1:
         raise InvalidSettings(f"--val and --test are shares that add up to less than 1. Received: {val} and {test}.")
+    require_writable(out.parent)
     with contextlib.ExitStack() as archives:
         found, notes = find_photos(sources, archives)
         if not found:

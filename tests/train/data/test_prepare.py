@@ -343,6 +343,14 @@ def test_a_zip_cannot_write_outside_the_data_folder(tmp_path, name):
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_a_place_that_cannot_be_written_to_is_refused_before_photos_are_decoded(tmp_path, monkeypatch):
+    pets = write(tmp_path / "pets", {**photos("cats", 2), **photos("dogs", 2)})
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setattr(preparation, "_look", lambda photo: pytest.fail("A photo was decoded."))
+    with pytest.raises(OSError, match="file"):
+        prepare([pets], tmp_path / "file" / "data")
+
+
 def test_a_zip_of_windows_has_folders_too(prepared, tree, tmp_path):
     files = {f"pets\\{label}s\\{i}.png": png(label, i) for label in ("cat", "dog") for i in range(2)}
     prepared({}, pack(tmp_path / "pets.zip", files), val=0, test=0)
