@@ -117,6 +117,9 @@ def _code_of(function: Callable[..., int], given: dict[str, Any]) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except OSError as error:
+        if error.filename is not None:  # a file that may not be read, and not stdout
+            _complain(error)
+            return FAILED
         # Stdout is closed or full, and Python flushes it again at exit: point it at an open file.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if isinstance(error, BrokenPipeError):

@@ -1,5 +1,6 @@
 """The command line: in this process through `main`, and as real processes."""
 
+import errno
 import io
 import json
 import os
@@ -311,6 +312,15 @@ def test_only_a_terminal_that_wants_it_gets_colour(weights, cat, capsys, monkeyp
         monkeypatch.setenv("NO_COLOR", quiet)
         assert main(["predict", str(cat)]) == DONE
         assert ("\x1b[" in capsys.readouterr().out) == coloured
+
+
+def test_a_file_that_may_not_be_read_is_not_taken_for_an_answer_that_cannot_be_written(capsys, monkeypatch):
+    def closed(_):
+        raise PermissionError(errno.EACCES, "Permission denied", "mine")
+
+    monkeypatch.setattr(catdog.__main__, "locate", closed)
+    assert main(["models"]) == FAILED
+    assert capsys.readouterr().err == "catdog: [Errno 13] Permission denied: 'mine'\n"
 
 
 def test_the_shell_completes_names_of_models(environment):
