@@ -55,5 +55,5 @@ ENV CATDOG_HUB_REPO=${CATDOG_HUB_REPO} \
     PYTHONUNBUFFERED=1
 EXPOSE 7860
 HEALTHCHECK --interval=30s --timeout=5s --start-period=60s \
-  CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:7860/readyz', timeout=4)"]
+  CMD ["python", "-c", "import urllib.request as u; u.build_opener(u.ProxyHandler({})).open('http://127.0.0.1:7860/readyz', timeout=4)"]
 CMD ["python", "app.py"]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import shutil
 import subprocess
+import sys
 import sysconfig
 
 import pytest
@@ -12,6 +15,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from tests.conftest import ROOT
+from tests.servers import free_port, served_folder
 
 # What makes models and converts them, and is left out where they are only served.
 MAKERS = {"h5py", "keras", "scipy", "tensorflow", "tensorflow-cpu"}
@@ -48,3 +52,15 @@ def test_what_is_copied_is_there_and_the_stages_share_one_base_with_a_full_versi
     assert all((ROOT / name).exists() for name in kept)
     assert re.search(r"^ARG PYTHON=python:3\.\d+\.\d+-slim-\w+$", dockerfile, re.MULTILINE)
     assert {*re.findall(r"^FROM (\S+)", dockerfile, re.MULTILINE)} == {"${PYTHON}"}
+
+
+def test_its_health_is_that_of_the_page_whatever_proxy_is_set(tmp_path):
+    (command,) = re.findall(r"^  CMD (\[.*\])$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    proxied = {name: value for name, value in os.environ.items() if name.lower() != "no_proxy"}
+    proxied["http_proxy"] = f"http://127.0.0.1:{free_port()}"
+    with served_folder(tmp_path) as url:
+        words = [word.replace("http://127.0.0.1:7860/", url) for word in json.loads(command)[1:]]
+        codes = [subprocess.run([sys.executable, *words], env=proxied, capture_output=True).returncode]
+        (tmp_path / "readyz").touch()
+        codes += [subprocess.run([sys.executable, *words], env=proxied).returncode]
+    assert codes == [1, 0]
