@@ -136,7 +136,9 @@ def _is_zip(path: Path) -> bool:
 
 def _members(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
     """The files in a zip, without those that operating systems add."""
-    members = [member for member in archive.infolist() if not member.is_dir() and not _is_clutter(member.filename)]
+    # Not by `is_dir`, which raises IndexError for an empty name.
+    files = (member for member in archive.infolist() if not member.filename.endswith("/"))
+    members = [member for member in files if not _is_clutter(member.filename)]
     if len(members) > MOST_PHOTOS:
         raise TooMuch(REFUSALS["many in zip"].format(files=f"{len(members):,}", most=MOST_PHOTOS))
     if sum(member.file_size for member in members) > MOST_UNPACKED:

@@ -131,6 +131,12 @@ def test_a_damaged_zip_is_refused_beside_good_files(zipped, tmp_path, damage):
     assert "damaged" in refused["pets.zip"]
 
 
+def test_a_file_in_a_zip_may_have_no_name(zipped):
+    path = zipped({"x.jpg": b"1", "y.jpg": b"2"})
+    path.write_bytes(path.read_bytes().replace(b"x.jpg", b"\0.jpg"))  # names end at a NUL
+    assert collected(path)[0] == {"": b"1", "y.jpg": b"2"}
+
+
 def test_an_upload_that_is_gone_is_said_when_it_is_read(tmp_path):
     path = tmp_path / "a.jpg"
     with collect([("a.jpg", path)], CLASSES, LIMIT) as found, pytest.raises(InvalidImage, match="Send it again"):
