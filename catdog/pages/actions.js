@@ -12,17 +12,17 @@ const doing = {
 };
 
 document.addEventListener('click', async ({target}) => {
-  const button = target.closest('.cd-actions button');
+  const button = target.closest('.cd-actions button:not([aria-disabled])');
   if (!button) return;
   const name = button.textContent;
-  button.disabled = true;
+  button.ariaDisabled = true; // `disabled` takes the focus away, and screen readers would not say what comes of it
   try {
     await doing[button.dataset.do](button.closest('.cd-actions'));
     button.textContent = button.dataset.done;
   } catch {
     button.textContent = button.dataset.failed; // the browser forbids it, or cannot
   }
-  setTimeout(() => Object.assign(button, {textContent: name, disabled: false}), SAID);
+  setTimeout(() => Object.assign(button, {textContent: name, ariaDisabled: null}), SAID);
 });
 
 function save(blob, name) {

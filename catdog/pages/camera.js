@@ -26,7 +26,8 @@ export function startLive(section, judge) {
   button.addEventListener('click', () => run ? stop() : start());
 
   async function start() {
-    button.disabled = true;
+    if (button.ariaDisabled) return;
+    button.ariaDisabled = true; // `disabled` takes the focus away
     try {
       if (!navigator.mediaDevices) throw new Error(NO_CAMERA_HERE);
       const stream = await navigator.mediaDevices.getUserMedia(BACK).catch(({name}) => {
@@ -36,7 +37,7 @@ export function startLive(section, judge) {
     } catch ({message}) {
       fail(message);
     }
-    button.disabled = false;
+    button.ariaDisabled = null;
   }
 
   function film(stream) {

@@ -31,6 +31,7 @@ def test_each_model_answers_a_few_times_a_second_until_the_tab_is_left(kept_page
     page.get_by_role("button", name=START).click()
     expect(page.locator(".cd-live .cd-bars li")).to_have_count(3)
     expect(page.locator("[data-rate]")).to_contain_text("frames a second")
+    expect(page.get_by_role("button", name=STOP)).to_be_focused()
     assert page.locator(".cd-live .cd-map").count() == 0
     assert_looks_right(page)
     assert page.evaluate(LIVE)
