@@ -69,7 +69,7 @@ function askForAddress() {
 
 // Ask again about the photo that is shown; false if there is none.
 function askAgain() {
-  if (input.files.length) return ask();
+  if (input.files.length) return take([...input.files]); // which may have changed since
   return Boolean(address?.value) && askForAddress();
 }
 
@@ -116,7 +116,11 @@ async function take(files) {
   if (!reason) ask();
 }
 
-input.addEventListener("change", () => input.files.length && take([...input.files]));
+function takeChosen() {
+  if (input.files.length) take([...input.files]);
+}
+
+input.addEventListener("change", takeChosen);
 
 headline.addEventListener("click", (event) => {
   if (event.target.closest("button")) askAgain() || location.reload();
@@ -154,3 +158,6 @@ document.addEventListener("drop", (event) => {
   delete form.dataset.dragging;
   take([...event.dataTransfer.files]);
 });
+
+// What was chosen before this script was there, or before the visitor left this page and came back.
+addEventListener("pageshow", () => taken.length || takeChosen());

@@ -1,10 +1,20 @@
 """The page in a real Chromium: what the script adds, what works without it, and how it fits a screen."""
 
+import os
 import re
 
 import pytest
 
-from tests.browser.looks import DESKTOP, FOLDERS, assert_looks_right, expect, opened_anew, transfer, watched
+from tests.browser.looks import (
+    DESKTOP,
+    FOLDERS,
+    assert_looks_right,
+    expect,
+    opened_anew,
+    transfer,
+    wait_until,
+    watched,
+)
 from tests.catdog import fakes
 from tests.catdog.photos import encoded, heic, noise
 
@@ -106,14 +116,15 @@ def test_one_photo_can_be_dropped_or_pasted_and_what_is_none_leaves_it_and_its_v
         expect(alert.locator("button")).to_have_count(0)
         expect_verdicts(page)
         expect(page.locator("#preview")).to_have_attribute("alt", "The photo 0.jpg")
-    page.evaluate(FOLDERS)
-    transfer(page, "drop", PHOTO)
-    expect(alert).to_contain_text("If it is a folder, open it")
-    expect_verdicts(page)
     assert sent.count("POST") == 2
     page.get_by_label("Show what the models looked at").uncheck()
     expect(alert).to_have_count(0)
     expect_verdicts(page)
+    page.evaluate(FOLDERS)
+    transfer(page, "drop", PHOTO)
+    expect(alert).to_contain_text("If it is a folder, open it")
+    expect_verdicts(page)
+    assert sent.count("POST") == 3
 
 
 def answer_busy(route) -> None:
@@ -213,6 +224,7 @@ def test_it_opens_with_an_example_and_what_the_models_say_can_be_saved(knowing_p
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.click("[data-do=link]")
     expect(page.locator("[data-do=link]")).to_have_text("Copied")
+    expect(page.locator("[data-do=link]")).to_be_focused()
     assert page.evaluate("navigator.clipboard.readText()") == page.url == f"{knowing}?example=dog"
 
 
@@ -222,3 +234,30 @@ def test_a_photo_that_the_browser_cannot_show_is_shown_all_the_same(knowing_page
     expect_verdicts(page, 3)
     expect(page.locator("#preview")).to_have_attribute("src", re.compile("^data:image/jpeg"))
     assert page.locator("#preview").evaluate("image => image.decode().then(() => image.naturalWidth)") > 0
+
+
+def test_a_photo_that_was_chosen_before_the_script_came_or_before_coming_back_is_sent(kept_page, knowing, cat):
+    page, held = kept_page, []
+    page.route("**/catdog.js", lambda route: held.append(route))
+    page.goto(knowing, wait_until="commit")
+    page.set_input_files("#file", cat)
+    wait_until(page, lambda: held)
+    held[0].continue_()
+    page.unroute("**/catdog.js")
+    expect_verdicts(page, 3)
+    page.get_by_role("link", name="Dog").click()
+    expect(page.locator("[aria-current]")).to_have_count(1)
+    page.go_back()
+    expect(page.locator("#preview")).to_have_attribute("alt", "The photo cat.jpg")
+    expect_verdicts(page, 3)
+
+
+def test_a_photo_that_changed_since_it_was_chosen_is_to_be_chosen_again(knowing_page, tmp_path):
+    page, path = knowing_page, tmp_path / "a.png"
+    path.write_bytes(encoded(fakes.photo(fakes.CAT), "PNG"))
+    page.set_input_files("#file", path)
+    expect_verdicts(page, 3)
+    os.utime(path, (0, 0))
+    page.get_by_label("Show what the models looked at").uncheck()
+    expect(page.locator("#headline [role=alert]")).to_contain_text("choose it again")
+    expect_verdicts(page, 3)
