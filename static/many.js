@@ -95,7 +95,7 @@ export function startMany(tab) {
     const button = target.closest("button[data-place]");
     if (button) look(running.judged[button.dataset.place]);
   });
-  tab.querySelector("#samples").addEventListener("click", () => {
+  tab.querySelector("#samples")?.addEventListener("click", () => {
     const buttons = [...document.querySelectorAll("[data-example]")];
     take(Promise.all(buttons.map((button) => example(button.dataset.example))));
   });

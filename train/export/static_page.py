@@ -205,6 +205,7 @@ def _page(folder: Path, specs: Sequence[ModelSpec], comparator: Any, address: st
             policy=POLICY,
             formats=", ".join(READABLE[:4]),
             megabytes=Settings().max_upload_bytes / 2**20,
+            thumbnails=thumbnails,
             examples=render("example_row.html", thumbnails=thumbnails, scope=wording.scope(specs)),
             waiting=banner,
             blank=example,

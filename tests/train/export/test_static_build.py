@@ -4,7 +4,9 @@ import json
 
 import pytest
 
+from catdog.comparator import Comparator
 from catdog.errors import InvalidSettings, ModelMismatch
+from tests.catdog import fakes
 from tests.specs import minimal
 from train.__main__ import main
 from train.export import static_page
@@ -70,3 +72,9 @@ def test_words_about_a_model_leave_its_file_as_it_is(tmp_path):
     others = (spec, spec.replace(title="Another", training={"adopted_from": "x.h5"}), spec.replace(temperature=2.0))
     first, same, other = (static_page._model(tmp_path, tmp_path, entry, each)["file"] for each in others)
     assert first == same != other
+
+
+@pytest.mark.parametrize(("classes", "offered"), [(("cat", "dog"), True), (("rose", "tulip"), False)])
+def test_examples_are_offered_to_models_that_know_them(tmp_path, classes, offered):
+    comparator = Comparator([fakes.fixed("m", 0.9, classes=classes)])
+    assert ("Take our examples" in static_page._page(tmp_path, comparator.specs, comparator, "")) == offered
