@@ -106,3 +106,9 @@ def test_every_limit_leaves_room_for_the_one_inside():
     assert number(r"client_max_body_size (\d+)m;") * 2**20 > Settings().max_upload_bytes + ENVELOPE_BYTES
     assert number(r"CATDOG_MAX_WAITING=(\d+)") < number(r"--threads (\d+)")
     assert number(r"--graceful-timeout (\d+)") < number(r"TimeoutStopSec=(\d+)")
+
+
+def test_a_service_that_reaches_no_other_machine_offers_no_addresses():
+    assert "IPAddressDeny=any" in TEXT
+    variables = dict(word.split("=") for word in re.search(r"^Environment=(.*)$", TEXT, re.MULTILINE)[1].split())
+    assert Settings.from_env(variables).fetch == "off"
