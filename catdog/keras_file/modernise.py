@@ -20,7 +20,7 @@ Layer = dict[str, Any]
 MODELS = ("Functional", "Model")
 KINDS = {
     "BatchNormalizationV1": "BatchNormalization", "BatchNormalizationV2": "BatchNormalization",
-    "SyncBatchNormalization": "BatchNormalization",
+    "SyncBatchNormalization": "BatchNormalization", "Custom>CustomScaleLayer": "CustomScaleLayer",
 }  # fmt: skip
 # They leave photos as they are when a model predicts. Identity stands in for them: Keras 3 finds weights by counting.
 AUGMENTATIONS = {

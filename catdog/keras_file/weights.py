@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 import h5py
@@ -57,20 +59,32 @@ def _arrays(group: h5py.Group) -> dict[str, h5py.Dataset]:
 
 def _in_order(arrays: dict[str, h5py.Dataset], weights: list, *, by_place: bool) -> list[h5py.Dataset] | None:
     """The arrays in the order of the weights; None where it is not certain."""
-    wanted, saved = [_key(weight.path) for weight in weights], [_key(name.split(":")[0]) for name in arrays]
-    by_name = dict(zip(saved, arrays.values(), strict=True))
-    if len(by_name) == len(saved) and {*wanted} == {*saved} and len({*wanted}) == len(wanted):
-        return [by_name[key] for key in wanted]
-    alike = len(wanted) == 1 or [key[-1] for key in saved] == [key[-1] for key in wanted]
+    wanted = [_key(weight.path, ()) for weight in weights]
+    saved = [_key(name.split(":")[0], {layer for layer, _ in wanted}) for name in arrays]
+    keys, by_key = _sparing(wanted), dict(zip(_sparing(saved), arrays.values(), strict=True))
+    if len({*keys}) == len(keys) == len(saved) and {*keys} == by_key.keys():
+        return [by_key[key] for key in keys]
+    alike = len(wanted) == 1 or [name for _, name in saved] == [name for _, name in wanted]
     if len(saved) == len(wanted) and (by_place or alike):
         return list(arrays.values())
     return None
 
 
-def _key(path: str) -> tuple[str, ...]:
-    """The layer and the name in it of a weight; a DepthwiseConv2D of Keras 2 calls its kernel depthwise_kernel."""
-    *_, layer, name = ("", *path.split("/"))
+def _key(path: str, layers: Collection[str]) -> tuple[str, str]:
+    """The layer and the name in it of a weight; a DepthwiseConv2D of Keras 2 calls its kernel depthwise_kernel.
+
+    layers  names that layers have today: in a file, slashes may stand where they have underscores
+    """
+    *folders, name = ("", *path.split("/"))
+    names = (usable_name("/".join(folders[start:])) for start in range(len(folders)))
+    layer = next((layer for layer in names if layer in layers), folders[-1])
     return layer, name.removeprefix("depthwise_")
+
+
+def _sparing(keys: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The keys, where the only weight of a layer needs no name: that of a LayerScale has none since Keras 3."""
+    count = Counter(layer for layer, _ in keys)
+    return [(layer, name if count[layer] > 1 else "") for layer, name in keys]
 
 
 def _fitting(array: h5py.Dataset, weight, name: str, *, turned: bool, theano: bool) -> np.ndarray:

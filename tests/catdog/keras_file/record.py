@@ -16,7 +16,7 @@ import h5py
 import tensorflow as tf
 import tf_keras as keras
 from tf_keras import layers
-from tf_keras.src.applications import convnext
+from tf_keras.src.applications import convnext, inception_resnet_v2
 
 from tests.catdog.keras_file import recorded
 
@@ -59,6 +59,8 @@ def models() -> Iterator[tuple[str, Any]]:
     )  # fmt: skip
     yield "attention", attentive()
     yield "gated", gated()
+    yield "nested, names with slashes", named()
+    yield "scaled sum", scaled_sum()
 
 
 def head():
@@ -93,6 +95,23 @@ def attentive():
     x = layers.LayerNormalization()(layers.MultiHeadAttention(2, 3)(x, x) + x)
     x = convnext.StochasticDepth(0.2)(convnext.LayerScale(0.1, 4)(x))
     return keras.Model(photo, head()(layers.GlobalAveragePooling1D()(x)))
+
+
+def named():
+    """As MobileNetV3 and ConvNeXt are fine-tuned: nested, with slashes in names, and a weight that has none today."""
+    inner = keras.Input((SIDE, SIDE, 3))
+    x = layers.Conv2D(4, 3, name="block/conv")(inner)
+    x = layers.DepthwiseConv2D(3, name="block/depthwise")(x)
+    base = keras.Model(inner, convnext.LayerScale(0.1, 4)(layers.Conv2D(4, 1, name="other/conv")(x)))
+    return keras.Sequential([keras.Input((SIDE, SIDE, 3)), base, layers.GlobalAveragePooling2D(), head()])
+
+
+def scaled_sum():
+    """With the layer that InceptionResNetV2 registers."""
+    photo = keras.Input((SIDE, SIDE, 3))
+    x = layers.Conv2D(4, 3)(photo)
+    x = inception_resnet_v2.CustomScaleLayer(0.3)([x, layers.Conv2D(4, 1)(x)])
+    return keras.Model(photo, head()(layers.GlobalAveragePooling2D()(x)))
 
 
 def gated():
