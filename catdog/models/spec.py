@@ -266,8 +266,13 @@ def find_specs(folder: Path) -> list[Path]:
 
 
 def is_spec(path: Path) -> bool:
-    """Whether a JSON file names a file and its sha256, or cannot be read and so could be a damaged spec."""
+    """Whether a JSON file names a file and its sha256, or cannot be read and so could be a damaged spec.
+
+    One of more than MOST_BYTES is none, and is not read.
+    """
     try:
+        if path.stat().st_size > MOST_BYTES:
+            return False
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return True

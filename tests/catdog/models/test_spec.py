@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from catdog.errors import ModelMismatch
-from catdog.models.spec import MOST_BYTES, MOST_LEVELS, ModelSpec, respelt
+from catdog.models.spec import MOST_BYTES, MOST_LEVELS, ModelSpec, find_specs, respelt
 from tests.specs import minimal
 
 CONTENT = {
@@ -196,3 +196,10 @@ def test_a_class_is_spelt_as_the_first_model_spells_it(classes, expected):
     first, second, third = respelt(minimal(classes=known) for known in [("cat", "dog"), classes, ("horse", "CAT")])
     assert (first.classes, second.classes) == (("cat", "dog"), expected)
     assert third.classes == ("Horse" if "Horse" in expected else "horse", "cat")
+
+
+def test_a_json_file_too_large_for_a_spec_counts_only_beside_a_model(tmp_path):
+    for name in ("report", "model"):
+        (tmp_path / f"{name}.json").write_text(json.dumps(CONTENT) + " " * MOST_BYTES)
+    (tmp_path / "model.h5").touch()
+    assert find_specs(tmp_path) == [tmp_path / "model.json"]
