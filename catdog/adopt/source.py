@@ -58,7 +58,7 @@ def _copy(path: Path) -> str:
 
 
 def read_labels(path: Path) -> tuple[str, ...]:
-    """The class names in a file: one per line, maybe after numbers from 0 or 1, or a JSON object of names and numbers.
+    """The class names in a file: one per line, maybe after numbers from 0 or 1, or in JSON, as a list or with numbers.
 
     Raises InvalidSettings if it cannot be read, or is larger than LARGEST_LABELS.
     """
@@ -72,7 +72,7 @@ def read_labels(path: Path) -> tuple[str, ...]:
         raise InvalidSettings(f"The labels in {path.name} cannot be read: save it as text in UTF-8.") from error
     if text is None:
         raise InvalidSettings(f"The labels in {path.name} cannot be read: they are larger than 1 MB.")
-    if text.lstrip().startswith("{"):
+    if re.match(r'\s*(\{|\[\s*")', text):
         return _from_json(text, path.name)
     lines = ["".join(letter for letter in line if letter.isprintable() or letter == "\t") for line in text.splitlines()]
     lines = [line.strip() for line in lines if line.strip()]
@@ -83,15 +83,16 @@ def read_labels(path: Path) -> tuple[str, ...]:
 
 
 def _from_json(text: str, name: str) -> tuple[str, ...]:
-    """`{"cats": 0, "dogs": 1}`, as `class_indices` has it, or `{"0": "cat", "1": "dog"}`."""
+    """`{"cats": 0, "dogs": 1}`, as `class_indices` has it, `{"0": "cat", "1": "dog"}`, or `["cat", "dog"]`."""
     try:
+        content = json.loads(text)
         numbers = {
-            int(value if isinstance(value, int) else key): str(key if isinstance(value, int) else value)
-            for key, value in json.loads(text).items()
+            int(value if isinstance(value, int) else key): usual_name(key if isinstance(value, int) else value)
+            for key, value in (enumerate(content) if isinstance(content, list) else content.items())
         }
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
-        raise InvalidSettings(f'The labels in {name} must be like {{"cat": 0, "dog": 1}}.') from error
-    return tuple(usual_name(numbers[number]) for number in sorted(numbers))
+        raise InvalidSettings(f'The labels in {name} must be like {{"cat": 0, "dog": 1}} or ["cat", "dog"].') from error
+    return tuple(numbers[number] for number in sorted(numbers))
 
 
 def _unpacked(path: Path, workspace: Path) -> Path:

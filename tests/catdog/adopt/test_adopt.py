@@ -264,12 +264,23 @@ def test_a_model_that_cannot_judge_a_photo_is_refused(model, code, tmp_path):
         ("1) Cat\n2) Dog", ("cat", "dog")),
         ("Dog\x1b\nCat", ("dog", "cat")),
         ("3 Cat\n7 Dog", ("3 Cat", "7 Dog")),
+        ('{"Dogs": 1, "owl": 2, "cats": 0}', ("cat", "dog", "owl")),
+        ('\n{"1": "dog", "0": "Cat"}', ("cat", "dog")),
+        ('[\n "cats",\n "Dogs"\n]', ("cat", "dog")),
+        ("[other]\ncat", ("[other]", "cat")),
         ("", ()),
     ],
 )
 def test_labels_are_read_with_or_without_numbers(text, names, tmp_path):
     (tmp_path / "labels.txt").write_text(text, newline="")
     assert source.read_labels(tmp_path / "labels.txt") == names
+
+
+@pytest.mark.parametrize("text", ['["cat", ["dog"]]', '["cat", "dog"', '{"0": ["n02123045", "tabby"]}'])
+def test_labels_in_another_form_of_json_are_refused(text, tmp_path):
+    (tmp_path / "labels.json").write_text(text)
+    with pytest.raises(InvalidSettings, match=r"labels\.json must be like"):
+        source.read_labels(tmp_path / "labels.json")
 
 
 def described(path):
