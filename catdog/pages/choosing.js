@@ -23,9 +23,10 @@ export const isReadable = (file) => file.slice(0, 1).arrayBuffer().then(() => tr
 export const obstacle = async (files, largest) => objection(files, largest) || (await isReadable(files[0]) ? ''
   : `“${files[0].name}” cannot be read. If it is a folder, open it and choose one photo. If not, choose it again.`);
 
-// Whether something is pasted or dropped into a field for text.
+// Whether text is pasted or dropped into a field for text. A browser would leave the page for a photo on such a field.
 const FIELDS = 'input:not([type=file], [type=checkbox], [type=radio]), textarea';
-export const isTyping = ({target}) => Boolean(target.closest?.(FIELDS));
+export const isTyping = ({target, clipboardData, dataTransfer}) =>
+  Boolean(target.closest?.(FIELDS)) && (clipboardData ?? dataTransfer).types.includes('text/plain');
 
 // Show an alert, the banner in `html`, above the verdict in `headline`, which stays as its photo does. It takes the
 // place of a headline without a verdict.

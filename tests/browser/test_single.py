@@ -123,6 +123,8 @@ def test_what_is_no_photo_is_named_and_leaves_the_photo_and_its_verdict(page, ph
     drop(page, ("photo", "image/png", photo(fakes.DOG).read_bytes()), place="footer")
     expect_headline(page, "say dog")
     expect(page.locator(".cd-banner[role=alert]")).to_have_count(0)
+    drop(page, ("photo", "image/png", photo(fakes.CAT).read_bytes()), place="#cd-address :is(input, textarea)")
+    expect_headline(page, "say cat")
     page.evaluate(FOLDERS)
     drop(page, ("cats", "", 0))
     expect(page.locator(".cd-banner[role=alert]")).to_contain_text("If it is a folder, open it")

@@ -145,6 +145,7 @@ document.addEventListener("paste", (event) => {
 });
 
 document.addEventListener("dragover", (event) => {
+  if (isTyping(event)) return;
   event.preventDefault();
   form.dataset.dragging = "";
 });
@@ -154,8 +155,9 @@ document.addEventListener("dragleave", (event) => {
 });
 
 document.addEventListener("drop", (event) => {
-  event.preventDefault(); // else the browser would leave the page for the photo
   delete form.dataset.dragging;
+  if (isTyping(event)) return;
+  event.preventDefault(); // else the browser would leave the page for the photo
   take([...event.dataTransfer.files]);
 });
 

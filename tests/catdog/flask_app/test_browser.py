@@ -261,3 +261,20 @@ def test_a_photo_that_changed_since_it_was_chosen_is_to_be_chosen_again(knowing_
     page.get_by_label("Show what the models looked at").uncheck()
     expect(page.locator("#headline [role=alert]")).to_contain_text("choose it again")
     expect_verdicts(page, 3)
+
+
+def test_the_field_for_an_address_takes_text_that_is_dropped_on_it_and_leaves_photos_to_the_page(knowing_page):
+    page, field = knowing_page, "#url"
+    box = page.locator(field).bounding_box()
+    mouse = {"x": box["x"] + 5, "y": box["y"] + 5}
+    text = {"items": [{"mimeType": "text/plain", "data": "https://example.org/cat.jpg"}], "dragOperationsMask": 1}
+    browser = page.context.new_cdp_session(page)
+    for kind in ("dragEnter", "dragOver", "drop"):
+        browser.send("Input.dispatchDragEvent", {"type": kind, "data": text, **mouse})
+    expect(page.locator(field)).to_have_value("https://example.org/cat.jpg")
+    expect(page.locator("#headline .cd-banner[role=alert]")).to_have_count(0)
+    for kind in ("drop", "paste"):
+        page.reload()
+        transfer(page, kind, PHOTO, place=field)
+        expect_verdicts(page, 3)
+        expect(page.locator("#preview")).to_have_attribute("alt", "The photo 0.jpg")
