@@ -90,7 +90,10 @@ class Job(Product):
     steps: Annotated[int | None, Option(help="Batches per epoch. Default: every photo once.")] = None
     settled: Annotated[
         bool | None,
-        Option("--settled/--no-settled", help="Do not change depthwise kernels and the statistics of batch norm."),
+        Option(
+            "--settled/--no-settled",
+            help="Keep depthwise kernels and the statistics of batch norm, but those of Xception and ResNet50 not all.",
+        ),
     ] = None
     ema: Annotated[float | None, Option(help="Momentum of the moving average of the weights; 0 for none.")] = None
     seed: Annotated[int | None, Option(help="Seed of all random numbers.")] = None

@@ -1,6 +1,7 @@
 """Networks whose batch norm keeps its statistics and is folded into the convolutions: to fine-tune, and as teachers."""
 
 from collections import Counter
+from itertools import pairwise
 
 import keras
 from keras import layers, ops
@@ -72,12 +73,13 @@ def settled(network: keras.Model) -> keras.Model:
     """
     norms = {}
     taken = Counter(map(id, keras.tree.flatten([[layer.input for layer in network.layers], network.outputs])))
-    for layer in network.layers:
-        # What something else takes as well must stay what it is.
-        if isinstance(layer, layers.BatchNormalization) and taken[id(layer.input)] == 1:
-            before = layer.input._keras_history.operation
-            if type(before) in SETTLED and not before.use_bias and before.activation is keras.activations.linear:
-                norms[before.name] = layer
+    for before, layer in pairwise(layer for layer in network.layers if layer.weights):
+        if type(before) not in SETTLED or before.use_bias or before.activation is not keras.activations.linear:
+            continue
+        # What something else takes as well must stay what it is, and the weights must stay in their order.
+        alone = isinstance(layer, layers.BatchNormalization) and taken[id(layer.input)] == 1
+        if alone and layer.input is before.output and layer.scale and layer.center:
+            norms[before.name] = layer
 
     def clone(layer):
         if isinstance(layer, keras.Model):

@@ -42,6 +42,17 @@ def test_a_settled_network_answers_as_before(unsettled, policy):
         np.testing.assert_array_equal(weight, same)
 
 
+@pytest.mark.parametrize("scale", [True, False])
+def test_branches_beside_each_other_and_norms_without_a_scale_may_not_be_folded_but_answer_as_before(scale):
+    pixels = keras.Input((None, None, 3))
+    branches = [keras.layers.Conv2D(3, 1, use_bias=False)(pixels) for _ in range(2)]
+    norms = [keras.layers.BatchNormalization(scale=scale)(branch) for branch in branches]
+    network = keras.Model(pixels, keras.layers.Add()(norms))
+    random = np.random.default_rng(0)
+    network.set_weights([random.uniform(0.2, 1, weight.shape) for weight in network.get_weights()])
+    np.testing.assert_allclose(settled(network)(PHOTOS), network.predict_on_batch(PHOTOS), rtol=1e-4, atol=1e-5)
+
+
 def test_a_convolution_that_more_than_a_norm_takes_is_left_alone():
     pixels = keras.Input((None, None, 3))
     beside, out = (keras.layers.Conv2D(3, 1, use_bias=False)(pixels) for _ in range(2))
