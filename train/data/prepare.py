@@ -212,7 +212,7 @@ def _divide_group(photos: list[Photo], val: float, test: float) -> None:
     for split, share, left in (("test", test, 2), ("val", val, 1)):
         train = [photo for photo in photos if photo.split == "train"]
         if share and len(train) > left and not any(photo.split == split for photo in photos):
-            for photo in train[-max(1, round(count * share)) :]:
+            for photo in train[-min(max(1, round(count * share)), len(train) - left) :]:
                 photo.split = split
 
 

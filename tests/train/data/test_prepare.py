@@ -115,6 +115,12 @@ def test_photos_that_are_links_to_hidden_files_or_files_without_an_extension_are
 # How photos without a split are divided
 
 
+def test_large_shares_leave_photos_for_training(prepared):
+    files = photos("train/cats", 4) | photos("train/dogs", 4)
+    report = prepared(files, val=0.5, test=0.4)
+    assert report["kept"] == {s: {"cats": n, "dogs": n} for s, n in (("train", 1), ("val", 1), ("test", 2))}
+
+
 def test_divides_in_natural_order(prepared, tree, tmp_path):
     report = prepared({**photos("cats", 12), **photos("dogs", 12)}, val=0.25, test=0.25)
     assert report["kept"] == {s: {"cats": n, "dogs": n} for s, n in (("train", 6), ("val", 3), ("test", 3))}
