@@ -196,7 +196,9 @@ def _photos(images: Sequence[str]) -> Iterator[tuple[str, str | IO[bytes] | CatD
             empty = True
             for found in walk.find(Path(path)):
                 empty, inside = False, os.path.join(path, found.path)
-                yield inside, InvalidImage(found.problem) if found.problem else inside
+                special = os.path.exists(inside) and not os.path.isfile(inside)  # a pipe would be waited for
+                problem = found.problem or ("It is not a regular file." if special else "")
+                yield inside, InvalidImage(problem) if problem else inside
             if empty:
                 yield path, InvalidImage("The folder holds no photos.")
         else:

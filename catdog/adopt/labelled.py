@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from catdog.errors import CatDogError, InvalidSettings
+from catdog.folder.decoding import open_regular
 from catdog.folder.walk import find
 from catdog.models.spec import USUAL_NAMES, usual_name
 from catdog.photo.array import Shape, resized
@@ -101,8 +102,9 @@ def read_pixels(
     readable = np.zeros(len(paths), bool)
     for number, path in enumerate(paths):
         try:
-            image = read(path, whole=True).image
-        except CatDogError:
+            with open_regular(path) as stream:
+                image = read(stream, whole=True).image
+        except (CatDogError, OSError):
             continue
         readable[number] = True
         for shape in shapes:

@@ -59,7 +59,7 @@ class Decoder:
         return open_regular(os.path.join(self.folder, found.path))
 
 
-def open_regular(path: str) -> IO[bytes]:
+def open_regular(path: str | os.PathLike[str]) -> IO[bytes]:
     """Open a file to read. Raises OSError, or InvalidImage for one that is not regular."""
     if not stat.S_ISREG(os.stat(path).st_mode):  # opening a pipe would wait for somebody to write to it
         raise InvalidImage("It is not a regular file.")

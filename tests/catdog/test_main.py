@@ -292,6 +292,17 @@ def test_photos_come_from_folders_and_from_stdin(weights, cat, dog, tmp_path, ti
     assert found[-1]["confidence"] == pytest.approx(tiny_comparator.compare(dog).confidence, abs=1e-6)
 
 
+def test_a_pipe_in_a_folder_is_not_waited_for(weights, cat, tmp_path, capsys):
+    shutil.copy(cat, tmp_path / "a.jpg")
+    (tmp_path / "lost.jpg").symlink_to(tmp_path / "gone.jpg")
+    os.mkfifo(tmp_path / "pipe.jpg")
+    assert main(["predict", "--json", str(tmp_path)]) == FAILED
+    photo, *failed = map(json.loads, capsys.readouterr().out.splitlines())
+    assert photo["path"] == str(tmp_path / "a.jpg") and "verdict" in photo
+    messages = [row["error"]["message"] for row in failed]
+    assert "No such file" in messages[0] and messages[1] == "It is not a regular file."
+
+
 def test_without_stdin_the_other_photos_are_judged(weights, cat, capsys, monkeypatch):
     monkeypatch.setattr(sys, "stdin", None)  # as Python has it where it is closed
     assert main(["predict", "--json", "-", str(cat)]) == FAILED

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import json
+import os
 import shlex
 import shutil
 import zipfile
@@ -22,13 +23,14 @@ from catdog.__main__ import main
 from catdog.adopt import source
 from catdog.adopt.adoption import adopt
 from catdog.adopt.guess import usual_scaling
-from catdog.adopt.labelled import find_labelled
+from catdog.adopt.labelled import find_labelled, read_pixels
 from catdog.adopt.table import report
 from catdog.engine import load_engine
 from catdog.errors import NotWritten
 from catdog.keras_file.refusals import Refused
 from catdog.models.spec import sha256_of
-from catdog.photo.array import to_array
+from catdog.photo.array import Input, to_array
+from catdog.photo.reader import Reader
 from tests.catdog.keras_file import recorded
 from tests.damage import full
 
@@ -456,6 +458,14 @@ def test_names_of_photos_are_classes_only_if_these_are_known(files, known, class
     else:
         with pytest.raises(InvalidSettings, match="a folder of photos for each of at least two classes"):
             find_labelled(tmp_path, known)
+
+
+def test_a_pipe_among_labelled_photos_is_not_waited_for(photos, tmp_path):
+    os.mkfifo(tmp_path / "pipe.jpg")
+    photo = next(photos.glob("Cats/*"))
+    paths = [tmp_path / "pipe.jpg", photo, tmp_path / "gone.jpg"]
+    pixels, readable = read_pixels(paths, [(16, "stretch")], Reader.of([Input(16)], Settings()))
+    assert readable.tolist() == [False, True, False] and pixels[16, "stretch"].shape == (1, 16, 16, 3)
 
 
 def test_a_folder_that_cannot_be_read_is_named(tmp_path, monkeypatch):
