@@ -157,7 +157,7 @@ def _parsed(address: str, base: httpx.URL | None = None) -> httpx.URL:
 def _content(response: httpcore.Response, headers: httpx.Headers, max_bytes: int, deadline: float) -> bytes:
     if response.status != 200:
         raise NotFetched(f"The site answered {response.status} instead of a photo. Is the address that of the photo?")
-    if headers.get("content-encoding", "identity") != "identity":
+    if headers.get("content-encoding", "identity").lower() != "identity":
         raise NotFetched("The site sends the photo compressed in another way. Save it, and send it as a file.")
     content = bytearray()
     for chunk in response.iter_stream():

@@ -42,7 +42,7 @@ class Site(BaseHTTPRequestHandler):
         self.end_headers()
 
     def photo(self, rest):
-        self.start(Content_Length=len(CAT))
+        self.start(Content_Length=len(CAT), Content_Encoding="Identity")  # in any case (RFC 9110, section 8.4.1)
         self.wfile.write(CAT)
 
     def to(self, rest):
