@@ -268,7 +268,8 @@ def _count(photos: list[Photo]) -> dict[str, dict[str, int]]:
 
 
 def _write(photos: list[Photo], out: Path, report: dict) -> None:
-    partial = out.with_name(out.name + ".partial")
+    # A name that nobody gives to a folder of their own: what a killed run left in it is removed.
+    partial = out.with_name(f".{out.name}.prepare-partial")
     shutil.rmtree(partial, ignore_errors=True)
     try:
         for photo in tqdm(sorted(photos, key=lambda p: (p.split, p.label, p.name)), desc="write", unit="photo"):

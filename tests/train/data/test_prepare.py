@@ -397,14 +397,14 @@ def test_nothing_is_written_over(tmp_path):
 
 @pytest.mark.parametrize("error", [OSError, KeyboardInterrupt])
 def test_the_data_folder_appears_whole_or_not_at_all(prepared, tmp_path, monkeypatch, error):
-    write(tmp_path / "out.partial", {"train/cats/of-a-killed-run.png": b"x"})
+    write(tmp_path / ".out.prepare-partial", {"train/cats/of-a-killed-run.png": b"x"})
     read, times, written = Path.read_bytes, Counter(), []
 
     def read_until_the_third_is_written(path: Path) -> bytes:
         times[path] += 1
         if times[path] == 2:  # each is read once before any is written
             assert not (tmp_path / "out").exists()
-            written.append(sorted(path.name for path in (tmp_path / "out.partial").rglob("*.png")))
+            written.append(sorted(path.name for path in (tmp_path / ".out.prepare-partial").rglob("*.png")))
             if len(written) == 3:
                 raise error
         return read(path)
