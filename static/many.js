@@ -54,7 +54,7 @@ export function startMany(tab) {
       if (run !== running) return;
       results.innerHTML = banner(say("nothing judged"), message, "error");
     }
-    stop.disabled = true;
+    stop.ariaDisabled = true; // `disabled` would take the focus away
   }
 
   // What was shown of other files goes away.
@@ -64,7 +64,7 @@ export function startMany(tab) {
     closeCloser();
     addresses.forEach((address) => URL.revokeObjectURL(address));
     addresses = [];
-    stop.disabled = false;
+    stop.ariaDisabled = null;
     report(0, 1, say("opening"));
     judge(files);
   }
@@ -88,8 +88,9 @@ export function startMany(tab) {
     input.value = "";
   }));
   stop.addEventListener("click", () => {
+    if (stop.ariaDisabled) return;
     running.stopped = true;
-    stop.disabled = true;
+    stop.ariaDisabled = true;
   });
   results.addEventListener("click", ({target}) => {
     const button = target.closest("button[data-place]");

@@ -244,12 +244,13 @@ startLive(at("live"), judged);
 // Its questions are fetched when the quiz starts.
 const start = at("quiz")?.querySelector("button");
 start?.addEventListener("click", async () => {
-  start.disabled = true;
+  if (start.ariaDisabled) return;
+  start.ariaDisabled = true; // `disabled` would take the focus away
   try {
     const {startQuiz} = await import("./quiz.js");
     startQuiz(at("quiz"));
   } catch {
-    start.disabled = false;
+    start.ariaDisabled = null;
     tell(refusal("not fetched"));
   }
 });

@@ -130,6 +130,7 @@ def test_many_can_be_stopped_and_exchanged(page, cat):
     expect(stop).to_be_enabled()
     stop.click()
     expect(page.locator("#results h2")).to_contain_text("of 200 photos")
+    expect(stop).to_be_focused()
     page.set_input_files("#photos", [cat] * 200)
     page.get_by_role("button", name="Take our examples").click()
     expect(page.locator(".cd-item")).to_have_count(5)
@@ -183,6 +184,7 @@ def test_a_quiz_that_cannot_be_fetched_is_told(unkept, static_url):
     unkept.get_by_role("button", name="Start the quiz").click()
     expect(unkept.locator("#problems")).to_contain_text("cannot be fetched")
     expect(unkept.get_by_role("button", name="Start the quiz")).to_be_enabled()
+    expect(unkept.get_by_role("button", name="Start the quiz")).to_be_focused()
 
 
 WORKER = (ROOT / "static" / "worker.js").read_text(encoding="utf-8")
