@@ -5,6 +5,7 @@ import contextlib
 import os
 import re
 import stat
+import tempfile
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -14,8 +15,7 @@ from gradio.utils import get_upload_folder
 
 EVERY = 600  # seconds between two sweeps
 BROKEN_OFF = 600  # seconds without a byte, after which an upload counts as broken off
-# How Gradio names uploads in progress, and the folders of complete ones. Other programs may use the same folder; their
-# files stay.
+# How Gradio names uploads in progress, and the folders of complete ones. Other programs may use the same folder.
 _UNDER_WAY, _WHOLE = re.compile(r"tmp[a-z0-9_]{8}"), re.compile(r"[0-9a-f]{64}")
 
 
@@ -40,9 +40,13 @@ def sweeping(kept: float) -> Callable[[object], AbstractAsyncContextManager[None
 
 
 def sweep(folder: str | os.PathLike[str], kept: float) -> None:
-    """Delete uploads in Gradio's folder that were written more than `kept` seconds ago, or broke off."""
+    """Delete uploads in Gradio's folder that were written more than `kept` seconds ago, or broke off.
+
+    In the system's own folder for temporary files, uploads that broke off stay: Python names those of any program so.
+    """
+    shared = Path(folder).resolve() == Path(tempfile.gettempdir()).resolve()
     for path in Path(folder).glob("*"):
-        if _UNDER_WAY.fullmatch(path.name):
+        if _UNDER_WAY.fullmatch(path.name) and not shared:
             _delete_if_older(path, BROKEN_OFF)
         elif _WHOLE.fullmatch(path.name):
             for upload in path.glob("*"):

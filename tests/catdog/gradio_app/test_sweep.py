@@ -40,6 +40,13 @@ def test_what_is_too_old_goes(write, tmp_path):
     sweep(tmp_path / "missing", kept=100)
 
 
+def test_temporary_files_of_other_programs_stay(write, tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    old, other = write(f"{WHOLE}/cat.jpg", 101), write("tmpabc_1234", 10**6)
+    sweep(tmp_path, kept=100)
+    assert not old.exists() and other.exists()
+
+
 def test_the_page_sweeps_from_its_start_on(write, site, comparator, tmp_path, monkeypatch):
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
     old, fresh = write(f"{WHOLE}/old.jpg", 2 * KEPT), write(f"{WHOLE}/fresh.jpg", KEPT)
