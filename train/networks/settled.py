@@ -1,6 +1,5 @@
 """Networks whose batch norm keeps its statistics and is folded into the convolutions: to fine-tune, and as teachers."""
 
-from collections import Counter
 from itertools import pairwise
 
 import keras
@@ -25,18 +24,18 @@ class _Settled(layers.Layer):
         self.norm.build(self.compute_output_shape(input_shape))
 
     def scaled(self, kernel, axes: int):
-        """The kernel with the factors of the norm, and the bias; `axes` axes follow the kernel's channel axis."""
+        """The kernel with the factors of the norm, and the bias; the last `axes` axes are those of its outputs."""
         norm = self.norm
         scale = norm.gamma * ops.rsqrt(norm.moving_variance + norm.epsilon)
-        kernel = kernel * ops.reshape(scale, (-1, *(1,) * axes))
+        kernel = kernel * ops.reshape(scale, kernel.shape[-axes:])
         bias = norm.beta - norm.moving_mean * scale
         return ops.cast(kernel, self.compute_dtype), ops.cast(bias, self.compute_dtype)
 
 
 class SettledConv2D(_Settled, layers.Conv2D):
     def call(self, inputs):
-        kernel, bias = self.scaled(self.kernel, 0)
-        return ops.conv(inputs, kernel, self.strides, self.padding, self.data_format) + bias
+        kernel, bias = self.scaled(self.kernel, 1)
+        return ops.conv(inputs, kernel, self.strides, self.padding, self.data_format, self.dilation_rate) + bias
 
 
 class SettledDepthwiseConv2D(_Settled, layers.DepthwiseConv2D):
@@ -50,8 +49,9 @@ class SettledDepthwiseConv2D(_Settled, layers.DepthwiseConv2D):
         self.kernel.trainable = self.norm.gamma.trainable = False
 
     def call(self, inputs):
-        kernel, bias = self.scaled(self.kernel, 1)
-        return ops.depthwise_conv(inputs, kernel, self.strides, self.padding, self.data_format) + bias
+        kernel, bias = self.scaled(self.kernel, 2)
+        outputs = ops.depthwise_conv(inputs, kernel, self.strides, self.padding, self.data_format, self.dilation_rate)
+        return outputs + bias
 
 
 class _Passed(layers.Layer):
@@ -71,15 +71,9 @@ def settled(network: keras.Model) -> keras.Model:
     EfficientNet-Lite and MobileNetV2; depthwise kernels stay as they are. Other batch norm learns. Without training,
     this is the fastest form of a network on TensorFlow.
     """
-    norms = {}
-    taken = Counter(map(id, keras.tree.flatten([[layer.input for layer in network.layers], network.outputs])))
-    for before, layer in pairwise(layer for layer in network.layers if layer.weights):
-        if type(before) not in SETTLED or before.use_bias or before.activation is not keras.activations.linear:
-            continue
-        # What something else takes as well must stay what it is, and the weights must stay in their order.
-        alone = isinstance(layer, layers.BatchNormalization) and taken[id(layer.input)] == 1
-        if alone and layer.input is before.output and layer.scale and layer.center:
-            norms[before.name] = layer
+    # Neighbours only: the weights must stay in their order.
+    neighbours = pairwise(layer for layer in network.layers if layer.weights)
+    norms = {before.name: layer for before, layer in neighbours if _may_be_folded(layer, before, network)}
 
     def clone(layer):
         if isinstance(layer, keras.Model):
@@ -90,3 +84,13 @@ def settled(network: keras.Model) -> keras.Model:
         return _Passed(name=layer.name) if layer in norms.values() else fused_layer(layer)
 
     return fused(network, clone)
+
+
+def _may_be_folded(norm: layers.Layer, before: layers.Layer, network: keras.Model) -> bool:
+    """Whether a layer is a batch norm that alone takes what a convolution gives."""
+    if type(before) not in SETTLED or before.use_bias or before.activation is not keras.activations.linear:
+        return False
+    if not isinstance(norm, layers.BatchNormalization) or not norm.scale or not norm.center or norm.axis not in (-1, 3):
+        return False
+    once = len(before._inbound_nodes) == 1 and [node.operation for node in before._outbound_nodes] == [norm]
+    return once and not any(output is before.output for output in network.outputs)

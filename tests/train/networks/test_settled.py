@@ -42,26 +42,52 @@ def test_a_settled_network_answers_as_before(unsettled, policy):
         np.testing.assert_array_equal(weight, same)
 
 
+def assert_answers_as_before(network: keras.Model) -> None:
+    random = np.random.default_rng(0)
+    network.set_weights([random.uniform(0.2, 1, weight.shape) for weight in network.get_weights()])
+    found, expected = (keras.tree.flatten(answer(PHOTOS)) for answer in (settled(network), network.predict_on_batch))
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4)
+
+
 @pytest.mark.parametrize("scale", [True, False])
 def test_branches_beside_each_other_and_norms_without_a_scale_may_not_be_folded_but_answer_as_before(scale):
     pixels = keras.Input((None, None, 3))
     branches = [keras.layers.Conv2D(3, 1, use_bias=False)(pixels) for _ in range(2)]
     norms = [keras.layers.BatchNormalization(scale=scale)(branch) for branch in branches]
-    network = keras.Model(pixels, keras.layers.Add()(norms))
-    random = np.random.default_rng(0)
-    network.set_weights([random.uniform(0.2, 1, weight.shape) for weight in network.get_weights()])
-    np.testing.assert_allclose(settled(network)(PHOTOS), network.predict_on_batch(PHOTOS), rtol=1e-4, atol=1e-5)
+    assert_answers_as_before(keras.Model(pixels, keras.layers.Add()(norms)))
 
 
-def test_a_convolution_that_more_than_a_norm_takes_is_left_alone():
+@pytest.mark.parametrize(
+    "beside",
+    [
+        lambda taken, norm, before, convolution: taken,
+        lambda taken, norm, before, convolution: keras.layers.Rescaling(-1.0)(taken),
+        lambda taken, norm, before, convolution: keras.ops.negative(taken),
+        lambda taken, norm, before, convolution: before(taken),
+        lambda taken, norm, before, convolution: convolution(norm),
+    ],
+)
+def test_a_convolution_that_more_than_a_norm_takes_is_left_alone(beside):
+    before, convolution = keras.layers.Rescaling(-1.0), keras.layers.Conv2D(3, 1, use_bias=False)
     pixels = keras.Input((None, None, 3))
-    beside, out = (keras.layers.Conv2D(3, 1, use_bias=False)(pixels) for _ in range(2))
-    added = keras.layers.Add()([beside, keras.layers.BatchNormalization()(beside)])
-    network = keras.Model(pixels, [added, out, keras.layers.BatchNormalization()(out)])
-    random = np.random.default_rng(0)
-    network.set_weights([random.uniform(0.2, 1, weight.shape) for weight in network.get_weights()])
-    for found, expected in zip(settled(network)(PHOTOS), network.predict_on_batch(PHOTOS), strict=True):
-        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+    taken = convolution(before(pixels))
+    norm = keras.layers.BatchNormalization()(taken)
+    assert_answers_as_before(keras.Model(pixels, [norm, beside(taken, norm, before, convolution)]))
+
+
+@pytest.mark.parametrize(
+    "convolution",
+    [
+        keras.layers.Conv2D(6, 3, dilation_rate=2, use_bias=False),
+        keras.layers.DepthwiseConv2D(3, dilation_rate=2, depth_multiplier=2, use_bias=False),
+    ],
+)
+@pytest.mark.parametrize("axis", [-1, 1])
+def test_unusual_convolutions_and_norms_answer_as_before(convolution, axis):
+    pixels = keras.Input((6, 6, 3))
+    copy = type(convolution).from_config(convolution.get_config())
+    assert_answers_as_before(keras.Model(pixels, keras.layers.BatchNormalization(axis=axis)(copy(pixels))))
 
 
 def test_while_it_learns_norms_in_convolutions_keep_statistics_and_depthwise_kernels_stay(unsettled):
