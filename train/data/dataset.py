@@ -116,8 +116,8 @@ def _others(data: Path, more: Sequence[Path], split: str, classes: tuple[str, ..
     for folder in more:
         if not any(visible_folders(folder / name) for name in SPLITS):
             raise DatasetError(
-                f"{folder} is no data folder: it must hold train/ or {split}/, and in these folders of the classes or "
-                f"{NEITHER}/."
+                f"{folder} is no data folder: it must hold train/, val/ or test/, and in these a folder for each class "
+                f"or {NEITHER}/."
             )
     labels = {NEITHER: len(classes)} | ({UNLABELLED: UNKNOWN} if split == "train" else {})
     found = [(path, labels[path.name]) for path in visible_folders(data / split) if path.name in labels]

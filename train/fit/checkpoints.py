@@ -75,8 +75,8 @@ class Checkpoints:
 
 
 def _remove(folder: Path) -> None:
-    """Remove a state; half of one, which a kill may leave, is none that a run could continue from."""
-    gone = folder.with_suffix(".gone")
+    """Remove a state, under another name first: a kill may leave half of it, from which no run could continue."""
+    gone = folder.with_name("removed")
     shutil.rmtree(gone, ignore_errors=True)
     os.replace(folder, gone)
     shutil.rmtree(gone)

@@ -92,7 +92,7 @@ class Job(Product):
         bool | None,
         Option(
             "--settled/--no-settled",
-            help="Keep depthwise kernels and the statistics of batch norm, but those of Xception and ResNet50 not all.",
+            help="Keep depthwise kernels and the statistics of batch norm. In Xception most learn, in ResNet50 all.",
         ),
     ] = None
     ema: Annotated[float | None, Option(help="Momentum of the moving average of the weights; 0 for none.")] = None

@@ -114,7 +114,8 @@ def test_the_head_has_a_schedule_of_its_own():
     assert rate(False, 8) > 1e-6
 
 
-def test_a_state_that_a_kill_left_half_removed_stops_no_run(tmp_path, monkeypatch):
+@pytest.mark.parametrize(("restart", "finished"), [(True, 0), (False, 3)])
+def test_a_state_that_a_kill_left_half_removed_stops_no_run_and_goes(restart, finished, tmp_path, monkeypatch):
     class Model:
         def save_weights(self, path):
             path.write_text("weights")
@@ -128,14 +129,15 @@ def test_a_state_that_a_kill_left_half_removed_stops_no_run(tmp_path, monkeypatc
             (folder / "state.json").unlink()
             raise KeyboardInterrupt
 
-    again = Checkpoints(tmp_path, recipe, {}, restart=True)
+    again = Checkpoints(tmp_path, recipe, {}, restart=restart)
     with monkeypatch.context() as patch:
         patch.setattr("shutil.rmtree", killed)
         with pytest.raises(KeyboardInterrupt):
-            again.save(Model(), {"epoch": 1})
-    for epochs in ([], [1], [1, 2]):
-        assert [row["epoch"] for row in Checkpoints(tmp_path, recipe, {}).history()] == epochs
-        Checkpoints(tmp_path, recipe, {}).save(Model(), {"epoch": len(epochs) + 1})
+            again.save(Model(), {"epoch": 3})
+    for epoch in range(finished + 1, finished + 4):
+        assert [row["epoch"] for row in Checkpoints(tmp_path, recipe, {}).history()] == [*range(1, epoch)]
+        Checkpoints(tmp_path, recipe, {}).save(Model(), {"epoch": epoch})
+    assert [path.name for path in tmp_path.iterdir()] == [f"epoch-{epoch:04d}"]
 
 
 @pytest.mark.parametrize("inputs", [{}, {"inputs": {}}, {"inputs": {"photos": 3}}])
