@@ -42,7 +42,7 @@ def sweeping(kept: float) -> Callable[[object], AbstractAsyncContextManager[None
 def sweep(folder: str | os.PathLike[str], kept: float) -> None:
     """Delete uploads in Gradio's folder that were written more than `kept` seconds ago, or broke off.
 
-    In the system's own folder for temporary files, uploads that broke off stay: files of other programs have such names.
+    In the system's own folder for temporary files, uploads that broke off stay: other programs name theirs so.
     """
     shared = Path(folder).resolve() == Path(tempfile.gettempdir()).resolve()
     for path in Path(folder).glob("*"):
