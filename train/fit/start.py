@@ -25,7 +25,7 @@ STORED_SIZE = 200
 def prepared(job: Job, recipe: Recipe, *teachers: Path | None) -> tuple[dataset.Split, Data]:
     """The validation split of a job, and the decoded photos of both; raises before anything is trained.
 
-    Photos without a label are left out unless there are `teachers`, files that are read too.
+    `teachers` are further files that the run reads. Without any, photos without a label are left out.
     """
     require_free(job, job.start, job.base, *teachers)
     train, val = listed(job, unlabelled=any(teachers))
