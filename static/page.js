@@ -119,6 +119,7 @@ async function startAgain() {
 
 async function take(files) {
   const reason = await obstacle(files, site.limits.bytes);
+  if (reason === null) return;
   if (reason) return refuse(headline, reason);
   choices += 1;
   forgetExample();

@@ -21,7 +21,7 @@ const refuse = (message) => object(element, refusal, message);
 async function take(files) {
   const [photo] = files, reason = await obstacle([...files], largest);
   if (reason) refuse(reason);
-  else give(photo);
+  else if (reason === '') give(photo);
 }
 
 // Gradio takes dropped photos whatever it shows, if they have the type of a photo, which browsers do not know of all.

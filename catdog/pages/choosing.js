@@ -19,9 +19,15 @@ export const tooLarge = (name, largest) =>
 // Whether the browser can read a file: not a folder, nor what has been moved or changed.
 export const isReadable = (file) => file.slice(0, 1).arrayBuffer().then(() => true, () => false);
 
-// As `objection`, once it was tried to read the photo: what is dropped may be a folder.
-export const obstacle = async (files, largest) => objection(files, largest) || (await isReadable(files[0]) ? ''
-  : `“${files[0].name}” cannot be read. If it is a folder, open it and choose one photo. If not, choose it again.`);
+// As `objection`, once it was tried to read the photo: what is dropped may be a folder. Null if others were chosen
+// while it was read: a photo from a slow disk must not take the place of a later one.
+let chosenLast;
+export async function obstacle(files, largest) {
+  chosenLast = files;
+  const reason = objection(files, largest) || (await isReadable(files[0]) ? ''
+    : `“${files[0].name}” cannot be read. If it is a folder, open it and choose one photo. If not, choose it again.`);
+  return files === chosenLast ? reason : null;
+}
 
 // Whether text is pasted or dropped into a field for text. A browser would leave the page for a photo on such a field.
 const FIELDS = 'input:not([type=file], [type=checkbox], [type=radio]), textarea';

@@ -108,6 +108,7 @@ function forgetExample() {
 // `files` is an array: what browsers give is emptied when the form or the event that it came with is.
 async function take(files) {
   const reason = await obstacle(files, Number(form.dataset.maxBytes));
+  if (reason === null) return;
   if (reason) object(headline, document.querySelector("#objection").innerHTML, reason);
   else taken = files;
   const kept = new DataTransfer();

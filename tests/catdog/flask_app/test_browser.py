@@ -127,6 +127,27 @@ def test_one_photo_can_be_dropped_or_pasted_and_what_is_none_leaves_it_and_its_v
     assert sent.count("POST") == 3
 
 
+# The first photo is read only when `release` is called.
+SLOW_DISK = """() => {
+  const slice = Blob.prototype.slice, read = new Promise((resolve) => { window.release = resolve; });
+  Blob.prototype.slice = function (...range) {
+    const part = slice.apply(this, range);
+    if (this.name === 'slow.jpg') part.arrayBuffer = () => read;
+    return part;
+  };
+}"""
+
+
+def test_a_photo_from_a_slow_disk_does_not_take_the_place_of_a_later_one(page):
+    page.evaluate(SLOW_DISK)
+    transfer(page, "drop", ("slow.jpg", *PHOTO[1:]))
+    transfer(page, "drop", PHOTO)
+    expect_verdicts(page)
+    page.evaluate("release(); new Promise((resolve) => setTimeout(resolve, 200))")
+    expect_verdicts(page)
+    expect(page.locator("#preview")).to_have_attribute("alt", "The photo 0.jpg")
+
+
 def answer_busy(route) -> None:
     """What a server in front of ours may say."""
     route.fulfill(status=429, json={"error": {"code": "busy", "message": "Too many photos."}})
