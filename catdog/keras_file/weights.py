@@ -61,7 +61,8 @@ def _in_order(arrays: dict[str, h5py.Dataset], weights: list, *, by_place: bool)
     """The arrays in the order of the weights; None where it is not certain."""
     wanted = [_key(weight.path, ()) for weight in weights]
     saved = [_key(name.split(":")[0], {layer for layer, _ in wanted}) for name in arrays]
-    keys, by_key = _sparing(wanted), dict(zip(_sparing(saved), arrays.values(), strict=True))
+    keys = _without_needless_names(wanted)
+    by_key = dict(zip(_without_needless_names(saved), arrays.values(), strict=True))
     if len({*keys}) == len(keys) == len(saved) and {*keys} == by_key.keys():
         return [by_key[key] for key in keys]
     alike = len(wanted) == 1 or [name for _, name in saved] == [name for _, name in wanted]
@@ -81,8 +82,8 @@ def _key(path: str, layers: Collection[str]) -> tuple[str, str]:
     return layer, name.removeprefix("depthwise_")
 
 
-def _sparing(keys: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
-    """The keys, where the only weight of a layer needs no name: that of a LayerScale has none since Keras 3."""
+def _without_needless_names(keys: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The keys, with an empty name where a layer has a single weight: Keras 3 gives that of a LayerScale no name."""
     count = Counter(layer for layer, _ in keys)
     return [(layer, name if count[layer] > 1 else "") for layer, name in keys]
 

@@ -76,7 +76,7 @@ class Checkpoints:
 
 def _remove(folder: Path) -> None:
     """Remove a state, under another name first: a kill may leave half of it, from which no run could continue."""
-    gone = folder.with_name("removed")
+    gone = folder.with_name("epoch-removed")
     shutil.rmtree(gone, ignore_errors=True)
     os.replace(folder, gone)
     shutil.rmtree(gone)
